@@ -1,0 +1,64 @@
+# What a developer needs. Every target works in .venv, which the first one makes; that takes a minute or two.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+JS_INSTALLED := tests/acceptance/js/node_modules/.installed
+
+.PHONY: help demo test serve format lint types imports pytest lock example
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a temporary folder
+	$(BIN)/python examples/demo.py
+
+test: lint types imports pytest ## everything that a change must pass
+	@echo "All checks and tests have passed."
+
+serve: $(INSTALLED) ## run a server on ./openprofiles-data, at http://127.0.0.1:8420
+	$(BIN)/openprofiles serve
+
+format: $(INSTALLED) ## put the code into its form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lint: $(INSTALLED) ## check the code's form and look for likely mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED) ## check the types
+	$(BIN)/mypy
+
+imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
+	$(BIN)/lint-imports
+
+pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
+	$(BIN)/pytest -n 2 --dist worksteal
+
+example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
+	$(BIN)/python scripts/make_example.py
+	$(BIN)/python scripts/make_cli_page.py
+
+# The AWS SDK for JavaScript, which one test uses. Where npm is missing or its registry is out of reach, that test is left
+# out and says so.
+$(JS_INSTALLED): tests/acceptance/js/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm ci --prefix tests/acceptance/js --no-audit --no-fund --loglevel=error && touch $@ \
+			|| echo "The AWS SDK for JavaScript could not be installed; its test is left out."; \
+	else echo "npm is not here; the test with the AWS SDK for JavaScript is left out."; fi
+
+# Needs uv. What is locked already stays, unless pyproject.toml asks for newer.
+lock: ## bring requirements.lock up to pyproject.toml
+	echo 'setuptools>=77' | uv pip compile pyproject.toml - --group dev --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+
+# Nothing comes from the network that requirements.lock does not name with its hash, setuptools included.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "openprofiles needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Installing into .venv ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
