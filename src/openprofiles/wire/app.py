@@ -1,0 +1,282 @@
+"""The endpoint of the API, and the only place where the parts of the wire layer meet.
+
+A request goes: body (up to a limit), signature, route, read, authorise, check, handler, write. Everything after the
+body runs in one hop to the thread pool, since credentials, permissions and handlers may all ask the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from openprofiles.wire import codec
+from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.errors import WireError, bad_request, write_error
+from openprofiles.wire.model import Model, Operation
+from openprofiles.wire.router import Router
+from openprofiles.wire.signature import SignedRequest, signed_region
+
+logger = logging.getLogger("openprofiles.wire")
+
+# The largest text of the model is a Layout of 2,000,000 characters, 8 MB at most. AWS's API gateway has the same limit.
+DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
+
+
+# A host name or address, and perhaps a port. A host name has at most 253 characters (RFC 1035).
+_HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+
+# Who sent a request, as the application knows it; the wire layer never looks inside.
+P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Generic[P]):
+    """What a handler knows about a call beside the request.
+
+    Attributes:
+        principal: who calls, as ``authenticate`` gave it.
+        request_id: also in the answer's ``x-amzn-requestid``.
+        region: of the caller's signature; ARNs in the answer carry it.
+        base_url: how the caller reached this server, without a slash at the end; URLs in the answer begin with it.
+        operation: by name.
+        now: when the request came, in UTC.
+    """
+
+    principal: P
+    request_id: str
+    region: str
+    base_url: str
+    operation: str
+    now: datetime
+
+
+# The request is one of the TypedDicts in `types`, which no other type covers.
+Handler: TypeAlias = Callable[[Context[P], Any], Mapping[str, Any]]
+Authenticate: TypeAlias = Callable[[SignedRequest], P]
+Authorise: TypeAlias = Callable[[P, str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[P]):
+    """An answered request, for logs and metrics. Nothing in it is a customer's value.
+
+    Attributes:
+        request_id: as the caller saw it.
+        operation: by name; None when the request did not get as far as a route.
+        principal: None when the request was not authenticated.
+        status: of the answer.
+        error_code: None for a good answer.
+        duration_seconds: from the end of the request's head to the end of the answer.
+    """
+
+    request_id: str
+    operation: str | None
+    principal: P | None
+    status: int
+    error_code: str | None
+    duration_seconds: float
+
+
+def wire_app(
+    model: Model,
+    handlers: Mapping[str, Handler[P]],
+    authenticate: Authenticate[P],
+    authorise: Authorise[P],
+    *,
+    version: str,
+    to_wire_error: Callable[[Exception], WireError | None] = lambda _: None,
+    on_finished: Callable[[Finished[P]], None] | None = None,
+    body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> WireApp[P]:
+    """The API as an ASGI application, to be mounted at the root.
+
+    Args:
+        model: the service.
+        handlers: by operation; an operation without one answers 400 and says so.
+        authenticate: who sent a request; raises `WireError`. Called for every request, also for unknown routes. It must
+            refuse a request without a signature: the region of the call is read from there afterwards.
+        authorise: raises `WireError` when the principal may not call the operation (by name) with the request as read.
+        version: ours, for the answer of operations without a handler.
+        to_wire_error: the error that the caller sees for a handler's exception, or None when it is unexpected. An
+            unexpected one is answered as InternalServerException and logged by type and place, without its text.
+        on_finished: called after each answer, on the event loop: it must neither block nor raise.
+        body_limit_bytes: a longer body is refused with 413 before it is held in memory.
+        clock: gives an aware time.
+
+    Raises:
+        ValueError: a handler is for an operation that the model has not.
+        UnsupportedModel: as `Router`.
+    """
+    unknown = sorted(handlers.keys() - model.operations.keys())
+    if unknown:
+        raise ValueError(f"The model has no operation {', '.join(unknown)}; remove the handler.")
+    return WireApp(
+        Router(model), handlers, authenticate, authorise, version, to_wire_error, on_finished, body_limit_bytes, clock
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WireApp(Generic[P]):
+    """The application that `wire_app` makes."""
+
+    _router: Router
+    _handlers: Mapping[str, Handler[P]]
+    _authenticate: Authenticate[P]
+    _authorise: Authorise[P]
+    _version: str
+    _to_wire_error: Callable[[Exception], WireError | None]
+    _on_finished: Callable[[Finished[P]], None] | None
+    _body_limit_bytes: int
+    _clock: Callable[[], datetime]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        if scope.get("raw_path") is None:
+            # ASGI makes it optional, and without it a tag ARN cannot be told from a path.
+            raise RuntimeError('The web server does not give scope["raw_path"]; run openprofiles on uvicorn.')
+        started = time.perf_counter()
+        call: _Call[P] = _Call(request_id=str(uuid.uuid4()), base_url=_base_url(scope))
+        try:
+            body = await _receive_body(scope, receive, self._body_limit_bytes)
+        except _Disconnected:
+            return
+        except WireError as error:
+            status, headers, content = _fail(call, error)
+        else:
+            request = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
+            status, headers, content = await run_in_threadpool(self._answer, call, request)
+        response = Response(content, status)
+        response.raw_headers += [*headers, (b"x-amzn-requestid", call.request_id.encode())]
+        await response(scope, receive, send)
+        if self._on_finished is not None:
+            duration_seconds = time.perf_counter() - started
+            self._on_finished(
+                Finished(call.request_id, call.operation, call.principal, status, call.error_code, duration_seconds)
+            )
+
+    def _answer(self, call: _Call[P], request: SignedRequest) -> _Answer:
+        try:
+            operation, answer = self._perform(call, request)
+            return codec.write(operation, answer)
+        except WireError as error:
+            return _fail(call, error)
+        except Exception as error:  # noqa: BLE001  (the one place where everything unexpected ends)
+            expected = self._to_wire_error(error)
+            if expected is None:
+                _log_unexpected(call, error)
+                expected = WireError("InternalServerException", "An internal service error occurred.")
+            return _fail(call, expected)
+
+    def _perform(self, call: _Call[P], request: SignedRequest) -> tuple[Operation, Mapping[str, Any]]:
+        # Nothing is said about routes, members or names before it is clear who asks.
+        principal = self._authenticate(request)
+        call.principal = principal
+        found = self._router.match(request.method, request.raw_path)
+        if found is None:
+            raise WireError(
+                "UnknownOperationException",
+                "No operation has this method and path. Check the path for misspelt, surplus and empty segments.",
+            )
+        operation, labels = found
+        call.operation = operation.name
+        handler = self._handlers.get(operation.name)
+        if handler is None:
+            raise bad_request(f"{operation.name} is not available in openprofiles {self._version}")
+        members = codec.read(operation, labels, request.raw_query, request.body)
+        self._authorise(principal, operation.name, members)
+        broken = violations(operation.input, members)
+        if broken:
+            raise bad_request(describe_violations(broken))
+        context = Context(
+            principal, call.request_id, signed_region(request), call.base_url, operation.name, self._clock()
+        )
+        return operation, handler(context, members)
+
+
+_Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+@dataclass(slots=True)
+class _Call(Generic[P]):
+    """What is known about a request so far, for its context and its log entry."""
+
+    request_id: str
+    base_url: str
+    operation: str | None = None
+    principal: P | None = None
+    error_code: str | None = None
+
+
+def _base_url(scope: Scope) -> str:
+    """Scheme and host of this server: by the Host that the client sent, or by the address that it connected to."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
+        host = hosts[0].decode("ascii")
+    else:
+        # Absent, repeated or malformed: nothing that a URL could be made of.
+        address, port = scope.get("server") or ("localhost", None)
+        host = f"[{address}]" if ":" in address else address
+        host += "" if port is None else f":{port}"
+    return f"{scope.get('scheme', 'http')}://{host}"
+
+
+class _Disconnected(Exception):
+    """The client left before it had sent the whole request."""
+
+
+async def _receive_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
+    """The whole body; refused by its declared length where there is one, and by what arrives in any case."""
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise _too_large(limit_bytes)
+    chunks: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Disconnected
+        chunk = message.get("body", b"")
+        size_bytes += len(chunk)
+        if size_bytes > limit_bytes:
+            raise _too_large(limit_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(limit_bytes: int) -> WireError:
+    return WireError("RequestEntityTooLargeException", f"The body is larger than {limit_bytes} bytes.")
+
+
+def _fail(call: _Call[Any], error: WireError) -> _Answer:
+    call.error_code = error.code
+    return write_error(error)
+
+
+def _log_unexpected(call: _Call[Any], error: Exception) -> None:
+    """Log what was raised and where, and never what it says: its text could hold a customer's value."""
+    # A codec.AnswerError names members of the model only, and is of no use without them.
+    said = f": {error}" if isinstance(error, codec.AnswerError) else ""
+    lines = []
+    cause: BaseException | None = error
+    while cause is not None:
+        lines.append(f"{type(cause).__module__}.{type(cause).__qualname__}")
+        lines += [
+            f"  {frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(cause.__traceback__)
+        ]
+        cause = cause.__cause__ or cause.__context__
+    logger.error("%s failed unexpectedly (request %s)%s\n%s", call.operation, call.request_id, said, "\n".join(lines))

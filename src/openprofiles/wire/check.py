@@ -1,0 +1,142 @@
+"""The model's constraints on a request: required, length, range, pattern, set of values, union.
+
+Types are the codec's affair: a value that comes here has the type of its shape. No message repeats a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from openprofiles.wire.model import (
+    BooleanShape,
+    DoubleShape,
+    IntegerShape,
+    ListShape,
+    MapShape,
+    Shape,
+    StructureShape,
+    TextShape,
+    TimestampShape,
+)
+
+# A body of a few megabytes can break a rule a million times; the answer stays readable and small.
+MOST_VIOLATIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken constraint.
+
+    Attributes:
+        path: members, list positions and map keys from the request down: ``Fields.Email.Target``, ``ProfileIds[3]``.
+        message: what must hold, to follow "failed to satisfy constraint: ".
+    """
+
+    path: str
+    message: str
+
+
+def violations(shape: Shape, value: Any) -> list[Violation]:
+    """Every constraint of ``shape`` that ``value`` breaks, at most `MOST_VIOLATIONS` and one more.
+
+    Args:
+        shape: the shape, usually an operation's input.
+        value: as the codec reads it: absent members are not there.
+
+    Lengths of text are in code points. Text of a wrong length is not held against its pattern, and a list or map with
+    too many entries is not looked into, so that hostile values stay cheap.
+    """
+    return list(islice(_walk(shape, value, ""), MOST_VIOLATIONS + 1))
+
+
+def describe_violations(found: Sequence[Violation]) -> str:
+    """One message for all of them, in the wording of AWS."""
+    shown = found[:MOST_VIOLATIONS]
+    count = str(len(found)) if len(found) == len(shown) else f"More than {MOST_VIOLATIONS}"
+    errors = "error" if len(found) == 1 else "errors"
+    return f"{count} validation {errors} detected: " + "; ".join(
+        f"Value at '{violation.path}' failed to satisfy constraint: {violation.message}" for violation in shown
+    )
+
+
+def member_path(path: str, name: str) -> str:
+    """The path of a member of the structure at ``path``."""
+    return f"{path}.{name}" if path else name
+
+
+def entry_path(path: str, shape: MapShape, position: int, key: str) -> str:
+    """The path of a map's entry: by its key where the model makes keys names, by its position (from 0) elsewhere.
+
+    A key that is free text (of ``Attributes``) may itself be a customer's value, and one that breaks its constraints
+    may be anything; neither is repeated.
+    """
+    is_name = shape.key.pattern is not None or shape.key.allowed is not None
+    if is_name and not any(_text_messages(shape.key, key)):
+        return member_path(path, key)
+    return f"{path}[{position}]"
+
+
+def _walk(shape: Shape, value: Any, path: str) -> Iterator[Violation]:
+    match shape:
+        case TextShape():
+            yield from (Violation(path, message) for message in _text_messages(shape, value))
+        case IntegerShape() | DoubleShape():
+            if shape.min_value is not None and value < shape.min_value:
+                yield Violation(path, f"Member must have value greater than or equal to {shape.min_value}")
+            if shape.max_value is not None and value > shape.max_value:
+                yield Violation(path, f"Member must have value less than or equal to {shape.max_value}")
+        case ListShape():
+            yield from _length(shape, value, path)
+            if not _too_long(shape, value):
+                for position, element in enumerate(value):
+                    yield from _walk(shape.element, element, f"{path}[{position}]")
+        case MapShape():
+            yield from _length(shape, value, path)
+            if not _too_long(shape, value):
+                yield from _walk_entries(shape, value, path)
+        case StructureShape():
+            yield from _walk_members(shape, value, path)
+        case BooleanShape() | TimestampShape():
+            pass
+
+
+def _walk_entries(shape: MapShape, value: dict[str, Any], path: str) -> Iterator[Violation]:
+    for position, (key, entry) in enumerate(value.items()):
+        for message in _text_messages(shape.key, key):
+            yield Violation(f"{path}[{position}]", f"Map keys must satisfy constraint: [{message}]")
+        yield from _walk(shape.value, entry, entry_path(path, shape, position, key))
+
+
+def _walk_members(shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[Violation]:
+    for name in shape.required:
+        if name not in value:
+            yield Violation(member_path(path, name), "Member must not be null")
+    if shape.union and len(value) != 1:
+        yield Violation(path, f"Member must have exactly one of these set: [{', '.join(sorted(shape.members))}]")
+    for name, member in value.items():
+        yield from _walk(shape.members[name].shape, member, member_path(path, name))
+
+
+def _text_messages(shape: TextShape, value: str) -> Iterator[str]:
+    if shape.min_length is not None and len(value) < shape.min_length:
+        yield f"Member must have length greater than or equal to {shape.min_length}"
+    elif shape.max_length is not None and len(value) > shape.max_length:
+        yield f"Member must have length less than or equal to {shape.max_length}"
+    elif shape.pattern is not None and not shape.pattern.search(value):
+        yield f"Member must satisfy regular expression pattern: {shape.pattern_text}"
+    if shape.allowed is not None and value not in shape.allowed:
+        yield f"Member must satisfy enum value set: [{', '.join(shape.allowed)}]"
+
+
+def _length(shape: ListShape | MapShape, value: Collection[Any], path: str) -> Iterator[Violation]:
+    if shape.min_length is not None and len(value) < shape.min_length:
+        yield Violation(path, f"Member must have length greater than or equal to {shape.min_length}")
+    if _too_long(shape, value):
+        yield Violation(path, f"Member must have length less than or equal to {shape.max_length}")
+
+
+def _too_long(shape: ListShape | MapShape, value: Collection[Any]) -> bool:
+    return shape.max_length is not None and len(value) > shape.max_length

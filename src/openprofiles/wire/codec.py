@@ -1,0 +1,366 @@
+"""Requests from HTTP, and answers to HTTP, along the shapes of the model.
+
+Strict about types, because a number silently cut is damage; lenient about members that it does not know, because newer
+clients exist. JSON is always UTF-8, whatever the content type says.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+from urllib.parse import unquote_to_bytes
+
+from openprofiles.wire.check import entry_path, member_path
+from openprofiles.wire.errors import WireError, bad_request
+from openprofiles.wire.model import (
+    BooleanShape,
+    DoubleShape,
+    IntegerShape,
+    ListShape,
+    MapShape,
+    Member,
+    Operation,
+    Shape,
+    StructureShape,
+    TextShape,
+    TimestampShape,
+)
+
+
+class AnswerError(Exception):
+    """A handler's answer does not fit the model. This is our fault, never the caller's; no value is in the message."""
+
+
+def read(operation: Operation, labels: Mapping[str, bytes], query_string: bytes, body: bytes) -> dict[str, Any]:
+    """Read the request of ``operation`` into a dict by member name; constraints are not checked here.
+
+    Args:
+        operation: as the router found it.
+        labels: as the router gave them, still percent-encoded.
+        query_string: as sent, without the question mark.
+        body: all of it; not looked at when no member travels there.
+
+    Returns:
+        Only members that were sent: null counts as absent, unknown members are left out. Timestamps are aware datetimes
+        in UTC, of microseconds.
+
+    Raises:
+        WireError: BadRequestException, naming the member, when a value cannot be what its shape asks for.
+    """
+    request = {
+        member.name: _read_text(member.shape, _decode(labels[member.wire_name], member.name), member.name)
+        for member in operation.input.members_in("label")
+    }
+    in_query = operation.input.members_in("query")
+    if in_query:
+        request |= _read_query(in_query, query_string)
+    in_body = operation.input.members_in("body")
+    if in_body:
+        request |= _read_members(in_body, _parse(body), "")
+    return request
+
+
+def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Write the answer of ``operation``: status, headers and body.
+
+    Members that are None are left out. A member bound to the status sets it and stays out of the body. Timestamps are
+    cut to milliseconds, the finest that Smithy allows.
+
+    Raises:
+        AnswerError: a member is unknown, missing though required, or of another type than the model's; a datetime is
+            naive; the status is not one of success.
+    """
+    document = _write_structure(operation.output, answer, operation.output.name)
+    status = operation.status
+    for member in operation.output.members_in("status"):
+        status = document.pop(member.wire_name, status)
+        if not 200 <= status <= 299:
+            raise _unfit(f"{operation.output.name}.{member.name}", "is the status, and not one of success")
+    body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+    return status, [(b"content-type", b"application/json")], body
+
+
+# Reading the text of paths and queries
+
+
+_BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,20}")
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _decode(raw: bytes, path: str) -> str:
+    if _BROKEN_ESCAPE.search(raw):
+        raise _wrong(path, "is not percent-encoded correctly")
+    try:
+        return unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _wrong(path, "is not UTF-8") from None
+
+
+def _read_query(members: list[Member], query_string: bytes) -> dict[str, Any]:
+    given: dict[bytes, list[bytes]] = {}
+    for pair in query_string.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        # A plus is a blank in a query, as every web framework reads it; SDKs send %20 and %2B.
+        given.setdefault(unquote_to_bytes(name.replace(b"+", b" ")), []).append(value.replace(b"+", b" "))
+    request: dict[str, Any] = {}
+    for member in members:
+        # An empty value is not absence: `max-results=` is a wrong number.
+        texts = [_decode(value, member.name) for value in given.get(member.wire_name.encode(), ())]
+        if not texts:
+            continue
+        if isinstance(member.shape, ListShape):
+            element = member.shape.element
+            request[member.name] = [
+                _read_text(element, text, f"{member.name}[{position}]") for position, text in enumerate(texts)
+            ]
+        elif len(texts) > 1:
+            raise _wrong(member.name, f"is given {len(texts)} times in the query ({member.wire_name}); give it once")
+        else:
+            request[member.name] = _read_text(member.shape, texts[0], member.name)
+    return request
+
+
+def _read_text(shape: Shape, text: str, path: str) -> Any:
+    match shape:
+        case BooleanShape():
+            if text not in ("true", "false"):
+                raise _wrong(path, "must be true or false")
+            return text == "true"
+        case IntegerShape():
+            # Python's int takes underscores, blanks and the digits of every script.
+            if not _WHOLE_NUMBER.fullmatch(text):
+                raise _wrong(path, "must be an integer")
+            return _in_range(shape, int(text), path)
+        case TimestampShape():
+            return _read_date_time(text, path)
+        case _:
+            return _storable(text, path)
+
+
+def _read_date_time(text: str, path: str) -> datetime:
+    try:
+        if _DATE_TIME.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # The form is right and the date does not exist: refused below.
+    raise _wrong(path, "must be a timestamp such as 2026-01-31T12:00:00Z")
+
+
+# Reading JSON
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    """The body as a JSON object; an empty body is one without members."""
+    if not body:
+        return {}
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise bad_request("The body is nested too deeply.") from None
+    except ValueError:
+        # Not UTF-8, not JSON, NaN, or a number of thousands of digits. The parser's own message could repeat the body.
+        raise bad_request("The body is not JSON in UTF-8.") from None
+    if not isinstance(document, dict):
+        raise bad_request("The body must be a JSON object.")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read_members(members: list[Member], document: dict[str, Any], path: str) -> dict[str, Any]:
+    values = {}
+    for member in members:
+        value = document.get(member.wire_name)
+        if value is not None:
+            values[member.name] = _read_json(member.shape, value, member_path(path, member.name))
+    return values
+
+
+def _read_json(shape: Shape, value: Any, path: str) -> Any:
+    match shape:
+        case TextShape():
+            if not isinstance(value, str):
+                raise _wrong(path, "must be text")
+            return _storable(value, path)
+        case IntegerShape():
+            return _read_integer(shape, value, path)
+        case DoubleShape():
+            return _read_double(value, path)
+        case BooleanShape():
+            if not isinstance(value, bool):
+                raise _wrong(path, "must be true or false")
+            return value
+        case TimestampShape():
+            return _read_epoch_seconds(value, path)
+        case ListShape():
+            if not isinstance(value, list):
+                raise _wrong(path, "must be a list")
+            return [_read_json(shape.element, element, f"{path}[{at}]") for at, element in enumerate(value)]
+        case MapShape():
+            if not isinstance(value, dict):
+                raise _wrong(path, "must be an object")
+            return _read_map(shape, value, path)
+        case StructureShape():
+            if not isinstance(value, dict):
+                raise _wrong(path, "must be an object")
+            return _read_members(list(shape.members.values()), value, path)
+
+
+def _read_map(shape: MapShape, value: dict[str, Any], path: str) -> dict[str, Any]:
+    entries = {}
+    for at, (key, entry) in enumerate(value.items()):
+        entries[_storable(key, f"{path}[{at}]")] = _read_json(shape.value, entry, entry_path(path, shape, at, key))
+    return entries
+
+
+def _read_integer(shape: IntegerShape, value: Any, path: str) -> int:
+    # bool is an int in Python. 10.0 is the same number as 10 in JSON; 10.9 is not an integer.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(path, "must be an integer")
+    if isinstance(value, float) and not value.is_integer():
+        raise _wrong(path, "must be an integer")
+    return _in_range(shape, int(value), path)
+
+
+def _in_range(shape: IntegerShape, value: int, path: str) -> int:
+    limit = 1 << (shape.bits - 1)
+    if not -limit <= value < limit:
+        raise _wrong(path, f"does not fit in {shape.bits} bits")
+    return value
+
+
+def _read_double(value: Any, path: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(path, "must be a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(path, "is too large a number")
+    return number
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _read_epoch_seconds(value: Any, path: str) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(path, "must be a number of seconds since 1970-01-01T00:00:00Z")
+    try:
+        return _EPOCH + timedelta(seconds=value)
+    except OverflowError:
+        # Milliseconds sent by mistake end here, 50,000 years ahead.
+        raise _wrong(path, "is outside the years 1 to 9999; it must be a number of seconds, not milliseconds") from None
+
+
+def _storable(text: str, path: str) -> str:
+    """Refuse what a database cannot hold as text: NUL, and half a surrogate pair (``\\ud800`` alone in JSON)."""
+    if "\0" in text:
+        raise _wrong(path, "must not contain the character U+0000")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _wrong(path, "contains half of a surrogate pair, which is not a character") from None
+    return text
+
+
+def _wrong(path: str, what: str) -> WireError:
+    return bad_request(f"Value at '{path}' {what}.")
+
+
+# Writing
+
+
+def _write_structure(shape: StructureShape, value: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _unfit(path, "is not a mapping")
+    unknown = value.keys() - shape.members.keys()
+    if unknown:
+        raise _unfit(path, f"has members that {shape.name} has not: {', '.join(sorted(map(str, unknown)))}")
+    for name in shape.required:
+        if value.get(name) is None:
+            raise _unfit(member_path(path, name), "is required and missing")
+    document = {}
+    for name, entry in value.items():
+        if entry is not None:
+            member = shape.members[name]
+            document[member.wire_name] = _write_json(member.shape, entry, member_path(path, name))
+    return document
+
+
+def _write_json(shape: Shape, value: Any, path: str) -> Any:
+    match shape:
+        case TextShape():
+            return _write_text(value, path)
+        case IntegerShape():
+            return _write_integer(shape, value, path)
+        case DoubleShape():
+            return _write_double(value, path)
+        case BooleanShape():
+            if not isinstance(value, bool):
+                raise _unfit(path, "is not a bool")
+            return value
+        case TimestampShape():
+            return _write_epoch_seconds(value, path)
+        case ListShape():
+            if not isinstance(value, list | tuple):
+                raise _unfit(path, "is not a list")
+            return [_write_json(shape.element, element, f"{path}[{at}]") for at, element in enumerate(value)]
+        case MapShape():
+            if not isinstance(value, Mapping):
+                raise _unfit(path, "is not a mapping")
+            return {
+                _write_text(key, f"{path}[{at}]"): _write_json(shape.value, entry, f"{path}[{at}]")
+                for at, (key, entry) in enumerate(value.items())
+            }
+        case StructureShape():
+            return _write_structure(shape, value, path)
+
+
+def _write_text(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise _unfit(path, "is not a str")
+    if not value.isascii():
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise _unfit(path, "contains half of a surrogate pair") from None
+    return value
+
+
+def _write_integer(shape: IntegerShape, value: Any, path: str) -> int:
+    limit = 1 << (shape.bits - 1)
+    if isinstance(value, bool) or not isinstance(value, int) or not -limit <= value < limit:
+        raise _unfit(path, f"is not an int of {shape.bits} bits")
+    return value
+
+
+def _write_double(value: Any, path: str) -> float | str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _unfit(path, "is not a number")
+    if math.isfinite(value):
+        return value
+    # JSON has no such numbers; Smithy sends them as these words.
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _write_epoch_seconds(value: Any, path: str) -> int | float:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise _unfit(path, "is not an aware datetime")
+    milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
+    return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
+
+
+def _unfit(path: str, what: str) -> AnswerError:
+    return AnswerError(f"{path} {what}.")

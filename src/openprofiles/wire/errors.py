@@ -1,0 +1,65 @@
+"""Errors as the API answers them: a code, a message, a status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+# The first five are the service model's own. The others come from AWS's front end and may be answered by any operation,
+# whether it lists them or not: SDKs correct their clocks and refresh credentials by these names.
+# Source: "Common Error Types" in the Customer Profiles API reference (AWS's API gateway answers the same), except
+# ThrottlingException, which that page has as 400 and the model as 429, and IncompleteSignatureException, which older
+# services of AWS (IAM, STS) answer with 400.
+STATUS_BY_CODE: Mapping[str, int] = {
+    "BadRequestException": 400,
+    "AccessDeniedException": 403,
+    "ResourceNotFoundException": 404,
+    "ThrottlingException": 429,
+    "InternalServerException": 500,
+    "UnrecognizedClientException": 403,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    "IncompleteSignatureException": 403,
+    "UnknownOperationException": 404,
+    "RequestEntityTooLargeException": 413,
+}
+
+
+class WireError(Exception):
+    """An error for the caller.
+
+    An operation of the model lists the codes that it answers. The codes of authentication, authorisation and throttling
+    are answered by every operation all the same: TagResource lists no AccessDeniedException, yet a credential may not
+    be allowed to call it.
+
+    Args:
+        code: one of `STATUS_BY_CODE`.
+        message: shown to the caller; it never holds a customer's value.
+
+    Raises:
+        ValueError: the code is not one of ours.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        if code not in STATUS_BY_CODE:
+            raise ValueError(f"{code} is not an error code of the API; known are {', '.join(STATUS_BY_CODE)}.")
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = STATUS_BY_CODE[code]
+
+
+def bad_request(message: str) -> WireError:
+    """The error for a request that is wrong in itself."""
+    return WireError("BadRequestException", message)
+
+
+def write_error(error: WireError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of the answer.
+
+    The code is bare in ``x-amzn-errortype``, as Smithy demands of new servers; the member is ``Message``, as in the
+    model.
+    """
+    body = json.dumps({"Message": error.message}, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", error.code.encode("ascii"))]
+    return error.status, headers, body
