@@ -1,0 +1,38 @@
+"""The time, as every part of openprofiles uses it: aware datetimes in UTC, whole milliseconds.
+
+Milliseconds are what the wire carries and what the store keeps; cutting the rest here means that a
+time read back equals the time that was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The present time, aware, in UTC, cut to whole milliseconds."""
+    return from_milliseconds(to_milliseconds(datetime.now(UTC)))
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970-01-01T00:00:00Z, rounded down.
+
+    Raises:
+        ValueError: the datetime is naive; a time without a zone has no place in the store.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a datetime without a time zone was given; use an aware one")
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """The aware UTC datetime of a number of milliseconds since 1970."""
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,178 @@
+"""Making, listing and revoking credentials, and the administrator's first one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from openprofiles.credentials.principal import check_patterns
+from openprofiles.data_folder import locked_data_folder, write_private_file
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.master_key import DecryptionError, MasterKey
+from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.connections import Store
+from openprofiles.store.credentials import (
+    StoredCredential,
+    find_credential,
+    has_credentials,
+    insert_credential,
+    list_credentials,
+    mark_revoked,
+)
+
+_SECRET_PURPOSE = "credential secret"  # noqa: S105 - the name of a purpose, not a secret
+
+_KEY_ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_NAME_MAX_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A credential as its owner needs it. The secret is shown now and never again."""
+
+    access_key_id: str
+    secret_access_key: str
+    name: str
+
+
+def create_credential(
+    store: Store,
+    master_key: MasterKey,
+    *,
+    name: str,
+    actions: tuple[str, ...],
+    domains: tuple[str, ...],
+    requests_per_second: float | None,
+    now: datetime,
+) -> NewCredential:
+    """Makes a credential; it can be used at once.
+
+    Args:
+        actions: patterns such as ``profile:Get*``; see ``Principal``.
+        domains: patterns such as ``sales-*``.
+        requests_per_second: the rate it is held to, or None for none.
+
+    Raises:
+        InvalidRequest: a pattern, the name or the rate cannot be used.
+    """
+    check_patterns(actions, domains)
+    if not name.strip() or len(name) > _NAME_MAX_LENGTH:
+        raise InvalidRequest(f"The name of a credential has 1 to {_NAME_MAX_LENGTH} characters.")
+    if requests_per_second is not None and not (math.isfinite(requests_per_second) and requests_per_second > 0):
+        raise InvalidRequest("The requests per second must be more than 0. Leave them out for no limit.")
+    new = _make_keys(name)
+    with store.write() as connection:
+        insert_credential(connection, _to_stored(new, master_key, actions, domains, requests_per_second, now))
+    return new
+
+
+def read_credentials(store: Store) -> list[StoredCredential]:
+    """All credentials, oldest first, revoked ones included; their secrets stay encrypted."""
+    with store.read() as connection:
+        return list_credentials(connection)
+
+
+def revoke_credential(store: Store, access_key_id: str, now: datetime) -> None:
+    """Makes a credential worthless, for good. Running servers refuse it within a second.
+
+    Raises:
+        NotFound: there is no such credential.
+    """
+    with store.write() as connection:
+        if find_credential(connection, access_key_id) is None:
+            raise NotFound(
+                f"There is no credential {access_key_id!r}. See the access key ids with: openprofiles credentials list"
+            )
+        mark_revoked(connection, access_key_id, now)
+
+
+def ensure_admin_credential(settings: Settings, store: Store, master_key: MasterKey, now: datetime) -> None:
+    """Makes the administrator's credential when the store has had none yet, and writes it into the data folder.
+
+    Several processes may do this at once. The file comes first: killed in between, the next start takes it from there.
+    """
+    with store.read() as connection:
+        if has_credentials(connection):
+            return
+    with locked_data_folder(settings):
+        with store.read() as connection:
+            if has_credentials(connection):
+                return
+        if settings.admin_credential_path.exists():
+            admin = read_admin_credential(settings)
+        else:
+            admin = _make_keys("administrator")
+            document = {"access_key_id": admin.access_key_id, "secret_access_key": admin.secret_access_key}
+            write_private_file(settings.admin_credential_path, (json.dumps(document, indent=2) + "\n").encode())
+        with store.write() as connection:
+            insert_credential(connection, _to_stored(admin, master_key, ("*",), ("*",), None, now))
+
+
+def check_master_key(settings: Settings, store: Store, master_key: MasterKey) -> None:
+    """Refuses a master key that is not the one which the store was made with, before every request finds out.
+
+    Raises:
+        SettingsError: a stored secret cannot be decrypted.
+    """
+    for stored in read_credentials(store)[:1]:
+        try:
+            reveal_secret(stored, master_key)
+        except DecryptionError as error:
+            raise SettingsError(
+                f"The master key {settings.master_key_path} does not belong to the store {settings.store_path}. "
+                "Put the key that was saved with this store back."
+            ) from error
+
+
+def reveal_secret(stored: StoredCredential, master_key: MasterKey) -> str:
+    """The secret of a stored credential.
+
+    Raises:
+        DecryptionError: it was encrypted with another master key, or belongs to another credential.
+    """
+    return master_key.decrypt(_SECRET_PURPOSE, stored.secret, stored.access_key_id.encode()).decode()
+
+
+def read_admin_credential(settings: Settings) -> NewCredential:
+    """The administrator's credential as the first start wrote it.
+
+    Raises:
+        SettingsError: the file is missing or cannot be read.
+    """
+    path = settings.admin_credential_path
+    try:
+        document = json.loads(path.read_bytes())
+        return NewCredential(str(document["access_key_id"]), str(document["secret_access_key"]), "administrator")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"There is no administrator's credential at {path}: no server has run on this data folder, or the file was "
+            "removed. Start openprofiles serve, or make a credential with openprofiles credentials create."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"The administrator's credential {path} cannot be read: {type(error).__name__}.") from None
+
+
+def _make_keys(name: str) -> NewCredential:
+    return NewCredential(
+        access_key_id="OP" + "".join(secrets.choice(_KEY_ID_ALPHABET) for _ in range(18)),
+        # 30 bytes are 40 characters of base64 without padding, the form of AWS's own secrets.
+        secret_access_key=base64.b64encode(secrets.token_bytes(30)).decode(),
+        name=name,
+    )
+
+
+def _to_stored(
+    new: NewCredential,
+    master_key: MasterKey,
+    actions: tuple[str, ...],
+    domains: tuple[str, ...],
+    requests_per_second: float | None,
+    now: datetime,
+) -> StoredCredential:
+    # The access key id as context: an encrypted secret cannot be moved to another row of the table.
+    secret = master_key.encrypt(_SECRET_PURPOSE, new.secret_access_key.encode(), new.access_key_id.encode())
+    return StoredCredential(new.access_key_id, new.name, secret, actions, domains, requests_per_second, now)

@@ -1,0 +1,61 @@
+"""Whether a principal may do what a request asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from openprofiles.credentials.principal import Principal
+from openprofiles.wire.errors import WireError
+
+# Everything that can be tagged belongs to a domain: .../domains/<name>, .../domains/<name>/<kind>/<id>.
+_DOMAIN_IN_ARN = re.compile(r"arn:[^:]*:profile:[^:]*:[^:]*:domains/([^/]+)(?:/.*)?\Z", re.DOTALL)
+
+
+def authorise(principal: Principal, operation_name: str, request: Mapping[str, Any]) -> None:
+    """Holds a principal to its actions and domains.
+
+    The domain is the request's ``DomainName``, or the one inside its ``resourceArn``. Operations with neither
+    (ListDomains) show their caller its own domains only, which is their handlers' work.
+
+    Args:
+        operation_name: such as ``CreateDomain``.
+        request: by member name, as the wire layer read it.
+
+    Raises:
+        WireError: AccessDeniedException.
+    """
+    action = f"profile:{operation_name}"
+    if "resourceArn" in request:
+        found = _DOMAIN_IN_ARN.match(request["resourceArn"])
+        if found is None:
+            authorise_action(principal, action)
+            if not principal.may_see_every_domain():
+                raise _denied(principal, f"{action} on a resource that names no domain")
+            return
+        authorise_action(principal, action, found[1])
+    else:
+        authorise_action(principal, action, request.get("DomainName"))
+
+
+def authorise_action(principal: Principal, action: str, domain_name: str | None = None) -> None:
+    """Holds a principal to its actions and, if one is given, to its domains.
+
+    Args:
+        action: such as ``openprofiles:GetFailedRows``.
+
+    Raises:
+        WireError: AccessDeniedException.
+    """
+    if not principal.may_do(action):
+        place = "" if domain_name is None else f" on the domain {domain_name}"
+        raise _denied(principal, f"{action}{place}: the action is not among those of the credential")
+    if domain_name is not None and not principal.may_see_domain(domain_name):
+        raise _denied(
+            principal, f"{action} on the domain {domain_name}: the domain is not among those of the credential"
+        )
+
+
+def _denied(principal: Principal, what: str) -> WireError:
+    return WireError("AccessDeniedException", f"The credential {principal.access_key_id} may not call {what}.")

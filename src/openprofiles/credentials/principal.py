@@ -1,0 +1,72 @@
+"""Who makes a request, and what they may do.
+
+An action is a service and an operation, ``profile:GetUploadJob``; what AWS has no operation for is
+``openprofiles:GetFailedRows`` and the like. A pattern is an action, or the beginning of one and a ``*``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from openprofiles.errors import InvalidRequest
+
+_ACTION_PATTERN = re.compile(r"(\*|(profile|openprofiles):([A-Za-z]+\*?|\*))\Z")
+_DOMAIN_PATTERN = re.compile(r"(\*|[A-Za-z0-9_-]{1,64}\*?)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The owner of a credential.
+
+    Attributes:
+        access_key_id: the public part of the credential.
+        name: what a person called it.
+        actions: patterns of what it may do; ``*`` is everything.
+        domains: patterns of the domains it may touch; ``*`` is all of them.
+    """
+
+    access_key_id: str
+    name: str
+    actions: tuple[str, ...]
+    domains: tuple[str, ...]
+
+    def may_call(self, operation_name: str) -> bool:
+        """Whether it may call an operation of the API, such as ``GetUploadJob``."""
+        return self.may_do(f"profile:{operation_name}")
+
+    def may_do(self, action: str) -> bool:
+        """Whether it may do an action, such as ``openprofiles:GetFailedRows``."""
+        return any(matches(pattern, action) for pattern in self.actions)
+
+    def may_see_domain(self, domain_name: str) -> bool:
+        """Whether the domain exists for it at all; all its actions are held to these domains."""
+        return any(matches(pattern, domain_name) for pattern in self.domains)
+
+    def may_see_every_domain(self) -> bool:
+        """Whether it is held to no domains, those of the future included."""
+        return "*" in self.domains
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern names the text: in full, or by its beginning if it ends in ``*``. Case matters."""
+    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern
+
+
+def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
+    """Refuses patterns that could never match.
+
+    Raises:
+        InvalidRequest: a pattern is malformed, or there is none of a kind.
+    """
+    if not actions or not domains:
+        raise InvalidRequest("A credential needs at least one action and one domain; * allows all of them.")
+    for pattern in actions:
+        if not _ACTION_PATTERN.match(pattern):
+            raise InvalidRequest(
+                f"{pattern!r} is no action. Write * or profile:<Operation>, such as profile:GetUploadJob or "
+                "profile:Get*."
+            )
+    for pattern in domains:
+        if not _DOMAIN_PATTERN.match(pattern):
+            raise InvalidRequest(f"{pattern!r} is no domain. Write a domain name, the beginning of one and a *, or *.")

@@ -1,0 +1,127 @@
+"""The data folder: private to its owner, on a local disk, changed by one process at a time.
+
+Several processes (servers, workers, commands) start on one data folder at the same moment. What must be made once (the
+master key, the administrator's credential) is made under ``locked_data_folder`` and published whole.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from openprofiles.settings import Settings, SettingsError
+
+_MOUNTS = Path("/proc/self/mounts")
+_NETWORK_FILE_SYSTEMS = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse")
+)
+_LOCK_NAME = ".lock"
+# Files of which any one shows that a folder is a data folder of ours.
+_OWN_NAMES = frozenset((_LOCK_NAME, "master.key", "openprofiles.db", "admin-credential.json"))
+
+
+def prepare_data_folder(settings: Settings) -> None:
+    """Makes the data folder and its parts, readable by their owner only.
+
+    Raises:
+        SettingsError: the folder lies on a network file system, holds foreign files that others can read, or
+            cannot be made.
+    """
+    folder = settings.data_folder
+    refuse_network_file_system(folder)
+    refuse_network_file_system(settings.store_path.parent)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            _make_private(folder)
+        for part in (settings.uploads_folder, settings.scratch_folder):
+            part.mkdir(mode=0o700, exist_ok=True)
+        settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The data folder {folder} cannot be used: {error.strerror}. Name another with --data."
+        ) from error
+
+
+def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
+    """Refuses a path on a network file system, where SQLite's locks do not hold between machines.
+
+    Where the kernel does not list its mounts (not Linux), nothing is refused.
+
+    Raises:
+        SettingsError: the path lies on one.
+    """
+    if not mounts.exists():
+        return
+    path = path.resolve()
+    nearest, kind = Path("/"), ""
+    for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        _device, escaped, file_system, *_ = line.split(" ")
+        mount_point = Path(_unescape(escaped))
+        # Of two mounts on one point the later one is seen.
+        if path.is_relative_to(mount_point) and len(mount_point.parts) >= len(nearest.parts):
+            nearest, kind = mount_point, file_system
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise SettingsError(
+            f"{path} lies on a network file system ({kind} at {nearest}), where a SQLite store is not safe. "
+            "Name a folder on a local disk with --data."
+        )
+
+
+@contextmanager
+def locked_data_folder(settings: Settings) -> Iterator[None]:
+    """Waits until no other process holds the data folder's lock, then holds it for the block.
+
+    Held for moments only, at starts. The kernel frees it when the process ends, however it ends.
+    """
+    descriptor = os.open(settings.data_folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Writes a file of mode 0600 that is there whole or not at all, also after a power cut. Replaces an older one."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _make_private(folder: Path) -> None:
+    # A folder that others can read may be somebody's home or a shared one: only an empty one, or one of ours, is
+    # taken over.
+    names = {entry.name for entry in folder.iterdir()}
+    if names and not names & _OWN_NAMES:
+        raise SettingsError(
+            f"The folder {folder} holds other files and can be read by other users. "
+            f"Name a folder for openprofiles alone with --data, for example {folder / 'openprofiles-data'}."
+        )
+    folder.chmod(0o700)
+
+
+def _unescape(mount_point: str) -> str:
+    # The kernel writes blank, tab, newline and backslash as three octal digits.
+    for octal, character in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        mount_point = mount_point.replace(octal, character)
+    return mount_point

@@ -1,0 +1,26 @@
+"""What can be wrong with something a caller asked for. The messages are shown to the caller.
+
+One table in ``operations`` turns these into the codes of the wire; nothing here knows HTTP.
+"""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """Something the caller asked for cannot be done; the message says what and what to do."""
+
+
+class NotFound(DomainError):
+    """The named thing does not exist, or not in this domain."""
+
+
+class InvalidRequest(DomainError):
+    """The values given, or the state of the thing named, do not allow this."""
+
+
+class StorageFull(DomainError):
+    """The disk that the store is on has no room left; nothing was written."""
+
+
+class Busy(DomainError):
+    """The store was locked for too long; the same request may succeed a little later."""

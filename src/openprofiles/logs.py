@@ -1,0 +1,95 @@
+"""The log: one line per event, as text or JSON, on standard error.
+
+A customer's data never stands in it. Exceptions are therefore described by their type and place; what they say is
+repeated only for our own and those of the operating system and of SQLite, which name columns and files, never values.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from types import TracebackType
+from typing import Literal
+
+import structlog
+from structlog.typing import EventDict, ExcInfo, Processor
+
+_FREE_OF_VALUES = ("openprofiles.", "pysqlite3.")
+
+
+def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
+    """Sends every log line of this process, those of libraries included, to standard error in one format."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _describe_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    renderer: Processor
+    if log_format == "json":
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        # The exception is text already, so the renderer's own formatter never sees one.
+        renderer = structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time", pad_event_to=0)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    # It tells each step of a migration and each start and end of a server, which the log tells in its own words.
+    for name in ("alembic", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def describe_exception(exception: BaseException) -> str:
+    """The traceback without the values of variables, and without what foreign exceptions say."""
+    chain: list[BaseException] = []
+    current: BaseException | None = exception
+    while current is not None and current not in chain:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\ncaused:\n".join(_describe_one(one) for one in reversed(chain))
+
+
+def _describe_one(exception: BaseException) -> str:
+    kind = f"{type(exception).__module__}.{type(exception).__qualname__}"
+    if isinstance(exception, OSError):
+        said = f": {exception.strerror}"
+    elif kind.startswith(_FREE_OF_VALUES):
+        said = f": {exception}"
+    else:
+        said = ""
+    lines = "".join(traceback.format_tb(exception.__traceback__)) + kind + said
+    if isinstance(exception, BaseExceptionGroup):
+        lines += "".join(f"\nwith:\n{describe_exception(part)}" for part in exception.exceptions)
+    return lines
+
+
+def _describe_exc_info(_logger: object, _method: str, event: EventDict) -> EventDict:
+    exc_info: ExcInfo | BaseException | bool | None = event.pop("exc_info", None)
+    exception: BaseException | None
+    match exc_info:
+        case BaseException():
+            exception = exc_info
+        case (_, BaseException() as exception, TracebackType() | None):
+            pass
+        case True:
+            exception = sys.exception()
+        case _:
+            exception = None
+    if exception is not None:
+        event["exception"] = describe_exception(exception)
+    return event

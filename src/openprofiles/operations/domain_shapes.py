@@ -1,0 +1,47 @@
+"""Domains as the API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openprofiles.profiles.domain_config import CONFIG_MEMBERS
+from openprofiles.profiles.records import Domain
+from openprofiles.wire.types import DataStoreResponse, ListDomainItem
+
+
+def config_of_request(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of CreateDomain or UpdateDomain that make up the domain's configuration."""
+    return {member: request[member] for member in CONFIG_MEMBERS if member in request}
+
+
+def domain_answer(domain: Domain) -> dict[str, Any]:
+    """The members that the answers of CreateDomain, GetDomain and UpdateDomain share."""
+    answer = {
+        "DomainName": domain.name,
+        "DefaultExpirationDays": domain.default_expiration_days,
+        "CreatedAt": domain.created_at,
+        "LastUpdatedAt": domain.updated_at,
+        "Tags": dict(domain.tags),
+        **domain.config,
+    }
+    if "DataStore" in domain.config:
+        answer["DataStore"] = _data_store_answer(domain.config["DataStore"])
+    return answer
+
+
+def domain_item(domain: Domain) -> ListDomainItem:
+    """A domain in a list."""
+    return {
+        "DomainName": domain.name,
+        "CreatedAt": domain.created_at,
+        "LastUpdatedAt": domain.updated_at,
+        "Tags": dict(domain.tags),
+    }
+
+
+def _data_store_answer(given: Mapping[str, Any]) -> DataStoreResponse:
+    if not given.get("Enabled"):
+        return {"Enabled": False}
+    # There is one store for everything, so that nothing has to be copied before it is ready.
+    return {"Enabled": True, "Readiness": {"ProgressPercentage": 100}}

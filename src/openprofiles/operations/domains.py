@@ -1,0 +1,113 @@
+"""The operations on domains."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from openprofiles.operations.call import Call
+from openprofiles.operations.domain_shapes import config_of_request, domain_answer, domain_item
+from openprofiles.operations.registry import operation
+from openprofiles.profiles import domains
+from openprofiles.wire.types import (
+    CreateDomainRequest,
+    CreateDomainResponse,
+    DeleteDomainRequest,
+    DeleteDomainResponse,
+    GetDomainRequest,
+    GetDomainResponse,
+    ListDomainsRequest,
+    ListDomainsResponse,
+    UpdateDomainRequest,
+    UpdateDomainResponse,
+)
+
+_DEFAULT_PAGE_SIZE = 100
+
+
+@operation("CreateDomain")
+def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainResponse:
+    """Make a domain; the name of a deleted one is free at once.
+
+    Errors:
+        BadRequestException: the domain exists, or its configuration contradicts itself.
+    """
+    domain = domains.create_domain(
+        call.store,
+        request["DomainName"],
+        default_expiration_days=request["DefaultExpirationDays"],
+        config=config_of_request(request),
+        tags=request.get("Tags", {}),
+        phone_region=call.phone_region,
+        now=call.now,
+    )
+    return cast(CreateDomainResponse, domain_answer(domain))
+
+
+@operation("GetDomain")
+def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
+    """Show a domain and how many profiles it has that have not expired.
+
+    ``ObjectCount`` and ``TotalSize`` (of the objects) are 0: this version keeps no profile objects. For the same
+    reason each profile is metered once (``MeteringProfileCount``: one more for every further 100 objects).
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+    """
+    domain, profile_count = domains.get_domain_with_profile_count(call.store, request["DomainName"], call.now)
+    answer = cast(GetDomainResponse, domain_answer(domain))
+    answer["Stats"] = {
+        "ProfileCount": profile_count,
+        "MeteringProfileCount": profile_count,
+        "ObjectCount": 0,
+        "TotalSize": 0,
+    }
+    return answer
+
+
+@operation("UpdateDomain")
+def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainResponse:
+    """Change what is given; an empty text clears the encryption key or the queue, tags replace the old ones.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the configuration contradicts itself, or would switch the data store off.
+    """
+    domain = domains.update_domain(
+        call.store,
+        request["DomainName"],
+        default_expiration_days=request.get("DefaultExpirationDays"),
+        config=config_of_request(request),
+        tags=request.get("Tags"),
+        now=call.now,
+    )
+    return cast(UpdateDomainResponse, domain_answer(domain))
+
+
+@operation("ListDomains")
+def list_domains(call: Call, request: ListDomainsRequest) -> ListDomainsResponse:
+    """List the domains that the caller may see, by name, 100 to a page unless asked for fewer.
+
+    Errors:
+        BadRequestException: the token is not one of this list's.
+    """
+    page = domains.list_domains(
+        call.store,
+        is_visible=call.principal.may_see_domain,
+        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+        next_token=request.get("NextToken"),
+    )
+    answer: ListDomainsResponse = {"Items": [domain_item(domain) for domain in page.domains]}
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("DeleteDomain")
+def delete_domain(call: Call, request: DeleteDomainRequest) -> DeleteDomainResponse:
+    """Delete a domain at once; the worker removes its data afterwards.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+    """
+    domains.delete_domain(call.store, request["DomainName"], call.now)
+    return {"Message": f"OK: domain {request['DomainName']} deleted"}

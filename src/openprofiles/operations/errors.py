@@ -1,0 +1,22 @@
+"""The one place where an error of the domain gets its code on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull
+from openprofiles.wire.errors import WireError
+
+WIRE_CODES: Mapping[type[DomainError], str] = {
+    NotFound: "ResourceNotFoundException",
+    InvalidRequest: "BadRequestException",
+    # SDKs repeat a throttled request by themselves, which is what helps here.
+    Busy: "ThrottlingException",
+    StorageFull: "InternalServerException",
+}
+
+
+def to_wire_error(error: Exception) -> WireError | None:
+    """The error that the caller sees for a handler's exception, or None if it is none of the domain's."""
+    code = WIRE_CODES.get(type(error)) if isinstance(error, DomainError) else None
+    return None if code is None else WireError(code, str(error))

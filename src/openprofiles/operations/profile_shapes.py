@@ -1,0 +1,58 @@
+"""Profiles as the API shows them and takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.profiles import ProfileChange
+from openprofiles.profiles.records import Profile
+from openprofiles.profiles.search import SearchKey
+from openprofiles.profiles.standard_profile import FIELDS, TWINS
+from openprofiles.wire import types
+
+
+def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
+    """What CreateProfile or UpdateProfile gives for a profile.
+
+    ``Gender`` and ``PartyType`` go to their twins ``GenderString`` and ``PartyTypeString``.
+
+    Raises:
+        InvalidRequest: a member and its twin differ.
+    """
+    values: dict[str, str] = {}
+    for field in FIELDS:
+        member, _, inner = field.path.partition(".")
+        given = request.get(member, {}).get(inner) if inner else request.get(member)
+        if given is not None:
+            values[field.path] = given
+    for member, (twin, _) in TWINS.items():
+        if member in request and values.setdefault(twin, request[member]) != request[member]:
+            raise InvalidRequest(f"{member} and {twin} differ. They are one field: give one of them, or both alike.")
+    return ProfileChange(
+        values=values,
+        attributes=request.get("Attributes", {}),
+        engagement_preferences=request.get("EngagementPreferences"),
+    )
+
+
+def profile_answer(profile: Profile, found_by: Iterable[SearchKey] = ()) -> types.Profile:
+    """A profile with all its values, and with what found it if it was searched for."""
+    answer: dict[str, Any] = {"ProfileId": profile.profile_id}
+    for path, text in profile.values.items():
+        member, _, inner = path.partition(".")
+        if inner:
+            answer.setdefault(member, {})[inner] = text
+        else:
+            answer[member] = text
+    for member, (twin, allowed_values) in TWINS.items():
+        if answer.get(twin) in allowed_values:
+            answer[member] = answer[twin]
+    if profile.attributes:
+        answer["Attributes"] = dict(profile.attributes)
+    if profile.engagement_preferences is not None:
+        answer["EngagementPreferences"] = profile.engagement_preferences
+    if found_by_items := [{"KeyName": key.name, "Values": list(key.values)} for key in found_by]:
+        answer["FoundByItems"] = found_by_items
+    return cast(types.Profile, answer)

@@ -1,0 +1,101 @@
+"""The operations on profiles and their keys. For finding profiles see ``search``."""
+
+from __future__ import annotations
+
+from openprofiles.operations.call import Call
+from openprofiles.operations.profile_shapes import change_of_request, profile_answer
+from openprofiles.operations.registry import operation
+from openprofiles.profiles import profiles
+from openprofiles.wire.types import (
+    AddProfileKeyRequest,
+    AddProfileKeyResponse,
+    BatchGetProfileError,
+    BatchGetProfileRequest,
+    BatchGetProfileResponse,
+    CreateProfileRequest,
+    CreateProfileResponse,
+    DeleteProfileKeyRequest,
+    DeleteProfileKeyResponse,
+    DeleteProfileRequest,
+    DeleteProfileResponse,
+    UpdateProfileRequest,
+    UpdateProfileResponse,
+)
+
+
+@operation("CreateProfile")
+def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileResponse:
+    """Make a new profile, always, whatever others hold. What it is given counts as set by hand.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: Gender or PartyType differs from its twin, or a custom attribute has no name.
+    """
+    profile = profiles.create_profile(call.store, request["DomainName"], change_of_request(request), call.now)
+    return {"ProfileId": profile.profile_id}
+
+
+@operation("UpdateProfile")
+def update_profile(call: Call, request: UpdateProfileRequest) -> UpdateProfileResponse:
+    """Change what is given: an empty text removes a value, what is absent stays. What is given counts as set by hand.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such profile in it.
+        BadRequestException: Gender or PartyType differs from its twin, or a custom attribute has no name.
+    """
+    change = change_of_request(request)
+    profile = profiles.update_profile(call.store, request["DomainName"], request["ProfileId"], change, call.now)
+    return {"ProfileId": profile.profile_id}
+
+
+@operation("DeleteProfile")
+def delete_profile(call: Call, request: DeleteProfileRequest) -> DeleteProfileResponse:
+    """Remove a profile with everything that belongs to it.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such profile in it.
+    """
+    profiles.delete_profile(call.store, request["DomainName"], request["ProfileId"], call.now)
+    return {"Message": f"OK: profile {request['ProfileId']} deleted"}
+
+
+@operation("BatchGetProfile")
+def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetProfileResponse:
+    """Show the profiles of up to 20 ids; an id that names none is an error of its own, with the code 404.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+    """
+    domain_name = request["DomainName"]
+    found = profiles.get_profiles(call.store, domain_name, request["ProfileIds"], call.now)
+    errors: list[BatchGetProfileError] = [
+        {"ProfileId": missing_id, "Code": "404", "Message": profiles.no_such_profile_message(missing_id, domain_name)}
+        for missing_id in found.missing_ids
+    ]
+    return {"Profiles": [profile_answer(profile) for profile in found.profiles], "Errors": errors}
+
+
+@operation("AddProfileKey")
+def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyResponse:
+    """Let a profile be found by further values of a key, predefined or of any other name.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such profile in it.
+        BadRequestException: the key is ``_profileId``, or a value holds nothing to find the profile by.
+    """
+    key_name, values = request["KeyName"], request["Values"]
+    profiles.add_profile_key(call.store, request["DomainName"], request["ProfileId"], key_name, values, call.now)
+    return {"KeyName": key_name, "Values": values}
+
+
+@operation("DeleteProfileKey")
+def delete_profile_key(call: Call, request: DeleteProfileKeyRequest) -> DeleteProfileKeyResponse:
+    """Let a profile no longer be found by values of a key; a value that it is not found by is no error.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such profile in it.
+        BadRequestException: the key is ``_profileId``.
+    """
+    key_name, profile_id = request["KeyName"], request["ProfileId"]
+    profiles.delete_profile_key(call.store, request["DomainName"], profile_id, key_name, request["Values"], call.now)
+    return {"Message": f"OK: values of key {key_name} deleted from profile {profile_id}"}

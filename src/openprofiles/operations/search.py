@@ -1,0 +1,41 @@
+"""The operation that finds profiles by their keys."""
+
+from __future__ import annotations
+
+from openprofiles.operations.call import Call
+from openprofiles.operations.profile_shapes import profile_answer
+from openprofiles.operations.registry import operation
+from openprofiles.profiles.search import SearchKey
+from openprofiles.profiles.search import search_profiles as find_profiles
+from openprofiles.wire.types import SearchProfilesRequest, SearchProfilesResponse
+
+# Source: service model, SearchProfiles: 20 if not specified.
+_DEFAULT_PAGE_SIZE = 20
+
+
+@operation("SearchProfiles")
+def search_profiles(call: Call, request: SearchProfilesRequest) -> SearchProfilesResponse:
+    """Find profiles by up to five keys, any of them (OR, the default) or all (AND); any value of a key will do.
+
+    A page may be short and still have a ``NextToken``, when many profiles had to be looked at in vain.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: more than 1,000 values, or a token of another list.
+    """
+    page = find_profiles(
+        call.store,
+        request["DomainName"],
+        [
+            SearchKey(key["KeyName"], tuple(key["Values"]))
+            for key in (request, *request.get("AdditionalSearchKeys", []))
+        ],
+        match_all_keys=request.get("LogicalOperator") == "AND",
+        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+        next_token=request.get("NextToken"),
+        now=call.now,
+    )
+    answer: SearchProfilesResponse = {"Items": [profile_answer(one.profile, one.found_by) for one in page.found]}
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer

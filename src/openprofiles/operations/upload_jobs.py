@@ -1,0 +1,146 @@
+"""The operations on upload jobs. The PUT of the file itself is no operation of the API: see ``server.upload_route``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from openprofiles.operations.call import Call
+from openprofiles.operations.registry import operation
+from openprofiles.profiles.domains import get_domain
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs
+from openprofiles.uploads.receive import make_upload_path
+from openprofiles.wire.types import (
+    CreateUploadJobRequest,
+    CreateUploadJobResponse,
+    GetUploadJobPathRequest,
+    GetUploadJobPathResponse,
+    GetUploadJobRequest,
+    GetUploadJobResponse,
+    ListUploadJobsRequest,
+    ListUploadJobsResponse,
+    StartUploadJobRequest,
+    StartUploadJobResponse,
+    StopUploadJobRequest,
+    StopUploadJobResponse,
+    UploadJobItem,
+)
+
+
+@operation("CreateUploadJob")
+def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUploadJobResponse:
+    """Make a job that waits for its file; its profiles expire after 14 days unless told otherwise.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the mapping or the unique key cannot be used; the message names the field.
+    """
+    job = jobs.create_job(
+        call.store,
+        call.master_key,
+        get_domain(call.store, request["DomainName"]),
+        display_name=request["DisplayName"],
+        fields=cast(Mapping[str, Mapping[str, str]], request["Fields"]),
+        unique_key=request["UniqueKey"],
+        data_expiry_days=request.get("DataExpiry"),
+        strict=call.strict,
+        now=call.now,
+    )
+    return {"JobId": job.job_id}
+
+
+@operation("GetUploadJobPath")
+def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUploadJobPathResponse:
+    """Say where and with which key the file is to be PUT; each call gives a fresh URL, the key stays.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such job in it.
+        BadRequestException: the job has been started or stopped.
+    """
+    path = make_upload_path(
+        call.master_key,
+        jobs.get_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"]),
+        base_url=call.base_url,
+        lifetime_seconds=call.upload_url_lifetime_seconds,
+        now=call.now,
+    )
+    return {"Url": path.url, "ClientToken": path.client_token, "ValidUntil": path.valid_until}
+
+
+@operation("StartUploadJob")
+def start_upload_job(call: Call, request: StartUploadJobRequest) -> StartUploadJobResponse:
+    """Hand the job to the workers. What is wrong with its file shows later, as the status FAILED.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such job in it.
+        BadRequestException: the job is not CREATED, or no file has arrived.
+    """
+    jobs.start_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"], now=call.now)
+    return {}
+
+
+@operation("GetUploadJob")
+def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResponse:
+    """Show a job; its counts grow while it runs.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such job in it.
+    """
+    job = jobs.get_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"])
+    answer = {
+        **_summary(job),
+        "Fields": job.fields,
+        "UniqueKey": job.unique_key,
+        "ResultsSummary": {
+            "CreatedRecords": job.created_count,
+            "UpdatedRecords": job.updated_count,
+            "FailedRecords": job.failed_count,
+        },
+    }
+    return cast(GetUploadJobResponse, answer)
+
+
+@operation("ListUploadJobs")
+def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJobsResponse:
+    """List the jobs of a domain, newest first, 100 to a page unless asked for more or fewer.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the token is not one of this list's.
+    """
+    page = jobs.list_jobs(
+        call.store,
+        get_domain(call.store, request["DomainName"]),
+        max_results=request.get("MaxResults"),
+        next_token=request.get("NextToken"),
+    )
+    answer: ListUploadJobsResponse = {"Items": [cast(UploadJobItem, _summary(job)) for job in page.items]}
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("StopUploadJob")
+def stop_upload_job(call: Call, request: StopUploadJobRequest) -> StopUploadJobResponse:
+    """End a job early. What was written stays, is counted and can be searched; a stopped job may be stopped again.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such job in it.
+        BadRequestException: the job has ended otherwise.
+    """
+    jobs.stop_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"], now=call.now)
+    return {}
+
+
+def _summary(job: UploadJob) -> dict[str, Any]:
+    """The members that GetUploadJob and ListUploadJobs share; those that are None are left out on the wire."""
+    return {
+        "JobId": job.job_id,
+        "DisplayName": job.display_name,
+        "Status": job.status.value,
+        "StatusReason": job.status_reason,
+        "CreatedAt": job.created_at,
+        "CompletedAt": job.completed_at,
+        "DataExpiry": job.data_expiry_days,
+    }

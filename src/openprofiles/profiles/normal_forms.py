@@ -1,0 +1,159 @@
+"""Normal forms of keys: the one definition of when two values are the same e-mail, phone, account or name.
+
+Values are stored verbatim; keys are stored and compared in normal form. The definition here has two
+implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
+millions. The SQL decides only what is plain ASCII (or a plain North American phone number) and calls the
+Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them on all code points.
+
+Normalise nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+import pyarrow as pa
+
+from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_KEY, PHONE_KEY
+
+# The blanks that surround a value without being part of it: Unicode's White_Space, the zero-width space and the
+# byte order mark, which spreadsheets leave behind.
+ASCII_BLANKS = "\t\n\x0b\x0c\r "
+BLANKS = (
+    ASCII_BLANKS + "\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+_BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
+
+_PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
+_PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
+
+
+def is_blank(text: str) -> bool:
+    """Whether the text is empty or made of blanks alone; such a value never becomes part of a profile."""
+    return not text.strip(BLANKS)
+
+
+def normal_key(name: str, text: str, phone_region: str) -> str | None:
+    """The normal form of a key's value, or None when the value holds no key.
+
+    Args:
+        name: the key's name. Names other than the standard keys compare by exact value.
+        phone_region: ISO 3166 country of numbers without a country code, such as ``US``.
+    """
+    if name == PHONE_KEY:
+        return normal_phone(text, phone_region)
+    if name in (EMAIL_KEY, ACCOUNT_KEY):
+        return normal_text(text)
+    if name == FULL_NAME_KEY:
+        return normal_full_name(text)
+    return text or None
+
+
+def normal_text(text: str) -> str | None:
+    """Blanks around it trimmed, composed (NFC), lower case code point by code point."""
+    trimmed = text.strip(BLANKS)
+    if trimmed.isascii():
+        return trimmed.lower() or None
+    # Lower case of the whole text would depend on context (a final sigma); two spellings of one
+    # address must not differ by what follows a letter.
+    lowered = "".join(map(str.lower, unicodedata.normalize("NFC", trimmed)))
+    return unicodedata.normalize("NFC", lowered)
+
+
+def normal_full_name(*parts: str | None) -> str | None:
+    """First, middle and last name, those that are there, joined by single spaces, as ``normal_text``."""
+    return normal_text(_BLANK_RUN.sub(" ", " ".join(part for part in parts if part)))
+
+
+def normal_phone(text: str, phone_region: str) -> str | None:
+    """The number in E.164 form when it is possible in some country, else its digits alone.
+
+    Possible, not valid: AWS's own example number is not valid, and a number plan changes faster than files do.
+    An extension does not count. A text without any digit holds no key.
+    """
+    if phone_region == "US":
+        bare = text.strip(BLANKS).translate(_PHONE_PUNCTUATION)
+        if _PLAIN_US_PHONE.fullmatch(bare):
+            return "+1" + bare[-10:]
+    return _library_phone(text, phone_region)
+
+
+@lru_cache(maxsize=65_536)
+def _library_phone(text: str, phone_region: str) -> str | None:
+    try:
+        number = phonenumbers.parse(text, phone_region)
+    except phonenumbers.NumberParseException:
+        pass
+    else:
+        if phonenumbers.is_possible_number(number):
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    digits = "".join(str(unicodedata.digit(char)) for char in text if unicodedata.digit(char, None) is not None)
+    return digits or None
+
+
+def register_sql_functions(connection: Any, phone_region: str) -> None:
+    """Give a DuckDB connection the Python half of the SQL below."""
+
+    def vectorised(function: Callable[[str], str | None]) -> Callable[[Any], Any]:
+        return lambda column: pa.array([None if v is None else function(v) for v in column.to_pylist()], pa.string())
+
+    for name, function in (
+        ("openprofiles_normal_text", normal_text),
+        ("openprofiles_normal_full_name", normal_full_name),
+        ("openprofiles_normal_phone", lambda text: _library_phone(text, phone_region)),
+    ):
+        connection.create_function(
+            name, vectorised(function), ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special"
+        )
+
+
+def sql_is_blank(value: str) -> str:
+    """SQL (DuckDB): whether a text expression is null or blank."""
+    return f"(coalesce(trim({value}, {_sql_text(BLANKS)}), '') = '')"
+
+
+def sql_normal_key(name: str, value: str, phone_region: str) -> str:
+    """SQL (DuckDB): ``normal_key`` of a text expression; null for null."""
+    if name == PHONE_KEY:
+        return _sql_normal_phone(value, phone_region)
+    if name in (EMAIL_KEY, ACCOUNT_KEY):
+        return _sql_normal_text(value)
+    return f"nullif({value}, '')"
+
+
+def sql_normal_full_name(first: str, middle: str, last: str) -> str:
+    """SQL (DuckDB): ``normal_full_name`` of three text expressions, each of which may be null."""
+    joined = f"concat_ws(' ', nullif({first}, ''), nullif({middle}, ''), nullif({last}, ''))"
+    ascii_form = f"lower(trim(regexp_replace({joined}, '[ \\t\\n\\x0B\\f\\r]+', ' ', 'g')))"
+    return (
+        f"nullif(case when strlen({joined}) = length({joined}) then {ascii_form} "
+        f"else openprofiles_normal_full_name({joined}) end, '')"
+    )
+
+
+def _sql_normal_text(value: str) -> str:
+    # strlen counts bytes and length counts code points: equal means ASCII.
+    return (
+        f"nullif(case when strlen({value}) = length({value}) then lower(trim({value}, {_sql_text(ASCII_BLANKS)})) "
+        f"else openprofiles_normal_text({value}) end, '')"
+    )
+
+
+def _sql_normal_phone(value: str, phone_region: str) -> str:
+    if phone_region != "US":
+        return f"openprofiles_normal_phone({value})"
+    bare = f"translate(trim({value}, {_sql_text(ASCII_BLANKS)}), ' ().-', '')"
+    return (
+        f"case when regexp_full_match({bare}, '(\\+?1)?[2-9][0-9]{{9}}') then '+1' || right({bare}, 10) "
+        f"else openprofiles_normal_phone({value}) end"
+    )
+
+
+def _sql_text(text: str) -> str:
+    return "concat(" + ", ".join(f"chr({ord(char)})" for char in text) + ")"

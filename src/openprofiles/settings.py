@@ -1,0 +1,175 @@
+"""What a person can set, and where the files of one data folder lie.
+
+Every setting is an option of the command line with an environment variable of the same name
+(``--max-upload-size`` is ``OPENPROFILES_MAX_UPLOAD_SIZE``); there is no configuration file.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+GIBIBYTE = 1024**3
+
+# AWS takes files "under 1 GB" (reference, U6).
+_STRICT_MAX_UPLOAD_SIZE_BYTES = GIBIBYTE - 1
+
+_REGION = re.compile(r"[a-z0-9-]{1,32}\Z")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}\Z")
+_PHONE_REGION = re.compile(r"[A-Z]{2}\Z")
+_SMALLEST_MEMORY_LIMIT_BYTES = 100_000_000
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names the setting, what is wrong and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process.
+
+    Attributes:
+        data_folder: holds everything of one installation: store, key, uploaded files, scratch files.
+        store: the SQLite file, or None for ``openprofiles.db`` in the data folder.
+        public_url: how clients reach this server when it is not by the Host they send, without a slash at the end.
+        workers: worker processes that ``serve`` starts; 0 leaves the jobs to ``openprofiles worker``.
+        compat_strict: hold callers to AWS's own limits.
+        max_upload_size_bytes: largest file that an upload takes; below 1 GiB if ``compat_strict``.
+        phone_region: country (ISO 3166) whose phone numbers new domains read without a country code.
+        memory_limit_bytes: what a load may hold in memory before it spills to disk.
+
+    Raises:
+        SettingsError: a value is out of range.
+    """
+
+    data_folder: Path = Path("openprofiles-data")
+    store: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8420
+    public_url: str | None = None
+    region: str = "us-east-1"
+    account_id: str = "123456789012"
+    workers: int = 1
+    compat_strict: bool = False
+    max_upload_size_bytes: int = 10 * GIBIBYTE
+    upload_url_lifetime_seconds: int = 900
+    phone_region: str = "US"
+    log_format: str = "text"
+    memory_limit_bytes: int = 400_000_000
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
+        _require(
+            self.workers in (0, 1),
+            f"{self.workers} workers are not possible on a SQLite store, which one worker at a time loads. Use 0 or 1.",
+        )
+        _require(bool(_REGION.match(self.region)), f"The region {self.region!r} is not like us-east-1.")
+        _require(bool(_ACCOUNT_ID.match(self.account_id)), "The account id must have 12 digits.")
+        _require(
+            bool(_PHONE_REGION.match(self.phone_region)),
+            f"The phone region {self.phone_region!r} is not a country code of two capital letters, like US or DE.",
+        )
+        _require(self.log_format in ("text", "json"), f"The log format {self.log_format!r} is neither text nor json.")
+        _require(self.max_upload_size_bytes > 0, "The largest upload size must be more than 0 bytes.")
+        _require(
+            1 <= self.upload_url_lifetime_seconds <= 604_800,
+            "The lifetime of upload URLs must be between 1 second and 7 days (604800 seconds).",
+        )
+        _require(
+            self.memory_limit_bytes >= _SMALLEST_MEMORY_LIMIT_BYTES,
+            "The memory limit of loads must be at least 100 MB.",
+        )
+        if self.public_url is not None:
+            object.__setattr__(self, "public_url", _check_public_url(self.public_url))
+        if self.compat_strict:
+            strict_size_bytes = min(self.max_upload_size_bytes, _STRICT_MAX_UPLOAD_SIZE_BYTES)
+            object.__setattr__(self, "max_upload_size_bytes", strict_size_bytes)
+        # A worker is started with another working folder in mind than the one that wrote the setting.
+        object.__setattr__(self, "data_folder", self.data_folder.absolute())
+        if self.store is not None:
+            object.__setattr__(self, "store", self.store.absolute())
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file with everything that is stored."""
+        return self.store or self._own_store_path
+
+    @property
+    def _own_store_path(self) -> Path:
+        return self.data_folder / "openprofiles.db"
+
+    def _folder_of_store(self, name: str) -> Path:
+        # A store of another place keeps its files beside it. What one store does not need is cleaned up, and must not
+        # be another's.
+        is_own = self.store_path == self._own_store_path
+        return self.data_folder / name if is_own else self.store_path.with_name(f"{self.store_path.name}-{name}")
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where files that callers upload wait, encrypted, until their job ends."""
+        return self._folder_of_store("uploads")
+
+    @property
+    def scratch_folder(self) -> Path:
+        """Where a running load keeps its scratch database."""
+        return self._folder_of_store("scratch")
+
+    @property
+    def master_key_path(self) -> Path:
+        return self.data_folder / "master.key"
+
+    @property
+    def endpoint_path(self) -> Path:
+        """Where the server that runs on this data folder writes its address."""
+        return self.data_folder / "endpoint.json"
+
+    @property
+    def admin_credential_path(self) -> Path:
+        return self.data_folder / "admin-credential.json"
+
+
+def parse_store(text: str) -> Path:
+    """The SQLite file that ``--store`` names, as ``sqlite:///path`` (``sqlite:////path`` if absolute) or as a path.
+
+    Raises:
+        SettingsError: the text is a URL of another database, or names no file.
+    """
+    scheme, colon, _ = text.partition(":")
+    if not colon or "/" in scheme:
+        path = text
+    elif scheme == "sqlite":
+        parts = urlsplit(text)
+        _require(
+            not parts.netloc and not parts.query and not parts.fragment and parts.path.startswith("/"),
+            f"The store {text!r} is not like sqlite:///folder/openprofiles.db: after sqlite:/// comes a path alone.",
+        )
+        path = unquote(parts.path[1:])
+    else:
+        # The text may hold a password, so it is not repeated.
+        raise SettingsError(
+            f"The store is a URL of the kind {scheme!r}, which this version of openprofiles cannot use. "
+            "Give the path of a SQLite file, or sqlite:///path."
+        )
+    _require(bool(path) and path != ":memory:", "The store names no file. Give the path of a SQLite file.")
+    return Path(path)
+
+
+def _check_public_url(url: str) -> str:
+    parts = urlsplit(url)
+    _require(
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and parts.path in ("", "/")
+        and not parts.query
+        and not parts.fragment,
+        "The public URL must be http:// or https:// with a host and perhaps a port, like https://profiles.example.com.",
+    )
+    return url.rstrip("/")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise SettingsError(message)

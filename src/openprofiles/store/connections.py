@@ -1,0 +1,24 @@
+"""What every engine's store offers: connections for reading and for writing."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+__all__ = ["Connection", "Store", "StoreError"]
+
+# What a connection raises, for those who must not know the library.
+StoreError = SQLAlchemyError
+
+
+class Store(Protocol):
+    """Connections to the profile database, whichever engine it runs on."""
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A connection that sees one state of the store from its first statement on."""
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A write transaction: committed at the end of the block, rolled back when it raises."""

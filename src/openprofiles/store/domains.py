@@ -1,0 +1,210 @@
+"""Domains as rows, the fields that a domain's upload jobs have indexed, and the removal of a deleted domain's data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, bindparam, delete, exists, insert, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.profiles.records import Domain
+from openprofiles.store.tables import (
+    added_key,
+    failed_row,
+    indexed_field,
+    ordered_record,
+    pending_key,
+    profile,
+    profile_key,
+    upload_job,
+)
+from openprofiles.store.tables import domain as table
+
+
+def insert_domain(
+    connection: Connection,
+    name: str,
+    *,
+    config: Mapping[str, Any],
+    tags: Mapping[str, str],
+    default_expiration_days: int,
+    phone_region: str,
+    now: datetime,
+) -> Domain:
+    """Writes a new domain.
+
+    Raises:
+        InvalidRequest: a domain of this name exists (and is not deleted).
+    """
+    try:
+        row = connection.execute(
+            insert(table)
+            .values(
+                name=name,
+                config=dict(config),
+                tags=dict(tags),
+                default_expiration_days=default_expiration_days,
+                phone_region=phone_region,
+                created_at=now,
+                updated_at=now,
+            )
+            .returning(*table.c)
+        ).one()
+    except IntegrityError as error:
+        # The text is AWS's own; its CloudFormation handlers look for it (reference, section 14).
+        raise InvalidRequest(f"Domain {name} already exists") from error
+    return _domain_of(row)
+
+
+def read_domain(connection: Connection, name: str, *, for_change: bool = False) -> Domain:
+    """The domain of this name.
+
+    Args:
+        for_change: hold the row until the end of the write transaction.
+
+    Raises:
+        NotFound: there is none, or it is deleted.
+    """
+    query = select(table).where(table.c.name == name, table.c.deleted_at.is_(None))
+    row = connection.execute(query.with_for_update() if for_change else query).one_or_none()
+    if row is None:
+        raise NotFound(f"Domain {name} does not exist.")
+    return _domain_of(row)
+
+
+def read_domains(connection: Connection, after_name: str, limit: int) -> list[Domain]:
+    """At most ``limit`` domains whose names come after ``after_name``, by name (in code point order)."""
+    rows = connection.execute(
+        select(table).where(table.c.name > after_name, table.c.deleted_at.is_(None)).order_by(table.c.name).limit(limit)
+    )
+    return [_domain_of(row) for row in rows]
+
+
+def read_all_domains(connection: Connection) -> list[Domain]:
+    """Every domain that is not deleted."""
+    return [_domain_of(row) for row in connection.execute(select(table).where(table.c.deleted_at.is_(None)))]
+
+
+def update_domain(connection: Connection, domain: Domain) -> None:
+    """Writes what a caller can change of a domain."""
+    connection.execute(
+        update(table)
+        .where(table.c.domain_id == domain.domain_id)
+        .values(
+            config=dict(domain.config),
+            tags=dict(domain.tags),
+            default_expiration_days=domain.default_expiration_days,
+            updated_at=domain.updated_at,
+        )
+    )
+
+
+def count_write(connection: Connection, domain_id: int, profiles_added: int = 0) -> None:
+    """Notes that profiles or keys of the domain changed: its version grows, and its count by ``profiles_added``."""
+    connection.execute(
+        update(table)
+        .where(table.c.domain_id == domain_id)
+        .values(key_version=table.c.key_version + 1, profile_count=table.c.profile_count + profiles_added)
+    )
+
+
+def read_indexed_paths(connection: Connection, domain_id: int) -> frozenset[str]:
+    """Paths of the fields that upload jobs of the domain find profiles by, beside the standard keys."""
+    paths = connection.execute(select(indexed_field.c.path).where(indexed_field.c.domain_id == domain_id))
+    return frozenset(paths.scalars())
+
+
+def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
+    """Deletes the domain for every caller, frees its name, and asks its running upload jobs to stop."""
+    connection.execute(update(table).where(table.c.domain_id == domain_id).values(deleted_at=now))
+    connection.execute(
+        update(upload_job)
+        .where(
+            upload_job.c.domain_id == domain_id,
+            upload_job.c.status == "IN_PROGRESS",
+            upload_job.c.stop_requested_at.is_(None),
+        )
+        .values(stop_requested_at=now)
+    )
+
+
+def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> bool:
+    """Removes at most ``limit`` rows of one deleted domain; the domain's own row goes last.
+
+    A domain with a job that a worker is still running waits until the job has ended or its lease has run out. What
+    is removed is never more than one kind of rows, so that a step stays short.
+
+    Args:
+        now: decides whether a lease is still good.
+
+    Returns:
+        Whether anything was removed, and so whether another step may find more.
+    """
+    of_running_job = exists().where(
+        upload_job.c.domain_id == table.c.domain_id,
+        upload_job.c.status == "IN_PROGRESS",
+        upload_job.c.lease_until > now,
+    )
+    domain_id = connection.execute(
+        select(table.c.domain_id)
+        .where(table.c.deleted_at.is_not(None), ~of_running_job)
+        .order_by(table.c.domain_id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if domain_id is None:
+        return False
+    jobs = select(upload_job.c.upload_job_id).where(upload_job.c.domain_id == domain_id).scalar_subquery()
+    # The same profiles that the step for profiles takes: first their added keys, then themselves.
+    next_profiles = (
+        select(profile.c.pid)
+        .where(profile.c.domain_id == domain_id)
+        .order_by(profile.c.expires_at, profile.c.pid)
+        .limit(limit)
+    )
+    parts: tuple[tuple[Table, ColumnElement[bool]], ...] = (
+        # Jobs before data: a job that is gone cannot be claimed and write more.
+        (failed_row, failed_row.c.upload_job_id.in_(jobs)),
+        (pending_key, pending_key.c.upload_job_id.in_(jobs)),
+        (ordered_record, ordered_record.c.upload_job_id.in_(jobs)),
+        (upload_job, upload_job.c.domain_id == domain_id),
+        (profile_key, profile_key.c.domain_id == domain_id),
+        (added_key, added_key.c.pid.in_(next_profiles.scalar_subquery())),
+        (profile, profile.c.pid.in_(next_profiles.scalar_subquery())),
+        (indexed_field, indexed_field.c.domain_id == domain_id),
+        (table, table.c.domain_id == domain_id),
+    )
+    return any(_remove_some(connection, *part, limit) for part in parts)
+
+
+def _remove_some(connection: Connection, from_table: Table, condition: ColumnElement[bool], limit: int) -> bool:
+    """Removes at most ``limit`` of the rows that the condition takes; whether there were any."""
+    key = tuple(from_table.primary_key)
+    rows = connection.execute(select(*key).where(condition).limit(limit)).all()
+    if rows:
+        # One by one: for a range of keys SQLite walks everything that the domain has in the table.
+        is_row = [column == bindparam(f"key_{column.name}") for column in key]
+        connection.execute(
+            delete(from_table).where(*is_row),
+            [{f"key_{column.name}": value for column, value in zip(key, row, strict=True)} for row in rows],
+        )
+    return bool(rows)
+
+
+def _domain_of(row: Row[Any]) -> Domain:
+    return Domain(
+        domain_id=row.domain_id,
+        name=row.name,
+        config=row.config,
+        tags=row.tags,
+        default_expiration_days=row.default_expiration_days,
+        phone_region=row.phone_region,
+        profile_count=row.profile_count,
+        key_version=row.key_version,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

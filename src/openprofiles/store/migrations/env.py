@@ -1,0 +1,22 @@
+"""What Alembic runs to apply the steps; ``store.open`` gives it the connection, within a write transaction."""
+
+from typing import Any, Literal
+
+from alembic import context
+
+from openprofiles.store.tables import Moment, metadata
+
+
+def write_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
+    """Names our own column type as what it is in the database, so that a step never changes later."""
+    return "sa.BigInteger()" if kind == "type" and isinstance(item, Moment) else False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite alters most things by copying the table.
+    render_as_batch=True,
+    render_item=write_type,
+)
+context.run_migrations()

@@ -1,0 +1,85 @@
+"""The index of keys (``profile_key``), and the keys that were added by hand (``added_key``)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeAlias
+
+from sqlalchemy import select, text
+from sqlalchemy.engine import Connection
+
+from openprofiles.profiles.keys import Key
+from openprofiles.store.tables import added_key, profile_key
+
+KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
+
+# Both engines read this form; SQLAlchemy spells "on conflict do nothing" differently for each.
+_ADD_TO_INDEX = text(
+    "insert into profile_key (domain_id, name, value, pid) "
+    "values (:domain_id, :name, :value, :pid) on conflict do nothing"
+)
+_REMOVE_FROM_INDEX = text(
+    "delete from profile_key where domain_id = :domain_id and name = :name and value = :value and pid = :pid"
+)
+_REMEMBER_ADDED = text("insert into added_key (pid, name, value) values (:pid, :name, :value) on conflict do nothing")
+_FORGET_ADDED = text("delete from added_key where pid = :pid and name = :name and value = :value")
+
+
+def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> None:
+    """Puts keys of profiles (by row number) into the index; those that are there stay."""
+    if rows := _rows(keys_by_pid):
+        connection.execute(_ADD_TO_INDEX, [{"domain_id": domain_id, **row} for row in rows])
+
+
+def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> int:
+    """Takes keys of profiles from the index; those that are not there are no error. Returns how many were there."""
+    if not (rows := _rows(keys_by_pid)):
+        return 0
+    return connection.execute(_REMOVE_FROM_INDEX, [{"domain_id": domain_id, **row} for row in rows]).rowcount
+
+
+def keys_added_by_hand(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
+    """The keys that ``AddProfileKey`` gave these profiles; each of them has an entry."""
+    rows = connection.execute(select(added_key).where(added_key.c.pid.in_(pids)))
+    keys: dict[int, set[Key]] = {pid: set() for pid in pids}
+    for row in rows:
+        keys[row.pid].add(Key(row.name, row.value))
+    return {pid: frozenset(of_profile) for pid, of_profile in keys.items()}
+
+
+def remember_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> None:
+    """Notes keys as added by hand, so that no change of a field takes them away."""
+    if rows := _rows(keys_by_pid):
+        connection.execute(_REMEMBER_ADDED, rows)
+
+
+def forget_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> int:
+    """Takes that note from keys; those that do not have it are no error. Returns how many had it."""
+    if not (rows := _rows(keys_by_pid)):
+        return 0
+    return connection.execute(_FORGET_ADDED, rows).rowcount
+
+
+def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: int, limit: int) -> list[int]:
+    """Row numbers, ascending, of at most ``limit`` profiles above ``after_pid`` that the key finds.
+
+    Expired profiles and those that are just being removed are among them. Reads at most ``limit`` entries of the index.
+    """
+    rows = connection.execute(
+        select(profile_key.c.pid)
+        .where(
+            profile_key.c.domain_id == domain_id,
+            profile_key.c.name == key.name,
+            profile_key.c.value == key.value,
+            profile_key.c.pid > after_pid,
+        )
+        .order_by(profile_key.c.pid)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def _rows(keys_by_pid: KeysByPid) -> list[dict[str, Any]]:
+    # Sorted as the index is, so that each of its pages is written about once.
+    entries = sorted((key, pid) for pid, keys in keys_by_pid.items() for key in keys)
+    return [{"name": key.name, "value": key.value, "pid": pid} for key, pid in entries]

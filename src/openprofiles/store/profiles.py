@@ -1,0 +1,104 @@
+"""Profiles as rows: one column for each field of the standard profile."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.ids import ProfileId
+from openprofiles.profiles.records import Profile
+from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.store.tables import profile as table
+
+
+def insert_profile(connection: Connection, profile: Profile) -> None:
+    """Writes a new profile under the row number that was reserved for it."""
+    connection.execute(insert(table), [_row_of(profile)])
+
+
+def update_profile(connection: Connection, profile: Profile) -> None:
+    """Writes every column of a profile that is there."""
+    connection.execute(update(table).where(table.c.pid == profile.pid).values(_row_of(profile)))
+
+
+def delete_profiles(connection: Connection, pids: Collection[int]) -> None:
+    """Removes these rows; the keys are the caller's affair."""
+    connection.execute(delete(table).where(table.c.pid.in_(pids)))
+
+
+def read_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> dict[int, Profile]:
+    """The profiles of the domain among these row numbers that have not expired, by row number."""
+    rows = connection.execute(select(table).where(table.c.pid.in_(pids)))
+    # Domain and expiry are compared here: in the query they make SQLite walk the index on them, the whole domain
+    # for 20 profiles (79 ms instead of 2 ms beside a million profiles).
+    found = (_profile_of(row) for row in rows)
+    return {one.pid: one for one in found if one.domain_id == domain_id and one.expires_at > now}
+
+
+def lock_profile(connection: Connection, domain_id: int, pid: int, now: datetime) -> Profile | None:
+    """The profile, for a change in this write transaction, or None if there is none or it has expired."""
+    row = connection.execute(
+        select(table)
+        .where(table.c.pid == pid, table.c.domain_id == domain_id, table.c.expires_at > now)
+        .with_for_update()
+    ).one_or_none()
+    return None if row is None else _profile_of(row)
+
+
+def lock_expired_profiles(connection: Connection, domain_id: int, now: datetime, limit: int) -> list[Profile]:
+    """At most ``limit`` profiles of the domain that have expired, longest ago first, for removal."""
+    rows = connection.execute(
+        select(table)
+        .where(table.c.domain_id == domain_id, table.c.expires_at <= now)
+        .order_by(table.c.expires_at, table.c.pid)
+        .limit(limit)
+        .with_for_update()
+    )
+    return [_profile_of(row) for row in rows]
+
+
+def count_expired_profiles(connection: Connection, domain_id: int, now: datetime) -> int:
+    """How many profiles of the domain have expired and are still in the store. Reads the expired part of an index."""
+    count: int = connection.execute(
+        select(func.count()).select_from(table).where(table.c.domain_id == domain_id, table.c.expires_at <= now)
+    ).scalar_one()
+    return count
+
+
+def _row_of(profile: Profile) -> dict[str, Any]:
+    return {
+        "pid": profile.pid,
+        "domain_id": profile.domain_id,
+        "profile_id": profile.profile_id,
+        **{field.column: profile.values.get(field.path) for field in FIELDS},
+        "attributes": dict(profile.attributes) or None,
+        "engagement_preferences": profile.engagement_preferences,
+        "origins": sorted(profile.origins) or None,
+        "revision": profile.revision,
+        "created_at": profile.created_at,
+        "updated_at": profile.updated_at,
+        "expires_at": profile.expires_at,
+        "last_upload_job": profile.last_upload_job,
+    }
+
+
+def _profile_of(row: Row[Any]) -> Profile:
+    columns = row._mapping
+    return Profile(
+        pid=columns["pid"],
+        domain_id=columns["domain_id"],
+        profile_id=ProfileId(columns["profile_id"]),
+        values={field.path: text for field in FIELDS if (text := columns[field.column]) is not None},
+        attributes=columns["attributes"] or {},
+        engagement_preferences=columns["engagement_preferences"],
+        origins=frozenset(columns["origins"] or ()),
+        revision=columns["revision"],
+        created_at=columns["created_at"],
+        updated_at=columns["updated_at"],
+        expires_at=columns["expires_at"],
+        last_upload_job=columns["last_upload_job"],
+    )

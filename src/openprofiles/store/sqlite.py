@@ -1,0 +1,134 @@
+"""The embedded store: one SQLite file in the data folder, shared by several processes of one machine.
+
+Every process opens it through ``pysqlite3``, which brings a SQLite of its own: versions before 3.51.3 can corrupt a
+write-ahead log that two processes write and checkpoint at once. The loader is the exception, it opens the file
+through ADBC alone (``sqlite_bulk``): two SQLite libraries in one process break each other's locks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pysqlite3.dbapi2 as sqlite
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from openprofiles.errors import Busy, StorageFull
+
+OLDEST_SAFE_VERSION = (3, 51, 3)
+SQLITE_VERSION: str = sqlite.sqlite_version
+
+# A load holds the lock for about 0.1 s at a time. SQLite's own busy handler backs off so far that a writer
+# beside a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s.
+_LOCK_POLL_SECONDS = 0.002
+_LOCK_TIMEOUT_SECONDS = 30.0
+
+
+class SqliteStore:
+    """Connections to one SQLite file.
+
+    ``read()`` gives a snapshot, ``write()`` the one write transaction at a time. Neither is held while a caller waits
+    for anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if sqlite.sqlite_version_info < OLDEST_SAFE_VERSION:
+            raise RuntimeError(
+                f"SQLite {sqlite.sqlite_version} is too old: versions before 3.51.3 can damage a database that several "
+                "processes write. Install a newer pysqlite3."
+            )
+        self.path = path
+        self.engine = _engine(path)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store from its first statement on."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("begin")
+            try:
+                yield connection
+            finally:
+                # One in which SQLAlchemy was interrupted (Ctrl-C) has been given up already.
+                if not connection.invalidated:
+                    connection.exec_driver_sql("rollback")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """The write transaction: committed at the end of the block, rolled back when it raises.
+
+        Raises:
+            Busy: another process held the write lock for 30 seconds.
+            StorageFull: the disk has no room for what was written; it is rolled back.
+        """
+        with self.engine.connect() as connection:
+            _begin_immediate(connection)
+            try:
+                yield connection
+                connection.exec_driver_sql("commit")
+            except BaseException as error:
+                # A failed commit, or a full disk, may have rolled back by itself; and SQLAlchemy gives up a connection
+                # in which it was interrupted (Ctrl-C), which rolls back too.
+                if not connection.invalidated and connection.connection.in_transaction:
+                    connection.exec_driver_sql("rollback")
+                if isinstance(error, OperationalError) and _name_of(error) == "SQLITE_FULL":
+                    raise StorageFull("The disk of the store is full. Make room, then try again.") from error
+                raise
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite+pysqlite:///{path}",
+        module=sqlite,
+        # Errors must not repeat what was bound: it may be a customer's.
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=16,
+        max_overflow=48,
+        # Transactions are begun by read() and write() alone.
+        isolation_level="AUTOCOMMIT",
+        connect_args={"check_same_thread": False, "timeout": 0},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: object) -> None:
+        for pragma in (
+            "busy_timeout = 5000",
+            "journal_mode = wal",
+            "synchronous = full",
+            "foreign_keys = on",
+            "temp_store = memory",
+            "cache_size = -16000",
+        ):
+            dbapi_connection.execute(f"pragma {pragma}").fetchall()
+        dbapi_connection.execute("pragma busy_timeout = 0").fetchall()
+
+    return engine
+
+
+def _begin_immediate(connection: Connection) -> None:
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            connection.exec_driver_sql("begin immediate")
+        except OperationalError as error:
+            if _name_of(error) not in ("SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT"):
+                raise
+            if time.monotonic() > deadline:
+                raise Busy("The store was locked by another writer for 30 seconds. Try again.") from error
+            time.sleep(_LOCK_POLL_SECONDS)
+        else:
+            return
+
+
+def _name_of(error: OperationalError) -> str:
+    name: str = getattr(error.orig, "sqlite_errorname", "")
+    return name

@@ -1,0 +1,15 @@
+"""Counts over the whole store, for operators."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.tables import upload_job
+from openprofiles.store.upload_jobs import UploadJobStatus
+
+
+def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
+    """How many upload jobs of all domains have each status; a status that no job has counts 0."""
+    rows = connection.execute(select(upload_job.c.status, func.count()).group_by(upload_job.c.status))
+    return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}

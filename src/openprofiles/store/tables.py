@@ -1,0 +1,234 @@
+"""The tables of the profile database, for every engine.
+
+Times are whole milliseconds since 1970, in UTC; a person reads them with ``datetime(created_at / 1000,
+'unixepoch')``. A change here needs a migration in ``migrations/versions``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.engine import Dialect
+
+from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.profiles.standard_profile import FIELDS
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept as whole milliseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
+        return None if value is None else to_milliseconds(value)
+
+    def process_result_value(self, value: Any | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else from_milliseconds(value)
+
+
+# SQLite makes a column the row number only when its type is exactly INTEGER.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData()
+
+# Row numbers come from here, reserved by range, and are never used twice: a load reserves one number per
+# record of its file before it writes, while the API goes on creating profiles.
+row_sequence = Table(
+    "row_sequence",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_value", BigInteger, nullable=False),
+)
+
+domain = Table(
+    "domain",
+    metadata,
+    Column("domain_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    # The members of CreateDomain that are stored and given back as they came (Matching, DataStore, ...).
+    Column("config", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("default_expiration_days", Integer, nullable=False),
+    # ISO 3166 country whose phone numbers are written without a country code; fixed at creation, since
+    # changing it would change the normal form of keys that are already stored.
+    Column("phone_region", Text, nullable=False),
+    Column("profile_count", BigInteger, nullable=False, server_default=text("0")),
+    # Grows with every write of a profile or a key outside a load. A load that sees it changed looks its chunk's keys
+    # and profiles up again.
+    Column("key_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("deleted_at", Moment),
+    sqlite_autoincrement=True,
+)
+Index(
+    "domain_name",
+    domain.c.name,
+    unique=True,
+    sqlite_where=domain.c.deleted_at.is_(None),
+    postgresql_where=domain.c.deleted_at.is_(None),
+)
+
+# A field that is no standard key, but that some upload job used as its unique key: indexed from then on.
+indexed_field = Table(
+    "indexed_field",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    # Whether the profiles that were stored before are in the index too.
+    Column("is_built", Boolean, nullable=False),
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("pid", RowNumber, primary_key=True, autoincrement=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("profile_id", Text, nullable=False),
+    *(Column(field.column, Text) for field in FIELDS),
+    Column("attributes", JSON(none_as_null=True)),
+    Column("engagement_preferences", JSON(none_as_null=True)),
+    # Paths of the fields set through the API or the console, as a sorted list; null when all came from files.
+    Column("origins", JSON(none_as_null=True)),
+    Column("revision", BigInteger, nullable=False, server_default=text("1")),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("last_upload_job", BigInteger),
+)
+# For expiry, for removing a domain's data and for counting; a load appends to it in order.
+Index("profile_expiry", profile.c.domain_id, profile.c.expires_at)
+
+profile_key = Table(
+    "profile_key",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("pid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Keys that were put in by AddProfileKey: no change of a field takes them away.
+added_key = Table(
+    "added_key",
+    metadata,
+    Column("pid", BigInteger, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+upload_job = Table(
+    "upload_job",
+    metadata,
+    Column("upload_job_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("job_id", Text, nullable=False, unique=True),
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), nullable=False),
+    Column("display_name", Text, nullable=False),
+    # {field name: {"Source": ..., "Target": ..., "ContentType": ...}}, as it came.
+    Column("fields", JSON, nullable=False),
+    Column("unique_key", Text, nullable=False),
+    Column("data_expiry_days", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_reason", Text),
+    # Why the job failed, for people; never a customer's value.
+    Column("failure_message", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("completed_at", Moment),
+    Column("stop_requested_at", Moment),
+    # The file: its key (wrapped by the master key), and the name and size of the last complete PUT.
+    Column("client_token", LargeBinary),
+    Column("file_name", Text),
+    Column("file_size_bytes", BigInteger),
+    Column("file_received_at", Moment),
+    # Progress. record_count is known once the file is staged.
+    Column("phase", Text),
+    Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("record_count", BigInteger),
+    Column("created_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("updated_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("failed_count", BigInteger, nullable=False, server_default=text("0")),
+    # Row number of a profile created by record r is pid_base + r.
+    Column("pid_base", BigInteger),
+    # The lease: who runs the job, until when, and how often it was claimed. Every write of a load names
+    # owner and epoch and gives up when they are no longer its own.
+    Column("lease_owner", Text),
+    Column("lease_until", Moment),
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    Column("failed_attempts", Integer, nullable=False, server_default=text("0")),
+    sqlite_autoincrement=True,
+)
+Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
+Index("upload_job_status", upload_job.c.status)
+
+failed_row = Table(
+    "failed_row",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("record", BigInteger, primary_key=True),
+    Column("line", BigInteger, nullable=False),
+    Column("code", Text, nullable=False),
+    # The header of the column at fault; null when it is the row as a whole.
+    Column("column_name", Text),
+    # A number that the message needs (a length, a count of cells); its meaning depends on the code.
+    Column("detail", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+# Keys that a load's updates add to and take from profiles, written with the update itself and applied, sorted,
+# at the load's end. A crash in between loses none of them.
+pending_key = Table(
+    "pending_key",
+    metadata,
+    Column("pending_key_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("upload_job_id", BigInteger, nullable=False),
+    Column("added", Boolean, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+)
+Index("pending_key_job", pending_key.c.upload_job_id, pending_key.c.pending_key_id)
+
+# Records that a load follows one by one, in file order, because their unique keys are entangled or were written by
+# something else meanwhile.
+ordered_record = Table(
+    "ordered_record",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("record", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("access_key_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    # The secret, encrypted with the master key.
+    Column("secret", LargeBinary, nullable=False),
+    Column("actions", JSON, nullable=False),
+    Column("domains", JSON, nullable=False),
+    Column("requests_per_second", Float),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)

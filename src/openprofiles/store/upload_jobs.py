@@ -1,0 +1,269 @@
+"""Upload jobs as the store keeps them, and the queries that the API and the worker make on them.
+
+The loader writes the same table through ``sqlite_bulk``, in the transactions that write its profiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.tables import domain, failed_row, upload_job
+
+
+class UploadJobStatus(StrEnum):
+    """The states of the service model. The last four are final."""
+
+    CREATED = "CREATED"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+VALIDATION_FAILURE = "VALIDATION_FAILURE"
+INTERNAL_FAILURE = "INTERNAL_FAILURE"
+
+# Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.
+MAX_FAILED_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class UploadJob:
+    """One row of the table ``upload_job``; the columns are explained in ``tables``."""
+
+    upload_job_id: int
+    job_id: str
+    domain_id: int
+    display_name: str
+    fields: dict[str, dict[str, str]]
+    unique_key: str
+    data_expiry_days: int
+    status: UploadJobStatus
+    status_reason: str | None
+    failure_message: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    stop_requested_at: datetime | None
+    client_token: bytes | None
+    file_name: str | None
+    file_size_bytes: int | None
+    file_received_at: datetime | None
+    phase: str | None
+    position: int
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    failed_count: int
+    pid_base: int | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    epoch: int
+    failed_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """Why one record was not loaded. ``line`` is the physical line on which it starts, from 1."""
+
+    record: int
+    line: int
+    code: str
+    column_name: str | None
+    detail: int | None
+
+
+def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
+    connection.execute(insert(upload_job).values(**values))
+
+
+def find_job(connection: Connection, domain_id: int, job_id: str) -> UploadJob | None:
+    return _one(connection, and_(upload_job.c.domain_id == domain_id, upload_job.c.job_id == job_id))
+
+
+def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
+    """The job of this id in a domain that still exists."""
+    row = connection.execute(
+        select(upload_job)
+        .join(domain, domain.c.domain_id == upload_job.c.domain_id)
+        .where(upload_job.c.job_id == job_id, domain.c.deleted_at.is_(None))
+    ).one_or_none()
+    return None if row is None else _job(row)
+
+
+def list_jobs(
+    connection: Connection, domain_id: int, *, before: tuple[datetime, int] | None, limit: int
+) -> list[UploadJob]:
+    """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen."""
+    query = select(upload_job).where(upload_job.c.domain_id == domain_id)
+    if before is not None:
+        place = (upload_job.c.created_at, upload_job.c.upload_job_id)
+        # With the columns' types: a bare datetime would be bound as text, which every number comes before.
+        query = query.where(tuple_(*place) < tuple_(*before, types=[column.type for column in place]))
+    query = query.order_by(upload_job.c.created_at.desc(), upload_job.c.upload_job_id.desc()).limit(limit)
+    return [_job(row) for row in connection.execute(query)]
+
+
+def update_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStatus, **values: Any) -> bool:
+    """Change a job if it is still in the given status; whether it was."""
+    result = connection.execute(
+        update(upload_job)
+        .where(upload_job.c.upload_job_id == job.upload_job_id, upload_job.c.status == only_in)
+        .values(**values)
+    )
+    return result.rowcount == 1
+
+
+def list_failed_rows(connection: Connection, upload_job_id: int, *, after_record: int, limit: int) -> list[FailedRow]:
+    """Failed rows in file order, those behind ``after_record``."""
+    query = (
+        select(failed_row)
+        .where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record > after_record)
+        .order_by(failed_row.c.record)
+        .limit(limit)
+    )
+    return [FailedRow(row.record, row.line, row.code, row.column_name, row.detail) for row in connection.execute(query)]
+
+
+def has_claimable_job(connection: Connection, now: datetime) -> bool:
+    """Whether ``claim_next_job`` may find something; a read, so that an idle worker takes no lock."""
+    query = select(upload_job.c.upload_job_id).where(*_claimable(now)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def claim_next_job(
+    connection: Connection, *, owner: str, now: datetime, lease_until: datetime, job_id: str | None = None
+) -> UploadJob | None:
+    """Take the lease of the job that waits longest, or of the one named.
+
+    A job can be taken when it is IN_PROGRESS, nobody holds a live lease on it, and no other job of its domain is
+    ahead of it: jobs of one domain run one after the other, in the order in which they were started.
+    """
+    query = (
+        select(upload_job)
+        .where(*_claimable(now))
+        .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
+        .limit(1)
+    )
+    if job_id is not None:
+        query = query.where(upload_job.c.job_id == job_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    connection.execute(
+        update(upload_job)
+        .where(upload_job.c.upload_job_id == row.upload_job_id)
+        .values(lease_owner=owner, lease_until=lease_until, epoch=upload_job.c.epoch + 1)
+    )
+    return _one(connection, upload_job.c.upload_job_id == row.upload_job_id)
+
+
+def extend_lease(connection: Connection, job: UploadJob, lease_until: datetime) -> bool:
+    """Keep the lease for longer; False when it is no longer ours or the job has ended."""
+    return _update_leased(connection, job, lease_until=lease_until)
+
+
+def release_lease(connection: Connection, job: UploadJob, **values: Any) -> bool:
+    """Give the job back, to be claimed again at once."""
+    return _update_leased(connection, job, lease_owner=None, lease_until=None, **values)
+
+
+def end_leased_job(connection: Connection, job: UploadJob, **values: Any) -> bool:
+    """Set the final state of a job that we hold; False when we no longer do."""
+    return _update_leased(connection, job, lease_owner=None, lease_until=None, **values)
+
+
+def forget_unstarted_files(connection: Connection, *, received_before: datetime) -> None:
+    """Take the file from jobs that got it before the given time and were never started; they need a new PUT."""
+    connection.execute(
+        update(upload_job)
+        .where(
+            upload_job.c.status == UploadJobStatus.CREATED,
+            upload_job.c.file_received_at < received_before,
+        )
+        .values(file_name=None, file_size_bytes=None, file_received_at=None)
+    )
+
+
+def remove_old_failed_rows_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
+    """Remove up to ``limit`` failed rows of jobs that ended before the given time; whether there were any."""
+    of_old_jobs = failed_row.c.upload_job_id.in_(
+        select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
+    )
+    rows = connection.execute(
+        select(failed_row.c.upload_job_id, failed_row.c.record).where(of_old_jobs).limit(limit)
+    ).all()
+    for upload_job_id, record in rows:
+        connection.execute(
+            delete(failed_row).where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record == record)
+        )
+    return bool(rows)
+
+
+def list_needed_files(connection: Connection) -> set[str]:
+    """Names of the uploaded files that some job may still read."""
+    query = select(upload_job.c.file_name).where(
+        upload_job.c.file_name.is_not(None),
+        upload_job.c.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS]),
+    )
+    return set(connection.execute(query).scalars())
+
+
+def list_running_job_ids(connection: Connection) -> set[str]:
+    """Ids of the jobs that are IN_PROGRESS."""
+    query = select(upload_job.c.job_id).where(upload_job.c.status == UploadJobStatus.IN_PROGRESS)
+    return set(connection.execute(query).scalars())
+
+
+def _claimable(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    other = upload_job.alias()
+    ahead = exists().where(
+        other.c.domain_id == upload_job.c.domain_id,
+        other.c.status == UploadJobStatus.IN_PROGRESS,
+        tuple_(other.c.started_at, other.c.upload_job_id) < tuple_(upload_job.c.started_at, upload_job.c.upload_job_id),
+    )
+    running = exists().where(
+        other.c.domain_id == upload_job.c.domain_id,
+        other.c.upload_job_id != upload_job.c.upload_job_id,
+        other.c.status == UploadJobStatus.IN_PROGRESS,
+        other.c.lease_until > now,
+    )
+    return (
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+        or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until <= now),
+        ~ahead,
+        # Also when the order of starting is not that of the clock: two loads of one domain must never overlap.
+        ~running,
+    )
+
+
+def _update_leased(connection: Connection, job: UploadJob, **values: Any) -> bool:
+    result = connection.execute(
+        update(upload_job)
+        .where(
+            upload_job.c.upload_job_id == job.upload_job_id,
+            upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+            upload_job.c.lease_owner == job.lease_owner,
+            upload_job.c.epoch == job.epoch,
+        )
+        .values(**values)
+    )
+    return result.rowcount == 1
+
+
+def _one(connection: Connection, condition: Any) -> UploadJob | None:
+    row = connection.execute(select(upload_job).where(condition)).one_or_none()
+    return None if row is None else _job(row)
+
+
+def _job(row: Row[Any]) -> UploadJob:
+    values = dict(row._mapping)
+    return UploadJob(**{**values, "status": UploadJobStatus(values["status"])})

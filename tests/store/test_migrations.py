@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import multiprocessing
+import re
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.migrations import NEWEST_REVISION
+from openprofiles.store.open import alembic_config, migrate, open_store
+from openprofiles.store.sqlite import SqliteStore
+from openprofiles.store.tables import metadata
+
+
+def schema_of(store: SqliteStore) -> dict[str, str]:
+    """Every table and index by name, in its own words but for blanks and quotes."""
+    with store.read() as connection:
+        rows = connection.execute(
+            text("select name, sql from sqlite_master where sql is not null and name <> 'alembic_version'")
+        ).all()
+    return {name: re.sub(r'[\s"]+', " ", sql).replace(", )", ")").replace("( ", "(").strip() for name, sql in rows}
+
+
+def test_a_migrated_store_has_the_tables_that_the_program_describes(tmp_path: Path) -> None:
+    migrated, described = SqliteStore(tmp_path / "migrated.db"), SqliteStore(tmp_path / "described.db")
+    with described.write() as connection:
+        metadata.create_all(connection)
+
+    migrate(migrated)
+
+    assert schema_of(migrated) == schema_of(described)
+    with migrated.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrated.close()
+    described.close()
+
+
+def test_the_newest_revision_is_the_only_end_of_the_chain(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    with store.read() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+    store.close()
+
+    assert scripts.get_heads() == [NEWEST_REVISION]
+
+
+def test_a_store_is_made_at_its_first_opening_and_left_alone_at_the_second(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path / "data")
+
+    store = open_store(settings)
+    with store.write() as connection:
+        connection.execute(text("insert into row_sequence values ('profile', 7)"))
+    store.close()
+    store = open_store(settings)
+
+    with store.read() as connection:
+        assert connection.execute(text("select next_value from row_sequence")).scalar_one() == 7
+    assert migrate(store) == (NEWEST_REVISION, NEWEST_REVISION)
+    assert stat.S_IMODE(settings.store_path.stat().st_mode) == 0o600
+    store.close()
+
+
+def test_a_store_of_a_newer_program_is_refused_naming_both_revisions(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path / "data")
+    store = open_store(settings)
+    with store.write() as connection:
+        connection.execute(text("update alembic_version set version_num = '9999'"))
+    store.close()
+
+    with pytest.raises(SettingsError, match=f"The store has revision 9999, .* up to {NEWEST_REVISION} only"):
+        open_store(settings)
+
+    with closing(sqlite3.connect(settings.store_path)) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("9999",)]
+
+
+def test_a_sqlite_file_of_another_program_is_refused_and_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table song (title text)")
+    settings = Settings(data_folder=tmp_path / "data", store=path)
+    # The key is there, as beside any store in use.
+    (tmp_path / "data").mkdir(mode=0o700)
+    settings.master_key_path.write_bytes(bytes(32))
+
+    with pytest.raises(SettingsError, match="of another program"):
+        open_store(settings)
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("select name from sqlite_master").fetchall() == [("song",)]
+
+
+def test_a_file_that_is_no_database_is_named_in_the_error(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path / "data")
+    open_store(settings).close()
+    settings.store_path.write_bytes(b"no database at all" * 1000)
+
+    with pytest.raises(SettingsError, match=f"The store {settings.store_path} cannot be opened"):
+        open_store(settings)
+
+
+def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    migrate(store)
+    with store.write() as connection:
+        # As if an older program had made the store: the first step then fails half way, at a table that is there.
+        connection.execute(text("delete from alembic_version"))
+        connection.execute(text("drop table added_key"))
+    before = schema_of(store)
+
+    with pytest.raises(Exception, match="already exists"):
+        migrate(store)
+
+    assert schema_of(store) == before
+    assert "added_key" not in before
+    store.close()
+
+
+def open_and_count(folder: Path) -> int:
+    store = open_store(Settings(data_folder=folder))
+    with store.read() as connection:
+        tables = connection.execute(text("select count(*) from sqlite_master where type = 'table'")).scalar_one()
+    store.close()
+    return int(tables)
+
+
+def test_processes_that_start_at_once_make_one_store(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        counts = pool.map(open_and_count, [tmp_path / "data"] * 6, chunksize=1)
+
+    assert len(set(counts)) == 1
+    assert counts[0] > len(metadata.tables)

@@ -1,0 +1,115 @@
+"""Which upload jobs a worker may claim, and what is removed in time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from openprofiles.profiles.domains import create_domain
+from openprofiles.store import tables, upload_jobs
+from openprofiles.store.connections import Store
+from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+def make_job(store: Store, domain: str, job_id: str, **values: object) -> None:
+    with store.write() as connection:
+        domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain)).scalar()
+        row: dict[str, object] = {
+            "job_id": job_id,
+            "domain_id": domain_id,
+            "display_name": job_id,
+            "fields": {},
+            "unique_key": "Email",
+            "data_expiry_days": 14,
+            "status": UploadJobStatus.IN_PROGRESS,
+            "created_at": NOW,
+        }
+        upload_jobs.insert_job(connection, row | values)
+
+
+def claim(store: Store, owner: str, now: datetime) -> UploadJob | None:
+    with store.write() as connection:
+        return upload_jobs.claim_next_job(connection, owner=owner, now=now, lease_until=now + MINUTE)
+
+
+@pytest.fixture
+def shops(store: Store) -> Store:
+    for name in ("shop", "other"):
+        create_domain(store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW)
+    return store
+
+
+def test_jobs_of_one_domain_are_claimed_one_after_the_other_and_other_domains_go_on(shops: Store) -> None:
+    make_job(shops, "shop", "first", started_at=NOW)
+    make_job(shops, "shop", "second", started_at=NOW + MINUTE)
+    make_job(shops, "other", "third", started_at=NOW + 2 * MINUTE)
+
+    claimed = [job.job_id if (job := claim(shops, "a", NOW + 3 * MINUTE)) else None for _ in range(3)]
+
+    assert claimed == ["first", "third", None]
+
+
+def test_a_job_whose_start_is_dated_before_that_of_a_running_one_waits_for_it(shops: Store) -> None:
+    make_job(shops, "shop", "running", started_at=NOW + MINUTE)
+    assert claim(shops, "a", NOW + MINUTE) is not None
+    make_job(shops, "shop", "late", started_at=NOW)
+
+    claimed = claim(shops, "b", NOW + MINUTE)
+
+    assert claimed is None
+
+
+def test_a_job_whose_worker_no_longer_renews_its_lease_is_claimed_again_under_a_higher_epoch(shops: Store) -> None:
+    make_job(shops, "shop", "orphan", started_at=NOW)
+    first = claim(shops, "a", NOW)
+    assert claim(shops, "b", NOW + MINUTE / 2) is None
+
+    second = claim(shops, "b", NOW + MINUTE)
+
+    assert first is not None
+    assert second is not None
+    assert (second.job_id, second.lease_owner, second.epoch) == ("orphan", "b", first.epoch + 1)
+    with shops.write() as connection:
+        assert not upload_jobs.extend_lease(connection, first, NOW + DAY)
+
+
+def test_a_file_that_waits_for_its_start_is_kept_from_when_it_arrived(shops: Store) -> None:
+    waiting = {"status": UploadJobStatus.CREATED, "file_size_bytes": 1, "created_at": NOW - 9 * DAY}
+    make_job(shops, "shop", "just arrived", file_name="new", file_received_at=NOW - MINUTE, **waiting)
+    make_job(shops, "shop", "long ago", file_name="old", file_received_at=NOW - 2 * DAY, **waiting)
+    make_job(shops, "shop", "running", file_name="used", file_received_at=NOW - 2 * DAY)
+
+    with shops.write() as connection:
+        upload_jobs.forget_unstarted_files(connection, received_before=NOW - DAY)
+
+    with shops.read() as connection:
+        assert upload_jobs.list_needed_files(connection) == {"new", "used"}
+
+
+def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(shops: Store) -> None:
+    make_job(shops, "shop", "old", status=UploadJobStatus.PARTIALLY_SUCCEEDED, completed_at=NOW - 31 * DAY)
+    make_job(shops, "shop", "new", status=UploadJobStatus.PARTIALLY_SUCCEEDED, completed_at=NOW - 29 * DAY)
+    with shops.write() as connection:
+        for upload_job_id in (1, 2):
+            for record in (1, 2, 3):
+                values = {"upload_job_id": upload_job_id, "record": record, "line": record + 1, "code": "NUL_BYTE"}
+                connection.execute(insert(tables.failed_row).values(**values))
+
+    steps = []
+    while True:
+        with shops.write() as connection:
+            more = upload_jobs.remove_old_failed_rows_step(connection, completed_before=NOW - 30 * DAY, limit=2)
+        steps.append(more)
+        if not more:
+            break
+
+    assert steps == [True, True, False]
+    with shops.read() as connection:
+        kept = connection.execute(select(tables.failed_row.c.upload_job_id, tables.failed_row.c.record)).all()
+    assert [tuple(row) for row in kept] == [(2, 1), (2, 2), (2, 3)]

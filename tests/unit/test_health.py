@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Message
+
+from openprofiles.credentials.authenticate import Authenticator
+from openprofiles.master_key import MasterKey
+from openprofiles.server import health
+from openprofiles.server.metrics import Metrics
+from openprofiles.server.services import Services
+from openprofiles.settings import Settings
+from openprofiles.store.sqlite import SqliteStore
+
+
+def get_readiness(store: SqliteStore, *, workers_alive: bool) -> tuple[int, dict[str, Any]]:
+    key = MasterKey(bytes(32))
+    services = Services(Settings(), store, key, Authenticator(store, key), Metrics(dict))
+    app = Starlette(routes=health.routes(services, "instance", lambda: workers_alive))
+    scope = {"type": "http", "method": "GET", "path": "/readyz", "headers": [], "query_string": b""}
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    return messages[0]["status"], json.loads(messages[1]["body"])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "openprofiles.db"
+
+
+def test_a_server_with_its_store_and_its_worker_is_ready(path: Path) -> None:
+    store = SqliteStore(path)
+
+    answer = get_readiness(store, workers_alive=True)
+
+    store.close()
+    assert answer == (200, {"ready": True, "faults": []})
+
+
+def test_a_server_without_its_worker_is_not_ready(path: Path) -> None:
+    store = SqliteStore(path)
+
+    answer = get_readiness(store, workers_alive=False)
+
+    store.close()
+    assert answer == (503, {"ready": False, "faults": ["the worker is not running"]})
+
+
+def test_a_server_that_cannot_read_its_store_is_not_ready(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 1000)
+    store = SqliteStore(path)
+
+    answer = get_readiness(store, workers_alive=True)
+
+    store.close()
+    assert answer == (503, {"ready": False, "faults": ["the store cannot be read"]})

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# The set-up is for a whole process, so each test gets one.
+PROLOGUE = """
+import logging, structlog
+from openprofiles.errors import InvalidRequest
+from openprofiles.logs import set_up_logs
+set_up_logs({log_format!r})
+log = structlog.get_logger("openprofiles.test")
+"""
+
+
+def log_of(program: str, log_format: str = "json") -> str:
+    answer = subprocess.run(
+        [sys.executable, "-c", PROLOGUE.format(log_format=log_format) + program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == ""
+    return answer.stderr
+
+
+def test_an_event_is_one_line_of_json_with_its_fields() -> None:
+    (line,) = log_of("log.info('job_ended', job_id='a', count=3)").splitlines()
+
+    entry = json.loads(line)
+
+    assert entry.pop("time").endswith("Z")
+    assert entry == {"event": "job_ended", "job_id": "a", "count": 3, "level": "info", "logger": "openprofiles.test"}
+
+
+def test_an_event_of_a_library_takes_the_same_form() -> None:
+    (line,) = log_of("logging.getLogger('uvicorn.error').warning('%s broke', 'it')").splitlines()
+
+    entry = json.loads(line)
+
+    assert (entry["event"], entry["level"], entry["logger"]) == ("it broke", "warning", "uvicorn.error")
+
+
+def test_text_is_one_line_for_people() -> None:
+    (line,) = log_of("log.warning('worker_died', pid=7)", "text").splitlines()
+
+    assert "[warning" in line
+    assert "worker_died" in line
+    assert "pid=7" in line
+
+
+def test_what_is_below_information_is_not_logged() -> None:
+    assert log_of("log.debug('x'); logging.getLogger('a').debug('y')") == ""
+
+
+FOREIGN = """
+def fail():
+    secret_value = 'joe@example.com'
+    raise ValueError('not a number: ' + secret_value)
+"""
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+@pytest.mark.parametrize(
+    "call",
+    ["log.exception('failed')", "log.error('failed', exc_info=error)", "logging.getLogger('x').exception('failed')"],
+)
+def test_a_foreign_exception_is_logged_by_type_and_place_and_without_its_text(log_format: str, call: str) -> None:
+    program = f"{FOREIGN}\ntry:\n    fail()\nexcept ValueError as error:\n    {call}\n"
+
+    log = log_of(program, log_format)
+
+    assert "failed" in log
+    assert "builtins.ValueError" in log
+    assert "in fail" in log
+    assert "joe@example.com" not in log
+
+
+def test_an_exception_of_ours_keeps_its_text_and_its_cause_is_shown_without() -> None:
+    program = FOREIGN + (
+        "try:\n    try:\n        fail()\n    except ValueError as error:\n"
+        "        raise InvalidRequest('The port is wrong.') from error\n"
+        "except InvalidRequest:\n    log.exception('failed')\n"
+    )
+
+    (line,) = log_of(program).splitlines()
+
+    described = json.loads(line)["exception"]
+    assert "openprofiles.errors.InvalidRequest: The port is wrong." in described
+    assert described.index("builtins.ValueError") < described.index("caused:") < described.index("InvalidRequest")
+    assert "joe@example.com" not in described
+
+
+def test_each_part_of_a_group_of_exceptions_is_shown_without_its_text() -> None:
+    program = "try:\n    raise ExceptionGroup('joe', [KeyError('joe'), OSError(28, 'No space left')])\n" + (
+        "except ExceptionGroup:\n    log.exception('failed')\n"
+    )
+
+    described = json.loads(log_of(program))["exception"]
+
+    assert "builtins.KeyError" in described
+    assert "builtins.OSError: No space left" in described
+    # The source line of the raise holds the word; what the exceptions say does not follow their types.
+    assert "KeyError: " not in described
+    assert "ExceptionGroup: " not in described

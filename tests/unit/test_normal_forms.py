@@ -1,0 +1,148 @@
+"""Normal forms: what they make equal, and that their two implementations agree on every input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openprofiles.profiles.normal_forms import (
+    is_blank,
+    normal_full_name,
+    normal_key,
+    normal_phone,
+    register_sql_functions,
+    sql_is_blank,
+    sql_normal_full_name,
+    sql_normal_key,
+)
+
+STANDARD_KEYS = ("_email", "_phone", "_account")
+
+
+@pytest.fixture(scope="module")
+def duck() -> Iterator[Any]:
+    connection = duckdb.connect()
+    register_sql_functions(connection, "US")
+    yield connection
+    connection.close()
+
+
+def in_sql(duck: Any, expression: str, texts: list[str]) -> list[Any]:
+    duck.register("given", pa.table({"text": pa.array(texts, pa.string())}))
+    answer: list[Any] = duck.sql(f"select {expression} as answer from given").to_arrow_table()["answer"].to_pylist()
+    return answer
+
+
+def texts_with_every_code_point() -> list[str]:
+    points = [chr(point) for point in range(1, 0x110000) if not 0xD800 <= point < 0xE000]
+    return [text for char in points for text in (f"{char}A", f"A{char}B")]
+
+
+# An account number is normalised like an e-mail address.
+@pytest.mark.parametrize("name", ["_email", "_phone"])
+def test_python_and_sql_agree_on_the_key_of_every_code_point(duck: Any, name: str) -> None:
+    texts = texts_with_every_code_point()
+
+    found = in_sql(duck, sql_normal_key(name, "text", "US"), texts)
+
+    differing = [text for text, key in zip(texts, found, strict=True) if key != normal_key(name, text, "US")]
+    assert differing == []
+
+
+def test_python_and_sql_agree_on_which_code_points_are_blanks(duck: Any) -> None:
+    texts = texts_with_every_code_point()
+
+    found = in_sql(duck, sql_is_blank("text"), texts)
+
+    assert [text for text, blank in zip(texts, found, strict=True) if blank != is_blank(text)] == []
+
+
+def test_python_and_sql_agree_on_full_names_with_every_code_point(duck: Any) -> None:
+    texts = texts_with_every_code_point()
+
+    found = in_sql(duck, sql_normal_full_name("text", "null", "'Of  Ada'"), texts)
+
+    differing = [text for text, key in zip(texts, found, strict=True) if key != normal_full_name(text, None, "Of  Ada")]
+    assert differing == []
+
+
+phone_like = st.text(alphabet="0123456789+ ().-x#", max_size=18)
+
+
+@given(texts=st.lists(phone_like, min_size=1, max_size=50))
+def test_python_and_sql_agree_on_what_looks_like_a_phone_number(duck: Any, texts: list[str]) -> None:
+    found = in_sql(duck, sql_normal_key("_phone", "text", "US"), texts)
+
+    assert found == [normal_phone(text, "US") for text in texts]
+
+
+@given(text=phone_like)
+def test_the_fast_path_of_phones_says_what_the_library_says(text: str) -> None:
+    try:
+        number = phonenumbers.parse(text, "US")
+        possible = phonenumbers.is_possible_number(number)
+    except phonenumbers.NumberParseException:
+        possible = False
+    digits = "".join(char for char in text if char.isdigit())
+
+    found = normal_phone(text, "US")
+
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if possible else None
+    assert found == (e164 or digits or None)
+
+
+@given(text=st.text(), name=st.sampled_from([*STANDARD_KEYS, "_fullName"]))
+def test_a_normal_form_is_its_own_normal_form(text: str, name: str) -> None:
+    key = normal_key(name, text, "US")
+
+    assert key is None or normal_key(name, key, "US") == key
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("_email", "Ada@Example.COM", " ada@example.com\u00a0"),
+        ("_email", "jos\u00e9@example.com", "JOSE\u0301@example.com"),
+        ("_phone", "+15551234567", "(555)-123-4567"),
+        ("_phone", "555.123.4567 x89", "1 555 123 4567"),
+        ("_account", "Acc-1", "ACC-1 "),
+        ("_fullName", "Ada  Lovelace", " ADA LOVELACE"),
+        # A capital sigma at the end of a word and inside one.
+        ("_fullName", "\u039f\u03a3", "\u039f\u03a3".lower().replace("\u03c2", "\u03c3")),
+    ],
+)
+def test_these_are_the_same_key(name: str, one: str, other: str) -> None:
+    assert normal_key(name, one, "US") == normal_key(name, other, "US") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("_email", "ada@example.com", "ada@example.org"),
+        ("_phone", "+15551234567", "+445551234567"),
+        ("Loyalty", "Gold", "gold"),
+        ("Loyalty", "gold", "gold "),
+    ],
+)
+def test_these_are_different_keys(name: str, one: str, other: str) -> None:
+    assert normal_key(name, one, "US") != normal_key(name, other, "US")
+
+
+def test_a_number_that_is_possible_nowhere_keeps_its_digits() -> None:
+    assert normal_phone("ext. 12", "US") == "12"
+
+
+def test_a_phone_without_any_digit_holds_no_key() -> None:
+    assert normal_phone("n/a", "US") is None
+
+
+def test_the_region_says_what_a_number_without_country_code_means() -> None:
+    assert normal_phone("030 123456", "DE") == "+4930123456"
+    assert normal_phone("030 123456", "US") == "030123456"
