@@ -1,0 +1,57 @@
+"""Split one CSV record into its cells.
+
+The rules are those of the record scanner (`openprofiles.uploads.records`): RFC 4180 with a comma and a double quote; a
+quote opens a quoted cell only as the very first character of the cell, and is ordinary data anywhere else outside
+quotes.
+"""
+
+import re
+
+# From an opening quote to its closing quote. Possessive, so that a quote that is never closed costs one pass, and a
+# pair of quotes is never split by backtracking.
+_QUOTED_CELL = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
+
+
+class MalformedQuotesError(ValueError):
+    """A quoted cell is not closed, or its closing quote is not followed by a comma or the end of the record.
+
+    `cell_number` counts the cells of the record from 1.
+    """
+
+    def __init__(self, cell_number: int) -> None:
+        super().__init__(
+            f"cell {cell_number} of the record starts with a quote whose closing quote does not end the cell; "
+            'write a quote inside a quoted cell twice ("")'
+        )
+        self.cell_number = cell_number
+
+
+def split_record(record: bytes) -> list[str]:
+    """Return the cells of one record, without the quotes around them; never an empty list.
+
+    `record` holds the bytes of exactly one record, without its line end, as the scanner delimits it.
+
+    Raises MalformedQuotesError when a quoted cell is malformed, and UnicodeDecodeError when the record is not UTF-8.
+    """
+    text = record.decode("utf-8")
+    if '"' not in text:
+        return text.split(",")
+    cells: list[str] = []
+    start = 0
+    while True:
+        if text.startswith('"', start):
+            quoted = _QUOTED_CELL.match(text, start)
+            if quoted is None:
+                raise MalformedQuotesError(len(cells) + 1)
+            end = quoted.end()
+            if end < len(text) and text[end] != ",":
+                raise MalformedQuotesError(len(cells) + 1)
+            cells.append(quoted[1].replace('""', '"'))
+        else:
+            end = text.find(",", start)
+            if end == -1:
+                end = len(text)
+            cells.append(text[start:end])
+        if end == len(text):
+            return cells
+        start = end + 1

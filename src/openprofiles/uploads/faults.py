@@ -1,0 +1,52 @@
+"""Why a record was not loaded: the codes, closed and documented, and the sentence for each.
+
+A sentence never holds a value of the file; the column's header and numbers say enough to find it.
+"""
+
+from __future__ import annotations
+
+from openprofiles.profiles.standard_profile import PROFILE_TYPES
+from openprofiles.store.upload_jobs import FailedRow
+
+MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
+AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
+TOO_MANY_CELLS = "TOO_MANY_CELLS"
+VALUE_TOO_LONG = "VALUE_TOO_LONG"
+VALUE_NOT_ALLOWED = "VALUE_NOT_ALLOWED"
+MALFORMED_QUOTES = "MALFORMED_QUOTES"
+NUL_BYTE = "NUL_BYTE"
+INVALID_UTF8 = "INVALID_UTF8"
+RECORD_TOO_LONG = "RECORD_TOO_LONG"
+
+
+_SENTENCES = {
+    MISSING_UNIQUE_KEY: (
+        "The unique key, column {column}, is blank or holds nothing to find a customer by. Every row needs one."
+    ),
+    AMBIGUOUS_UNIQUE_KEY: (
+        "The unique key, column {column}, is held by {detail} profiles, so the row cannot be given to one of them. "
+        "Remove the duplicates or use another unique key."
+    ),
+    TOO_MANY_CELLS: (
+        "The row has a value in cell {detail}, beyond the last column of the header. A comma inside a value needs "
+        "double quotes around the value."
+    ),
+    VALUE_TOO_LONG: "The value in column {column} has {detail} characters, more than its field takes.",
+    VALUE_NOT_ALLOWED: "The value in column {column} is not one that its field takes: "
+    + " or ".join(PROFILE_TYPES)
+    + ".",
+    MALFORMED_QUOTES: (
+        "A double quote stands where none may: after a closing quote only a comma or the end of the row may follow. "
+        "Inside a quoted value, write a double quote twice."
+    ),
+    NUL_BYTE: "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as UTF-8.",
+    INVALID_UTF8: "The row holds bytes that are not UTF-8. Save the file as UTF-8.",
+    RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
+}
+
+CODES = tuple(_SENTENCES)
+
+
+def sentence_for(row: FailedRow) -> str:
+    """What a person is told about a failed row."""
+    return _SENTENCES[row.code].format(column=row.column_name, detail=row.detail)

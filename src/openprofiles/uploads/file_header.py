@@ -1,0 +1,52 @@
+"""Read the names of the columns from the beginning of a file, before there is an upload job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.cells import MalformedQuotesError, split_record
+from openprofiles.uploads.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+
+EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
+
+_FAULTS = {
+    Kind.INVALID_UTF8: "is not UTF-8. Save the file as UTF-8.",
+    Kind.NUL_BYTE: "holds NUL bytes; the file is perhaps UTF-16. Save the file as UTF-8.",
+    Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
+    Kind.MALFORMED_QUOTES: "has a double quote where none may stand.",
+}
+
+
+def read_file_header(read: Callable[[int], bytes]) -> list[str]:
+    """The names of all columns, in their order, as they stand in the file; a byte order mark is no part of them.
+
+    Args:
+        read: the next bytes of the file, at most as many as asked for, none at its end.
+
+    Raises:
+        InvalidRequest: there is no header, or it cannot be read; the message names the line.
+    """
+    try:
+        header = Scanner(read).read_header()
+    except NoHeaderError:
+        raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
+    except UnclosedQuoteError as error:
+        raise InvalidRequest(
+            f"The double quote that opens a name in the header on line {error.line} is never closed."
+        ) from None
+    return split_header(header)
+
+
+def split_header(header: Header) -> list[str]:
+    """The names of the columns in a header that was scanned.
+
+    Raises:
+        InvalidRequest: it cannot be read; the message names the line.
+    """
+    if header.fault is not None:
+        raise InvalidRequest(f"The header on line {header.line} {_FAULTS[header.fault]}")
+    try:
+        return split_record(header.raw)
+    except MalformedQuotesError:
+        raise InvalidRequest(f"The header on line {header.line} {_FAULTS[Kind.MALFORMED_QUOTES]}") from None

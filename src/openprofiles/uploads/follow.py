@@ -1,0 +1,241 @@
+"""Step 4, for records whose unique keys are entangled: one after the other, in file order, against the store as it is.
+
+What ``merge`` writes together, because the order cannot matter, is written here as one would by hand: look the key
+up, create, update or fail, put the keys into the index, go on to the next record. Some hundreds of records share one
+transaction; within it, what the earlier ones did to the index is kept in mind (``_Index``).
+
+The keys go in at once, so that the next chunk finds them; nothing is left for the last step.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from openprofiles.profiles.normal_forms import normal_key
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
+from openprofiles.uploads import faults
+from openprofiles.uploads.chunks import ChunkSize
+from openprofiles.uploads.key_columns import NO_VALUE
+from openprofiles.uploads.merge import (
+    Load,
+    changed_rows,
+    check_stop,
+    count_records,
+    folded_values_sql,
+    new_rows,
+)
+from openprofiles.uploads.plan import fold_sql, group_values, read_ordered_records
+from openprofiles.uploads.scratch import sql_text
+
+FOLLOW = "follow"
+
+_PLACED_COLUMNS = ["record", "target", "pid", "holders"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Writes:
+    """What one chunk writes."""
+
+    failed: pa.Table
+    created: pa.Table
+    created_keys: pa.Table
+    changed: pa.Table
+    changed_keys: pa.Table
+    updated_count: int
+
+
+def follow_records(load: Load, position: int) -> None:
+    """Write the records that were set apart, those after ``position``.
+
+    Raises:
+        Stopped: see there. What was written before stays.
+    """
+    scratch, store = load.scratch, load.store
+    read_ordered_records(scratch, store)
+    size = ChunkSize(500)
+    while True:
+        scratch.run(
+            "create or replace temp table following as select * from staged "
+            "where record in (select record from ordered where record > ? order by record limit ?) order by record",
+            [position, size.rows],
+        )
+        upto = scratch.value("select max(record) from following")
+        if upto is None:
+            return
+        now = load.clock()
+        version = store.read_key_version(load.job.domain_id)
+        writes = _place(load)
+        with store.chunk() as state, size.timed(scratch.value("select count(*) from following")):
+            check_stop(state)
+            if state.key_version != version:
+                writes = _place(load)
+            domain_id = load.job.domain_id
+            store.insert_failed_rows(writes.failed)
+            store.insert_profiles(
+                writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
+            )
+            store.update_profiles(writes.changed, columns=load.columns, now=now, expires_at=load.expires_at)
+            removed = writes.changed_keys.filter(pa.compute.equal(writes.changed_keys["added"], 0))
+            added = writes.changed_keys.filter(pa.compute.equal(writes.changed_keys["added"], 1))
+            store.remove_keys(domain_id, removed.drop_columns(["added"]))
+            store.add_keys(domain_id, added.drop_columns(["added"]))
+            store.add_keys(domain_id, writes.created_keys)
+            store.record_progress(
+                phase=FOLLOW,
+                position=upto,
+                created=writes.created.num_rows,
+                updated=writes.updated_count,
+                failed=writes.failed.num_rows,
+            )
+        position = upto
+
+
+def _place(load: Load) -> _Writes:
+    """Find a profile for each record in the table ``following``, and fold the records of each."""
+    scratch = load.scratch
+    group = group_values(load.mapping)
+    values = "".join(f", v{index}" for index in group.values())
+    index = _read_index(load)
+    placed = []
+    for row in scratch.table(f"select record, key{values} from following order by record").to_pylist():
+        cells = {path: row[f"v{number}"] for path, number in group.items()}
+        keys = {
+            path: normal_key(load.mapping.key_name, cell, load.job.phone_region)
+            for path, cell in cells.items()
+            if cell is not None
+        }
+        placed.append((row["record"], *index.place(row["record"], row["key"], keys)))
+    columns = [pa.array(column, pa.int64()) for column in zip(*placed, strict=True)]
+    scratch.put("placed", pa.table(columns, _PLACED_COLUMNS))
+    scratch.run("create or replace temp table followed as select * from placed where holders <= 1")
+    scratch.run(f"create or replace temp table folded_here as {fold_sql(load.mapping, 'followed')}")
+    scratch.run(
+        "create or replace temp table chunk as select target, any_value(pid) as pid, count(*) as row_count "
+        "from followed group by target"
+    )
+    every = folded_values_sql(range(len(load.mapping.fields)), "s")
+    for name, condition in (("chunk_new", "pid is null"), ("chunk_matched", "pid is not null")):
+        scratch.run(
+            f"create or replace temp table {name} as select target, pid, row_count, {every} "
+            "from chunk join staged s on s.record = target left join folded_here folded using (target) "
+            f"where {condition}"
+        )
+    created = new_rows(load, load.clock(), "chunk_new")
+    changed_keys, changed = changed_rows(load, "chunk_matched")
+    failed = scratch.table(
+        "select record, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
+        "from placed join staged using (record) where holders > 1 order by record",
+        [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
+    )
+    updated_count = count_records(scratch, "chunk") - created.num_rows
+    return _Writes(failed, created, _keys_of_new(load), changed, changed_keys, updated_count)
+
+
+def _keys_of_new(load: Load) -> pa.Table:
+    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+    parts = []
+    for rule in load.key_rules:
+        keys = rule.sql_values(lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region)
+        parts.append(
+            f"select {sql_text(rule.name)} as name, unnest({keys}) as value, target + {load.pid_base} as pid "
+            "from chunk_new"
+        )
+    none = "select '' as name, '' as value, 0 as pid where false"
+    return load.scratch.table(f"select * from ({' union all '.join(parts) or none}) order by name, value, pid")
+
+
+@dataclass(slots=True)
+class _Owner:
+    """A profile, as far as the unique key's group goes: normal forms by path, and which paths were set by hand."""
+
+    keys: dict[str, str | None] = field(default_factory=dict)
+    set_by_hand: frozenset[str] = frozenset()
+    # The first record of this chunk that goes to it.
+    target: int | None = None
+
+
+class _Index:
+    """The part of the index that a chunk's records can touch, as it changes from record to record.
+
+    Owners are row numbers of stored profiles, and minus the first record's number for new ones.
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[int, _Owner] = {}
+        self._holders: dict[str, set[int]] = {}
+        self._added_by_hand: set[tuple[int, str]] = set()
+
+    def add_profile(self, pid: int, keys: dict[str, str | None], set_by_hand: frozenset[str]) -> None:
+        """A stored profile that holds one of the chunk's unique keys."""
+        self._owners[pid] = _Owner(keys, set_by_hand)
+
+    def add_key(self, value: str, pid: int) -> None:
+        """A key that the index has for a profile."""
+        self._holders.setdefault(value, set()).add(pid)
+
+    def add_key_by_hand(self, value: str, pid: int) -> None:
+        """A key that no change of a field takes away."""
+        self._added_by_hand.add((pid, value))
+
+    def place(self, record: int, key: str, cells: dict[str, str | None]) -> tuple[int | None, int | None, int]:
+        """Where a record goes, and what it changes.
+
+        Args:
+            cells: normal forms of the record's values in the fields of the group, blank ones left out.
+
+        Returns:
+            the first record of the chunk that goes to the same profile, the row number of the stored profile or None
+            for a new one, and how many profiles hold the key; more than one means that the record fails.
+        """
+        holders = self._holders.get(key, set())
+        if len(holders) > 1:
+            return None, None, len(holders)
+        number = next(iter(holders)) if holders else -record
+        owner = self._owners.setdefault(number, _Owner())
+        if owner.target is None:
+            owner.target = record
+        before = {value for value in owner.keys.values() if value is not None}
+        owner.keys.update({path: value for path, value in cells.items() if path not in owner.set_by_hand})
+        after = {value for value in owner.keys.values() if value is not None}
+        for value in before - after:
+            if (number, value) not in self._added_by_hand:
+                self._holders.get(value, set()).discard(number)
+        for value in after - before:
+            self._holders.setdefault(value, set()).add(number)
+        return owner.target, number if number > 0 else None, len(holders)
+
+
+def _read_index(load: Load) -> _Index:
+    """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
+    store, job, name = load.store, load.job, load.mapping.key_name
+    keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
+    found = store.find_key_holders(job.domain_id, name, keys.cast(pa.string()), job.started_at)
+    pids = pa.compute.unique(found["pid"].combine_chunks())
+    paths = KEY_PATHS.get(name, ())
+    columns = [FIELD_BY_PATH[path].column for path in paths]
+    index = _Index()
+    pairs: list[tuple[str, int]] = []
+    row: dict[str, Any]
+    for row in store.read_profiles(pids, ["origins", *columns]).to_pylist():
+        values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
+        forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
+        index.add_profile(row["pid"], forms, frozenset(json.loads(row["origins"] or "[]")))
+        pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
+    # What a field holds may have been taken from the index by hand, and what is looked for may be there by hand.
+    present = store.find_present_keys(
+        job.domain_id,
+        name,
+        pa.array([value for value, _ in pairs], pa.string()),
+        pa.array([pid for _, pid in pairs], pa.int64()),
+    )
+    for number in present["i"].to_pylist():
+        index.add_key(*pairs[number])
+    for row in found.to_pylist():
+        index.add_key(keys[row["i"]].as_py(), row["pid"])
+    for row in store.read_added_keys(pids, name).to_pylist():
+        index.add_key_by_hand(row["value"], row["pid"])
+    return index

@@ -1,0 +1,215 @@
+r"""The upload job and its states, as callers see them: create, look at, start, stop.
+
+    CREATED --start--> IN_PROGRESS --worker--> SUCCEEDED | PARTIALLY_SUCCEEDED | FAILED
+       \--stop--> STOPPED      \--stop, then worker--> STOPPED
+
+What a job does between start and end is the loader's business (``load``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.ids import new_job_id
+from openprofiles.master_key import MasterKey
+from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.records import Domain
+from openprofiles.store import upload_jobs
+from openprofiles.store.connections import Connection, Store
+from openprofiles.store.domains import read_domain
+from openprofiles.store.upload_jobs import FailedRow, UploadJob, UploadJobStatus
+from openprofiles.uploads.mapping import read_mapping
+
+DEFAULT_DATA_EXPIRY_DAYS = 14
+STRICT_MAX_DATA_EXPIRY_DAYS = 90
+
+DEFAULT_JOBS_PER_PAGE = 100
+DEFAULT_FAILED_ROWS_PER_PAGE = 1000
+
+CLIENT_TOKEN_BYTES = 32
+_CLIENT_TOKEN_PURPOSE = "upload client token"  # noqa: S105 (names a purpose)
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items of a list, and the token for the next, or None at the end."""
+
+    items: list[Item]
+    next_token: str | None
+
+
+def create_job(
+    store: Store,
+    master_key: MasterKey,
+    domain: Domain,
+    *,
+    display_name: str,
+    fields: Mapping[str, Mapping[str, str]],
+    unique_key: str,
+    data_expiry_days: int | None,
+    strict: bool,
+    now: datetime,
+) -> UploadJob:
+    """Make a job that waits for its file.
+
+    Raises:
+        InvalidRequest: the mapping or the expiry cannot be used; the message names the field.
+    """
+    read_mapping(fields, unique_key, strict=strict)
+    expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
+    if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
+        raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS takes at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
+    job_id = new_job_id(now)
+    values = {
+        "job_id": job_id,
+        "domain_id": domain.domain_id,
+        "display_name": display_name,
+        "fields": {name: dict(field) for name, field in fields.items()},
+        "unique_key": unique_key,
+        "data_expiry_days": expiry_days,
+        "status": UploadJobStatus.CREATED,
+        "created_at": now,
+        "client_token": master_key.encrypt(_CLIENT_TOKEN_PURPOSE, os.urandom(CLIENT_TOKEN_BYTES), job_id.encode()),
+    }
+    with store.write() as connection:
+        _require_living(connection, domain)
+        upload_jobs.insert_job(connection, values)
+        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+
+
+def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
+    """The job as it stands.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+
+
+def list_jobs(store: Store, domain: Domain, *, max_results: int | None, next_token: str | None) -> Page[UploadJob]:
+    """The jobs of a domain, newest first."""
+    before = None
+    if next_token is not None:
+        created_at_ms, upload_job_id = read_token("ListUploadJobs", next_token, (int, int))
+        before = (_moment(int(created_at_ms)), int(upload_job_id))
+    limit = max_results or DEFAULT_JOBS_PER_PAGE
+    with store.read() as connection:
+        jobs = upload_jobs.list_jobs(connection, domain.domain_id, before=before, limit=limit + 1)
+    token = None
+    if len(jobs) > limit:
+        last = jobs[limit - 1]
+        token = write_token("ListUploadJobs", [to_milliseconds(last.created_at), last.upload_job_id])
+    return Page(jobs[:limit], token)
+
+
+def list_failed_rows(
+    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+) -> tuple[UploadJob, Page[FailedRow]]:
+    """The rows of a job that were not loaded, in file order."""
+    after = int(read_token("failed-rows", next_token, (int,))[0]) if next_token is not None else 0
+    limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
+    with store.read() as connection:
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        rows = upload_jobs.list_failed_rows(connection, job.upload_job_id, after_record=after, limit=limit + 1)
+    token = write_token("failed-rows", [rows[limit - 1].record]) if len(rows) > limit else None
+    return job, Page(rows[:limit], token)
+
+
+def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
+    """Hand the job to the workers; its file is checked by them.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job is not CREATED, or no file has arrived.
+    """
+    with store.write() as connection:
+        _require_living(connection, domain)
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        if job.status is not UploadJobStatus.CREATED:
+            raise InvalidRequest(
+                f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
+            )
+        if job.file_name is None:
+            raise InvalidRequest(
+                f"Upload job {job_id} has no file yet. PUT the file to the Url of GetUploadJobPath, then start the job."
+            )
+        upload_jobs.update_job(
+            connection, job, only_in=UploadJobStatus.CREATED, status=UploadJobStatus.IN_PROGRESS, started_at=now
+        )
+
+
+def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
+    """End the job early. What was written stays, is counted and can be searched.
+
+    A job that a worker has taken up is STOPPED once the keys of what was written are in; it writes no further
+    profile. Stopping a stopped job does nothing.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job has ended otherwise.
+    """
+    with store.write() as connection:
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        if job.status is UploadJobStatus.STOPPED:
+            return
+        if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:
+            if job.stop_requested_at is None:
+                upload_jobs.update_job(connection, job, only_in=job.status, stop_requested_at=now)
+            return
+        if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
+            raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and cannot be stopped any more.")
+        upload_jobs.update_job(
+            connection,
+            job,
+            only_in=job.status,
+            status=UploadJobStatus.STOPPED,
+            stop_requested_at=now,
+            completed_at=now,
+            # The file can no longer be read, and the worker removes it.
+            client_token=None,
+            file_name=None,
+        )
+
+
+def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
+    """The 32 bytes that the job's file is encrypted with.
+
+    Raises:
+        InvalidRequest: the job has ended and its key is gone.
+    """
+    if job.client_token is None:
+        raise InvalidRequest(f"Upload job {job.job_id} is in {job.status} status; its key no longer exists.")
+    return decrypt_client_token(master_key, job.client_token, job.job_id)
+
+
+def decrypt_client_token(master_key: MasterKey, wrapped: bytes, job_id: str) -> bytes:
+    """The job's key, from what the store keeps of it."""
+    return master_key.decrypt(_CLIENT_TOKEN_PURPOSE, wrapped, job_id.encode())
+
+
+def _require_living(connection: Connection, domain: Domain) -> None:
+    """The domain was read before this transaction began, and may have been deleted since."""
+    if read_domain(connection, domain.name).domain_id != domain.domain_id:
+        raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
+
+
+def _require(job: UploadJob | None, job_id: str, domain: Domain) -> UploadJob:
+    if job is None:
+        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
+    return job
+
+
+def _moment(milliseconds: int) -> datetime:
+    try:
+        return from_milliseconds(milliseconds)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidRequest("NextToken is not valid here. Pass it exactly as the last page gave it.") from None

@@ -1,0 +1,52 @@
+"""SQL (DuckDB) for the keys that profiles are found by, many profiles at a time.
+
+The same meaning as ``profiles.keys.derived_keys``, in the same normal forms: a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.normal_forms import sql_normal_full_name, sql_normal_key
+from openprofiles.profiles.standard_profile import FULL_NAME_KEY, FULL_NAME_PATHS, KEY_PATHS
+
+# SQL for the value of a field, by path; ``null`` if there is none.
+ValueOf = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """How one key is made: from any of its fields (or, for the full name, from all of them together)."""
+
+    name: str
+    paths: tuple[str, ...]
+
+    def sql_values(self, value_of: ValueOf, phone_region: str) -> str:
+        """A SQL list of the distinct normal forms that these fields give, without nulls."""
+        if self.name == FULL_NAME_KEY:
+            first, middle, last = (value_of(path) for path in self.paths)
+            forms = [sql_normal_full_name(first, middle, last)]
+        else:
+            values = [value_of(path) for path in self.paths]
+            forms = [sql_normal_key(self.name, value, phone_region) for value in values if value != NO_VALUE]
+        return f"list_distinct(list_filter([{', '.join(forms)}]::varchar[], lambda x: x is not null))"
+
+
+NO_VALUE = "null"
+
+
+def key_rules(paths: Iterable[str], indexed_paths: Iterable[str]) -> list[KeyRule]:
+    """The rules of the keys that a change of these fields can change.
+
+    Args:
+        paths: the fields that a job maps.
+        indexed_paths: further fields that the domain is indexed by.
+    """
+    changed = set(paths)
+    rules = [KeyRule(name, group) for name, group in KEY_PATHS.items() if changed.intersection(group)]
+    if changed.intersection(FULL_NAME_PATHS):
+        rules.append(KeyRule(FULL_NAME_KEY, FULL_NAME_PATHS))
+    rules += [KeyRule(field_key_name(path), (path,)) for path in indexed_paths if path in changed]
+    return rules

@@ -1,0 +1,265 @@
+"""An upload job from the uploaded file to its end: stage, plan, merge, index, in a process of its own.
+
+Where a job stands is written in its row, with the profiles themselves (``phase`` and ``position``); a loader that
+takes the job up after another one died goes on there:
+
+    stage          reading the file; nothing is written to the profiles yet, so it begins anew
+    report         writing the failed rows, up to record ``position``
+    create         new profiles are in up to record ``position``
+    update         changes of existing profiles are in up to row number ``position``
+    follow         records that are followed one by one are in up to record ``position``
+    unindex        keys that updates removed are out, ``position`` of them
+    index          keys are in, ``position`` of them
+
+When the scratch database is lost as well, it is made again from the file; what the store already has stays, and the
+rest is followed one by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from openprofiles.clock import Clock
+from openprofiles.master_key import MasterKey
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.store.sqlite_bulk import LeasedJob, SqliteBulkStore
+from openprofiles.store.upload_jobs import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.follow import FOLLOW, follow_records
+from openprofiles.uploads.index import ADD, REMOVE, build_field_index, write_keys
+from openprofiles.uploads.jobs import decrypt_client_token
+from openprofiles.uploads.mapping import UploadMapping, read_mapping
+from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
+from openprofiles.uploads.plan import plan, plan_again
+from openprofiles.uploads.scratch import Scratch, remove_scratch
+from openprofiles.uploads.stage import FileRejected, stage
+
+STAGE = "stage"
+REPORT = "report"
+
+GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
+
+
+class GaveUp(Exception):
+    """Earlier loaders died too often; the keys of what they wrote are in, and the job ends here."""
+
+
+_FAILED_ROWS_PER_CHUNK = 10_000
+_NOTES_PER_CHUNK = 20_000
+
+# No version that a domain ever has.
+_NEVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFolders:
+    """Where the uploaded files and the scratch databases are."""
+
+    uploads: Path
+    scratch: Path
+
+
+def run_load(
+    store: SqliteBulkStore,
+    master_key: MasterKey,
+    folders: LoadFolders,
+    *,
+    memory_limit_bytes: int,
+    strict: bool,
+    clock: Clock,
+) -> UploadJobStatus:
+    """Bring the leased job to its end.
+
+    Returns:
+        its final status.
+
+    Raises:
+        LeaseLost: another worker has the job; nothing may be removed.
+        Exception: a fault of ours or of the machine; the job can be taken up again where it stood.
+    """
+    job = store.read_job()
+    mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    scratch = Scratch(
+        folders.scratch / job.job_id, memory_limit_bytes=memory_limit_bytes, phone_region=job.phone_region
+    )
+    try:
+        status, message = _run_steps(store, scratch, job, mapping, master_key, folders, strict=strict, clock=clock)
+        reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
+    except GaveUp:
+        status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, GAVE_UP_MESSAGE
+    finally:
+        scratch.close()
+    _forget_notes(store)
+    with store.chunk() as state:
+        if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
+            # The stop was answered, although it came too late to keep anything from being written.
+            status, reason = UploadJobStatus.STOPPED, None
+        store.end_job(status=status, reason=reason, message=message, completed_at=clock())
+    (folders.uploads / job.file_name).unlink(missing_ok=True)
+    remove_scratch(folders.scratch, job.job_id)
+    return status
+
+
+def _forget_notes(store: SqliteBulkStore) -> None:
+    forgotten = _NOTES_PER_CHUNK
+    while forgotten == _NOTES_PER_CHUNK:
+        with store.chunk():
+            forgotten = store.forget_notes(_NOTES_PER_CHUNK)
+            store.check_lease()
+
+
+def _run_steps(
+    store: SqliteBulkStore,
+    scratch: Scratch,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    master_key: MasterKey,
+    folders: LoadFolders,
+    *,
+    strict: bool,
+    clock: Clock,
+) -> tuple[UploadJobStatus, str | None]:
+    """Everything but the end itself: the status that the job ends with, and why if it failed."""
+    if job.gives_up and job.phase in (None, STAGE, REPORT):
+        raise GaveUp
+    try:
+        if not scratch.is_done("staged"):
+            _stage(store, scratch, job, mapping, master_key, folders, strict=strict)
+        if not scratch.is_done("planned"):
+            _plan(store, scratch, job, mapping)
+        job = _report(store, scratch)
+    except FileRejected as error:
+        return UploadJobStatus.FAILED, str(error)
+    except Stopped:
+        return UploadJobStatus.STOPPED, None
+    if job.failed_count == job.record_count:
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+    load = Load(
+        scratch=scratch,
+        store=store,
+        job=job,
+        mapping=mapping,
+        key_version=scratch.recall("key_version") or 0,
+        pid_base=job.pid_base or 0,
+        expires_at=job.started_at + timedelta(days=job.data_expiry_days),
+        clock=clock,
+    )
+    stopped = job.stop_requested and job.phase in (REMOVE, ADD)
+    if job.phase not in (REMOVE, ADD):
+        try:
+            _merge(load)
+        except Stopped:
+            stopped = True
+    job = store.read_job()
+    # Lists that were made again may be shorter than those that the position counts; writing a key twice does no harm.
+    phase = None if scratch.recall("made_again") else job.phase
+    write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position)
+    if job.gives_up:
+        raise GaveUp
+    if stopped:
+        return UploadJobStatus.STOPPED, None
+    if job.failed_count == job.record_count:
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+    return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
+
+
+def _stage(
+    store: SqliteBulkStore,
+    scratch: Scratch,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    master_key: MasterKey,
+    folders: LoadFolders,
+    *,
+    strict: bool,
+) -> None:
+    has_written = job.phase not in (None, STAGE)
+    scratch.start_over()
+
+    def on_block(record_count: int) -> None:
+        if has_written:
+            return
+        with store.chunk() as state:
+            if state.stop_requested or state.domain_deleted:
+                raise Stopped
+            store.record_progress(phase=STAGE, position=record_count)
+
+    on_block(0)
+    with (folders.uploads / job.file_name).open("rb") as file:
+        reader = DecryptingReader(file, decrypt_client_token(master_key, job.client_token, job.job_id))
+        record_count = stage(
+            scratch, reader.read, mapping, phone_region=job.phone_region, strict=strict, on_block=on_block
+        )
+    scratch.remember("record_count", record_count)
+    if has_written:
+        scratch.remember("made_again", 1)
+    scratch.mark_done("staged")
+
+
+def _plan(store: SqliteBulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
+    if mapping.key_name == field_key_name(mapping.unique_key.path):
+        build_field_index(scratch, store, job, mapping.unique_key.path, phase=job.phase or STAGE, position=job.position)
+    job = store.read_job()
+    if job.stop_requested and job.phase == STAGE:
+        raise Stopped
+    if scratch.recall("made_again"):
+        plan_again(scratch, store, job, mapping, may_set_apart=job.phase in (REPORT, CREATE, UPDATE))
+        # What was written between the first plan and now is not known, so every key is looked at again.
+        scratch.remember("key_version", _NEVER)
+    else:
+        plan(scratch, store, job, mapping)
+        # Of the version read before the first look-up: whatever was written since is looked at again.
+        scratch.remember("key_version", job.key_version)
+    scratch.mark_done("planned")
+
+
+def _report(store: SqliteBulkStore, scratch: Scratch) -> LeasedJob:
+    """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
+    job = store.read_job()
+    position = job.position if job.phase == REPORT else 0
+    if job.phase in (None, STAGE):
+        record_count = scratch.recall("record_count") or 0
+        with store.chunk() as state:
+            if state.stop_requested or state.domain_deleted:
+                raise Stopped
+            # Records count from 1, so the first reserved number is that of record 1.
+            pid_base = store.reserve_row_numbers(record_count) - 1
+            store.insert_ordered_records(scratch.table("select record from ordered order by record"))
+            store.record_progress(phase=REPORT, position=0, record_count=record_count, pid_base=pid_base)
+    elif job.phase != REPORT:
+        return job
+    while True:
+        rows = scratch.table(
+            "select record, line, code, column_name, detail from failed where record > ? order by record limit ?",
+            [position, _FAILED_ROWS_PER_CHUNK],
+        )
+        if not rows.num_rows:
+            return store.read_job()
+        position = rows["record"][-1].as_py()
+        with store.chunk() as state:
+            if state.stop_requested or state.domain_deleted:
+                raise Stopped
+            store.insert_failed_rows(rows)
+            store.record_progress(phase=REPORT, position=position, failed=rows.num_rows)
+
+
+def _merge(load: Load) -> None:
+    """Write all records, from where the job stands on."""
+    phase, position = load.job.phase, load.job.position
+    # A plan that was made again has set everything apart that is not written.
+    if phase != FOLLOW and not load.scratch.recall("made_again"):
+        if phase != UPDATE:
+            create_profiles(load, position if phase == CREATE else 0)
+        update_profiles(load, position if phase == UPDATE else 0)
+    follow_records(load, position if phase == FOLLOW else 0)
+
+
+def _created_so_far(scratch: Scratch, phase: str | None, position: int) -> str:
+    """SQL condition on ``target``: the new profiles that are in the store when the job stands there."""
+    if scratch.recall("made_again"):
+        return "true"
+    if phase == CREATE:
+        return f"target <= {position}"
+    return "false" if phase in (None, STAGE, REPORT) else "true"

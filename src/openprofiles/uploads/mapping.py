@@ -1,0 +1,150 @@
+"""The mapping of an upload job: which column of the file goes to which field of the profile.
+
+Checked when the job is created, so that a job that starts can only be wrong in its file.
+
+Source: service model 2020-08-15, CreateUploadJob; reference, sections 2.3, 2.4 and U15 to U17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+from typing import NoReturn
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.standard_profile import (
+    ADDRESSES,
+    MAX_ATTRIBUTE_NAME_LENGTH,
+    MAX_VALUE_LENGTH,
+    StandardField,
+    attribute_of_target,
+    field_of_target,
+)
+
+SOURCE_PREFIX = "_source."
+TARGET_PREFIX = "_profile."
+
+STRICT_MAX_FIELDS = 25
+MAX_FIELDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class MappedField:
+    """One entry of ``Fields``.
+
+    Attributes:
+        name: the name that the caller gave the field.
+        header: the column's header, exactly as in the file.
+        path: the field of the profile, twins resolved: ``EmailAddress``, ``GenderString``, ``Attributes.tier``.
+    """
+
+    name: str
+    header: str
+    path: str
+
+    @property
+    def standard(self) -> StandardField | None:
+        """The standard field it writes to, or None for a custom attribute."""
+        return field_of_target(self.path)
+
+    @property
+    def attribute(self) -> str | None:
+        """The custom attribute it writes to, or None for a standard field."""
+        return attribute_of_target(self.path)
+
+    @property
+    def max_length(self) -> int:
+        """The longest value it takes, in code points."""
+        return self.standard.max_length if self.standard else MAX_VALUE_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class UploadMapping:
+    """All fields of a job, in the order given, no two on one path, and the one that tells profiles apart."""
+
+    fields: tuple[MappedField, ...]
+    unique_key: MappedField
+
+    @property
+    def key_name(self) -> str:
+        """The key under which the store finds a profile by this job's unique key."""
+        standard = self.unique_key.standard
+        return (standard and standard.key_name) or field_key_name(self.unique_key.path)
+
+
+def read_mapping(fields: Dict[str, Dict[str, str]], unique_key: str, *, strict: bool) -> UploadMapping:
+    """Check ``Fields`` and ``UniqueKey`` of CreateUploadJob and make the mapping of them.
+
+    Args:
+        strict: apply AWS's own limit of 25 fields.
+
+    Raises:
+        InvalidRequest: naming the field at fault and what it should be. Sources and targets, which the model marks as
+            sensitive, are not repeated.
+    """
+    if not fields:
+        raise InvalidRequest("Fields is empty. Map at least the column that is the unique key.")
+    if strict and len(fields) > STRICT_MAX_FIELDS:
+        raise InvalidRequest(f"Fields maps {len(fields)} columns; AWS takes at most {STRICT_MAX_FIELDS}.")
+    if len(fields) > MAX_FIELDS:
+        raise InvalidRequest(f"Fields maps {len(fields)} columns; at most {MAX_FIELDS} are possible.")
+    mapped = tuple(_read_field(name, field) for name, field in fields.items())
+    by_path: dict[str, MappedField] = {}
+    for field in mapped:
+        other = by_path.setdefault(field.path, field)
+        if other is not field:
+            raise InvalidRequest(
+                f"Fields {other.name} and {field.name} have the same Target. Give each a Target of its own."
+            )
+    return UploadMapping(mapped, _find_unique_key(mapped, unique_key))
+
+
+def _read_field(name: str, field: Dict[str, str]) -> MappedField:
+    def fail(reason: str) -> NoReturn:
+        raise InvalidRequest(f"Field {name}: {reason}")
+
+    source = field.get("Source", "")
+    target = field.get("Target", "")
+    if "{{" in source:
+        fail("Source is a macro; upload jobs take only a column, as _source.<header>.")
+    if not source.startswith(SOURCE_PREFIX) or source == SOURCE_PREFIX:
+        fail("Source must be _source.<header>, with the header exactly as in the file.")
+    if not target.startswith(TARGET_PREFIX):
+        fail("Target must begin with _profile., for example _profile.EmailAddress or _profile.Attributes.tier.")
+    path = target.removeprefix(TARGET_PREFIX)
+    attribute = attribute_of_target(path)
+    if attribute is not None:
+        if not 1 <= len(attribute) <= MAX_ATTRIBUTE_NAME_LENGTH:
+            fail(f"the attribute's name in Target must have 1 to {MAX_ATTRIBUTE_NAME_LENGTH} characters.")
+        return MappedField(name, source.removeprefix(SOURCE_PREFIX), path)
+    if path == "ProfileId":
+        fail("Target _profile.ProfileId is made by the service and cannot be loaded.")
+    if path.split(".")[0] == "EngagementPreferences":
+        fail("Target _profile.EngagementPreferences cannot be loaded by an upload job yet.")
+    if path in ADDRESSES:
+        fail("Target is a whole address; name one of its members, for example _profile.Address.City.")
+    if path == "Attributes":
+        fail("Target _profile.Attributes needs a name, for example _profile.Attributes.tier.")
+    standard = field_of_target(path)
+    if standard is None:
+        fail("Target is no field of the standard profile. For a value of your own use _profile.Attributes.<name>.")
+    return MappedField(name, source.removeprefix(SOURCE_PREFIX), standard.path)
+
+
+def _find_unique_key(fields: tuple[MappedField, ...], unique_key: str) -> MappedField:
+    standard = field_of_target(unique_key.removeprefix(TARGET_PREFIX))
+    path = standard.path if standard else unique_key.removeprefix(TARGET_PREFIX)
+    for candidates in (
+        [field for field in fields if field.name == unique_key],
+        [field for field in fields if field.path == path],
+        [field for field in fields if field.header in (unique_key, unique_key.removeprefix(SOURCE_PREFIX))],
+    ):
+        if len(candidates) > 1:
+            names = ", ".join(field.name for field in candidates)
+            raise InvalidRequest(f"UniqueKey names a column that fields {names} share. Name one of these fields.")
+        if candidates:
+            return candidates[0]
+    raise InvalidRequest(
+        f"UniqueKey {unique_key} is none of the Fields. Name one of: {', '.join(field.name for field in fields)}."
+    )

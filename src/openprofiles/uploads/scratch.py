@@ -1,0 +1,120 @@
+"""A job's scratch database: DuckDB in a folder of its own, under a memory limit, spilling to disk.
+
+It holds what staging and planning found out, so that a load that was killed goes on where it stood. It can be made
+again from the file at any time, and goes when the job ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from openprofiles.profiles.normal_forms import register_sql_functions
+
+_FILE_NAME = "load.duckdb"
+
+
+class Scratch:
+    """The scratch database of one job; made anew unless it is there and whole."""
+
+    def __init__(self, folder: Path, *, memory_limit_bytes: int, phone_region: str) -> None:
+        self._folder = folder
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._memory_limit_bytes = memory_limit_bytes
+        self._phone_region = phone_region
+        try:
+            self._open()
+        except duckdb.Error:
+            # Damaged, or of another DuckDB's form: it is made again from the file.
+            self.start_over()
+
+    def start_over(self) -> None:
+        """Forget everything."""
+        if hasattr(self, "connection"):
+            self.connection.close()
+        shutil.rmtree(self._folder)
+        self._folder.mkdir(mode=0o700)
+        self._open()
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def run(self, sql: str, parameters: list[Any] | None = None) -> None:
+        self.connection.execute(sql, parameters)
+
+    def table(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
+        """The answer as an Arrow table."""
+        return self.connection.sql(sql, params=parameters).to_arrow_table()
+
+    def value(self, sql: str, parameters: list[Any] | None = None) -> Any:
+        """The first cell of the answer, None if there is no row."""
+        # All of it: a result that is left half read stays open and bars the next query.
+        rows = self.connection.execute(sql, parameters).fetchall()
+        return rows[0][0] if rows else None
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Give an Arrow table a name in SQL, until ``drop`` or the next one of that name."""
+        self.connection.register(name, table)
+
+    def drop(self, name: str) -> None:
+        self.connection.unregister(name)
+
+    def is_done(self, step: str) -> bool:
+        """Whether a step was finished, by this process or one before it."""
+        return bool(self.value("select count(*) from finished_step where step = ?", [step]))
+
+    def mark_done(self, step: str) -> None:
+        self.run("insert into finished_step values (?)", [step])
+
+    def remember(self, name: str, value: int) -> None:
+        """Keep a number for a loader that goes on where this one stopped."""
+        self.run("insert or replace into fact values (?, ?)", [name, value])
+
+    def recall(self, name: str) -> int | None:
+        """The number kept under this name, if any."""
+        number: int | None = self.value("select value from fact where name = ?", [name])
+        return number
+
+    def _open(self) -> None:
+        self.connection = duckdb.connect(
+            str(self._folder / _FILE_NAME),
+            config={
+                "memory_limit": f"{self._memory_limit_bytes}B",
+                "temp_directory": str(self._folder / "spill"),
+                "preserve_insertion_order": True,
+                # Everything it needs is built in; it must not look for more on the network.
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        register_sql_functions(self.connection, self._phone_region)
+        self.run("create table if not exists finished_step (step text primary key)")
+        self.run("create table if not exists fact (name text primary key, value bigint)")
+
+
+def sql_text(text: str) -> str:
+    """The text as a literal, where a parameter cannot stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def remove_scratch(scratch_folder: Path, job_id: str) -> None:
+    """Remove the scratch database of a job that has ended."""
+    shutil.rmtree(scratch_folder / job_id, ignore_errors=True)
+
+
+def remove_orphaned_scratch(scratch_folder: Path, list_running_job_ids: Callable[[], set[str]]) -> int:
+    """Remove what jobs that no longer run have left behind; how many folders were removed."""
+    if not scratch_folder.is_dir():
+        return 0
+    found = list(scratch_folder.iterdir())
+    # Asked after looking: a job that begins in between has made no folder that was found.
+    running_job_ids = list_running_job_ids()
+    orphans = [path for path in found if path.name not in running_job_ids]
+    for path in orphans:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(orphans)

@@ -1,0 +1,95 @@
+"""The loader: a process that brings one upload job to its end, and nothing else.
+
+Started by the worker as ``python -m openprofiles.worker.loader`` with its orders as one JSON argument. It opens the
+store through ADBC alone, runs at the lowest CPU priority, gives its memory back when it ends, and can be killed at
+any moment. It ends when its standard input does: then its worker is gone, and another one may already have taken the
+job up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import structlog
+
+from openprofiles.clock import utc_now
+from openprofiles.logs import set_up_logs
+from openprofiles.master_key import load_master_key
+from openprofiles.settings import Settings
+from openprofiles.store.sqlite_bulk import Lease, LeaseLost, SqliteBulkStore
+from openprofiles.uploads.load import LoadFolders, run_load
+
+EXIT_ENDED = 0
+EXIT_FAULT = 1
+EXIT_LEASE_LOST = 3
+EXIT_PARENT_DIED = 4
+
+_LOWEST_PRIORITY = 19
+
+_logger = structlog.get_logger("openprofiles.worker.loader")
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a loader is told. No secrets: a command line can be read by others on the machine."""
+
+    data_folder: str
+    store: str
+    memory_limit_bytes: int
+    compat_strict: bool
+    log_format: str
+    upload_job_id: int
+    owner: str
+    epoch: int
+
+    def to_argument(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def main() -> int:
+    orders = Orders(**json.loads(sys.argv[1]))
+    set_up_logs(orders.log_format)
+    os.umask(0o077)
+    os.nice(_LOWEST_PRIORITY)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    settings = Settings(
+        data_folder=Path(orders.data_folder),
+        store=Path(orders.store),
+        memory_limit_bytes=orders.memory_limit_bytes,
+        compat_strict=orders.compat_strict,
+    )
+    store = SqliteBulkStore(settings.store_path, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+    try:
+        run_load(
+            store,
+            load_master_key(settings),
+            LoadFolders(settings.uploads_folder, settings.scratch_folder),
+            memory_limit_bytes=settings.memory_limit_bytes,
+            strict=settings.compat_strict,
+            clock=utc_now,
+        )
+    except LeaseLost:
+        return EXIT_LEASE_LOST
+    except Exception:
+        # The worker decides what becomes of the job; here is the only place that knows why.
+        _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
+        return EXIT_FAULT
+    finally:
+        store.close()
+    return EXIT_ENDED
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    # At once, wherever the load is: what is not committed is rolled back.
+    os._exit(EXIT_PARENT_DIED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

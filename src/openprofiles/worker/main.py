@@ -1,0 +1,231 @@
+"""The worker: claims upload jobs, has a loader run each, and removes what has had its time.
+
+A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
+and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
+its next chunk and leaves.
+
+Jobs start in the order in which they were started by their callers, one at a time per domain; up to two domains load
+at a time, so that a small file does not wait for a large one of another domain.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from openprofiles.clock import utc_now
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles.profiles import remove_expired_profiles_step
+from openprofiles.settings import Settings
+from openprofiles.store import upload_jobs
+from openprofiles.store.connections import Store
+from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store.open import open_store
+from openprofiles.store.upload_jobs import INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJob, UploadJobStatus
+from openprofiles.uploads.load import GAVE_UP_MESSAGE
+from openprofiles.uploads.receive import remove_orphaned_files
+from openprofiles.uploads.scratch import remove_orphaned_scratch
+from openprofiles.worker.loader import EXIT_ENDED, EXIT_LEASE_LOST, Orders
+
+MAX_LOADERS = 2
+LEASE_SECONDS = 15.0
+HEARTBEAT_SECONDS = 3.0
+
+_POLL_SECONDS = 0.1
+_CLEANING_SECONDS = 5.0
+# One cleaning step is one write transaction; so many rows take well under a tenth of a second.
+_ROWS_PER_CLEANING_STEP = 300
+_CLEANING_STEPS_AT_A_TIME = 20
+_UNSTARTED_FILE_DAYS = 1
+_FAILED_ROWS_DAYS = 30
+
+_logger = structlog.get_logger("openprofiles.worker")
+
+
+@dataclass
+class _Running:
+    """A job that this worker holds, and its loader."""
+
+    job: UploadJob
+    process: subprocess.Popen[bytes]
+    renew_at: float
+
+
+def run_worker(settings: Settings, stop: threading.Event) -> None:
+    """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back."""
+    load_master_key(settings)
+    worker = Worker(settings, open_store(settings))
+    try:
+        while not stop.wait(_POLL_SECONDS):
+            worker.step()
+    finally:
+        worker.close()
+
+
+class Worker:
+    """One worker on one store."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._running: list[_Running] = []
+        self._clean_at = 0.0
+
+    def step(self, job_id: str | None = None) -> None:
+        """Look after the loaders that run, claim jobs, and clean up now and then.
+
+        Args:
+            job_id: claim only this job, and clean nothing: for a command that came to run one job.
+        """
+        for running in list(self._running):
+            self._look_after(running)
+        while len(self._running) < MAX_LOADERS and self._claim(job_id):
+            pass
+        if job_id is None and time.monotonic() >= self._clean_at:
+            self._clean()
+            self._clean_at = time.monotonic() + _CLEANING_SECONDS
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no loader runs, not even to remove the files of a job that has ended."""
+        return not self._running
+
+    def close(self) -> None:
+        """End the loaders and give their jobs back; the next worker goes on at their last chunk."""
+        for running in self._running:
+            running.process.kill()
+        for running in self._running:
+            running.process.wait()
+            _close_input(running.process)
+            with self._store.write() as connection:
+                upload_jobs.release_lease(connection, running.job)
+            _logger.info("load_interrupted", job_id=running.job.job_id)
+        self._running.clear()
+
+    def _claim(self, job_id: str | None) -> bool:
+        now = utc_now()
+        with self._store.read() as connection:
+            if not upload_jobs.has_claimable_job(connection, now):
+                return False
+        with self._store.write() as connection:
+            job = upload_jobs.claim_next_job(
+                connection, owner=self._owner, now=now, lease_until=_lease_until(now), job_id=job_id
+            )
+        if job is None:
+            return False
+        orders = Orders(
+            data_folder=str(self._settings.data_folder),
+            store=str(self._settings.store_path),
+            memory_limit_bytes=self._settings.memory_limit_bytes,
+            compat_strict=self._settings.compat_strict,
+            log_format=self._settings.log_format,
+            upload_job_id=job.upload_job_id,
+            owner=self._owner,
+            epoch=job.epoch,
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-m", "openprofiles.worker.loader", orders.to_argument()],
+            stdin=subprocess.PIPE,
+            # Ctrl-C in the terminal is for the worker, which then ends its loaders in order.
+            start_new_session=True,
+        )
+        _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
+        self._running.append(_Running(job, process, time.monotonic() + HEARTBEAT_SECONDS))
+        return True
+
+    def _look_after(self, running: _Running) -> None:
+        status = running.process.poll()
+        if status is not None:
+            self._running.remove(running)
+            _close_input(running.process)
+            self._settle(running.job, status)
+        elif time.monotonic() >= running.renew_at:
+            running.renew_at = time.monotonic() + HEARTBEAT_SECONDS
+            with self._store.write() as connection:
+                is_ours = upload_jobs.extend_lease(connection, running.job, _lease_until(utc_now()))
+            if not is_ours and running.process.poll() is None and not self._has_ended(running.job):
+                # Somebody else took the job while this worker slept; two loaders of one job must not run.
+                _logger.warning("lease_lost", job_id=running.job.job_id)
+                running.process.kill()
+
+    def _settle(self, job: UploadJob, status: int) -> None:
+        """A loader has ended: with its job, or without."""
+        if status == EXIT_ENDED:
+            _logger.info("load_ended", job_id=job.job_id)
+            return
+        if status == EXIT_LEASE_LOST:
+            _logger.warning("lease_lost", job_id=job.job_id)
+            return
+        with self._store.write() as connection:
+            now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
+            # The loader sets the count back to 0 with each progress: only deaths without progress add up. At the
+            # limit, one more loader completes the keys of what is written and ends the job; if that dies too, so be it.
+            attempts = (now.failed_attempts if now else job.failed_attempts) + 1
+            if attempts <= MAX_FAILED_ATTEMPTS:
+                upload_jobs.release_lease(connection, job, failed_attempts=attempts)
+            else:
+                upload_jobs.end_leased_job(
+                    connection,
+                    job,
+                    status=UploadJobStatus.FAILED,
+                    status_reason=INTERNAL_FAILURE,
+                    failure_message=GAVE_UP_MESSAGE,
+                    completed_at=utc_now(),
+                    client_token=None,
+                    failed_attempts=attempts,
+                )
+        _logger.error("loader_died", job_id=job.job_id, exit_status=status, failed_attempts=attempts)
+
+    def _has_ended(self, job: UploadJob) -> bool:
+        with self._store.read() as connection:
+            now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
+        return now is None or now.status is not UploadJobStatus.IN_PROGRESS
+
+    def _clean(self) -> None:
+        """Remove what has expired and what was left behind, in short steps; the rest waits for the next time."""
+        now = utc_now()
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                removed = remove_expired_profiles_step(connection, now, _ROWS_PER_CLEANING_STEP)
+            if removed < _ROWS_PER_CLEANING_STEP:
+                break
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                if not remove_deleted_domain_step(connection, now, _ROWS_PER_CLEANING_STEP):
+                    break
+        old = now - timedelta(days=_FAILED_ROWS_DAYS)
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                if not upload_jobs.remove_old_failed_rows_step(
+                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
+                ):
+                    break
+        with self._store.write() as connection:
+            upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
+        with self._store.read() as connection:
+            needed = upload_jobs.list_needed_files(connection)
+        remove_orphaned_files(self._settings.uploads_folder, needed, now)
+        remove_orphaned_scratch(self._settings.scratch_folder, self._list_running_job_ids)
+
+    def _list_running_job_ids(self) -> set[str]:
+        with self._store.read() as connection:
+            return upload_jobs.list_running_job_ids(connection)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _lease_until(now: datetime) -> datetime:
+    return now + timedelta(seconds=LEASE_SECONDS)

@@ -1,0 +1,170 @@
+"""A process that runs upload jobs for the tests, as ``worker.loader`` does, but without a start of a second per job.
+
+The store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, the loader
+through ADBC. So each job runs in a process of its own, forked from this one, which has imported everything and opened
+nothing. It is told what to do by one JSON line per job and answers with JSON lines:
+
+    {"event": "paused", "chunk": 3}     before its third chunk; goes on, or dies, as the next line says
+    {"event": "ended", "status": ...}   the job has its final status
+    {"event": "lease_lost"}
+    {"event": "fault", "trace": ...}
+    {"event": "died", "signal": 9}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openprofiles.clock import from_milliseconds
+from openprofiles.master_key import load_master_key
+from openprofiles.settings import Settings
+from openprofiles.store.sqlite_bulk import ChunkState, Lease, LeaseLost, SqliteBulkStore
+from openprofiles.uploads import chunks, load, records
+
+BEFORE = "before"
+INSIDE = "inside"
+AFTER = "after"
+GO_ON = b"\n"
+DIE = b"die\n"
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the loader is told.
+
+    Attributes:
+        now_ms: the time by which it runs, milliseconds since 1970.
+        rows_per_chunk: write so many rows at a time; None: as always.
+        block_bytes: read so much of the file at a time; None: as always.
+        pause_at: numbers of the chunks (from 1) before which it waits; 0 stands for each of them.
+        die_at: number of a chunk, and whether to die before it, inside of it, just before its commit, or after it.
+    """
+
+    data_folder: str
+    upload_job_id: int
+    owner: str
+    epoch: int
+    now_ms: int
+    rows_per_chunk: int | None = None
+    block_bytes: int | None = None
+    pause_at: list[int] = field(default_factory=list)
+    die_at: tuple[int, str] | None = None
+    strict: bool = False
+
+    def to_line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+class WatchedStore(SqliteBulkStore):
+    """Pauses, or dies, at the chunks that its orders name."""
+
+    def __init__(self, path: Path, lease: Lease, orders: Orders) -> None:
+        super().__init__(path, lease)
+        self._orders = orders
+        self._chunk_count = 0
+
+    @contextmanager
+    def chunk(self) -> Iterator[ChunkState]:
+        self._chunk_count += 1
+        number = self._chunk_count
+        if number in self._orders.pause_at or 0 in self._orders.pause_at:
+            _say("paused", chunk=number)
+            if _read_line() == DIE:
+                _die()
+        self._perhaps_die(number, BEFORE)
+        with super().chunk() as state:
+            yield state
+            self._perhaps_die(number, INSIDE)
+        self._perhaps_die(number, AFTER)
+
+    def _perhaps_die(self, number: int, point: str) -> None:
+        if self._orders.die_at is not None and tuple(self._orders.die_at) == (number, point):
+            _die()
+
+
+def main() -> None:
+    while line := _read_line():
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _run(Orders(**json.loads(line)))
+            finally:
+                os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        if os.WIFSIGNALED(status):
+            _say("died", signal=os.WTERMSIG(status))
+
+
+def _run(orders: Orders) -> None:
+    if orders.rows_per_chunk is not None:
+        _fix_chunk_size(orders.rows_per_chunk)
+    if orders.block_bytes is not None:
+        _fix_block_size(orders.block_bytes)
+    settings = Settings(data_folder=Path(orders.data_folder))
+    try:
+        store = WatchedStore(settings.store_path, Lease(orders.upload_job_id, orders.owner, orders.epoch), orders)
+        status = load.run_load(
+            store,
+            load_master_key(settings),
+            load.LoadFolders(settings.uploads_folder, settings.scratch_folder),
+            memory_limit_bytes=200_000_000,
+            strict=orders.strict,
+            clock=lambda: from_milliseconds(orders.now_ms),
+        )
+        store.close()
+    except LeaseLost:
+        _say("lease_lost")
+    except Exception:  # noqa: BLE001 (whatever it is, the test shall show it)
+        _say("fault", trace=traceback.format_exc())
+    else:
+        _say("ended", status=status)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _fix_chunk_size(rows: int) -> None:
+    class FixedChunkSize(chunks.ChunkSize):
+        def __init__(self, first: int) -> None:  # noqa: ARG002 (that of the class)
+            super().__init__(rows)
+
+        @contextmanager
+        def timed(self, rows: int) -> Iterator[None]:  # noqa: ARG002 (that of the class)
+            yield
+
+    for name, module in sys.modules.items():
+        if name.startswith("openprofiles.uploads.") and hasattr(module, "ChunkSize"):
+            user: Any = module
+            user.ChunkSize = FixedChunkSize
+
+
+def _fix_block_size(block_bytes: int) -> None:
+    defaults: dict[str, Any] = dict(records.Scanner.__init__.__kwdefaults__ or {})
+    scanner: Any = records.Scanner.__init__
+    scanner.__kwdefaults__ = {**defaults, "block_bytes": block_bytes, "read_bytes": block_bytes}
+
+
+def _say(event: str, **more: object) -> None:
+    os.write(1, json.dumps({"event": event, **more}).encode() + b"\n")
+
+
+def _read_line() -> bytes:
+    # Byte by byte: what a buffer holds would be lost to the other process of the two that read here in turn.
+    line = b""
+    while (byte := os.read(0, 1)) and byte != b"\n":
+        line += byte
+    return line + byte
+
+
+if __name__ == "__main__":
+    main()

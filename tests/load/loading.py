@@ -1,0 +1,353 @@
+"""A data folder with domains, profiles and upload jobs, made by the program's own functions, and a loader for it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy import select as select_rows
+
+from load.loader_server import DIE, GO_ON, Orders
+from load.oracle import Column, FailedRecord, Job, KnownDomain, KnownProfile
+from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles import domains, profiles
+from openprofiles.profiles.keys import Key
+from openprofiles.profiles.profiles import ProfileChange
+from openprofiles.profiles.records import Domain, Profile
+from openprofiles.settings import Settings
+from openprofiles.store import profiles as profile_rows
+from openprofiles.store import tables, upload_jobs
+from openprofiles.store.open import open_store
+from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.uploads import jobs
+from openprofiles.uploads.jobs import client_token
+from openprofiles.uploads.receive import FileReceiver
+
+NOW = from_milliseconds(1_780_000_000_123)
+DAY = timedelta(days=1)
+FAR_FUTURE = from_milliseconds(9_000_000_000_000)
+# Nothing here takes longer than some seconds; a machine may be slow.
+DEADLINE_SECONDS = 60.0
+
+_TESTS = Path(__file__).parent.parent
+
+
+class LoaderFault(AssertionError):
+    """The loader ended otherwise than with its job."""
+
+
+class LoaderProcess:
+    """The process of ``loader_server``, and the talk with it."""
+
+    def __init__(self) -> None:
+        paths = [str(_TESTS), os.environ.get("PYTHONPATH", "")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "load.loader_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+        self._received = b""
+        self._is_paused = False
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(DEADLINE_SECONDS)
+        self._process.stdout.close()
+
+    def send(self, orders: Orders) -> dict[str, Any]:
+        """Start a job; the first event."""
+        if self._is_paused:
+            # A test has failed half way; the next one shall not hear of it.
+            self.die()
+        return self._send(orders.to_line())
+
+    def go_on(self) -> dict[str, Any]:
+        """Let a paused job go on; the next event."""
+        return self._send(GO_ON)
+
+    def die(self) -> None:
+        """Kill a paused job's process with SIGKILL."""
+        event = self._send(DIE)
+        assert event == {"event": "died", "signal": signal.SIGKILL}
+
+    def go_on_to_the_end(self, event: dict[str, Any]) -> dict[str, Any]:
+        while event["event"] == "paused":
+            event = self.go_on()
+        return event
+
+    def _send(self, line: bytes) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        return self._next_event()
+
+    def _next_event(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while b"\n" not in self._received:
+            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            part = os.read(self._process.stdout.fileno(), 65536) if ready else b""
+            if not part:
+                self._process.kill()
+                raise LoaderFault("the loader process is gone" if ready else "the loader does not answer")
+            self._received += part
+        line, _, self._received = self._received.partition(b"\n")
+        event: dict[str, Any] = json.loads(line)
+        self._is_paused = event["event"] == "paused"
+        return event
+
+
+class Shop:
+    """One domain, with what a test does to it. All times are given: nothing depends on the clock of the machine."""
+
+    def __init__(self, place: Place, domain: Domain) -> None:
+        self.place = place
+        self.store = place.store
+        self.domain = domain
+
+    @property
+    def name(self) -> str:
+        return self.domain.name
+
+    def create_profile(self, *, ingested: bool = False, **values: str) -> Profile:
+        """A profile with these values; see ``make_profile``."""
+        return self.make_profile(values, ingested=ingested)
+
+    def make_profile(
+        self,
+        values: Mapping[str, str],
+        attributes: Mapping[str, str] | None = None,
+        *,
+        now: datetime = NOW,
+        ingested: bool = False,
+    ) -> Profile:
+        """A profile made through the API; if ``ingested``, without the note that its fields were set by hand."""
+        change = ProfileChange(values=values, attributes=attributes or {})
+        made = profiles.create_profile(self.store, self.name, change, now)
+        if ingested:
+            with self.store.write() as connection:
+                connection.execute(update(tables.profile).where(tables.profile.c.pid == made.pid).values(origins=None))
+        return made
+
+    def create_job(
+        self,
+        columns: Sequence[Column],
+        unique_key: str,
+        data: bytes,
+        *,
+        expiry_days: int = 14,
+        start: bool = True,
+        now: datetime = NOW,
+    ) -> UploadJob:
+        """A job with its file, started unless told otherwise."""
+        job = jobs.create_job(
+            self.store,
+            self.place.master_key,
+            self.domain,
+            display_name="test",
+            fields={
+                f"field {index}": {"Source": f"_source.{column.header}", "Target": f"_profile.{column.path}"}
+                for index, column in enumerate(columns)
+            },
+            unique_key=unique_key,
+            data_expiry_days=expiry_days,
+            strict=False,
+            now=now,
+        )
+        receiver = FileReceiver(
+            self.store,
+            self.place.settings.uploads_folder,
+            job,
+            client_token(self.place.master_key, job),
+            self.place.settings.max_upload_size_bytes,
+        )
+        receiver.write(data)
+        receiver.publish()
+        if start:
+            jobs.start_job(self.store, self.domain, job.job_id, now=now)
+        return self.job(job)
+
+    def job(self, job: UploadJob) -> UploadJob:
+        """The job as it stands now."""
+        return jobs.get_job(self.store, self.domain, job.job_id)
+
+    def claim(self, job: UploadJob, **more: Any) -> Orders:
+        """Take the job's lease, as a worker does, and make out the orders of its loader."""
+        with self.store.write() as connection:
+            claimed = upload_jobs.claim_next_job(
+                connection, owner="test", now=NOW, lease_until=FAR_FUTURE, job_id=job.job_id
+            )
+        assert claimed is not None, "the job cannot be claimed"
+        return Orders(
+            data_folder=str(self.place.settings.data_folder),
+            upload_job_id=job.upload_job_id,
+            owner="test",
+            epoch=claimed.epoch,
+            now_ms=to_milliseconds(NOW),
+            **more,
+        )
+
+    def release(self, job: UploadJob) -> None:
+        """Give the lease back, as a worker does whose loader has died."""
+        with self.store.write() as connection:
+            upload_jobs.release_lease(connection, self.job(job), failed_attempts=0)
+
+    def run(self, job: UploadJob, **more: Any) -> UploadJob:
+        """Run the job to its end; the job afterwards."""
+        loader = self.place.loader
+        event = loader.go_on_to_the_end(loader.send(self.claim(job, **more)))
+        if event["event"] != "ended":
+            raise LoaderFault(event.get("trace", str(event)))
+        return self.job(job)
+
+    def load(
+        self,
+        columns: Sequence[Column],
+        unique_key: str,
+        data: bytes,
+        *,
+        expiry_days: int = 14,
+        now: datetime = NOW,
+        **more: Any,
+    ) -> UploadJob:
+        """Create a job, upload the file, start it and run it."""
+        return self.run(self.create_job(columns, unique_key, data, expiry_days=expiry_days, now=now), **more)
+
+    def failed_rows(self, job: UploadJob) -> list[FailedRow]:
+        return jobs.list_failed_rows(self.store, self.domain, job.job_id, max_results=1_000_000, next_token=None)[
+            1
+        ].items
+
+    def failed_records(self, job: UploadJob) -> list[FailedRecord]:
+        return [FailedRecord(row.record, row.line, row.code, row.column_name) for row in self.failed_rows(job)]
+
+    def known(self) -> KnownDomain:
+        """What the store holds of the domain, as the oracle sees it."""
+        domain_id = self.domain.domain_id
+        profile, key, added, indexed = tables.profile, tables.profile_key, tables.added_key, tables.indexed_field
+        with self.store.read() as connection:
+            pids = list(
+                connection.execute(select_rows(profile.c.pid).where(profile.c.domain_id == domain_id)).scalars()
+            )
+            rows: dict[int, Profile] = {}
+            for start in range(0, len(pids), 10_000):
+                part = pids[start : start + 10_000]
+                rows |= profile_rows.read_profiles(connection, domain_id, part, from_milliseconds(0))
+            keys = connection.execute(
+                select_rows(key.c.pid, key.c.name, key.c.value).where(key.c.domain_id == domain_id)
+            ).all()
+            added_keys: dict[int, set[Key]] = {}
+            for one in connection.execute(select_rows(added)).all():
+                added_keys.setdefault(one.pid, set()).add(Key(one.name, one.value))
+            paths = set(
+                connection.execute(select_rows(indexed.c.path).where(indexed.c.domain_id == domain_id)).scalars()
+            )
+        known = {
+            pid: KnownProfile(
+                dict(row.values),
+                dict(row.attributes),
+                row.expires_at,
+                row.origins,
+                set(),
+                frozenset(added_keys.get(pid, ())),
+                row.last_upload_job,
+            )
+            for pid, row in rows.items()
+        }
+        for one in keys:
+            assert one.pid in known, f"a key points to profile {one.pid}, which does not exist"
+            known[one.pid].keys.add(Key(one.name, one.value))
+        return KnownDomain(known, paths)
+
+    def profile_count(self) -> int:
+        return domains.get_domain(self.store, self.name).profile_count
+
+    def count(self, table: Any, condition: Any) -> int:
+        with self.store.read() as connection:
+            number: int = connection.execute(select_rows(func.count()).select_from(table).where(condition)).scalar_one()
+        return number
+
+    def oracle_job(self, job: UploadJob, columns: Sequence[Column], unique_key: Column) -> Job:
+        assert job.started_at is not None
+        return Job(
+            job.upload_job_id,
+            tuple(columns),
+            unique_key,
+            job.started_at,
+            job.data_expiry_days,
+            self.domain.phone_region,
+        )
+
+
+class Place:
+    """A data folder, its store and a loader for it."""
+
+    def __init__(self, data_folder: Path) -> None:
+        self.settings = Settings(data_folder=data_folder)
+        self.store = open_store(self.settings)
+        self.master_key = load_master_key(self.settings)
+        self._loader: LoaderProcess | None = None
+        self._numbers = itertools.count(1)
+
+    @property
+    def loader(self) -> LoaderProcess:
+        if self._loader is None:
+            self._loader = LoaderProcess()
+        return self._loader
+
+    def close(self) -> None:
+        if self._loader is not None:
+            self._loader.close()
+        self.store.close()
+
+    def open_shop(self, *, phone_region: str = "US", expiration_days: int = 30) -> Shop:
+        """A fresh domain."""
+        name = f"shop-{next(self._numbers)}"
+        domain = domains.create_domain(
+            self.store,
+            name,
+            default_expiration_days=expiration_days,
+            config={},
+            tags={},
+            phone_region=phone_region,
+            now=NOW,
+        )
+        return Shop(self, domain)
+
+    def left_files(self, job: UploadJob) -> list[str]:
+        """What lies of the job in the folders of uploads and scratch databases."""
+        folders = (self.settings.uploads_folder, self.settings.scratch_folder)
+        return [path.name for folder in folders if folder.is_dir() for path in folder.glob(f"{job.job_id}*")]
+
+
+def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] = ()) -> None:
+    """The index holds what the fields give and what was added by hand, and nothing else; no work is left.
+
+    Args:
+        deleted_keys: row numbers and keys that DeleteProfileKey took away; those may be missing.
+    """
+    known = shop.known()
+    for pid, profile in known.profiles.items():
+        right = profile.derived(shop.domain.phone_region, known.indexed_paths) | profile.added_keys
+        missing = {key for key in right - profile.keys if (pid, key) not in deleted_keys}
+        assert (pid, missing, profile.keys - right) == (pid, set(), set())
+    assert shop.profile_count() == len(known.profiles)
+    jobs_of_domain = select_rows(tables.upload_job.c.upload_job_id).where(
+        tables.upload_job.c.domain_id == shop.domain.domain_id
+    )
+    assert shop.count(tables.pending_key, tables.pending_key.c.upload_job_id.in_(jobs_of_domain)) == 0

@@ -1,0 +1,312 @@
+"""What an upload job means: a plain reading of the file, one record after the other, in file order.
+
+Written from the words of the issue and of the reference, not from the pipeline: no set of rows, no SQL, no regular
+expression. It shares with the pipeline the definitions that the API shares with it too (normal forms of keys, which
+keys a profile has, what a change does to them) and the table of standard fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
+from openprofiles.profiles.normal_forms import is_blank, normal_key
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+
+MAX_RECORD_BYTES = 1024 * 1024
+PROFILE_TYPES = ("PROFILE", "ACCOUNT_PROFILE")
+ATTRIBUTE = "Attributes."
+
+
+# Reading CSV
+
+
+class UnclosedQuote(Exception):
+    """The file ends inside of quotes, which were opened on this line."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+@dataclass
+class RawRecord:
+    """One record of the file: the line it begins on, its bytes without the line end, and its cells."""
+
+    line: int
+    raw: bytes
+    cells: list[bytes]
+    is_malformed: bool
+
+
+def read_records(data: bytes) -> Iterator[RawRecord]:
+    """The records of a CSV file, blank lines left out, one byte at a time."""
+    position = 3 if data[:3] == b"\xef\xbb\xbf" else 0
+    line = 1
+    while position < len(data):
+        record_start, record_line = position, line
+        quote_line = 0
+        cells: list[bytes] = []
+        cell = bytearray()
+        state = "start of cell"
+        is_malformed = False
+        while True:
+            if position == len(data):
+                if state == "in quotes":
+                    raise UnclosedQuote(quote_line)
+                end = position
+                break
+            byte = data[position : position + 1]
+            is_line_end = byte == b"\n" or data[position : position + 2] == b"\r\n"
+            if byte == b"\n":
+                line += 1
+            if state == "in quotes":
+                if byte == b'"':
+                    state = "after quote"
+                else:
+                    cell += byte
+            elif state == "after quote" and byte == b'"':
+                cell += byte
+                state = "in quotes"
+            elif is_line_end:
+                end = position
+                if byte == b"\r":
+                    line += 1
+                    position += 1
+                position += 1
+                break
+            elif byte == b",":
+                cells.append(bytes(cell))
+                cell.clear()
+                state = "start of cell"
+            elif state == "start of cell" and byte == b'"':
+                state = "in quotes"
+                quote_line = line
+            else:
+                if state == "after quote":
+                    is_malformed = True
+                cell += byte
+                state = "without quotes"
+            position += 1
+        raw = data[record_start:end]
+        if raw.strip(b" \t"):
+            yield RawRecord(record_line, raw, [*cells, bytes(cell)], is_malformed)
+
+
+# The mapping
+
+
+@dataclass(frozen=True)
+class Column:
+    """One entry of the mapping: header of the column, path of the field."""
+
+    header: str
+    path: str
+
+    @property
+    def max_length(self) -> int:
+        return 1000 if self.path == "AdditionalInformation" else 255
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the oracle needs of an upload job."""
+
+    upload_job_id: int
+    columns: tuple[Column, ...]
+    unique_key: Column
+    started_at: datetime
+    data_expiry_days: int
+    phone_region: str = "US"
+
+    @property
+    def key_name(self) -> str:
+        standard = FIELD_BY_PATH.get(self.unique_key.path)
+        return (standard.key_name if standard else None) or field_key_name(self.unique_key.path)
+
+
+# The domain
+
+
+@dataclass
+class KnownProfile:
+    """One profile with everything that a load can see or change; ``keys`` are those in the index."""
+
+    values: dict[str, str]
+    attributes: dict[str, str]
+    expires_at: datetime
+    origins: frozenset[str] = frozenset()
+    keys: set[Key] = field(default_factory=set)
+    added_keys: frozenset[Key] = frozenset()
+    last_upload_job: int | None = None
+
+    def derived(self, phone_region: str, indexed_paths: set[str]) -> frozenset[Key]:
+        return derived_keys(self.values, self.attributes, phone_region, indexed_paths)
+
+
+@dataclass
+class KnownDomain:
+    """The profiles of one domain by row number, and the further fields that it is indexed by.
+
+    A profile that record r of the load creates stands under ``-r``.
+    """
+
+    profiles: dict[int, KnownProfile]
+    indexed_paths: set[str]
+
+
+@dataclass(frozen=True)
+class FailedRecord:
+    record: int
+    line: int
+    code: str
+    column_name: str | None
+
+
+@dataclass
+class Outcome:
+    """What has become of a load. ``status`` FAILED with no records means that the file as a whole was refused."""
+
+    status: str
+    reason: str | None = None
+    record_count: int | None = None
+    created_count: int = 0
+    updated_count: int = 0
+    failed: list[FailedRecord] = field(default_factory=list)
+
+
+class FileRefused(Exception):
+    """The file as a whole cannot be loaded."""
+
+
+def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
+    """Load the file into the domain, which is changed, and tell what became of each record."""
+    try:
+        column_count, positions, records = _open(job, data)
+    except FileRefused:
+        return Outcome("FAILED", "VALIDATION_FAILURE")
+    _index_field(domain, job)
+    outcome = Outcome("", record_count=len(records))
+    for number, record in enumerate(records, start=1):
+        fault = _find_fault(record, job, column_count, positions)
+        if fault is None:
+            fault = _place(domain, job, number, _cells(record, job, positions), outcome)
+        if fault is not None:
+            outcome.failed.append(FailedRecord(number, record.line, *fault))
+    if len(outcome.failed) == len(records):
+        outcome.status, outcome.reason = "FAILED", "VALIDATION_FAILURE"
+    elif outcome.failed:
+        outcome.status, outcome.reason = "PARTIALLY_SUCCEEDED", "VALIDATION_FAILURE"
+    else:
+        outcome.status = "SUCCEEDED"
+    return outcome
+
+
+def _open(job: Job, data: bytes) -> tuple[int, dict[Column, int], list[RawRecord]]:
+    try:
+        records = list(read_records(data))
+    except UnclosedQuote as error:
+        raise FileRefused from error
+    if len(records) < 2:
+        raise FileRefused
+    header = records[0]
+    if header.is_malformed or b"\0" in header.raw or len(header.raw) > MAX_RECORD_BYTES:
+        raise FileRefused
+    try:
+        names = [cell.decode("utf-8") for cell in header.cells]
+    except UnicodeDecodeError as error:
+        raise FileRefused from error
+    positions = {}
+    for column in job.columns:
+        if names.count(column.header) != 1:
+            raise FileRefused
+        positions[column] = names.index(column.header)
+    return len(names), positions, records[1:]
+
+
+def _index_field(domain: KnownDomain, job: Job) -> None:
+    """A field that is no standard key is indexed for the domain when a job first asks for it."""
+    path = job.unique_key.path
+    if job.key_name != field_key_name(path) or path in domain.indexed_paths:
+        return
+    domain.indexed_paths.add(path)
+    for profile in domain.profiles.values():
+        profile.keys |= {key for key in profile.derived(job.phone_region, {path}) if key.name == job.key_name}
+
+
+def _find_fault(
+    record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]
+) -> tuple[str, str | None] | None:
+    if len(record.raw) > MAX_RECORD_BYTES:
+        return "RECORD_TOO_LONG", None
+    try:
+        record.raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return "INVALID_UTF8", None
+    if b"\0" in record.raw:
+        return "NUL_BYTE", None
+    if record.is_malformed:
+        return "MALFORMED_QUOTES", None
+    if any(not is_blank(cell.decode()) for cell in record.cells[column_count:]):
+        return "TOO_MANY_CELLS", None
+    cells = _cells(record, job, positions)
+    text = cells.get(job.unique_key.path)
+    if text is None or normal_key(job.key_name, text, job.phone_region) is None:
+        return "MISSING_UNIQUE_KEY", job.unique_key.header
+    for column in job.columns:
+        text = cells.get(column.path)
+        if text is None:
+            continue
+        if len(text) > column.max_length:
+            return "VALUE_TOO_LONG", column.header
+        if column.path == "ProfileType" and text not in PROFILE_TYPES:
+            return "VALUE_NOT_ALLOWED", column.header
+    return None
+
+
+def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict[str, str]:
+    """The values of the mapped fields by path; those that are blank or not there left out."""
+    cells = {}
+    for column in job.columns:
+        position = positions[column]
+        text = record.cells[position].decode() if position < len(record.cells) else ""
+        if not is_blank(text):
+            cells[column.path] = text
+    return cells
+
+
+def _place(
+    domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome
+) -> tuple[str, str | None] | None:
+    """Look the unique key up and create or update; the fault if several profiles hold it."""
+    value = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
+    assert value is not None
+    wanted = Key(job.key_name, value)
+    holders = [
+        profile
+        for profile in domain.profiles.values()
+        if profile.expires_at > job.started_at and wanted in profile.keys
+    ]
+    if len(holders) > 1:
+        return "AMBIGUOUS_UNIQUE_KEY", job.unique_key.header
+    if holders:
+        profile = holders[0]
+        outcome.updated_count += 1
+    else:
+        profile = domain.profiles[-number] = KnownProfile({}, {}, job.started_at)
+        outcome.created_count += 1
+    before = profile.derived(job.phone_region, domain.indexed_paths)
+    for path, text in cells.items():
+        if path in profile.origins:
+            continue
+        if path.startswith(ATTRIBUTE):
+            profile.attributes[path.removeprefix(ATTRIBUTE)] = text
+        else:
+            profile.values[path] = text
+    changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)
+    profile.keys = (profile.keys - changes.removed) | changes.added
+    profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
+    profile.last_upload_job = job.upload_job_id
+    return None

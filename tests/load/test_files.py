@@ -1,0 +1,452 @@
+"""What a file may be, what is refused as a whole, and what is wrong with single rows: each rule by its name.
+
+Every file here is also read by the oracle, which must agree.
+"""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import true
+
+from load import oracle
+from load.loading import Shop
+from load.oracle import Column, FailedRecord
+from openprofiles.errors import InvalidRequest
+from openprofiles.store import tables
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.jobs import start_job, stop_job
+from openprofiles.uploads.records import MAX_RECORD_BYTES
+
+EMAIL = Column("Email", "EmailAddress")
+FIRST = Column("First", "FirstName")
+COLUMNS = (EMAIL, FIRST)
+BOM = b"\xef\xbb\xbf"
+
+
+def load(shop: Shop, data: bytes, *columns: Column, block_bytes: int | None = None) -> UploadJob:
+    """Load the file, by the first of the columns; the job at its end."""
+    used = columns or COLUMNS
+    expected = shop.known()
+    job = shop.load(used, used[0].header, data, block_bytes=block_bytes)
+    outcome = oracle.load(expected, shop.oracle_job(job, used, used[0]), data)
+    assert (job.status, job.status_reason) == (outcome.status, outcome.reason)
+    assert shop.failed_records(job) == outcome.failed
+    assert (job.created_count, job.updated_count) == (outcome.created_count, outcome.updated_count)
+    return job
+
+
+def rows(shop: Shop) -> list[tuple[str | None, ...]]:
+    """E-mail and first name of the profiles, in the order in which they were made."""
+    profiles = shop.known().profiles
+    return [
+        (profiles[pid].values.get("EmailAddress"), profiles[pid].values.get("FirstName")) for pid in sorted(profiles)
+    ]
+
+
+def failures(shop: Shop, job: UploadJob) -> list[tuple[int, int, str]]:
+    return [(row.record, row.line, row.code) for row in shop.failed_rows(job)]
+
+
+def assert_refused(shop: Shop, job: UploadJob, *words: str) -> None:
+    """The file was refused as a whole: nothing written, nothing counted, nothing left, and the reason told."""
+    assert (job.status, job.status_reason) == ("FAILED", "VALIDATION_FAILURE")
+    assert job.failure_message is not None
+    for word in words:
+        assert word in job.failure_message
+    assert (job.created_count, job.updated_count, job.failed_count) == (0, 0, 0)
+    assert shop.known().profiles == {}
+    assert shop.failed_rows(job) == []
+    assert shop.place.left_files(job) == []
+
+
+# The file as a whole
+
+
+def test_an_empty_file_is_refused(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b""), "empty")
+
+
+@pytest.mark.parametrize("data", [b"\n", b"\r\n \n\t\n", BOM, BOM + b"\n\n"])
+def test_a_file_of_blank_lines_has_no_header_and_is_refused(shop: Shop, data: bytes) -> None:
+    assert_refused(shop, load(shop, data), "header")
+
+
+@pytest.mark.parametrize(
+    "data", [b"Email,First", b"Email,First\n", b"Email,First\r\n\r\n  \n", BOM + b"\nEmail,First\n"]
+)
+def test_a_file_with_a_header_alone_is_refused(shop: Shop, data: bytes) -> None:
+    assert_refused(shop, load(shop, data), "no rows")
+
+
+def test_a_file_without_a_mapped_column_is_refused_and_the_column_named(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,Name\na@x,Ann\n"), "'First'", "no column")
+
+
+def test_headers_match_exactly_upper_and_lower_case_and_blanks_too(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"email,First\na@x,Ann\n"), "'Email'")
+    assert_refused(shop, load(shop, b"Email, First\na@x,Ann\n"), "'First'")
+
+
+def test_a_mapped_header_that_stands_twice_is_refused_and_the_column_named(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,First,First\na@x,Ann,Bo\n"), "2 columns", "'First'")
+
+
+def test_an_unmapped_header_may_stand_twice_or_be_empty(shop: Shop) -> None:
+    job = load(shop, b"note,Email,note,,First,\n1,a@x,2,3,Ann,4\n")
+
+    assert job.status == "SUCCEEDED"
+    assert rows(shop) == [("a@x", "Ann")]
+
+
+def test_a_header_that_is_not_utf8_is_refused(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,First,Stra\xdfe\na@x,Ann,B\n"), "UTF-8")
+
+
+def test_a_file_of_two_byte_characters_is_refused_with_a_hint(shop: Shop) -> None:
+    assert_refused(shop, load(shop, "Email,First\na@x,Ann\n".encode("utf-16-le")), "UTF-16")
+
+
+def test_a_header_with_a_misplaced_quote_is_refused(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b'Email,"First"x\na@x,Ann\n'), "quote", "header")
+
+
+def test_a_header_of_more_than_one_mebibyte_is_refused(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,First," + b"x" * MAX_RECORD_BYTES + b"\na@x,Ann\n"), "1 MiB")
+
+
+def test_a_file_with_lone_carriage_returns_is_refused_with_a_hint(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,First\ra@x,Ann\rb@x,Bo\n,\n"), "carriage return")
+
+
+@pytest.mark.parametrize("block_bytes", [None, 16])
+def test_a_quote_that_is_never_closed_refuses_the_file_and_names_its_line(shop: Shop, block_bytes: int | None) -> None:
+    data = b'Email,First\na@x,"Ann\nof two lines"\n\nb@x,"Bo\nc@x,Cy\nd@x,Di\n'
+
+    assert_refused(shop, load(shop, data, block_bytes=block_bytes), "line 5")
+
+
+def test_an_unclosed_quote_at_the_end_of_the_file_names_its_line(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b'Email,First\na@x,Ann\nb@x,"'), "line 3")
+
+
+def test_an_unclosed_quote_in_the_header_names_its_line(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b'\nEmail,"First\na@x,Ann\n'), "line 2")
+
+
+def test_a_job_whose_rows_all_fail_has_failed_and_reports_each_row(shop: Shop) -> None:
+    job = load(shop, b"Email,First\n,Ann\n,Bo\n")
+
+    assert (job.status, job.status_reason, job.record_count, job.failed_count) == ("FAILED", "VALIDATION_FAILURE", 2, 2)
+    assert shop.failed_records(job) == [
+        FailedRecord(1, 2, "MISSING_UNIQUE_KEY", "Email"),
+        FailedRecord(2, 3, "MISSING_UNIQUE_KEY", "Email"),
+    ]
+    assert rows(shop) == []
+    assert shop.place.left_files(job) == []
+
+
+# Records and lines
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_header(shop: Shop) -> None:
+    assert load(shop, BOM + b"Email,First\na@x,Ann\n").status == "SUCCEEDED"
+
+
+def test_a_byte_order_mark_before_a_quoted_header_is_skipped(shop: Shop) -> None:
+    assert load(shop, BOM + b'"Email","First"\n"a@x","Ann"\n').status == "SUCCEEDED"
+
+
+def test_a_byte_order_mark_in_the_middle_of_a_file_is_data(shop: Shop) -> None:
+    load(shop, b"Email,First\na@x,Ann\n" + BOM + b"b@x,Bo\n")
+
+    assert rows(shop) == [("a@x", "Ann"), ("\ufeffb@x", "Bo")]
+
+
+def test_blank_lines_are_skipped_before_the_header_and_after_it_and_count_as_lines(shop: Shop) -> None:
+    job = load(shop, b"\n \t\r\nEmail,First\n\na@x,Ann\r\n   \n\t\n,lost\n\n")
+
+    assert rows(shop) == [("a@x", "Ann")]
+    assert failures(shop, job) == [(2, 8, "MISSING_UNIQUE_KEY")]
+
+
+def test_blank_lines_in_a_file_of_one_column_are_no_records_but_quoted_blanks_are(shop: Shop) -> None:
+    job = load(shop, b'Email\na@x\n\n""\n \nb@x\n', EMAIL)
+
+    assert job.record_count == 3
+    assert rows(shop) == [("a@x", None), ("b@x", None)]
+    assert failures(shop, job) == [(2, 4, "MISSING_UNIQUE_KEY")]
+
+
+def test_a_line_of_commas_alone_is_a_record(shop: Shop) -> None:
+    job = load(shop, b"Email,First\na@x,Ann\n,\n")
+
+    assert failures(shop, job) == [(2, 3, "MISSING_UNIQUE_KEY")]
+
+
+@pytest.mark.parametrize("block_bytes", [None, 11])
+def test_line_ends_may_be_mixed_beside_quoted_newlines_and_short_rows(shop: Shop, block_bytes: int | None) -> None:
+    data = b'Email,First\r\na@x,"Ann\nB."\nb@x\r\nc@x,"Cy\r\n\r\nD."\r\n\r\nd@x,Di\n,x\r\ne@x,"E"'
+
+    job = load(shop, data, block_bytes=block_bytes)
+
+    assert rows(shop) == [
+        ("a@x", "Ann\nB."),
+        ("b@x", None),
+        ("c@x", "Cy\r\n\r\nD."),
+        ("d@x", "Di"),
+        ("e@x", "E"),
+    ]
+    assert failures(shop, job) == [(5, 10, "MISSING_UNIQUE_KEY")]
+
+
+def test_the_last_line_needs_no_line_end(shop: Shop) -> None:
+    load(shop, b"Email,First\na@x,Ann\nb@x,Bo")
+
+    assert rows(shop) == [("a@x", "Ann"), ("b@x", "Bo")]
+
+
+def test_a_lone_carriage_return_is_data(shop: Shop) -> None:
+    load(shop, b'Email,First\na@x,An\rn\nb@x,"B\ro"\nc@x,\rCy\n')
+
+    assert rows(shop) == [("a@x", "An\rn"), ("b@x", "B\ro"), ("c@x", "\rCy")]
+
+
+def test_many_faulty_rows_between_good_ones_lose_no_good_row(shop: Shop) -> None:
+    bad = [b'"x"y,1', b'a"b,"', b"\xff,2", b"n\0,3"]
+    lines = [b"Email,First"]
+    for number in range(2000):
+        lines.append(b"%d@x,Row" % number)
+        lines.append(bad[number % 4] if number % 4 != 1 else b'q"%d@x,"a""b"' % number)
+
+    job = load(shop, b"\n".join(lines), block_bytes=5000)
+
+    assert (job.record_count, job.created_count, job.failed_count) == (4000, 2500, 1500)
+
+
+# Cells
+
+
+def test_a_quote_inside_an_unquoted_cell_is_data(shop: Shop) -> None:
+    load(shop, b'Email,First\na@x,5" disk\nb@x,a"b"c\n')
+
+    assert rows(shop) == [("a@x", '5" disk'), ("b@x", 'a"b"c')]
+
+
+def test_a_leading_blank_before_a_quote_is_kept_and_the_quote_is_data(shop: Shop) -> None:
+    load(shop, b'Email,First\na@x, "Ann"\n')
+
+    assert rows(shop) == [("a@x", ' "Ann"')]
+
+
+def test_a_quoted_comma_after_a_leading_blank_splits_the_cell(shop: Shop) -> None:
+    job = load(shop, b'Email,First\na@x, "Ann,B"\n')
+
+    assert failures(shop, job) == [(1, 2, "TOO_MANY_CELLS")]
+
+
+def test_text_after_a_closing_quote_fails_its_row_alone(shop: Shop) -> None:
+    job = load(shop, b'Email,First\na@x,Ann\nb@x,"Bo"x\nc@x,"Cy" \nd@x,"Di"\n')
+
+    assert rows(shop) == [("a@x", "Ann"), ("d@x", "Di")]
+    assert failures(shop, job) == [(2, 3, "MALFORMED_QUOTES"), (3, 4, "MALFORMED_QUOTES")]
+
+
+def test_values_are_kept_verbatim(shop: Shop) -> None:
+    load(shop, 'Email,First\n A@X ,"  ""Ann"", NULL \\N\t"\nb@x,e\u0301 \U0001f600\n'.encode())
+
+    assert rows(shop) == [(" A@X ", '  "Ann", NULL \\N\t'), ("b@x", "e\u0301 \U0001f600")]
+
+
+def test_a_nul_fails_its_row_alone(shop: Shop) -> None:
+    job = load(shop, b"Email,First,note\na@x,Ann,\nb@x,B\0o,\nc@x,Cy,\0\nd@x,Di,\n")
+
+    assert rows(shop) == [("a@x", "Ann"), ("d@x", "Di")]
+    assert failures(shop, job) == [(2, 3, "NUL_BYTE"), (3, 4, "NUL_BYTE")]
+
+
+@pytest.mark.parametrize("bytes_", [b"\xff", b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])
+def test_bytes_that_are_not_utf8_fail_their_row_alone(shop: Shop, bytes_: bytes) -> None:
+    job = load(shop, b'Email,First\na@x,Ann\nb@x,"B' + bytes_ + b'"\nc@x,Cy\n')
+
+    assert rows(shop) == [("a@x", "Ann"), ("c@x", "Cy")]
+    assert failures(shop, job) == [(2, 3, "INVALID_UTF8")]
+
+
+def test_too_few_cells_are_empty_ones(shop: Shop) -> None:
+    job = load(shop, b"First,Email,Extra\nAnn,a@x\nBo\n")
+
+    assert rows(shop) == [("a@x", "Ann")]
+    assert failures(shop, job) == [(2, 3, "MISSING_UNIQUE_KEY")]
+
+
+@pytest.mark.parametrize("surplus", [b",", b',"", ', b",,,,,,,,,,", b",\xc2\xa0", b',"\n"'])
+def test_surplus_cells_that_are_blank_are_ignored(shop: Shop, surplus: bytes) -> None:
+    job = load(shop, b"Email,First\na@x,Ann" + surplus + b"\n")
+
+    assert job.status == "SUCCEEDED"
+    assert rows(shop) == [("a@x", "Ann")]
+
+
+@pytest.mark.parametrize("surplus", [b",x", b",,,,x", b",,,,,,,,x", b',"x,y"', b"," * 100_000 + b"x"])
+def test_surplus_cells_that_are_not_blank_fail_the_row(shop: Shop, surplus: bytes) -> None:
+    job = load(shop, b"Email,First\na@x,Ann" + surplus + b"\nb@x,Bo\n")
+
+    assert rows(shop) == [("b@x", "Bo")]
+    assert failures(shop, job) == [(1, 2, "TOO_MANY_CELLS")]
+
+
+@pytest.mark.parametrize("surplus", [b",x", b",x,,", b",,,,,,,x", b",,,,,,,x,"])
+def test_a_row_with_surplus_cells_is_told_which_cell_is_the_last_filled(shop: Shop, surplus: bytes) -> None:
+    job = load(shop, b"Email,First\na@x,Ann" + surplus + b"\nb@x,Bo\n")
+
+    assert [row.detail for row in shop.failed_rows(job)] == [2 + surplus.index(b"x")]
+
+
+def test_a_blank_cell_never_overwrites(shop: Shop) -> None:
+    load(shop, b"Email,First\na@x,Ann\n")
+
+    job = load(shop, 'Email,First\na@x,\na@x,"  "\nA@X,\u2003\n'.encode())
+
+    assert (job.created_count, job.updated_count) == (0, 3)
+    assert rows(shop) == [("A@X", "Ann")]
+
+
+def test_a_value_may_have_as_many_characters_as_its_field_takes_and_no_more(shop: Shop) -> None:
+    more = Column("More", "AdditionalInformation")
+    tier = Column("Tier", "Attributes.tier")
+    data = "Email,First,More,Tier\n" + "".join(
+        f"{number}@x,{'é' * first},{'😀' * info},{'x' * attribute}\n"
+        for number, (first, info, attribute) in enumerate([(255, 1000, 255), (256, 1, 1), (1, 1001, 1), (1, 1, 256)])
+    )
+
+    job = load(shop, data.encode(), EMAIL, FIRST, more, tier)
+
+    assert [(row.record, row.code, row.column_name, row.detail) for row in shop.failed_rows(job)] == [
+        (2, "VALUE_TOO_LONG", "First", 256),
+        (3, "VALUE_TOO_LONG", "More", 1001),
+        (4, "VALUE_TOO_LONG", "Tier", 256),
+    ]
+    assert job.created_count == 1
+
+
+def test_a_value_too_long_in_a_column_that_is_not_mapped_does_not_matter(shop: Shop) -> None:
+    assert load(shop, b"Email,First,note\na@x,Ann," + b"x" * 2000 + b"\n").status == "SUCCEEDED"
+
+
+def test_a_profile_type_that_is_none_fails_its_row(shop: Shop) -> None:
+    job = load(shop, b"Email,Type\na@x,PROFILE\nb@x,profile\nc@x,\n", EMAIL, Column("Type", "ProfileType"))
+
+    assert shop.failed_records(job) == [FailedRecord(2, 3, "VALUE_NOT_ALLOWED", "Type")]
+    assert job.created_count == 2
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_record_may_have_one_mebibyte_and_no_more(shop: Shop, excess: int) -> None:
+    start = b"a@x,Ann,"
+    record = start + b"x" * (MAX_RECORD_BYTES - len(start) + excess)
+
+    job = load(shop, b"Email,First,note\n" + record + b"\r\nb@x,Bo,\n")
+
+    assert failures(shop, job) == ([(1, 2, "RECORD_TOO_LONG")] if excess else [])
+    assert ("b@x", "Bo") in rows(shop)
+
+
+def test_a_record_of_one_mebibyte_may_be_made_of_quoted_newlines(shop: Shop) -> None:
+    record = b'a@x,Ann,"' + b"\n" * (MAX_RECORD_BYTES - 10) + b'"'
+
+    job = load(shop, b"Email,First,note\n" + record + b"\nb@x,Bo,\n,Cy,\n")
+
+    assert job.created_count == 2
+    assert failures(shop, job) == [(3, 4 + MAX_RECORD_BYTES - 10, "MISSING_UNIQUE_KEY")]
+
+
+@pytest.mark.parametrize(
+    "header", ["e.mail", "_source.Email", 'the "mail"', "E,mail", "É-mail 😀", "mail\nbox", " Email ", "'"]
+)
+def test_a_header_may_hold_any_characters(shop: Shop, header: str) -> None:
+    quoted = '"' + header.replace('"', '""') + '"'
+
+    job = load(shop, f"{quoted},First\na@x,Ann\n,Bo\n".encode(), Column(header, "EmailAddress"), FIRST)
+
+    assert rows(shop) == [("a@x", "Ann")]
+    assert [row.column_name for row in shop.failed_rows(job)] == [header]
+
+
+def test_a_phone_number_without_a_digit_is_no_unique_key(shop: Shop) -> None:
+    job = load(shop, b"Phone\nn/a\n(202) 555-0101\n", Column("Phone", "PhoneNumber"))
+
+    assert failures(shop, job) == [(1, 2, "MISSING_UNIQUE_KEY")]
+    assert job.created_count == 1
+
+
+@pytest.mark.parametrize("path", ["Attributes.a.b/c~d 'e' \"f\"", "FirstName", "BillingAddress.City", "GenderString"])
+def test_any_field_can_be_the_unique_key_and_finds_profiles_that_were_there_before(shop: Shop, path: str) -> None:
+    # In two lots: those that the first job creates, and those that were made by hand before the field was indexed.
+    is_attribute = path.startswith("Attributes.")
+    value = {path.removeprefix("Attributes."): "gold"}
+    shop.make_profile({} if is_attribute else value, value if is_attribute else None)
+
+    column = Column("Key", path)
+
+    job = load(shop, b"Key,Email\ngold,a@x\nGold,b@x\nGold,c@x\n gold,d@x\n", column, EMAIL)
+    again = load(shop, b"Key,Email\nGold,e@x\ngold,f@x\n", column, EMAIL)
+
+    assert (job.created_count, job.updated_count) == (2, 2)
+    assert (again.created_count, again.updated_count) == (0, 2)
+
+
+# The states of a job
+
+
+def test_a_job_without_a_failed_row_has_succeeded(shop: Shop) -> None:
+    job = load(shop, b"Email,First\na@x,Ann\n")
+
+    assert (job.status, job.status_reason, job.failure_message) == ("SUCCEEDED", None, None)
+    assert job.client_token is None
+
+
+def test_a_job_with_some_failed_rows_has_partially_succeeded(shop: Shop) -> None:
+    job = load(shop, b"Email,First\na@x,Ann\n,Bo\n")
+
+    assert (job.status, job.status_reason) == ("PARTIALLY_SUCCEEDED", "VALIDATION_FAILURE")
+
+
+def test_a_job_is_stopped_before_it_is_started(shop: Shop) -> None:
+    job = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\n", start=False)
+
+    stop_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+
+    assert shop.job(job).status == "STOPPED"
+    with pytest.raises(InvalidRequest, match="STOPPED"):
+        start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+
+
+@pytest.mark.parametrize("data", [b"Email,First\na@x,Ann\n", b"Email,First\n,Ann\n", b"Email,First\n,Ann\na@x,Bo\n"])
+def test_a_job_that_has_ended_can_be_neither_started_nor_stopped(shop: Shop, data: bytes) -> None:
+    job = load(shop, data)
+
+    with pytest.raises(InvalidRequest, match=job.status):
+        start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+    with pytest.raises(InvalidRequest, match=job.status):
+        stop_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+    assert shop.count(tables.pending_key, true()) == 0
+
+
+def test_a_header_with_more_columns_than_a_spreadsheet_has_is_refused(shop: Shop) -> None:
+    header = b"Email" + b"," * 16_384
+
+    job = shop.load(COLUMNS[:1], "Email", header + b"\na@x\n")
+
+    assert (job.status, job.status_reason) == ("FAILED", "VALIDATION_FAILURE")
+    assert job.failure_message == "The header has 16385 columns; a file may have at most 16384."
+    assert rows(shop) == []
+
+
+@pytest.mark.parametrize("cell", [b"ab", b'a"b'], ids=["clean", "odd"])
+def test_many_short_rows_under_a_wide_mapping_stay_within_the_memory_limit(shop: Shop, cell: bytes) -> None:
+    columns = [Column(f"c{number}", f"Attributes.a{number}") for number in range(400)]
+    header = b",".join(column.header.encode() for column in columns)
+
+    job = shop.load(columns, "c0", header + b"\n" + (cell + b"\n") * 30_000)
+
+    assert (job.status, job.created_count, job.updated_count) == ("SUCCEEDED", 1, 29_999)

@@ -1,0 +1,338 @@
+"""The pipeline against the oracle: what a load leaves behind is what a reading of the file row by row leaves.
+
+Files are small and their values few, so that people repeat, keys collide and values move between fields. A longer
+run by hand: ``OPENPROFILES_ORACLE_EXAMPLES=5000 pytest tests/load/test_oracle.py``, which also draws at random.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import true
+
+from load import oracle
+from load.loading import DAY, NOW, Place, Shop
+from load.oracle import Column, KnownDomain
+from openprofiles.profiles.keys import Key
+from openprofiles.profiles.profiles import ProfileChange, add_profile_key, delete_profile_key, update_profile
+from openprofiles.store import tables
+from openprofiles.store.upload_jobs import UploadJob
+
+EXAMPLES = int(os.environ.get("OPENPROFILES_ORACLE_EXAMPLES", "0"))
+
+EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
+PHONES = ["2025550101", "(202) 555-0101", "+12025550101", "2025550102", "555", "n/a"]
+ACCOUNTS = ["1", "2", "A", "a"]
+NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va"]
+TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "\\", "x\ry", "NULL", "\u00a0gold"]
+BLANK = ["", "", " ", "\t", "\u00a0\ufeff"]
+ODD_ATTRIBUTE = 'Attributes.it\'s~1/"o.dd" \U0001f600'
+
+VALUES = {
+    "EmailAddress": EMAILS,
+    "PersonalEmailAddress": EMAILS,
+    "BusinessEmailAddress": EMAILS,
+    "PhoneNumber": PHONES,
+    "MobilePhoneNumber": PHONES,
+    "AccountNumber": ACCOUNTS,
+    "FirstName": NAMES,
+    "LastName": NAMES,
+    "AdditionalInformation": TIERS,
+    "ProfileType": ["PROFILE", "ACCOUNT_PROFILE", "profile"],
+    "BillingAddress.City": NAMES,
+    "Attributes.tier": TIERS,
+    ODD_ATTRIBUTE: TIERS,
+}
+HEADERS = {path: path.removeprefix("Attributes.") for path in VALUES}
+EMAIL_PATHS = ("EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress")
+PHONE_PATHS = ("PhoneNumber", "MobilePhoneNumber")
+FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x"]
+FEW_PHONES = ["2025550101", "2025550102", "2025550103", "2025550104"]
+
+rarely = st.integers(0, 19).map(lambda number: number == 7)
+sometimes = st.integers(0, 3).map(lambda number: number == 2)
+
+
+@dataclass
+class StartingProfile:
+    """A profile that is there before the first load."""
+
+    values: dict[str, str]
+    is_ingested: bool
+    age_days: int
+    removed_fields: list[str] = field(default_factory=list)
+    added_keys: list[tuple[str, str]] = field(default_factory=list)
+    deleted_keys: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class File:
+    """One load: mapping, unique key, file, and how many days after the first one it starts."""
+
+    columns: list[Column]
+    unique_key: Column
+    data: bytes
+    expiry_days: int
+    day: int
+
+
+@dataclass
+class Scenario:
+    profiles: list[StartingProfile]
+    files: list[File]
+    rows_per_chunk: int | None
+    block_bytes: int | None
+
+
+@st.composite
+def csv_files(draw: st.DrawFn, headers: list[str], rows: list[list[str]], *, with_faults: bool) -> bytes:
+    """The rows as CSV, in one of the many ways to write them, some of them faulty."""
+    lines = [",".join(_quoted(header, draw(st.booleans())) for header in headers).encode()]
+    for row in rows:
+        cells = [_quoted(cell, draw(st.booleans())).encode() for cell in row]
+        if with_faults and draw(rarely):
+            cells = cells[: draw(st.integers(1, len(cells)))]
+        if with_faults and draw(rarely):
+            cells += draw(st.lists(st.sampled_from([b"", b" ", b"surplus", b'""']), max_size=7))
+        if with_faults and draw(rarely):
+            place = draw(st.integers(0, len(cells) - 1))
+            cells[place] = draw(
+                st.sampled_from(
+                    [b"\xff", b"a\xc3", b"a\0b", b'"a"b', b'a"b', b'"a" ', b' "a"', b"a\rb", b'"a"\r', b"y" * 256]
+                )
+            )
+        lines.append(b",".join(cells))
+        if with_faults and draw(rarely):
+            lines.append(draw(st.sampled_from([b"", b" ", b" \t", b"\r"])))
+    ends = [draw(st.sampled_from([b"\n", b"\n", b"\r\n"])) for _ in lines]
+    if draw(st.booleans()):
+        ends[-1] = b""
+    start = b"\xef\xbb\xbf" if draw(sometimes) else b""
+    if with_faults and draw(rarely):
+        start += draw(st.sampled_from([b"\n", b" \r\n\n"]))
+    end = draw(st.sampled_from([b'"', b'"a,', b"\r", b"\n\n"])) if with_faults and draw(rarely) else b""
+    return start + b"".join(line + line_end for line, line_end in zip(lines, ends, strict=True)) + end
+
+
+def _quoted(cell: str, needlessly: bool) -> str:
+    if needlessly or any(char in cell for char in ',"\n\r'):
+        return '"' + cell.replace('"', '""') + '"'
+    return cell
+
+
+@st.composite
+def files(draw: st.DrawFn, paths: list[str], values: dict[str, list[str]], *, with_faults: bool) -> File:
+    columns = [Column(HEADERS[path], path) for path in paths]
+    unmapped = ["note"] if draw(sometimes) else []
+    order = draw(st.permutations([*paths, *unmapped]))
+    row = st.tuples(
+        *(st.sampled_from(values[path] * 8 + BLANK) if path in values else st.just("unmapped") for path in order)
+    ).map(list)
+    # Lists of a size left to Hypothesis are mostly short.
+    row_count = 0 if with_faults and draw(rarely) else draw(st.integers(1, 12))
+    rows = draw(st.lists(row, min_size=row_count, max_size=row_count))
+    data = draw(csv_files([HEADERS.get(path, path) for path in order], rows, with_faults=with_faults))
+    return File(
+        columns,
+        draw(st.sampled_from(columns)),
+        data,
+        draw(st.sampled_from([1, 14, 40])),
+        draw(st.sampled_from([0, 0, 20])),
+    )
+
+
+def starting_profiles(paths: list[str], values: dict[str, list[str]]) -> st.SearchStrategy[StartingProfile]:
+    standard = [
+        path for path in paths if path.startswith(("Email", "Personal", "Business", "Phone", "Mobile", "Account"))
+    ]
+    names = {"mail": "_email", "Phone": "_phone", "Account": "_account"}
+    keys = [
+        (next(name for part, name in names.items() if part in path), value)
+        for path in standard
+        for value in values[path]
+        if value != "n/a"
+    ]
+    some_keys = st.lists(st.sampled_from(keys), max_size=2) if keys else st.just([])
+    return st.builds(
+        StartingProfile,
+        st.fixed_dictionaries({}, optional={path: st.sampled_from(values[path]) for path in paths}),
+        st.sampled_from([True, True, False]),
+        st.sampled_from([0, 0, 0, 15, 29, 30, 31]),
+        st.lists(st.sampled_from(paths), max_size=1),
+        some_keys,
+        st.one_of(st.just([]), st.just([]), some_keys),
+    )
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> Scenario:
+    """Any fields, any faults."""
+    choice = st.lists(st.sampled_from(list(VALUES)), min_size=1, max_size=6, unique=True)
+    paths = draw(choice)
+    loads = [
+        draw(files(draw(st.one_of(st.just(paths), choice)), VALUES, with_faults=True))
+        for _ in range(draw(st.integers(1, 3)))
+    ]
+    loads.sort(key=lambda file: file.day)
+    return Scenario(
+        draw(st.lists(starting_profiles(paths, VALUES), max_size=4)),
+        loads,
+        draw(st.sampled_from([None, 1, 3])),
+        draw(st.sampled_from([None, 7, 64])),
+    )
+
+
+@st.composite
+def entangled_scenarios(draw: st.DrawFn) -> Scenario:
+    """Values that move between the fields of one key, within a file, and meet in profiles that hold several."""
+    group, few = draw(st.sampled_from([(EMAIL_PATHS, FEW_EMAILS), (PHONE_PATHS, FEW_PHONES)]))
+    values = {**dict.fromkeys(group, few), "FirstName": NAMES}
+    loads = []
+    for _ in range(draw(st.integers(1, 2))):
+        paths = draw(st.lists(st.sampled_from(group), min_size=2, max_size=3, unique=True))
+        file = draw(files([*paths, "FirstName"], values, with_faults=False))
+        loads.append(
+            File(file.columns, draw(st.sampled_from(file.columns[: len(paths)])), file.data, file.expiry_days, file.day)
+        )
+    loads.sort(key=lambda file: file.day)
+    return Scenario(
+        draw(st.lists(starting_profiles(list(group), values), max_size=4)),
+        loads,
+        draw(st.sampled_from([None, 1, 3])),
+        None,
+    )
+
+
+@settings(
+    max_examples=EXAMPLES or 60,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(scenario=scenarios())
+def test_a_load_leaves_what_a_reading_row_by_row_leaves(place: Place, scenario: Scenario) -> None:
+    check(place, scenario)
+
+
+@settings(
+    max_examples=EXAMPLES or 90,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(scenario=entangled_scenarios())
+def test_values_that_move_between_the_fields_of_a_key_go_where_a_reading_row_by_row_puts_them(
+    place: Place, scenario: Scenario
+) -> None:
+    check(place, scenario)
+
+
+def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], UploadJob] | None = None) -> None:
+    """Compare after each load of the scenario.
+
+    Args:
+        run: how to run a job; None: as always.
+    """
+    shop = place.open_shop(expiration_days=30)
+    for profile in scenario.profiles:
+        _make(shop, profile)
+    for file in scenario.files:
+        expected = shop.known()
+        job = shop.create_job(
+            file.columns,
+            file.unique_key.header,
+            file.data,
+            expiry_days=file.expiry_days,
+            now=NOW + file.day * DAY,
+        )
+
+        if run is None:
+            job = shop.run(job, rows_per_chunk=scenario.rows_per_chunk, block_bytes=scenario.block_bytes)
+        else:
+            job = run(shop, job)
+
+        outcome = oracle.load(expected, shop.oracle_job(job, file.columns, file.unique_key), file.data)
+        assert shop.failed_records(job) == outcome.failed
+        assert (job.created_count, job.updated_count, job.failed_count) == (
+            outcome.created_count,
+            outcome.updated_count,
+            len(outcome.failed),
+        )
+        assert (job.status, job.status_reason) == (outcome.status, outcome.reason)
+        assert job.completed_at is not None
+        assert job.client_token is None
+        found = shop.known()
+        assert _comparable(found) == _comparable(_with_row_numbers(expected, job.pid_base))
+        assert shop.profile_count() == len(found.profiles)
+        assert place.left_files(job) == []
+    assert shop.count(tables.pending_key, true()) == 0
+
+
+def _make(shop: Shop, start: StartingProfile) -> None:
+    now = NOW - start.age_days * DAY
+    standard = {path: text for path, text in start.values.items() if not path.startswith("Attributes.")}
+    attributes = {
+        path.removeprefix("Attributes."): text for path, text in start.values.items() if path.startswith("Attributes.")
+    }
+    profile = shop.make_profile(standard, attributes, now=now, ingested=start.is_ingested)
+    for path in start.removed_fields:
+        if path in start.values:
+            is_attribute = path.startswith("Attributes.")
+            empty = {path.removeprefix("Attributes."): ""}
+            update_profile(
+                shop.store,
+                shop.name,
+                profile.profile_id,
+                ProfileChange(attributes=empty) if is_attribute else ProfileChange(values=empty),
+                now,
+            )
+    for name, value in start.added_keys:
+        add_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
+    for name, value in start.deleted_keys:
+        delete_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
+
+
+def _with_row_numbers(domain: KnownDomain, pid_base: int | None) -> KnownDomain:
+    """Row number of the profile that record r created: pid_base + r."""
+    return KnownDomain(
+        {(pid if pid > 0 else (pid_base or 0) - pid): profile for pid, profile in domain.profiles.items()},
+        domain.indexed_paths,
+    )
+
+
+def _comparable(domain: KnownDomain) -> dict[object, object]:
+    # One entry per fact, so that a difference is told in a line.
+    facts: dict[object, object] = {"indexed": domain.indexed_paths}
+    for pid, profile in sorted(domain.profiles.items()):
+        facts[pid, "values"] = profile.values
+        facts[pid, "attributes"] = profile.attributes
+        facts[pid, "expires_at"] = profile.expires_at
+        facts[pid, "origins"] = profile.origins
+        facts[pid, "keys"] = {Key(*key) for key in profile.keys}
+        facts[pid, "added_keys"] = profile.added_keys
+        facts[pid, "last_upload_job"] = profile.last_upload_job
+    return facts
+
+
+@pytest.mark.xfail(
+    reason="a known limit, see ARCHITECTURE.md: the records of one chunk are folded before their keys are compared"
+)
+def test_a_key_deleted_by_hand_that_leaves_its_profile_and_comes_back_in_one_load_is_found_again(place: Place) -> None:
+    start = StartingProfile(
+        {"PhoneNumber": "2025550101"},
+        is_ingested=True,
+        age_days=0,
+        added_keys=[("_phone", "2025550104")],
+        deleted_keys=[("_phone", "2025550101")],
+    )
+    columns = [Column("Phone", "PhoneNumber"), Column("Mobile", "MobilePhoneNumber")]
+    data = b"Phone,Mobile\n2025550104,2025550102\n2025550102,2025550101\n"
+
+    check(place, Scenario([start], [File(columns, columns[0], data, 14, 0)], None, None))

@@ -1,0 +1,443 @@
+"""Loaders that die: whoever goes on, nothing is lost, nothing is done twice, and the counts are exact."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from load.loader_server import AFTER, BEFORE, INSIDE
+from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
+from load.oracle import Column
+from load.test_oracle import EXAMPLES, Scenario, check, entangled_scenarios, scenarios
+from openprofiles.profiles import profiles
+from openprofiles.profiles.profiles import ProfileChange
+from openprofiles.store import tables, upload_jobs
+from openprofiles.store.upload_jobs import MAX_FAILED_ATTEMPTS, UploadJob
+from openprofiles.uploads.jobs import stop_job
+from openprofiles.worker.main import Worker
+
+EMAIL = Column("Email", "EmailAddress")
+PERSONAL = Column("Personal", "PersonalEmailAddress")
+FIRST = Column("First", "FirstName")
+TIER = Column("tier", "Attributes.tier")
+COLUMNS = (EMAIL, PERSONAL, FIRST, TIER)
+
+Deaths = list[tuple[int, str, bool]]
+
+
+def lose_scratch(shop: Shop, job: UploadJob) -> None:
+    shutil.rmtree(shop.place.settings.scratch_folder / job.job_id, ignore_errors=True)
+
+
+def run_with_deaths(shop: Shop, job: UploadJob, deaths: Deaths, **more: int | None) -> UploadJob:
+    """Run the job; its loaders die one after the other.
+
+    Args:
+        deaths: in which of its chunks and where in it, and whether the scratch database is lost then.
+    """
+    loader = shop.place.loader
+    for chunk, point, loses_scratch in deaths:
+        event = loader.send(shop.claim(job, die_at=(chunk, point), **more))
+        if event["event"] == "ended":
+            return shop.job(job)
+        if event["event"] != "died":
+            raise LoaderFault(event.get("trace", str(event)))
+        if shop.job(job).status != "IN_PROGRESS":
+            # It had set the final state already; what it left lying, the worker's cleaning removes.
+            (shop.place.settings.uploads_folder / (job.file_name or "")).unlink(missing_ok=True)
+            lose_scratch(shop, job)
+            return shop.job(job)
+        shop.release(job)
+        if loses_scratch:
+            lose_scratch(shop, job)
+    return shop.run(job, **more)
+
+
+deaths = st.lists(
+    st.tuples(st.integers(1, 14), st.sampled_from([BEFORE, INSIDE, AFTER]), st.booleans()), min_size=1, max_size=4
+)
+
+
+@settings(
+    max_examples=EXAMPLES or 12,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(scenario=st.one_of(scenarios(), entangled_scenarios()), deaths=deaths)
+def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
+    place: Place, scenario: Scenario, deaths: Deaths
+) -> None:
+    def run(shop: Shop, job: UploadJob) -> UploadJob:
+        return run_with_deaths(shop, job, deaths, rows_per_chunk=1, block_bytes=scenario.block_bytes)
+
+    check(place, scenario, run)
+
+
+@pytest.mark.parametrize(
+    ("loses_scratch", "second_deaths"),
+    [(False, []), (True, []), (True, [(2, AFTER, False)])],
+    ids=["scratch kept", "scratch lost", "scratch lost, then a second death"],
+)
+def test_a_death_in_any_chunk_changes_nothing(place: Place, loses_scratch: bool, second_deaths: Deaths) -> None:
+    expected = _everything(*_small_load(place, []))
+
+    for chunk in range(1, 30):
+        shop, job = _small_load(place, [(chunk, INSIDE, loses_scratch), *second_deaths])
+
+        assert (chunk, _everything(shop, job)) == (chunk, expected)
+        assert_index_is_right(shop)
+        if job.epoch == 1:
+            assert chunk > 8, "the loader ended before it came to many chunks"
+            return
+    raise AssertionError("the load has more chunks than this test tries")
+
+
+def _small_load(place: Place, deaths: Deaths) -> tuple[Shop, UploadJob]:
+    shop = place.open_shop()
+    shop.create_profile(EmailAddress="a@x", PersonalEmailAddress="p@x", ingested=True)
+    shop.create_profile(EmailAddress="b@x", FirstName="By hand")
+    shop.create_profile(EmailAddress="twice@x")
+    shop.create_profile(EmailAddress="twice@x")
+    data = (
+        b"Email,Personal,First,tier\na@x,q@x,Ann,1\nc@x,,Cy,2\ntwice@x,,,\n"
+        b"b@x,b2@x,Bo,\nd@x,p@x,,3\nc@x,c2@x,,\n,,,\np@x,,,4\n"
+    )
+    return shop, run_with_deaths(shop, shop.create_job(COLUMNS, "Email", data), deaths, rows_per_chunk=2)
+
+
+def _everything(shop: Shop, job: UploadJob) -> tuple[object, ...]:
+    """What a load has left, without what differs between two loads of one file."""
+    known = shop.known()
+    first_pid = min(known.profiles)
+    return (
+        job.status,
+        (job.created_count, job.updated_count, job.failed_count, job.record_count),
+        shop.failed_rows(job),
+        [
+            (
+                pid - first_pid,
+                profile.values,
+                profile.attributes,
+                profile.expires_at,
+                profile.keys,
+                profile.last_upload_job == job.upload_job_id,
+            )
+            for pid, profile in sorted(known.profiles.items())
+        ],
+    )
+
+
+def run_to_phase(shop: Shop, job: UploadJob, phase: str, **more: int | None) -> None:
+    """Start a loader and let it go on until it waits before a chunk that follows one of this phase."""
+    loader = shop.place.loader
+    event = loader.send(shop.claim(job, rows_per_chunk=1, pause_at=[0], **more))
+    while not (shop.job(job).phase or "").startswith(phase):
+        assert event["event"] == "paused", event
+        event = loader.go_on()
+    assert event["event"] == "paused", event
+
+
+@pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
+@pytest.mark.parametrize("phase", ["create", "update", "unindex", "index"])
+def test_a_profile_changed_through_the_api_while_no_loader_lived_gets_the_right_keys(
+    shop: Shop, phase: str, loses_scratch: bool
+) -> None:
+    olds = [
+        shop.create_profile(EmailAddress=f"{name}@x", PersonalEmailAddress=f"{name}2@x", ingested=True) for name in "ab"
+    ]
+    data = b"Email,Personal,First,tier\na@x,a3@x,Ann,\nb@x,b3@x,Bo,\nc@x,c3@x,Cy,\nd@x,d3@x,,\n"
+    job = shop.create_job(COLUMNS, "Email", data)
+
+    run_to_phase(shop, job, phase)
+    profiles.update_profile(
+        shop.store, shop.name, olds[0].profile_id, ProfileChange(values={"PersonalEmailAddress": "a4@x"}), NOW
+    )
+    shop.place.loader.die()
+    shop.release(job)
+    if loses_scratch:
+        lose_scratch(shop, job)
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.created_count, job.updated_count, job.failed_count) == (2, 2, 0)
+    assert_index_is_right(shop)
+
+
+# Not in phase update with the scratch database lost: nothing then tells whether the deleted profile had been updated.
+@pytest.mark.parametrize(
+    ("phase", "loses_scratch"),
+    [("update", False), ("unindex", False), ("index", False), ("unindex", True), ("index", True)],
+)
+def test_a_profile_deleted_through_the_api_while_no_loader_lived_stays_away(
+    shop: Shop, phase: str, loses_scratch: bool
+) -> None:
+    olds = [
+        shop.create_profile(EmailAddress=f"{name}@x", PersonalEmailAddress=f"{name}2@x", ingested=True) for name in "ab"
+    ]
+    data = b"Email,Personal,First,tier\na@x,a3@x,Ann,\nb@x,b3@x,Bo,\nc@x,c3@x,Cy,\nd@x,d3@x,,\n"
+    job = shop.create_job(COLUMNS, "Email", data)
+
+    run_to_phase(shop, job, phase)
+    profiles.delete_profile(shop.store, shop.name, olds[0].profile_id, NOW)
+    shop.place.loader.die()
+    shop.release(job)
+    if loses_scratch:
+        lose_scratch(shop, job)
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.created_count, job.updated_count, job.failed_count) == (2, 2, 0)
+    assert sorted(one.values["EmailAddress"] for one in shop.known().profiles.values()) == ["b@x", "c@x", "d@x"]
+    assert_index_is_right(shop)
+
+
+def test_a_profile_that_loses_its_match_after_the_scratch_database_is_lost_is_counted_all_the_same(shop: Shop) -> None:
+    """It was to be updated; while no loader lives it is deleted, so its row becomes a new profile."""
+    olds = [shop.create_profile(EmailAddress=f"{name}@x", ingested=True) for name in "ab"]
+    job = shop.create_job((EMAIL, FIRST), "Email", b"Email,First\na@x,Ann\nb@x,Bo\nc@x,Cy\n")
+
+    run_to_phase(shop, job, "update")
+    profiles.delete_profile(shop.store, shop.name, olds[1].profile_id, NOW)
+    shop.place.loader.die()
+    shop.release(job)
+    lose_scratch(shop, job)
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.created_count, job.updated_count, job.failed_count) == (2, 1, 0)
+    assert_index_is_right(shop)
+
+
+@pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
+@pytest.mark.parametrize("phase", ["create", "update", "unindex", "index"])
+def test_a_stop_that_is_asked_for_while_no_loader_lives_keeps_what_was_written(
+    shop: Shop, phase: str, loses_scratch: bool
+) -> None:
+    for name in "ab":
+        shop.create_profile(EmailAddress=f"{name}@x", PersonalEmailAddress=f"{name}2@x", ingested=True)
+    data = b"Email,Personal,First,tier\na@x,a3@x,Ann,\nb@x,b3@x,Bo,\nc@x,c3@x,Cy,\nd@x,d3@x,,\n"
+    job = shop.create_job(COLUMNS, "Email", data)
+
+    run_to_phase(shop, job, phase)
+    shop.place.loader.die()
+    before = shop.job(job)
+    shop.release(job)
+    stop_job(shop.store, shop.domain, job.job_id, now=NOW)
+    if loses_scratch:
+        lose_scratch(shop, job)
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert job.status == "STOPPED"
+    assert (job.created_count, job.updated_count) == (before.created_count, before.updated_count)
+    assert_index_is_right(shop)
+    assert shop.place.left_files(job) == []
+
+
+@pytest.mark.parametrize("phase", ["stage", "report", "create", "update", "unindex", "index"])
+def test_a_loader_whose_lease_was_taken_over_writes_nothing_more(shop: Shop, phase: str) -> None:
+    shop.create_profile(EmailAddress="a@x", PersonalEmailAddress="p@x", ingested=True)
+    job = shop.create_job(COLUMNS, "Email", b"Email,Personal,First,tier\na@x,q@x,,\nb@x,,,\nc@x,,,\n,,,\n")
+
+    run_to_phase(shop, job, phase)
+    with shop.store.write() as connection:
+        raised = {"epoch": tables.upload_job.c.epoch + 1, "lease_owner": "another"}
+        connection.execute(update(tables.upload_job).where(tables.upload_job.c.job_id == job.job_id).values(**raised))
+    before = (shop.job(job), shop.known(), shop.profile_count(), shop.failed_rows(job))
+    event = shop.place.loader.go_on_to_the_end(shop.place.loader.go_on())
+
+    assert event["event"] == "lease_lost"
+    assert (shop.job(job), shop.known(), shop.profile_count(), shop.failed_rows(job)) == before
+    # The new owner needs them.
+    assert job.file_name in shop.place.left_files(job)
+    shop.release(job)
+    assert shop.run(job).status == "PARTIALLY_SUCCEEDED"
+    assert_index_is_right(shop)
+
+
+# With the worker's own loader processes
+
+
+def wait_for(what: str, condition: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        meanwhile()
+        time.sleep(0.01)
+
+
+def test_a_load_of_30000_rows_killed_at_random_moments_ends_like_an_undisturbed_one(place: Place) -> None:
+    dice = random.Random(30_000)
+    undisturbed = _large_load(place)
+    undisturbed_job = _run_worker(undisturbed[0], undisturbed[1], lambda _: None)
+    shop, job = _large_load(place)
+    killed_in: list[str | None] = []
+
+    def kill_now_and_then(worker: Worker) -> None:
+        if len(killed_in) == 5 or not worker._running:
+            return
+        running = worker._running[0]
+        now = shop.job(job)
+        # Only after some progress: three deaths without any are the end of a job, and staging begins anew each time.
+        has_progress = (now.phase, now.position) != (running.job.phase, running.job.position)
+        if has_progress and not (now.phase == "stage" and killed_in) and dice.random() < 0.15:
+            running.process.kill()
+            running.process.wait()
+            killed_in.append(shop.job(job).phase)
+            if dice.random() < 0.4:
+                lose_scratch(shop, job)
+
+    ended = _run_worker(shop, job, kill_now_and_then)
+
+    assert len(killed_in) >= 3, killed_in
+    assert _everything(shop, ended) == _everything(undisturbed[0], undisturbed_job)
+    assert ended.record_count == 30_000
+    assert_index_is_right(shop)
+    assert place.left_files(job) == []
+
+
+def _large_load(place: Place) -> tuple[Shop, UploadJob]:
+    """30,000 rows, half of them for profiles that are there already; some repeat, some move values, some fail."""
+    shop = place.open_shop()
+    header = b"Email,Personal,First,tier\n"
+    shop.load(COLUMNS, "Email", header + b"".join(b"%d@x,p%d@x,Old,\n" % (n, n) for n in range(0, 30_000, 2)))
+    rows = [b"%d@x,q%d@x,New,%d\n" % (n % 29_000, n % 29_990, n) for n in range(30_000)]
+    rows[100::1000] = [b",,nobody,\n"] * 30
+    rows[150::1000] = [b"p%d@x,,Moved,\n" % n for n in range(0, 60, 2)]
+    return shop, shop.create_job(COLUMNS, "Email", header + b"".join(rows))
+
+
+def _run_worker(shop: Shop, job: UploadJob, meanwhile: Callable[[Worker], object]) -> UploadJob:
+    worker = Worker(shop.place.settings, shop.store)
+
+    def step() -> None:
+        worker.step(job.job_id)
+        meanwhile(worker)
+
+    try:
+        wait_for("the job ends", lambda: shop.job(job).status != "IN_PROGRESS" and not worker._running, step)
+    finally:
+        worker.close()
+    return shop.job(job)
+
+
+def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
+    shop: Shop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    path = shop.place.settings.uploads_folder / (job.file_name or "")
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+
+    def assert_few_attempts(_: Worker) -> None:
+        # The last one comes to complete what the others have left.
+        assert shop.job(job).epoch <= MAX_FAILED_ATTEMPTS + 1, "the loader is started again and again"
+
+    ended = _run_worker(shop, job, assert_few_attempts)
+
+    assert (ended.status, ended.status_reason) == ("FAILED", "INTERNAL_FAILURE")
+    assert ended.completed_at is not None
+    assert ended.client_token is None
+    assert capfd.readouterr().err.count("DamagedFile: ") == MAX_FAILED_ATTEMPTS
+
+
+@pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
+@pytest.mark.parametrize("phase", ["create", "update", "unindex", "index"])
+def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
+    shop: Shop, phase: str, loses_scratch: bool
+) -> None:
+    shop.create_profile(EmailAddress="a@x", PersonalEmailAddress="a2@x", ingested=True)
+    shop.create_profile(EmailAddress="b@x", PersonalEmailAddress="b2@x", ingested=True)
+    data = b"Email,Personal,First,tier\na@x,a3@x,,\nb@x,b3@x,,\nc@x,c3@x,,\nd@x,,,\n"
+    job = shop.create_job(COLUMNS, "Email", data)
+    run_to_phase(shop, job, phase)
+    shop.place.loader.die()
+    before = shop.job(job)
+    with shop.store.write() as connection:
+        upload_jobs.release_lease(connection, before, failed_attempts=MAX_FAILED_ATTEMPTS)
+    if loses_scratch:
+        lose_scratch(shop, job)
+
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.status, job.status_reason) == ("FAILED", "INTERNAL_FAILURE")
+    assert (job.created_count, job.updated_count) == (before.created_count, before.updated_count)
+    assert len(shop.known().profiles) == 2 + job.created_count
+    assert_index_is_right(shop)
+    assert shop.place.left_files(job) == []
+
+
+_WORKER_SOURCE = """
+import sys, time
+from pathlib import Path
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.worker.main import Worker
+settings = Settings(data_folder=Path(sys.argv[1]))
+worker = Worker(settings, open_store(settings))
+while not worker._running:
+    worker.step(sys.argv[2])
+print(worker._running[0].process.pid, file=sys.stderr, flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+def test_the_loader_of_a_killed_worker_ends_by_itself_and_another_worker_goes_on(shop: Shop) -> None:
+    data = b"Email\n" + b"".join(b"%d@x\n" % number for number in range(1000))
+    job = shop.create_job((EMAIL,), "Email", data)
+    arguments = [sys.executable, "-c", _WORKER_SOURCE, str(shop.place.settings.data_folder), job.job_id]
+
+    # Nobody can write while this process holds the lock, so the loader cannot end in any other way.
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        loader_pid = int(first.stderr.readline())
+        with shop.store.write():
+            first.kill()
+            wait_for("the loader ends", lambda: not _is_alive(loader_pid))
+    left = shop.job(job)
+    with shop.store.write() as connection:
+        # The lease of the dead worker runs out.
+        upload_jobs.extend_lease(connection, left, NOW - timedelta(days=1))
+    ended = _run_worker(shop, job, lambda _: None)
+
+    assert left.status == "IN_PROGRESS"
+    assert (ended.status, ended.created_count) == ("SUCCEEDED", 1000)
+    assert_index_is_right(shop)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # Dead, and nobody has asked for its exit status yet: that is dead enough.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_a_worker_that_closes_gives_its_job_back_and_the_next_goes_on(shop: Shop) -> None:
+    data = b"Email\n" + b"".join(b"%d@x\n" % number for number in range(20_000))
+    job = shop.create_job((EMAIL,), "Email", data)
+    first = Worker(shop.place.settings, shop.store)
+    first.step(job.job_id)
+    wait_for("the load has begun", lambda: shop.job(job).phase is not None)
+    first.close()
+    left = shop.job(job)
+
+    ended = _run_worker(shop, job, lambda _: None)
+
+    assert (left.status, left.lease_owner) == ("IN_PROGRESS", None)
+    assert left.failed_attempts == 0
+    assert (ended.status, ended.created_count) == ("SUCCEEDED", 20_000)
+    assert_index_is_right(shop)
