@@ -1,0 +1,5 @@
+"""``python -m openprofiles`` is ``openprofiles``."""
+
+from openprofiles.cli.main import main
+
+main()

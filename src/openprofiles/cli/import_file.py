@@ -1,0 +1,461 @@
+"""``openprofiles import``: one file, one command, from the file on the disk to its profiles."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
+
+import click
+
+from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, JobState
+from openprofiles.cli.options import settings_options
+from openprofiles.errors import DomainError
+from openprofiles.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from openprofiles.cli.import_progress import ProgressDisplay
+    from openprofiles.uploads.suggest import SuggestedField, Suggestion
+
+EXIT_ALL_LOADED = 0
+EXIT_SOME_FAILED = 1
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+_LOCAL_POLL_SECONDS = 0.05
+_REMOTE_POLL_SECONDS = 0.25
+_DISPLAY_NAME_MAX_LENGTH = 255
+# The form of a domain's name (service model, shape name).
+_DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+class _DomainName(click.ParamType[str]):
+    """A name that a domain can have."""
+
+    name = "domain name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _DOMAIN_NAME.match(value):
+            self.fail(f"{value!r} is no name of a domain: 1 to 64 letters, digits, _ and -.", param, ctx)
+        return str(value)
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--domain",
+    required=True,
+    type=_DomainName(),
+    metavar="NAME",
+    help="Domain that the profiles go to. A missing one is created.",
+)
+@click.option(
+    "--unique-key",
+    required=True,
+    metavar="COLUMN",
+    help="Column that tells customers apart. A row whose value a profile has already changes that profile.",
+)
+@click.option(
+    "--map",
+    "choices",
+    multiple=True,
+    metavar="COLUMN=TARGET",
+    help="Where a column goes, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' leaves it out. The "
+    "other columns go where their names suggest. Can be given several times.",
+)
+@click.option(
+    "--data-expiry",
+    "data_expiry_days",
+    type=click.IntRange(1, 1098),
+    metavar="DAYS",
+    help="Days until profiles expire that no later import touches.  [default: those of the domain]",
+)
+@click.option("--display-name", metavar="TEXT", help="Name of the upload job.  [default: the name of the file]")
+@click.option(
+    "--failed-rows",
+    "failed_rows_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Where rows go that could not be loaded, if there are any.  [default: FILE with the ending .failed-rows.csv]",
+)
+@click.option(
+    "--endpoint-url",
+    envvar="OPENPROFILES_ENDPOINT_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Load through the server at this address, with the credentials of the AWS environment.  [default: work on "
+    "--data directly]",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text for people, json for programs: one object on standard output.",
+)
+@settings_options("data_folder", "store", "phone_region", "memory_limit_bytes")
+def import_file(
+    settings: Settings,
+    file: Path,
+    domain: str,
+    unique_key: str,
+    choices: tuple[str, ...],
+    data_expiry_days: int | None,
+    display_name: str | None,
+    failed_rows_path: Path | None,
+    endpoint_url: str | None,
+    output: str,
+) -> None:
+    """Load a CSV file of customers into profiles.
+
+    It needs no server and no set-up: without --endpoint-url it works on the data folder directly, also while a server
+    runs on it. It suggests from the header where each column goes and prints that. Rows that cannot be loaded go to a
+    file of their own, each with the reason. Ctrl-C stops the job; what was loaded stays.
+
+    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the import failed, and 130 after
+    Ctrl-C.
+
+    \b
+    Examples:
+      openprofiles import customers.csv --domain demo --unique-key Email
+      openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
+        --map 'Lead no=AccountNumber' --map 'Internal notes='
+    """
+    with _exit_statuses(), _open_source(file) as source:
+        status = _Import(
+            source,
+            domain=domain,
+            unique_key=unique_key,
+            choices=choices,
+            data_expiry_days=data_expiry_days,
+            display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
+            failed_rows_path=_check_failed_rows_path(failed_rows_path, file),
+            is_json=output == "json",
+        ).run(settings, endpoint_url)
+    raise SystemExit(status)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The file to load, open at its beginning."""
+
+    path: Path
+    file: BinaryIO
+    headers: list[str]
+    size_bytes: int
+    modified_ns: int
+
+    def is_unchanged(self) -> bool:
+        try:
+            now = self.path.stat()
+        except OSError:
+            return False
+        return (now.st_size, now.st_mtime_ns) == (self.size_bytes, self.modified_ns)
+
+
+class _Import:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        source: _Source,
+        *,
+        domain: str,
+        unique_key: str,
+        choices: Sequence[str],
+        data_expiry_days: int | None,
+        display_name: str,
+        failed_rows_path: Path,
+        is_json: bool,
+    ) -> None:
+        from openprofiles.uploads.mapping import read_mapping
+        from openprofiles.uploads.suggest import suggest_mapping
+
+        self._source = source
+        self._domain_name = domain
+        self._suggestion = suggest_mapping(source.headers, _read_choices(choices, source.headers))
+        self._unique_key = self._suggestion.find_unique_key(unique_key)
+        self._fields = self._suggestion.to_fields()
+        # Checked before anything is made; a server would say the same.
+        read_mapping(self._fields, self._unique_key.name, strict=False)
+        self._data_expiry_days = data_expiry_days
+        self._display_name = display_name
+        self._failed_rows_path = failed_rows_path
+        self._is_json = is_json
+
+    def run(self, settings: Settings, endpoint_url: str | None) -> int:
+        """Load the file; the exit status."""
+        from openprofiles.cli.import_progress import ProgressDisplay
+
+        importer = _open_importer(settings, endpoint_url)
+        poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
+        try:
+            started = time.monotonic()
+            try:
+                domain = importer.find_or_create_domain(self._domain_name)
+                days = self._data_expiry_days or domain.expiration_days
+                self._tell_plan(domain, days)
+                job_id = importer.create_job(
+                    domain.name,
+                    display_name=self._display_name,
+                    fields=self._fields,
+                    unique_key=self._unique_key.name,
+                    data_expiry_days=days,
+                )
+                with ProgressDisplay(lines=not self._is_json) as display:
+                    self._send(importer, display)
+                    importer.start_job()
+                    state, interrupted = _watch(importer, display, poll_seconds)
+            except (KeyboardInterrupt, ImportFault):
+                # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
+                with suppress(ImportFault):
+                    importer.stop_job()
+                raise
+            seconds = time.monotonic() - started
+            failed_rows_file = self._write_failed_rows(importer, state) if state.failed_count else None
+            if state.status == "SUCCEEDED":
+                # What an earlier load of this file left there is mended.
+                self._failed_rows_path.unlink(missing_ok=True)
+        finally:
+            importer.close()
+        self._tell_end(domain, job_id, days, state, seconds, failed_rows_file)
+        if interrupted and state.status == "STOPPED":
+            return EXIT_INTERRUPTED
+        return {"SUCCEEDED": EXIT_ALL_LOADED, "PARTIALLY_SUCCEEDED": EXIT_SOME_FAILED}.get(state.status, EXIT_FAILED)
+
+    def _send(self, importer: Importer, display: ProgressDisplay) -> None:
+        display.show_sending(0, self._source.size_bytes)
+        importer.send_file(
+            self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
+        )
+
+    def _write_failed_rows(self, importer: Importer, state: JobState) -> Path | None:
+        from openprofiles.cli.failed_rows_file import write_failed_rows
+
+        source = self._source.path if self._source.is_unchanged() else None
+        if source is None:
+            click.echo("The file has changed meanwhile, so the failed rows are listed without their cells.", err=True)
+        try:
+            write_failed_rows(self._failed_rows_path, importer.list_failed_rows(), source, self._source.headers)
+        except OSError as error:
+            # The load itself is done, and its counts must still be told.
+            click.echo(
+                f"The {state.failed_count:,} failed rows cannot be written to {self._failed_rows_path}: "
+                f"{error.strerror}. Give another place with --failed-rows.",
+                err=True,
+            )
+            return None
+        return self._failed_rows_path
+
+    def _tell_plan(self, domain: ImportDomain, days: int) -> None:
+        if self._is_json:
+            return
+        if domain.was_created:
+            click.echo(
+                f"Created the domain {domain.name}. Its profiles expire after {domain.expiration_days} days without a "
+                "change."
+            )
+        click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
+        for line in _describe_mapping(self._suggestion, self._unique_key):
+            click.echo(f"  {line}")
+        click.echo(
+            f"The profiles of this import expire on {_expiry_date(days)} ({days} days), if none touches them later."
+        )
+
+    def _tell_end(
+        self,
+        domain: ImportDomain,
+        job_id: str,
+        days: int,
+        state: JobState,
+        seconds: float,
+        failed_rows_file: Path | None,
+    ) -> None:
+        if state.status == "FAILED":
+            click.echo(f"Error: Upload job {job_id} failed. {state.message or ''}".rstrip(), err=True)
+        elif state.status == "STOPPED":
+            click.echo(f"Upload job {job_id} was stopped. What was loaded before stays.", err=True)
+        if self._is_json:
+            document: dict[str, Any] = {
+                "domain": domain.name,
+                "domain_created": domain.was_created,
+                "job_id": job_id,
+                "status": state.status,
+                "message": state.message,
+                "created": state.created_count,
+                "updated": state.updated_count,
+                "failed": state.failed_count,
+                "seconds": round(seconds, 3),
+                "data_expiry_days": days,
+                "expires_on": _expiry_date(days),
+                "unique_key": self._unique_key.header,
+                "mapping": {field.header: field.target for field in self._suggestion.fields},
+                "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
+            }
+            click.echo(json.dumps(document))
+            return
+        click.echo(
+            f"{state.created_count:,} created, {state.updated_count:,} updated, {state.failed_count:,} failed "
+            f"in {seconds:.1f} seconds."
+        )
+        if failed_rows_file:
+            click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
+
+
+def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:
+    """Follow the job to its end; its last state, and whether Ctrl-C was pressed.
+
+    The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
+    """
+    interrupts = 0
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        is_stopping = False
+        while True:
+            state = importer.read_state()
+            if not state.is_running:
+                return state, interrupts > 0
+            if interrupts and not is_stopping:
+                is_stopping = True
+                click.echo("Stopping the job. Press Ctrl-C again to leave at once.", err=True)
+                importer.stop_job()
+            display.show_job(state)
+            time.sleep(poll_seconds)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
+    if endpoint_url is None:
+        import logging
+
+        from openprofiles.cli.import_local import LocalImporter
+        from openprofiles.logs import set_up_logs
+
+        # The worker tells each start and end of a load; here the command itself does.
+        set_up_logs("text")
+        logging.getLogger().setLevel(logging.WARNING)
+        return LocalImporter(settings)
+    try:
+        from openprofiles.cli.import_remote import RemoteImporter
+    except ModuleNotFoundError as error:
+        raise ImportFault(
+            f"--endpoint-url needs the Python package {error.name}. Install it with: pip install 'openprofiles[client]'"
+        ) from error
+    return RemoteImporter(_check_endpoint_url(endpoint_url))
+
+
+def _check_endpoint_url(url: str) -> str:
+    message = f"--endpoint-url {url} is not an address like http://127.0.0.1:8420."
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ImportFault(message) from error
+    if not is_address:
+        raise ImportFault(message)
+    return url
+
+
+@contextmanager
+def _open_source(path: Path) -> Iterator[_Source]:
+    from openprofiles.uploads.file_header import read_file_header
+
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
+    with file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ImportFault(
+                f"{path} is no regular file, and it has to be read twice. Save its content to a file first."
+            )
+        headers = read_file_header(file.read)
+        file.seek(0)
+        yield _Source(path, file, headers, status.st_size, status.st_mtime_ns)
+
+
+def _check_failed_rows_path(given: Path | None, file: Path) -> Path:
+    from openprofiles.cli.failed_rows_file import default_failed_rows_path
+
+    path = given or default_failed_rows_path(file)
+    if path.exists() and path.samefile(file):
+        raise ImportFault(f"--failed-rows names the file to load itself, {file}. Name another.")
+    return path
+
+
+def _read_choices(choices: Sequence[str], headers: Sequence[str]) -> dict[str, str]:
+    """``COLUMN=TARGET`` taken apart; a header may hold an equals sign itself."""
+    read: dict[str, str] = {}
+    for choice in choices:
+        if "=" not in choice:
+            raise ImportFault(f"--map {choice!r} is not of the form COLUMN=TARGET, such as 'Login=EmailAddress'.")
+        known = [header for header in headers if choice.startswith(f"{header}=")]
+        header = max(known, key=len) if known else choice.partition("=")[0]
+        if header in read:
+            raise ImportFault(f"--map is given twice for the column {header!r}.")
+        read[header] = choice[len(header) + 1 :]
+    return read
+
+
+def _describe_mapping(suggestion: Suggestion, unique_key: SuggestedField) -> Iterator[str]:
+    width = max(len(field.header) for field in suggestion.fields)
+    for field in suggestion.fields:
+        note = "  (unique key)" if field is unique_key else ""
+        yield f"{_shown(field.header):<{width}}  ->  {field.target}{note}"
+    for column in suggestion.left_out:
+        yield f"column {column.column_number} {_shown(column.header)!r} is not loaded: {column.reason}"
+
+
+def _shown(header: str) -> str:
+    """A header on one line, without what would steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in header)
+
+
+def _expiry_date(days: int) -> str:
+    from openprofiles.clock import utc_now
+
+    return (utc_now() + timedelta(days=days)).date().isoformat()
+
+
+@contextmanager
+def _exit_statuses() -> Iterator[None]:
+    """1 means that some rows failed, so whatever else goes wrong ends with 2, and Ctrl-C with 130."""
+    try:
+        yield
+    except (ImportFault, DomainError, SettingsError) as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(EXIT_FAILED) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        raise SystemExit(EXIT_INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read the output has gone; the job itself is not touched by that.
+        raise SystemExit(EXIT_FAILED) from None
+    except Exception as error:  # noqa: BLE001  (the end of the command)
+        from openprofiles.logs import describe_exception
+
+        # Python's own traceback would tell what the exception says: perhaps a customer's value.
+        click.echo(
+            f"Error: openprofiles has a fault here. Please report it with this:\n{describe_exception(error)}", err=True
+        )
+        raise SystemExit(EXIT_FAILED) from None

@@ -1,0 +1,184 @@
+"""``openprofiles import`` on the embedded store: no server, no credentials, the same upload job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO
+
+from openprofiles.cli.importer import (
+    NEW_DOMAIN_EXPIRATION_DAYS,
+    FailedRowReport,
+    ImportDomain,
+    ImportFault,
+    JobState,
+)
+from openprofiles.clock import utc_now
+from openprofiles.credentials.administer import check_master_key, ensure_admin_credential
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles.domains import create_domain, get_domain
+from openprofiles.profiles.records import Domain
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+from openprofiles.uploads import jobs
+from openprofiles.uploads.faults import sentence_for
+from openprofiles.uploads.receive import Refused, receive_local
+from openprofiles.worker.main import Worker
+
+# What a loader does after its job has ended: it removes the uploaded file and its scratch database.
+_LOADER_TIDIES_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+
+_FAILED_ROWS_PER_PAGE = 10_000
+
+
+class LocalImporter:
+    """Loads a file into the store of a data folder; see ``Importer``.
+
+    A server may run on the same data folder. Then its worker may be the one that runs the job.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = open_store(settings)
+        self._master_key = load_master_key(settings)
+        # Whatever opens a new data folder first makes it complete.
+        ensure_admin_credential(settings, self._store, self._master_key, utc_now())
+        check_master_key(settings, self._store, self._master_key)
+        self._worker = Worker(settings, self._store)
+        self._domain: Domain | None = None
+        self._job: UploadJob | None = None
+        self._ahead: list[str] = []
+
+    def find_or_create_domain(self, name: str) -> ImportDomain:
+        was_created = False
+        try:
+            domain = get_domain(self._store, name)
+        except NotFound:
+            domain = create_domain(
+                self._store,
+                name,
+                default_expiration_days=NEW_DOMAIN_EXPIRATION_DAYS,
+                config={},
+                tags={},
+                phone_region=self._settings.phone_region,
+                now=utc_now(),
+            )
+            was_created = True
+        self._domain = domain
+        return ImportDomain(domain.name, domain.default_expiration_days, was_created)
+
+    def create_job(
+        self,
+        domain: str,  # noqa: ARG002  (the one that was found; a server needs its name again)
+        *,
+        display_name: str,
+        fields: Mapping[str, Mapping[str, str]],
+        unique_key: str,
+        data_expiry_days: int,
+    ) -> str:
+        self._job = jobs.create_job(
+            self._store,
+            self._master_key,
+            self._known_domain,
+            display_name=display_name,
+            fields=fields,
+            unique_key=unique_key,
+            data_expiry_days=data_expiry_days,
+            strict=False,
+            now=utc_now(),
+        )
+        return self._job.job_id
+
+    def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
+        try:
+            receive_local(self._store, self._master_key, self._settings.uploads_folder, self._known_job, file, on_sent)
+        except Refused as refused:
+            raise ImportFault(refused.message) from refused
+        except OSError as error:
+            raise ImportFault(
+                f"The file cannot be copied to {self._settings.uploads_folder}: {error.strerror}."
+            ) from error
+
+    def start_job(self) -> None:
+        jobs.start_job(self._store, self._known_domain, self._known_job.job_id, now=utc_now())
+        self._ahead = self._find_jobs_ahead()
+
+    def read_state(self) -> JobState:
+        job = jobs.get_job(self._store, self._known_domain, self._known_job.job_id)
+        if job.status is UploadJobStatus.IN_PROGRESS:
+            self._run()
+        elif job.status is not UploadJobStatus.CREATED:
+            self._wait_for_loader()
+        return JobState(
+            status=job.status,
+            phase=job.phase,
+            position=job.position,
+            record_count=job.record_count,
+            created_count=job.created_count,
+            updated_count=job.updated_count,
+            failed_count=job.failed_count,
+            message=job.failure_message,
+        )
+
+    def stop_job(self) -> None:
+        if self._job is None:
+            return
+        try:
+            jobs.stop_job(self._store, self._known_domain, self._job.job_id, now=utc_now())
+        except InvalidRequest:
+            # It ended on its own first, and its end will be told.
+            return
+
+    def list_failed_rows(self) -> Iterator[FailedRowReport]:
+        token = None
+        while True:
+            _, page = jobs.list_failed_rows(
+                self._store,
+                self._known_domain,
+                self._known_job.job_id,
+                max_results=_FAILED_ROWS_PER_PAGE,
+                next_token=token,
+            )
+            for row in page.items:
+                yield FailedRowReport(row.record, row.line, row.column_name, row.code, sentence_for(row))
+            token = page.next_token
+            if token is None:
+                return
+
+    def close(self) -> None:
+        self._worker.close()
+        self._store.close()
+
+    def _run(self) -> None:
+        # Jobs of a domain run in order. One that was interrupted would be ahead for ever if nobody else runs it.
+        for job_id in (*self._ahead, self._known_job.job_id):
+            self._worker.step(job_id)
+
+    def _wait_for_loader(self) -> None:
+        """Give the loader the time to remove its files; killed before, it would leave them behind."""
+        deadline = time.monotonic() + _LOADER_TIDIES_SECONDS
+        while not self._worker.is_idle and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            self._run()
+
+    def _find_jobs_ahead(self) -> list[str]:
+        ahead, token = [], None
+        while True:
+            page = jobs.list_jobs(self._store, self._known_domain, max_results=None, next_token=token)
+            ahead += [job.job_id for job in page.items if job.status is UploadJobStatus.IN_PROGRESS]
+            token = page.next_token
+            if token is None:
+                return [job_id for job_id in reversed(ahead) if job_id != self._known_job.job_id]
+
+    @property
+    def _known_domain(self) -> Domain:
+        assert self._domain is not None, "the domain is found first"
+        return self._domain
+
+    @property
+    def _known_job(self) -> UploadJob:
+        assert self._job is not None, "the job is created first"
+        return self._job

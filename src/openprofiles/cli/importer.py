@@ -1,0 +1,108 @@
+"""What ``openprofiles import`` needs from the place that the file goes to: the store itself, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+NEW_DOMAIN_EXPIRATION_DAYS = 1098
+
+RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
+
+
+class ImportFault(Exception):
+    """The import cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDomain:
+    """The domain that the file goes to.
+
+    Attributes:
+        expiration_days: how long its profiles live after they were last touched.
+        was_created: whether it was missing and has been made.
+    """
+
+    name: str
+    expiration_days: int
+    was_created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where an upload job stands.
+
+    Attributes:
+        status: as in GetUploadJob.
+        phase: what a running job does: ``stage`` (reading the file), ``report``, ``create``, ``update``, ``follow``,
+            ``unindex`` or ``index``; None before it begins, and where the server does not tell.
+        position: how far it is in this phase; in ``stage``, the number of rows read.
+        record_count: rows of the file, None until all are read.
+        message: why the job failed, in a sentence.
+    """
+
+    status: str
+    phase: str | None
+    position: int
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    failed_count: int
+    message: str | None
+
+    @property
+    def done_count(self) -> int:
+        """Rows whose fate is settled."""
+        return self.created_count + self.updated_count + self.failed_count
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRowReport:
+    """Why one row was not loaded. ``record`` counts from 1 without the header, ``line`` is the line in the file."""
+
+    record: int
+    line: int
+    column: str | None
+    code: str
+    message: str
+
+
+class Importer(Protocol):
+    """One way to load a file. The methods are called in this order; each raises ImportFault when it cannot be done."""
+
+    def find_or_create_domain(self, name: str) -> ImportDomain:
+        """The domain of this name, made with 1098 days if there is none."""
+
+    def create_job(
+        self,
+        domain: str,
+        *,
+        display_name: str,
+        fields: Mapping[str, Mapping[str, str]],
+        unique_key: str,
+        data_expiry_days: int,
+    ) -> str:
+        """Make the upload job; returns its id."""
+
+    def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
+        """Give the job its file. ``on_sent`` is called with the number of bytes so far."""
+
+    def start_job(self) -> None:
+        """Start the job that was made."""
+
+    def read_state(self) -> JobState:
+        """Where the job stands; has to be called again and again, since in local mode this is what runs it."""
+
+    def stop_job(self) -> None:
+        """Ask for the end of the job; nothing happens if there is none or it has ended already."""
+
+    def list_failed_rows(self) -> Iterator[FailedRowReport]:
+        """The rows that were not loaded, in file order."""
+
+    def close(self) -> None:
+        """Let go of everything; a load of ours that still runs is given back and can be taken up later."""

@@ -1,0 +1,27 @@
+"""``openprofiles migrate``."""
+
+from __future__ import annotations
+
+import click
+
+from openprofiles.cli.options import settings_options
+from openprofiles.settings import Settings
+
+
+@click.command()
+@settings_options("data_folder", "store")
+def migrate(settings: Settings) -> None:
+    """Bring the store to the newest form.
+
+    Prints the revision that the store then has. Every command does this by itself when it opens an embedded store; run
+    this to have it done at a time of your choice, after a backup.
+
+    \b
+    Example:
+      openprofiles migrate --data /var/lib/openprofiles
+    """
+    from openprofiles.store.migrations import NEWEST_REVISION
+    from openprofiles.store.open import open_store
+
+    open_store(settings).close()
+    click.echo(f"The store {settings.store_path} has revision {NEWEST_REVISION}.")

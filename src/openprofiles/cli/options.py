@@ -1,0 +1,171 @@
+"""Options that several commands share. Each can be given as an environment variable instead."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from openprofiles.settings import Settings, SettingsError, parse_store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_DEFAULTS = Settings()
+
+_SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: 1000000, 500MB, 10GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002
+        if isinstance(value, int):
+            return value
+        digits = value.rstrip("BbGgIiKkMm ")
+        factor = _SIZE_UNITS.get(value[len(digits) :].strip().upper())
+        if not (digits.isascii() and digits.isdigit()) or factor is None:
+            self.fail(f"{value!r} is no size. Write a number of bytes, or a whole number of KB, MB, GB, MiB or GiB.")
+        return int(digits) * factor
+
+
+_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "data_folder": (
+        "--data",
+        {
+            "type": click.Path(path_type=Path, file_okay=False),
+            "default": "openprofiles-data",
+            "metavar": "FOLDER",
+            "help": "Folder for everything that is kept: the store, keys, uploaded files.",
+        },
+    ),
+    "store": (
+        "--store",
+        {
+            "metavar": "FILE",
+            "help": "The SQLite file of the store, as a path or sqlite:///path.  [default: openprofiles.db in --data]",
+        },
+    ),
+    "host": (
+        "--host",
+        {"default": _DEFAULTS.host, "help": "Address to listen on; 0.0.0.0 is every address of this machine."},
+    ),
+    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 takes a free one."}),
+    "public_url": (
+        "--public-url",
+        {
+            "metavar": "URL",
+            "help": "How clients reach this server, for the upload URLs it gives out.  [default: the Host they send]",
+        },
+    ),
+    "region": ("--region", {"default": _DEFAULTS.region, "help": "AWS region that programs are told to use."}),
+    "account_id": ("--account-id", {"default": _DEFAULTS.account_id, "help": "AWS account id in ARNs, 12 digits."}),
+    "workers": (
+        "--workers",
+        {
+            "type": int,
+            "default": _DEFAULTS.workers,
+            "help": "Worker processes to start: 1, or 0 to run `openprofiles worker` yourself.",
+        },
+    ),
+    "compat": (
+        "--compat",
+        {
+            "type": click.Choice(["generous", "strict"]),
+            "default": "generous",
+            "help": "strict holds callers to the limits of AWS: 25 mapped fields, 90 days, files under 1 GB and so on.",
+        },
+    ),
+    "max_upload_size_bytes": (
+        "--max-upload-size",
+        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job takes."},
+    ),
+    "upload_url_lifetime_seconds": (
+        "--upload-url-lifetime",
+        {
+            "type": int,
+            "default": _DEFAULTS.upload_url_lifetime_seconds,
+            "metavar": "SECONDS",
+            "help": "How long an upload URL can be used to begin the upload.",
+        },
+    ),
+    "phone_region": (
+        "--phone-region",
+        {
+            "default": _DEFAULTS.phone_region,
+            "help": "Country (ISO 3166, two letters) of phone numbers without a country code, for new domains.",
+        },
+    ),
+    "log_format": (
+        "--log-format",
+        {
+            "type": click.Choice(["text", "json"]),
+            "default": _DEFAULTS.log_format,
+            "help": "Form of the log on standard error.",
+        },
+    ),
+    "memory_limit_bytes": (
+        "--memory-limit",
+        {"type": Size(), "default": "400MB", "help": "Memory that a load may use before it spills to disk."},
+    ),
+}
+
+
+def settings_options(*names: str) -> Callable[[F], F]:
+    """Gives a command the options of these settings and hands it one ``settings`` in their place.
+
+    Raises:
+        click.UsageError: when the command runs and a value cannot be used.
+    """
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def with_settings(**arguments: Any) -> Any:
+            given = {name: arguments.pop(name) for name in names}
+            return command(settings=_build_settings(given), **arguments)
+
+        # click looks at what it wraps only through the parameters; the options stand in the order of the names.
+        with_settings.__signature__ = inspect.Signature()  # type: ignore[attr-defined]
+        decorated: Any = with_settings
+        for name in reversed(names):
+            flag, attributes = _OPTIONS[name]
+            variable = "OPENPROFILES_" + flag.removeprefix("--").replace("-", "_").upper()
+            decorated = click.option(
+                flag,
+                name,
+                envvar=variable,
+                show_envvar=True,
+                show_default="default" in attributes,
+                **attributes,
+            )(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def settings_to_arguments(settings: Settings, *names: str) -> list[str]:
+    """The command-line arguments that give another process of ours the same settings."""
+    arguments = []
+    for name in names:
+        value = settings.compat_strict if name == "compat" else getattr(settings, name)
+        if name == "compat":
+            value = "strict" if value else "generous"
+        if value is not None:
+            arguments += [f"{_OPTIONS[name][0]}={value}"]
+    return arguments
+
+
+def _build_settings(given: dict[str, Any]) -> Settings:
+    try:
+        if given.get("store") is not None:
+            given["store"] = parse_store(given["store"])
+        if "compat" in given:
+            given["compat_strict"] = given.pop("compat") == "strict"
+        return Settings(**given)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error

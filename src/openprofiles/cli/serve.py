@@ -1,0 +1,57 @@
+"""``openprofiles serve``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from openprofiles.cli.options import settings_options, settings_to_arguments
+from openprofiles.settings import Settings
+
+_WORKER_SETTINGS = ("data_folder", "store", "compat", "memory_limit_bytes", "log_format")
+
+
+@click.command()
+@settings_options(
+    "data_folder",
+    "store",
+    "host",
+    "port",
+    "public_url",
+    "workers",
+    "region",
+    "account_id",
+    "compat",
+    "max_upload_size_bytes",
+    "upload_url_lifetime_seconds",
+    "phone_region",
+    "memory_limit_bytes",
+    "log_format",
+)
+def serve(settings: Settings) -> None:
+    """Run the server: API, uploads and a worker.
+
+    The first start makes the data folder, an empty store and an administrator's credential. It prints one line with
+    its address when it takes requests, and stops at Ctrl-C or SIGTERM after the requests under way have ended.
+
+    \b
+    Example, with the AWS CLI in a second terminal:
+      openprofiles serve
+      eval "$(openprofiles env)"
+      aws customer-profiles list-domains
+    """
+    # Here, so that --help does not wait for the web server's modules.
+    from openprofiles.logs import set_up_logs
+    from openprofiles.server.run import run_server
+
+    set_up_logs(settings.log_format)
+    # -P: a folder of the same name where the server was started is not the program.
+    worker_command = [sys.executable, "-P", "-m", "openprofiles", "worker", "--stop-with-parent"]
+    run_server(settings, worker_command + settings_to_arguments(settings, *_WORKER_SETTINGS), _announce)
+
+
+def _announce(url: str) -> None:
+    # Whoever started this program waits for the line, perhaps through a pipe.
+    click.echo(f"openprofiles listens on {url}")
+    sys.stdout.flush()

@@ -1,0 +1,48 @@
+"""``openprofiles worker``."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+import structlog
+
+from openprofiles.cli.options import settings_options
+from openprofiles.errors import DomainError
+from openprofiles.settings import Settings, SettingsError
+
+
+@click.command()
+@settings_options("data_folder", "store", "compat", "memory_limit_bytes", "log_format")
+@click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
+def worker(settings: Settings, stop_with_parent: bool) -> None:
+    """Run a worker: it loads the uploaded files.
+
+    It takes the upload jobs that were started, and removes what has expired.
+
+    `openprofiles serve` starts one by itself; run this beside `openprofiles serve --workers 0` to have it as a service
+    of its own, on the same machine and the same data folder. It stops at Ctrl-C or SIGTERM between two chunks of a
+    load; the next worker goes on from there.
+
+    \b
+    Example:
+      openprofiles worker --data /var/lib/openprofiles
+    """
+    from openprofiles.logs import set_up_logs
+    from openprofiles.server import supervise
+    from openprofiles.worker.main import run_worker
+
+    set_up_logs(settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if stop_with_parent:
+        supervise.stop_with_parent(stop)
+    try:
+        run_worker(settings, stop)
+    except (SettingsError, DomainError):
+        raise
+    except Exception:  # noqa: BLE001  (Python's own traceback would tell what the exception says: perhaps a customer's value)
+        structlog.get_logger("openprofiles.worker").exception("worker_failed")
+        raise SystemExit(1) from None

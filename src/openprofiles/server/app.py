@@ -1,0 +1,200 @@
+"""The server as one ASGI application: the API at the root, our own paths beside it.
+
+The API gets every path that is not ours exactly as it was sent. It does not stand behind a router of the web framework,
+which decodes paths first: a tag ARN would fall apart, and a path with a line break would match nothing.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+import openprofiles
+from openprofiles.credentials.authorise import authorise
+from openprofiles.credentials.principal import Principal
+from openprofiles.errors import DomainError
+from openprofiles.operations.call import Call
+from openprofiles.operations.errors import to_wire_error
+from openprofiles.operations.registry import Handler, handlers
+from openprofiles.server import extension, health, upload_route
+from openprofiles.server.services import Services
+from openprofiles.wire.app import Context, Finished, wire_app
+from openprofiles.wire.errors import WireError, write_error
+from openprofiles.wire.model import load_model
+
+logger = structlog.get_logger("openprofiles.server.requests")
+
+_OWN_PREFIX = "/openprofiles/"
+
+
+def build_app(services: Services, *, instance: str, workers_alive: Callable[[], bool]) -> ASGIApp:
+    """Everything that one server process answers.
+
+    Args:
+        instance, workers_alive: as ``health.routes``.
+    """
+    api = wire_app(
+        load_model(),
+        {name: _bind(handler, services) for name, handler in handlers().items()},
+        services.authenticator.authenticate,
+        authorise,
+        version=openprofiles.__version__,
+        to_wire_error=to_wire_error,
+        on_finished=lambda finished: _record_operation(services, finished),
+        clock=services.clock,
+    )
+    own = Starlette(
+        routes=[
+            *health.routes(services, instance, workers_alive),
+            *_extension_routes(services),
+        ],
+        exception_handlers={
+            WireError: _answer_wire_error,
+            DomainError: _answer_domain_error,
+            404: _answer_not_found,
+            405: _answer_not_found,
+            Exception: _answer_unexpected,
+        },
+    )
+    # A redirect would lead a signed request to a path that it was not signed for.
+    own.router.redirect_slashes = False
+    return _Dispatch(api, own, services)
+
+
+def _extension_routes(services: Services) -> list[Route]:
+    """Everything below /openprofiles/v1/."""
+    return [*upload_route.routes(services), *extension.routes(services)]
+
+
+def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal], Any], Mapping[str, Any]]:
+    settings = services.settings
+
+    def handle(context: Context[Principal], request: Any) -> Mapping[str, Any]:
+        call = Call(
+            store=services.store,
+            master_key=services.master_key,
+            principal=context.principal,
+            request_id=context.request_id,
+            region=context.region,
+            account_id=settings.account_id,
+            now=context.now,
+            phone_region=settings.phone_region,
+            base_url=settings.public_url or context.base_url,
+            upload_url_lifetime_seconds=settings.upload_url_lifetime_seconds,
+            strict=settings.compat_strict,
+        )
+        answer: Mapping[str, Any] = handler(call, request)
+        return answer
+
+    return handle
+
+
+class _Dispatch:
+    """Our own paths to our own routes, every other one to the API."""
+
+    def __init__(self, api: ASGIApp, own: Starlette, services: Services) -> None:
+        self._api = api
+        self._own = own
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._own(scope, receive, send)
+        elif scope["path"] in health.PROBE_PATHS or scope["path"].startswith(_OWN_PREFIX):
+            await self._answer_own(scope, receive, send)
+        else:
+            await self._api(scope, receive, send)
+
+    async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = str(uuid.uuid4())
+        # The routes leave here what the log says of a request beside its status: error_code, access_key_id.
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message).setdefault("x-amzn-requestid", request_id)
+            await send(message)
+
+        try:
+            await self._own(scope, receive, send_with_id)
+        finally:
+            # Status 0: the client left before there was an answer.
+            route = scope.get("route")
+            template = route.path if isinstance(route, Route) else "unknown"
+            duration_seconds = time.perf_counter() - started
+            self._services.metrics.count_request(template, status, duration_seconds)
+            if template not in health.PROBE_PATHS or status >= 400:
+                _log_request(
+                    scope["method"],
+                    template,
+                    status,
+                    duration_seconds,
+                    request_id,
+                    error_code=state.get("error_code"),
+                    access_key_id=state.get("access_key_id"),
+                )
+
+
+def _record_operation(services: Services, finished: Finished[Principal]) -> None:
+    operation = finished.operation or "unknown"
+    services.metrics.count_request(operation, finished.status, finished.duration_seconds)
+    _log_request(
+        None,
+        operation,
+        finished.status,
+        finished.duration_seconds,
+        finished.request_id,
+        error_code=finished.error_code,
+        access_key_id=finished.principal.access_key_id if finished.principal else None,
+    )
+
+
+def _log_request(
+    method: str | None, operation: str, status: int, duration_seconds: float, request_id: str, **more: str | None
+) -> None:
+    fields: dict[str, Any] = {"method": method, "operation": operation, "status": status}
+    fields |= {"duration_ms": round(duration_seconds * 1000, 1), "request_id": request_id} | more
+    logger.info("request", **{name: value for name, value in fields.items() if value is not None})
+
+
+def _respond(request: Request, error: WireError) -> Response:
+    request.state.error_code = error.code
+    status, headers, body = write_error(error)
+    response = Response(body, status)
+    response.raw_headers += headers
+    return response
+
+
+async def _answer_wire_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WireError)
+    return _respond(request, error)
+
+
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
+    wire_error = to_wire_error(error)
+    return await _answer_unexpected(request, error) if wire_error is None else _respond(request, wire_error)
+
+
+async def _answer_not_found(request: Request, _error: Exception) -> Response:
+    message = "openprofiles has nothing at this path for this method."
+    return _respond(request, WireError("UnknownOperationException", message))
+
+
+async def _answer_unexpected(request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer, and uvicorn logs it.
+    return _respond(request, WireError("InternalServerException", "An internal service error occurred."))

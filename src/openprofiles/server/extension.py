@@ -1,0 +1,133 @@
+"""What AWS has no operation for: why rows of an upload job failed, and how far a job has come.
+
+The same signatures, errors and permissions as the API: who may call GetUploadJob may call these.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.credentials.authorise import authorise_action
+from openprofiles.profiles.domains import get_domain
+from openprofiles.profiles.records import Domain
+from openprofiles.server.services import Services
+from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.uploads import jobs
+from openprofiles.uploads.faults import sentence_for
+from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.errors import bad_request
+from openprofiles.wire.model import StructureShape, load_model
+from openprofiles.wire.signature import SignedRequest
+
+_JOB_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs/{job_id}"
+_MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
+
+
+def routes(services: Services) -> list[Route]:
+    """``GET .../failed-rows`` and ``GET .../progress`` of one upload job."""
+
+    # Domain and job are named as there, and held to the same forms.
+    like_get_upload_job = load_model().operations["GetUploadJob"].input
+
+    def failed_rows(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        _job, page = jobs.list_failed_rows(
+            services.store,
+            domain,
+            job_id,
+            max_results=_read_max_results(request),
+            next_token=_read_once(request, "next-token"),
+        )
+        return _answer({"Items": [_failed_row_item(row) for row in page.items], "NextToken": page.next_token})
+
+    def progress(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        return _answer(_progress_answer(jobs.get_job(services.store, domain, job_id)))
+
+    return [Route(f"{_JOB_PATH}/failed-rows", failed_rows), Route(f"{_JOB_PATH}/progress", progress)]
+
+
+def _enter(services: Services, path_shape: StructureShape, request: Request) -> tuple[Domain, str]:
+    """The domain and the job id of a request, from a caller who may see them.
+
+    Raises:
+        WireError: as the API, for who calls and for what the path names.
+        NotFound: no such domain.
+    """
+    scope = request.scope
+    # Nothing here takes a body. One that is sent is never read, and the signature must be for none.
+    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], b"")
+    principal = services.authenticator.authenticate(signed)
+    request.state.access_key_id = principal.access_key_id
+    domain_name, job_id = request.path_params["domain_name"], request.path_params["job_id"]
+    authorise_action(principal, "profile:GetUploadJob", domain_name)
+    if broken := violations(path_shape, {"DomainName": domain_name, "JobId": job_id}):
+        raise bad_request(describe_violations(broken))
+    return get_domain(services.store, domain_name), job_id
+
+
+def _read_once(request: Request, name: str) -> str | None:
+    given = request.query_params.getlist(name)
+    if len(given) > 1:
+        raise bad_request(f"{name} is given {len(given)} times in the query; give it once.")
+    return given[0] if given else None
+
+
+def _read_max_results(request: Request) -> int | None:
+    text = _read_once(request, "max-results")
+    if text is None:
+        return None
+    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= _MAX_RESULTS:
+        raise bad_request(f"max-results must be an integer from 1 to {_MAX_RESULTS}.")
+    return int(text)
+
+
+def _failed_row_item(row: FailedRow) -> dict[str, Any]:
+    item = {
+        "Record": row.record,
+        "Line": row.line,
+        "Column": row.column_name,
+        "Code": row.code,
+        "Message": sentence_for(row),
+    }
+    return _without_none(item)
+
+
+def _progress_answer(job: UploadJob) -> dict[str, Any]:
+    return {
+        "JobId": job.job_id,
+        "Status": job.status.value,
+        "StatusReason": job.status_reason,
+        "Message": job.failure_message,
+        "Phase": job.phase,
+        "Position": None if job.phase is None else job.position,
+        "RecordCount": job.record_count,
+        "CreatedRecords": job.created_count,
+        "UpdatedRecords": job.updated_count,
+        "FailedRecords": job.failed_count,
+        "ProcessedRecords": job.created_count + job.updated_count + job.failed_count,
+        "StopRequested": job.stop_requested_at is not None,
+        "CreatedAt": _epoch_seconds(job.created_at),
+        "StartedAt": _epoch_seconds(job.started_at),
+        "CompletedAt": _epoch_seconds(job.completed_at),
+    }
+
+
+def _epoch_seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else to_milliseconds(moment) / 1000
+
+
+def _answer(members: dict[str, Any]) -> Response:
+    return JSONResponse(_without_none(members))
+
+
+def _without_none(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}

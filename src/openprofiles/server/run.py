@@ -1,0 +1,170 @@
+"""Runs the server process: opens everything, listens, tells where, and drains at a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+import openprofiles
+from openprofiles.clock import utc_now
+from openprofiles.credentials.administer import check_master_key, ensure_admin_credential
+from openprofiles.credentials.authenticate import Authenticator
+from openprofiles.data_folder import write_private_file
+from openprofiles.master_key import load_master_key
+from openprofiles.server.app import build_app
+from openprofiles.server.metrics import Metrics
+from openprofiles.server.services import Services
+from openprofiles.server.supervise import Supervisor
+from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.open import open_store
+from openprofiles.store.statistics import count_jobs_by_status
+from openprofiles.store.upload_jobs import UploadJobStatus
+
+logger = structlog.get_logger("openprofiles.server")
+
+DRAIN_TIMEOUT_SECONDS = 30
+# Longer than the pools of SDKs and proxies keep a connection idle, so that they do not send into one just closed.
+_KEEP_ALIVE_SECONDS = 75
+_BACKLOG = 2048
+
+
+def run_server(settings: Settings, worker_command: list[str], announce: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT; requests under way then end (at most 30 s), and so do the workers.
+
+    Args:
+        worker_command: starts one worker on the same settings.
+        announce: called with the address once requests are taken.
+
+    Raises:
+        SettingsError: the data folder or the store cannot be used, or the port is taken.
+    """
+    with listen(settings.host, settings.port) as listener:
+        store = open_store(settings)
+        master_key = load_master_key(settings)
+        ensure_admin_credential(settings, store, master_key, utc_now())
+        check_master_key(settings, store, master_key)
+
+        def jobs_by_status() -> Mapping[UploadJobStatus, int]:
+            with store.read() as connection:
+                return count_jobs_by_status(connection)
+
+        # The port that the kernel chose, where port 0 left it the choice.
+        settings = replace(settings, port=listener.getsockname()[1])
+        services = Services(
+            settings, store, master_key, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
+        )
+        supervisor = Supervisor(worker_command, settings.workers)
+        instance = secrets.token_hex(16)
+        server = _Server(
+            uvicorn.Config(
+                build_app(services, instance=instance, workers_alive=supervisor.all_alive),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=DRAIN_TIMEOUT_SECONDS,
+            ),
+            on_started=lambda: _start_work(settings, supervisor, instance, announce),
+            on_draining=supervisor.request_stop,
+        )
+        try:
+            server.run(sockets=[listener])
+        finally:
+            supervisor.stop(DRAIN_TIMEOUT_SECONDS)
+            remove_endpoint(settings.endpoint_path, instance)
+            store.close()
+    logger.info("server_stopped")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on the host and port.
+
+    Raises:
+        SettingsError: the port is taken or not allowed, or the host is none of this machine's.
+    """
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise SettingsError(f"The host {host} is not known. Choose another with --host.") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A server that was just stopped leaves connections behind that would block the port for a minute.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"Port {port} on {host} is in use. Stop the program that listens there, or choose another port with "
+                "--port (0 takes a free one)."
+            ) from error
+        raise SettingsError(f"openprofiles cannot listen on port {port} of {host}: {error.strerror}.") from error
+    return listener
+
+
+def remove_endpoint(path: Path, instance: str) -> None:
+    """Removes the address from the data folder if it is still this server's."""
+    with contextlib.suppress(FileNotFoundError):
+        if json.loads(path.read_bytes()).get("instance") == instance:
+            path.unlink()
+
+
+def _start_work(settings: Settings, supervisor: Supervisor, instance: str, announce: Callable[[str], None]) -> None:
+    url = _local_url(settings.host, settings.port)
+    document = {"url": url, "pid": os.getpid(), "instance": instance, "region": settings.region}
+    write_private_file(settings.endpoint_path, (json.dumps(document) + "\n").encode())
+    supervisor.start()
+    logger.info("server_started", url=url, version=openprofiles.__version__)
+    announce(url)
+
+
+def _local_url(host: str, port: int) -> str:
+    # An address that means "all of this machine's" can be listened on, but not connected to everywhere.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - not bound here
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it says when it takes requests, and a signal to stop ends the process with status 0."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, on_started: Callable[[], None], on_draining: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+        self._on_draining = on_draining
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_draining()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,142 @@
+"""Starts the real program as a user does, for tests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+START_TIMEOUT_SECONDS = 60.0
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without what would set up openprofiles or AWS programs."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENPROFILES_", "AWS_"))}
+    return kept | more
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "openprofiles", *map(str, arguments)]
+
+
+def run_command(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``openprofiles`` to its end; ``more`` is added to its environment."""
+    return subprocess.run(
+        command(*arguments), env=environment(**more), capture_output=True, text=True, timeout=START_TIMEOUT_SECONDS
+    )
+
+
+@dataclass
+class RunningServer:
+    process: subprocess.Popen[str]
+    url: str
+    data_folder: Path
+    log_path: Path
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def admin(self) -> tuple[str, str]:
+        document = json.loads((self.data_folder / "admin-credential.json").read_bytes())
+        return document["access_key_id"], document["secret_access_key"]
+
+    def client(self, access_key_id: str | None = None, secret: str | None = None) -> Any:
+        """A boto3 client, of the administrator if no keys are given. It never repeats a request by itself."""
+        admin_id, admin_secret = self.admin()
+        return boto3.client(
+            "customer-profiles",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=access_key_id or admin_id,
+            aws_secret_access_key=secret or admin_secret,
+            config=Config(retries={"max_attempts": 1}, proxies={}),
+        )
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        """An unsigned request: status, headers (names in lower case) and body."""
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def children(self) -> list[int]:
+        """Process ids of the workers."""
+        found = []
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += [int(pid) for pid in (task / "children").read_text().split()]
+        return found
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Sends the signal and waits; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@contextmanager
+def running_server(data_folder: Path, *arguments: str) -> Iterator[RunningServer]:
+    """A server on a free port, without workers unless told otherwise; stopped at the end of the block."""
+    log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        line = _read_line(process.stdout)
+        assert line.startswith("openprofiles listens on http://"), f"{line!r}\n{log_path.read_text()}"
+        yield RunningServer(process, line.split()[-1], data_folder, log_path)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stdout.close()
+
+
+def wait_until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
+    """Asks every 20 ms until it holds; fails the test when it does not in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {timeout_seconds} s in vain until {what}"
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and has not ended (a zombie has)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _read_line(stream: IO[str]) -> str:
+    lines: queue.Queue[str] = queue.Queue()
+    threading.Thread(target=lambda: lines.put(stream.readline()), daemon=True).start()
+    return lines.get(timeout=START_TIMEOUT_SECONDS)

@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from acceptance.running import command, environment, run_command, running_server
+from openprofiles.cli.main import openprofiles
+from openprofiles.cli.options import Size, settings_to_arguments
+from openprofiles.cli.serve import serve
+from openprofiles.settings import Settings
+from openprofiles.store.migrations import NEWEST_REVISION
+
+
+def invoke(*arguments: str | Path, **variables: str) -> Result:
+    cleared: dict[str, str | None] = {name: None for name in os.environ if name.startswith("OPENPROFILES_")}
+    return CliRunner().invoke(openprofiles, [*map(str, arguments)], env=cleared | variables)
+
+
+def commands(group: click.Group, *path: str) -> list[tuple[str, ...]]:
+    found = []
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found.append((*path, name))
+        if isinstance(command, click.Group):
+            found += commands(command, *path, name)
+    return found
+
+
+# Help and wrong arguments
+
+
+def test_every_command_is_there() -> None:
+    assert {("serve",), ("worker",), ("env",), ("migrate",), ("version",)} <= set(commands(openprofiles))
+    assert {("credentials", name) for name in ("create", "list", "revoke")} <= set(commands(openprofiles))
+
+
+@pytest.mark.parametrize("path", commands(openprofiles), ids=" ".join)
+def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_each_setting(
+    path: tuple[str, ...],
+) -> None:
+    answer = invoke(*path, "--help")
+
+    assert answer.exit_code == 0
+    assert answer.output.startswith(f"Usage: openprofiles {' '.join(path)} ")
+    if path != ("credentials",):
+        assert "Example" in answer.output
+    if "--data" in answer.output:
+        flat = " ".join(answer.output.split())
+        assert "[env var: OPENPROFILES_DATA; default: openprofiles- data]" in flat or "OPENPROFILES_DATA" in flat
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "--port", "70000"], "The port 70000 is not between 0 and 65535."),
+        (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
+        (["serve", "--max-upload-size", "lots"], "'lots' is no size."),
+        (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
+        (["migrate", "--store", "postgresql://db/x"], "a URL of the kind 'postgresql'"),
+        (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
+        (["credentials", "create"], "Missing option '--name'"),
+        (["credentials", "revoke"], "Missing argument 'ACCESS_KEY_ID'"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_wrong_arguments_are_told_in_one_sentence_with_status_2(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    answer = invoke(*arguments, OPENPROFILES_DATA=str(tmp_path / "data"))
+
+    assert answer.exit_code == 2
+    assert message in answer.stderr
+    assert "Traceback" not in answer.output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("0", 0), ("1000", 1000), ("400MB", 400_000_000), ("10GiB", 10 * 2**30), ("2 gb", 2 * 10**9), ("5KiB", 5120)],
+)
+def test_sizes_are_bytes_or_whole_numbers_of_a_unit(text: str, size_bytes: int) -> None:
+    assert Size()(text) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5GB", "GB", "1TB", "1B", "١", "0x10"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        Size()(text)
+
+
+def test_a_worker_gets_the_settings_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("data_folder", "store", "compat", "memory_limit_bytes", "log_format")
+    settings = Settings(
+        data_folder=Path("/srv/my data"),
+        store=Path("/srv/s.db"),
+        compat_strict=True,
+        memory_limit_bytes=123_000_000,
+        log_format="json",
+    )
+
+    arguments = settings_to_arguments(settings, *names)
+
+    assert arguments == [
+        "--data=/srv/my data",
+        "--store=/srv/s.db",
+        "--compat=strict",
+        "--memory-limit=123000000",
+        "--log-format=json",
+    ]
+    assert settings_to_arguments(Settings(), "store", "compat") == ["--compat=generous"]
+
+
+def test_every_setting_of_serve_has_a_variable_of_its_own() -> None:
+    variables = [option.envvar for option in serve.params if isinstance(option, click.Option) and option.name != "help"]
+
+    assert len(set(variables)) == len(variables)
+    assert all(str(variable).startswith("OPENPROFILES_") for variable in variables)
+
+
+# Credentials
+
+
+def test_a_credential_is_made_listed_and_revoked(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    made = invoke(
+        "credentials", "create", "--data", data, "--name", "reports", "--action", "profile:Get*", "--action",
+        "profile:SearchProfiles", "--domain", "sales-*", "--requests-per-second", "2.5", "--output", "json",
+    )  # fmt: skip
+    new = json.loads(made.stdout)
+
+    listed = json.loads(invoke("credentials", "list", "--data", data, "--output", "json").stdout)
+    revoked = invoke("credentials", "revoke", "--data", data, new["access_key_id"])
+    text = invoke("credentials", "list", "--data", data).stdout
+
+    administrator, reports = listed
+    assert (administrator["name"], administrator["actions"]) == ("administrator", ["*"])
+    assert reports["access_key_id"] == new["access_key_id"]
+    assert reports["actions"] == ["profile:Get*", "profile:SearchProfiles"]
+    assert reports["domains"] == ["sales-*"]
+    assert reports["requests_per_second"] == 2.5
+    assert reports["revoked_at"] is None
+    assert revoked.exit_code == 0
+    assert f"{new['access_key_id']}  reports  REVOKED " in text
+    assert "may do profile:Get*, profile:SearchProfiles on sales-*, 2.5 requests per second" in text
+    assert new["secret_access_key"] not in text
+    assert new["secret_access_key"] not in json.dumps(listed)
+
+
+def test_a_credential_made_for_people_shows_both_keys(tmp_path: Path) -> None:
+    answer = invoke("credentials", "create", "--data", tmp_path / "data", "--name", "me")
+
+    first, second = answer.stdout.splitlines()
+    assert first.startswith("Access key id:     OP")
+    assert second.startswith("Secret access key: ")
+    assert "not shown again" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "a", "--action", "profile:GetUploadJobs"], "'profile:GetUploadJobs' matches no operation"),
+        (["--name", "a", "--action", "GetDomain"], "'GetDomain' is no action"),
+        (["--name", "a", "--domain", "a b"], "'a b' is no domain"),
+        (["--name", " "], "1 to 128 characters"),
+        (["--name", "a", "--requests-per-second", "0"], "more than 0"),
+    ],
+)
+def test_a_credential_that_could_not_work_is_refused(tmp_path: Path, arguments: list[str], message: str) -> None:
+    answer = invoke("credentials", "create", "--data", tmp_path / "data", *arguments)
+
+    listed = json.loads(invoke("credentials", "list", "--data", tmp_path / "data", "--output", "json").stdout)
+    assert answer.exit_code == 2
+    assert message in answer.stderr
+    assert [each["name"] for each in listed] == ["administrator"]
+
+
+def test_revoking_an_unknown_credential_says_how_to_find_the_right_one(tmp_path: Path) -> None:
+    answer = invoke("credentials", "revoke", "--data", tmp_path / "data", "OPX")
+
+    assert answer.exit_code == 1
+    assert answer.stderr == (
+        "Error: There is no credential 'OPX'. See the access key ids with: openprofiles credentials list\n"
+    )
+
+
+# env
+
+
+def test_env_is_all_that_the_aws_cli_needs(tmp_path: Path) -> None:
+    data = tmp_path / "my data's"
+    script = (
+        f'eval "$({" ".join(f"{each!r}" for each in command("env", "--data"))} "$DATA")" && '
+        f"{str(Path(sys.executable).with_name('aws'))!r} customer-profiles list-domains --query 'Items[].DomainName'"
+    )
+    variables = {
+        "AWS_SESSION_TOKEN": "stale",
+        "AWS_PROFILE": "nobody",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "HOME": str(tmp_path),
+        "DATA": str(data),
+    }
+    with running_server(data) as server:
+        server.client().create_domain(DomainName="demo", DefaultExpirationDays=30)
+
+        answer = subprocess.run(  # noqa: S602  (a shell is what it is for)
+            script, shell=True, env=environment(**variables), capture_output=True, text=True, timeout=60
+        )
+
+    assert answer.stderr == ""
+    assert json.loads(answer.stdout) == ["demo"]
+
+
+def test_env_sets_and_unsets_what_it_promises(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", "--workers", "0", "--region", "eu-central-1") as server:
+        answer = run_command("env", "--data", tmp_path / "data", NO_PROXY="a.example, b.example", no_proxy="c.example")
+        access_key_id, secret = server.admin()
+
+    assert answer.returncode == 0
+    assert answer.stdout.splitlines() == [
+        f"export AWS_ENDPOINT_URL_CUSTOMER_PROFILES={server.url}",
+        f"export AWS_ACCESS_KEY_ID={access_key_id}",
+        f"export AWS_SECRET_ACCESS_KEY={secret}",
+        "export AWS_REGION=eu-central-1",
+        "export AWS_DEFAULT_REGION=eu-central-1",
+        "export NO_PROXY=a.example,b.example,c.example,127.0.0.1",
+        "export no_proxy=a.example,b.example,c.example,127.0.0.1",
+        "unset AWS_SESSION_TOKEN AWS_PROFILE AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ]
+
+
+def test_env_without_a_server_prints_nothing_and_says_how_to_start_one(tmp_path: Path) -> None:
+    answer = run_command("env", "--data", tmp_path / "data")
+
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr == (
+        f"Error: No server is running on the data folder {tmp_path / 'data'}. "
+        f"Start one with: openprofiles serve --data {tmp_path / 'data'}\n"
+    )
+
+
+def test_env_is_not_misled_by_the_address_of_a_killed_server(tmp_path: Path) -> None:
+    with running_server(tmp_path / "killed") as server:
+        server.process.kill()
+        server.process.wait()
+        refused = run_command("env", "--data", tmp_path / "killed")
+    with running_server(tmp_path / "other") as other:
+        # By now another server listens there.
+        document = json.loads((tmp_path / "killed" / "endpoint.json").read_bytes())
+        (tmp_path / "killed" / "endpoint.json").write_text(json.dumps(document | {"url": other.url}))
+        misled = run_command("env", "--data", tmp_path / "killed")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (misled.returncode, misled.stdout) == (1, "")
+
+
+# The rest
+
+
+def test_migrate_makes_the_store_and_prints_its_revision(tmp_path: Path) -> None:
+    store = tmp_path / "elsewhere" / "my.db"
+
+    answer = invoke("migrate", "--data", tmp_path / "data", "--store", f"sqlite:///{store}")
+
+    assert answer.exit_code == 0
+    assert answer.output == f"The store {store} has revision {NEWEST_REVISION}.\n"
+    assert store.exists()
+
+
+def test_a_setting_comes_from_its_variable_unless_the_option_is_given(tmp_path: Path) -> None:
+    variables = {"OPENPROFILES_DATA": str(tmp_path / "variable")}
+
+    by_variable = invoke("migrate", **variables)
+    by_option = invoke("migrate", "--data", tmp_path / "option", **variables)
+
+    assert str(tmp_path / "variable" / "openprofiles.db") in by_variable.output
+    assert str(tmp_path / "option" / "openprofiles.db") in by_option.output
+
+
+def test_version_names_the_program_and_its_databases() -> None:
+    answer = invoke("version")
+
+    assert answer.exit_code == 0
+    assert answer.output.startswith("openprofiles ")
+    assert "SQLite 3." in answer.output
+    assert "DuckDB " in answer.output
+
+
+def test_files_are_for_their_owner_whatever_the_umask_of_the_shell(tmp_path: Path) -> None:
+    shell = shutil.which("sh")
+    assert shell is not None
+
+    answer = subprocess.run(
+        [shell, "-c", 'umask 000 && exec "$@"', "sh", *command("migrate", "--data", tmp_path / "data")],
+        env=environment(),
+        timeout=60,
+    )
+
+    modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in (tmp_path / "data").iterdir()}
+    assert answer.returncode == 0
+    assert modes.pop("uploads") == modes.pop("scratch") == 0o700
+    assert set(modes.values()) == {0o600}

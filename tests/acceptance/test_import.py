@@ -1,0 +1,442 @@
+"""``openprofiles import`` as a user runs it: the real program, its store, its loader, and a server."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from acceptance.running import command, environment, run_command, running_server
+from openprofiles.cli.main import openprofiles
+from openprofiles.clock import utc_now
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles.domains import create_domain, get_domain
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs
+from openprofiles.uploads.receive import receive_local
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
+
+FAULTY = b"""Email,First Name,Phone,Tier,
+ada@example.com,Ada,212-555-0101,gold,
+,Nobody,,,
+bob@example.com,Bob,,,
+ADA@example.com,,(212) 555-0102,,
+carl@example.com,"Ca"rl,,,
+"""
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def import_json(*arguments: str | Path, **variables: str) -> tuple[int, dict[str, Any]]:
+    answer = run_command("import", *arguments, "--output", "json", **variables)
+    assert answer.stderr == ""
+    return answer.returncode, json.loads(answer.stdout)
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
+
+
+def list_jobs(data: Path) -> list[UploadJob]:
+    store = open_store(Settings(data_folder=data))
+    try:
+        return jobs.list_jobs(store, get_domain(store, "demo"), max_results=None, next_token=None).items
+    finally:
+        store.close()
+
+
+def start_job(data: Path, content: bytes) -> str:
+    """A job of the domain demo that was started and that nobody runs, as one that was interrupted."""
+    settings = Settings(data_folder=data)
+    store = open_store(settings)
+    try:
+        key = load_master_key(settings)
+        domain = create_domain(
+            store, "demo", default_expiration_days=30, config={}, tags={}, phone_region="US", now=utc_now()
+        )
+        job = jobs.create_job(
+            store,
+            key,
+            domain,
+            display_name="interrupted",
+            fields={"Email": {"Source": "_source.Email", "Target": "_profile.EmailAddress"}},
+            unique_key="Email",
+            data_expiry_days=None,
+            strict=False,
+            now=utc_now(),
+        )
+        path = write(data / "interrupted.csv", content)
+        with path.open("rb") as file:
+            receive_local(store, key, settings.uploads_folder, job, file, lambda _: None)
+        jobs.start_job(store, domain, job.job_id, now=utc_now())
+        return job.job_id
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://localhost:99999", "ftp://example.com", "http://"])
+def test_an_address_that_is_none_is_refused_in_a_sentence(tmp_path: Path, url: str) -> None:
+    file = write(tmp_path / "customers.csv", b"Email\nada@example.com\n")
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Email", "--endpoint-url", url)
+
+    assert answer.returncode == 2
+    assert f"--endpoint-url {url} is not an address like" in answer.stderr
+
+
+# On the store directly
+
+
+def test_the_failed_rows_of_an_earlier_load_are_gone_when_the_mended_file_loads_whole(tmp_path: Path) -> None:
+    options = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    file = write(tmp_path / "customers.csv", b"Email,Name\nada@example.com,Ada\n,Bo\n")
+    failed_rows = tmp_path / "customers.failed-rows.csv"
+    assert run_command("import", file, *options).returncode == 1
+    assert failed_rows.exists()
+
+    write(file, b"Email,Name\nada@example.com,Ada\nbo@example.com,Bo\n")
+    answer = run_command("import", file, *options)
+
+    assert answer.returncode == 0
+    assert not failed_rows.exists()
+
+
+def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None:
+    file = write(tmp_path / "customers.csv", FAULTY)
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+
+    expiry = datetime.now(UTC).date() + timedelta(days=1098)
+    lines = answer.stdout.splitlines()
+    assert lines[:-2] == [
+        "Created the domain demo. Its profiles expire after 1098 days without a change.",
+        f"Loading {file} into the domain demo:",
+        "  Email       ->  EmailAddress  (unique key)",
+        "  First Name  ->  FirstName",
+        "  Phone       ->  PhoneNumber",
+        "  Tier        ->  Attributes.Tier",
+        "  column 5 '' is not loaded: it has no name in the header",
+        f"The profiles of this import expire on {expiry} (1098 days), if none touches them later.",
+    ]
+    assert lines[-2].startswith("2 created, 1 updated, 2 failed in ")
+    assert lines[-1] == f"The failed rows and their reasons are in {tmp_path / 'customers.failed-rows.csv'}"
+    assert answer.returncode == 1
+    assert "Reading: " in answer.stderr
+    header, *rows = read_csv(tmp_path / "customers.failed-rows.csv")
+    assert header == ["record", "line", "column", "code", "message", "Email", "First Name", "Phone", "Tier", ""]
+    assert [row[:4] for row in rows] == [["2", "3", "Email", "MISSING_UNIQUE_KEY"], ["5", "6", "", "MALFORMED_QUOTES"]]
+    assert rows[0][5:] == ["", "Nobody", "", "", ""]
+    assert rows[1][5:] == ['carl@example.com,"Ca"rl,,,']
+
+
+def test_the_example_is_loaded_as_the_readme_says(tmp_path: Path) -> None:
+    status, told = import_json(
+        EXAMPLE, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data",
+        "--failed-rows", tmp_path / "failed.csv",
+    )  # fmt: skip
+
+    assert status == 1
+    assert (told["created"], told["updated"], told["failed"]) == (2900, 100, 7)
+    assert told["failed_rows_file"] == str(tmp_path / "failed.csv")
+    assert [row[3] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
+        "MISSING_UNIQUE_KEY",
+        "MISSING_UNIQUE_KEY",
+        "TOO_MANY_CELLS",
+        "VALUE_TOO_LONG",
+        "MALFORMED_QUOTES",
+        "INVALID_UTF8",
+        "MISSING_UNIQUE_KEY",
+    ]
+
+
+def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"\xef\xbb\xbfLogin,Tier\nada@example.com,gold\nbob@example.com,\n")
+    arguments: list[str | Path] = [
+        file, "--domain", "demo", "--unique-key", "_profile.EmailAddress", "--map", "Login=EmailAddress",
+        "--map", "Tier=", "--data-expiry", "30", "--display-name", "spring", "--data", tmp_path / "data",
+    ]  # fmt: skip
+
+    first_status, first = import_json(*arguments)
+    second_status, second = import_json(*arguments)
+
+    assert (first_status, second_status) == (0, 0)
+    assert first | {"job_id": None, "seconds": None} == {
+        "domain": "demo",
+        "domain_created": True,
+        "job_id": None,
+        "status": "SUCCEEDED",
+        "message": None,
+        "created": 2,
+        "updated": 0,
+        "failed": 0,
+        "seconds": None,
+        "data_expiry_days": 30,
+        "expires_on": str(datetime.now(UTC).date() + timedelta(days=30)),
+        "unique_key": "Login",
+        "mapping": {"Login": "EmailAddress"},
+        "failed_rows_file": None,
+    }
+    assert (second["domain_created"], second["created"], second["updated"]) == (False, 0, 2)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.csv"]
+    assert [(job.job_id, job.display_name, job.data_expiry_days) for job in list_jobs(tmp_path / "data")] == [
+        (second["job_id"], "spring", 30),
+        (first["job_id"], "spring", 30),
+    ]
+    # The loader has removed what it needed.
+    assert [*(tmp_path / "data" / "uploads").iterdir(), *(tmp_path / "data" / "scratch").iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message", "failed_count"),
+    [
+        (
+            b'Email,Note\na@example.com,"x\nb@example.com,y\n',
+            "The double quote that opens a value on line 2 is never",
+            0,
+        ),
+        (b"Email\n", "The file has a header and no rows.", 0),
+        (b"Email,Note\n,x\n,y\n", "All 2 rows failed.", 2),
+    ],
+)
+def test_a_job_that_fails_ends_with_2_and_says_why(
+    tmp_path: Path, content: bytes, message: str, failed_count: int
+) -> None:
+    file = write(tmp_path / "a.csv", content)
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+
+    assert answer.returncode == 2
+    assert message in answer.stderr
+    assert (tmp_path / "a.failed-rows.csv").exists() == (failed_count > 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.csv"], "The file missing.csv cannot be read: No such file or directory."),
+        (["."], "cannot be read: Is a directory"),
+        (["/dev/null"], "/dev/null is no regular file"),
+        (
+            ["a.csv", "--unique-key", "Mail"],
+            "The unique key 'Mail' is no column of the file. Its columns are: 'Email', ",
+        ),
+        (["a.csv", "--map", "Tier"], "--map 'Tier' is not of the form COLUMN=TARGET"),
+        (["a.csv", "--map", "Tear=Attributes.x"], "The column 'Tear' is not in the header of the file"),
+        (["a.csv", "--map", "Tier=Tier"], "Field Tier: Target is no field of the standard profile"),
+        (
+            ["a.csv", "--map", "Tier=EmailAddress", "--map", "Email=EmailAddress"],
+            "Fields Email and Tier have the same Target",
+        ),
+        (["a.csv", "--map", "Tier=", "--map", "Tier=City"], "--map is given twice for the column 'Tier'"),
+        (["a.csv", "--domain", "my domain"], "'my domain' is no name of a domain"),
+        (["a.csv", "--data-expiry", "1099"], "1099 is not in the range 1<=x<=1098"),
+        (["a.csv", "--failed-rows", "a.csv"], "--failed-rows names the file to load itself"),
+        (["latin.csv"], "The header on line 1 is not UTF-8"),
+        (["empty.csv"], "The file is empty"),
+    ],
+)
+def test_what_cannot_work_is_told_with_status_2_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.csv", FAULTY)
+    write(tmp_path / "latin.csv", b"Email,Pr\xe9nom\n")
+    write(tmp_path / "empty.csv", b"")
+    given = ["--domain", "demo", "--unique-key", "Email", *arguments]
+
+    answer = CliRunner().invoke(openprofiles, ["import", *given], env={"OPENPROFILES_DATA": str(tmp_path / "data")})
+
+    assert answer.exit_code == 2
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_header_may_hold_an_equals_sign(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,a=b\nada@example.com,x\n")
+
+    status, told = import_json(
+        file, "--domain", "demo", "--unique-key", "Email", "--map", "a=b=Attributes.ab", "--data", tmp_path / "data"
+    )
+
+    assert (status, told["mapping"]) == (0, {"Email": "EmailAddress", "a=b": "Attributes.ab"})
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_the_result(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+
+    answer = run_command(
+        "import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data",
+        "--failed-rows", tmp_path / "missing" / "failed.csv",
+    )  # fmt: skip
+
+    assert answer.returncode == 1
+    assert "2 created, 1 updated, 2 failed in " in answer.stdout
+    assert "The 2 failed rows cannot be written to " in answer.stderr
+
+
+def test_a_job_that_was_interrupted_is_ended_first(tmp_path: Path) -> None:
+    interrupted = start_job(tmp_path / "data", b"Email\nada@example.com\n")
+    file = write(tmp_path / "a.csv", b"Email\nADA@example.com\nbob@example.com\n")
+
+    status, told = import_json(file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+
+    assert (status, told["created"], told["updated"]) == (0, 1, 1)
+    assert {job.job_id: job.status for job in list_jobs(tmp_path / "data")} == {
+        interrupted: "SUCCEEDED",
+        told["job_id"]: "SUCCEEDED",
+    }
+
+
+# Ctrl-C
+
+
+def interrupted_import(tmp_path: Path, *, times: int) -> tuple[int, str]:
+    """Presses Ctrl-C in the terminal of an import that reads its file; exit status and standard error."""
+    rows = "".join(f"user{number}@example.com,{'x' * 100}\n" for number in range(400_000))
+    file = write(tmp_path / "big.csv", f"Email,Note\n{rows}".encode())
+    process = subprocess.Popen(
+        command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A terminal sends Ctrl-C to the whole group, hence to the loader too.
+        start_new_session=True,
+    )
+    timer = threading.Timer(60, process.kill)
+    timer.start()
+    try:
+        assert process.stderr is not None
+        told = ""
+        for line in process.stderr:
+            told += line
+            if line.startswith("Reading") or (times > 1 and line.startswith("Stopping")):
+                os.killpg(process.pid, signal.SIGINT)
+        return process.wait(), told
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def test_ctrl_c_stops_the_job_and_waits_for_its_end(tmp_path: Path) -> None:
+    status, told = interrupted_import(tmp_path, times=1)
+
+    [job] = list_jobs(tmp_path / "data")
+    assert status == 130
+    assert job.status == "STOPPED"
+    assert "Stopping the job. Press Ctrl-C again to leave at once." in told
+    assert f"Upload job {job.job_id} was stopped. What was loaded before stays." in told
+    # Ctrl-C is not for the loader.
+    assert "loader_died" not in told
+    assert "Traceback" not in told
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_the_next_import_goes_on(tmp_path: Path) -> None:
+    status, told = interrupted_import(tmp_path, times=2)
+    [job] = list_jobs(tmp_path / "data")
+    file = write(tmp_path / "a.csv", b"Email\nada@example.com\n")
+
+    next_status, _ = import_json(file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+
+    assert (status, next_status) == (130, 0)
+    assert told.endswith("Interrupted.\n")
+    assert job.stop_requested_at is not None
+    assert {each.job_id: each.status for each in list_jobs(tmp_path / "data")}[job.job_id] == "STOPPED"
+
+
+# With a server
+
+
+def test_a_server_on_the_same_data_folder_does_no_harm(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    with running_server(tmp_path / "data", "--workers", "1") as server:
+        status, told = import_json(file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+        found = server.client().search_profiles(DomainName="demo", KeyName="_email", Values=["ada@example.com"])
+
+    assert (status, told["created"], told["updated"], told["failed"]) == (1, 2, 1, 2)
+    assert [(each["FirstName"], each["PhoneNumber"]) for each in found["Items"]] == [("Ada", "(212) 555-0102")]
+
+
+def test_through_a_server_the_same_command_does_the_same(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    arguments: list[str | Path] = [file, "--domain", "demo", "--unique-key", "Email"]
+    with running_server(tmp_path / "data", "--workers", "1") as server:
+        access_key_id, secret = server.admin()
+        variables = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
+        there_status, there = import_json(
+            *arguments, "--endpoint-url", server.url, "--failed-rows", tmp_path / "there.csv", **variables
+        )
+        job = server.client().get_upload_job(DomainName="demo", JobId=there["job_id"])
+    here_status, here = import_json(*arguments, "--data", tmp_path / "other", "--failed-rows", tmp_path / "here.csv")
+
+    different = {"job_id": None, "seconds": None, "failed_rows_file": None}
+    assert (there_status, there | different) == (here_status, here | different)
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert (job["DisplayName"], job["DataExpiry"], job["UniqueKey"]) == ("a.csv", 1098, "Email")
+    assert job["Fields"]["Phone"] == {
+        "Source": "_source.Phone",
+        "Target": "_profile.PhoneNumber",
+        "ContentType": "PHONE_NUMBER",
+    }
+
+
+def test_what_a_server_refuses_is_told_in_a_sentence_with_status_2(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    with running_server(tmp_path / "data", "--workers", "0", "--compat", "strict") as server:
+        access_key_id, secret = server.admin()
+        keys = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
+        arguments: list[str | Path] = [
+            "import",
+            file,
+            "--domain",
+            "demo",
+            "--unique-key",
+            "Email",
+            "--endpoint-url",
+            server.url,
+        ]
+        too_long = run_command(*arguments, **keys)
+        wrong_key = run_command(*arguments, **(keys | {"AWS_SECRET_ACCESS_KEY": "wrong"}))
+        no_key = run_command(*arguments, NO_PROXY="127.0.0.1", HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true")
+
+    assert (too_long.returncode, wrong_key.returncode, no_key.returncode) == (2, 2, 2)
+    assert "DataExpiry is 1098 days; AWS takes at most 90" in too_long.stderr
+    assert "The server refused GetDomain: " in wrong_key.stderr
+    assert 'No credentials were found. On the server\'s machine use: eval "$(openprofiles env)"' in no_key.stderr
+
+
+def test_without_the_client_packages_it_says_how_to_install_them(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    program = "import sys; sys.modules['boto3'] = None; from openprofiles.cli.main import main; main()"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", program, "import", file, "--domain", "demo", "--unique-key", "Email",
+         "--endpoint-url", "http://127.0.0.1:9"],
+        env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+
+    assert answer.returncode == 2
+    assert answer.stderr == (
+        "Error: --endpoint-url needs the Python package boto3. Install it with: pip install 'openprofiles[client]'\n"
+    )
