@@ -1,0 +1,81 @@
+"""The pages of the manual agree with the program, and with each other."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from openprofiles.clock import utc_now
+from openprofiles.profiles.domains import create_domain, get_domain
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.uploads.faults import CODES
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def load_script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_the_command_line_is_what_help_prints() -> None:
+    made = load_script("make_cli_page").make_cli_page()
+
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == made, "run: make example"
+
+
+def test_the_example_file_is_what_its_script_makes() -> None:
+    made = load_script("make_example").make_example()
+
+    assert (ROOT / "examples" / "customers.csv").read_bytes() == made, "run: make example"
+
+
+def test_the_page_on_files_has_every_code_of_a_failed_row_and_no_other() -> None:
+    page = (ROOT / "docs" / "csv-files.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"^\| `([A-Z_0-9]+)` \|", page, re.MULTILINE) == list(CODES)
+
+
+def test_the_backup_of_the_manual_is_a_store_that_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    found = re.search(r'^python -c "(import pysqlite3.*)"$', page, re.MULTILINE)
+    assert found is not None
+    code = found[1].replace('\\"', '"').replace("/var/lib/openprofiles", str(tmp_path / "data"))
+    (tmp_path / "restored").mkdir(mode=0o700)
+    store = open_store(Settings(data_folder=tmp_path / "data"))
+    domain = create_domain(
+        store, "demo", default_expiration_days=30, config={}, tags={}, phone_region="US", now=utc_now()
+    )
+
+    # While the store is open, and what was written last is in its write-ahead log.
+    subprocess.run([sys.executable, "-c", code.replace("/backup", str(tmp_path / "restored"))], check=True)
+
+    store.close()
+    shutil.copy(tmp_path / "data" / "master.key", tmp_path / "restored")
+    restored = open_store(Settings(data_folder=tmp_path / "restored"))
+    assert get_domain(restored, "demo") == domain
+    restored.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_to_files_that_are_there(page: Path) -> None:
+    links = [link.partition("#")[0] for link in _LINK.findall(page.read_text(encoding="utf-8"))]
+
+    missing = [link for link in links if link and "://" not in link and not (page.parent / link).exists()]
+
+    assert missing == []
