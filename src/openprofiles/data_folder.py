@@ -39,9 +39,10 @@ def prepare_data_folder(settings: Settings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(folder.stat().st_mode) & 0o077:
             _make_private(folder)
+        # First: a store elsewhere has its uploads and scratch beside it.
+        settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in (settings.uploads_folder, settings.scratch_folder):
             part.mkdir(mode=0o700, exist_ok=True)
-        settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
             f"The data folder {folder} cannot be used: {error.strerror}. Name another with --data."
