@@ -27,7 +27,8 @@ from typing import Any
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings
-from openprofiles.store.sqlite_bulk import ChunkState, Lease, LeaseLost, SqliteBulkStore
+from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost
 from openprofiles.uploads import chunks, load, records
 
 BEFORE = "before"

@@ -24,7 +24,8 @@ from load.test_oracle import EXAMPLES, Scenario, check, entangled_scenarios, sce
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
-from openprofiles.store.upload_jobs import MAX_FAILED_ATTEMPTS, UploadJob
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.jobs import stop_job
 from openprofiles.worker.main import Worker
 

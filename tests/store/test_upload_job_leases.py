@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 from openprofiles.profiles.domains import create_domain
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.connections import Store
-from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

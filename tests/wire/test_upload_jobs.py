@@ -45,7 +45,8 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import failed_row
-from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import receive
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.jobs import client_token

@@ -21,7 +21,8 @@ from openprofiles.profiles.domains import create_domain, get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
-from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.faults import sentence_for
 from openprofiles.uploads.receive import Refused, receive_local

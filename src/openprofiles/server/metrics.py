@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import openprofiles
-from openprofiles.store.upload_jobs import UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

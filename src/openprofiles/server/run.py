@@ -29,7 +29,7 @@ from openprofiles.server.supervise import Supervisor
 from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.open import open_store
 from openprofiles.store.statistics import count_jobs_by_status
-from openprofiles.store.upload_jobs import UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 logger = structlog.get_logger("openprofiles.server")
 

@@ -20,8 +20,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 from openprofiles.errors import Busy, StorageFull
+from openprofiles.store.sqlite_version import require_safe_sqlite
 
-OLDEST_SAFE_VERSION = (3, 51, 3)
 SQLITE_VERSION: str = sqlite.sqlite_version
 
 # A load holds the lock for about 0.1 s at a time. SQLite's own busy handler backs off so far that a writer
@@ -38,11 +38,7 @@ class SqliteStore:
     """
 
     def __init__(self, path: Path) -> None:
-        if sqlite.sqlite_version_info < OLDEST_SAFE_VERSION:
-            raise RuntimeError(
-                f"SQLite {sqlite.sqlite_version} is too old: versions before 3.51.3 can damage a database that several "
-                "processes write. Install a newer pysqlite3."
-            )
+        require_safe_sqlite(SQLITE_VERSION, "pysqlite3")
         self.path = path
         self.engine = _engine(path)
 

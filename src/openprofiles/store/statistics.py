@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.tables import upload_job
-from openprofiles.store.upload_jobs import UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:

@@ -8,31 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.tables import domain, failed_row, upload_job
-
-
-class UploadJobStatus(StrEnum):
-    """The states of the service model. The last four are final."""
-
-    CREATED = "CREATED"
-    IN_PROGRESS = "IN_PROGRESS"
-    SUCCEEDED = "SUCCEEDED"
-    PARTIALLY_SUCCEEDED = "PARTIALLY_SUCCEEDED"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
-
-
-VALIDATION_FAILURE = "VALIDATION_FAILURE"
-INTERNAL_FAILURE = "INTERNAL_FAILURE"
-
-# Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.
-MAX_FAILED_ATTEMPTS = 3
+from openprofiles.store.upload_job_states import UploadJobStatus
 
 
 @dataclass(frozen=True, slots=True)

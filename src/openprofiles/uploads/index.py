@@ -16,7 +16,8 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.store.sqlite_bulk import LeasedJob, SqliteBulkStore
+from openprofiles.store.sqlite_bulk import SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule
 from openprofiles.uploads.merge import Load, column_of, folded_values_sql, stored_value

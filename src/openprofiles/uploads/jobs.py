@@ -23,7 +23,8 @@ from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
-from openprofiles.store.upload_jobs import FailedRow, UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import FailedRow, UploadJob
 from openprofiles.uploads.mapping import read_mapping
 
 DEFAULT_DATA_EXPIRY_DAYS = 14

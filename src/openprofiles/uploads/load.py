@@ -24,8 +24,9 @@ from pathlib import Path
 from openprofiles.clock import Clock
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.store.sqlite_bulk import LeasedJob, SqliteBulkStore
-from openprofiles.store.upload_jobs import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.store.sqlite_bulk import SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import LeasedJob
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, build_field_index, write_keys

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from openprofiles.clock import Clock, to_milliseconds
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
-from openprofiles.store.sqlite_bulk import ChunkState, LeasedJob, SqliteBulkStore
+from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import KeyRule, key_rules
 from openprofiles.uploads.mapping import MappedField, UploadMapping

@@ -30,7 +30,8 @@ import pyarrow as pa
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
-from openprofiles.store.sqlite_bulk import LeasedJob, SqliteBulkStore
+from openprofiles.store.sqlite_bulk import SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.uploads import faults
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.scratch import Scratch

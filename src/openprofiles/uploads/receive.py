@@ -28,7 +28,8 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.master_key import MasterKey
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
-from openprofiles.store.upload_jobs import UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.encrypted_file import EncryptingWriter
 from openprofiles.uploads.jobs import CLIENT_TOKEN_BYTES, client_token
 

@@ -21,7 +21,8 @@ from openprofiles.clock import utc_now
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings
-from openprofiles.store.sqlite_bulk import Lease, LeaseLost, SqliteBulkStore
+from openprofiles.store.sqlite_bulk import SqliteBulkStore
+from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost
 from openprofiles.uploads.load import LoadFolders, run_load
 
 EXIT_ENDED = 0

@@ -30,7 +30,8 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.open import open_store
-from openprofiles.store.upload_jobs import INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJob, UploadJobStatus
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.load import GAVE_UP_MESSAGE
 from openprofiles.uploads.receive import remove_orphaned_files
 from openprofiles.uploads.scratch import remove_orphaned_scratch
