@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.profiles.normal_forms import (
+    _PLAIN,
     is_blank,
     normal_full_name,
     normal_key,
@@ -67,10 +69,37 @@ def test_python_and_sql_agree_on_which_code_points_are_blanks(duck: Any) -> None
 def test_python_and_sql_agree_on_full_names_with_every_code_point(duck: Any) -> None:
     texts = texts_with_every_code_point()
 
+    found = in_sql(duck, sql_normal_full_name("text", "null", "'Ada'"), texts)
+
+    differing = [text for text, key in zip(texts, found, strict=True) if key != normal_full_name(text, None, "Ada")]
+    assert differing == []
+
+
+def test_python_and_sql_agree_on_full_names_with_surplus_blanks(duck: Any) -> None:
+    texts = ["Ada  of", " Ada", "Ada\t", "\u00c9  \u00c9", "A\u00a0A", ""]
+
     found = in_sql(duck, sql_normal_full_name("text", "null", "'Of  Ada'"), texts)
 
-    differing = [text for text, key in zip(texts, found, strict=True) if key != normal_full_name(text, None, "Of  Ada")]
-    assert differing == []
+    assert found == [normal_full_name(text, None, "Of  Ada") for text in texts]
+
+
+def test_no_two_of_the_characters_that_sql_decides_alone_compose(duck: Any) -> None:
+    points = [chr(point) for point in range(1, 0x110000) if not 0xD800 <= point < 0xE000]
+    plain = in_sql(duck, f"regexp_full_match(text, '[{_PLAIN}]')", points)
+    joins_what_is_before = {
+        unicodedata.normalize("NFD", char)[-1] for char in points if len(unicodedata.normalize("NFD", char)) > 1
+    }
+
+    chosen = [char for char, is_plain in zip(points, plain, strict=True) if is_plain]
+
+    assert len(chosen) > 30_000
+    assert [char for char in chosen if unicodedata.combining(char) or char in joins_what_is_before] == []
+    assert [char for char in chosen if unicodedata.normalize("NFC", char) != char] == []
+
+
+@given(text=st.text(alphabet=st.sampled_from("aZ\u00c9\u0131\u03a3\u0416\u304b\u3099\u0301\uac00\u11a8 ."), max_size=6))
+def test_python_and_sql_agree_on_letters_beside_marks(duck: Any, text: str) -> None:
+    assert in_sql(duck, sql_normal_key("_email", "text", "US"), [text]) == [normal_key("_email", text, "US")]
 
 
 phone_like = st.text(alphabet="0123456789+ ().-x#", max_size=18)

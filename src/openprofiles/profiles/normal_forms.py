@@ -2,7 +2,7 @@
 
 Values are stored verbatim; keys are stored and compared in normal form. The definition here has two
 implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
-millions. The SQL decides only what is plain ASCII (or a plain North American phone number) and calls the
+millions. The SQL decides only what is plain (see ``_PLAIN``, or a plain North American phone number) and calls the
 Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them on all code points.
 
 Normalise nowhere else.
@@ -26,6 +26,18 @@ from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_
 ASCII_BLANKS = "\t\n\x0b\x0c\r "
 BLANKS = (
     ASCII_BLANKS + "\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+# Characters of which any text is composed already (NFC), and whose lower case is one such character, the same in DuckDB
+# as in Python; no blanks among them. Most names of Europe and East Asia are written in these: ASCII, Latin, Greek,
+# Cyrillic, kana, CJK ideographs, Hangul syllables. As in a character class of RE2.
+_PLAIN = "".join(
+    (
+        "!-~",
+        "\\x{a1}-\\x{12f}\\x{131}-\\x{24f}",
+        "\\x{388}-\\x{3f3}\\x{3f5}-\\x{481}\\x{48a}-\\x{52f}",
+        "\\x{3041}-\\x{3096}\\x{30a1}-\\x{30fa}\\x{4e00}-\\x{9fff}\\x{ac00}-\\x{d7a3}",
+    )
 )
 
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
@@ -130,28 +142,34 @@ def sql_normal_key(name: str, value: str, phone_region: str) -> str:
 def sql_normal_full_name(first: str, middle: str, last: str) -> str:
     """SQL (DuckDB): ``normal_full_name`` of three text expressions, each of which may be null."""
     joined = f"concat_ws(' ', nullif({first}, ''), nullif({middle}, ''), nullif({last}, ''))"
-    ascii_form = f"lower(trim(regexp_replace({joined}, '[ \\t\\n\\x0B\\f\\r]+', ' ', 'g')))"
     return (
-        f"nullif(case when strlen({joined}) = length({joined}) then {ascii_form} "
-        f"else openprofiles_normal_full_name({joined}) end, '')"
+        f"case when {joined} = '' then null "
+        f"when regexp_full_match({joined}, '[{_PLAIN}]+( [{_PLAIN}]+)*') then lower({joined}) "
+        f"else openprofiles_normal_full_name({joined}) end"
     )
 
 
 def _sql_normal_text(value: str) -> str:
-    # strlen counts bytes and length counts code points: equal means ASCII.
     return (
-        f"nullif(case when strlen({value}) = length({value}) then lower(trim({value}, {_sql_text(ASCII_BLANKS)})) "
-        f"else openprofiles_normal_text({value}) end, '')"
+        f"case when {value} is null then null "
+        f"when regexp_full_match({value}, '[{_PLAIN}]([ {_PLAIN}]*[{_PLAIN}])?') then lower({value}) "
+        f"else openprofiles_normal_text({value}) end"
     )
 
 
 def _sql_normal_phone(value: str, phone_region: str) -> str:
+    library = f"openprofiles_normal_phone({value})"
     if phone_region != "US":
-        return f"openprofiles_normal_phone({value})"
-    bare = f"translate(trim({value}, {_sql_text(ASCII_BLANKS)}), ' ().-', '')"
+        return f"case when {value} is null then null else {library} end"
+    gap = "[ ().-]*"
+    plain = f"{gap}(\\+?1)?{gap}[2-9][0-9]{{2}}{gap}[0-9]{{3}}{gap}[0-9]{{4}}{gap}"
+    bare = value
+    for char in " ().-":
+        # One function that takes several characters away needs twice the time of all of these.
+        bare = f"replace({bare}, '{char}', '')"
     return (
-        f"case when regexp_full_match({bare}, '(\\+?1)?[2-9][0-9]{{9}}') then '+1' || right({bare}, 10) "
-        f"else openprofiles_normal_phone({value}) end"
+        f"case when {value} is null then null "
+        f"when regexp_full_match({value}, '{plain}') then '+1' || right({bare}, 10) else {library} end"
     )
 
 

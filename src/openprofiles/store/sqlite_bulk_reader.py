@@ -74,6 +74,7 @@ class SqliteBulkReader:
     """One connection of one loader, for reading."""
 
     def __init__(self, path: Path, lease: Lease) -> None:
+        self._path = path
         self._lease = lease
         self._connection = adbc.connect(str(path), autocommit=True)
         self._cursor = self._connection.cursor()
@@ -87,6 +88,10 @@ class SqliteBulkReader:
     def close(self) -> None:
         self._cursor.close()
         self._connection.close()
+
+    def open_reader(self) -> SqliteBulkReader:
+        """Another connection, for reading in another thread. It sees what is committed."""
+        return SqliteBulkReader(self._path, self._lease)
 
     # Reading
 

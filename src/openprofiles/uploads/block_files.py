@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,11 +14,11 @@ _PROTOCOL = "openprofiles"
 
 
 class BlockFiles:
-    """One block of bytes at a time, readable by one DuckDB connection under a path."""
+    """Blocks of bytes, readable under a path by the connections of one DuckDB database, in several threads."""
 
     def __init__(self, connection: Any) -> None:
         self._file_system = _MemoryFileSystem()
-        self._number = 0
+        self._numbers = itertools.count(1)
         if connection.filesystem_is_registered(_PROTOCOL):
             connection.unregister_filesystem(_PROTOCOL)
         connection.register_filesystem(self._file_system)
@@ -26,8 +27,7 @@ class BlockFiles:
     def offer(self, data: bytes) -> Iterator[str]:
         """The path under which the bytes can be read inside the ``with`` block."""
         # A path of its own for each block: DuckDB may remember what it read under an earlier one.
-        self._number += 1
-        name = f"block-{self._number}"
+        name = f"block-{next(self._numbers)}"
         self._file_system.blocks[name] = data
         try:
             yield f"{_PROTOCOL}://{name}"

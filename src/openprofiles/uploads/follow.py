@@ -19,17 +19,15 @@ from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 from openprofiles.uploads import faults
 from openprofiles.uploads.chunks import ChunkSize
-from openprofiles.uploads.key_columns import NO_VALUE
+from openprofiles.uploads.key_columns import NO_VALUE, sql_keys
 from openprofiles.uploads.merge import (
     Load,
     changed_rows,
     check_stop,
-    count_records,
-    folded_values_sql,
     new_rows,
+    targets_with_values_sql,
 )
 from openprofiles.uploads.plan import fold_sql, group_values, read_ordered_records
-from openprofiles.uploads.scratch import sql_text
 
 FOLLOW = "follow"
 
@@ -117,35 +115,31 @@ def _place(load: Load) -> _Writes:
         "create or replace temp table chunk as select target, any_value(pid) as pid, count(*) as row_count "
         "from followed group by target"
     )
-    every = folded_values_sql(range(len(load.mapping.fields)), "s")
-    for name, condition in (("chunk_new", "pid is null"), ("chunk_matched", "pid is not null")):
-        scratch.run(
-            f"create or replace temp table {name} as select target, pid, row_count, {every} "
-            "from chunk join staged s on s.record = target left join folded_here folded using (target) "
-            f"where {condition}"
-        )
-    created = new_rows(load, load.clock(), "chunk_new")
-    changed_keys, changed = changed_rows(load, "chunk_matched")
+    every = scratch.table(targets_with_values_sql(load, "chunk", "folded_here"))
+    is_new = pa.compute.is_null(every["pid"])
+    new = every.filter(is_new).sort_by("target")
+    changed_keys, changed = changed_rows(load, every.filter(pa.compute.invert(is_new)).sort_by("pid"))
+    created = new_rows(load, new)
     failed = scratch.table(
         "select record, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
         "from placed join staged using (record) where holders > 1 order by record",
         [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
     )
-    updated_count = count_records(scratch, "chunk") - created.num_rows
-    return _Writes(failed, created, _keys_of_new(load), changed, changed_keys, updated_count)
+    updated_count = len(placed) - failed.num_rows - created.num_rows
+    return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count)
 
 
-def _keys_of_new(load: Load) -> pa.Table:
+def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
-    parts = []
-    for rule in load.key_rules:
-        keys = rule.sql_values(lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region)
-        parts.append(
-            f"select {sql_text(rule.name)} as name, unnest({keys}) as value, target + {load.pid_base} as pid "
-            "from chunk_new"
-        )
-    none = "select '' as name, '' as value, 0 as pid where false"
-    return load.scratch.table(f"select * from ({' union all '.join(parts) or none}) order by name, value, pid")
+    keys = sql_keys(
+        load.key_rules,
+        lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE,
+        load.job.phone_region,
+        "new_target",
+        f"target + {load.pid_base}",
+    )
+    load.cursor.put("new_target", targets)
+    return load.cursor.table(f"{keys} order by name, value, pid")
 
 
 @dataclass(slots=True)

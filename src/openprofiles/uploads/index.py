@@ -11,7 +11,7 @@ out only if they no longer do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 
 import pyarrow as pa
 
@@ -19,15 +19,18 @@ from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.sqlite_bulk import SqliteBulkStore
 from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.uploads.chunks import ChunkSize
-from openprofiles.uploads.key_columns import NO_VALUE, KeyRule
-from openprofiles.uploads.merge import Load, column_of, folded_values_sql, stored_value
+from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
+from openprofiles.uploads.made_ahead import made_ahead
+from openprofiles.uploads.merge import Load, column_of, stored_value
 from openprofiles.uploads.plan import read_ordered_records
-from openprofiles.uploads.scratch import Scratch, sql_text
+from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
 
 REMOVE = "unindex"
 ADD = "index"
 
 _ROWS_PER_READ = 50_000
+# As many as are written while the keys of the next name are sorted.
+_CHUNKS_AHEAD = 8
 _KEY_NAMES = ["name", "value", "pid"]
 
 
@@ -47,11 +50,14 @@ def write_keys(load: Load, created: str, phase: str | None, position: int) -> No
             f"where pid is null and target not in (select record from ordered) and ({created})"
         )
         scratch.mark_done("keys")
-    names = sorted(rule.name for rule in load.key_rules)
+    rules = sorted(load.key_rules, key=lambda rule: rule.name)
     if phase != ADD:
-        removals = (f"select value, pid from pending where added = 0 and name = {sql_text(name)}" for name in names)
-        _write(load, REMOVE, dict(zip(names, removals, strict=True)), position if phase == REMOVE else 0)
-    additions = {name: _added_keys_sql(load, name) for name in names}
+        removals = {
+            rule.name: f"select value, pid from pending where added = 0 and name = {sql_text(rule.name)}"
+            for rule in rules
+        }
+        _write(load, REMOVE, removals, position if phase == REMOVE else 0)
+    additions = {rule.name: _added_keys_sql(load, rule) for rule in rules}
     _write(load, ADD, additions, position if phase == ADD else 0)
 
 
@@ -77,7 +83,7 @@ def build_field_index(
         scratch.run(f"insert into field_value select {value}, pid from stored where {value} is not null")
     name = field_key_name(path)
     size = ChunkSize(10_000)
-    for rows in _sorted_chunks(scratch, "select value, pid from field_value", name, size):
+    for rows in _sorted_chunks(scratch.another(), "select value, pid from field_value", name, size):
         with store.chunk(), size.timed(rows.num_rows):
             # A profile may have changed between reading its value and now, so each is checked.
             rules = [KeyRule(name, (path,))]
@@ -101,17 +107,21 @@ def _read_pending_keys(load: Load) -> None:
         load.scratch.run("insert into pending select added, name, value, pid from read_pending")
 
 
-def _added_keys_sql(load: Load, name: str) -> str:
+def _added_keys_sql(load: Load, rule: KeyRule) -> str:
     """SQL for the keys of one name that go in: those of created profiles, and those that updates added."""
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
-    (rule,) = (rule for rule in load.key_rules if rule.name == name)
     used = [index for path, index in indexes.items() if path in rule.paths]
-    values = folded_values_sql(used, "s")
-    listed = rule.sql_values(lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region)
+    values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
+    created = (
+        f"(select s.record + {load.pid_base} as pid, {values} "
+        "from staged s semi join created c on c.target = s.record left join folded f on f.target = s.record)"
+    )
+    keys = sql_keys(
+        [rule], lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region, created
+    )
     return (
-        f"select unnest({listed}) as value, pid from (select target + {load.pid_base} as pid, {values} "
-        "from created join staged s on s.record = created.target left join folded using (target)) "
-        f"union all select value, pid from pending where added = 1 and name = {sql_text(name)}"
+        f"select value, pid from ({keys}) "
+        f"union all select value, pid from pending where added = 1 and name = {sql_text(rule.name)}"
     )
 
 
@@ -121,18 +131,30 @@ def _write(load: Load, phase: str, queries: Mapping[str, str], position: int) ->
     The order is total and what the queries read no longer changes, so a loader that takes this up counts the same.
     """
     size = ChunkSize(20_000)
-    done = 0
-    for name, query in queries.items():
-        skipped = 0
-        if position > done:
-            skipped = min(position - done, int(load.scratch.value(f"select count(*) from ({query})")))
-            done += skipped
-        for rows in _sorted_chunks(load.scratch, query, name, size, skipped):
+    done = position
+    with (
+        load.in_another_thread() as ahead,
+        made_ahead(_chunks_of_all(ahead.cursor, queries, size, position), _CHUNKS_AHEAD) as chunks,
+    ):
+        for rows in chunks:
             done += rows.num_rows
             with load.store.chunk() as state, size.timed(rows.num_rows):
                 if not state.domain_deleted:
                     _write_chunk(load, phase, rows, has_changed=state.key_version != load.key_version)
                 load.store.record_progress(phase=phase, position=done)
+
+
+def _chunks_of_all(
+    cursor: ScratchCursor, queries: Mapping[str, str], size: ChunkSize, position: int
+) -> Generator[pa.Table, None, None]:
+    """The keys of each name in turn, without the first ``position`` of all."""
+    skip = position
+    for name, query in queries.items():
+        skipped = 0
+        if skip:
+            skipped = min(skip, int(cursor.value(f"select count(*) from ({query})")))
+            skip -= skipped
+        yield from _sorted_chunks(cursor, query, name, size, skipped)
 
 
 def _write_chunk(load: Load, phase: str, rows: pa.Table, *, has_changed: bool) -> None:
@@ -146,9 +168,9 @@ def _write_chunk(load: Load, phase: str, rows: pa.Table, *, has_changed: bool) -
         load.store.remove_keys(load.job.domain_id, rows)
 
 
-def _sorted_chunks(scratch: Scratch, query: str, name: str, size: ChunkSize, skip: int = 0) -> Iterator[pa.Table]:
+def _sorted_chunks(cursor: ScratchCursor, query: str, name: str, size: ChunkSize, skip: int = 0) -> Iterator[pa.Table]:
     """The keys of one name in the order of the index, in tables of name, value and pid of ``size.rows`` rows each."""
-    reader = scratch.connection.cursor().sql(f"{query} order by value, pid").to_arrow_reader(_ROWS_PER_READ)
+    reader = cursor.connection.sql(f"{query} order by value, pid").to_arrow_reader(_ROWS_PER_READ)
     for batch in reader:
         rest = batch.slice(skip)
         skip -= batch.num_rows - rest.num_rows
@@ -168,11 +190,7 @@ def _still_right(
     columns = {column_of(path) for rule in rules for path in rule.paths}
     scratch.put("stored", store.read_profiles(rows["pid"].combine_chunks(), sorted(columns)))
     scratch.put("candidate", rows)
-    derived = " union all ".join(
-        f"select {sql_text(rule.name)} as name, pid, "
-        f"unnest({rule.sql_values(stored_value, job.phone_region)}) as value from stored"
-        for rule in rules
-    )
+    derived = sql_keys(rules, stored_value, job.phone_region, "stored")
     return scratch.table(
         f"select name, value, pid from candidate {'semi' if wanted else 'anti'} join ({derived}) "
         "using (name, value, pid) order by name, value, pid"

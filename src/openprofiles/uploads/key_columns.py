@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.normal_forms import sql_normal_full_name, sql_normal_key
 from openprofiles.profiles.standard_profile import FULL_NAME_KEY, FULL_NAME_PATHS, KEY_PATHS
+from openprofiles.uploads.scratch import sql_text
 
 # SQL for the value of a field, by path; ``null`` if there is none.
 ValueOf = Callable[[str], str]
@@ -23,18 +24,31 @@ class KeyRule:
     name: str
     paths: tuple[str, ...]
 
-    def sql_values(self, value_of: ValueOf, phone_region: str) -> str:
-        """A SQL list of the distinct normal forms that these fields give, without nulls."""
+    def sql_forms(self, value_of: ValueOf, phone_region: str) -> list[str]:
+        """SQL for the normal forms that these fields give, one for each; may be null or come twice."""
+        values = [value_of(path) for path in self.paths]
         if self.name == FULL_NAME_KEY:
-            first, middle, last = (value_of(path) for path in self.paths)
-            forms = [sql_normal_full_name(first, middle, last)]
-        else:
-            values = [value_of(path) for path in self.paths]
-            forms = [sql_normal_key(self.name, value, phone_region) for value in values if value != NO_VALUE]
-        return f"list_distinct(list_filter([{', '.join(forms)}]::varchar[], lambda x: x is not null))"
+            first, middle, last = values
+            return [sql_normal_full_name(first, middle, last)]
+        return [sql_normal_key(self.name, value, phone_region) for value in values if value != NO_VALUE]
 
 
 NO_VALUE = "null"
+
+
+def sql_keys(rules: Iterable[KeyRule], value_of: ValueOf, phone_region: str, source: str, pid: str = "pid") -> str:
+    """SQL for the keys of the profiles in a table: ``name``, ``value``, ``pid``; a key may come twice.
+
+    Args:
+        pid: SQL for the row number of the profile.
+    """
+    parts = [
+        f"select {sql_text(rule.name)} as name, {form} as value, {pid} as pid from {source}"
+        for rule in rules
+        for form in rule.sql_forms(value_of, phone_region)
+    ]
+    none = "select '' as name, null::varchar as value, 0::bigint as pid"
+    return f"select * from ({' union all '.join(parts) or none}) where value is not null"
 
 
 def key_rules(paths: Iterable[str], indexed_paths: Iterable[str]) -> list[KeyRule]:

@@ -139,7 +139,9 @@ def _run_steps(
         return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
     load = Load(
         scratch=scratch,
+        cursor=scratch,
         store=store,
+        reader=store,
         job=job,
         mapping=mapping,
         key_version=scratch.recall("key_version") or 0,

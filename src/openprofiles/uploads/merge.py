@@ -1,7 +1,8 @@
 """Step 4, merge: write the planned records into the profiles, in chunks.
 
 New profiles go in file order, so that they append; existing ones in the order of the store. A chunk is one
-transaction that also records the job's position and counts. What it writes is made before it takes the lock.
+transaction that also records the job's position and counts. What it writes is made by a thread of its own, while the
+chunk before it is written.
 
 The plan may be older than the store: the API writes while a load runs, and its writes count up the domain's
 ``key_version``. A chunk that sees another version than the plan looks its keys up again. Targets for which the answer
@@ -12,29 +13,38 @@ hold one unique key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 
-from openprofiles.clock import Clock, to_milliseconds
+from openprofiles.clock import Clock
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
 from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob
+from openprofiles.store.sqlite_bulk_reader import LeasedJob, SqliteBulkReader
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import KeyRule, key_rules
+from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.mapping import MappedField, UploadMapping
-from openprofiles.uploads.scratch import Scratch, sql_text
-
-Made = TypeVar("Made")
-
-_TARGETS_PER_PART = 200_000
+from openprofiles.uploads.profile_ids import new_profile_ids
+from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
 
 CREATE = "create"
 UPDATE = "update"
+
+# Values are read from the scratch database so many records, or targets, at a time.
+_RECORDS_PER_PART = 100_000
+_TARGETS_PER_PART = 200_000
+
+_BATCHES_AHEAD = 2
+
+_KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
 
 
 class Stopped(Exception):
@@ -43,17 +53,29 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the steps that write share."""
+    """What the steps that write share.
+
+    Attributes:
+        cursor: where the present thread works on the scratch database.
+        reader: where it reads the store; ``store`` itself in the thread that writes.
+        key_version: of the domain, when it was planned.
+    """
 
     scratch: Scratch
+    cursor: ScratchCursor
     store: SqliteBulkStore
+    reader: SqliteBulkReader
     job: LeasedJob
     mapping: UploadMapping
-    # Of the domain, when it was planned.
     key_version: int
     pid_base: int
     expires_at: datetime
     clock: Clock
+
+    @property
+    def value_names(self) -> list[str]:
+        """The columns of the scratch database that hold the values of the mapped fields."""
+        return [f"v{index}" for index in range(len(self.mapping.fields))]
 
     @property
     def standard_fields(self) -> list[tuple[int, MappedField]]:
@@ -76,6 +98,37 @@ class Load:
         """The keys that this load can change."""
         return key_rules((field.path for field in self.mapping.fields), self.job.indexed_paths)
 
+    @contextmanager
+    def in_another_thread(self) -> Iterator[Load]:
+        """The same load, with connections for reading in another thread."""
+        cursor, reader = self.scratch.another(), self.store.open_reader()
+        try:
+            yield replace(self, cursor=cursor, reader=reader)
+        finally:
+            cursor.close()
+            reader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one chunk writes.
+
+    Attributes:
+        targets: what it was made of: target, pid, key, row_count, values, attributes.
+        key_version: of the domain, for which it holds.
+        set_apart: ``record``, those that are left to be followed one by one.
+        record_count: how many records the written targets stand for.
+        rows: for ``insert_profiles`` or ``update_profiles``.
+        key_changes: for ``insert_pending_keys``.
+    """
+
+    targets: pa.Table
+    key_version: int
+    set_apart: pa.Table
+    record_count: int
+    rows: pa.Table
+    key_changes: pa.Table
+
 
 def create_profiles(load: Load, position: int) -> None:
     """Write the new profiles, those whose first record comes after ``position``.
@@ -83,41 +136,26 @@ def create_profiles(load: Load, position: int) -> None:
     Raises:
         Stopped: see there. What was written before stays.
     """
-    scratch = load.scratch
     size = ChunkSize(10_000)
-    while True:
-        upto = scratch.value(
-            "select max(target) from "
-            "(select target from target where pid is null and target > ? order by target limit ?)",
-            [position, size.rows],
-        )
-        if upto is None:
-            return
-        scratch.run(
-            "create or replace temp table chunk as select target, pid, key, row_count, "
-            f"{folded_values_sql(range(len(load.mapping.fields)), 's')} "
-            f"from target join staged s on s.record = target left join folded using (target) "
-            "where pid is null and target > ? and target <= ? and s.record > ? and s.record <= ? order by target",
-            [position, upto, position, upto],
-        )
-        now = load.clock()
-        version, rows = _prepare(load, partial(new_rows, load, now, "chunk"))
-        with load.store.chunk() as state, size.timed(rows.num_rows):
-            check_stop(state)
-            if state.key_version != version:
-                _set_apart_changed(load, state.key_version)
-                rows = new_rows(load, now, "chunk")
-            load.store.insert_ordered_records(scratch.table("select record from set_apart order by record"))
-            load.store.insert_profiles(
-                rows, domain_id=load.job.domain_id, columns=load.columns, now=now, expires_at=load.expires_at
-            )
-            load.store.record_progress(
-                phase=CREATE,
-                position=upto,
-                created=rows.num_rows,
-                updated=count_records(scratch, "chunk") - rows.num_rows,
-            )
-        position = upto
+    with (
+        load.in_another_thread() as ahead,
+        made_ahead(_new_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
+    ):
+        for first_made in batches:
+            with _valid_chunk(load, first_made, _new_batch, size) as batch:
+                load.store.insert_profiles(
+                    batch.rows,
+                    domain_id=load.job.domain_id,
+                    columns=load.columns,
+                    now=load.clock(),
+                    expires_at=load.expires_at,
+                )
+                load.store.record_progress(
+                    phase=CREATE,
+                    position=batch.targets["target"][-1].as_py(),
+                    created=batch.rows.num_rows,
+                    updated=batch.record_count - batch.rows.num_rows,
+                )
 
 
 def update_profiles(load: Load, position: int) -> None:
@@ -126,50 +164,27 @@ def update_profiles(load: Load, position: int) -> None:
     Raises:
         Stopped: see there. What was written before stays.
     """
-    scratch = load.scratch
-    size = ChunkSize(5_000)
-    if not scratch.is_done("matched"):
-        scratch.run(
+    if not load.scratch.is_done("matched"):
+        load.scratch.run(
             "create or replace table matched as "
             "select target, pid, key, row_count from target join staged on record = target "
             "where pid is not null order by pid"
         )
-        scratch.mark_done("matched")
-    # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
-    first = int(scratch.value("select count(*) from matched where pid <= ?", [position]))
-    count = int(scratch.value("select count(*) from matched"))
-    while first < count:
-        # The values come to the narrow table a part at a time: sorting all of them at once takes memory with the file.
-        scratch.run(
-            "create or replace temp table part as select target, pid, m.key as key, row_count, "
-            f"{folded_values_sql(range(len(load.mapping.fields)), 's')} "
-            "from (select * from matched where rowid >= ? and rowid < ?) m "
-            "join staged s on s.record = m.target left join folded using (target) order by pid",
-            [first, first + _TARGETS_PER_PART],
-        )
-        done = 0
-        while scratch.value("select count(*) from part where rowid >= ?", [done]):
-            chosen = "select * from part where rowid >= ? and rowid < ?"
-            scratch.run(f"create or replace temp table chunk as {chosen}", [done, done + size.rows])
-            done += size.rows
-            _update_chunk(load, size)
-        first += _TARGETS_PER_PART
-
-
-def _update_chunk(load: Load, size: ChunkSize) -> None:
-    scratch = load.scratch
-    upto = scratch.value("select max(pid) from chunk")
-    now = load.clock()
-    version, (keys, rows) = _prepare(load, partial(changed_rows, load, "chunk"))
-    with load.store.chunk() as state, size.timed(rows.num_rows):
-        check_stop(state)
-        if state.key_version != version:
-            _set_apart_changed(load, state.key_version)
-            keys, rows = changed_rows(load, "chunk")
-        load.store.insert_ordered_records(scratch.table("select record from set_apart order by record"))
-        load.store.insert_pending_keys(keys)
-        load.store.update_profiles(rows, columns=load.columns, now=now, expires_at=load.expires_at)
-        load.store.record_progress(phase=UPDATE, position=upto, updated=count_records(scratch, "chunk"))
+        load.scratch.mark_done("matched")
+    size = ChunkSize(5_000)
+    with (
+        load.in_another_thread() as ahead,
+        made_ahead(_changed_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
+    ):
+        for first_made in batches:
+            with _valid_chunk(load, first_made, _changed_batch, size) as batch:
+                load.store.insert_pending_keys(batch.key_changes)
+                load.store.update_profiles(
+                    batch.rows, columns=load.columns, now=load.clock(), expires_at=load.expires_at
+                )
+                load.store.record_progress(
+                    phase=UPDATE, position=batch.targets["pid"][-1].as_py(), updated=batch.record_count
+                )
 
 
 def check_stop(state: ChunkState) -> None:
@@ -182,81 +197,160 @@ def check_stop(state: ChunkState) -> None:
         raise Stopped
 
 
-def folded_values_sql(indexes: Iterable[int], staged: str) -> str:
-    """SQL for values of targets: of the only record, in the table named, or folded over all of them."""
-    return ", ".join(
-        f"case when row_count > 1 then folded.v{index} else {staged}.v{index} end as v{index}" for index in indexes
+@contextmanager
+def _valid_chunk(
+    load: Load, batch: _Batch, make_again: Callable[[Load, pa.Table], _Batch], size: ChunkSize
+) -> Iterator[_Batch]:
+    """A chunk, and a batch that holds for the domain as the chunk finds it."""
+    # Whatever has been written to the domain since is looked at before the lock is taken, if it can be.
+    if load.store.read_key_version(load.job.domain_id) != batch.key_version:
+        batch = make_again(load, batch.targets)
+    with load.store.chunk() as state, size.timed(batch.targets.num_rows):
+        check_stop(state)
+        if state.key_version != batch.key_version:
+            batch = make_again(load, batch.targets)
+        load.store.insert_ordered_records(batch.set_apart)
+        yield batch
+
+
+def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
+    last = load.cursor.value("select max(target) from target where pid is null") or 0
+    for low in range(position, last, _RECORDS_PER_PART):
+        part = _read_values(load, "pid is null and target > ? and target <= ?", [low, low + _RECORDS_PER_PART])
+        part = _in_order(part, "target")
+        while part.num_rows:
+            count = size.rows
+            yield _new_batch(load, part.slice(0, count))
+            part = part.slice(count)
+
+
+def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
+    # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
+    first = int(load.cursor.value("select count(*) from matched where pid <= ?", [position]))
+    count = int(load.cursor.value("select count(*) from matched"))
+    for low in range(first, count, _TARGETS_PER_PART):
+        # The values come to the narrow table a part at a time: sorting all of them at once takes memory with the file.
+        part = _read_values(load, "rowid >= ? and rowid < ?", [low, low + _TARGETS_PER_PART], targets="matched")
+        part = _in_order(part, "pid")
+        while part.num_rows:
+            rows = size.rows
+            yield _changed_batch(load, part.slice(0, rows))
+            part = part.slice(rows)
+
+
+def _read_values(load: Load, condition: str, parameters: list[int], *, targets: str = "target") -> pa.Table:
+    """The targets that a condition chooses, with their values."""
+    return load.cursor.table(
+        targets_with_values_sql(load, f"(select target, pid, row_count from {targets} where {condition})", "folded"),
+        parameters,
     )
 
 
-def count_records(scratch: Scratch, chunk: str) -> int:
-    """How many records the targets in this table stand for."""
-    return int(scratch.value(f"select coalesce(sum(row_count), 0)::bigint from {chunk}"))
+def targets_with_values_sql(load: Load, targets: str, folded: str) -> str:
+    """SQL for targets with their key, their values and the attributes made of these.
 
-
-def new_rows(load: Load, now: datetime, chunk: str) -> pa.Table:
-    """The new profiles of the targets in this table, as ``SqliteBulkStore.insert_profiles`` takes them."""
-    values = "".join(f", v{index}" for index, _ in load.standard_fields)
-    # A profile id as ids.new_profile_id makes it: 48 bits of time, version, 12 random bits, variant, 14 random
-    # bits, 48 bits of row number.
-    milliseconds = f"{to_milliseconds(now):012x}"
-    return load.scratch.table(
-        f"select target + {load.pid_base} as pid, "
-        f"printf('{milliseconds}7%03x%04x%012x', (random() * 4096)::bigint & 4095, "
-        f"32768 | ((random() * 16384)::bigint & 16383), target + {load.pid_base}) as profile_id"
-        f"{values}, {_attributes_json(load)} as attributes from {chunk} order by target"
+    Args:
+        targets: a table of ``target`` (the record that the values come from), ``pid`` and ``row_count``.
+        folded: a table with the values of targets of several records.
+    """
+    # What is folded holds the values of the first record too, so it is null only where that is.
+    values = ", ".join(f"coalesce(f.{name}, s.{name}) as {name}" for name in load.value_names)
+    return (
+        f"select *, {_attributes_json(load)} as attributes from "
+        f"(select t.target, t.pid, s.key, t.row_count, {values} "
+        f"from {targets} t join staged s on s.record = t.target left join {folded} f on f.target = t.target)"
     )
 
 
-def changed_rows(load: Load, chunk: str) -> tuple[pa.Table, pa.Table]:
-    """What the targets in this table change, given what their profiles hold now.
+def _in_order(table: pa.Table, column: str) -> pa.Table:
+    """The table in the order of a column, in which it nearly always is."""
+    table = table.combine_chunks()
+    numbers = table[column].to_numpy()
+    if len(numbers) and (np.diff(numbers) < 0).any():
+        return table.take(pa.array(np.argsort(numbers)))
+    return table
+
+
+def new_rows(load: Load, targets: pa.Table) -> pa.Table:
+    """The new profiles of these targets, as ``SqliteBulkStore.insert_profiles`` takes them."""
+    pids: npt.NDArray[np.int64] = targets["target"].to_numpy() + load.pid_base
+    values = [targets[f"v{index}"] for index, _ in load.standard_fields]
+    return pa.table(
+        [pa.array(pids), new_profile_ids(load.clock(), pids), *values, targets["attributes"]],
+        ["pid", "profile_id", *load.columns, "attributes"],
+    )
+
+
+def changed_rows(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What these targets change, given what their profiles hold now.
 
     Returns:
         what is taken from the index and put there (added as 0 or 1, name, value, pid), and the values that may be
         written, in the order that ``SqliteBulkStore.update_profiles`` takes. Fields set by hand are left out of both.
     """
-    scratch = load.scratch
-    pids = scratch.table(f"select pid from {chunk} order by pid")["pid"].combine_chunks().cast(pa.int64())
-    rules = load.key_rules
-    paths = sorted({path for rule in rules for path in rule.paths})
+    paths = sorted({path for rule in load.key_rules for path in rule.paths})
     columns = sorted({column_of(path) for path in paths})
-    scratch.put("stored", load.store.read_profiles(pids, ["origins", *columns]))
-    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
-    # Each value once, under a short name: the keys are made of them in long expressions.
+    pids = targets["pid"].combine_chunks().cast(pa.int64())
+    stored = load.reader.read_profiles(pids, ["origins", *columns])
+    if stored.num_rows < targets.num_rows:
+        targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
+    load.cursor.put("stored", stored)
+    if stored["origins"].null_count < stored.num_rows:
+        targets = _leave_out_what_was_set_by_hand(load, targets)
+    names = [f"v{index}" for index, _ in load.standard_fields]
+    return _key_changes(load, targets, paths), targets.select([*names, "attributes", "pid"])
+
+
+def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table) -> pa.Table:
     writable = [
-        f"case when {_sql_set_by_hand('stored.origins', field.path)} then null else v{index} end as v{index}"
+        f"case when list_contains(by_hand, {sql_text(field.path)}) then null else v{index} end as v{index}"
         for index, field in enumerate(load.mapping.fields)
     ]
-    before = [f"{stored_value(path)} as b{number}" for number, path in enumerate(paths)]
-    scratch.run(
-        f"create or replace temp table change as select pid, {', '.join([*writable, *before])} "
-        f"from {chunk} join stored using (pid) order by pid"
+    load.cursor.put("chosen", targets)
+    return load.cursor.table(
+        f"select *, {_attributes_json(load)} as attributes from ("
+        f"select target, pid, {', '.join(writable)} from chosen join "
+        "(select pid, coalesce(from_json(origins, '[\"VARCHAR\"]'), []) as by_hand from stored) using (pid)) "
+        "order by pid"
     )
+
+
+def _key_changes(load: Load, targets: pa.Table, paths: list[str]) -> pa.Table:
+    """Which keys the targets take from the index and put there, beside the table ``stored``."""
+    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+    mapped = [path for path in paths if path in indexes]
+    if not mapped:
+        return _KEY_CHANGES.empty_table()
+    before = {path: f"b{number}" for number, path in enumerate(paths)}
 
     def value_before(path: str) -> str:
-        return f"b{paths.index(path)}"
+        return before[path]
 
     def value_after(path: str) -> str:
-        return f"coalesce(v{indexes[path]}, {value_before(path)})" if path in indexes else value_before(path)
+        return f"coalesce(v{indexes[path]}, {before[path]})" if path in indexes else before[path]
 
-    region = load.job.phone_region
-    parts = [
-        f"select {sql_text(rule.name)} as name, pid, {rule.sql_values(value_before, region)} as before, "
-        f"{rule.sql_values(value_after, region)} as after from change"
-        for rule in rules
-    ]
-    no_rules = "select '' as name, 0 as pid, []::varchar[] as before, before as after"
-    keys = scratch.table(
-        f"""
-        with keys as ({" union all ".join(parts) or no_rules})
-        select 0::bigint as added, name,
-               unnest(list_filter(before, lambda x: not list_contains(after, x))) as value, pid from keys
-        union all
-        select 1, name, unnest(list_filter(after, lambda x: not list_contains(before, x))), pid from keys
-        """
+    # Few profiles change a key, and only theirs are put into their normal forms.
+    change = (
+        f"change as materialized (select pid, {', '.join(f'v{indexes[path]}' for path in mapped)}, "
+        f"{', '.join(f'{stored_value(path)} as {name}' for path, name in before.items())} "
+        "from chosen join stored using (pid) "
+        f"where {' or '.join(f'v{indexes[path]} <> coalesce({stored_value(path)}, chr(0))' for path in mapped)})"
     )
-    values = "".join(f"v{index}, " for index, _ in load.standard_fields)
-    return keys, scratch.table(f"select {values}{_attributes_json(load)} as attributes, pid from change order by pid")
+    forms, parts = [], []
+    for number, rule in enumerate(load.key_rules):
+        olds = rule.sql_forms(value_before, load.job.phone_region)
+        news = rule.sql_forms(value_after, load.job.phone_region)
+        named = [f"{form} as o{i}" for i, form in enumerate(olds)] + [f"{form} as n{i}" for i, form in enumerate(news)]
+        forms.append(f"forms{number} as materialized (select pid, {', '.join(named)} from change)")
+        for added, mine, theirs in ((0, "o", "n"), (1, "n", "o")):
+            for i in range(len(olds)):
+                others = " and ".join(f"{mine}{i} is distinct from {theirs}{other}" for other in range(len(olds)))
+                parts.append(
+                    f"select {added}::bigint as added, {sql_text(rule.name)} as name, {mine}{i} as value, pid "
+                    f"from forms{number} where {mine}{i} is not null and {others}"
+                )
+    load.cursor.put("chosen", targets)
+    return load.cursor.table(f"with {', '.join([change, *forms])} {' union all '.join(parts)}").cast(_KEY_CHANGES)
 
 
 def column_of(path: str) -> str:
@@ -273,38 +367,48 @@ def stored_value(path: str) -> str:
     return f"json_extract_string(stored.attributes, {sql_text(pointer)})"
 
 
-def _prepare(load: Load, make: Callable[[], Made]) -> tuple[int, Made]:
-    """Make what a chunk will write, before the lock is taken, and say for which version of the domain it holds."""
-    load.scratch.run("create or replace temp table set_apart (record bigint)")
-    version = load.store.read_key_version(load.job.domain_id)
-    _set_apart_changed(load, version)
-    return version, make()
+def _new_batch(load: Load, targets: pa.Table) -> _Batch:
+    return _batch(load, targets, lambda kept: (_KEY_CHANGES.empty_table(), new_rows(load, kept)))
 
 
-def _set_apart_changed(load: Load, key_version: int) -> None:
-    """If something else wrote to the domain since the plan, take targets from the chunk whose key it has changed."""
-    if key_version == load.key_version:
-        return
-    scratch = load.scratch
-    keys = scratch.table("select key from chunk order by key")["key"].combine_chunks().cast(pa.string())
-    found = load.store.find_key_holders(load.job.domain_id, load.mapping.key_name, keys, load.job.started_at)
-    scratch.put("asked", pa.table({"i": pa.array(range(len(keys)), pa.int64()), "key": keys}))
-    scratch.put("found", found)
+def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
+    return _batch(load, targets, partial(changed_rows, load))
+
+
+def _batch(load: Load, targets: pa.Table, make: Callable[[pa.Table], tuple[pa.Table, pa.Table]]) -> _Batch:
+    """Make what a chunk will write, for the domain as it is now."""
+    version = load.reader.read_key_version(load.job.domain_id)
+    kept, set_apart = targets, pa.table({"record": pa.array([], pa.int64())})
+    if version != load.key_version:
+        kept, set_apart = _set_changed_apart(load, targets)
+    record_count = pa.compute.sum(kept["row_count"]).as_py() or 0
+    key_changes, rows = make(kept)
+    return _Batch(targets, version, set_apart, record_count, rows, key_changes)
+
+
+def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Take out the targets whose key something else has changed since the plan; those kept, and the others' records."""
+    by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
+    keys = by_key["key"].combine_chunks().cast(pa.string())
+    found = load.reader.find_key_holders(load.job.domain_id, load.mapping.key_name, keys, load.job.started_at)
+    load.cursor.put("asked", by_key.append_column("i", pa.array(range(len(keys)), pa.int64())))
+    load.cursor.put("found", found)
     # The load itself writes the keys of these profiles only in its last step, so whatever differs from the plan was
     # written by something else.
-    scratch.run(
+    moved = load.cursor.table(
         """
-        create or replace temp table moved as
-        select target, holders from (
-            select target, chunk.pid as planned, count(distinct found.pid) as holders, min(found.pid) as pid
-            from chunk join asked using (key) left join found using (i) group by all
+        select target from (
+            select target, asked.pid as planned, count(distinct found.pid) as holders, min(found.pid) as pid
+            from asked left join found using (i) group by all
         ) where holders > 1 or pid is distinct from planned
         """
     )
-    scratch.run(
-        "insert into set_apart select record from member join moved using (target) union select target from moved"
+    load.cursor.put("moved", moved)
+    set_apart = load.cursor.table(
+        "select record from member join moved using (target) union select target from moved order by 1"
     )
-    scratch.run("delete from chunk where target in (select target from moved)")
+    is_moved = pa.compute.is_in(targets["target"], moved["target"].combine_chunks())
+    return targets.filter(pa.compute.invert(is_moved)), set_apart
 
 
 def _attributes_json(load: Load) -> str:
@@ -317,7 +421,3 @@ def _attributes_json(load: Load) -> str:
         return "null::varchar"
     joined = f"concat_ws(',', {', '.join(members)})"
     return f"case when {joined} <> '' then '{{' || {joined} || '}}' end"
-
-
-def _sql_set_by_hand(origins: str, path: str) -> str:
-    return f"coalesce(list_contains(from_json({origins}, '[\"VARCHAR\"]'), {sql_text(path)}), false)"

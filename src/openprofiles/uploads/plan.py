@@ -142,7 +142,8 @@ def _start(scratch: Scratch) -> None:
     scratch.run("delete from failed where code = ?", [faults.AMBIGUOUS_UNIQUE_KEY])
     scratch.run(
         "create table key_group as "
-        "select key, min(record) as first, count(*) as row_count from staged group by key order by key"
+        "select key, min(record) as first, count(*) as row_count from staged "
+        "where key is not null group by key order by key"
     )
     scratch.run("create table holder (key text, pid bigint)")
     scratch.run("create table ordered (record bigint)")

@@ -7,14 +7,20 @@ into its normal form, in SQL.
 
 Afterwards the scratch database holds:
 
-    staged (record, line, key, v0 .. vn)    the records to load; vi is the value of the mapping's field i, null if blank
+    staged (record, line, key, fault, detail, v0 .. vn)    the key is null if the record has a fault, else its unique
+                key in normal form; vi is the value of the mapping's field i, null if blank
     failed (record, line, code, column_name, detail)
+
+Two threads read and check a block each, while a third scans what comes after them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +32,7 @@ from openprofiles.uploads.block_files import BlockFiles
 from openprofiles.uploads.file_header import EMPTY_FILE_MESSAGE, split_header
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
-from openprofiles.uploads.scratch import Scratch
+from openprofiles.uploads.scratch import Scratch, ScratchCursor
 
 # Records with a few cells more than the header has are read like the others; only those with more yet are split one
 # by one.
@@ -36,6 +42,8 @@ _SPARE_COLUMNS = 4
 _MAX_COLUMNS = 16_384
 
 _CELLS_PER_BLOCK = 2_000_000
+
+_THREADS = 2
 
 _FAULT_CODES = {
     Kind.MALFORMED_QUOTES: faults.MALFORMED_QUOTES,
@@ -98,15 +106,15 @@ def stage(
         header = scanner.read_header()
         columns = _find_columns(header, mapping, strict=strict)
         _create_tables(scratch, mapping)
-        stager = _Stager(scratch, mapping, columns, phone_region)
         scanner.max_clean_cells = columns.count + _SPARE_COLUMNS
         # A block of short records may hold very many, each of them as wide as the mapping.
         scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
-        record_count = 0
-        for block in scanner.blocks():
-            stager.add(block)
-            record_count = block.first_record + block.record_count - 1
-            on_block(record_count)
+        files = BlockFiles(scratch.connection)
+        stagers = [_Stager(scratch.another(), files, mapping, columns, phone_region) for _ in range(_THREADS)]
+        record_count = _add_blocks(scanner, stagers, on_block)
+        for stager in stagers:
+            stager.finish()
+        _set_failed_apart(scratch, mapping)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -116,6 +124,33 @@ def stage(
         ) from None
     if record_count == 0:
         raise FileRejected("The file has a header and no rows.")
+    return record_count
+
+
+def _add_blocks(scanner: Scanner, stagers: Sequence[_Stager], on_block: Callable[[int], None]) -> int:
+    """Give the blocks to the stagers, each of which works in a thread of its own; the number of records."""
+    free = SimpleQueue[_Stager]()
+    for stager in stagers:
+        free.put(stager)
+
+    def add(stager: _Stager, block: Block) -> None:
+        try:
+            stager.add(block)
+        finally:
+            free.put(stager)
+
+    record_count = 0
+    working: list[Future[None]] = []
+    with ThreadPoolExecutor(len(stagers)) as threads:
+        for block in scanner.blocks():
+            working.append(threads.submit(add, free.get(), block))
+            for done in [work for work in working if work.done()]:
+                working.remove(done)
+                done.result()
+            record_count = block.first_record + block.record_count - 1
+            on_block(record_count)
+        for work in working:
+            work.result()
     return record_count
 
 
@@ -152,87 +187,68 @@ def _find_columns(header: Header, mapping: UploadMapping, *, strict: bool) -> _C
 
 def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     values = ", ".join(f"v{index} text" for index in range(len(mapping.fields)))
-    scratch.run(f"create table staged (record bigint, line bigint, key text, {values})")
+    scratch.run(f"create table staged (record bigint, line bigint, key text, fault integer, detail bigint, {values})")
     scratch.run("create table failed (record bigint, line bigint, code text, column_name text, detail bigint)")
 
 
 class _Stager:
-    """Brings one block after the other into the scratch database."""
+    """Brings blocks into the scratch database, on a connection and in a transaction of its own."""
 
-    def __init__(self, scratch: Scratch, mapping: UploadMapping, columns: _Columns, phone_region: str) -> None:
-        self._scratch = scratch
+    def __init__(
+        self, cursor: ScratchCursor, files: BlockFiles, mapping: UploadMapping, columns: _Columns, phone_region: str
+    ) -> None:
+        self._scratch = cursor
+        self._files = files
         self._columns = columns
-        self._used = sorted(set(columns.indexes))
         self._all = columns.count + _SPARE_COLUMNS
-        self._files = BlockFiles(scratch.connection)
-        self._check_sql = _check_sql(mapping, columns, phone_region)
-        names = _fault_names(mapping)
-        self._fault_names = pa.table(
-            {
-                "fault": list(names),
-                "code": [n[0] for n in names.values()],
-                "column_name": [n[1] for n in names.values()],
-            },
-            schema=pa.schema([("fault", pa.int32()), ("code", pa.string()), ("column_name", pa.string())]),
-        )
+        self._wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
+        self._names = ", ".join(f"c{index}" for index in self._wanted)
+        self._check = partial(_check_sql, mapping=mapping, columns=columns, phone_region=phone_region)
+        cursor.run("begin")
+
+    def finish(self) -> None:
+        self._scratch.run("commit")
+        self._scratch.close()
 
     def add(self, block: Block) -> None:
-        scratch = self._scratch
-        self._parse(block)
-        scratch.put("fault_name", self._fault_names)
-        scratch.run(f"create or replace temp table checked as {self._check_sql}")
-        values = ", ".join(f"v{index}" for index in range(len(self._columns.indexes)))
-        scratch.run(
-            f"insert into staged select record, line, key, {values} from checked where fault = 0 order by record"
+        self._add_clean(block)
+        if block.odd:
+            self._add_odd(block)
+        self._fail(
+            [
+                (
+                    block.first_record + int(row),
+                    int(block.line[row]),
+                    _FAULT_CODES[Kind(int(block.kind[row]))],
+                    None,
+                )
+                for row in np.flatnonzero(block.kind >= Kind.MALFORMED_QUOTES)
+            ]
         )
-        scratch.run(
-            "insert into failed "
-            "select record, line, code, column_name, detail from checked join fault_name using (fault)"
-        )
-        faulty = block.kind >= Kind.MALFORMED_QUOTES
-        if faulty.any():
-            rows = np.flatnonzero(faulty)
-            self._fail(
-                [
-                    (
-                        block.first_record + int(row),
-                        int(block.line[row]),
-                        _FAULT_CODES[Kind(int(block.kind[row]))],
-                        None,
-                    )
-                    for row in rows
-                ]
-            )
 
-    def _parse(self, block: Block) -> None:
-        """Fill the table ``parsed``: record, line, and the used and spare columns as c0, c1, ..."""
+    def _add_clean(self, block: Block) -> None:
         scratch = self._scratch
-        wanted = [*self._used, *range(self._columns.count, self._all)]
-        names = ", ".join(f"c{index}" for index in wanted)
-        is_clean = block.kind == Kind.CLEAN
-        positions = np.flatnonzero(is_clean)
+        positions = np.flatnonzero(block.kind == Kind.CLEAN)
         scratch.put("clean_record", pa.table({"record": positions + block.first_record, "line": block.line[positions]}))
         with self._files.offer(block.clean) as path:
-            scratch.run(
-                f"create or replace temp table clean_cells as select {names} from {csv_reader_sql(path, self._all)}"
+            # Joined by position: where one side is shorter, its columns are null.
+            cells = f"clean_record positional join {csv_reader_sql(path, self._all)}"
+            found = scratch.value(
+                f"insert into staged {self._check(f'(select record, line, {self._names} from {cells})', is_read='c0')}"
             )
-        found = scratch.value("select count(*) from clean_cells")
-        if found != block.clean_count:
+        missing = scratch.value(
+            "select count(*) from staged where record >= ? and fault = ?", [block.first_record, _NOT_READ]
+        )
+        if found != block.clean_count or missing:
             raise Disagreement(
                 f"of records {block.first_record} to {block.first_record + block.record_count - 1} the scan found "
-                f"{block.clean_count} clean ones and the CSV reader {found}"
+                f"{block.clean_count} clean ones and the CSV reader {found - missing}"
             )
-        scratch.run(
-            "create or replace temp table parsed as select record, line, "
-            f"{names} from clean_record positional join clean_cells"
-        )
-        if block.odd:
-            self._parse_odd(block, wanted)
 
-    def _parse_odd(self, block: Block, wanted: list[int]) -> None:
+    def _add_odd(self, block: Block) -> None:
         """Add the records that another reader might read differently, with the cells of our own state machine."""
         count = self._columns.count
-        rows: dict[str, list[object]] = {"record": [], "line": [], **{f"c{index}": [] for index in wanted}}
+        rows: dict[str, list[object]] = {"record": [], "line": [], **{f"c{index}": [] for index in self._wanted}}
         too_wide = []
         for record, cells in block.odd_records():
             line = int(block.line[record - block.first_record])
@@ -242,7 +258,7 @@ class _Stager:
                 continue
             rows["record"].append(record)
             rows["line"].append(line)
-            for index in wanted:
+            for index in self._wanted:
                 rows[f"c{index}"].append(cells[index] if index < min(count, len(cells)) else None)
         self._fail(too_wide)
         types = {"record": pa.int64(), "line": pa.int64()}
@@ -250,7 +266,7 @@ class _Stager:
             "odd_record",
             pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
         )
-        self._scratch.run("insert into parsed by name select * from odd_record")
+        self._scratch.run(f"insert into staged {self._check('odd_record', is_read='record')}")
 
     def _fail(self, rows: Sequence[tuple[int, int, str, int | None]]) -> None:
         """Set records apart: record, line, code, detail."""
@@ -274,11 +290,14 @@ class _Stager:
 _NO_FAULT = 0
 _SURPLUS = 1
 _NO_KEY = 2
+# No fault of the record: the reader gave none where the scan found one.
+_NOT_READ = 3
 _TOO_LONG = 1_000_000
 _NOT_ALLOWED = 2_000_000
 
 
-def _fault_names(mapping: UploadMapping) -> dict[int, tuple[str, str | None]]:
+def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping) -> None:
+    """Tell of each faulty record in ``staged`` which code and which column its fault means."""
     names: dict[int, tuple[str, str | None]] = {
         _SURPLUS: (faults.TOO_MANY_CELLS, None),
         _NO_KEY: (faults.MISSING_UNIQUE_KEY, mapping.unique_key.header),
@@ -286,56 +305,80 @@ def _fault_names(mapping: UploadMapping) -> dict[int, tuple[str, str | None]]:
     for index, field in enumerate(mapping.fields):
         names[_TOO_LONG + index] = (faults.VALUE_TOO_LONG, field.header)
         names[_NOT_ALLOWED + index] = (faults.VALUE_NOT_ALLOWED, field.header)
-    return names
-
-
-def _check_sql(mapping: UploadMapping, columns: _Columns, phone_region: str) -> str:
-    """The query over ``parsed`` that applies the mapping and finds the first fault of each record."""
-    spare = [f"c{index}" for index in range(columns.count, columns.count + _SPARE_COLUMNS)]
-    key_value = f"v{mapping.fields.index(mapping.unique_key)}"
-    values, tests, details = [], [], []
-    cell_count = " ".join(
-        f"when not {_sql_cell_is_blank(name)} then {columns.count + _SPARE_COLUMNS - offset}"
-        for offset, name in enumerate(reversed(spare))
+    scratch.put(
+        "fault_name",
+        pa.table(
+            [list(names), [code for code, _ in names.values()], [column for _, column in names.values()]],
+            schema=pa.schema([("fault", pa.int32()), ("code", pa.string()), ("column_name", pa.string())]),
+        ),
     )
-    tests.append(f"when surplus > 0 then {_SURPLUS}")
-    details.append(f"when {_SURPLUS} then surplus")
-    tests.append(f"when key is null then {_NO_KEY}")
+    scratch.run(
+        "insert into failed select record, line, code, column_name, detail from staged join fault_name using (fault) "
+        f"where fault <> {_NO_FAULT}"
+    )
+
+
+def _check_sql(source: str, *, is_read: str, mapping: UploadMapping, columns: _Columns, phone_region: str) -> str:
+    """The query that applies the mapping to records of cells and finds the first fault of each.
+
+    Args:
+        source: a table of ``record``, ``line`` and cells ``c0``, ``c1``, ...
+        is_read: a column that is null where the reader had no record.
+    """
+    spare = [f"c{index}" for index in range(columns.count, columns.count + _SPARE_COLUMNS)]
+    # Hardly a record is suspicious, so only the few that are pay for the tests in their order.
+    suspicions = [f"{cell} <> ''" for cell in spare]
+    surplus = " ".join(
+        f"when not {sql_is_blank(cell)} then {columns.count + _SPARE_COLUMNS - offset}"
+        for offset, cell in enumerate(reversed(spare))
+    )
+    surplus = f"case {surplus} else 0 end"
+    tests = [f"when {surplus} > 0 then {_SURPLUS}", f"when key is null then {_NO_KEY}"]
+    values, details = [], [f"when {_SURPLUS} then {surplus}"]
     for index, field in enumerate(mapping.fields):
         cell = f"c{columns.indexes[index]}"
-        values.append(f"case when {_sql_cell_is_blank(cell)} then null else {cell} end as v{index}")
-        # Bytes first: only a value of more bytes than that can have more characters.
-        tests.append(
-            f"when strlen(v{index}) > {field.max_length} and length(v{index}) > {field.max_length} "
-            f"then {_TOO_LONG + index}"
+        # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
+        values.append(
+            f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then null else {cell} end "
+            f"as v{index}"
         )
+        # Bytes first: only a value of more bytes than that can have more characters.
+        suspicions.append(f"strlen({cell}) > {field.max_length}")
+        tests.append(f"when length(v{index}) > {field.max_length} then {_TOO_LONG + index}")
         details.append(f"when {_TOO_LONG + index} then length(v{index})")
         if field.standard and field.standard.allowed_values:
             allowed = ", ".join(f"'{value}'" for value in field.standard.allowed_values)
+            suspicions.append(f"v{index} not in ({allowed})")
             tests.append(f"when v{index} not in ({allowed}) then {_NOT_ALLOWED + index}")
+    key_value = f"v{mapping.fields.index(mapping.unique_key)}"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     return f"""
         with mapped as (
-            select record, line, case {cell_count} else 0 end as surplus, {", ".join(values)} from parsed
+            select *, {", ".join(values)} from {source}
         ), keyed as (
             select *, {sql_normal_key(mapping.key_name, key_value, phone_region)} as key from mapped
         ), judged as (
-            select *, (case {" ".join(tests)} else {_NO_FAULT} end)::integer as fault from keyed
+            select *, (case
+                when {is_read} is null then {_NOT_READ}
+                when coalesce({" or ".join(suspicions)}, false) then case {" ".join(tests)} else {_NO_FAULT} end
+                when key is null then {_NO_KEY}
+                else {_NO_FAULT}
+            end)::integer as fault from keyed
         )
-        select record, line, key, fault, (case fault {" ".join(details)} end)::bigint as detail, {names} from judged
+        select record, line, case when fault = {_NO_FAULT} then key end as key, fault,
+            case when fault <> {_NO_FAULT} then (case fault {" ".join(details)} end)::bigint end as detail, {names}
+        from judged
     """
 
 
-def _sql_cell_is_blank(cell: str) -> str:
-    # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
-    return f"not coalesce({cell} between '!' and '~~' or not {sql_is_blank(cell)}, false)"
-
-
 def csv_reader_sql(path: str, column_count: int) -> str:
-    """SQL for DuckDB's reader over the clean records of a block, with every option fixed and nothing guessed."""
+    """SQL for DuckDB's reader over the clean records of a block, with every option fixed and nothing guessed.
+
+    A cell that is not there is null, an empty one is not: nothing in a clean record stands for null.
+    """
     columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(column_count))
     return (
         f"read_csv('{path}', auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', "
-        f"columns = {{{columns}}}, null_padding = true, strict_mode = false, parallel = false, "
+        f"columns = {{{columns}}}, nullstr = '\x00', null_padding = true, strict_mode = false, parallel = false, "
         "max_line_size = 4194304)"
     )

@@ -1,0 +1,75 @@
+"""Make the next batch while the present one is written."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_LOOK_AGAIN_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What comes after the last item: the error that ended the making, if one did."""
+
+    error: BaseException | None
+
+
+class _Box(Generic[T]):
+    """Items on their way from one thread to another, only so many at a time."""
+
+    def __init__(self, depth: int) -> None:
+        self._items: queue.Queue[T | _End] = queue.Queue(depth)
+        self.is_closed = threading.Event()
+
+    def put(self, item: T | _End) -> bool:
+        """Wait for room; whether anybody will still take the item."""
+        while not self.is_closed.is_set():
+            try:
+                self._items.put(item, timeout=_LOOK_AGAIN_SECONDS)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def take_all(self) -> Iterator[T]:
+        while not isinstance(item := self._items.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+
+@contextmanager
+def made_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
+    """Run a generator in a thread of its own, up to ``depth`` items ahead of whoever takes them.
+
+    The generator must not share a connection with the taker. Whatever it raises is raised where the items are taken.
+    At the end of the ``with`` block it has ended, taken to its end or not.
+    """
+    box = _Box[T](depth)
+
+    def make() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not box.put(item):
+                    break
+        except BaseException as caught:  # noqa: BLE001 (raised again by whoever takes the items)
+            error = caught
+        finally:
+            items.close()
+        box.put(_End(error))
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        yield box.take_all()
+    finally:
+        box.is_closed.set()
+        thread.join()
