@@ -57,7 +57,7 @@ class Settings:
     upload_url_lifetime_seconds: int = 900
     phone_region: str = "US"
     log_format: str = "text"
-    memory_limit_bytes: int = 400_000_000
+    memory_limit_bytes: int = 256_000_000
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")

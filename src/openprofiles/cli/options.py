@@ -111,7 +111,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "memory_limit_bytes": (
         "--memory-limit",
-        {"type": Size(), "default": "400MB", "help": "Memory that a load may use before it spills to disk."},
+        {"type": Size(), "default": "256MB", "help": "Memory that a load may use before it spills to disk."},
     ),
 }
 

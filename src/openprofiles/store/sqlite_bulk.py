@@ -14,13 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 from adbc_driver_manager import OperationalError
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.errors import Busy
-from openprofiles.store.sqlite_bulk_reader import LeaseLost, SqliteBulkReader
+from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost, PreparedRows, SqliteBulkReader
+from openprofiles.store.sqlite_checkpoints import Checkpointer
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 _LOCK_POLL_SECONDS = 0.002
@@ -40,6 +42,17 @@ class ChunkState:
 
 class SqliteBulkStore(SqliteBulkReader):
     """The connection of one loader that writes."""
+
+    def __init__(self, path: Path, lease: Lease) -> None:
+        super().__init__(path, lease)
+        self._rows("pragma wal_autocheckpoint = 0")
+        self._log = SqliteBulkReader(path, lease)
+        self._checkpointer = Checkpointer(self._log.checkpoint)
+
+    def close(self) -> None:
+        self._checkpointer.close()
+        self._log.close()
+        super().close()
 
     @contextmanager
     def chunk(self) -> Iterator[ChunkState]:
@@ -66,6 +79,7 @@ class SqliteBulkStore(SqliteBulkReader):
                 self._execute("rollback")
             raise
         self._execute("commit")
+        self._checkpointer.after_commit()
         time.sleep(_GAP_SECONDS)
 
     def record_progress(
@@ -155,7 +169,13 @@ class SqliteBulkStore(SqliteBulkReader):
         )
 
     def insert_profiles(
-        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+        self,
+        rows: pa.Table | PreparedRows,
+        *,
+        domain_id: int,
+        columns: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
     ) -> None:
         """New profiles: columns pid, profile_id, then ``columns`` (text), then attributes (JSON text or null)."""
         names = ", ".join(("pid", "profile_id", *columns, "attributes"))
@@ -194,7 +214,7 @@ class SqliteBulkStore(SqliteBulkReader):
             rows,
         )
 
-    def insert_pending_keys(self, rows: pa.Table) -> None:
+    def insert_pending_keys(self, rows: pa.Table | PreparedRows) -> None:
         """Columns added (0 or 1), name, value, pid."""
         self._insert(
             "insert into pending_key (upload_job_id, added, name, value, pid)",
@@ -204,31 +224,27 @@ class SqliteBulkStore(SqliteBulkReader):
 
     def forget_notes(self, limit: int) -> int:
         """Remove up to ``limit`` of what this job noted for itself, when it is done; how many were removed."""
-        removed = self._rows(
-            "delete from pending_key where pending_key_id in "
-            "(select pending_key_id from pending_key where upload_job_id = ? order by pending_key_id limit ?) "
-            "returning 1",
-            self._lease.upload_job_id,
-            limit,
-        )
-        removed += self._rows(
-            "delete from ordered_record where upload_job_id = ?1 and record in "
-            "(select record from ordered_record where upload_job_id = ?1 order by record limit ?2) returning 1",
-            self._lease.upload_job_id,
-            limit - len(removed),
-        )
-        return len(removed)
+        removed = 0
+        for table, column in (("pending_key", "pending_key_id"), ("ordered_record", "record")):
+            self._rows(
+                f"delete from {table} where upload_job_id = ?1 and {column} in "
+                f"(select {column} from {table} where upload_job_id = ?1 order by {column} limit ?2)",
+                self._lease.upload_job_id,
+                limit - removed,
+            )
+            removed += self._rows("select changes()")[0][0]
+        return removed
 
-    def add_keys(self, domain_id: int, rows: pa.Table) -> None:
+    def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
         """Columns name, value, pid; those already there stay."""
         self._insert("insert or ignore into profile_key (domain_id, name, value, pid)", f"({domain_id}, ?, ?, ?)", rows)
 
-    def remove_keys(self, domain_id: int, rows: pa.Table) -> None:
+    def remove_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
         """Columns name, value, pid; keys that were added by hand stay."""
         self._write_rows(
             f"delete from profile_key where domain_id = {domain_id} and name = ?1 and value = ?2 and pid = ?3 "
             "and not exists (select 1 from added_key a where a.pid = ?3 and a.name = ?1 and a.value = ?2)",
-            rows,
+            rows.table if isinstance(rows, PreparedRows) else rows,
         )
 
     def register_indexed_field(self, domain_id: int, path: str) -> bool:

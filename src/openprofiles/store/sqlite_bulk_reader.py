@@ -62,12 +62,31 @@ class LeasedJob:
     failed_count: int
     pid_base: int | None
     stop_requested: bool
-    # Earlier loaders died too often: no more is written but the keys of what is there.
-    gives_up: bool
+    # Loaders that have died since the last progress.
+    failed_attempts: int
     phone_region: str
     key_version: int
     domain_deleted: bool
     indexed_paths: tuple[str, ...]
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether earlier loaders died too often: no more is written but the keys of what is there."""
+        return self.failed_attempts >= MAX_FAILED_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRows:
+    """Rows as an insert takes them: ``rows_per_statement`` of the table beside each other, and what is left over."""
+
+    table: pa.Table
+    several: pa.Table
+    rows_per_statement: int
+    single: pa.Table
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.table.num_rows)
 
 
 class SqliteBulkReader:
@@ -89,9 +108,24 @@ class SqliteBulkReader:
         self._cursor.close()
         self._connection.close()
 
+    def checkpoint(self) -> None:
+        """Move what is committed from the write-ahead log into the database file, as far as nobody reads what was."""
+        self._rows("pragma wal_checkpoint(passive)")
+
     def open_reader(self) -> SqliteBulkReader:
         """Another connection, for reading in another thread. It sees what is committed."""
         return SqliteBulkReader(self._path, self._lease)
+
+    def prepare_rows(self, table: pa.Table) -> PreparedRows:
+        """Do what an insert needs before it holds the lock."""
+        size = max(1, min(_ROWS_PER_STATEMENT, _PARAMETERS_PER_STATEMENT // table.num_columns))
+        whole = table.num_rows - table.num_rows % size
+        table = table.combine_chunks()
+        # Columns 0 of rows 0, 16, 32, ..., then columns 1 of those, and so on: in the order of the parameters.
+        starts = [pa.array(np.arange(first, whole, size)) for first in range(size)]
+        columns = [column.take(rows_of_slot) for rows_of_slot in starts for column in table.columns]
+        several = pa.table(columns, [str(number) for number in range(len(columns))])
+        return PreparedRows(table, several, size, table.slice(whole))
 
     # Reading
 
@@ -150,7 +184,7 @@ class SqliteBulkReader:
             failed_count=row["failed_count"],
             pid_base=row["pid_base"],
             stop_requested=row["stop_requested_at"] is not None,
-            gives_up=row["failed_attempts"] >= MAX_FAILED_ATTEMPTS,
+            failed_attempts=row["failed_attempts"],
             phone_region=phone_region,
             key_version=key_version,
             domain_deleted=deleted_at is not None,
@@ -175,16 +209,20 @@ class SqliteBulkReader:
         Returns:
             columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
         """
+        moment = to_milliseconds(at)
         self._execute("delete from temp.wanted")
         self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
+        # Nearly always none has expired; then no profile has to be looked at.
+        any_expired = self._rows(
+            "select 1 from profile where domain_id = ? and expires_at <= ? limit 1", domain_id, moment
+        )
         return self._table(
             "select w.i, k.pid from temp.wanted w cross join profile_key k "
-            "on k.domain_id = ? and k.name = ? and k.value = w.v "
-            "join profile p on p.pid = k.pid and p.expires_at > ?",
+            "on k.domain_id = ? and k.name = ? and k.value = w.v"
+            + (f" join profile p on p.pid = k.pid and p.expires_at > {moment}" if any_expired else ""),
             {"i": pa.int64(), "pid": pa.int64()},
             domain_id,
             name,
-            to_milliseconds(at),
         )
 
     def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
@@ -314,21 +352,14 @@ class SqliteBulkReader:
         for batch in rows.combine_chunks().to_batches():
             self._cursor.executemany(sql, batch)
 
-    def _insert(self, into: str, row: str, rows: pa.Table | Mapping[str, Any]) -> None:
+    def _insert(self, into: str, row: str, rows: pa.Table | PreparedRows | Mapping[str, Any]) -> None:
         """Run ``insert into``, with a ``row`` such as ``(1, ?, ?)`` for each of these."""
-        table = rows if isinstance(rows, pa.Table) else pa.table(dict(rows))
-        size = max(1, min(_ROWS_PER_STATEMENT, _PARAMETERS_PER_STATEMENT // table.num_columns))
-        whole = table.num_rows - table.num_rows % size
-        if whole:
-            # Columns 0 of rows 0, 16, 32, ..., then columns 1 of those, and so on: in the order of the parameters.
-            table = table.combine_chunks()
-            starts = [pa.array(np.arange(first, whole, size)) for first in range(size)]
-            columns = [column.take(rows_of_slot) for rows_of_slot in starts for column in table.columns]
-            self._write_rows(
-                f"{into} values {', '.join([row] * size)}", pa.table(columns, [str(i) for i in range(len(columns))])
-            )
-        if whole < table.num_rows:
-            self._write_rows(f"{into} values {row}", table.slice(whole))
+        if not isinstance(rows, PreparedRows):
+            rows = self.prepare_rows(rows if isinstance(rows, pa.Table) else pa.table(dict(rows)))
+        if rows.several.num_rows:
+            self._write_rows(f"{into} values {', '.join([row] * rows.rows_per_statement)}", rows.several)
+        if rows.single.num_rows:
+            self._write_rows(f"{into} values {row}", rows.single)
 
 
 def _with_nulls(table: pa.Table) -> pa.Table:

@@ -11,13 +11,13 @@ out only if they no longer do.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator
 
 import pyarrow as pa
 
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.sqlite_bulk import SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob
+from openprofiles.store.sqlite_bulk_reader import LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
 from openprofiles.uploads.made_ahead import made_ahead
@@ -31,7 +31,15 @@ ADD = "index"
 _ROWS_PER_READ = 50_000
 # As many as are written while the keys of the next name are sorted.
 _CHUNKS_AHEAD = 8
-_KEY_NAMES = ["name", "value", "pid"]
+
+
+def sort_new_keys(load: Load) -> None:
+    """Sort the keys of the profiles that the plan creates, into one table for each name.
+
+    It needs the file and the plan alone, so it runs beside the merging, whose work is the store's.
+    """
+    for number, rule in enumerate(_rules(load)):
+        _make_new_keys(load, number, rule)
 
 
 def write_keys(load: Load, created: str, phase: str | None, position: int) -> None:
@@ -41,24 +49,21 @@ def write_keys(load: Load, created: str, phase: str | None, position: int) -> No
         created: SQL condition on the table ``target`` that chooses the new profiles which are in the store.
         phase: where an earlier loader of this job stopped, with its position, if it was in this step.
     """
-    scratch = load.scratch
-    if not scratch.is_done("keys"):
+    if not load.scratch.is_done("keys"):
         _read_pending_keys(load)
-        read_ordered_records(scratch, load.store)
-        scratch.run(
-            "create or replace table created as select * from target "
-            f"where pid is null and target not in (select record from ordered) and ({created})"
+        read_ordered_records(load.scratch, load.store)
+        load.scratch.run(
+            "create or replace table not_created as select target from target "
+            f"where pid is null and (target in (select record from ordered) or not ({created}))"
         )
-        scratch.mark_done("keys")
-    rules = sorted(load.key_rules, key=lambda rule: rule.name)
+        load.scratch.mark_done("keys")
     if phase != ADD:
-        removals = {
-            rule.name: f"select value, pid from pending where added = 0 and name = {sql_text(rule.name)}"
-            for rule in rules
-        }
-        _write(load, REMOVE, removals, position if phase == REMOVE else 0)
-    additions = {rule.name: _added_keys_sql(load, rule) for rule in rules}
-    _write(load, ADD, additions, position if phase == ADD else 0)
+        _write(load, REMOVE, position if phase == REMOVE else 0)
+    _write(load, ADD, position if phase == ADD else 0)
+
+
+def _rules(load: Load) -> list[KeyRule]:
+    return sorted(load.key_rules, key=lambda rule: rule.name)
 
 
 def build_field_index(
@@ -83,7 +88,8 @@ def build_field_index(
         scratch.run(f"insert into field_value select {value}, pid from stored where {value} is not null")
     name = field_key_name(path)
     size = ChunkSize(10_000)
-    for rows in _sorted_chunks(scratch.another(), "select value, pid from field_value", name, size):
+    table = _make_sorted(scratch, "field_key", "select value, pid from field_value")
+    for rows in _table_chunks(scratch, table, name, size):
         with store.chunk(), size.timed(rows.num_rows):
             # A profile may have changed between reading its value and now, so each is checked.
             rules = [KeyRule(name, (path,))]
@@ -93,6 +99,7 @@ def build_field_index(
         store.finish_indexed_field(job.domain_id, path)
         store.record_progress(phase=phase, position=position)
     scratch.run("drop table field_value")
+    scratch.run("drop table field_key")
 
 
 def _read_pending_keys(load: Load) -> None:
@@ -107,34 +114,31 @@ def _read_pending_keys(load: Load) -> None:
         load.scratch.run("insert into pending select added, name, value, pid from read_pending")
 
 
-def _added_keys_sql(load: Load, rule: KeyRule) -> str:
-    """SQL for the keys of one name that go in: those of created profiles, and those that updates added."""
+def _new_keys_sql(load: Load, rule: KeyRule) -> str:
+    """SQL for the keys of one name that the planned new profiles have."""
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
     used = [index for path, index in indexes.items() if path in rule.paths]
     values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
     created = (
-        f"(select s.record + {load.pid_base} as pid, {values} "
-        "from staged s semi join created c on c.target = s.record left join folded f on f.target = s.record)"
+        f"(select s.record + {load.pid_base} as pid, {values} from staged s "
+        "semi join (select target from target where pid is null) t on t.target = s.record "
+        "left join folded f on f.target = s.record)"
     )
-    keys = sql_keys(
+    return sql_keys(
         [rule], lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region, created
     )
-    return (
-        f"select value, pid from ({keys}) "
-        f"union all select value, pid from pending where added = 1 and name = {sql_text(rule.name)}"
-    )
 
 
-def _write(load: Load, phase: str, queries: Mapping[str, str], position: int) -> None:
+def _write(load: Load, phase: str, position: int) -> None:
     """Write the keys of each name in turn, from ``position`` on.
 
-    The order is total and what the queries read no longer changes, so a loader that takes this up counts the same.
+    The order is total and what is read no longer changes, so a loader that takes this up counts the same.
     """
     size = ChunkSize(20_000)
     done = position
     with (
         load.in_another_thread() as ahead,
-        made_ahead(_chunks_of_all(ahead.cursor, queries, size, position), _CHUNKS_AHEAD) as chunks,
+        made_ahead(_key_chunks(ahead, phase, size, position), _CHUNKS_AHEAD) as chunks,
     ):
         for rows in chunks:
             done += rows.num_rows
@@ -144,43 +148,73 @@ def _write(load: Load, phase: str, queries: Mapping[str, str], position: int) ->
                 load.store.record_progress(phase=phase, position=done)
 
 
-def _chunks_of_all(
-    cursor: ScratchCursor, queries: Mapping[str, str], size: ChunkSize, position: int
-) -> Generator[pa.Table, None, None]:
-    """The keys of each name in turn, without the first ``position`` of all."""
-    skip = position
-    for name, query in queries.items():
-        skipped = 0
-        if skip:
-            skipped = min(skip, int(cursor.value(f"select count(*) from ({query})")))
-            skip -= skipped
-        yield from _sorted_chunks(cursor, query, name, size, skipped)
+def _key_chunks(load: Load, phase: str, size: ChunkSize, position: int) -> Generator[PreparedRows, None, None]:
+    """The keys of each name in turn, in the order of the index, without the first ``position`` of all."""
+    for number, rule in enumerate(_rules(load)):
+        table = _sorted_table(load, phase, number, rule)
+        count = int(load.cursor.value(f"select count(*) from {table}"))
+        skipped = min(position, count)
+        position -= skipped
+        for rows in _table_chunks(load.cursor, table, rule.name, size, skipped):
+            yield load.reader.prepare_rows(rows)
 
 
-def _write_chunk(load: Load, phase: str, rows: pa.Table, *, has_changed: bool) -> None:
+def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:
+    return _make_sorted(load.cursor, f"new_key_{number}", f"select value, pid from ({_new_keys_sql(load, rule)})")
+
+
+def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
+    """The table of the keys of one name that go out, or in, sorted; made unless it is there."""
+    cursor = load.cursor
+    added = int(phase == ADD)
+    changes = f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
+    if phase == REMOVE:
+        return _make_sorted(cursor, f"removed_key_{number}", changes)
+    planned = _make_new_keys(load, number, rule)
+    if not cursor.value(f"select count(*) from ({changes})") and not cursor.value("select count(*) from not_created"):
+        return planned
+    created = (
+        f"select value, pid from {planned} anti join "
+        f"(select target + {load.pid_base} as pid from not_created) using (pid)"
+    )
+    return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
+
+
+def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
+    """Make the table of these keys in the order of the index, unless it is there; its name."""
+    if not cursor.is_done(table):
+        cursor.run(f"create or replace table {table} as {keys} order by value, pid")
+        cursor.mark_done(table)
+    return table
+
+
+def _write_chunk(load: Load, phase: str, rows: PreparedRows, *, has_changed: bool) -> None:
+    keys: PreparedRows | pa.Table = rows
     if has_changed:
-        names = set(rows["name"].unique().to_pylist())
+        names = set(rows.table["name"].unique().to_pylist())
         rules = [rule for rule in load.key_rules if rule.name in names]
-        rows = _still_right(load.scratch, load.store, load.job, rules, rows, wanted=phase == ADD)
+        keys = _still_right(load.scratch, load.store, load.job, rules, rows.table, wanted=phase == ADD)
     if phase == ADD:
-        load.store.add_keys(load.job.domain_id, rows)
+        load.store.add_keys(load.job.domain_id, keys)
     else:
-        load.store.remove_keys(load.job.domain_id, rows)
+        load.store.remove_keys(load.job.domain_id, keys)
 
 
-def _sorted_chunks(cursor: ScratchCursor, query: str, name: str, size: ChunkSize, skip: int = 0) -> Iterator[pa.Table]:
-    """The keys of one name in the order of the index, in tables of name, value and pid of ``size.rows`` rows each."""
-    reader = cursor.connection.sql(f"{query} order by value, pid").to_arrow_reader(_ROWS_PER_READ)
-    for batch in reader:
-        rest = batch.slice(skip)
-        skip -= batch.num_rows - rest.num_rows
-        while rest.num_rows:
-            part = rest.slice(0, size.rows)
-            rest = rest.slice(part.num_rows)
-            names = pa.DictionaryArray.from_arrays(pa.array([0] * part.num_rows, pa.int32()), [name]).cast(pa.string())
-            yield pa.table(
-                [names, part.column("value").cast(pa.string()), part.column("pid").cast(pa.int64())], _KEY_NAMES
-            )
+def _table_chunks(
+    cursor: ScratchCursor, table: str, name: str, size: ChunkSize, first: int = 0
+) -> Generator[pa.Table, None, None]:
+    """The keys of a sorted table from row ``first`` on, in tables of name, value and pid of ``size.rows`` rows each."""
+    # The table was made in order, so its row ids are: a range of them is read without looking at the others.
+    while True:
+        count = size.rows
+        rows = cursor.table(
+            f"select {sql_text(name)} as name, value, pid from {table} where rowid >= ? and rowid < ? order by rowid",
+            [first, first + count],
+        )
+        if not rows.num_rows:
+            return
+        yield rows
+        first += count
 
 
 def _still_right(

@@ -17,6 +17,7 @@ rest is followed one by one.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.follow import FOLLOW, follow_records
-from openprofiles.uploads.index import ADD, REMOVE, build_field_index, write_keys
+from openprofiles.uploads.index import ADD, REMOVE, build_field_index, sort_new_keys, write_keys
 from openprofiles.uploads.jobs import decrypt_client_token
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
@@ -49,6 +50,9 @@ class GaveUp(Exception):
 
 _FAILED_ROWS_PER_CHUNK = 10_000
 _NOTES_PER_CHUNK = 20_000
+
+# With less, sorting and merging would take the memory from each other.
+_SORTING_AHEAD_BYTES = 240_000_000
 
 # No version that a domain ever has.
 _NEVER = -1
@@ -145,16 +149,26 @@ def _run_steps(
         job=job,
         mapping=mapping,
         key_version=scratch.recall("key_version") or 0,
+        bytes_per_record=scratch.recall("bytes_per_record") or 0,
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
         clock=clock,
     )
     stopped = job.stop_requested and job.phase in (REMOVE, ADD)
-    if job.phase not in (REMOVE, ADD):
+    sorts_ahead = job.failed_attempts == 0 and scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
+    with load.in_another_thread() as ahead, ThreadPoolExecutor(1) as threads:
+        # Twice the work needs twice the memory: not after a death, which may have been for want of it.
+        sorting = threads.submit(sort_new_keys, ahead) if sorts_ahead else None
         try:
-            _merge(load)
+            if job.phase not in (REMOVE, ADD):
+                _merge(load)
         except Stopped:
             stopped = True
+        except BaseException:
+            ahead.cursor.connection.interrupt()
+            raise
+        if sorting is not None:
+            sorting.result()
     job = store.read_job()
     # Lists that were made again may be shorter than those that the position counts; writing a key twice does no harm.
     phase = None if scratch.recall("made_again") else job.phase
@@ -195,6 +209,7 @@ def _stage(
         record_count = stage(
             scratch, reader.read, mapping, phone_region=job.phone_region, strict=strict, on_block=on_block
         )
+        scratch.remember("bytes_per_record", file.tell() // record_count)
     scratch.remember("record_count", record_count)
     if has_written:
         scratch.remember("made_again", 1)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,7 @@ import pyarrow.compute
 from openprofiles.clock import Clock
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
 from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob, SqliteBulkReader
+from openprofiles.store.sqlite_bulk_reader import LeasedJob, PreparedRows, SqliteBulkReader
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import KeyRule, key_rules
 from openprofiles.uploads.made_ahead import made_ahead
@@ -38,9 +37,8 @@ from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
 CREATE = "create"
 UPDATE = "update"
 
-# Values are read from the scratch database so many records, or targets, at a time.
-_RECORDS_PER_PART = 100_000
-_TARGETS_PER_PART = 200_000
+# Values are read from the scratch database about so much at a time.
+_BYTES_PER_PART = 16_000_000
 
 _BATCHES_AHEAD = 2
 
@@ -59,6 +57,7 @@ class Load:
         cursor: where the present thread works on the scratch database.
         reader: where it reads the store; ``store`` itself in the thread that writes.
         key_version: of the domain, when it was planned.
+        bytes_per_record: in the file, on average.
     """
 
     scratch: Scratch
@@ -68,6 +67,7 @@ class Load:
     job: LeasedJob
     mapping: UploadMapping
     key_version: int
+    bytes_per_record: int
     pid_base: int
     expires_at: datetime
     clock: Clock
@@ -126,8 +126,8 @@ class _Batch:
     key_version: int
     set_apart: pa.Table
     record_count: int
-    rows: pa.Table
-    key_changes: pa.Table
+    rows: pa.Table | PreparedRows
+    key_changes: pa.Table | PreparedRows
 
 
 def create_profiles(load: Load, position: int) -> None:
@@ -215,9 +215,10 @@ def _valid_chunk(
 
 def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
     last = load.cursor.value("select max(target) from target where pid is null") or 0
-    for low in range(position, last, _RECORDS_PER_PART):
-        part = _read_values(load, "pid is null and target > ? and target <= ?", [low, low + _RECORDS_PER_PART])
-        part = _in_order(part, "target")
+    step = _records_per_part(load)
+    for low in range(position, last, step):
+        chosen = f"select target, pid, row_count from target where target > {low} and target <= {low + step}"
+        part = _in_order(_read_values(load, f"{chosen} and pid is null"), "target")
         while part.num_rows:
             count = size.rows
             yield _new_batch(load, part.slice(0, count))
@@ -228,22 +229,28 @@ def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_B
     # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
     first = int(load.cursor.value("select count(*) from matched where pid <= ?", [position]))
     count = int(load.cursor.value("select count(*) from matched"))
-    for low in range(first, count, _TARGETS_PER_PART):
+    step = _records_per_part(load)
+    for low in range(first, count, step):
         # The values come to the narrow table a part at a time: sorting all of them at once takes memory with the file.
-        part = _read_values(load, "rowid >= ? and rowid < ?", [low, low + _TARGETS_PER_PART], targets="matched")
-        part = _in_order(part, "pid")
+        chosen = f"select target, pid, row_count from matched where rowid >= {low} and rowid < {low + step}"
+        part = _in_order(_read_values(load, chosen), "pid")
         while part.num_rows:
             rows = size.rows
             yield _changed_batch(load, part.slice(0, rows))
             part = part.slice(rows)
 
 
-def _read_values(load: Load, condition: str, parameters: list[int], *, targets: str = "target") -> pa.Table:
-    """The targets that a condition chooses, with their values."""
-    return load.cursor.table(
-        targets_with_values_sql(load, f"(select target, pid, row_count from {targets} where {condition})", "folded"),
-        parameters,
+def _records_per_part(load: Load) -> int:
+    return max(1000, _BYTES_PER_PART // max(load.bytes_per_record, 1))
+
+
+def _read_values(load: Load, targets: str) -> pa.Table:
+    """The targets that a query chooses, with their values."""
+    load.cursor.run(f"create or replace temp table part as {targets}")
+    load.cursor.run(
+        "create or replace temp table folded_part as select * from folded where target in (select target from part)"
     )
+    return load.cursor.table(targets_with_values_sql(load, "part", "folded_part"))
 
 
 def targets_with_values_sql(load: Load, targets: str, folded: str) -> str:
@@ -294,19 +301,22 @@ def changed_rows(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
     stored = load.reader.read_profiles(pids, ["origins", *columns])
     if stored.num_rows < targets.num_rows:
         targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
-    load.cursor.put("stored", stored)
     if stored["origins"].null_count < stored.num_rows:
-        targets = _leave_out_what_was_set_by_hand(load, targets)
+        targets = _leave_out_what_was_set_by_hand(load, targets, stored)
     names = [f"v{index}" for index, _ in load.standard_fields]
-    return _key_changes(load, targets, paths), targets.select([*names, "attributes", "pid"])
+    key_changes = pa.concat_tables(
+        [_KEY_CHANGES.empty_table(), *(_key_changes(load, rule, targets, stored) for rule in load.key_rules)]
+    )
+    return key_changes, targets.select([*names, "attributes", "pid"])
 
 
-def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table) -> pa.Table:
+def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Table:
     writable = [
         f"case when list_contains(by_hand, {sql_text(field.path)}) then null else v{index} end as v{index}"
         for index, field in enumerate(load.mapping.fields)
     ]
     load.cursor.put("chosen", targets)
+    load.cursor.put("stored", stored)
     return load.cursor.table(
         f"select *, {_attributes_json(load)} as attributes from ("
         f"select target, pid, {', '.join(writable)} from chosen join "
@@ -315,42 +325,46 @@ def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table) -> pa.Table:
     )
 
 
-def _key_changes(load: Load, targets: pa.Table, paths: list[str]) -> pa.Table:
-    """Which keys the targets take from the index and put there, beside the table ``stored``."""
+def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table) -> pa.Table:
+    """Which keys of one name the targets take from the index and put there; both tables are in order of ``pid``."""
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
-    mapped = [path for path in paths if path in indexes]
-    if not mapped:
+    mapped = [path for path in rule.paths if path in indexes]
+    # Few profiles change a key, and only theirs are put into their normal forms.
+    has_changed = None
+    for path in mapped:
+        after, before = targets[f"v{indexes[path]}"], stored[column_of(path)]
+        differs = pa.compute.fill_null(pa.compute.not_equal(after, before), True)
+        differs = pa.compute.and_(pa.compute.is_valid(after), differs)
+        has_changed = differs if has_changed is None else pa.compute.or_(has_changed, differs)
+    if has_changed is None or not pa.compute.any(has_changed).as_py():
         return _KEY_CHANGES.empty_table()
-    before = {path: f"b{number}" for number, path in enumerate(paths)}
 
-    def value_before(path: str) -> str:
-        return before[path]
+    olds = {path: f"b{number}" for number, path in enumerate(rule.paths)}
 
     def value_after(path: str) -> str:
-        return f"coalesce(v{indexes[path]}, {before[path]})" if path in indexes else before[path]
+        return f"coalesce(v{indexes[path]}, {olds[path]})" if path in indexes else olds[path]
 
-    # Few profiles change a key, and only theirs are put into their normal forms.
-    change = (
-        f"change as materialized (select pid, {', '.join(f'v{indexes[path]}' for path in mapped)}, "
-        f"{', '.join(f'{stored_value(path)} as {name}' for path, name in before.items())} "
-        "from chosen join stored using (pid) "
-        f"where {' or '.join(f'v{indexes[path]} <> coalesce({stored_value(path)}, chr(0))' for path in mapped)})"
+    before_forms = rule.sql_forms(olds.__getitem__, load.job.phone_region)
+    after_forms = rule.sql_forms(value_after, load.job.phone_region)
+    forms = [f"{form} as o{i}" for i, form in enumerate(before_forms)]
+    forms += [f"{form} as n{i}" for i, form in enumerate(after_forms)]
+    parts = []
+    for added, mine, theirs in ((0, "o", "n"), (1, "n", "o")):
+        for i in range(len(before_forms)):
+            others = " and ".join(f"{mine}{i} is distinct from {theirs}{other}" for other in range(len(before_forms)))
+            parts.append(
+                f"select {added}::bigint as added, {sql_text(rule.name)} as name, {mine}{i} as value, pid "
+                f"from forms where {mine}{i} is not null and {others}"
+            )
+    load.cursor.put("chosen", targets.select(["pid", *(f"v{indexes[path]}" for path in mapped)]).filter(has_changed))
+    load.cursor.put("stored", stored.filter(has_changed))
+    changes = load.cursor.table(
+        f"with change as materialized (select chosen.*, "
+        f"{', '.join(f'{stored_value(path)} as {name}' for path, name in olds.items())} "
+        f"from chosen join stored using (pid)), forms as materialized (select pid, {', '.join(forms)} from change) "
+        f"{' union all '.join(parts)}"
     )
-    forms, parts = [], []
-    for number, rule in enumerate(load.key_rules):
-        olds = rule.sql_forms(value_before, load.job.phone_region)
-        news = rule.sql_forms(value_after, load.job.phone_region)
-        named = [f"{form} as o{i}" for i, form in enumerate(olds)] + [f"{form} as n{i}" for i, form in enumerate(news)]
-        forms.append(f"forms{number} as materialized (select pid, {', '.join(named)} from change)")
-        for added, mine, theirs in ((0, "o", "n"), (1, "n", "o")):
-            for i in range(len(olds)):
-                others = " and ".join(f"{mine}{i} is distinct from {theirs}{other}" for other in range(len(olds)))
-                parts.append(
-                    f"select {added}::bigint as added, {sql_text(rule.name)} as name, {mine}{i} as value, pid "
-                    f"from forms{number} where {mine}{i} is not null and {others}"
-                )
-    load.cursor.put("chosen", targets)
-    return load.cursor.table(f"with {', '.join([change, *forms])} {' union all '.join(parts)}").cast(_KEY_CHANGES)
+    return changes.cast(_KEY_CHANGES)
 
 
 def column_of(path: str) -> str:
@@ -368,22 +382,24 @@ def stored_value(path: str) -> str:
 
 
 def _new_batch(load: Load, targets: pa.Table) -> _Batch:
-    return _batch(load, targets, lambda kept: (_KEY_CHANGES.empty_table(), new_rows(load, kept)))
+    version, kept, set_apart, record_count = _still_valid(load, targets)
+    rows = load.reader.prepare_rows(new_rows(load, kept))
+    return _Batch(targets, version, set_apart, record_count, rows, _KEY_CHANGES.empty_table())
 
 
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
-    return _batch(load, targets, partial(changed_rows, load))
+    version, kept, set_apart, record_count = _still_valid(load, targets)
+    key_changes, rows = changed_rows(load, kept)
+    return _Batch(targets, version, set_apart, record_count, rows, load.reader.prepare_rows(key_changes))
 
 
-def _batch(load: Load, targets: pa.Table, make: Callable[[pa.Table], tuple[pa.Table, pa.Table]]) -> _Batch:
-    """Make what a chunk will write, for the domain as it is now."""
+def _still_valid(load: Load, targets: pa.Table) -> tuple[int, pa.Table, pa.Table, int]:
+    """The domain's version, the targets whose plan still holds, the others' records, and how many records are left."""
     version = load.reader.read_key_version(load.job.domain_id)
     kept, set_apart = targets, pa.table({"record": pa.array([], pa.int64())})
     if version != load.key_version:
         kept, set_apart = _set_changed_apart(load, targets)
-    record_count = pa.compute.sum(kept["row_count"]).as_py() or 0
-    key_changes, rows = make(kept)
-    return _Batch(targets, version, set_apart, record_count, rows, key_changes)
+    return version, kept, set_apart, pa.compute.sum(kept["row_count"]).as_py() or 0
 
 
 def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:

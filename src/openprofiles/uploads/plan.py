@@ -48,6 +48,7 @@ _TABLES = (
     "reported",
     "target",
     "member",
+    "last_filled",
     "folded",
 )
 
@@ -162,9 +163,7 @@ def _look_up(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: 
             "delete from holder using key_group where holder.key = key_group.key and holder.pid = key_group.first + ?",
             [job.pid_base],
         )
-    scratch.run(
-        "create table outcome as select key, count(distinct pid) as holders, min(pid) as pid from holder group by key"
-    )
+    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
 
 
 def _find_entangled(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -211,11 +210,35 @@ def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
         "create table member as select record, target from staged join key_group using (key) "
         "join target on target.target = key_group.first where key_group.row_count > 1"
     )
-    scratch.run(f"create table folded as {fold_sql(mapping, 'member')}")
+    # Of each field the last record that has a value; numbers alone, so that it spills when there are very many.
+    names = [f"v{index}" for index in range(len(mapping.fields))]
+    lasts = ", ".join(f"max(record) filter (where {name} is not null) as {name}" for name in names)
+    scratch.run(
+        f"create table last_filled as select target, max(record) as record, {lasts} "
+        "from member join staged using (record) group by target"
+    )
+    # Nearly always that is the last record itself; the other values are fetched one field at a time.
+    elsewhere = [
+        name for name in names if scratch.value(f"select exists (select 1 from last_filled where {name} <> record)")
+    ]
+    values = ", ".join(
+        f"coalesce(s.{name}, of_{name}.value) as {name}" if name in elsewhere else f"s.{name} as {name}"
+        for name in names
+    )
+    joins = " ".join(
+        f"left join (select l.target, s.{name} as value from last_filled l join staged s on s.record = l.{name} "
+        f"where l.{name} <> l.record) of_{name} on of_{name}.target = l.target"
+        for name in elsewhere
+    )
+    scratch.run(
+        f"create table folded as select l.target, {values} "
+        f"from last_filled l join staged s on s.record = l.record {joins}"
+    )
+    scratch.run("drop table last_filled")
 
 
 def fold_sql(mapping: UploadMapping, members: str) -> str:
-    """SQL for the values of targets with several records: of each field the last that is not blank."""
+    """SQL for the values of few targets with several records: of each field the last that is not blank."""
     # arg_max leaves nulls out: a blank cell never overwrites.
     values = ", ".join(f"arg_max(v{index}, record) as v{index}" for index in range(len(mapping.fields)))
     return f"select target, {values} from {members} join staged using (record) group by target"

@@ -49,6 +49,13 @@ class ScratchCursor:
         """Give an Arrow table a name in SQL, until the next one of that name."""
         self.connection.register(name, table)
 
+    def is_done(self, step: str) -> bool:
+        """Whether a step was finished, by this process or one before it."""
+        return bool(self.value("select count(*) from finished_step where step = ?", [step]))
+
+    def mark_done(self, step: str) -> None:
+        self.run("insert into finished_step values (?)", [step])
+
 
 class Scratch(ScratchCursor):
     """The scratch database of one job; made anew unless it is there and whole."""
@@ -56,7 +63,7 @@ class Scratch(ScratchCursor):
     def __init__(self, folder: Path, *, memory_limit_bytes: int, phone_region: str) -> None:
         self._folder = folder
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._memory_limit_bytes = memory_limit_bytes
+        self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
         try:
             super().__init__(self._open())
@@ -72,13 +79,6 @@ class Scratch(ScratchCursor):
         self._folder.mkdir(mode=0o700)
         self.connection = self._open()
 
-    def is_done(self, step: str) -> bool:
-        """Whether a step was finished, by this process or one before it."""
-        return bool(self.value("select count(*) from finished_step where step = ?", [step]))
-
-    def mark_done(self, step: str) -> None:
-        self.run("insert into finished_step values (?)", [step])
-
     def remember(self, name: str, value: int) -> None:
         """Keep a number for a loader that goes on where this one stopped."""
         self.run("insert or replace into fact values (?, ?)", [name, value])
@@ -92,9 +92,11 @@ class Scratch(ScratchCursor):
         connection = duckdb.connect(
             str(self._folder / _FILE_NAME),
             config={
-                "memory_limit": f"{self._memory_limit_bytes}B",
+                "memory_limit": f"{self.memory_limit_bytes}B",
                 "temp_directory": str(self._folder / "spill"),
                 "preserve_insertion_order": True,
+                # Beside them work the threads of ours that read, sort and write.
+                "threads": 1,
                 # Packing the text of a million rows costs 1.5 s of processor time, and saves room for some seconds.
                 "force_compression": "uncompressed",
                 # Everything it needs is built in; it must not look for more on the network.

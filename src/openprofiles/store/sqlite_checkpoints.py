@@ -1,0 +1,65 @@
+"""Moves what a loader commits from SQLite's write-ahead log into the database file, in a thread of its own.
+
+Left to SQLite, the writer does it within its commits: copied and synced pages that the next chunk need not wait for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+# Commits between two moments at which the log is moved as a whole, so that it can begin anew. Each is a few MB.
+_COMMITS_PER_ROUND = 6
+
+
+class Checkpointer:
+    """Call ``after_commit`` after each commit; it waits now and then, so the log does not grow without bound.
+
+    A checkpoint that fails is no loss, everything is in the log: what it raised is raised by the next ``after_commit``.
+    """
+
+    def __init__(self, checkpoint: Callable[[], None]) -> None:
+        self._checkpoint = checkpoint
+        self._change = threading.Condition()
+        self._is_wanted = False
+        self._is_busy = False
+        self._has_ended = False
+        self._error: BaseException | None = None
+        self._commit_count = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def after_commit(self) -> None:
+        """Have what was committed moved."""
+        with self._change:
+            self._is_wanted = True
+            self._change.notify_all()
+            self._commit_count += 1
+            if self._commit_count >= _COMMITS_PER_ROUND:
+                self._commit_count = 0
+                self._change.wait_for(lambda: not (self._is_wanted or self._is_busy))
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        """End after the checkpoint that runs."""
+        with self._change:
+            self._has_ended = True
+            self._change.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                self._is_busy = False
+                self._change.notify_all()
+                self._change.wait_for(lambda: self._is_wanted or self._has_ended)
+                if self._has_ended:
+                    return
+                self._is_wanted, self._is_busy = False, True
+            try:
+                self._checkpoint()
+            except BaseException as error:  # noqa: BLE001 (raised again by whoever commits next)
+                with self._change:
+                    self._error = error
