@@ -350,4 +350,4 @@ def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] 
     jobs_of_domain = select_rows(tables.upload_job.c.upload_job_id).where(
         tables.upload_job.c.domain_id == shop.domain.domain_id
     )
-    assert shop.count(tables.pending_key, tables.pending_key.c.upload_job_id.in_(jobs_of_domain)) == 0
+    assert shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id.in_(jobs_of_domain)) == 0

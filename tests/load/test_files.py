@@ -429,7 +429,7 @@ def test_a_job_that_has_ended_can_be_neither_started_nor_stopped(shop: Shop, dat
         start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
     with pytest.raises(InvalidRequest, match=job.status):
         stop_job(shop.store, shop.domain, job.job_id, now=job.created_at)
-    assert shop.count(tables.pending_key, true()) == 0
+    assert shop.count(tables.pending_keys, true()) == 0
 
 
 def test_a_header_with_more_columns_than_a_spreadsheet_has_is_refused(shop: Shop) -> None:

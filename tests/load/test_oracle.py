@@ -272,7 +272,7 @@ def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], Upl
         assert _comparable(found) == _comparable(_with_row_numbers(expected, job.pid_base))
         assert shop.profile_count() == len(found.profiles)
         assert place.left_files(job) == []
-    assert shop.count(tables.pending_key, true()) == 0
+    assert shop.count(tables.pending_keys, true()) == 0
 
 
 def _make(shop: Shop, start: StartingProfile) -> None:

@@ -427,7 +427,7 @@ def test_of_a_domain_that_is_deleted_during_a_load_nothing_is_left(shop: Shop, p
     domain_id = shop.domain.domain_id
     for table in (tables.domain, tables.profile, tables.profile_key, tables.upload_job, tables.indexed_field):
         assert shop.count(table, table.c.domain_id == domain_id) == 0, table.name
-    for table in (tables.failed_row, tables.pending_key):
+    for table in (tables.failed_row, tables.pending_keys):
         assert shop.count(table, table.c.upload_job_id == job.upload_job_id) == 0, table.name
     assert shop.place.left_files(job) == []
 

@@ -424,9 +424,7 @@ def make_job(store: Store, domain: Domain, **columns: Any) -> int:
             connection.execute(
                 insert(tables.failed_row).values(upload_job_id=job, record=number, line=number + 1, code="TOO_LONG")
             )
-            connection.execute(
-                insert(tables.pending_key).values(upload_job_id=job, added=True, name="_email", value="a", pid=number)
-            )
+            connection.execute(insert(tables.pending_keys).values(upload_job_id=job, changes=b"a"))
     return int(job)
 
 
@@ -438,7 +436,7 @@ ALL_TABLES = (
     tables.added_key,
     tables.upload_job,
     tables.failed_row,
-    tables.pending_key,
+    tables.pending_keys,
 )
 
 

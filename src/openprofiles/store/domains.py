@@ -17,7 +17,7 @@ from openprofiles.store.tables import (
     failed_row,
     indexed_field,
     ordered_record,
-    pending_key,
+    pending_keys,
     profile,
     profile_key,
     upload_job,
@@ -169,7 +169,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
     parts: tuple[tuple[Table, ColumnElement[bool]], ...] = (
         # Jobs before data: a job that is gone cannot be claimed and write more.
         (failed_row, failed_row.c.upload_job_id.in_(jobs)),
-        (pending_key, pending_key.c.upload_job_id.in_(jobs)),
+        (pending_keys, pending_keys.c.upload_job_id.in_(jobs)),
         (ordered_record, ordered_record.c.upload_job_id.in_(jobs)),
         (upload_job, upload_job.c.domain_id == domain_id),
         (profile_key, profile_key.c.domain_id == domain_id),

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.ipc
 from adbc_driver_manager import OperationalError
 
 from openprofiles.clock import to_milliseconds
@@ -29,6 +30,8 @@ _LOCK_POLL_SECONDS = 0.002
 _LOCK_TIMEOUT_SECONDS = 60.0
 # After a chunk the lock stays free for this long, so that a writer that polls every 2 ms gets its turn.
 _GAP_SECONDS = 0.004
+# Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
+_NOTES_PER_CHUNK = (10, 20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +198,13 @@ class SqliteBulkStore(SqliteBulkReader):
     def update_profiles(self, rows: pa.Table, *, columns: Sequence[str], now: datetime, expires_at: datetime) -> None:
         """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid."""
         changes = "".join(f"{column} = coalesce(?, {column}), " for column in columns)
-        # json_patch adds and replaces members; none of the values is null, so none is removed. Binding the patch
-        # once and joining it to an empty object keeps a null patch from touching the column.
+        # json_patch adds and replaces members; none of the values is null, so none is removed. It takes a microsecond,
+        # and attributes seldom change.
+        patch = f"?{len(columns) + 1}"
         self._write_rows(
             f"update profile set {changes}"
-            "attributes = nullif(json_patch(coalesce(attributes, '{}'), coalesce(?, '{}')), '{}'), "
+            f"attributes = case when {patch} is null then attributes "
+            f"when attributes is null or attributes = {patch} then {patch} else json_patch(attributes, {patch}) end, "
             f"revision = revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = max(expires_at, {to_milliseconds(expires_at)}), "
             f"last_upload_job = {self._lease.upload_job_id} where pid = ?",
@@ -214,26 +219,33 @@ class SqliteBulkStore(SqliteBulkReader):
             rows,
         )
 
-    def insert_pending_keys(self, rows: pa.Table | PreparedRows) -> None:
+    def insert_pending_keys(self, rows: pa.Table) -> None:
         """Columns added (0 or 1), name, value, pid."""
-        self._insert(
-            "insert into pending_key (upload_job_id, added, name, value, pid)",
-            f"({self._lease.upload_job_id}, ?, ?, ?, ?)",
-            rows,
+        if not rows.num_rows:
+            return
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, rows.schema) as writer:
+            writer.write_table(rows)
+        self._rows(
+            "insert into pending_keys (upload_job_id, changes) values (?, ?)",
+            self._lease.upload_job_id,
+            stream.getvalue().to_pybytes(),
         )
 
-    def forget_notes(self, limit: int) -> int:
-        """Remove up to ``limit`` of what this job noted for itself, when it is done; how many were removed."""
+    def forget_notes(self) -> bool:
+        """Remove some of what this job noted for itself, when it is done; whether anything was left."""
         removed = 0
-        for table, column in (("pending_key", "pending_key_id"), ("ordered_record", "record")):
+        for table, column, limit in (
+            ("pending_keys", "pending_keys_id", _NOTES_PER_CHUNK[0]),
+            ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
+        ):
             self._rows(
                 f"delete from {table} where upload_job_id = ?1 and {column} in "
-                f"(select {column} from {table} where upload_job_id = ?1 order by {column} limit ?2)",
+                f"(select {column} from {table} where upload_job_id = ?1 order by {column} limit {limit})",
                 self._lease.upload_job_id,
-                limit - removed,
             )
             removed += self._rows("select changes()")[0][0]
-        return removed
+        return bool(removed)
 
     def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
         """Columns name, value, pid; those already there stay."""

@@ -17,6 +17,7 @@ import adbc_driver_sqlite.dbapi as adbc
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.store.sqlite_version import require_safe_sqlite
@@ -278,22 +279,18 @@ class SqliteBulkReader:
             name,
         )
 
-    def read_pending_keys(self, after: int, limit: int) -> pa.Table:
-        """Key changes that this job's updates left: pending_key_id, added (0 or 1), name, value, pid."""
-        return self._table(
-            "select pending_key_id, added, name, value, pid from pending_key "
-            "where upload_job_id = ? and pending_key_id > ? order by pending_key_id limit ?",
-            {
-                "pending_key_id": pa.int64(),
-                "added": pa.int64(),
-                "name": pa.string(),
-                "value": pa.string(),
-                "pid": pa.int64(),
-            },
+    def read_pending_keys(self) -> Iterator[pa.Table]:
+        """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
+        after = 0
+        while rows := self._rows(
+            "select pending_keys_id, changes from pending_keys "
+            "where upload_job_id = ? and pending_keys_id > ? order by pending_keys_id limit 1",
             self._lease.upload_job_id,
             after,
-            limit,
-        )
+        ):
+            after = rows[0][0]
+            with pa.ipc.open_stream(rows[0][1]) as stream:
+                yield stream.read_all()
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """The records that this job follows one by one: ``record``."""

@@ -2,7 +2,7 @@
 
 Sorted order writes each page of the index about once; in the order of the file, the same keys took five times as
 long. The keys of new profiles come from the scratch database, those that updates changed from the table
-``pending_key``, which was written with the updates themselves.
+``pending_keys``, which was written with the updates themselves.
 
 Something else may have changed or deleted a profile since the load wrote it. When the domain's ``key_version`` says
 so, the profiles of a chunk are read again: a key goes in only if the profile's present fields still give it, and goes
@@ -104,12 +104,7 @@ def build_field_index(
 
 def _read_pending_keys(load: Load) -> None:
     load.scratch.run("create or replace table pending (added bigint, name text, value text, pid bigint)")
-    after = 0
-    while True:
-        rows = load.store.read_pending_keys(after, _ROWS_PER_READ)
-        if not rows.num_rows:
-            return
-        after = rows["pending_key_id"][-1].as_py()
+    for rows in load.store.read_pending_keys():
         load.scratch.put("read_pending", rows)
         load.scratch.run("insert into pending select added, name, value, pid from read_pending")
 

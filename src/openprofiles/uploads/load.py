@@ -49,7 +49,6 @@ class GaveUp(Exception):
 
 
 _FAILED_ROWS_PER_CHUNK = 10_000
-_NOTES_PER_CHUNK = 20_000
 
 # With less, sorting and merging would take the memory from each other.
 _SORTING_AHEAD_BYTES = 240_000_000
@@ -108,10 +107,10 @@ def run_load(
 
 
 def _forget_notes(store: SqliteBulkStore) -> None:
-    forgotten = _NOTES_PER_CHUNK
-    while forgotten == _NOTES_PER_CHUNK:
+    is_left = True
+    while is_left:
         with store.chunk():
-            forgotten = store.forget_notes(_NOTES_PER_CHUNK)
+            is_left = store.forget_notes()
             store.check_lease()
 
 

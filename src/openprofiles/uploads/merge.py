@@ -127,7 +127,7 @@ class _Batch:
     set_apart: pa.Table
     record_count: int
     rows: pa.Table | PreparedRows
-    key_changes: pa.Table | PreparedRows
+    key_changes: pa.Table
 
 
 def create_profiles(load: Load, position: int) -> None:
@@ -390,7 +390,7 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
     version, kept, set_apart, record_count = _still_valid(load, targets)
     key_changes, rows = changed_rows(load, kept)
-    return _Batch(targets, version, set_apart, record_count, rows, load.reader.prepare_rows(key_changes))
+    return _Batch(targets, version, set_apart, record_count, rows, key_changes)
 
 
 def _still_valid(load: Load, targets: pa.Table) -> tuple[int, pa.Table, pa.Table, int]:
