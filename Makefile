@@ -3,9 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+YARDSTICKS := benchmarks/.venv
+YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test serve format lint types imports pytest lock example
+.PHONY: help demo test serve format lint types imports pytest lock example bench
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -40,6 +42,10 @@ example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py
 	$(BIN)/python scripts/make_cli_page.py
 
+# Some 25 minutes and 20 GB; BENCH="--only api" or BENCH="--small" for less.
+bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure everything, and write the results into benchmarks/README.md
+	$(BIN)/python -m benchmarks --folder benchmarks/.work --yardstick-python $(YARDSTICKS)/bin/python $(BENCH)
+
 # The AWS SDK for JavaScript, which one test uses. Where npm is missing or its registry is out of reach, that test is left
 # out and says so.
 $(JS_INSTALLED): tests/acceptance/js/package-lock.json
@@ -49,9 +55,11 @@ $(JS_INSTALLED): tests/acceptance/js/package-lock.json
 	else echo "npm is not here; the test with the AWS SDK for JavaScript is left out."; fi
 
 # Needs uv. What is locked already stays, unless pyproject.toml asks for newer.
-lock: ## bring requirements.lock up to pyproject.toml
+lock: ## bring both requirements.lock up to pyproject.toml
 	echo 'setuptools>=77' | uv pip compile pyproject.toml - --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	uv pip compile --group bench --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file benchmarks/requirements.lock
 
 # Nothing comes from the network that requirements.lock does not name with its hash, setuptools included.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -61,4 +69,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(YARDSTICKS_INSTALLED): benchmarks/requirements.lock
+	$(PYTHON) -m venv $(YARDSTICKS)
+	$(YARDSTICKS)/bin/python -m pip install --quiet --require-hashes -r benchmarks/requirements.lock
 	@touch $@

@@ -7,7 +7,7 @@ numbers are written in four ways. Nobody of these exists.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -179,18 +179,22 @@ def _changed(number: int) -> _Customer:
     )
 
 
+def customers(numbers: Iterable[int]) -> Iterator[str]:
+    """The lines of these customers."""
+    for number in numbers:
+        yield _customer(number).line()
+
+
 def first_file(row_count: int) -> Iterator[str]:
     """Customers 1 to ``row_count``, in the order of the unique key."""
-    for number in range(1, row_count + 1):
-        yield _customer(number).line()
+    return customers(range(1, row_count + 1))
 
 
 def shuffled_file(row_count: int) -> Iterator[str]:
     """The same customers in random order."""
     numbers = list(range(1, row_count + 1))
     random.Random(_SEED).shuffle(numbers)
-    for number in numbers:
-        yield _customer(number).line()
+    return customers(numbers)
 
 
 def second_file(row_count: int, stored_count: int) -> Iterator[str]:

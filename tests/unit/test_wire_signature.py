@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +29,7 @@ KEY_ID = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TAG_URL = "http://127.0.0.1:8420/tags/arn%3Aaws%3Aprofile%3Aus-east-1%3A1%3Adomains%2Fd?tagKeys=b&tagKeys=a%2Fb&tagKeys"
 SECRETS = {KEY_ID: SECRET}.get
+NOW = datetime.now(UTC)
 
 
 def signed(
@@ -40,9 +42,11 @@ def signed(
     region: str = "eu-west-2",
     token: str | None = None,
 ) -> SignedRequest:
-    """A request that botocore signs now, as a server receives it."""
+    """A request that botocore signs at ``NOW``, as a server receives it."""
     request = AWSRequest(method, url, data=body, headers=headers or {})
-    SigV4Auth(Credentials(KEY_ID, SECRET, token), service, region).add_auth(request)
+    # The suite runs longer than a signature is valid.
+    with patch("botocore.auth.get_current_datetime", return_value=NOW):
+        SigV4Auth(Credentials(KEY_ID, SECRET, token), service, region).add_auth(request)
     parts = urlsplit(str(request.url))
     received = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
     received.append((b"host", parts.netloc.encode()))
@@ -61,7 +65,7 @@ def without(request: SignedRequest, name: bytes) -> SignedRequest:
 
 def refusal(request: SignedRequest, now: datetime | None = None) -> WireError:
     with pytest.raises(WireError) as caught:
-        verify(request, SECRETS, now or datetime.now(UTC))
+        verify(request, SECRETS, now or NOW)
     assert "Signature=" not in caught.value.message
     assert SECRET not in caught.value.message
     return caught.value
@@ -89,10 +93,10 @@ GOOD = {
 
 @pytest.mark.parametrize("request_", GOOD.values(), ids=GOOD)
 def test_what_botocore_signs_is_accepted(request_: SignedRequest) -> None:
-    signature = verify(request_, SECRETS, datetime.now(UTC))
+    signature = verify(request_, SECRETS, NOW)
 
     assert (signature.access_key_id, signature.region) == (KEY_ID, "eu-west-2")
-    assert abs(signature.signed_at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(signature.signed_at - NOW) < timedelta(minutes=1)
     assert signed_region(request_) == "eu-west-2"
 
 
@@ -238,7 +242,7 @@ def test_a_malformed_signature_is_refused_with_its_reason(request_: SignedReques
 
 def test_an_unknown_access_key_id_is_refused_by_its_own_code() -> None:
     with pytest.raises(WireError) as caught:
-        verify(POST, lambda _: None, datetime.now(UTC))
+        verify(POST, lambda _: None, NOW)
 
     assert (caught.value.code, caught.value.status) == ("UnrecognizedClientException", 403)
     assert caught.value.message == "The security token included in the request is invalid."
@@ -246,12 +250,12 @@ def test_an_unknown_access_key_id_is_refused_by_its_own_code() -> None:
 
 def test_a_wrong_secret_is_refused() -> None:
     with pytest.raises(WireError, match="does not match the signature"):
-        verify(POST, lambda _: "another secret", datetime.now(UTC))
+        verify(POST, lambda _: "another secret", NOW)
 
 
 def test_a_signature_is_good_for_five_minutes_on_either_side() -> None:
     request = signed()
-    signed_at = verify(request, SECRETS, datetime.now(UTC)).signed_at
+    signed_at = verify(request, SECRETS, NOW).signed_at
 
     for minutes in (-5, 5):
         assert verify(request, SECRETS, signed_at + timedelta(minutes=minutes)).signed_at == signed_at

@@ -26,7 +26,7 @@ SQLITE_VERSION: str = sqlite.sqlite_version
 
 # A load holds the lock for about 0.1 s at a time. SQLite's own busy handler backs off so far that a writer
 # beside a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s.
-_LOCK_POLL_SECONDS = 0.002
+_LOCK_POLL_SECONDS = 0.001
 _LOCK_TIMEOUT_SECONDS = 30.0
 
 

@@ -28,8 +28,8 @@ from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 _LOCK_POLL_SECONDS = 0.002
 _LOCK_TIMEOUT_SECONDS = 60.0
-# After a chunk the lock stays free for this long, so that a writer that polls every 2 ms gets its turn.
-_GAP_SECONDS = 0.004
+# After a chunk the lock stays free for this long, so that a writer that polls every millisecond gets its turn.
+_GAP_SECONDS = 0.002
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 

@@ -12,6 +12,7 @@ out only if they no longer do.
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
@@ -33,21 +34,38 @@ _ROWS_PER_READ = 50_000
 _CHUNKS_AHEAD = 8
 
 
-def sort_new_keys(load: Load) -> None:
-    """Sort the keys of the profiles that the plan creates, into one table for each name.
+class KeySorting:
+    """Sorts the keys of the profiles that the plan creates, into one table for each name, in a thread of its own.
 
-    It needs the file and the plan alone, so it runs beside the merging, whose work is the store's.
+    That needs the file and the plan alone, so it runs beside the merging, whose work is the store's.
     """
-    for number, rule in enumerate(_rules(load)):
-        _make_new_keys(load, number, rule)
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._threads = ThreadPoolExecutor(1)
+        self._tables = {
+            rule.name: self._threads.submit(_make_new_keys, load, number, rule)
+            for number, rule in enumerate(_rules(load))
+        }
+
+    def wait_for(self, name: str) -> None:
+        """Return when the table of this name is made."""
+        self._tables[name].result()
+
+    def close(self) -> None:
+        """Give up what is not made yet."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._load.cursor.connection.interrupt()
+        self._threads.shutdown()
 
 
-def write_keys(load: Load, created: str, phase: str | None, position: int) -> None:
+def write_keys(load: Load, created: str, phase: str | None, position: int, sorting: KeySorting | None) -> None:
     """Bring the index up to date with what the load wrote.
 
     Args:
         created: SQL condition on the table ``target`` that chooses the new profiles which are in the store.
         phase: where an earlier loader of this job stopped, with its position, if it was in this step.
+        sorting: what makes the tables of the planned profiles' keys; None if nothing does yet.
     """
     if not load.scratch.is_done("keys"):
         _read_pending_keys(load)
@@ -58,8 +76,8 @@ def write_keys(load: Load, created: str, phase: str | None, position: int) -> No
         )
         load.scratch.mark_done("keys")
     if phase != ADD:
-        _write(load, REMOVE, position if phase == REMOVE else 0)
-    _write(load, ADD, position if phase == ADD else 0)
+        _write(load, REMOVE, position if phase == REMOVE else 0, sorting)
+    _write(load, ADD, position if phase == ADD else 0, sorting)
 
 
 def _rules(load: Load) -> list[KeyRule]:
@@ -124,7 +142,7 @@ def _new_keys_sql(load: Load, rule: KeyRule) -> str:
     )
 
 
-def _write(load: Load, phase: str, position: int) -> None:
+def _write(load: Load, phase: str, position: int, sorting: KeySorting | None) -> None:
     """Write the keys of each name in turn, from ``position`` on.
 
     The order is total and what is read no longer changes, so a loader that takes this up counts the same.
@@ -133,7 +151,7 @@ def _write(load: Load, phase: str, position: int) -> None:
     done = position
     with (
         load.in_another_thread() as ahead,
-        made_ahead(_key_chunks(ahead, phase, size, position), _CHUNKS_AHEAD) as chunks,
+        made_ahead(_key_chunks(ahead, phase, size, position, sorting), _CHUNKS_AHEAD) as chunks,
     ):
         for rows in chunks:
             done += rows.num_rows
@@ -143,9 +161,13 @@ def _write(load: Load, phase: str, position: int) -> None:
                 load.store.record_progress(phase=phase, position=done)
 
 
-def _key_chunks(load: Load, phase: str, size: ChunkSize, position: int) -> Generator[PreparedRows, None, None]:
+def _key_chunks(
+    load: Load, phase: str, size: ChunkSize, position: int, sorting: KeySorting | None
+) -> Generator[PreparedRows, None, None]:
     """The keys of each name in turn, in the order of the index, without the first ``position`` of all."""
     for number, rule in enumerate(_rules(load)):
+        if phase == ADD and sorting is not None:
+            sorting.wait_for(rule.name)
         table = _sorted_table(load, phase, number, rule)
         count = int(load.cursor.value(f"select count(*) from {table}"))
         skipped = min(position, count)

@@ -17,7 +17,7 @@ rest is followed one by one.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.follow import FOLLOW, follow_records
-from openprofiles.uploads.index import ADD, REMOVE, build_field_index, sort_new_keys, write_keys
+from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.jobs import decrypt_client_token
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
@@ -154,24 +154,22 @@ def _run_steps(
         clock=clock,
     )
     stopped = job.stop_requested and job.phase in (REMOVE, ADD)
+    # Twice the work needs twice the memory: not after a death, which may have been for want of it.
     sorts_ahead = job.failed_attempts == 0 and scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
-    with load.in_another_thread() as ahead, ThreadPoolExecutor(1) as threads:
-        # Twice the work needs twice the memory: not after a death, which may have been for want of it.
-        sorting = threads.submit(sort_new_keys, ahead) if sorts_ahead else None
-        try:
-            if job.phase not in (REMOVE, ADD):
-                _merge(load)
-        except Stopped:
-            stopped = True
-        except BaseException:
-            ahead.cursor.connection.interrupt()
-            raise
+    with load.in_another_thread() as ahead, ExitStack() as at_end:
+        sorting = KeySorting(ahead) if sorts_ahead else None
         if sorting is not None:
-            sorting.result()
-    job = store.read_job()
-    # Lists that were made again may be shorter than those that the position counts; writing a key twice does no harm.
-    phase = None if scratch.recall("made_again") else job.phase
-    write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position)
+            at_end.callback(sorting.close)
+        if job.phase not in (REMOVE, ADD):
+            try:
+                _merge(load)
+            except Stopped:
+                stopped = True
+        job = store.read_job()
+        # Lists that were made again may be shorter than those that the position counts; writing a key twice does no
+        # harm.
+        phase = None if scratch.recall("made_again") else job.phase
+        write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position, sorting)
     if job.gives_up:
         raise GaveUp
     if stopped:

@@ -247,6 +247,7 @@ def _records_per_part(load: Load) -> int:
 def _read_values(load: Load, targets: str) -> pa.Table:
     """The targets that a query chooses, with their values."""
     load.cursor.run(f"create or replace temp table part as {targets}")
+    # Joining what is folded as a whole would take memory with the file.
     load.cursor.run(
         "create or replace temp table folded_part as select * from folded where target in (select target from part)"
     )

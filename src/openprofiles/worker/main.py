@@ -137,6 +137,8 @@ class Worker:
         process = subprocess.Popen(
             [sys.executable, "-m", "openprofiles.worker.loader", orders.to_argument()],
             stdin=subprocess.PIPE,
+            # It multiplies no matrices; the threads that numpy keeps for that cost memory and turn idly.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             # Ctrl-C in the terminal is for the worker, which then ends its loaders in order.
             start_new_session=True,
         )

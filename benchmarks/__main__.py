@@ -1,0 +1,45 @@
+"""``make bench``: runs every comparison, prints the table and writes it into ``benchmarks/README.md``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.api import ApiBenchmark
+from benchmarks.loads import Figures, LoadBenchmark, Sizes
+from benchmarks.report import results, write_into_readme
+
+SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="where files and stores go; some 20 GB")
+    parser.add_argument("--yardstick-python", type=Path, required=True, help="Python with pandas and sqlite-utils")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["loads", "api"], help="leave the other half out; nothing is written")
+    parser.add_argument("--small", action="store_true", help="small files, to try the benchmark; nothing is written")
+    choices = parser.parse_args()
+    folder = choices.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = SMALL if choices.small else Sizes()
+
+    figures = Figures()
+    loads = LoadBenchmark(folder, choices.yardstick_python.absolute(), sizes, figures)
+    api = ApiBenchmark(folder, loads.first_file, figures) if choices.only != "loads" else None
+    for number in range(1, choices.rounds + 1):
+        print(f"round {number} of {choices.rounds}", flush=True)
+        if choices.only != "api":
+            loads.round()
+        if api is not None:
+            api.round()
+    (folder / "figures.json").write_text(json.dumps(figures.as_lists(), indent=1))
+    text = results(figures, rounds=choices.rounds)
+    print(text)
+    if not choices.only and not choices.small:
+        write_into_readme(text)
+
+
+if __name__ == "__main__":
+    main()

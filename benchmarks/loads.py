@@ -1,0 +1,171 @@
+"""How long loads take, beside other tools on the same files, and how much memory."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import data
+from benchmarks.processes import Run, run
+
+ROOT = Path(__file__).parents[1]
+
+# What a user types, and what it took: the whole command, and the upload job from its start to its end.
+COMMAND = "command"
+JOB = "job"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many rows the files have; smaller ones to try the benchmark itself."""
+
+    rows: int = 1_000_000
+    many_rows: int = 5_000_000
+    notes_rows: int = 200_000
+
+
+class Figures:
+    """Figures by name, a list with one of each round."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, name: str, figure: float) -> None:
+        self._lists[name].append(figure)
+        print(f"  {name}: {figure:,.2f}", flush=True)
+
+    def median(self, name: str) -> float:
+        return statistics.median(self._lists[name])
+
+    def range(self, name: str) -> tuple[float, float]:
+        return min(self._lists[name]), max(self._lists[name])
+
+    def median_ratio(self, name: str, to: str) -> float:
+        """The median of the ratios within each round."""
+        return statistics.median(one / other for one, other in zip(self._lists[name], self._lists[to], strict=True))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._lists
+
+    def as_lists(self) -> dict[str, list[float]]:
+        """All of them."""
+        return dict(self._lists)
+
+
+class LoadBenchmark:
+    """One round after the other of all loads and yardsticks, interleaved."""
+
+    def __init__(self, folder: Path, yardstick_python: Path, sizes: Sizes, figures: Figures) -> None:
+        self._folder = folder
+        self._yardstick_python = yardstick_python
+        self._figures = figures
+        rows, many = sizes.rows, sizes.many_rows
+        self._files = {
+            "first": self._file(f"first-{rows}", lambda: data.first_file(rows)),
+            "shuffled": self._file(f"shuffled-{rows}", lambda: data.shuffled_file(rows)),
+            "second": self._file(f"second-{rows}-onto-{rows}", lambda: data.second_file(rows, rows)),
+            "repeated": self._file(f"repeated-{rows}", lambda: data.repeated_file(rows)),
+            "many": self._file(f"first-{many}", lambda: data.first_file(many)),
+            "onto many": self._file(f"second-{rows}-onto-{many}", lambda: data.second_file(rows, many)),
+            "all fail": self._file(f"failing-{many}", lambda: data.failing_file(many)),
+            "notes": self._file(
+                f"notes-{sizes.notes_rows}",
+                lambda: data.notes_file(sizes.notes_rows),
+                columns=(*data.COLUMNS, data.NOTES_COLUMN),
+            ),
+        }
+
+    @property
+    def first_file(self) -> Path:
+        """The file of the first load."""
+        return self._files["first"]
+
+    def round(self) -> None:
+        """Everything once."""
+        self._load("first", onto=None)
+        self._yardstick("bare", "first")
+        self._load("second", onto="first")
+        self._yardstick("duckdb", "first")
+        self._load("shuffled", onto=None)
+        self._yardstick("bare", "shuffled")
+        self._load("repeated", onto=None)
+        self._yardstick("pandas", "first")
+        self._load("notes", onto=None)
+        self._yardstick("bare", "notes")
+        self._sqlite_utils("first", detects_types=True)
+        self._load("many", onto=None)
+        self._sqlite_utils("first", detects_types=False)
+        self._load("onto many", onto="many")
+        self._load("all fail", onto=None)
+
+    def _file(self, name: str, lines: Callable[[], Iterator[str]], *, columns: tuple[str, ...] = data.COLUMNS) -> Path:
+        path = self._folder / f"{name}.csv"
+        if not path.exists():
+            print(f"making {path.name}", flush=True)
+            data.write_file(path, lines(), columns=columns)
+        return path
+
+    def _load(self, name: str, *, onto: str | None) -> None:
+        place = self._folder / f"data-{name.replace(' ', '-')}"
+        shutil.rmtree(place, ignore_errors=True)
+        if onto is not None:
+            (self._folder / f"data-{onto.replace(' ', '-')}").rename(place)
+        targets = {**data.TARGETS, data.NOTES_COLUMN: data.NOTES_TARGET}
+        columns = (*data.COLUMNS, data.NOTES_COLUMN) if name == "notes" else data.COLUMNS
+        maps = [part for column in columns for part in ("--map", f"{column}={targets[column]}")]
+        failures = self._folder / "failed-rows.csv"
+        failures.unlink(missing_ok=True)
+        done = run(
+            [
+                *(sys.executable, "-m", "openprofiles", "import", str(self._files[name]), "--data", str(place)),
+                *("--domain", "shop", "--unique-key", data.UNIQUE_KEY, *maps, "--failed-rows", str(failures)),
+            ],
+            may_fail=name == "all fail",
+        )
+        self._figures.add(f"{name}, {COMMAND}", done.seconds)
+        self._figures.add(f"{name}, {JOB}", _job_seconds(place))
+        self._figures.add(f"{name}, MB", done.peak_bytes / 1e6)
+        if name not in ("first", "many"):
+            shutil.rmtree(place)
+
+    def _yardstick(self, tool: str, name: str) -> None:
+        self._time(
+            f"{tool}, {name}",
+            lambda database: run(
+                [self._yardstick_python, "-m", "benchmarks.yardsticks", tool, self._files[name], database],
+                environment={"PYTHONPATH": str(ROOT)},
+            ),
+        )
+
+    def _sqlite_utils(self, name: str, *, detects_types: bool) -> None:
+        flags = [] if detects_types else ["--no-detect-types"]
+        program = self._yardstick_python.with_name("sqlite-utils")
+        self._time(
+            f"sqlite-utils{'' if detects_types else ' --no-detect-types'}, {name}",
+            lambda database: run(
+                [program, "upsert", database, "customer", self._files[name], "--csv", "--pk", data.UNIQUE_KEY, *flags]
+            ),
+        )
+
+    def _time(self, name: str, work: Callable[[Path], Run]) -> None:
+        folder = self._folder / "yardstick"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        self._figures.add(name, work(folder / "yardstick.db").seconds)
+        shutil.rmtree(folder)
+
+
+def _job_seconds(place: Path) -> float:
+    """From the start of the newest upload job to its end, as GetUploadJob tells it."""
+    connection = sqlite3.connect(f"{(place / 'openprofiles.db').as_uri()}?mode=ro", uri=True)
+    (milliseconds,) = connection.execute(
+        "select completed_at - started_at from upload_job order by upload_job_id desc limit 1"
+    ).fetchone()
+    connection.close()
+    return float(milliseconds) / 1000

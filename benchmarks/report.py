@@ -1,0 +1,147 @@
+"""Tables of what was measured, beside what was to be reached."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.loads import COMMAND, JOB, Figures
+
+_README = Path(__file__).with_name("README.md")
+_BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
+
+_LOADS = {
+    "first": "first load, 1M rows in key order",
+    "shuffled": "first load, the same rows shuffled",
+    "second": "second load of 1M rows, half updates, onto 1M",
+    "repeated": "first load, 1M rows, 30 % repeated keys",
+    "notes": "first load, 200,000 rows with long quoted text",
+    "many": "first load, 5M rows",
+    "onto many": "second load of 1M rows, half updates, onto 5M",
+    "all fail": "5M rows, every row fails",
+}
+_YARDSTICKS = {
+    "bare, first": "`csv` + `executemany` upsert, 1M rows in key order",
+    "bare, shuffled": "`csv` + `executemany` upsert, shuffled",
+    "bare, notes": "`csv` + `executemany` upsert, 200,000 rows with long text",
+    "sqlite-utils, first": "`sqlite-utils upsert`, 1M rows",
+    "sqlite-utils --no-detect-types, first": "`sqlite-utils upsert --no-detect-types`, 1M rows",
+    "pandas, first": "pandas `to_sql`, 1M rows (no upsert)",
+    "duckdb, first": "DuckDB `CREATE TABLE AS read_csv`, 1M rows (the physical floor)",
+}
+_REQUESTS = (
+    "bare route",
+    "GetUploadJob, idle",
+    "SearchProfiles, idle",
+    "GetUploadJob, loading",
+    "SearchProfiles, loading",
+)
+
+
+def results(figures: Figures, *, rounds: int) -> str:
+    """All tables for which there are figures, as Markdown."""
+    parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", f"Medians of {rounds} interleaved rounds."]
+    parts += ["", *_targets(figures)]
+    if f"first, {JOB}" in figures:
+        parts += ["", *_loads(figures)]
+    if "bare route, 1, per_second" in figures:
+        parts += ["", *_api(figures)]
+    return "\n".join(parts) + "\n"
+
+
+def write_into_readme(text: str) -> None:
+    """Put the tables where the last ones stand."""
+    before, _, rest = _README.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    _README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+
+
+def _targets(figures: Figures) -> Iterator[str]:
+    yield "| What was to be reached | Target | Measured | |"
+    yield "| --- | --- | --- | --- |"
+    for name, target, measured in _compared(figures):
+        at_least = target.startswith("at least")
+        limit = float(target.split()[-1].rstrip("x"))
+        is_met = measured >= limit if at_least else measured <= limit
+        unit = "x" if target.endswith("x") else ""
+        yield f"| {name} | {target} | {measured:.2f}{unit} | {'reached' if is_met else '**missed**'} |"
+
+
+def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
+    ratio = figures.median_ratio
+    if f"first, {JOB}" in figures:
+        job, command = f"first, {JOB}", f"first, {COMMAND}"
+        yield "first load against `csv` + `executemany`, key order: the job", "at most 2.0x", ratio(job, "bare, first")
+        yield "the same: the whole command", "at most 2.0x", ratio(command, "bare, first")
+        shuffled = "bare, shuffled"
+        yield "first load against it, shuffled: the job", "at most 1.0x", ratio(f"shuffled, {JOB}", shuffled)
+        yield "the same: the whole command", "at most 1.0x", ratio(f"shuffled, {COMMAND}", shuffled)
+        utils = "sqlite-utils, first"
+        yield "`sqlite-utils upsert` against the whole command", "at least 10x", ratio(utils, command)
+        utils = "sqlite-utils --no-detect-types, first"
+        yield "`sqlite-utils upsert --no-detect-types` against it", "at least 5x", ratio(utils, command)
+        yield "second load of 1M against the first: the job", "at most 1.6x", ratio(f"second, {JOB}", job)
+        yield "1M onto 5M against 1M onto 1M", "at most 1.2x", ratio(f"onto many, {JOB}", f"second, {JOB}")
+        yield "first load of 5M against 1M", "at most 5.8x", ratio(f"many, {JOB}", job)
+        yield "peak memory of all processes, 5M rows, MB", "at most 700", figures.median("many, MB")
+        yield "the same when every row fails, MB", "at most 700", figures.median("all fail, MB")
+    if "bare route, 1, per_second" in figures:
+        longest = "CreateProfile, loading, 1, longest_ms"
+        yield "longest wait of a single-profile write during a load, ms", "at most 300", figures.range(longest)[1]
+        for operation in ("SearchProfiles", "GetUploadJob"):
+            found = ratio(f"{operation}, loading, 1, p99_ms", f"{operation}, idle, 1, p99_ms")
+            yield f"point read p99 during a load against idle: {operation}", "at most 2x", found
+        for clients, target in ((1, "0.4"), (16, "0.2")):
+            found = ratio(f"GetUploadJob, idle, {clients}, per_second", f"bare route, {clients}, per_second")
+            yield f"GetUploadJob per second against a bare route, clients: {clients}", f"at least {target}x", found
+
+
+def _loads(figures: Figures) -> Iterator[str]:
+    yield "| Load | the job, s | (least to most) | the whole command, s | peak memory, MB |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, title in _LOADS.items():
+        least, most = figures.range(f"{name}, {JOB}")
+        yield (
+            f"| {title} | {figures.median(f'{name}, {JOB}'):.1f} | {least:.1f} to {most:.1f} "
+            f"| {figures.median(f'{name}, {COMMAND}'):.1f} | {figures.median(f'{name}, MB'):.0f} |"
+        )
+    yield ""
+    yield "| Yardstick | the whole process, s | (least to most) |"
+    yield "| --- | --- | --- |"
+    for name, title in _YARDSTICKS.items():
+        least, most = figures.range(name)
+        yield f"| {title} | {figures.median(name):.1f} | {least:.1f} to {most:.1f} |"
+
+
+def _api(figures: Figures) -> Iterator[str]:
+    yield "| Requests | clients | per second | p50, ms | p99, ms | longest, ms |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name in _REQUESTS:
+        for clients in (1, 16):
+            cells = [
+                figures.median(f"{name}, {clients}, {figure}")
+                for figure in ("per_second", "p50_ms", "p99_ms", "longest_ms")
+            ]
+            yield f"| {name} | {clients} | {cells[0]:,.0f} | {' | '.join(f'{cell:.2f}' for cell in cells[1:])} |"
+    for name in ("CreateProfile, idle", "CreateProfile, loading"):
+        p99, longest = figures.median(f"{name}, 1, p99_ms"), figures.range(f"{name}, 1, longest_ms")[1]
+        yield f"| {name} (100 a second) | 1 | | | {p99:.2f} | {longest:.2f} (the longest of all rounds) |"
+
+
+def _machine() -> str:
+    cpu = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return (
+        f"{os.cpu_count()} cores ({cpu}), {memory_gib:.0f} GiB, "
+        f"{platform.system()} {platform.release().split('-')[0]}, "
+        f"Python {platform.python_version()} (its SQLite {sqlite3.sqlite_version}), DuckDB {version('duckdb')}, "
+        f"adbc-driver-sqlite {version('adbc-driver-sqlite')}"
+    )
