@@ -87,7 +87,7 @@ def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResp
     Errors:
         ResourceNotFoundException: no such domain, or no such job in it.
     """
-    job = jobs.get_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"])
+    job = jobs.get_job_of_domain(call.store, request["DomainName"], request["JobId"])
     answer = {
         **_summary(job),
         "Fields": job.fields,

@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -23,6 +22,7 @@ import openprofiles
 from openprofiles.credentials.authorise import authorise
 from openprofiles.credentials.principal import Principal
 from openprofiles.errors import DomainError
+from openprofiles.logs import RequestLog
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
 from openprofiles.operations.registry import Handler, handlers
@@ -32,7 +32,7 @@ from openprofiles.wire.app import Context, Finished, wire_app
 from openprofiles.wire.errors import WireError, write_error
 from openprofiles.wire.model import load_model
 
-logger = structlog.get_logger("openprofiles.server.requests")
+_requests = RequestLog("openprofiles.server.requests")
 
 _OWN_PREFIX = "/openprofiles/"
 
@@ -169,7 +169,7 @@ def _log_request(
 ) -> None:
     fields: dict[str, Any] = {"method": method, "operation": operation, "status": status}
     fields |= {"duration_ms": round(duration_seconds * 1000, 1), "request_id": request_id} | more
-    logger.info("request", **{name: value for name, value in fields.items() if value is not None})
+    _requests.write({name: value for name, value in fields.items() if value is not None})
 
 
 def _respond(request: Request, error: WireError) -> Response:

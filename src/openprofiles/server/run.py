@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import secrets
@@ -37,6 +38,7 @@ DRAIN_TIMEOUT_SECONDS = 30
 # Longer than the pools of SDKs and proxies keep a connection idle, so that they do not send into one just closed.
 _KEEP_ALIVE_SECONDS = 75
 _BACKLOG = 2048
+_OBJECTS_PER_COLLECTION = 20_000
 
 
 def run_server(settings: Settings, worker_command: list[str], announce: Callable[[str], None]) -> None:
@@ -82,6 +84,10 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             on_started=lambda: _start_work(settings, supervisor, instance, announce),
             on_draining=supervisor.request_stop,
         )
+        # What is here now stays; looking through it again and again cost a tenth of the time of a request.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_OBJECTS_PER_COLLECTION)
         try:
             server.run(sockets=[listener])
         finally:

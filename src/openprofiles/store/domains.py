@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
+from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import (
     added_key,
     failed_row,
@@ -69,11 +71,10 @@ def read_domain(connection: Connection, name: str, *, for_change: bool = False) 
     Raises:
         NotFound: there is none, or it is deleted.
     """
-    query = select(table).where(table.c.name == name, table.c.deleted_at.is_(None))
-    row = connection.execute(query.with_for_update() if for_change else query).one_or_none()
-    if row is None:
+    found = (_BY_NAME_FOR_CHANGE if for_change else _BY_NAME).one_or_none(connection, name=name)
+    if found is None:
         raise NotFound(f"Domain {name} does not exist.")
-    return _domain_of(row)
+    return found
 
 
 def read_domains(connection: Connection, after_name: str, limit: int) -> list[Domain]:
@@ -196,15 +197,16 @@ def _remove_some(connection: Connection, from_table: Table, condition: ColumnEle
 
 
 def _domain_of(row: Row[Any]) -> Domain:
-    return Domain(
-        domain_id=row.domain_id,
-        name=row.name,
-        config=row.config,
-        tags=row.tags,
-        default_expiration_days=row.default_expiration_days,
-        phone_region=row.phone_region,
-        profile_count=row.profile_count,
-        key_version=row.key_version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    return _make_domain(row._asdict())
+
+
+def _make_domain(row: dict[str, Any]) -> Domain:
+    return Domain(**{name: row[name] for name in _DOMAIN_COLUMNS})
+
+
+_DOMAIN_COLUMNS = [field.name for field in fields(Domain)]
+_NAMED = select(*(table.c[name] for name in _DOMAIN_COLUMNS)).where(
+    table.c.name == bindparam("name"), table.c.deleted_at.is_(None)
+)
+_BY_NAME = PreparedQuery(_NAMED, _make_domain)
+_BY_NAME_FOR_CHANGE = PreparedQuery(_NAMED.with_for_update(), _make_domain)

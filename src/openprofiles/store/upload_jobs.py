@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, insert, or_, select, tuple_, update
 from sqlalchemy.engine import Connection
 
+from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import domain, failed_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
@@ -68,7 +69,7 @@ def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
 
 
 def find_job(connection: Connection, domain_id: int, job_id: str) -> UploadJob | None:
-    return _one(connection, and_(upload_job.c.domain_id == domain_id, upload_job.c.job_id == job_id))
+    return _BY_DOMAIN_AND_ID.one_or_none(connection, domain_id=domain_id, job_id=job_id)
 
 
 def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
@@ -247,5 +248,16 @@ def _one(connection: Connection, condition: Any) -> UploadJob | None:
 
 
 def _job(row: Row[Any]) -> UploadJob:
-    values = dict(row._mapping)
+    return _make_job(row._asdict())
+
+
+def _make_job(values: dict[str, Any]) -> UploadJob:
     return UploadJob(**{**values, "status": UploadJobStatus(values["status"])})
+
+
+_BY_DOMAIN_AND_ID = PreparedQuery(
+    select(upload_job).where(
+        upload_job.c.domain_id == bindparam("domain_id"), upload_job.c.job_id == bindparam("job_id")
+    ),
+    _make_job,
+)

@@ -5,8 +5,13 @@ A sentence never holds a value of the file; the column's header and numbers say 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openprofiles.profiles.standard_profile import PROFILE_TYPES
-from openprofiles.store.upload_jobs import FailedRow
+
+if TYPE_CHECKING:
+    # The loader, which starts for each job, needs the codes alone, and not what the queries need.
+    from openprofiles.store.upload_jobs import FailedRow
 
 MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"

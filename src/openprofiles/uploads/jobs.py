@@ -25,6 +25,7 @@ from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
 from openprofiles.uploads.mapping import read_mapping
 
 DEFAULT_DATA_EXPIRY_DAYS = 14
@@ -34,7 +35,6 @@ DEFAULT_JOBS_PER_PAGE = 100
 DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 
 CLIENT_TOKEN_BYTES = 32
-_CLIENT_TOKEN_PURPOSE = "upload client token"  # noqa: S105 (names a purpose)
 
 Item = TypeVar("Item")
 
@@ -78,7 +78,7 @@ def create_job(
         "data_expiry_days": expiry_days,
         "status": UploadJobStatus.CREATED,
         "created_at": now,
-        "client_token": master_key.encrypt(_CLIENT_TOKEN_PURPOSE, os.urandom(CLIENT_TOKEN_BYTES), job_id.encode()),
+        "client_token": encrypt_client_token(master_key, os.urandom(CLIENT_TOKEN_BYTES), job_id),
     }
     with store.write() as connection:
         _require_living(connection, domain)
@@ -93,6 +93,17 @@ def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
         NotFound: no such job in this domain.
     """
     with store.read() as connection:
+        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+
+
+def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
+    """The job as it stands, in one look at the store.
+
+    Raises:
+        NotFound: no such domain, or no such job in it.
+    """
+    with store.read() as connection:
+        domain = read_domain(connection, domain_name)
         return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
 
 
@@ -190,11 +201,6 @@ def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
     if job.client_token is None:
         raise InvalidRequest(f"Upload job {job.job_id} is in {job.status} status; its key no longer exists.")
     return decrypt_client_token(master_key, job.client_token, job.job_id)
-
-
-def decrypt_client_token(master_key: MasterKey, wrapped: bytes, job_id: str) -> bytes:
-    """The job's key, from what the store keeps of it."""
-    return master_key.decrypt(_CLIENT_TOKEN_PURPOSE, wrapped, job_id.encode())
 
 
 def _require_living(connection: Connection, domain: Domain) -> None:

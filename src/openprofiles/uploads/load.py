@@ -28,10 +28,10 @@ from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.sqlite_bulk import SqliteBulkStore
 from openprofiles.store.sqlite_bulk_reader import LeasedJob
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.uploads.client_token import decrypt_client_token
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
-from openprofiles.uploads.jobs import decrypt_client_token
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
 from openprofiles.uploads.plan import plan, plan_again

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from openprofiles.wire import codec
@@ -159,9 +158,9 @@ class WireApp(Generic[P]):
         else:
             request = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
             status, headers, content = await run_in_threadpool(self._answer, call, request)
-        response = Response(content, status)
-        response.raw_headers += [*headers, (b"x-amzn-requestid", call.request_id.encode())]
-        await response(scope, receive, send)
+        headers += [(b"content-length", b"%d" % len(content)), (b"x-amzn-requestid", call.request_id.encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
         if self._on_finished is not None:
             duration_seconds = time.perf_counter() - started
             self._on_finished(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -74,13 +74,16 @@ def write(operation: Operation, answer: Mapping[str, Any]) -> tuple[int, list[tu
         AnswerError: a member is unknown, missing though required, or of another type than the model's; a datetime is
             naive; the status is not one of success.
     """
-    document = _write_structure(operation.output, answer, operation.output.name)
+    try:
+        document = _write_structure(operation.output, answer)
+    except _Unfit as unfit:
+        raise AnswerError(f"{operation.output.name}{unfit.place} {unfit.what}.") from None
     status = operation.status
     for member in operation.output.members_in("status"):
         status = document.pop(member.wire_name, status)
         if not 200 <= status <= 299:
-            raise _unfit(f"{operation.output.name}.{member.name}", "is the status, and not one of success")
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8")
+            raise AnswerError(f"{operation.output.name}.{member.name} is the status, and not one of success.")
+    body = _ENCODER.encode(document).encode("utf-8")
     return status, [(b"content-type", b"application/json")], body
 
 
@@ -281,86 +284,123 @@ def _wrong(path: str, what: str) -> WireError:
 
 # Writing
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
-def _write_structure(shape: StructureShape, value: Any, path: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise _unfit(path, "is not a mapping")
-    unknown = value.keys() - shape.members.keys()
-    if unknown:
-        raise _unfit(path, f"has members that {shape.name} has not: {', '.join(sorted(map(str, unknown)))}")
+
+class _Unfit(Exception):
+    """What is wrong with a part of an answer. Its place is added on the way out, so a good answer pays nothing."""
+
+    def __init__(self, what: str, place: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.place = place
+
+    def within(self, place: str) -> _Unfit:
+        return _Unfit(self.what, place + self.place)
+
+
+def _write_structure(shape: StructureShape, value: Any) -> dict[str, Any]:
+    # The type first: to ask for the abstract one takes several times as long.
+    if type(value) is not dict and not isinstance(value, Mapping):
+        raise _Unfit("is not a mapping")
+    members = shape.members
+    if not value.keys() <= members.keys():
+        unknown = value.keys() - members.keys()
+        raise _Unfit(f"has members that {shape.name} has not: {', '.join(sorted(map(str, unknown)))}")
     for name in shape.required:
         if value.get(name) is None:
-            raise _unfit(member_path(path, name), "is required and missing")
+            raise _Unfit("is required and missing", f".{name}")
     document = {}
     for name, entry in value.items():
         if entry is not None:
-            member = shape.members[name]
-            document[member.wire_name] = _write_json(member.shape, entry, member_path(path, name))
+            member = members[name]
+            shape_of_member = member.shape
+            if type(entry) is str and type(shape_of_member) is TextShape and entry.isascii():
+                # What most members are.
+                document[member.wire_name] = entry
+                continue
+            try:
+                document[member.wire_name] = _write_json(shape_of_member, entry)
+            except _Unfit as unfit:
+                raise unfit.within(f".{name}") from None
     return document
 
 
-def _write_json(shape: Shape, value: Any, path: str) -> Any:
-    match shape:
-        case TextShape():
-            return _write_text(value, path)
-        case IntegerShape():
-            return _write_integer(shape, value, path)
-        case DoubleShape():
-            return _write_double(value, path)
-        case BooleanShape():
-            if not isinstance(value, bool):
-                raise _unfit(path, "is not a bool")
-            return value
-        case TimestampShape():
-            return _write_epoch_seconds(value, path)
-        case ListShape():
-            if not isinstance(value, list | tuple):
-                raise _unfit(path, "is not a list")
-            return [_write_json(shape.element, element, f"{path}[{at}]") for at, element in enumerate(value)]
-        case MapShape():
-            if not isinstance(value, Mapping):
-                raise _unfit(path, "is not a mapping")
-            return {
-                _write_text(key, f"{path}[{at}]"): _write_json(shape.value, entry, f"{path}[{at}]")
-                for at, (key, entry) in enumerate(value.items())
-            }
-        case StructureShape():
-            return _write_structure(shape, value, path)
+def _write_list(shape: ListShape, value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple):
+        raise _Unfit("is not a list")
+    entries = []
+    for at, element in enumerate(value):
+        try:
+            entries.append(_write_json(shape.element, element))
+        except _Unfit as unfit:
+            raise unfit.within(f"[{at}]") from None
+    return entries
 
 
-def _write_text(value: Any, path: str) -> str:
+def _write_map(shape: MapShape, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise _Unfit("is not a mapping")
+    entries = {}
+    for at, (key, entry) in enumerate(value.items()):
+        try:
+            entries[_write_text(shape.key, key)] = _write_json(shape.value, entry)
+        except _Unfit as unfit:
+            raise unfit.within(f"[{at}]") from None
+    return entries
+
+
+def _write_text(_shape: TextShape, value: Any) -> str:
     if not isinstance(value, str):
-        raise _unfit(path, "is not a str")
+        raise _Unfit("is not a str")
     if not value.isascii():
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
-            raise _unfit(path, "contains half of a surrogate pair") from None
+            raise _Unfit("contains half of a surrogate pair") from None
     return value
 
 
-def _write_integer(shape: IntegerShape, value: Any, path: str) -> int:
+def _write_integer(shape: IntegerShape, value: Any) -> int:
     limit = 1 << (shape.bits - 1)
     if isinstance(value, bool) or not isinstance(value, int) or not -limit <= value < limit:
-        raise _unfit(path, f"is not an int of {shape.bits} bits")
+        raise _Unfit(f"is not an int of {shape.bits} bits")
     return value
 
 
-def _write_double(value: Any, path: str) -> float | str:
+def _write_double(_shape: DoubleShape, value: Any) -> float | str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _unfit(path, "is not a number")
+        raise _Unfit("is not a number")
     if math.isfinite(value):
         return value
     # JSON has no such numbers; Smithy sends them as these words.
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _write_epoch_seconds(value: Any, path: str) -> int | float:
+def _write_boolean(_shape: BooleanShape, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Unfit("is not a bool")
+    return value
+
+
+def _write_epoch_seconds(_shape: TimestampShape, value: Any) -> int | float:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise _unfit(path, "is not an aware datetime")
+        raise _Unfit("is not an aware datetime")
     milliseconds = (value - _EPOCH) // timedelta(milliseconds=1)
     return milliseconds // 1000 if milliseconds % 1000 == 0 else milliseconds / 1000
 
 
-def _unfit(path: str, what: str) -> AnswerError:
-    return AnswerError(f"{path} {what}.")
+_WRITERS: dict[type[Shape], Callable[[Any, Any], Any]] = {
+    StructureShape: _write_structure,
+    ListShape: _write_list,
+    MapShape: _write_map,
+    TextShape: _write_text,
+    IntegerShape: _write_integer,
+    DoubleShape: _write_double,
+    BooleanShape: _write_boolean,
+    TimestampShape: _write_epoch_seconds,
+}
+
+
+def _write_json(shape: Shape, value: Any) -> Any:
+    return _WRITERS[type(shape)](shape, value)
