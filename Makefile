@@ -7,10 +7,10 @@ YARDSTICKS := benchmarks/.venv
 YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test serve format lint types imports pytest lock example bench
+.PHONY: help demo test serve format lint types imports pytest lock example bench test-faults
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a temporary folder
 	$(BIN)/python examples/demo.py
@@ -37,6 +37,10 @@ imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
 
 pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Some five minutes.
+test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, and fill disks
+	OPENPROFILES_FAULT_KILLS=40 $(BIN)/pytest -n 2 --dist worksteal -rA tests/faults
 
 example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py

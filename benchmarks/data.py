@@ -198,11 +198,20 @@ def shuffled_file(row_count: int) -> Iterator[str]:
 
 
 def second_file(row_count: int, stored_count: int) -> Iterator[str]:
-    """Half of it changes customers that are stored, spread evenly over all; half are new. Mixed, in random order."""
+    """The customers that were stored last, changed, and as many new ones; all in random order."""
     half = row_count // 2
-    step = stored_count // half
-    lines = [(number, True) for number in range(1, half * step + 1, step)]
-    lines += [(number, False) for number in range(stored_count + 1, stored_count + 1 + row_count - half)]
+    return _changed_and_new(range(stored_count - half + 1, stored_count + 1), stored_count, row_count - half)
+
+
+def spread_file(row_count: int, stored_count: int) -> Iterator[str]:
+    """The same with stored customers that are spread evenly over all: nearly every page of the store changes."""
+    half = row_count // 2
+    return _changed_and_new(range(1, stored_count + 1, stored_count // half), stored_count, row_count - half)
+
+
+def _changed_and_new(stored: Iterable[int], stored_count: int, new_count: int) -> Iterator[str]:
+    lines = [(number, True) for number in stored]
+    lines += [(number, False) for number in range(stored_count + 1, stored_count + 1 + new_count)]
     random.Random(_SEED).shuffle(lines)
     for number, is_stored in lines:
         yield (_changed(number) if is_stored else _customer(number)).line()

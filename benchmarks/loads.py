@@ -69,10 +69,11 @@ class LoadBenchmark:
         self._files = {
             "first": self._file(f"first-{rows}", lambda: data.first_file(rows)),
             "shuffled": self._file(f"shuffled-{rows}", lambda: data.shuffled_file(rows)),
-            "second": self._file(f"second-{rows}-onto-{rows}", lambda: data.second_file(rows, rows)),
+            "second": self._file(f"last-{rows}-onto-{rows}", lambda: data.second_file(rows, rows)),
             "repeated": self._file(f"repeated-{rows}", lambda: data.repeated_file(rows)),
             "many": self._file(f"first-{many}", lambda: data.first_file(many)),
-            "onto many": self._file(f"second-{rows}-onto-{many}", lambda: data.second_file(rows, many)),
+            "onto many": self._file(f"last-{rows}-onto-{many}", lambda: data.second_file(rows, many)),
+            "spread": self._file(f"spread-{rows}-onto-{many}", lambda: data.spread_file(rows, many)),
             "all fail": self._file(f"failing-{many}", lambda: data.failing_file(many)),
             "notes": self._file(
                 f"notes-{sizes.notes_rows}",
@@ -102,6 +103,7 @@ class LoadBenchmark:
         self._load("many", onto=None)
         self._sqlite_utils("first", detects_types=False)
         self._load("onto many", onto="many")
+        self._load("spread", onto="onto many")
         self._load("all fail", onto=None)
 
     def _file(self, name: str, lines: Callable[[], Iterator[str]], *, columns: tuple[str, ...] = data.COLUMNS) -> Path:
@@ -131,7 +133,7 @@ class LoadBenchmark:
         self._figures.add(f"{name}, {COMMAND}", done.seconds)
         self._figures.add(f"{name}, {JOB}", _job_seconds(place))
         self._figures.add(f"{name}, MB", done.peak_bytes / 1e6)
-        if name not in ("first", "many"):
+        if name not in ("first", "many", "onto many"):
             shutil.rmtree(place)
 
     def _yardstick(self, tool: str, name: str) -> None:

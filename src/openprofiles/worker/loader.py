@@ -24,11 +24,13 @@ from openprofiles.settings import Settings
 from openprofiles.store.sqlite_bulk import SqliteBulkStore
 from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost
 from openprofiles.uploads.load import LoadFolders, run_load
+from openprofiles.worker.want_of_room import is_want_of_room
 
 EXIT_ENDED = 0
 EXIT_FAULT = 1
 EXIT_LEASE_LOST = 3
 EXIT_PARENT_DIED = 4
+EXIT_NO_ROOM = 5
 
 _LOWEST_PRIORITY = 19
 
@@ -76,7 +78,10 @@ def main() -> int:
         )
     except LeaseLost:
         return EXIT_LEASE_LOST
-    except Exception:
+    except Exception as error:
+        if is_want_of_room(error):
+            _logger.error("disk_full", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            return EXIT_NO_ROOM
         # The worker decides what becomes of the job; here is the only place that knows why.
         _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
         return EXIT_FAULT

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from openprofiles.clock import utc_now
+from openprofiles.errors import StorageFull
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
@@ -35,13 +36,14 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.load import GAVE_UP_MESSAGE
 from openprofiles.uploads.receive import remove_orphaned_files
 from openprofiles.uploads.scratch import remove_orphaned_scratch
-from openprofiles.worker.loader import EXIT_ENDED, EXIT_LEASE_LOST, Orders
+from openprofiles.worker.loader import EXIT_ENDED, EXIT_LEASE_LOST, EXIT_NO_ROOM, Orders
 
 MAX_LOADERS = 2
 LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
 
 _POLL_SECONDS = 0.1
+_NO_ROOM_SECONDS = 5.0
 _CLEANING_SECONDS = 5.0
 # One cleaning step is one write transaction; so many rows take well under a tenth of a second.
 _ROWS_PER_CLEANING_STEP = 300
@@ -67,7 +69,12 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     worker = Worker(settings, open_store(settings))
     try:
         while not stop.wait(_POLL_SECONDS):
-            worker.step()
+            try:
+                worker.step()
+            except StorageFull:
+                # Loaders that run find it out by themselves; the jobs stay, and go on when there is room.
+                _logger.error("disk_full")  # noqa: TRY400 (the name says it all)
+                stop.wait(_NO_ROOM_SECONDS)
     finally:
         worker.close()
 
@@ -165,6 +172,10 @@ class Worker:
         """A loader has ended: with its job, or without."""
         if status == EXIT_ENDED:
             _logger.info("load_ended", job_id=job.job_id)
+            return
+        if status == EXIT_NO_ROOM:
+            # Nothing can be written now. The lease runs out by itself, and the next loader sees whether there is room.
+            _logger.error("load_waits_for_room", job_id=job.job_id)
             return
         if status == EXIT_LEASE_LOST:
             _logger.warning("lease_lost", job_id=job.job_id)

@@ -1,0 +1,25 @@
+"""Tests that take ``disk`` run where that disk is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faults.small_disk import SmallDisk, is_inside, run_inside, the_disk
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> SmallDisk | None:
+    """A small disk that nothing else uses; None outside, where the test itself is not run."""
+    return the_disk() if is_inside() else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    if "disk" not in pyfuncitem.fixturenames or is_inside():
+        return None
+    folder = pyfuncitem.funcargs["tmp_path"]
+    assert isinstance(folder, Path)
+    run_inside(pyfuncitem, folder / "disk")
+    return True

@@ -1,0 +1,242 @@
+"""A load with everything in it, made from a seed; what it leaves in the store, and how two such stores differ."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import random
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy import select as select_rows
+
+from load.loading import Place, Shop
+from load.oracle import Column
+from openprofiles.clock import utc_now
+from openprofiles.profiles import domains
+from openprofiles.store import tables
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs
+
+COLUMNS = (
+    Column("Email", "EmailAddress"),
+    Column("Personal", "PersonalEmailAddress"),
+    Column("Phone", "PhoneNumber"),
+    Column("First", "FirstName"),
+    Column("Last", "LastName"),
+    Column("City", "Address.City"),
+    Column("Notes", "AdditionalInformation"),
+    Column("Kind", "ProfileType"),
+    Column("tier", "Attributes.tier"),
+)
+
+# How many records of a chunk go to one profile depends on where the chunk ends, and they are one change of it. So the
+# revisions of profiles whose records are followed one by one are not compared; their addresses say which those are.
+ENTANGLED = "entangled.example"
+
+_NAMES = ("Ana", "Łukasz", "Zoë", "李雷", "Дарья", "O'Neil", "Nguyễn", "😀 Smile", "Ünal")
+_NOTES = ('said "hello"\nand left', "a, b;\r\nc", "", "", "", "plain", "“typographic”", " blanks around ")
+_TIERS = ("gold", "silver", "", "")
+
+
+@dataclass(frozen=True)
+class LoadSize:
+    """How many rows the second file has of each kind."""
+
+    new: int = 30_000
+    updates: int = 15_000
+    repeats: int = 2_000
+    entangled: int = 3_000
+    failing: int = 400
+
+    @property
+    def record_count(self) -> int:
+        return self.new + self.updates + self.repeats + self.entangled + self.failing // 10 * 3 + self.failing
+
+
+# The long form, with more and larger loads, is what ``make test-faults`` runs.
+KILLS = int(os.environ.get("OPENPROFILES_FAULT_KILLS", "8"))
+IS_LONG = KILLS > 8
+SMALL = LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
+SIZE = LoadSize() if IS_LONG else SMALL
+
+
+def prepare_load(data_folder: Path, seed: int, size: LoadSize) -> None:
+    """Make a data folder in which one file was loaded and the next one waits for a worker."""
+    dice, now = random.Random(seed), utc_now()
+    place = Place(data_folder)
+    try:
+        shop = place.open_shop()
+        shop.load(COLUMNS, "Email", _csv(_first_rows(dice, size)), now=now)
+        _make_profiles_by_hand(shop, size, now)
+        shop.create_job(COLUMNS, "Email", _csv(_second_rows(dice, size)), now=now)
+    finally:
+        place.close()
+
+
+@contextmanager
+def opened(data_folder: Path) -> Iterator[tuple[Shop, UploadJob]]:
+    """The domain and the second job of a prepared load."""
+    place = Place(data_folder)
+    try:
+        shop = Shop(place, domains.get_domain(place.store, "shop-1"))
+        yield shop, jobs.list_jobs(place.store, shop.domain, max_results=2, next_token=None).items[0]
+    finally:
+        place.close()
+
+
+def _first_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
+    rows = [_row(dice, f"old-{n}@x.example", f"before-{n}@x.example") for n in range(size.updates)]
+    # Each is found by two unique keys of the second file.
+    rows += [_row(dice, f"pair-{n}@{ENTANGLED}", f"other-{n}@{ENTANGLED}") for n in range(size.entangled // 10)]
+    return rows
+
+
+def _make_profiles_by_hand(shop: Shop, size: LoadSize, now: datetime) -> None:
+    for n in range(size.failing // 10):
+        for _ in range(2):
+            shop.make_profile({"EmailAddress": f"twice-{n}@x.example"}, now=now)
+        shop.make_profile({"EmailAddress": f"Hand-{n}@{ENTANGLED}", "FirstName": "By hand"}, now=now)
+
+
+def _second_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
+    rows = [_row(dice, f"new-{n}@x.example", f"new-{n}@y.example") for n in range(size.new)]
+    for n in range(size.updates):
+        # Some keep their second address, some change it, some take one that another profile gives up.
+        personal = dice.choice(("", f"before-{n}@x.example", f"after-{n}@x.example", f"before-{n + 1}@x.example"))
+        rows.append(_row(dice, dice.choice((f"old-{n}@x.example", f" OLD-{n}@X.example")), personal))
+    rows += [_row(dice, f"new-{dice.randrange(size.new)}@x.example", "") for _ in range(size.repeats // 2)]
+    rows += [_row(dice, f"old-{dice.randrange(size.updates)}@x.example", "") for _ in range(size.repeats // 2)]
+    for n in range(size.entangled // 10):
+        rows.append(_row(dice, f"pair-{n}@{ENTANGLED}", ""))
+        rows.append(_row(dice, f"other-{n}@{ENTANGLED}", f"pair-{n}@{ENTANGLED}"))
+    for n in range(size.entangled - 2 * (size.entangled // 10)):
+        rows.append(_row(dice, f"chain-{n}@{ENTANGLED}", f"chain-{n + dice.choice((1, 1, 7))}@{ENTANGLED}"))
+    for n in range(size.failing // 10):
+        rows += [_row(dice, f"hand-{n}@{ENTANGLED}", "") for _ in range(2)]
+        rows.append(_row(dice, f"twice-{n}@x.example", ""))
+    for n in range(size.failing):
+        rows.append(_failing_row(dice, n))
+    dice.shuffle(rows)
+    return rows
+
+
+def _row(dice: random.Random, email: str, personal: str) -> list[str]:
+    return [
+        email,
+        personal,
+        dice.choice(("", f"({dice.randrange(201, 989)}) 555-{dice.randrange(10_000):04}")),
+        dice.choice(_NAMES),
+        dice.choice(("", f"Family {dice.randrange(500)}")),
+        dice.choice(("", " ", "München", "Seattle")),
+        dice.choice(_NOTES),
+        dice.choice(("", "PROFILE")),
+        dice.choice(_TIERS),
+    ]
+
+
+def _failing_row(dice: random.Random, number: int) -> list[str]:
+    row = _row(dice, f"failing-{number}@x.example", "")
+    column, value = dice.choice(((0, " "), (0, "x" * 300 + "@x.example"), (3, "é" * 256), (7, "ROBOT")))
+    row[column] = value
+    return [*row, "one cell too many"] if number % 5 == 0 else row
+
+
+def _csv(rows: list[list[str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([column.header for column in COLUMNS])
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+Rows = dict[object, Mapping[str, Any]]
+
+# What differs between two loads of one file into two copies of one store.
+_DIFFERS = {
+    "profile": {"profile_id", "created_at", "updated_at", "revision"},
+    "domain": {"created_at", "updated_at"},
+    "upload_job": {"completed_at", "lease_owner", "lease_until", "epoch", "failed_attempts"},
+}
+_COMPARED = (
+    (tables.profile, ("pid",)),
+    (tables.profile_key, ("domain_id", "name", "value", "pid")),
+    (tables.added_key, ("pid", "name", "value")),
+    (tables.indexed_field, ("domain_id", "path")),
+    (tables.failed_row, ("upload_job_id", "record")),
+    (tables.upload_job, ("upload_job_id",)),
+    (tables.domain, ("domain_id",)),
+    (tables.row_sequence, ("name",)),
+    # Where a load keeps notes for itself.
+    (tables.pending_keys, ("pending_keys_id",)),
+    (tables.ordered_record, ("upload_job_id", "record")),
+)
+
+
+def read_store(shop: Shop) -> dict[str, Rows]:
+    """All rows of all tables that a load writes, without what differs from load to load."""
+    (first, *_) = jobs.list_jobs(shop.store, shop.domain, max_results=1, next_token=None).items
+    return {table.name: _read_table(shop, table, key, first.pid_base or 0) for table, key in _COMPARED}
+
+
+def _read_table(shop: Shop, table: Table, key: tuple[str, ...], pid_base: int) -> Rows:
+    with shop.store.read() as connection:
+        read = [dict(row) for row in connection.execute(select_rows(table)).mappings()]
+    rows: Rows = {}
+    for row in read:
+        kept = {name: value for name, value in row.items() if name not in _DIFFERS.get(table.name, ())}
+        if table is tables.profile:
+            if row["pid"] <= pid_base:
+                kept |= {"profile_id": row["profile_id"], "created_at": row["created_at"]}
+            if ENTANGLED not in (row["email_address"] or ""):
+                kept["revision"] = row["revision"]
+        rows[tuple(row[name] for name in key)] = kept
+    return rows
+
+
+def differences(expected: dict[str, Rows], found: dict[str, Rows], *, without: Collection[str] = ()) -> list[str]:
+    """What is not as expected, the first few of each table.
+
+    Args:
+        without: columns that may differ.
+    """
+    told = []
+    for name in expected:
+        rows, others = _without(expected[name], without), _without(found[name], without)
+        wrong = [key for key in {**rows, **others} if rows.get(key) != others.get(key)]
+        told += [f"{len(wrong)} rows of {name} differ"] if wrong else []
+        for key in wrong[:3]:
+            mine, theirs = rows.get(key), others.get(key)
+            if mine is None or theirs is None:
+                told.append(f"{name} {key}: {'missing' if theirs is None else 'too many'}")
+            else:
+                cells = {column: (mine[column], theirs[column]) for column in mine if mine[column] != theirs[column]}
+                told.append(f"{name} {key}: {cells}")
+    return told
+
+
+def _without(rows: Rows, names: Collection[str]) -> Rows:
+    return {key: {name: value for name, value in row.items() if name not in names} for key, row in rows.items()}
+
+
+def assert_row_numbers_are_used_once(shop: Shop) -> None:
+    """Row numbers come from the sequence, each profile's id is its own, and a loaded one's ends in its row number."""
+    profile, sequence = tables.profile, tables.row_sequence
+    with shop.store.read() as connection:
+        rows = connection.execute(select_rows(profile.c.pid, profile.c.profile_id)).all()
+        next_value = connection.execute(select_rows(sequence.c.next_value)).scalar_one()
+    assert max(row.pid for row in rows) < next_value
+    assert len({row.profile_id for row in rows}) == len(rows)
+    assert [row.pid for row in rows if int(row.profile_id[-12:], 16) != row.pid] == []
+
+
+def assert_store_is_whole(shop: Shop) -> None:
+    """SQLite finds nothing wrong with the file."""
+    with shop.store.read() as connection:
+        assert connection.exec_driver_sql("pragma integrity_check").scalars().all() == ["ok"]

@@ -1,0 +1,202 @@
+"""Real workers and their loaders, and how they are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from acceptance.running import command, environment, is_running, wait_until
+from faults.loads import Rows, opened, read_store
+from load.loading import Shop, assert_index_is_right
+from openprofiles.clock import utc_now
+from openprofiles.store import upload_jobs
+from openprofiles.store.upload_jobs import UploadJob
+
+# A machine may be slow; nothing here takes half as long.
+DEADLINE_SECONDS = 120.0
+
+LOADER = "loader"
+WORKER = "worker"
+BOTH = "worker and loader"
+
+# In the order in which a load goes through them.
+PHASES = ("stage", "report", "create", "update", "follow", "unindex", "index")
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of the children."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def tree_of(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    return [pid, *(descendant for child in children_of(pid) for descendant in tree_of(child))]
+
+
+def kill_all(pids: list[int]) -> None:
+    """Kill with SIGKILL, and wait until they are gone."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        wait_until(lambda pid=pid: not is_running(pid), f"process {pid} is gone")  # type: ignore[misc]
+
+
+@dataclass
+class WorkerProcess:
+    """``openprofiles worker``, as a service of its own."""
+
+    process: subprocess.Popen[bytes]
+
+    def loaders(self) -> list[int]:
+        return [pid for pid in children_of(self.process.pid) if is_running(pid)]
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(DEADLINE_SECONDS)
+
+
+@contextmanager
+def running_worker(data_folder: Path) -> Iterator[WorkerProcess]:
+    """A worker; its log is appended to a file beside the data folder."""
+    with data_folder.with_name(f"{data_folder.name}.log").open("ab") as log:
+        process = subprocess.Popen(command("worker", "--data", data_folder), env=environment(), stderr=log)
+    try:
+        yield WorkerProcess(process)
+    finally:
+        if process.poll() is None:
+            kill_all(tree_of(process.pid))
+        process.wait()
+
+
+def let_lease_run_out(shop: Shop, job: UploadJob) -> None:
+    """Make it 15 seconds later for the lease of a worker that is dead."""
+    with shop.store.write() as connection:
+        upload_jobs.extend_lease(connection, shop.job(job), utc_now() - timedelta(days=1))
+
+
+def run_undisturbed(data_folder: Path) -> dict[str, Rows]:
+    """The store that a worker makes of a prepared load which nothing disturbs; the folder stays as it is."""
+    copy = data_folder.with_name(f"{data_folder.name}-undisturbed")
+    shutil.copytree(data_folder, copy)
+    with opened(copy) as (shop, job), running_worker(copy) as worker:
+        wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
+        assert worker.stop() == 0
+        ended = shop.job(job)
+        assert ended.status == "PARTIALLY_SUCCEEDED", read_log(copy)
+        assert min(ended.created_count, ended.updated_count, ended.failed_count) > 0
+        assert_index_is_right(shop)
+        return read_store(shop)
+
+
+def read_log(data_folder: Path) -> str:
+    """What the workers of this data folder have logged, the last of it."""
+    return data_folder.with_name(f"{data_folder.name}.log").read_text()[-5000:]
+
+
+@dataclass
+class Kills:
+    """How many processes were killed so far, by the phase that their job was in."""
+
+    wanted: int
+    dice: random.Random
+    phases: Counter[str] = field(default_factory=Counter)
+    victims: Counter[str] = field(default_factory=Counter)
+    # The phases whose first moment has passed in the present load.
+    begun: set[str] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        return self.phases.total()
+
+    @property
+    def missing(self) -> set[str]:
+        """The phases in which nothing was killed yet."""
+        return set(PHASES) - set(self.phases)
+
+    @property
+    def is_random_due(self) -> bool:
+        """Whether there may be one more kill at a random moment, so that they are spread over the phases."""
+        all_random = self.wanted - len(PHASES)
+        begun = len(self.begun & set(PHASES))
+        return self.count - begun < all_random * min(1.0, (begun + 1) / len(PHASES))
+
+    def __str__(self) -> str:
+        return f"{self.count} kills, by phase {dict(self.phases)}, of {dict(self.victims)}"
+
+
+def run_with_kills(shop: Shop, job: UploadJob, kills: Kills) -> UploadJob:
+    """Run the job to its end by workers that are killed, with their loaders, at the first moment of each phase in which
+    nothing was killed yet, and at random moments."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    kills.begun = set(kills.phases)
+    while True:
+        with running_worker(shop.place.settings.data_folder) as worker:
+            while _wait_for_the_moment(shop, job, kills, worker, deadline):
+                if _kill(shop, job, kills, worker) != LOADER:
+                    break
+            else:
+                wait_until(lambda: not shop.place.left_files(job), "the job's files are removed", DEADLINE_SECONDS)
+                assert worker.stop() == 0
+                return shop.job(job)
+        let_lease_run_out(shop, job)
+
+
+def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:
+    """Return when something is to be killed; False when the job has ended."""
+    # Once the last phase has begun, the load may end before any later moment.
+    longest_seconds = 0.4 if PHASES[-1] in kills.begun else 2.5
+    moment = time.monotonic() + kills.dice.uniform(0.0, longest_seconds)
+    while (now := shop.job(job)).status == "IN_PROGRESS":
+        assert worker.process.poll() is None, f"the worker has ended by itself: {_told(shop, now, kills)}"
+        assert time.monotonic() < deadline, f"the job does not end: {_told(shop, now, kills)}"
+        is_moment = now.phase in set(PHASES) - kills.begun or (kills.is_random_due and time.monotonic() >= moment)
+        if is_moment and worker.loaders():
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def _told(shop: Shop, job: UploadJob, kills: Kills) -> str:
+    return f"phase {job.phase}, {kills}\n{read_log(shop.place.settings.data_folder)}"
+
+
+def _kill(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess) -> str:
+    """Kill one of the two or both; who was killed."""
+    victim = kills.dice.choice((LOADER, WORKER, BOTH))
+    if victim == LOADER and shop.job(job).failed_attempts > 1:
+        # A third loader that dies without progress would be the end of the job; a worker's death does not count.
+        victim = BOTH
+    loaders = worker.loaders()
+    if victim == BOTH:
+        kill_all([worker.process.pid, *loaders])
+    elif victim == LOADER:
+        kill_all(loaders)
+    else:
+        kill_all([worker.process.pid])
+        wait_until(lambda: not any(map(is_running, loaders)), "the loader of a dead worker ends by itself")
+    after = shop.job(job)
+    kills.begun.add(after.phase or "")
+    if loaders and after.status == "IN_PROGRESS":
+        kills.phases[after.phase or "before the first"] += 1
+        kills.victims[victim] += 1
+    if after.status != "IN_PROGRESS":
+        # A loader that died when its job had ended leaves the file, which is removed two minutes after its last change.
+        for path in shop.place.settings.uploads_folder.glob(f"{job.job_id}*"):
+            os.utime(path, (0, 0))
+    return victim

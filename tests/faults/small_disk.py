@@ -1,0 +1,83 @@
+"""A small disk of a test's own: a tmpfs that only the test and what it starts can see.
+
+To mount one takes a user namespace, which most Linux systems let everybody make. The test runs inside of it, in a
+pytest of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_VARIABLE = "FAULTS_SMALL_DISK"
+_SIZE_BYTES = 64_000_000
+_TIMEOUT_SECONDS = 240.0
+_MOUNT = f'mount -t tmpfs -o size={_SIZE_BYTES} tmpfs "$0" && exec "$@"'
+_BALLAST = "ballast"
+
+
+class SmallDisk:
+    """The disk, as the test inside sees it. Everything under ``data_folder`` is on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_folder = folder
+        self._ballast = folder / _BALLAST
+
+    def fill(self) -> None:
+        """Leave no room."""
+        with self._ballast.open("ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(1_000_000))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+    def make_room(self) -> None:
+        self._ballast.unlink()
+
+
+def is_inside() -> bool:
+    """Whether this process sees the disk."""
+    return _VARIABLE in os.environ
+
+
+def run_inside(test: pytest.Function, folder: Path) -> None:
+    """Run the test again, in a pytest that sees a small disk at the folder; skip it where none can be made.
+
+    Raises:
+        AssertionError: it failed; the message is what pytest says of it.
+        RuntimeError: it was not run.
+    """
+    folder.mkdir()
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _MOUNT, str(folder)]
+    try:
+        probe = subprocess.run([*inside, "true"], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS)
+    except FileNotFoundError:
+        pytest.skip("no small disk can be made: the program unshare is not here")
+    if probe.returncode:
+        pytest.skip(f"no small disk can be made: {probe.stderr.strip()}")
+    options = ["-q", "--runxfail", "-p", "no:cacheprovider", f"--basetemp={folder.with_name('inside')}"]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    ended = subprocess.run(
+        [*inside, sys.executable, "-m", "pytest", *options, test.nodeid],
+        cwd=test.config.rootpath,
+        env={**variables, _VARIABLE: str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+    )
+    told = ended.stdout + ended.stderr
+    if ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest did not run the test: {told}")
+    assert ended.returncode == pytest.ExitCode.OK, told
+
+
+def the_disk() -> SmallDisk:
+    """The disk that this process sees."""
+    return SmallDisk(Path(os.environ[_VARIABLE]))

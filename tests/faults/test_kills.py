@@ -1,0 +1,112 @@
+"""Processes that are killed with SIGKILL again and again: the store ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import functools
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from acceptance.running import running_server, wait_until
+from faults.loads import (
+    IS_LONG,
+    KILLS,
+    SIZE,
+    Rows,
+    assert_row_numbers_are_used_once,
+    assert_store_is_whole,
+    differences,
+    opened,
+    prepare_load,
+    read_store,
+)
+from faults.processes import (
+    DEADLINE_SECONDS,
+    PHASES,
+    Kills,
+    kill_all,
+    let_lease_run_out,
+    read_log,
+    run_undisturbed,
+    run_with_kills,
+    tree_of,
+)
+
+LOADS = max(1, KILLS // 13)
+# A phase can be over before this process has seen it; then the load is killed once more.
+MOST_REPEATS = 3
+
+
+@pytest.fixture(scope="module")
+def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("kills")
+
+
+@functools.lru_cache(maxsize=1)
+def prepared(work_folder: Path, seed: int) -> tuple[Path, dict[str, Rows]]:
+    """A data folder with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
+    folder = Path(tempfile.mkdtemp(dir=work_folder)) / "prepared"
+    prepare_load(folder, seed, SIZE)
+    return folder, run_undisturbed(folder)
+
+
+@pytest.mark.parametrize("seed", range(LOADS))
+def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undisturbed_one(
+    work_folder: Path, seed: int
+) -> None:
+    folder, expected = prepared(work_folder, seed)
+    kills = Kills(KILLS // LOADS, random.Random(seed))
+
+    for repeat in range(MOST_REPEATS):
+        disturbed = work_folder / f"disturbed-{seed}-{repeat}"
+        shutil.copytree(folder, disturbed)
+        with opened(disturbed) as (shop, job):
+            ended = run_with_kills(shop, job, kills)
+
+            assert ended.status == "PARTIALLY_SUCCEEDED", f"{kills}\n{read_log(disturbed)}"
+            assert differences(expected, read_store(shop)) == [], kills
+            assert shop.profile_count() == len(expected["profile"])
+            assert_row_numbers_are_used_once(shop)
+            assert_store_is_whole(shop)
+        shutil.rmtree(disturbed)
+        if not kills.missing and kills.count >= kills.wanted:
+            break
+
+    print(kills)
+    assert kills.missing == set(), kills
+    assert kills.count >= kills.wanted, kills
+
+
+@pytest.mark.parametrize("phase", PHASES if IS_LONG else ["create"])
+def test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again(
+    work_folder: Path, phase: str
+) -> None:
+    folder, expected = prepared(work_folder, LOADS - 1)
+    killed = work_folder / f"server-{phase}"
+    shutil.copytree(folder, killed)
+
+    with opened(killed) as (shop, job):
+        with running_server(killed, "--workers", "1") as server:
+            wait_until(
+                lambda: shop.job(job).phase in PHASES[PHASES.index(phase) :],
+                f"the load has come to {phase}",
+                DEADLINE_SECONDS,
+            )
+            pids = tree_of(server.process.pid)
+            kill_all(pids)
+        left = shop.job(job)
+        let_lease_run_out(shop, job)
+        with running_server(killed, "--workers", "1") as server:
+            wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
+            told = server.client().get_upload_job(DomainName=shop.name, JobId=job.job_id)
+            wait_until(lambda: not shop.place.left_files(job), "the job's files are removed", DEADLINE_SECONDS)
+
+        assert len(pids) == 3, "server, worker and loader"
+        assert left.status == "IN_PROGRESS"
+        assert told["Status"] == "PARTIALLY_SUCCEEDED"
+        assert differences(expected, read_store(shop)) == []
+        assert_row_numbers_are_used_once(shop)
+        assert_store_is_whole(shop)
