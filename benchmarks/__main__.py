@@ -31,7 +31,7 @@ def main() -> None:
     for number in range(1, choices.rounds + 1):
         print(f"round {number} of {choices.rounds}", flush=True)
         if choices.only != "api":
-            loads.round()
+            loads.round(is_first=number == 1)
         if api is not None:
             api.round()
     (folder / "figures.json").write_text(json.dumps(figures.as_lists(), indent=1))

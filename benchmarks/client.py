@@ -13,7 +13,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _HEADER_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -22,7 +22,11 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 class _Connection(asyncio.Protocol):
     """One client: the next request goes out when the answer to the last one is whole."""
 
-    def __init__(self, requests: Iterator[bytes], latencies: list[float], pause_seconds: float) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], latencies: list[float], pause_seconds: float, has_ended: Callable[[], bool]
+    ) -> None:
+        self.is_waiting = False
+        self._has_ended = has_ended
         self._requests = requests
         self._latencies = latencies
         self._pause_seconds = pause_seconds
@@ -47,6 +51,9 @@ class _Connection(asyncio.Protocol):
         if not head.startswith(b"HTTP/1.1 200"):
             raise SystemExit(self._received.decode(errors="replace"))
         self._received = b""
+        self.is_waiting = False
+        if self._has_ended():
+            return
         if self._pause_seconds:
             asyncio.get_running_loop().call_later(self._pause_seconds, self._send)
         else:
@@ -54,6 +61,9 @@ class _Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         assert self._transport is not None
+        if self._has_ended():
+            return
+        self.is_waiting = True
         self._sent_at = time.perf_counter()
         self._transport.write(next(self._requests))
 
@@ -62,9 +72,18 @@ async def _measure(port: int, clients: int, seconds: float, requests: list[bytes
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     in_turn = itertools.cycle(requests)
+    end = time.perf_counter() + seconds
+    connections = []
     for _ in range(clients):
-        await loop.create_connection(lambda: _Connection(in_turn, latencies, pause_seconds), "127.0.0.1", port)
-    await asyncio.sleep(seconds)
+        _, connection = await loop.create_connection(
+            lambda: _Connection(in_turn, latencies, pause_seconds, lambda: time.perf_counter() >= end),
+            "127.0.0.1",
+            port,
+        )
+        connections.append(connection)
+    # What is under way at the end counts too: long waits are the likeliest to be.
+    while time.perf_counter() < end or any(connection.is_waiting for connection in connections):
+        await asyncio.sleep(0.01)
     return latencies
 
 

@@ -12,6 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal
@@ -82,8 +83,9 @@ class RequestLog:
         else:
             told = " ".join([f"{field}={_plain(value)}" for field, value in sorted(fields.items())])
             line = f"{time} [info     ] request [{name}] {told}"
-        # Standard error is written line by line.
-        sys.stderr.write(line + "\n")
+        # Standard error is written line by line. Where it cannot be, the answer has gone out all the same.
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
 
 
 def _plain(value: object) -> str:

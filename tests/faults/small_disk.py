@@ -76,6 +76,7 @@ def run_inside(test: pytest.Function, folder: Path) -> None:
     if ended.returncode not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"pytest did not run the test: {told}")
     assert ended.returncode == pytest.ExitCode.OK, told
+    assert "1 passed" in told, told
 
 
 def the_disk() -> SmallDisk:

@@ -117,7 +117,7 @@ def _run(orders: Orders) -> None:
             store,
             load_master_key(settings),
             load.LoadFolders(settings.uploads_folder, settings.scratch_folder),
-            memory_limit_bytes=200_000_000,
+            memory_limit_bytes=256_000_000,
             strict=orders.strict,
             clock=lambda: from_milliseconds(orders.now_ms),
         )

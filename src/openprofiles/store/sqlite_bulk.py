@@ -48,6 +48,7 @@ class SqliteBulkStore(SqliteBulkReader):
 
     def __init__(self, path: Path, lease: Lease) -> None:
         super().__init__(path, lease)
+        self._rows("pragma busy_timeout = 0")
         self._rows("pragma wal_autocheckpoint = 0")
         self._log = SqliteBulkReader(path, lease)
         self._checkpointer = Checkpointer(self._log.checkpoint)

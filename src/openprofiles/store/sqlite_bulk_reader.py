@@ -101,7 +101,6 @@ class SqliteBulkReader:
         require_safe_sqlite(self._rows("select sqlite_version()")[0][0], "adbc-driver-sqlite")
         for pragma in ("busy_timeout = 5000", "synchronous = full", "temp_store = file", "cache_size = -64000"):
             self._rows(f"pragma {pragma}")
-        self._rows("pragma busy_timeout = 0")
         self._execute("create temp table wanted (i integer primary key, v text)")
         self._execute("create temp table wanted_pid (pid integer primary key)")
 
@@ -210,21 +209,24 @@ class SqliteBulkReader:
         Returns:
             columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
         """
-        moment = to_milliseconds(at)
         self._execute("delete from temp.wanted")
         self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
-        # Nearly always none has expired; then no profile has to be looked at.
-        any_expired = self._rows(
-            "select 1 from profile where domain_id = ? and expires_at <= ? limit 1", domain_id, moment
-        )
-        return self._table(
+        found = self._table(
             "select w.i, k.pid from temp.wanted w cross join profile_key k "
-            "on k.domain_id = ? and k.name = ? and k.value = w.v"
-            + (f" join profile p on p.pid = k.pid and p.expires_at > {moment}" if any_expired else ""),
+            "on k.domain_id = ? and k.name = ? and k.value = w.v",
             {"i": pa.int64(), "pid": pa.int64()},
             domain_id,
             name,
         )
+        # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
+        self._execute("delete from temp.wanted_pid")
+        self._insert("insert into temp.wanted_pid", "(?)", {"pid": pa.compute.unique(found["pid"].combine_chunks())})
+        living = self._table(
+            "select p.pid from temp.wanted_pid w cross join profile p on p.pid = w.pid and p.expires_at > ?",
+            {"pid": pa.int64()},
+            to_milliseconds(at),
+        )
+        return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
     def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
         """Text columns of the profiles that exist among these row numbers.

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, exists, insert, or
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import domain, failed_row, upload_job
+from openprofiles.store.tables import domain, failed_row, ordered_record, pending_keys, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 
@@ -189,6 +189,22 @@ def remove_old_failed_rows_step(connection: Connection, *, completed_before: dat
             delete(failed_row).where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record == record)
         )
     return bool(rows)
+
+
+def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
+    """Remove up to ``limit`` of the notes that jobs left which ended without a loader; whether there were any."""
+    found = False
+    for table, key in ((pending_keys, pending_keys.c.pending_keys_id), (ordered_record, ordered_record.c.record)):
+        rows = connection.execute(
+            select(table.c.upload_job_id, key)
+            .join(upload_job, upload_job.c.upload_job_id == table.c.upload_job_id)
+            .where(upload_job.c.status != UploadJobStatus.IN_PROGRESS)
+            .limit(limit)
+        ).all()
+        for upload_job_id, number in rows:
+            connection.execute(delete(table).where(table.c.upload_job_id == upload_job_id, key == number))
+        found = found or bool(rows)
+    return found
 
 
 def list_needed_files(connection: Connection) -> set[str]:

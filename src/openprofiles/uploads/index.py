@@ -12,7 +12,7 @@ out only if they no longer do.
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pyarrow as pa
 
@@ -30,8 +30,9 @@ REMOVE = "unindex"
 ADD = "index"
 
 _ROWS_PER_READ = 50_000
-# As many as are written while the keys of the next name are sorted.
-_CHUNKS_AHEAD = 8
+# Few: their size was chosen before what is written now has shown how long it takes.
+_CHUNKS_AHEAD = 2
+_INTERRUPT_AGAIN_SECONDS = 0.05
 
 
 class KeySorting:
@@ -55,7 +56,10 @@ class KeySorting:
     def close(self) -> None:
         """Give up what is not made yet."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._load.cursor.connection.interrupt()
+        # Once is not enough: the thread may be between two statements.
+        while not all(table.done() for table in self._tables.values()):
+            self._load.cursor.connection.interrupt()
+            wait(self._tables.values(), timeout=_INTERRUPT_AGAIN_SECONDS)
         self._threads.shutdown()
 
 
@@ -127,14 +131,14 @@ def _read_pending_keys(load: Load) -> None:
         load.scratch.run("insert into pending select added, name, value, pid from read_pending")
 
 
-def _new_keys_sql(load: Load, rule: KeyRule) -> str:
-    """SQL for the keys of one name that the planned new profiles have."""
+def _new_keys_sql(load: Load, rule: KeyRule, condition: str = "") -> str:
+    """SQL for the keys of one name that the planned new profiles have, or those of them that a condition takes."""
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
     used = [index for path, index in indexes.items() if path in rule.paths]
     values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
     created = (
         f"(select s.record + {load.pid_base} as pid, {values} from staged s "
-        "semi join (select target from target where pid is null) t on t.target = s.record "
+        f"semi join (select target from target where pid is null {condition}) t on t.target = s.record "
         "left join folded f on f.target = s.record)"
     )
     return sql_keys(
@@ -187,8 +191,13 @@ def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
     changes = f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
     if phase == REMOVE:
         return _make_sorted(cursor, f"removed_key_{number}", changes)
+    any_not_created = bool(cursor.value("select count(*) from not_created"))
+    if any_not_created and not cursor.is_done(f"new_key_{number}"):
+        # Stopped, perhaps after a hundredth of the file: the rest of its keys need no sorting.
+        created = _new_keys_sql(load, rule, "and target not in (select target from not_created)")
+        return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all select value, pid from ({created})")
     planned = _make_new_keys(load, number, rule)
-    if not cursor.value(f"select count(*) from ({changes})") and not cursor.value("select count(*) from not_created"):
+    if not any_not_created and not cursor.value(f"select count(*) from ({changes})"):
         return planned
     created = (
         f"select value, pid from {planned} anti join "

@@ -148,14 +148,18 @@ def _run_steps(
         job=job,
         mapping=mapping,
         key_version=scratch.recall("key_version") or 0,
-        bytes_per_record=scratch.recall("bytes_per_record") or 0,
+        bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
         clock=clock,
     )
     stopped = job.stop_requested and job.phase in (REMOVE, ADD)
     # Twice the work needs twice the memory: not after a death, which may have been for want of it.
-    sorts_ahead = job.failed_attempts == 0 and scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
+    sorts_ahead = (
+        job.phase not in (REMOVE, ADD)
+        and job.failed_attempts == 0
+        and scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
+    )
     with load.in_another_thread() as ahead, ExitStack() as at_end:
         sorting = KeySorting(ahead) if sorts_ahead else None
         if sorting is not None:
@@ -165,6 +169,9 @@ def _run_steps(
                 _merge(load)
             except Stopped:
                 stopped = True
+                if sorting is not None:
+                    sorting.close()
+                    sorting = None
         job = store.read_job()
         # Lists that were made again may be shorter than those that the position counts; writing a key twice does no
         # harm.

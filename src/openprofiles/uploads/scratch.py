@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from openprofiles.profiles.normal_forms import register_sql_functions
 
-_FILE_NAME = "load.duckdb"
+# With the number of the form of its tables: one that an earlier version left is not taken up.
+_FILE_NAME = "load-2.duckdb"
 
 
 class ScratchCursor:

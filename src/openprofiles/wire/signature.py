@@ -114,7 +114,7 @@ def signed_region(request: SignedRequest) -> str:
     Raises:
         WireError: MissingAuthenticationTokenException or IncompleteSignatureException, as `verify`.
     """
-    found = _VERIFIED_REGION.search(b",".join(request.header(b"authorization")))
+    found = _VERIFIED_REGION.match(b",".join(request.header(b"authorization")))
     return found[1].decode("ascii") if found else _parse_authorization(request).scope.region
 
 
@@ -182,7 +182,7 @@ class _Authorization:
 _PRESIGNED = re.compile(rb"(?i)(^|&)X-Amz-(Signature|Algorithm|Credential)=")
 _SCOPE = re.compile(r"([A-Za-z0-9_-]{1,128})/([0-9]{8})/([a-z0-9-]{1,64})/([a-z0-9-]{1,64})/aws4_request")
 # In a header that has been parsed already.
-_VERIFIED_REGION = re.compile(rb"[ ,]Credential=[^/,]+/[0-9]{8}/([a-z0-9-]{1,64})/")
+_VERIFIED_REGION = re.compile(rb"AWS4-HMAC-SHA256 Credential=[^/,=]+/[0-9]{8}/([a-z0-9-]{1,64})/")
 _HEADER_NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+(;[!#$%&'*+.^_`|~0-9a-z-]+)*")
 
 

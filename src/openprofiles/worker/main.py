@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -115,7 +116,8 @@ class Worker:
         for running in self._running:
             running.process.wait()
             _close_input(running.process)
-            with self._store.write() as connection:
+            # On a full disk the lease runs out by itself.
+            with suppress(StorageFull), self._store.write() as connection:
                 upload_jobs.release_lease(connection, running.job)
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
@@ -223,6 +225,10 @@ class Worker:
                 if not upload_jobs.remove_old_failed_rows_step(
                     connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
                 ):
+                    break
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                if not upload_jobs.remove_notes_of_ended_jobs_step(connection, _ROWS_PER_CLEANING_STEP):
                     break
         with self._store.write() as connection:
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))

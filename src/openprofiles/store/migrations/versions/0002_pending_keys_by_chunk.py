@@ -12,7 +12,11 @@ ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    if op.get_bind().scalar(sa.text("select count(*) from pending_key")):
+    of_running_jobs = (
+        "select count(*) from pending_key where upload_job_id in "
+        "(select upload_job_id from upload_job where status = 'IN_PROGRESS')"
+    )
+    if op.get_bind().scalar(sa.text(of_running_jobs)):
         raise RuntimeError(
             "An upload job of an earlier version is not at its end. Let it end, or stop it, with that version."
         )
