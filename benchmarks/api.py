@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -64,6 +65,8 @@ class ApiBenchmark:
             # Each on a store of its own: what one leaves behind is no burden for the next.
             shutil.rmtree(self._folder, ignore_errors=True)
             shutil.copytree(self._prepared, self._folder)
+            # Or the first writes would wait until the disk has all of the copy.
+            os.sync()
             with _server(self._folder) as port:
                 measure(port)
         shutil.rmtree(self._folder)

@@ -252,19 +252,27 @@ def _report(store: SqliteBulkStore, scratch: Scratch) -> LeasedJob:
             store.record_progress(phase=REPORT, position=0, record_count=record_count, pid_base=pid_base)
     elif job.phase != REPORT:
         return job
+    if not scratch.is_done("failed in order"):
+        scratch.run(
+            "create or replace table failed_in_order as "
+            "select record, line, code, column_name, detail from failed order by record"
+        )
+        scratch.mark_done("failed in order")
+    # The table was made in order, so its row ids are: a range of them is read without looking at the others.
+    first = int(scratch.value("select count(*) from failed_in_order where record <= ?", [position]))
     while True:
         rows = scratch.table(
-            "select record, line, code, column_name, detail from failed where record > ? order by record limit ?",
-            [position, _FAILED_ROWS_PER_CHUNK],
+            "select * from failed_in_order where rowid >= ? and rowid < ? order by rowid",
+            [first, first + _FAILED_ROWS_PER_CHUNK],
         )
         if not rows.num_rows:
             return store.read_job()
-        position = rows["record"][-1].as_py()
+        first += rows.num_rows
         with store.chunk() as state:
             if state.stop_requested or state.domain_deleted:
                 raise Stopped
             store.insert_failed_rows(rows)
-            store.record_progress(phase=REPORT, position=position, failed=rows.num_rows)
+            store.record_progress(phase=REPORT, position=rows["record"][-1].as_py(), failed=rows.num_rows)
 
 
 def _merge(load: Load) -> None:
