@@ -26,7 +26,8 @@ from openprofiles.store.sqlite_version import require_safe_sqlite
 SQLITE_VERSION: str = sqlite.sqlite_version
 
 # A load holds the lock for about 0.1 s at a time. SQLite's own busy handler backs off so far that a writer
-# beside a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s.
+# beside a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s. A loader leaves the lock free for 2 ms,
+# so it is asked for more often than that.
 _LOCK_POLL_SECONDS = 0.001
 _LOCK_TIMEOUT_SECONDS = 30.0
 _READERS_KEPT = 16
