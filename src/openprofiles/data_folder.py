@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 
 _MOUNTS = Path("/proc/self/mounts")
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -33,14 +33,17 @@ def prepare_data_folder(settings: Settings) -> None:
             cannot be made.
     """
     folder = settings.data_folder
-    refuse_network_file_system(folder)
-    refuse_network_file_system(settings.store_path.parent)
+    has_file = not isinstance(settings.store, PostgresqlUrl)
+    if has_file:
+        refuse_network_file_system(folder)
+        refuse_network_file_system(settings.store_path.parent)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(folder.stat().st_mode) & 0o077:
             _make_private(folder)
         # First: a store elsewhere has its uploads and scratch beside it.
-        settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if has_file:
+            settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in (settings.uploads_folder, settings.scratch_folder):
             part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

@@ -22,5 +22,9 @@ class StorageFull(DomainError):
     """The disk that the store is on has no room left; nothing was written."""
 
 
+class StoreUnreachable(DomainError):
+    """The database of the store does not answer; the same request may succeed when it does."""
+
+
 class Busy(DomainError):
     """The store was locked for too long; the same request may succeed a little later."""

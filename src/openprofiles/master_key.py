@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from openprofiles.data_folder import locked_data_folder, prepare_data_folder, write_private_file
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 
 _KEY_SIZE_BYTES = 32
 _NONCE_SIZE_BYTES = 12
@@ -92,7 +92,8 @@ def load_master_key(settings: Settings) -> MasterKey:
     if not path.exists():
         with locked_data_folder(settings):
             if not path.exists():
-                if settings.store_path.exists():
+                # A database cannot be asked here; ``check_master_key`` refuses a key that is not the store's own.
+                if not isinstance(settings.store, PostgresqlUrl) and settings.store_path.exists():
                     raise SettingsError(
                         f"The master key {path} is missing, but the store {settings.store_path} exists and needs it. "
                         "Put the key back from a backup. Without it the credentials and uploaded files are lost."

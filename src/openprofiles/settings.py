@@ -6,10 +6,11 @@ Every setting is an option of the command line with an environment variable of t
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 GIBIBYTE = 1024**3
 
@@ -20,10 +21,33 @@ _REGION = re.compile(r"[a-z0-9-]{1,32}\Z")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}\Z")
 _PHONE_REGION = re.compile(r"[A-Z]{2}\Z")
 _SMALLEST_MEMORY_LIMIT_BYTES = 100_000_000
+_MOST_WORKERS = 64
 
 
 class SettingsError(Exception):
     """A setting cannot be used; the message names the setting, what is wrong and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlUrl:
+    """A PostgreSQL database, as ``postgresql://user:password@host:port/database`` (libpq's form).
+
+    Attributes:
+        text: with the password, for the driver alone.
+    """
+
+    text: str = field(repr=False)
+
+    def __str__(self) -> str:
+        """Where it is, without user and password."""
+        parts = urlsplit(self.text)
+        query = "&".join(part for part in parts.query.split("&") if not part.startswith(("user=", "password=")))
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+
+    @property
+    def short_id(self) -> str:
+        """Twelve hex digits that tell this database from others."""
+        return hashlib.sha256(str(self).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +56,7 @@ class Settings:
 
     Attributes:
         data_folder: holds everything of one installation: store, key, uploaded files, scratch files.
-        store: the SQLite file, or None for ``openprofiles.db`` in the data folder.
+        store: the SQLite file or PostgreSQL database, or None for ``openprofiles.db`` in the data folder.
         public_url: how clients reach this server when it is not by the Host they send, without a slash at the end.
         workers: worker processes that ``serve`` starts; 0 leaves the jobs to ``openprofiles worker``.
         compat_strict: hold callers to AWS's own limits.
@@ -45,7 +69,7 @@ class Settings:
     """
 
     data_folder: Path = Path("openprofiles-data")
-    store: Path | None = None
+    store: Path | PostgresqlUrl | None = None
     host: str = "127.0.0.1"
     port: int = 8420
     public_url: str | None = None
@@ -62,9 +86,10 @@ class Settings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
         _require(
-            self.workers in (0, 1),
+            self.workers in (0, 1) or isinstance(self.store, PostgresqlUrl),
             f"{self.workers} workers are not possible on a SQLite store, which one worker at a time loads. Use 0 or 1.",
         )
+        _require(0 <= self.workers <= _MOST_WORKERS, f"{self.workers} workers are not between 0 and {_MOST_WORKERS}.")
         _require(bool(_REGION.match(self.region)), f"The region {self.region!r} is not like us-east-1.")
         _require(bool(_ACCOUNT_ID.match(self.account_id)), "The account id must have 12 digits.")
         _require(
@@ -88,13 +113,25 @@ class Settings:
             object.__setattr__(self, "max_upload_size_bytes", strict_size_bytes)
         # A worker is started with another working folder in mind than the one that wrote the setting.
         object.__setattr__(self, "data_folder", self.data_folder.absolute())
-        if self.store is not None:
+        if isinstance(self.store, Path):
             object.__setattr__(self, "store", self.store.absolute())
 
     @property
     def store_path(self) -> Path:
-        """The SQLite file with everything that is stored."""
+        """The SQLite file with everything that is stored. Only where ``store`` is no PostgreSQL database."""
+        if isinstance(self.store, PostgresqlUrl):
+            raise TypeError("a PostgreSQL store has no file")
         return self.store or self._own_store_path
+
+    @property
+    def store_name(self) -> str:
+        """The store, for people: without a password."""
+        return str(self.store) if isinstance(self.store, PostgresqlUrl) else str(self.store_path)
+
+    @property
+    def store_argument(self) -> str:
+        """The store as ``parse_store`` reads it, with its password."""
+        return self.store.text if isinstance(self.store, PostgresqlUrl) else str(self.store_path)
 
     @property
     def _own_store_path(self) -> Path:
@@ -103,6 +140,8 @@ class Settings:
     def _folder_of_store(self, name: str) -> Path:
         # A store of another place keeps its files beside it. What one store does not need is cleaned up, and must not
         # be another's.
+        if isinstance(self.store, PostgresqlUrl):
+            return self.data_folder / f"postgresql-{self.store.short_id}-{name}"
         is_own = self.store_path == self._own_store_path
         return self.data_folder / name if is_own else self.store_path.with_name(f"{self.store_path.name}-{name}")
 
@@ -130,13 +169,18 @@ class Settings:
         return self.data_folder / "admin-credential.json"
 
 
-def parse_store(text: str) -> Path:
-    """The SQLite file that ``--store`` names, as ``sqlite:///path`` (``sqlite:////path`` if absolute) or as a path.
+def parse_store(text: str) -> Path | PostgresqlUrl:
+    """The store that ``--store`` names.
+
+    A SQLite file is named by its path or as ``sqlite:///path`` (``sqlite:////path`` if absolute), a PostgreSQL database
+    by a URL of libpq's form.
 
     Raises:
-        SettingsError: the text is a URL of another database, or names no file.
+        SettingsError: the text is a URL of another database, or names no file or database.
     """
     scheme, colon, _ = text.partition(":")
+    if colon and scheme in ("postgresql", "postgres"):
+        return _parse_postgresql(text)
     if not colon or "/" in scheme:
         path = text
     elif scheme == "sqlite":
@@ -150,10 +194,21 @@ def parse_store(text: str) -> Path:
         # The text may hold a password, so it is not repeated.
         raise SettingsError(
             f"The store is a URL of the kind {scheme!r}, which this version of openprofiles cannot use. "
-            "Give the path of a SQLite file, or sqlite:///path."
+            "Give the path of a SQLite file, sqlite:///path, or postgresql://user@host/database."
         )
     _require(bool(path) and path != ":memory:", "The store names no file. Give the path of a SQLite file.")
     return Path(path)
+
+
+def _parse_postgresql(text: str) -> PostgresqlUrl:
+    # The text may hold a password, so it is not repeated.
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.path.strip("/")) and not parts.fragment and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_whole = False
+    _require(is_whole, "The store is not like postgresql://user:password@host:5432/database.")
+    return PostgresqlUrl(text)
 
 
 def _check_public_url(url: str) -> str:

@@ -1,6 +1,6 @@
 """A process that runs upload jobs for the tests, as ``worker.loader`` does, but without a start of a second per job.
 
-The store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, the loader
+A SQLite store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, the loader
 through ADBC. So each job runs in a process of its own, forked from this one, which has imported everything and opened
 nothing. It is told what to do by one JSON line per job and answers with JSON lines:
 
@@ -13,6 +13,7 @@ nothing. It is told what to do by one JSON line per job and answers with JSON li
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -26,9 +27,9 @@ from typing import Any
 
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
-from openprofiles.settings import Settings
-from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost
+from openprofiles.settings import Settings, parse_store
+from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
+from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads import chunks, load, records
 
 BEFORE = "before"
@@ -51,6 +52,7 @@ class Orders:
     """
 
     data_folder: str
+    store: str
     upload_job_id: int
     owner: str
     epoch: int
@@ -65,31 +67,30 @@ class Orders:
         return json.dumps(asdict(self)).encode() + b"\n"
 
 
-class WatchedStore(SqliteBulkStore):
-    """Pauses, or dies, at the chunks that its orders name."""
+def _watch(store: BulkStore, orders: Orders) -> None:
+    """Have a store pause, or die, at the chunks that its orders name."""
+    chunk_numbers = itertools.count(1)
+    chunk_as_always = store.chunk
 
-    def __init__(self, path: Path, lease: Lease, orders: Orders) -> None:
-        super().__init__(path, lease)
-        self._orders = orders
-        self._chunk_count = 0
+    def perhaps_die(number: int, point: str) -> None:
+        if orders.die_at is not None and tuple(orders.die_at) == (number, point):
+            _die()
 
     @contextmanager
-    def chunk(self) -> Iterator[ChunkState]:
-        self._chunk_count += 1
-        number = self._chunk_count
-        if number in self._orders.pause_at or 0 in self._orders.pause_at:
+    def chunk() -> Iterator[ChunkState]:
+        number = next(chunk_numbers)
+        if number in orders.pause_at or 0 in orders.pause_at:
             _say("paused", chunk=number)
             if _read_line() == DIE:
                 _die()
-        self._perhaps_die(number, BEFORE)
-        with super().chunk() as state:
+        perhaps_die(number, BEFORE)
+        with chunk_as_always() as state:
             yield state
-            self._perhaps_die(number, INSIDE)
-        self._perhaps_die(number, AFTER)
+            perhaps_die(number, INSIDE)
+        perhaps_die(number, AFTER)
 
-    def _perhaps_die(self, number: int, point: str) -> None:
-        if self._orders.die_at is not None and tuple(self._orders.die_at) == (number, point):
-            _die()
+    watched: Any = store
+    watched.chunk = chunk
 
 
 def main() -> None:
@@ -110,9 +111,10 @@ def _run(orders: Orders) -> None:
         _fix_chunk_size(orders.rows_per_chunk)
     if orders.block_bytes is not None:
         _fix_block_size(orders.block_bytes)
-    settings = Settings(data_folder=Path(orders.data_folder))
+    settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))
     try:
-        store = WatchedStore(settings.store_path, Lease(orders.upload_job_id, orders.owner, orders.epoch), orders)
+        store = open_bulk_store(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+        _watch(store, orders)
         status = load.run_load(
             store,
             load_master_key(settings),

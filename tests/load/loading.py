@@ -26,7 +26,7 @@ from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.keys import Key
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.records import Domain, Profile
-from openprofiles.settings import Settings
+from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
@@ -195,6 +195,7 @@ class Shop:
         assert claimed is not None, "the job cannot be claimed"
         return Orders(
             data_folder=str(self.place.settings.data_folder),
+            store=self.place.settings.store_argument,
             upload_job_id=job.upload_job_id,
             owner="test",
             epoch=claimed.epoch,
@@ -297,8 +298,8 @@ class Shop:
 class Place:
     """A data folder, its store and a loader for it."""
 
-    def __init__(self, data_folder: Path) -> None:
-        self.settings = Settings(data_folder=data_folder)
+    def __init__(self, data_folder: Path, store: PostgresqlUrl | None = None) -> None:
+        self.settings = Settings(data_folder=data_folder, store=store)
         self.store = open_store(self.settings)
         self.master_key = load_master_key(self.settings)
         self._loader: LoaderProcess | None = None

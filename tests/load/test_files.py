@@ -22,6 +22,9 @@ FIRST = Column("First", "FirstName")
 COLUMNS = (EMAIL, FIRST)
 BOM = b"\xef\xbb\xbf"
 
+# How a file is read does not depend on the engine.
+pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
 
 def load(shop: Shop, data: bytes, *columns: Column, block_bytes: int | None = None) -> UploadJob:
     """Load the file, by the first of the columns; the job at its end."""

@@ -24,6 +24,7 @@ from load.test_oracle import EXAMPLES, Scenario, check, entangled_scenarios, sce
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
+from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.jobs import stop_job
@@ -382,10 +383,10 @@ def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
 _WORKER_SOURCE = """
 import sys, time
 from pathlib import Path
-from openprofiles.settings import Settings
+from openprofiles.settings import Settings, parse_store
 from openprofiles.store.open import open_store
 from openprofiles.worker.main import Worker
-settings = Settings(data_folder=Path(sys.argv[1]))
+settings = Settings(data_folder=Path(sys.argv[1]), store=parse_store(sys.argv[3]))
 worker = Worker(settings, open_store(settings))
 while not worker._running:
     worker.step(sys.argv[2])
@@ -398,13 +399,15 @@ while True:
 def test_the_loader_of_a_killed_worker_ends_by_itself_and_another_worker_goes_on(shop: Shop) -> None:
     data = b"Email\n" + b"".join(b"%d@x\n" % number for number in range(1000))
     job = shop.create_job((EMAIL,), "Email", data)
-    arguments = [sys.executable, "-c", _WORKER_SOURCE, str(shop.place.settings.data_folder), job.job_id]
+    settings = shop.place.settings
+    arguments = [sys.executable, "-c", _WORKER_SOURCE, str(settings.data_folder), job.job_id, settings.store_argument]
 
-    # Nobody can write while this process holds the lock, so the loader cannot end in any other way.
+    # No load can write while this process holds the domain, so the loader cannot end in any other way.
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
         assert first.stderr is not None
         loader_pid = int(first.stderr.readline())
-        with shop.store.write():
+        with shop.store.write() as connection:
+            read_domain(connection, shop.name, for_change=True)
             first.kill()
             wait_for("the loader ends", lambda: not _is_alive(loader_pid))
     left = shop.job(job)

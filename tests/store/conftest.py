@@ -7,15 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.connections import Store
+from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
+from postgresql_server import PostgresqlServer
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that holds the tables and nothing else, on the engine that the parameter names."""
-    fresh = {"sqlite": SqliteStore}[request.param](tmp_path / "openprofiles.db")
+    fresh: Store
+    if request.param == "sqlite":
+        fresh = SqliteStore(tmp_path / "openprofiles.db")
+    else:
+        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        fresh = PostgresqlStore(PostgresqlUrl(server.create_database()))
     with fresh.write() as connection:
         metadata.create_all(connection)
     yield fresh

@@ -33,6 +33,7 @@ from openprofiles.credentials.throttle import TokenBucket
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import MasterKey, load_master_key
 from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.wire.errors import WireError
@@ -46,7 +47,7 @@ class Installation:
     """A store with its key, and a clock that tests move."""
 
     settings: Settings
-    store: SqliteStore
+    store: Store
     master_key: MasterKey
     seconds: float = 0.0
     authenticator: Authenticator = field(init=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openprofiles.data_folder import prepare_data_folder, refuse_network_file_system, write_private_file
-from openprofiles.settings import GIBIBYTE, Settings, SettingsError, parse_store
+from openprofiles.settings import GIBIBYTE, PostgresqlUrl, Settings, SettingsError, parse_store
 
 
 def mode_of(path: Path) -> int:
@@ -28,13 +28,40 @@ def test_a_store_is_named_by_a_path_or_a_sqlite_url(text: str, path: str) -> Non
     assert parse_store(text) == Path(path)
 
 
-@pytest.mark.parametrize("text", ["postgresql://joe:geheim@db/customers", "mysql:x", "postgres:"])
+@pytest.mark.parametrize("text", ["mysql://joe:geheim@db/customers", "mysql:x", "oracle:"])
 def test_a_store_of_another_kind_is_refused_without_repeating_its_password(text: str) -> None:
     with pytest.raises(SettingsError, match=r"which this version of openprofiles cannot use\. Give the path") as caught:
         parse_store(text)
 
     assert text.partition(":")[0] in str(caught.value)
     assert "geheim" not in str(caught.value)
+
+
+def test_a_postgresql_database_is_named_by_its_url_and_shown_without_user_and_password() -> None:
+    url = parse_store("postgresql://joe:geheim@db.example:5433/customers?password=geheim&sslmode=require")
+
+    assert isinstance(url, PostgresqlUrl)
+    assert url.text == "postgresql://joe:geheim@db.example:5433/customers?password=geheim&sslmode=require"
+    assert str(url) == "postgresql://db.example:5433/customers?sslmode=require"
+    assert "geheim" not in repr(Settings(store=url))
+
+
+@pytest.mark.parametrize("text", ["postgresql:", "postgres://joe:geheim@db", "postgresql://joe:geheim@db:port/x"])
+def test_a_postgresql_url_that_names_no_database_is_refused_without_repeating_its_password(text: str) -> None:
+    with pytest.raises(SettingsError, match="is not like postgresql://") as caught:
+        parse_store(text)
+
+    assert "geheim" not in str(caught.value)
+
+
+def test_a_postgresql_store_may_have_many_workers_and_keeps_its_files_apart(tmp_path: Path) -> None:
+    one = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://joe:geheim@db/one"), workers=8)
+    same = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://ann:secret@db/one"))
+    other = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://joe:geheim@db/other"))
+
+    assert one.uploads_folder == same.uploads_folder
+    assert len({one.uploads_folder, other.uploads_folder, Settings(data_folder=tmp_path).uploads_folder}) == 3
+    assert one.store_name == "postgresql://db/one"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,6 @@ from openprofiles.server.services import Services
 from openprofiles.settings import Settings
 from openprofiles.store import upload_jobs
 from openprofiles.store.open import open_store
-from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import failed_row
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
@@ -193,7 +192,7 @@ def running_service(folder: Path, **settings: Any) -> Iterator[Service]:
         **settings,
     )
     master_key = load_master_key(chosen)
-    store: SqliteStore = open_store(chosen)
+    store = open_store(chosen)
     services = Services(chosen, store, master_key, Authenticator(store, master_key), Metrics(dict), clock=clock.now)
     with serve(build_app(services, instance="test", workers_alive=lambda: True)) as address:
         service = Service(address, services, clock)

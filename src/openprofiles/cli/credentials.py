@@ -14,7 +14,7 @@ from openprofiles.clock import utc_now
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
-    from openprofiles.store.sqlite import SqliteStore
+    from openprofiles.store.connections import Store
 
 _output = click.option(
     "--output",
@@ -176,7 +176,7 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _open(settings: Settings) -> Iterator[SqliteStore]:
+def _open(settings: Settings) -> Iterator[Store]:
     from openprofiles.credentials.administer import ensure_admin_credential
     from openprofiles.master_key import load_master_key
     from openprofiles.store.open import open_store

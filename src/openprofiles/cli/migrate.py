@@ -13,8 +13,8 @@ from openprofiles.settings import Settings
 def migrate(settings: Settings) -> None:
     """Bring the store to the newest form.
 
-    Prints the revision that the store then has. Every command does this by itself when it opens an embedded store; run
-    this to have it done at a time of your choice, after a backup.
+    Prints the revision that the store then has. Every command does this by itself when it opens an embedded store; for
+    a PostgreSQL store only this one does, at a time of your choice, after a backup.
 
     \b
     Example:
@@ -23,5 +23,5 @@ def migrate(settings: Settings) -> None:
     from openprofiles.store.migrations import NEWEST_REVISION
     from openprofiles.store.open import open_store
 
-    open_store(settings).close()
-    click.echo(f"The store {settings.store_path} has revision {NEWEST_REVISION}.")
+    open_store(settings, may_migrate=True).close()
+    click.echo(f"The store {settings.store_name} has revision {NEWEST_REVISION}.")

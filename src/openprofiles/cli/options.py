@@ -47,8 +47,9 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "store": (
         "--store",
         {
-            "metavar": "FILE",
-            "help": "The SQLite file of the store, as a path or sqlite:///path.  [default: openprofiles.db in --data]",
+            "metavar": "FILE|URL",
+            "help": "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
+            "postgresql://user@host/database.  [default: openprofiles.db in --data]",
         },
     ),
     "host": (
@@ -70,7 +71,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": int,
             "default": _DEFAULTS.workers,
-            "help": "Worker processes to start: 1, or 0 to run `openprofiles worker` yourself.",
+            "help": "Worker processes to start; 0 to run `openprofiles worker` yourself. With SQLite, 1 at most.",
         },
     ),
     "compat": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -9,7 +10,7 @@ import click
 from openprofiles.cli.options import settings_options, settings_to_arguments
 from openprofiles.settings import Settings
 
-_WORKER_SETTINGS = ("data_folder", "store", "compat", "memory_limit_bytes", "log_format")
+_WORKER_SETTINGS = ("data_folder", "compat", "memory_limit_bytes", "log_format")
 
 
 @click.command()
@@ -46,6 +47,8 @@ def serve(settings: Settings) -> None:
     from openprofiles.server.run import run_server
 
     set_up_logs(settings.log_format)
+    # Not as an argument: it may hold a password, and a command line can be read by others on the machine.
+    os.environ["OPENPROFILES_STORE"] = settings.store_argument
     # -P: a folder of the same name where the server was started is not the program.
     worker_command = [sys.executable, "-P", "-m", "openprofiles", "worker", "--stop-with-parent"]
     run_server(settings, worker_command + settings_to_arguments(settings, *_WORKER_SETTINGS), _announce)

@@ -123,7 +123,7 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
             reveal_secret(stored, master_key)
         except DecryptionError as error:
             raise SettingsError(
-                f"The master key {settings.master_key_path} does not belong to the store {settings.store_path}. "
+                f"The master key {settings.master_key_path} does not belong to the store {settings.store_name}. "
                 "Put the key that was saved with this store back."
             ) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull
+from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
 from openprofiles.wire.errors import WireError
 
 WIRE_CODES: Mapping[type[DomainError], str] = {
@@ -13,6 +13,7 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
     # SDKs repeat a throttled request by themselves, which is what helps here.
     Busy: "ThrottlingException",
     StorageFull: "InternalServerException",
+    StoreUnreachable: "InternalServerException",
 }
 
 

@@ -209,8 +209,9 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
     """
     removed = 0
     for domain in domain_rows.read_all_domains(connection):
-        expired = profile_rows.lock_expired_profiles(connection, domain.domain_id, now, limit - removed)
-        if expired:
+        if profile_rows.count_expired_profiles(connection, domain.domain_id, now, at_most=1):
+            domain_rows.lock_domain(connection, domain.domain_id)
+            expired = profile_rows.lock_expired_profiles(connection, domain.domain_id, now, limit - removed)
             _remove_profiles(connection, domain, expired)
             removed += len(expired)
         if removed == limit:

@@ -22,3 +22,6 @@ class Store(Protocol):
 
     def write(self) -> AbstractContextManager[Connection]:
         """A write transaction: committed at the end of the block, rolled back when it raises."""
+
+    def close(self) -> None:
+        """Give every connection up."""

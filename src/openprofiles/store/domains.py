@@ -86,8 +86,16 @@ def read_domains(connection: Connection, after_name: str, limit: int) -> list[Do
 
 
 def read_all_domains(connection: Connection) -> list[Domain]:
-    """Every domain that is not deleted."""
-    return [_domain_of(row) for row in connection.execute(select(table).where(table.c.deleted_at.is_(None)))]
+    """Every domain that is not deleted, in the order in which they were made."""
+    rows = connection.execute(select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.domain_id))
+    return [_domain_of(row) for row in rows]
+
+
+def lock_domain(connection: Connection, domain_id: int) -> None:
+    """Hold the domain's row until the end of the write transaction, as everybody does who changes its profiles."""
+    connection.execute(
+        select(table.c.domain_id).where(table.c.domain_id == domain_id).with_for_update(key_share=True)
+    ).one_or_none()
 
 
 def update_domain(connection: Connection, domain: Domain) -> None:
@@ -209,4 +217,5 @@ _NAMED = select(*(table.c[name] for name in _DOMAIN_COLUMNS)).where(
     table.c.name == bindparam("name"), table.c.deleted_at.is_(None)
 )
 _BY_NAME = PreparedQuery(_NAMED, _make_domain)
-_BY_NAME_FOR_CHANGE = PreparedQuery(_NAMED.with_for_update(), _make_domain)
+# The key stays as it is, so whoever refers to the domain (a new upload job) need not wait.
+_BY_NAME_FOR_CHANGE = PreparedQuery(_NAMED.with_for_update(key_share=True), _make_domain)

@@ -8,30 +8,45 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError
 
+from openprofiles.errors import DomainError
 from openprofiles.master_key import load_master_key
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
+from openprofiles.store.connections import Store
 from openprofiles.store.migrations import NEWEST_REVISION
-from openprofiles.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+# Any number will do; all processes that migrate one database take turns by it.
+_MIGRATION_LOCK = 7_308_604_897_068_083_558
+
 _SCRIPTS = Path(__file__).with_name("migrations")
 
 
-def open_store(settings: Settings) -> SqliteStore:
-    """The store of the data folder, made or migrated if need be. Several processes may do this at once.
+def open_store(settings: Settings, *, may_migrate: bool = False) -> Store:
+    """The store of the data folder, made if need be. Several processes may do this at once.
+
+    An embedded store of an older form is migrated. A server store is so only if ``may_migrate``: programs of the older
+    version may be at work on it, so the moment is an operator's to choose.
 
     Raises:
-        SettingsError: the data folder, the master key or the store cannot be used; a newer program wrote the store.
+        SettingsError: the data folder, the master key or the store cannot be used; a newer program wrote the store, or
+            an older one wrote a server store.
     """
     # The key comes first: a store without one cannot be told from a store whose key was lost.
     load_master_key(settings)
-    path = settings.store_path
+    if isinstance(settings.store, PostgresqlUrl):
+        return _open_postgresql(settings.store, may_migrate=may_migrate)
+    return _open_sqlite(settings.store_path)
+
+
+def _open_sqlite(path: Path) -> Store:
+    from openprofiles.store.sqlite import SqliteStore
+
     store = SqliteStore(path)
     try:
         migrate(store)
@@ -49,7 +64,41 @@ def open_store(settings: Settings) -> SqliteStore:
     return store
 
 
-def migrate(store: SqliteStore) -> tuple[str | None, str]:
+def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool) -> Store:
+    try:
+        from openprofiles.store.postgresql import PostgresqlStore
+    except ImportError as error:
+        raise SettingsError(
+            "A PostgreSQL store needs more packages. Install them with: pip install 'openprofiles[postgresql]'"
+        ) from error
+    store = PostgresqlStore(url)
+    try:
+        with store.read() as connection:
+            before = revision_of(connection)
+        if before is not None and before < NEWEST_REVISION and not may_migrate:
+            raise SettingsError(  # noqa: TRY301 (closed like every other way out)
+                f"The store {url} has revision {before}; this openprofiles needs {NEWEST_REVISION}. "
+                "Make a backup and run: openprofiles migrate"
+            )
+        migrate(store)
+    except SettingsError:
+        store.close()
+        raise
+    except (DatabaseError, DomainError) as error:
+        store.close()
+        raise SettingsError(
+            f"The store {url} cannot be opened: {_first_line(error)}. "
+            "Check that the database exists, that it can be reached, and the user's password and rights."
+        ) from error
+    return store
+
+
+def _first_line(error: BaseException) -> str:
+    cause = error.__cause__ if isinstance(error, DomainError) else error
+    return str(getattr(cause, "orig", None) or cause or error).strip().splitlines()[0].rstrip(".")
+
+
+def migrate(store: Store) -> tuple[str | None, str]:
     """Brings the store to the newest revision, in one transaction.
 
     Returns:
@@ -63,6 +112,8 @@ def migrate(store: SqliteStore) -> tuple[str | None, str]:
     if before == NEWEST_REVISION:
         return before, before
     with store.write() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         # Another process may have migrated it while this one waited for the lock.
         before = revision_of(connection)
         if before != NEWEST_REVISION:
@@ -74,13 +125,15 @@ def revision_of(connection: Connection) -> str | None:
     """The revision that a store has, or None if it holds nothing.
 
     Raises:
-        SettingsError: the file holds tables, but not those of openprofiles.
+        SettingsError: it holds tables, but not those of openprofiles.
     """
-    tables = set(connection.execute(text("select name from sqlite_master where type = 'table'")).scalars())
+    tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
-    if "alembic_version" not in tables:
-        raise SettingsError("The store is a SQLite file of another program. Give openprofiles a file of its own.")
+    if "alembic_version" not in tables or "profile" not in tables:
+        kind = "SQLite file" if connection.dialect.name == "sqlite" else "PostgreSQL database"
+        own = kind.split()[1]
+        raise SettingsError(f"The store is a {kind} of another program. Give openprofiles a {own} of its own.")
     return connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
 
 

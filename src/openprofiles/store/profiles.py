@@ -61,11 +61,13 @@ def lock_expired_profiles(connection: Connection, domain_id: int, now: datetime,
     return [_profile_of(row) for row in rows]
 
 
-def count_expired_profiles(connection: Connection, domain_id: int, now: datetime) -> int:
-    """How many profiles of the domain have expired and are still in the store. Reads the expired part of an index."""
-    count: int = connection.execute(
-        select(func.count()).select_from(table).where(table.c.domain_id == domain_id, table.c.expires_at <= now)
-    ).scalar_one()
+def count_expired_profiles(connection: Connection, domain_id: int, now: datetime, *, at_most: int | None = None) -> int:
+    """How many profiles of the domain have expired and are still in the store, counted up to ``at_most``.
+
+    Reads the expired part of an index.
+    """
+    expired = select(table.c.pid).where(table.c.domain_id == domain_id, table.c.expires_at <= now).limit(at_most)
+    count: int = connection.execute(select(func.count()).select_from(expired.subquery())).scalar_one()
     return count
 
 

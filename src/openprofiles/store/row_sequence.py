@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 _RESERVE = text(
-    "insert into row_sequence (name, next_value) values ('profile', 1 + :count) "
+    "insert into row_sequence (name, next_value) values ('profile', 1 + cast(:count as bigint)) "
     "on conflict (name) do update set next_value = row_sequence.next_value + :count "
     "returning next_value"
 )

@@ -6,22 +6,21 @@ nulls fails.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import adbc_driver_sqlite.dbapi as adbc
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.ipc
 
-from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.clock import to_milliseconds
+from openprofiles.store.bulk import Lease, PreparedRows
+from openprofiles.store.bulk_jobs import LeasedJobReader
 from openprofiles.store.sqlite_version import require_safe_sqlite
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 NULL_TEXT = "\x00"  # never a value: NUL is refused everywhere
 
@@ -30,54 +29,8 @@ _ROWS_PER_STATEMENT = 16
 _PARAMETERS_PER_STATEMENT = 256
 
 
-class LeaseLost(Exception):
-    """Another worker holds the job now, or it has ended; whatever this loader was doing, it must stop."""
-
-
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """Which job, and by which claim of it."""
-
-    upload_job_id: int
-    owner: str
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class LeasedJob:
-    """What the loader needs of its job and the job's domain."""
-
-    job_id: str
-    domain_id: int
-    fields: Mapping[str, Mapping[str, str]]
-    unique_key: str
-    data_expiry_days: int
-    started_at: datetime
-    client_token: bytes
-    file_name: str
-    phase: str | None
-    position: int
-    record_count: int | None
-    created_count: int
-    updated_count: int
-    failed_count: int
-    pid_base: int | None
-    stop_requested: bool
-    # Loaders that have died since the last progress.
-    failed_attempts: int
-    phone_region: str
-    key_version: int
-    domain_deleted: bool
-    indexed_paths: tuple[str, ...]
-
-    @property
-    def gives_up(self) -> bool:
-        """Whether earlier loaders died too often: no more is written but the keys of what is there."""
-        return self.failed_attempts >= MAX_FAILED_ATTEMPTS
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedRows:
+class SqliteRows:
     """Rows as an insert takes them: ``rows_per_statement`` of the table beside each other, and what is left over."""
 
     table: pa.Table
@@ -87,15 +40,16 @@ class PreparedRows:
 
     @property
     def num_rows(self) -> int:
+        """How many there are."""
         return int(self.table.num_rows)
 
 
-class SqliteBulkReader:
-    """One connection of one loader, for reading."""
+class SqliteBulkReader(LeasedJobReader):
+    """One connection of one loader, for reading; see ``BulkReader``."""
 
     def __init__(self, path: Path, lease: Lease) -> None:
+        super().__init__(lease)
         self._path = path
-        self._lease = lease
         self._connection = adbc.connect(str(path), autocommit=True)
         self._cursor = self._connection.cursor()
         require_safe_sqlite(self._rows("select sqlite_version()")[0][0], "adbc-driver-sqlite")
@@ -113,11 +67,11 @@ class SqliteBulkReader:
         self._rows("pragma wal_checkpoint(passive)")
 
     def open_reader(self) -> SqliteBulkReader:
-        """Another connection, for reading in another thread. It sees what is committed."""
+        """See ``BulkReader``."""
         return SqliteBulkReader(self._path, self._lease)
 
-    def prepare_rows(self, table: pa.Table) -> PreparedRows:
-        """Do what an insert needs before it holds the lock."""
+    def prepare_rows(self, table: pa.Table) -> SqliteRows:
+        """See ``BulkReader``."""
         size = max(1, min(_ROWS_PER_STATEMENT, _PARAMETERS_PER_STATEMENT // table.num_columns))
         whole = table.num_rows - table.num_rows % size
         table = table.combine_chunks()
@@ -125,90 +79,12 @@ class SqliteBulkReader:
         starts = [pa.array(np.arange(first, whole, size)) for first in range(size)]
         columns = [column.take(rows_of_slot) for rows_of_slot in starts for column in table.columns]
         several = pa.table(columns, [str(number) for number in range(len(columns))])
-        return PreparedRows(table, several, size, table.slice(whole))
+        return SqliteRows(table, several, size, table.slice(whole))
 
     # Reading
 
-    def read_job(self) -> LeasedJob:
-        """The job and its domain as they stand.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's.
-        """
-        columns = (
-            "job_id",
-            "domain_id",
-            "fields",
-            "unique_key",
-            "data_expiry_days",
-            "started_at",
-            "client_token",
-            "file_name",
-            "phase",
-            "position",
-            "record_count",
-            "created_count",
-            "updated_count",
-            "failed_count",
-            "pid_base",
-            "stop_requested_at",
-            "failed_attempts",
-        )
-        rows = self._rows(
-            f"select {', '.join('j.' + column for column in columns)}, d.phone_region, d.key_version, d.deleted_at "
-            "from upload_job j join domain d on d.domain_id = j.domain_id "
-            "where j.upload_job_id = ? and j.lease_owner = ? and j.epoch = ? and j.status = 'IN_PROGRESS'",
-            self._lease.upload_job_id,
-            self._lease.owner,
-            self._lease.epoch,
-        )
-        if not rows:
-            raise LeaseLost
-        *values, phone_region, key_version, deleted_at = rows[0]
-        row = dict(zip(columns, values, strict=True))
-        paths = self._rows("select path from indexed_field where domain_id = ? order by path", row["domain_id"])
-        return LeasedJob(
-            job_id=row["job_id"],
-            domain_id=row["domain_id"],
-            fields=json.loads(row["fields"]),
-            unique_key=row["unique_key"],
-            data_expiry_days=row["data_expiry_days"],
-            started_at=from_milliseconds(row["started_at"]),
-            client_token=row["client_token"],
-            file_name=row["file_name"],
-            phase=row["phase"],
-            position=row["position"],
-            record_count=row["record_count"],
-            created_count=row["created_count"],
-            updated_count=row["updated_count"],
-            failed_count=row["failed_count"],
-            pid_base=row["pid_base"],
-            stop_requested=row["stop_requested_at"] is not None,
-            failed_attempts=row["failed_attempts"],
-            phone_region=phone_region,
-            key_version=key_version,
-            domain_deleted=deleted_at is not None,
-            indexed_paths=tuple(path for (path,) in paths),
-        )
-
-    def read_key_version(self, domain_id: int) -> int:
-        """How often profiles or keys of the domain were written outside loads."""
-        return int(self._rows("select key_version from domain where domain_id = ?", domain_id)[0][0])
-
-    def has_keys(self, domain_id: int, name: str) -> bool:
-        """Whether any profile of the domain has a key of this name."""
-        return bool(self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", domain_id, name))
-
     def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
-        """Which profiles hold which of these keys.
-
-        Args:
-            keys: text, normal forms, without nulls or repeats; sorted is fastest.
-            at: profiles that have expired by then are left out.
-
-        Returns:
-            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
-        """
+        """See ``BulkReader``."""
         self._execute("delete from temp.wanted")
         self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
         found = self._table(
@@ -229,11 +105,7 @@ class SqliteBulkReader:
         return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
     def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
-        """Text columns of the profiles that exist among these row numbers.
-
-        Returns:
-            ``pid`` and the columns asked for, all text, null where the profile has none, in order of ``pid``.
-        """
+        """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         texts = "".join(f", ifnull(p.{column}, char(0)) {column}" for column in columns)
@@ -244,7 +116,7 @@ class SqliteBulkReader:
         return _with_nulls(table)
 
     def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
-        """One text column of a domain's profiles, in order of row number: ``pid`` and ``value``, without nulls."""
+        """See ``BulkReader``."""
         return self._table(
             f"select pid, {column} value from profile where domain_id = ? and pid > ? and {column} is not null "
             "order by pid limit ?",
@@ -255,7 +127,7 @@ class SqliteBulkReader:
         )
 
     def find_present_keys(self, domain_id: int, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:
-        """Which of these pairs of key value and row number stand in the index: column ``i``, position in the arrays."""
+        """See ``BulkReader``."""
         self._execute("create temp table if not exists wanted_key (i integer primary key, v text, pid integer)")
         self._execute("delete from temp.wanted_key")
         self._insert(
@@ -272,7 +144,7 @@ class SqliteBulkReader:
         )
 
     def read_added_keys(self, pids: pa.Array, name: str) -> pa.Table:
-        """Keys of one name that AddProfileKey gave these profiles: ``pid`` and ``value``."""
+        """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         return self._table(
@@ -281,21 +153,8 @@ class SqliteBulkReader:
             name,
         )
 
-    def read_pending_keys(self) -> Iterator[pa.Table]:
-        """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
-        after = 0
-        while rows := self._rows(
-            "select pending_keys_id, changes from pending_keys "
-            "where upload_job_id = ? and pending_keys_id > ? order by pending_keys_id limit 1",
-            self._lease.upload_job_id,
-            after,
-        ):
-            after = rows[0][0]
-            with pa.ipc.open_stream(rows[0][1]) as stream:
-                yield stream.read_all()
-
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
-        """The records that this job follows one by one: ``record``."""
+        """See ``BulkReader``."""
         return self._table(
             "select record from ordered_record where upload_job_id = ? and record > ? order by record limit ?",
             {"record": pa.int64()},
@@ -305,7 +164,7 @@ class SqliteBulkReader:
         )
 
     def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
-        """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
+        """See ``BulkReader``."""
         after = 0
         while True:
             records = self._table(
@@ -321,7 +180,7 @@ class SqliteBulkReader:
             yield records
 
     def read_touched(self, pids: pa.Array) -> pa.Table:
-        """Those of these profiles that exist and that this job was the last upload job to touch: ``pid``."""
+        """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         return self._table(
@@ -353,8 +212,10 @@ class SqliteBulkReader:
 
     def _insert(self, into: str, row: str, rows: pa.Table | PreparedRows | Mapping[str, Any]) -> None:
         """Run ``insert into``, with a ``row`` such as ``(1, ?, ?)`` for each of these."""
-        if not isinstance(rows, PreparedRows):
-            rows = self.prepare_rows(rows if isinstance(rows, pa.Table) else pa.table(dict(rows)))
+        if not isinstance(rows, SqliteRows):
+            rows = self.prepare_rows(
+                rows if isinstance(rows, pa.Table) else pa.table(dict(cast("Mapping[str, Any]", rows)))
+            )
         if rows.several.num_rows:
             self._write_rows(f"{into} values {', '.join([row] * rows.rows_per_statement)}", rows.several)
         if rows.single.num_rows:

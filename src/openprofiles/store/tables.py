@@ -47,6 +47,10 @@ class Moment(TypeDecorator[datetime]):
 # SQLite makes a column the row number only when its type is exactly INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 
+# Compared byte by byte, so that the order of an index is the one in which a load sorts, whatever the database's
+# language. SQLite does so anyway.
+ByteOrderedText = Text().with_variant(Text(collation="C"), "postgresql")
+
 metadata = MetaData()
 
 # Row numbers come from here, reserved by range, and are never used twice: a load reserves one number per
@@ -62,7 +66,7 @@ domain = Table(
     "domain",
     metadata,
     Column("domain_id", RowNumber, primary_key=True, autoincrement=True),
-    Column("name", Text, nullable=False),
+    Column("name", ByteOrderedText, nullable=False),
     # The members of CreateDomain that are stored and given back as they came (Matching, DataStore, ...).
     Column("config", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
@@ -121,8 +125,8 @@ profile_key = Table(
     "profile_key",
     metadata,
     Column("domain_id", BigInteger, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
+    Column("name", ByteOrderedText, primary_key=True),
+    Column("value", ByteOrderedText, primary_key=True),
     Column("pid", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
 )
@@ -132,8 +136,8 @@ added_key = Table(
     "added_key",
     metadata,
     Column("pid", BigInteger, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
+    Column("name", ByteOrderedText, primary_key=True),
+    Column("value", ByteOrderedText, primary_key=True),
     sqlite_with_rowid=False,
 )
 

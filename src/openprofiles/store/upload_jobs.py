@@ -131,22 +131,26 @@ def claim_next_job(
     ahead of it: jobs of one domain run one after the other, in the order in which they were started.
     """
     query = (
-        select(upload_job)
+        select(upload_job.c.upload_job_id)
+        .join(domain, domain.c.domain_id == upload_job.c.domain_id)
         .where(*_claimable(now))
         .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
         .limit(1)
+        # With the domain's row no other worker claims another job of the domain meanwhile.
+        .with_for_update(key_share=True, skip_locked=True)
     )
     if job_id is not None:
         query = query.where(upload_job.c.job_id == job_id)
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    upload_job_id = connection.execute(query).scalar_one_or_none()
+    if upload_job_id is None:
         return None
-    connection.execute(
+    # Asked again: another worker may have claimed a job between the first question and the lock.
+    claimed = connection.execute(
         update(upload_job)
-        .where(upload_job.c.upload_job_id == row.upload_job_id)
+        .where(upload_job.c.upload_job_id == upload_job_id, *_claimable(now))
         .values(lease_owner=owner, lease_until=lease_until, epoch=upload_job.c.epoch + 1)
     )
-    return _one(connection, upload_job.c.upload_job_id == row.upload_job_id)
+    return _one(connection, upload_job.c.upload_job_id == upload_job_id) if claimed.rowcount else None
 
 
 def extend_lease(connection: Connection, job: UploadJob, lease_until: datetime) -> bool:

@@ -17,8 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import pyarrow as pa
 
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.store.sqlite_bulk import SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob, PreparedRows
+from openprofiles.store.bulk import BulkStore, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
 from openprofiles.uploads.made_ahead import made_ahead
@@ -89,7 +88,7 @@ def _rules(load: Load) -> list[KeyRule]:
 
 
 def build_field_index(
-    scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, path: str, *, phase: str, position: int
+    scratch: Scratch, store: BulkStore, job: LeasedJob, path: str, *, phase: str, position: int
 ) -> None:
     """Index the stored profiles of the domain by one more field, once; every writer keeps it from then on."""
     with store.chunk():
@@ -244,7 +243,7 @@ def _table_chunks(
 
 
 def _still_right(
-    scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, rules: list[KeyRule], rows: pa.Table, *, wanted: bool
+    scratch: Scratch, store: BulkStore, job: LeasedJob, rules: list[KeyRule], rows: pa.Table, *, wanted: bool
 ) -> pa.Table:
     """Those of these keys that the profiles' present fields give (``wanted``), or do not give (not ``wanted``)."""
     columns = {column_of(path) for rule in rules for path in rule.paths}

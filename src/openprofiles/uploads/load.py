@@ -25,8 +25,7 @@ from pathlib import Path
 from openprofiles.clock import Clock
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.store.sqlite_bulk import SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob
+from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.client_token import decrypt_client_token
 from openprofiles.uploads.encrypted_file import DecryptingReader
@@ -66,7 +65,7 @@ class LoadFolders:
 
 
 def run_load(
-    store: SqliteBulkStore,
+    store: BulkStore,
     master_key: MasterKey,
     folders: LoadFolders,
     *,
@@ -106,7 +105,7 @@ def run_load(
     return status
 
 
-def _forget_notes(store: SqliteBulkStore) -> None:
+def _forget_notes(store: BulkStore) -> None:
     is_left = True
     while is_left:
         with store.chunk():
@@ -115,7 +114,7 @@ def _forget_notes(store: SqliteBulkStore) -> None:
 
 
 def _run_steps(
-    store: SqliteBulkStore,
+    store: BulkStore,
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
@@ -187,7 +186,7 @@ def _run_steps(
 
 
 def _stage(
-    store: SqliteBulkStore,
+    store: BulkStore,
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
@@ -220,7 +219,7 @@ def _stage(
     scratch.mark_done("staged")
 
 
-def _plan(store: SqliteBulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
+def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
     if mapping.key_name == field_key_name(mapping.unique_key.path):
         build_field_index(scratch, store, job, mapping.unique_key.path, phase=job.phase or STAGE, position=job.position)
     job = store.read_job()
@@ -237,7 +236,7 @@ def _plan(store: SqliteBulkStore, scratch: Scratch, job: LeasedJob, mapping: Upl
     scratch.mark_done("planned")
 
 
-def _report(store: SqliteBulkStore, scratch: Scratch) -> LeasedJob:
+def _report(store: BulkStore, scratch: Scratch) -> LeasedJob:
     """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
     position = job.position if job.phase == REPORT else 0

@@ -25,8 +25,7 @@ import pyarrow.compute
 
 from openprofiles.clock import Clock
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
-from openprofiles.store.sqlite_bulk import ChunkState, SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob, PreparedRows, SqliteBulkReader
+from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import KeyRule, key_rules
 from openprofiles.uploads.made_ahead import made_ahead
@@ -62,8 +61,8 @@ class Load:
 
     scratch: Scratch
     cursor: ScratchCursor
-    store: SqliteBulkStore
-    reader: SqliteBulkReader
+    store: BulkStore
+    reader: BulkReader
     job: LeasedJob
     mapping: UploadMapping
     key_version: int
@@ -280,7 +279,7 @@ def _in_order(table: pa.Table, column: str) -> pa.Table:
 
 
 def new_rows(load: Load, targets: pa.Table) -> pa.Table:
-    """The new profiles of these targets, as ``SqliteBulkStore.insert_profiles`` takes them."""
+    """The new profiles of these targets, as ``BulkStore.insert_profiles`` takes them."""
     pids: npt.NDArray[np.int64] = targets["target"].to_numpy() + load.pid_base
     values = [targets[f"v{index}"] for index, _ in load.standard_fields]
     return pa.table(
@@ -294,7 +293,7 @@ def changed_rows(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
 
     Returns:
         what is taken from the index and put there (added as 0 or 1, name, value, pid), and the values that may be
-        written, in the order that ``SqliteBulkStore.update_profiles`` takes. Fields set by hand are left out of both.
+        written, in the order that ``BulkStore.update_profiles`` takes. Fields set by hand are left out of both.
     """
     paths = sorted({path for rule in load.key_rules for path in rule.paths})
     columns = sorted({column_of(path) for path in paths})

@@ -30,8 +30,7 @@ import pyarrow as pa
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
-from openprofiles.store.sqlite_bulk import SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import LeasedJob
+from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads import faults
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.scratch import Scratch
@@ -53,7 +52,7 @@ _TABLES = (
 )
 
 
-def plan(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     """Plan a job of which nothing is written yet; ambiguous records join the table ``failed``."""
     _start(scratch)
     _look_up(scratch, store, job, mapping)
@@ -70,7 +69,7 @@ def plan(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: Uplo
 
 
 def plan_again(
-    scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: UploadMapping, *, may_set_apart: bool
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, *, may_set_apart: bool
 ) -> None:
     """Plan a job anew whose scratch database was lost after its failed rows had begun to be reported.
 
@@ -118,7 +117,7 @@ def plan_again(
     _fold_members(scratch, mapping)
 
 
-def read_ordered_records(scratch: Scratch, store: SqliteBulkStore) -> None:
+def read_ordered_records(scratch: Scratch, store: BulkStore) -> None:
     """Fill the table ``ordered`` from the store, which also has the records that were set apart since the plan."""
     scratch.run("create or replace table ordered (record bigint)")
     after = 0
@@ -150,7 +149,7 @@ def _start(scratch: Scratch) -> None:
     scratch.run("create table ordered (record bigint)")
 
 
-def _look_up(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     if store.has_keys(job.domain_id, mapping.key_name):
         for keys in _batches(scratch, "select key from key_group order by key", pa.string()):
             found = store.find_key_holders(job.domain_id, mapping.key_name, keys, job.started_at)
@@ -166,7 +165,7 @@ def _look_up(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: 
     scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
 
 
-def _find_entangled(scratch: Scratch, store: SqliteBulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     key_index = mapping.fields.index(mapping.unique_key)
     for index in group_values(mapping).values():
         if index == key_index:

@@ -20,9 +20,10 @@ import structlog
 from openprofiles.clock import utc_now
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
-from openprofiles.settings import Settings
-from openprofiles.store.sqlite_bulk import SqliteBulkStore
-from openprofiles.store.sqlite_bulk_reader import Lease, LeaseLost
+from openprofiles.settings import Settings, parse_store
+from openprofiles.store.bulk import Lease, LeaseLost
+from openprofiles.store.lost_connection import is_lost_connection
+from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.load import LoadFolders, run_load
 from openprofiles.worker.want_of_room import is_want_of_room
 
@@ -31,6 +32,10 @@ EXIT_FAULT = 1
 EXIT_LEASE_LOST = 3
 EXIT_PARENT_DIED = 4
 EXIT_NO_ROOM = 5
+EXIT_STORE_UNREACHABLE = 6
+
+# Where the loader finds the store; it may hold a password.
+STORE_VARIABLE = "OPENPROFILES_STORE"
 
 _LOWEST_PRIORITY = 19
 
@@ -42,7 +47,6 @@ class Orders:
     """What a loader is told. No secrets: a command line can be read by others on the machine."""
 
     data_folder: str
-    store: str
     memory_limit_bytes: int
     compat_strict: bool
     log_format: str
@@ -62,11 +66,29 @@ def main() -> int:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings(
         data_folder=Path(orders.data_folder),
-        store=Path(orders.store),
+        store=parse_store(os.environ[STORE_VARIABLE]),
         memory_limit_bytes=orders.memory_limit_bytes,
         compat_strict=orders.compat_strict,
     )
-    store = SqliteBulkStore(settings.store_path, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+    try:
+        _run(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+    except LeaseLost:
+        return EXIT_LEASE_LOST
+    except Exception as error:
+        if is_want_of_room(error):
+            _logger.error("disk_full", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            return EXIT_NO_ROOM
+        if is_lost_connection(error):
+            _logger.error("store_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            return EXIT_STORE_UNREACHABLE
+        # The worker decides what becomes of the job; here is the only place that knows why.
+        _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
+        return EXIT_FAULT
+    return EXIT_ENDED
+
+
+def _run(settings: Settings, lease: Lease) -> None:
+    store = open_bulk_store(settings, lease)
     try:
         run_load(
             store,
@@ -76,18 +98,8 @@ def main() -> int:
             strict=settings.compat_strict,
             clock=utc_now,
         )
-    except LeaseLost:
-        return EXIT_LEASE_LOST
-    except Exception as error:
-        if is_want_of_room(error):
-            _logger.error("disk_full", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
-            return EXIT_NO_ROOM
-        # The worker decides what becomes of the job; here is the only place that knows why.
-        _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
-        return EXIT_FAULT
     finally:
         store.close()
-    return EXIT_ENDED
 
 
 def _end_with_parent() -> None:

@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from openprofiles.clock import utc_now
-from openprofiles.errors import StorageFull
+from openprofiles.errors import Busy, StorageFull, StoreUnreachable
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
@@ -37,7 +37,14 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.load import GAVE_UP_MESSAGE
 from openprofiles.uploads.receive import remove_orphaned_files
 from openprofiles.uploads.scratch import remove_orphaned_scratch
-from openprofiles.worker.loader import EXIT_ENDED, EXIT_LEASE_LOST, EXIT_NO_ROOM, Orders
+from openprofiles.worker.loader import (
+    EXIT_ENDED,
+    EXIT_LEASE_LOST,
+    EXIT_NO_ROOM,
+    EXIT_STORE_UNREACHABLE,
+    STORE_VARIABLE,
+    Orders,
+)
 
 MAX_LOADERS = 2
 LEASE_SECONDS = 15.0
@@ -45,6 +52,7 @@ HEARTBEAT_SECONDS = 3.0
 
 _POLL_SECONDS = 0.1
 _NO_ROOM_SECONDS = 5.0
+_UNREACHABLE_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
 # One cleaning step is one write transaction; so many rows take well under a tenth of a second.
 _ROWS_PER_CLEANING_STEP = 300
@@ -76,6 +84,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 # Loaders that run find it out by themselves; the jobs stay, and go on when there is room.
                 _logger.error("disk_full")  # noqa: TRY400 (the name says it all)
                 stop.wait(_NO_ROOM_SECONDS)
+            except (StoreUnreachable, Busy) as error:
+                # Here too; and what this worker could not note in time, another one takes up when the lease runs out.
+                _logger.error("store_unreachable", fault=str(error))  # noqa: TRY400
+                stop.wait(_UNREACHABLE_SECONDS)
     finally:
         worker.close()
 
@@ -116,8 +128,8 @@ class Worker:
         for running in self._running:
             running.process.wait()
             _close_input(running.process)
-            # On a full disk the lease runs out by itself.
-            with suppress(StorageFull), self._store.write() as connection:
+            # Where it cannot be written, the lease runs out by itself.
+            with suppress(StorageFull, StoreUnreachable, Busy), self._store.write() as connection:
                 upload_jobs.release_lease(connection, running.job)
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
@@ -135,7 +147,6 @@ class Worker:
             return False
         orders = Orders(
             data_folder=str(self._settings.data_folder),
-            store=str(self._settings.store_path),
             memory_limit_bytes=self._settings.memory_limit_bytes,
             compat_strict=self._settings.compat_strict,
             log_format=self._settings.log_format,
@@ -147,7 +158,7 @@ class Worker:
             [sys.executable, "-m", "openprofiles.worker.loader", orders.to_argument()],
             stdin=subprocess.PIPE,
             # It multiplies no matrices; the threads that numpy keeps for that cost memory and turn idly.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", STORE_VARIABLE: self._settings.store_argument},
             # Ctrl-C in the terminal is for the worker, which then ends its loaders in order.
             start_new_session=True,
         )
@@ -178,6 +189,12 @@ class Worker:
         if status == EXIT_NO_ROOM:
             # Nothing can be written now. The lease runs out by itself, and the next loader sees whether there is room.
             _logger.error("load_waits_for_room", job_id=job.job_id)
+            return
+        if status == EXIT_STORE_UNREACHABLE:
+            # No fault of the load. If this fails too, the lease runs out by itself.
+            _logger.error("load_lost_store", job_id=job.job_id)
+            with self._store.write() as connection:
+                upload_jobs.release_lease(connection, job)
             return
         if status == EXIT_LEASE_LOST:
             _logger.warning("lease_lost", job_id=job.job_id)

@@ -10,14 +10,15 @@ depends_on = None
 
 # SQLite makes a column the row number only when its type is exactly INTEGER.
 ROW_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+BYTE_ORDERED_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     op.create_table(
         "added_key",
         sa.Column("pid", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("name", BYTE_ORDERED_TEXT, nullable=False),
+        sa.Column("value", BYTE_ORDERED_TEXT, nullable=False),
         sa.PrimaryKeyConstraint("pid", "name", "value"),
         sqlite_with_rowid=False,
     )
@@ -43,7 +44,7 @@ def upgrade() -> None:
     op.create_table(
         "domain",
         sa.Column("domain_id", ROW_NUMBER, autoincrement=True, nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", BYTE_ORDERED_TEXT, nullable=False),
         sa.Column("config", sa.JSON(), nullable=False),
         sa.Column("tags", sa.JSON(), nullable=False),
         sa.Column("default_expiration_days", sa.Integer(), nullable=False),
@@ -81,8 +82,8 @@ def upgrade() -> None:
         sa.Column("pending_key_id", ROW_NUMBER, autoincrement=True, nullable=False),
         sa.Column("upload_job_id", sa.BigInteger(), nullable=False),
         sa.Column("added", sa.Boolean(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("name", BYTE_ORDERED_TEXT, nullable=False),
+        sa.Column("value", BYTE_ORDERED_TEXT, nullable=False),
         sa.Column("pid", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("pending_key_id"),
     )
@@ -165,8 +166,8 @@ def upgrade() -> None:
     op.create_table(
         "profile_key",
         sa.Column("domain_id", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("name", BYTE_ORDERED_TEXT, nullable=False),
+        sa.Column("value", BYTE_ORDERED_TEXT, nullable=False),
         sa.Column("pid", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("domain_id", "name", "value", "pid"),
         sqlite_with_rowid=False,

@@ -1,0 +1,232 @@
+"""What a loader needs of the store, whichever engine it runs on: Arrow tables in and out, no Python object per cell.
+
+Every write of a load is a chunk: one short transaction that also records the job's position and counts. A chunk is
+valid only while the lease is the loader's own; otherwise it is rolled back and ``LeaseLost`` raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+
+
+class LeaseLost(Exception):
+    """Another worker holds the job now, or it has ended; whatever this loader was doing, it must stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which job, and by which claim of it."""
+
+    upload_job_id: int
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedJob:
+    """What the loader needs of its job and the job's domain."""
+
+    job_id: str
+    domain_id: int
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
+    data_expiry_days: int
+    started_at: datetime
+    client_token: bytes
+    file_name: str
+    phase: str | None
+    position: int
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    failed_count: int
+    pid_base: int | None
+    stop_requested: bool
+    # Loaders that have died since the last progress.
+    failed_attempts: int
+    phone_region: str
+    key_version: int
+    domain_deleted: bool
+    indexed_paths: tuple[str, ...]
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether earlier loaders died too often: no more is written but the keys of what is there."""
+        return self.failed_attempts >= MAX_FAILED_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkState:
+    """What a chunk sees at its beginning, inside its transaction. Giving up counts as a stop."""
+
+    key_version: int
+    stop_requested: bool
+    domain_deleted: bool
+
+
+class PreparedRows(Protocol):
+    """Rows in the form in which an engine inserts them, made before the lock is taken."""
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows themselves."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many there are."""
+
+
+class BulkReader(Protocol):
+    """One connection of one loader, for reading."""
+
+    def close(self) -> None:
+        """Give the connection up."""
+
+    def open_reader(self) -> BulkReader:
+        """Another connection, for reading in another thread. It sees what is committed."""
+
+    def prepare_rows(self, table: pa.Table) -> PreparedRows:
+        """Do what an insert needs before it holds the lock."""
+
+    def read_job(self) -> LeasedJob:
+        """The job and its domain as they stand.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's.
+        """
+
+    def read_key_version(self, domain_id: int) -> int:
+        """How often profiles or keys of the domain were written outside loads."""
+
+    def has_keys(self, domain_id: int, name: str) -> bool:
+        """Whether any profile of the domain has a key of this name."""
+
+    def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
+        """Which profiles hold which of these keys.
+
+        Args:
+            keys: text, normal forms, without nulls or repeats; sorted is fastest.
+            at: profiles that have expired by then are left out.
+
+        Returns:
+            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
+        """
+
+    def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """Text columns of the profiles that exist among these row numbers.
+
+        Returns:
+            ``pid`` and the columns asked for, all text, null where the profile has none, in order of ``pid``.
+        """
+
+    def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
+        """One text column of a domain's profiles, in order of row number: ``pid`` and ``value``, without nulls."""
+
+    def find_present_keys(self, domain_id: int, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:
+        """Which of these pairs of key value and row number stand in the index: column ``i``, position in the arrays."""
+
+    def read_added_keys(self, pids: pa.Array, name: str) -> pa.Table:
+        """Keys of one name that AddProfileKey gave these profiles: ``pid`` and ``value``."""
+
+    def read_pending_keys(self) -> Iterator[pa.Table]:
+        """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
+
+    def read_ordered_records(self, after: int, limit: int) -> pa.Table:
+        """The records that this job follows one by one: ``record``."""
+
+    def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
+        """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
+
+    def read_touched(self, pids: pa.Array) -> pa.Table:
+        """Those of these profiles that exist and that this job was the last upload job to touch: ``pid``."""
+
+
+class BulkStore(BulkReader, Protocol):
+    """The connection of one loader that writes."""
+
+    def chunk(self) -> AbstractContextManager[ChunkState]:
+        """One write transaction. Every chunk ends with ``record_progress`` or ``end_job``, which check the lease.
+
+        Raises:
+            Busy: another process held the write lock for a minute.
+        """
+
+    def record_progress(
+        self,
+        *,
+        phase: str,
+        position: int,
+        created: int = 0,
+        updated: int = 0,
+        failed: int = 0,
+        record_count: int | None = None,
+        pid_base: int | None = None,
+    ) -> None:
+        """Record where the job stands now, and add to its counts.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
+
+    def check_lease(self) -> None:
+        """Hold a chunk that records no progress to the lease, too.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
+
+    def end_job(self, *, status: str, reason: str | None, message: str | None, completed_at: datetime) -> None:
+        """Set the final state, and forget the job's key: the file can no longer be read.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
+
+    def reserve_row_numbers(self, count: int) -> int:
+        """Reserve ``count`` row numbers that nothing else will use; the first of them."""
+
+    def insert_failed_rows(self, rows: pa.Table) -> None:
+        """Columns record, line, code, column_name, detail."""
+
+    def insert_profiles(
+        self,
+        rows: pa.Table | PreparedRows,
+        *,
+        domain_id: int,
+        columns: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """New profiles: columns pid, profile_id, then ``columns`` (text), then attributes (JSON text or null)."""
+
+    def update_profiles(self, rows: pa.Table, *, columns: Sequence[str], now: datetime, expires_at: datetime) -> None:
+        """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid."""
+
+    def insert_ordered_records(self, rows: pa.Table) -> None:
+        """Column record; those already there stay."""
+
+    def insert_pending_keys(self, rows: pa.Table) -> None:
+        """Columns added (0 or 1), name, value, pid."""
+
+    def forget_notes(self) -> bool:
+        """Remove some of what this job noted for itself, when it is done; whether anything was left."""
+
+    def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+        """Columns name, value, pid; those already there stay."""
+
+    def remove_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+        """Columns name, value, pid; keys that were added by hand stay."""
+
+    def register_indexed_field(self, domain_id: int, path: str) -> bool:
+        """Have every writer of the domain keep this field's index from now on; whether it is whole already."""
+
+    def finish_indexed_field(self, domain_id: int, path: str) -> None:
+        """Note that the profiles stored before are in this field's index as well."""

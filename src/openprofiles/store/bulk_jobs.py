@@ -1,0 +1,251 @@
+"""The loader's statements about its own job, in words that both engines read."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+
+from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.store.bulk import ChunkState, Lease, LeasedJob, LeaseLost
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+
+_JOB_COLUMNS = (
+    "job_id",
+    "domain_id",
+    "unique_key",
+    "data_expiry_days",
+    "started_at",
+    "client_token",
+    "file_name",
+    "phase",
+    "position",
+    "record_count",
+    "created_count",
+    "updated_count",
+    "failed_count",
+    "pid_base",
+    "stop_requested_at",
+    "failed_attempts",
+)
+# Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
+_NOTES_PER_CHUNK = (10, 20_000)
+
+
+class LeasedJobReader(ABC):
+    """Reads the job of a lease, its domain and its notes."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+
+    @abstractmethod
+    def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The answer to a statement with ``?`` for each parameter."""
+
+    def read_job(self) -> LeasedJob:
+        """See ``BulkReader``."""
+        rows = self._rows(
+            f"select {', '.join('j.' + column for column in _JOB_COLUMNS)}, cast(j.fields as text), "
+            "d.phone_region, d.key_version, d.deleted_at "
+            "from upload_job j join domain d on d.domain_id = j.domain_id "
+            "where j.upload_job_id = ? and j.lease_owner = ? and j.epoch = ? and j.status = 'IN_PROGRESS'",
+            self._lease.upload_job_id,
+            self._lease.owner,
+            self._lease.epoch,
+        )
+        if not rows:
+            raise LeaseLost
+        *values, fields, phone_region, key_version, deleted_at = rows[0]
+        row = dict(zip(_JOB_COLUMNS, values, strict=True))
+        paths = self._rows("select path from indexed_field where domain_id = ? order by path", row["domain_id"])
+        return LeasedJob(
+            job_id=row["job_id"],
+            domain_id=row["domain_id"],
+            fields=json.loads(fields),
+            unique_key=row["unique_key"],
+            data_expiry_days=row["data_expiry_days"],
+            started_at=from_milliseconds(row["started_at"]),
+            client_token=row["client_token"],
+            file_name=row["file_name"],
+            phase=row["phase"],
+            position=row["position"],
+            record_count=row["record_count"],
+            created_count=row["created_count"],
+            updated_count=row["updated_count"],
+            failed_count=row["failed_count"],
+            pid_base=row["pid_base"],
+            stop_requested=row["stop_requested_at"] is not None,
+            failed_attempts=row["failed_attempts"],
+            phone_region=phone_region,
+            key_version=key_version,
+            domain_deleted=deleted_at is not None,
+            indexed_paths=tuple(path for (path,) in paths),
+        )
+
+    def read_key_version(self, domain_id: int) -> int:
+        """See ``BulkReader``."""
+        return int(self._rows("select key_version from domain where domain_id = ?", domain_id)[0][0])
+
+    def has_keys(self, domain_id: int, name: str) -> bool:
+        """See ``BulkReader``."""
+        return bool(self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", domain_id, name))
+
+    def read_pending_keys(self) -> Iterator[pa.Table]:
+        """See ``BulkReader``."""
+        after = 0
+        while rows := self._rows(
+            "select pending_keys_id, changes from pending_keys "
+            "where upload_job_id = ? and pending_keys_id > ? order by pending_keys_id limit 1",
+            self._lease.upload_job_id,
+            after,
+        ):
+            after = rows[0][0]
+            with pa.ipc.open_stream(rows[0][1]) as stream:
+                yield stream.read_all()
+
+
+class LeasedJobWriter(LeasedJobReader):
+    """Writes the job of a lease, within a chunk."""
+
+    # What a select says to keep a row of ``d`` to itself until the chunk ends, where a chunk alone does not.
+    _LOCK_DOMAIN = ""
+
+    def _read_chunk_state(self) -> ChunkState:
+        rows = self._rows(
+            "select d.key_version, "
+            f"j.stop_requested_at is not null or j.failed_attempts >= {MAX_FAILED_ATTEMPTS}, "
+            "d.deleted_at is not null "
+            "from upload_job j join domain d on d.domain_id = j.domain_id "
+            f"where j.upload_job_id = ? {self._LOCK_DOMAIN}",
+            self._lease.upload_job_id,
+        )
+        if not rows:
+            raise LeaseLost
+        return ChunkState(rows[0][0], bool(rows[0][1]), bool(rows[0][2]))
+
+    def record_progress(
+        self,
+        *,
+        phase: str,
+        position: int,
+        created: int = 0,
+        updated: int = 0,
+        failed: int = 0,
+        record_count: int | None = None,
+        pid_base: int | None = None,
+    ) -> None:
+        """See ``BulkStore``."""
+        rows = self._rows(
+            "update upload_job set phase = ?, position = ?, created_count = created_count + ?, "
+            "updated_count = updated_count + ?, failed_count = failed_count + ?, "
+            # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
+            f"failed_attempts = case when failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
+            "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end, "
+            "record_count = coalesce(cast(? as bigint), record_count), "
+            "pid_base = coalesce(cast(? as bigint), pid_base) "
+            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
+            phase,
+            position,
+            created,
+            updated,
+            failed,
+            phase,
+            phase,
+            position,
+            record_count,
+            pid_base,
+            self._lease.upload_job_id,
+            self._lease.owner,
+            self._lease.epoch,
+        )
+        if not rows:
+            raise LeaseLost
+
+    def check_lease(self) -> None:
+        """See ``BulkStore``."""
+        self.read_job()
+
+    def end_job(self, *, status: str, reason: str | None, message: str | None, completed_at: datetime) -> None:
+        """See ``BulkStore``."""
+        rows = self._rows(
+            "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
+            "completed_at = ?, client_token = null, lease_owner = null, lease_until = null "
+            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
+            status,
+            reason,
+            message,
+            to_milliseconds(completed_at),
+            self._lease.upload_job_id,
+            self._lease.owner,
+            self._lease.epoch,
+        )
+        if not rows:
+            raise LeaseLost
+
+    def reserve_row_numbers(self, count: int) -> int:
+        """See ``BulkStore``."""
+        rows = self._rows(
+            "insert into row_sequence (name, next_value) values ('profile', 1 + cast(? as bigint)) "
+            "on conflict (name) do update set next_value = row_sequence.next_value + ? returning next_value",
+            count,
+            count,
+        )
+        return int(rows[0][0]) - count
+
+    def insert_pending_keys(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        if not rows.num_rows:
+            return
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, rows.schema) as writer:
+            writer.write_table(rows)
+        self._rows(
+            "insert into pending_keys (upload_job_id, changes) values (?, ?) returning 1",
+            self._lease.upload_job_id,
+            stream.getvalue().to_pybytes(),
+        )
+
+    def forget_notes(self) -> bool:
+        """See ``BulkStore``."""
+        is_left = False
+        for table, column, limit in (
+            ("pending_keys", "pending_keys_id", _NOTES_PER_CHUNK[0]),
+            ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
+        ):
+            last = self._rows(
+                f"select max({column}) from (select {column} from {table} where upload_job_id = ? "
+                f"order by {column} limit {limit}) t",
+                self._lease.upload_job_id,
+            )[0][0]
+            if last is not None:
+                is_left = True
+                self._run(
+                    f"delete from {table} where upload_job_id = ? and {column} <= ?", self._lease.upload_job_id, last
+                )
+        return is_left
+
+    def register_indexed_field(self, domain_id: int, path: str) -> bool:
+        """See ``BulkStore``."""
+        self._run(
+            "insert into indexed_field (domain_id, path, is_built) values (?, ?, false) on conflict do nothing",
+            domain_id,
+            path,
+        )
+        rows = self._rows("select is_built from indexed_field where domain_id = ? and path = ?", domain_id, path)
+        return bool(rows[0][0])
+
+    def finish_indexed_field(self, domain_id: int, path: str) -> None:
+        """See ``BulkStore``."""
+        self._run("update indexed_field set is_built = true where domain_id = ? and path = ?", domain_id, path)
+
+    def _count_profiles(self, domain_id: int, added: int) -> None:
+        self._run("update domain set profile_count = profile_count + ? where domain_id = ?", added, domain_id)
+
+    def _run(self, sql: str, *parameters: object) -> None:
+        """Run a statement that has no answer."""
+        self._rows(sql, *parameters)
