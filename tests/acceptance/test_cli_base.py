@@ -66,7 +66,7 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
         (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
         (["serve", "--max-upload-size", "lots"], "'lots' is no size."),
         (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
-        (["migrate", "--store", "postgresql://db/x"], "a URL of the kind 'postgresql'"),
+        (["migrate", "--store", "mysql://db/x"], "a URL of the kind 'mysql'"),
         (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
         (["credentials", "create"], "Missing option '--name'"),
         (["credentials", "revoke"], "Missing argument 'ACCESS_KEY_ID'"),

@@ -68,8 +68,14 @@ def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
     connection.execute(insert(upload_job).values(**values))
 
 
-def find_job(connection: Connection, domain_id: int, job_id: str) -> UploadJob | None:
-    return _BY_DOMAIN_AND_ID.one_or_none(connection, domain_id=domain_id, job_id=job_id)
+def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change: bool = False) -> UploadJob | None:
+    """The job of this id in the domain.
+
+    Args:
+        for_change: hold the row until the end of the write transaction.
+    """
+    query = _BY_DOMAIN_AND_ID_FOR_CHANGE if for_change else _BY_DOMAIN_AND_ID
+    return query.one_or_none(connection, domain_id=domain_id, job_id=job_id)
 
 
 def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
@@ -275,9 +281,8 @@ def _make_job(values: dict[str, Any]) -> UploadJob:
     return UploadJob(**{**values, "status": UploadJobStatus(values["status"])})
 
 
-_BY_DOMAIN_AND_ID = PreparedQuery(
-    select(upload_job).where(
-        upload_job.c.domain_id == bindparam("domain_id"), upload_job.c.job_id == bindparam("job_id")
-    ),
-    _make_job,
+_OF_DOMAIN_AND_ID = select(upload_job).where(
+    upload_job.c.domain_id == bindparam("domain_id"), upload_job.c.job_id == bindparam("job_id")
 )
+_BY_DOMAIN_AND_ID = PreparedQuery(_OF_DOMAIN_AND_ID, _make_job)
+_BY_DOMAIN_AND_ID_FOR_CHANGE = PreparedQuery(_OF_DOMAIN_AND_ID.with_for_update(key_share=True), _make_job)

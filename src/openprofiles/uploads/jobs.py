@@ -145,7 +145,7 @@ def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> No
     """
     with store.write() as connection:
         _require_living(connection, domain)
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=True), job_id, domain)
         if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
@@ -170,7 +170,7 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Non
         InvalidRequest: the job has ended otherwise.
     """
     with store.write() as connection:
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=True), job_id, domain)
         if job.status is UploadJobStatus.STOPPED:
             return
         if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:
