@@ -110,6 +110,7 @@ def test_every_error_of_the_domain_has_a_code_and_others_have_none() -> None:
         ("BadRequestException", "b"),
         ("ThrottlingException", "c"),
         ("InternalServerException", "d"),
+        ("InternalServerException", "e"),
     ]
     assert to_wire_error(KeyError("e")) is None
 
