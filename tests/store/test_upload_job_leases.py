@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import insert, select
 from openprofiles.profiles.domains import create_domain
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.connections import Store
+from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 
@@ -54,6 +57,37 @@ def test_jobs_of_one_domain_are_claimed_one_after_the_other_and_other_domains_go
     claimed = [job.job_id if (job := claim(shops, "a", NOW + 3 * MINUTE)) else None for _ in range(3)]
 
     assert claimed == ["first", "third", None]
+
+
+def test_a_job_is_claimed_although_its_domain_is_being_written_to(shops: Store) -> None:
+    make_job(shops, "shop", "first", started_at=NOW)
+    held, done = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with shops.write() as connection:
+            read_domain(connection, "shop", for_change=True)
+            held.set()
+            done.wait(0.3)
+
+    with ThreadPoolExecutor(2) as threads:
+        writing = threads.submit(write)
+        held.wait()
+        claimed = threads.submit(claim, shops, "a", NOW).result()
+        done.set()
+        writing.result()
+
+    assert claimed is not None
+
+
+def test_only_one_of_many_workers_that_ask_at_once_gets_a_job(shops: Store) -> None:
+    for number in range(4):
+        make_job(shops, "shop", f"job-{number}", started_at=NOW)
+    make_job(shops, "other", "job-other", started_at=NOW)
+
+    with ThreadPoolExecutor(8) as threads:
+        claims = list(threads.map(lambda number: claim(shops, f"worker-{number}", NOW), range(8)))
+
+    assert sorted(job.job_id for job in claims if job is not None) == ["job-0", "job-other"]
 
 
 def test_a_job_whose_start_is_dated_before_that_of_a_running_one_waits_for_it(shops: Store) -> None:

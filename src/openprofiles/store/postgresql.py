@@ -20,8 +20,8 @@ from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.postgresql_session import COMMON_SESSION, session_statement
 
 _DISK_FULL = "53100"
-# Waited too long for a lock; chosen to end a deadlock; could not get a connection.
-_BUSY = frozenset({"55P03", "40P01", "40001", "53300"})
+# Waited too long for a lock; chosen to end a deadlock; no connection is free; the statement took too long.
+_BUSY = frozenset({"55P03", "40P01", "40001", "53300", "57014"})
 
 _CONNECTIONS_KEPT = 8
 _CONNECTIONS_BEYOND = 16

@@ -142,21 +142,26 @@ def claim_next_job(
         .where(*_claimable(now))
         .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
         .limit(1)
-        # With the domain's row no other worker claims another job of the domain meanwhile.
-        .with_for_update(key_share=True, skip_locked=True)
     )
     if job_id is not None:
         query = query.where(upload_job.c.job_id == job_id)
-    upload_job_id = connection.execute(query).scalar_one_or_none()
-    if upload_job_id is None:
-        return None
-    # Asked again: another worker may have claimed a job between the first question and the lock.
-    claimed = connection.execute(
-        update(upload_job)
-        .where(upload_job.c.upload_job_id == upload_job_id, *_claimable(now))
-        .values(lease_owner=owner, lease_until=lease_until, epoch=upload_job.c.epoch + 1)
-    )
-    return _one(connection, upload_job.c.upload_job_id == upload_job_id) if claimed.rowcount else None
+    # With the domain's row no other worker claims another job of the domain meanwhile. Whoever writes to the domain
+    # holds it too, so a domain that is never idle has to be waited for if there is no other.
+    for skip_locked in (True, False):
+        upload_job_id = connection.execute(
+            query.with_for_update(key_share=True, of=domain, skip_locked=skip_locked)
+        ).scalar_one_or_none()
+        if upload_job_id is None:
+            continue
+        # Asked again: another worker may have claimed a job between the first question and the lock.
+        claimed = connection.execute(
+            update(upload_job)
+            .where(upload_job.c.upload_job_id == upload_job_id, *_claimable(now))
+            .values(lease_owner=owner, lease_until=lease_until, epoch=upload_job.c.epoch + 1)
+        )
+        if claimed.rowcount:
+            return _one(connection, upload_job.c.upload_job_id == upload_job_id)
+    return None
 
 
 def extend_lease(connection: Connection, job: UploadJob, lease_until: datetime) -> bool:
