@@ -19,11 +19,11 @@ from openprofiles.profiles.normal_forms import (
     normal_full_name,
     normal_key,
     normal_phone,
-    register_sql_functions,
     sql_is_blank,
     sql_normal_full_name,
     sql_normal_key,
 )
+from openprofiles.uploads.sql_functions import register_sql_functions
 
 STANDARD_KEYS = ("_email", "_phone", "_account")
 

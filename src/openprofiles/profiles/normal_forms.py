@@ -14,10 +14,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import phonenumbers
-import pyarrow as pa
 
 from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_KEY, PHONE_KEY
 
@@ -109,20 +107,13 @@ def _library_phone(text: str, phone_region: str) -> str | None:
     return digits or None
 
 
-def register_sql_functions(connection: Any, phone_region: str) -> None:
-    """Give a DuckDB connection the Python half of the SQL below."""
-
-    def vectorised(function: Callable[[str], str | None]) -> Callable[[Any], Any]:
-        return lambda column: pa.array([None if v is None else function(v) for v in column.to_pylist()], pa.string())
-
-    for name, function in (
-        ("openprofiles_normal_text", normal_text),
-        ("openprofiles_normal_full_name", normal_full_name),
-        ("openprofiles_normal_phone", lambda text: _library_phone(text, phone_region)),
-    ):
-        connection.create_function(
-            name, vectorised(function), ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special"
-        )
+def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
+    """The Python half of the SQL below: the functions that it calls, by name."""
+    return {
+        "openprofiles_normal_text": normal_text,
+        "openprofiles_normal_full_name": normal_full_name,
+        "openprofiles_normal_phone": lambda text: _library_phone(text, phone_region),
+    }
 
 
 def sql_is_blank(value: str) -> str:

@@ -19,5 +19,7 @@ class UploadJobStatus(StrEnum):
 VALIDATION_FAILURE = "VALIDATION_FAILURE"
 INTERNAL_FAILURE = "INTERNAL_FAILURE"
 
+GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
+
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.
 MAX_FAILED_ATTEMPTS = 3

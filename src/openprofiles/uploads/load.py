@@ -26,7 +26,7 @@ from openprofiles.clock import Clock
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.client_token import decrypt_client_token
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.follow import FOLLOW, follow_records
@@ -34,13 +34,12 @@ from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_inde
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
 from openprofiles.uploads.plan import plan, plan_again
-from openprofiles.uploads.scratch import Scratch, remove_scratch
+from openprofiles.uploads.scratch import Scratch
+from openprofiles.uploads.scratch_folder import remove_scratch
 from openprofiles.uploads.stage import FileRejected, stage
 
 STAGE = "stage"
 REPORT = "report"
-
-GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
 
 
 class GaveUp(Exception):

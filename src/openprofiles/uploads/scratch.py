@@ -7,14 +7,13 @@ again from the file at any time, and goes when the job ends.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from openprofiles.profiles.normal_forms import register_sql_functions
+from openprofiles.uploads.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
 _FILE_NAME = "load-2.duckdb"
@@ -118,21 +117,3 @@ class Scratch(ScratchCursor):
 def sql_text(text: str) -> str:
     """The text as a literal, where a parameter cannot stand."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def remove_scratch(scratch_folder: Path, job_id: str) -> None:
-    """Remove the scratch database of a job that has ended."""
-    shutil.rmtree(scratch_folder / job_id, ignore_errors=True)
-
-
-def remove_orphaned_scratch(scratch_folder: Path, list_running_job_ids: Callable[[], set[str]]) -> int:
-    """Remove what jobs that no longer run have left behind; how many folders were removed."""
-    if not scratch_folder.is_dir():
-        return 0
-    found = list(scratch_folder.iterdir())
-    # Asked after looking: a job that begins in between has made no folder that was found.
-    running_job_ids = list_running_job_ids()
-    orphans = [path for path in found if path.name not in running_job_ids]
-    for path in orphans:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(orphans)

@@ -1,18 +1,16 @@
 """The loader: a process that brings one upload job to its end, and nothing else.
 
-Started by the worker as ``python -m openprofiles.worker.loader`` with its orders as one JSON argument. It opens the
-store through ADBC alone, runs at the lowest CPU priority, gives its memory back when it ends, and can be killed at
-any moment. It ends when its standard input does: then its worker is gone, and another one may already have taken the
-job up.
+Started by the worker as ``python -m openprofiles.worker.loader``; its orders come as one line of JSON on its standard
+input, perhaps much later. It opens the store through ADBC alone, runs at the lowest CPU priority, gives its memory back
+when it ends, and can be killed at any moment. It ends when its standard input does: then its worker is gone, and
+another one may already have taken the job up.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
@@ -25,48 +23,34 @@ from openprofiles.store.bulk import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.load import LoadFolders, run_load
+from openprofiles.worker.orders import (
+    EXIT_ENDED,
+    EXIT_FAULT,
+    EXIT_LEASE_LOST,
+    EXIT_NO_ROOM,
+    EXIT_PARENT_DIED,
+    EXIT_STORE_UNREACHABLE,
+    Orders,
+)
 from openprofiles.worker.want_of_room import is_want_of_room
-
-EXIT_ENDED = 0
-EXIT_FAULT = 1
-EXIT_LEASE_LOST = 3
-EXIT_PARENT_DIED = 4
-EXIT_NO_ROOM = 5
-EXIT_STORE_UNREACHABLE = 6
-
-# Where the loader finds the store; it may hold a password.
-STORE_VARIABLE = "OPENPROFILES_STORE"
 
 _LOWEST_PRIORITY = 19
 
 _logger = structlog.get_logger("openprofiles.worker.loader")
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
-    """What a loader is told. No secrets: a command line can be read by others on the machine."""
-
-    data_folder: str
-    memory_limit_bytes: int
-    compat_strict: bool
-    log_format: str
-    upload_job_id: int
-    owner: str
-    epoch: int
-
-    def to_argument(self) -> str:
-        return json.dumps(asdict(self))
-
-
 def main() -> int:
-    orders = Orders(**json.loads(sys.argv[1]))
-    set_up_logs(orders.log_format)
     os.umask(0o077)
     os.nice(_LOWEST_PRIORITY)
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        return EXIT_PARENT_DIED
+    orders = Orders.from_line(line)
+    set_up_logs(orders.log_format)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings(
         data_folder=Path(orders.data_folder),
-        store=parse_store(os.environ[STORE_VARIABLE]),
+        store=parse_store(orders.store),
         memory_limit_bytes=orders.memory_limit_bytes,
         compat_strict=orders.compat_strict,
     )

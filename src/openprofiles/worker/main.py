@@ -13,8 +13,6 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -32,17 +30,16 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.open import open_store
-from openprofiles.store.upload_job_states import INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJobStatus
+from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.load import GAVE_UP_MESSAGE
 from openprofiles.uploads.receive import remove_orphaned_files
-from openprofiles.uploads.scratch import remove_orphaned_scratch
-from openprofiles.worker.loader import (
+from openprofiles.uploads.scratch_folder import remove_orphaned_scratch
+from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
+from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_LEASE_LOST,
     EXIT_NO_ROOM,
     EXIT_STORE_UNREACHABLE,
-    STORE_VARIABLE,
     Orders,
 )
 
@@ -68,7 +65,7 @@ class _Running:
     """A job that this worker holds, and its loader."""
 
     job: UploadJob
-    process: subprocess.Popen[bytes]
+    process: LoaderProcess
     renew_at: float
 
 
@@ -100,6 +97,8 @@ class Worker:
         self._store = store
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
+        self._loaders = LoaderProcesses()
+        self._loaders.prepare()
         self._clean_at = 0.0
 
     def step(self, job_id: str | None = None) -> None:
@@ -110,8 +109,10 @@ class Worker:
         """
         for running in list(self._running):
             self._look_after(running)
-        while len(self._running) < MAX_LOADERS and self._claim(job_id):
+        while len(self._running) < (MAX_LOADERS if job_id is None else 1) and self._claim(job_id):
             pass
+        if job_id is None and not self._running:
+            self._loaders.prepare()
         if job_id is None and time.monotonic() >= self._clean_at:
             self._clean()
             self._clean_at = time.monotonic() + _CLEANING_SECONDS
@@ -127,12 +128,13 @@ class Worker:
             running.process.kill()
         for running in self._running:
             running.process.wait()
-            _close_input(running.process)
+            close_input(running.process)
             # Where it cannot be written, the lease runs out by itself.
             with suppress(StorageFull, StoreUnreachable, Busy), self._store.write() as connection:
                 upload_jobs.release_lease(connection, running.job)
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
+        self._loaders.close()
 
     def _claim(self, job_id: str | None) -> bool:
         now = utc_now()
@@ -147,6 +149,7 @@ class Worker:
             return False
         orders = Orders(
             data_folder=str(self._settings.data_folder),
+            store=self._settings.store_argument,
             memory_limit_bytes=self._settings.memory_limit_bytes,
             compat_strict=self._settings.compat_strict,
             log_format=self._settings.log_format,
@@ -154,14 +157,7 @@ class Worker:
             owner=self._owner,
             epoch=job.epoch,
         )
-        process = subprocess.Popen(
-            [sys.executable, "-m", "openprofiles.worker.loader", orders.to_argument()],
-            stdin=subprocess.PIPE,
-            # It multiplies no matrices; the threads that numpy keeps for that cost memory and turn idly.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", STORE_VARIABLE: self._settings.store_argument},
-            # Ctrl-C in the terminal is for the worker, which then ends its loaders in order.
-            start_new_session=True,
-        )
+        process = self._loaders.begin(orders)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
         self._running.append(_Running(job, process, time.monotonic() + HEARTBEAT_SECONDS))
         return True
@@ -170,7 +166,7 @@ class Worker:
         status = running.process.poll()
         if status is not None:
             self._running.remove(running)
-            _close_input(running.process)
+            close_input(running.process)
             self._settle(running.job, status)
         elif time.monotonic() >= running.renew_at:
             running.renew_at = time.monotonic() + HEARTBEAT_SECONDS
@@ -257,11 +253,6 @@ class Worker:
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
             return upload_jobs.list_running_job_ids(connection)
-
-
-def _close_input(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
 
 
 def _lease_until(now: datetime) -> datetime:

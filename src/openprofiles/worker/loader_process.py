@@ -1,0 +1,67 @@
+"""The processes in which loaders run, one of them started before there is a job for it.
+
+A loader needs half a second to load its libraries, most of the time of a small job. So one waits for its orders while
+no load runs; a second job beside a running one starts its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+from openprofiles.worker.orders import Orders
+
+LoaderProcess = subprocess.Popen[bytes]
+
+
+class LoaderProcesses:
+    """Starts loaders. Each ends when its standard input is closed, hence with this process at the latest."""
+
+    def __init__(self) -> None:
+        self._waiting: LoaderProcess | None = None
+
+    def prepare(self) -> None:
+        """Have one wait for orders, unless one was started for that already; should that one have died, so be it."""
+        if self._waiting is None:
+            self._waiting = self._start()
+
+    def begin(self, orders: Orders) -> LoaderProcess:
+        """A loader that has these orders."""
+        process, self._waiting = self._waiting, None
+        if process is None or process.poll() is not None:
+            if process is not None:
+                close_input(process)
+            process = self._start()
+        assert process.stdin is not None, "it was started with a pipe"
+        # If it has died meanwhile, its exit status says so.
+        with suppress(BrokenPipeError):
+            process.stdin.write(orders.to_line())
+            process.stdin.flush()
+        return process
+
+    def close(self) -> None:
+        """End the one that waits."""
+        if self._waiting is not None:
+            self._waiting.kill()
+            self._waiting.wait()
+            close_input(self._waiting)
+            self._waiting = None
+
+    def _start(self) -> LoaderProcess:
+        return subprocess.Popen(
+            [sys.executable, "-m", "openprofiles.worker.loader"],
+            stdin=subprocess.PIPE,
+            # It multiplies no matrices; the threads that numpy keeps for that cost memory and turn idly.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            # Ctrl-C in the terminal is for the worker, which then ends its loaders in order.
+            start_new_session=True,
+        )
+
+
+def close_input(process: LoaderProcess) -> None:
+    """Close the pipe to a loader that has ended."""
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()

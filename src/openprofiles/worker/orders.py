@@ -1,0 +1,40 @@
+"""What a worker and its loader tell each other: orders on the way in, an exit status on the way out.
+
+Apart from both, so that a worker need not load what only loaders use.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+EXIT_ENDED = 0
+EXIT_FAULT = 1
+EXIT_LEASE_LOST = 3
+EXIT_PARENT_DIED = 4
+EXIT_NO_ROOM = 5
+EXIT_STORE_UNREACHABLE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a loader is told.
+
+    The store may hold a password: the orders go through a pipe, which nobody else can read.
+    """
+
+    data_folder: str
+    store: str
+    memory_limit_bytes: int
+    compat_strict: bool
+    log_format: str
+    upload_job_id: int
+    owner: str
+    epoch: int
+
+    def to_line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @staticmethod
+    def from_line(line: bytes) -> Orders:
+        return Orders(**json.loads(line))
