@@ -219,11 +219,11 @@ class BulkStore(BulkReader, Protocol):
     def forget_notes(self) -> bool:
         """Remove some of what this job noted for itself, when it is done; whether anything was left."""
 
-    def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
-        """Columns name, value, pid; those already there stay."""
+    def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
+        """Keys of one name, columns value and pid; those already there stay."""
 
-    def remove_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
-        """Columns name, value, pid; keys that were added by hand stay."""
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
+        """Keys of one name, columns value and pid; keys that were added by hand stay."""
 
     def register_indexed_field(self, domain_id: int, path: str) -> bool:
         """Have every writer of the domain keep this field's index from now on; whether it is whole already."""

@@ -118,9 +118,9 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             f"select {self._lease.upload_job_id}, record from changed_record order by record on conflict do nothing"
         )
 
-    def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+    def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
         """See ``BulkStore``."""
-        table = _key_rows(rows)
+        table = _key_rows(name, rows)
         if not table.num_rows:
             return
         # Nearly always none of them is there, and copying them is several times as fast as asking for each.
@@ -140,9 +140,9 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         else:
             self._execute("release savepoint before_keys")
 
-    def remove_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
         """See ``BulkStore``."""
-        table = _key_rows(rows)
+        table = _key_rows(name, rows)
         if not table.num_rows:
             return
         self._fill("changed_key", table)
@@ -170,8 +170,9 @@ def _table_of(rows: pa.Table | PreparedRows) -> pa.Table:
     return rows if isinstance(rows, pa.Table) else rows.table
 
 
-def _key_rows(rows: pa.Table | PreparedRows) -> pa.Table:
-    table = _table_of(rows).select(["name", "value", "pid"])
+def _key_rows(name: str, rows: pa.Table | PreparedRows) -> pa.Table:
+    table = _table_of(rows)
+    table = table.select(["value", "pid"]).add_column(0, "name", pa.repeat(pa.scalar(name), table.num_rows))
     return table.cast(pa.schema([("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())]))
 
 

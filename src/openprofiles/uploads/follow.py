@@ -19,7 +19,7 @@ from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 from openprofiles.uploads import faults
 from openprofiles.uploads.chunks import ChunkSize
-from openprofiles.uploads.key_columns import NO_VALUE, sql_keys
+from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
 from openprofiles.uploads.merge import (
     Load,
     changed_rows,
@@ -77,11 +77,14 @@ def follow_records(load: Load, position: int) -> None:
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
             )
             store.update_profiles(writes.changed, columns=load.columns, now=now, expires_at=load.expires_at)
-            removed = writes.changed_keys.filter(pa.compute.equal(writes.changed_keys["added"], 0))
-            added = writes.changed_keys.filter(pa.compute.equal(writes.changed_keys["added"], 1))
-            store.remove_keys(domain_id, removed.drop_columns(["added"]))
-            store.add_keys(domain_id, added.drop_columns(["added"]))
-            store.add_keys(domain_id, writes.created_keys)
+            for rule in load.key_rules:
+                changed = _keys_of(rule, writes.changed_keys)
+                is_added = pa.compute.equal(changed["added"], 1)
+                store.remove_keys(
+                    domain_id, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"])
+                )
+                store.add_keys(domain_id, rule.name, changed.filter(is_added).drop_columns(["added"]))
+                store.add_keys(domain_id, rule.name, _keys_of(rule, writes.created_keys))
             store.record_progress(
                 phase=FOLLOW,
                 position=upto,
@@ -127,6 +130,10 @@ def _place(load: Load) -> _Writes:
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
     return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count)
+
+
+def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
+    return rows.filter(pa.compute.equal(rows["name"], rule.name)).drop_columns(["name"])
 
 
 def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:

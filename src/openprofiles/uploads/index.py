@@ -11,6 +11,7 @@ out only if they no longer do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -19,10 +20,10 @@ import pyarrow as pa
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.bulk import BulkStore, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
-from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
+from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.merge import Load, column_of, stored_value
-from openprofiles.uploads.plan import read_ordered_records
+from openprofiles.uploads.plan import group_values, read_ordered_records
 from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
 
 REMOVE = "unindex"
@@ -42,7 +43,7 @@ class KeySorting:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._threads = ThreadPoolExecutor(1)
+        self._threads = ThreadPoolExecutor(1, initializer=_run_when_idle)
         self._tables = {
             rule.name: self._threads.submit(_make_new_keys, load, number, rule)
             for number, rule in enumerate(_rules(load))
@@ -60,6 +61,11 @@ class KeySorting:
             self._load.cursor.connection.interrupt()
             wait(self._tables.values(), timeout=_INTERRUPT_AGAIN_SECONDS)
         self._threads.shutdown()
+
+
+def _run_when_idle() -> None:
+    """Have this thread take the processor only when no other thread of the loader wants it."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def write_keys(load: Load, created: str, phase: str | None, position: int, sorting: KeySorting | None) -> None:
@@ -110,11 +116,11 @@ def build_field_index(
     name = field_key_name(path)
     size = ChunkSize(10_000)
     table = _make_sorted(scratch, "field_key", "select value, pid from field_value")
-    for rows in _table_chunks(scratch, table, name, size):
+    for rows in _table_chunks(scratch, table, size):
         with store.chunk(), size.timed(rows.num_rows):
             # A profile may have changed between reading its value and now, so each is checked.
-            rules = [KeyRule(name, (path,))]
-            store.add_keys(job.domain_id, _still_right(scratch, store, job, rules, rows, wanted=True))
+            rule = KeyRule(name, (path,))
+            store.add_keys(job.domain_id, name, _still_right(scratch, store, job, rule, rows, wanted=True))
             store.record_progress(phase=phase, position=position)
     with store.chunk():
         store.finish_indexed_field(job.domain_id, path)
@@ -130,19 +136,34 @@ def _read_pending_keys(load: Load) -> None:
         load.scratch.run("insert into pending select added, name, value, pid from read_pending")
 
 
-def _new_keys_sql(load: Load, rule: KeyRule, condition: str = "") -> str:
-    """SQL for the keys of one name that the planned new profiles have, or those of them that a condition takes."""
+def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> str:
+    """SQL for the keys of one name that the planned new profiles have, or those of them that are in the store."""
+    if rule.name == load.mapping.key_name and not set(group_values(load.mapping)) - {load.mapping.unique_key.path}:
+        # The plan has them already, and in their order.
+        source, value, pid = "key_group", "key", f"first + {load.pid_base}"
+        if created_only or not load.all_new:
+            source += f" semi join ({_new_targets_sql(created_only=created_only)}) t on t.target = key_group.first"
+        return f"select {value} as value, {pid} as pid from {source}"
     indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
     used = [index for path, index in indexes.items() if path in rule.paths]
-    values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
-    created = (
-        f"(select s.record + {load.pid_base} as pid, {values} from staged s "
-        f"semi join (select target from target where pid is null {condition}) t on t.target = s.record "
-        "left join folded f on f.target = s.record)"
-    )
-    return sql_keys(
+    if load.all_new and not created_only:
+        created = f"(select record + {load.pid_base} as pid, * from staged where key is not null)"
+    else:
+        values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
+        created = (
+            f"(select s.record + {load.pid_base} as pid, {values} from staged s "
+            f"semi join ({_new_targets_sql(created_only=created_only)}) t on t.target = s.record "
+            "left join folded f on f.target = s.record)"
+        )
+    keys = sql_keys_or_null(
         [rule], lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region, created
     )
+    return f"select value, pid from ({keys})"
+
+
+def _new_targets_sql(*, created_only: bool) -> str:
+    condition = " and target not in (select target from not_created)" if created_only else ""
+    return f"select target from target where pid is null{condition}"
 
 
 def _write(load: Load, phase: str, position: int, sorting: KeySorting | None) -> None:
@@ -156,17 +177,17 @@ def _write(load: Load, phase: str, position: int, sorting: KeySorting | None) ->
         load.in_another_thread() as ahead,
         made_ahead(_key_chunks(ahead, phase, size, position, sorting), _CHUNKS_AHEAD) as chunks,
     ):
-        for rows in chunks:
+        for rule, rows in chunks:
             done += rows.num_rows
             with load.store.chunk() as state, size.timed(rows.num_rows):
                 if not state.domain_deleted:
-                    _write_chunk(load, phase, rows, has_changed=state.key_version != load.key_version)
+                    _write_chunk(load, phase, rule, rows, has_changed=state.key_version != load.key_version)
                 load.store.record_progress(phase=phase, position=done)
 
 
 def _key_chunks(
     load: Load, phase: str, size: ChunkSize, position: int, sorting: KeySorting | None
-) -> Generator[PreparedRows, None, None]:
+) -> Generator[tuple[KeyRule, PreparedRows], None, None]:
     """The keys of each name in turn, in the order of the index, without the first ``position`` of all."""
     for number, rule in enumerate(_rules(load)):
         if phase == ADD and sorting is not None:
@@ -175,12 +196,12 @@ def _key_chunks(
         count = int(load.cursor.value(f"select count(*) from {table}"))
         skipped = min(position, count)
         position -= skipped
-        for rows in _table_chunks(load.cursor, table, rule.name, size, skipped):
-            yield load.reader.prepare_rows(rows)
+        for rows in _table_chunks(load.cursor, table, size, skipped):
+            yield rule, load.reader.prepare_rows(rows)
 
 
 def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:
-    return _make_sorted(load.cursor, f"new_key_{number}", f"select value, pid from ({_new_keys_sql(load, rule)})")
+    return _make_sorted(load.cursor, f"new_key_{number}", _new_keys_sql(load, rule))
 
 
 def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
@@ -193,8 +214,8 @@ def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
     any_not_created = bool(cursor.value("select count(*) from not_created"))
     if any_not_created and not cursor.is_done(f"new_key_{number}"):
         # Stopped, perhaps after a hundredth of the file: the rest of its keys need no sorting.
-        created = _new_keys_sql(load, rule, "and target not in (select target from not_created)")
-        return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all select value, pid from ({created})")
+        created = _new_keys_sql(load, rule, created_only=True)
+        return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
     planned = _make_new_keys(load, number, rule)
     if not any_not_created and not cursor.value(f"select count(*) from ({changes})"):
         return planned
@@ -206,34 +227,38 @@ def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
 
 
 def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
-    """Make the table of these keys in the order of the index, unless it is there; its name."""
+    """Make the table of these keys in the order of the index, unless it is there; its name. Nulls are left out."""
     if not cursor.is_done(table):
-        cursor.run(f"create or replace table {table} as {keys} order by value, pid")
+        # Two steps are faster than one: normal forms are made once, and short text whose length is known sorts quickly.
+        cursor.run(f"create or replace temp table unsorted as {keys}")
+        cursor.run(
+            f"create or replace table {table} as "
+            "select value, pid from unsorted where value is not null order by value, pid"
+        )
+        cursor.run("drop table unsorted")
         cursor.mark_done(table)
     return table
 
 
-def _write_chunk(load: Load, phase: str, rows: PreparedRows, *, has_changed: bool) -> None:
+def _write_chunk(load: Load, phase: str, rule: KeyRule, rows: PreparedRows, *, has_changed: bool) -> None:
     keys: PreparedRows | pa.Table = rows
     if has_changed:
-        names = set(rows.table["name"].unique().to_pylist())
-        rules = [rule for rule in load.key_rules if rule.name in names]
-        keys = _still_right(load.scratch, load.store, load.job, rules, rows.table, wanted=phase == ADD)
+        keys = _still_right(load.scratch, load.store, load.job, rule, rows.table, wanted=phase == ADD)
     if phase == ADD:
-        load.store.add_keys(load.job.domain_id, keys)
+        load.store.add_keys(load.job.domain_id, rule.name, keys)
     else:
-        load.store.remove_keys(load.job.domain_id, keys)
+        load.store.remove_keys(load.job.domain_id, rule.name, keys)
 
 
 def _table_chunks(
-    cursor: ScratchCursor, table: str, name: str, size: ChunkSize, first: int = 0
+    cursor: ScratchCursor, table: str, size: ChunkSize, first: int = 0
 ) -> Generator[pa.Table, None, None]:
-    """The keys of a sorted table from row ``first`` on, in tables of name, value and pid of ``size.rows`` rows each."""
+    """The keys of a sorted table from row ``first`` on, in tables of value and pid of ``size.rows`` rows each."""
     # The table was made in order, so its row ids are: a range of them is read without looking at the others.
     while True:
         count = size.rows
         rows = cursor.table(
-            f"select {sql_text(name)} as name, value, pid from {table} where rowid >= ? and rowid < ? order by rowid",
+            f"select value, pid from {table} where rowid >= ? and rowid < ? order by rowid",
             [first, first + count],
         )
         if not rows.num_rows:
@@ -243,14 +268,14 @@ def _table_chunks(
 
 
 def _still_right(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, rules: list[KeyRule], rows: pa.Table, *, wanted: bool
+    scratch: Scratch, store: BulkStore, job: LeasedJob, rule: KeyRule, rows: pa.Table, *, wanted: bool
 ) -> pa.Table:
     """Those of these keys that the profiles' present fields give (``wanted``), or do not give (not ``wanted``)."""
-    columns = {column_of(path) for rule in rules for path in rule.paths}
+    columns = {column_of(path) for path in rule.paths}
     scratch.put("stored", store.read_profiles(rows["pid"].combine_chunks(), sorted(columns)))
     scratch.put("candidate", rows)
-    derived = sql_keys(rules, stored_value, job.phone_region, "stored")
+    derived = sql_keys([rule], stored_value, job.phone_region, "stored")
     return scratch.table(
-        f"select name, value, pid from candidate {'semi' if wanted else 'anti'} join ({derived}) "
-        "using (name, value, pid) order by name, value, pid"
+        f"select value, pid from candidate {'semi' if wanted else 'anti'} join ({derived}) "
+        "using (value, pid) order by value, pid"
     )

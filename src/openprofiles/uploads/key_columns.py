@@ -42,13 +42,23 @@ def sql_keys(rules: Iterable[KeyRule], value_of: ValueOf, phone_region: str, sou
     Args:
         pid: SQL for the row number of the profile.
     """
+    return f"select * from ({sql_keys_or_null(rules, value_of, phone_region, source, pid)}) where value is not null"
+
+
+def sql_keys_or_null(
+    rules: Iterable[KeyRule], value_of: ValueOf, phone_region: str, source: str, pid: str = "pid"
+) -> str:
+    """SQL as of ``sql_keys``, but with a row whose ``value`` is null for each profile and field without a key.
+
+    For many profiles: DuckDB makes a normal form twice if it is also asked whether it is null.
+    """
     parts = [
         f"select {sql_text(rule.name)} as name, {form} as value, {pid} as pid from {source}"
         for rule in rules
         for form in rule.sql_forms(value_of, phone_region)
     ]
     none = "select '' as name, null::varchar as value, 0::bigint as pid"
-    return f"select * from ({' union all '.join(parts) or none}) where value is not null"
+    return " union all ".join(parts) or none
 
 
 def key_rules(paths: Iterable[str], indexed_paths: Iterable[str]) -> list[KeyRule]:

@@ -147,6 +147,7 @@ def _run_steps(
         mapping=mapping,
         key_version=scratch.recall("key_version") or 0,
         bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
+        all_new=bool(scratch.recall("all_new")),
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
         clock=clock,

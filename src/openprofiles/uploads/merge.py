@@ -57,6 +57,7 @@ class Load:
         reader: where it reads the store; ``store`` itself in the thread that writes.
         key_version: of the domain, when it was planned.
         bytes_per_record: in the file, on average.
+        all_new: whether each record that is loaded makes a new profile of its own: see ``plan``.
     """
 
     scratch: Scratch
@@ -67,6 +68,7 @@ class Load:
     mapping: UploadMapping
     key_version: int
     bytes_per_record: int
+    all_new: bool
     pid_base: int
     expires_at: datetime
     clock: Clock
@@ -216,8 +218,7 @@ def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch
     last = load.cursor.value("select max(target) from target where pid is null") or 0
     step = _records_per_part(load)
     for low in range(position, last, step):
-        chosen = f"select target, pid, row_count from target where target > {low} and target <= {low + step}"
-        part = _in_order(_read_values(load, f"{chosen} and pid is null"), "target")
+        part = _in_order(_read_new(load, low, low + step), "target")
         while part.num_rows:
             count = size.rows
             yield _new_batch(load, part.slice(0, count))
@@ -241,6 +242,19 @@ def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_B
 
 def _records_per_part(load: Load) -> int:
     return max(1000, _BYTES_PER_PART // max(load.bytes_per_record, 1))
+
+
+def _read_new(load: Load, low: int, high: int) -> pa.Table:
+    """The targets above ``low`` up to ``high`` that make new profiles, with their values."""
+    if not load.all_new:
+        chosen = f"select target, pid, row_count from target where target > {low} and target <= {high}"
+        return _read_values(load, f"{chosen} and pid is null")
+    # The common first load needs no join.
+    return load.cursor.table(
+        f"select record as target, null::bigint as pid, key, 1::bigint as row_count, {', '.join(load.value_names)}, "
+        f"{_attributes_json(load)} as attributes from staged "
+        f"where record > {low} and record <= {high} and key is not null"
+    )
 
 
 def _read_values(load: Load, targets: str) -> pa.Table:

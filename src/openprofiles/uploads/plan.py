@@ -20,6 +20,9 @@ Afterwards the scratch database holds, beside what staging left:
                                      number of the existing profile or null for a new one, and how many go there
     member (record, target)          the records of targets with several
     folded (target, v0 .. vn)        for those, the last value of each field that is not blank
+
+and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
+what comes after need not join these tables.
 """
 
 from __future__ import annotations
@@ -66,6 +69,8 @@ def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapp
         [faults.AMBIGUOUS_UNIQUE_KEY, header],
     )
     _make_targets(scratch, mapping)
+    new = scratch.value("select count(*) from target where pid is null and row_count = 1")
+    scratch.remember("all_new", int(new == scratch.value("select count(*) from staged where key is not null")))
 
 
 def plan_again(
