@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -41,7 +42,7 @@ _logger = structlog.get_logger("openprofiles.worker.loader")
 
 def main() -> int:
     os.umask(0o077)
-    os.nice(_LOWEST_PRIORITY)
+    _take_lowest_priority()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED
@@ -84,6 +85,14 @@ def _run(settings: Settings, lease: Lease) -> None:
         )
     finally:
         store.close()
+
+
+def _take_lowest_priority() -> None:
+    os.nice(_LOWEST_PRIORITY)
+    # Linux with autogroups shares the processors among sessions first, and a niceness counts within one alone: this
+    # process has a session of its own, which would get as much as the server's. Other kernels have no such file.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_LOWEST_PRIORITY))
 
 
 def _end_with_parent() -> None:
