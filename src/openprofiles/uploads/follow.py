@@ -25,6 +25,7 @@ from openprofiles.uploads.merge import (
     changed_rows,
     check_stop,
     new_rows,
+    read_stored,
     targets_with_values_sql,
 )
 from openprofiles.uploads.plan import fold_sql, group_values, read_ordered_records
@@ -121,7 +122,8 @@ def _place(load: Load) -> _Writes:
     every = scratch.table(targets_with_values_sql(load, "chunk", "folded_here"))
     is_new = pa.compute.is_null(every["pid"])
     new = every.filter(is_new).sort_by("target")
-    changed_keys, changed = changed_rows(load, every.filter(pa.compute.invert(is_new)).sort_by("pid"))
+    existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
+    changed_keys, changed = changed_rows(load, existing, read_stored(load, existing))
     created = new_rows(load, new)
     failed = scratch.table(
         "select record, line, ?::varchar as code, ?::varchar as column_name, holders as detail "

@@ -226,6 +226,14 @@ def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch
 
 
 def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
+    # To read the values and to compare them takes longer than to write them, so each has a thread.
+    with load.in_another_thread() as ahead, made_ahead(_read_changed(ahead, position, size), 1) as parts:
+        for version, targets, stored in parts:
+            yield _compare(load, version, targets, stored)
+
+
+def _read_changed(load: Load, position: int, size: ChunkSize) -> Generator[tuple[int, pa.Table, pa.Table], None, None]:
+    """What one chunk changes: a version of the domain, targets with their values, and what was stored no earlier."""
     # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
     first = int(load.cursor.value("select count(*) from matched where pid <= ?", [position]))
     count = int(load.cursor.value("select count(*) from matched"))
@@ -236,7 +244,9 @@ def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_B
         part = _in_order(_read_values(load, chosen), "pid")
         while part.num_rows:
             rows = size.rows
-            yield _changed_batch(load, part.slice(0, rows))
+            targets = part.slice(0, rows)
+            version = load.reader.read_key_version(load.job.domain_id)
+            yield version, targets, read_stored(load, targets)
             part = part.slice(rows)
 
 
@@ -302,17 +312,21 @@ def new_rows(load: Load, targets: pa.Table) -> pa.Table:
     )
 
 
-def changed_rows(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """What these targets change, given what their profiles hold now.
+def read_stored(load: Load, targets: pa.Table) -> pa.Table:
+    """What the profiles of these targets hold, as far as ``changed_rows`` compares it."""
+    paths = {path for rule in load.key_rules for path in rule.paths}
+    columns = sorted({column_of(path) for path in paths})
+    pids = targets["pid"].combine_chunks().cast(pa.int64())
+    return load.reader.read_profiles(pids, ["origins", *columns])
+
+
+def changed_rows(load: Load, targets: pa.Table, stored: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What these targets change, given what their profiles hold (``read_stored``).
 
     Returns:
         what is taken from the index and put there (added as 0 or 1, name, value, pid), and the values that may be
         written, in the order that ``BulkStore.update_profiles`` takes. Fields set by hand are left out of both.
     """
-    paths = sorted({path for rule in load.key_rules for path in rule.paths})
-    columns = sorted({column_of(path) for path in paths})
-    pids = targets["pid"].combine_chunks().cast(pa.int64())
-    stored = load.reader.read_profiles(pids, ["origins", *columns])
     if stored.num_rows < targets.num_rows:
         targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
     if stored["origins"].null_count < stored.num_rows:
@@ -396,24 +410,39 @@ def stored_value(path: str) -> str:
 
 
 def _new_batch(load: Load, targets: pa.Table) -> _Batch:
-    version, kept, set_apart, record_count = _still_valid(load, targets)
+    version = load.reader.read_key_version(load.job.domain_id)
+    kept, set_apart = _still_valid(load, version, targets)
     rows = load.reader.prepare_rows(new_rows(load, kept))
-    return _Batch(targets, version, set_apart, record_count, rows, _KEY_CHANGES.empty_table())
+    return _Batch(targets, version, set_apart, _record_count(kept), rows, _KEY_CHANGES.empty_table())
 
 
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
-    version, kept, set_apart, record_count = _still_valid(load, targets)
-    key_changes, rows = changed_rows(load, kept)
-    return _Batch(targets, version, set_apart, record_count, rows, key_changes)
-
-
-def _still_valid(load: Load, targets: pa.Table) -> tuple[int, pa.Table, pa.Table, int]:
-    """The domain's version, the targets whose plan still holds, the others' records, and how many records are left."""
     version = load.reader.read_key_version(load.job.domain_id)
-    kept, set_apart = targets, pa.table({"record": pa.array([], pa.int64())})
-    if version != load.key_version:
-        kept, set_apart = _set_changed_apart(load, targets)
-    return version, kept, set_apart, pa.compute.sum(kept["row_count"]).as_py() or 0
+    return _compare(load, version, targets, read_stored(load, targets))
+
+
+def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _Batch:
+    """The batch of these targets, given what was stored when the domain had this version, or after."""
+    kept, set_apart = _still_valid(load, version, targets)
+    if set_apart.num_rows:
+        stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
+    key_changes, rows = changed_rows(load, kept, stored)
+    return _Batch(targets, version, set_apart, _record_count(kept), rows, key_changes)
+
+
+def _record_count(targets: pa.Table) -> int:
+    return pa.compute.sum(targets["row_count"]).as_py() or 0
+
+
+def _still_valid(load: Load, version: int, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The targets whose plan still holds, and the records of the others.
+
+    Args:
+        version: of the domain, read before what the targets are compared with.
+    """
+    if version == load.key_version:
+        return targets, pa.table({"record": pa.array([], pa.int64())})
+    return _set_changed_apart(load, targets)
 
 
 def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:

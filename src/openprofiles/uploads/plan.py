@@ -27,18 +27,22 @@ what comes after need not join these tables.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pyarrow as pa
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
-from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads import faults
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.scratch import Scratch
 
 _ROWS_PER_READ = 50_000
+_LOOK_UPS_AT_A_TIME = 2
 
 _TABLES = (
     "key_group",
@@ -156,8 +160,8 @@ def _start(scratch: Scratch) -> None:
 
 def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     if store.has_keys(job.domain_id, mapping.key_name):
-        for keys in _batches(scratch, "select key from key_group order by key", pa.string()):
-            found = store.find_key_holders(job.domain_id, mapping.key_name, keys, job.started_at)
+        batches = _batches(scratch, "select key from key_group order by key", pa.string())
+        for keys, found in _find_holders(store, job, mapping.key_name, batches):
             scratch.put("asked", pa.table({"i": pa.array(range(len(keys)), pa.int64()), "key": keys}))
             scratch.put("found", found)
             scratch.run("insert into holder select key, pid from found join asked using (i)")
@@ -168,6 +172,33 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
             [job.pid_base],
         )
     scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
+
+
+def _find_holders(
+    store: BulkStore, job: LeasedJob, name: str, batches: Iterator[pa.Array]
+) -> Iterator[tuple[pa.Array, pa.Table]]:
+    """Each batch of keys with its holders in the store; several are looked up at a time, each on its own connection."""
+    readers = SimpleQueue[BulkReader]()
+    for _ in range(_LOOK_UPS_AT_A_TIME):
+        readers.put(store.open_reader())
+
+    def find(keys: pa.Array) -> tuple[pa.Array, pa.Table]:
+        reader = readers.get()
+        try:
+            return keys, reader.find_key_holders(job.domain_id, name, keys, job.started_at)
+        finally:
+            readers.put(reader)
+
+    with ThreadPoolExecutor(_LOOK_UPS_AT_A_TIME) as threads:
+        working = deque[Future[tuple[pa.Array, pa.Table]]]()
+        for keys in batches:
+            working.append(threads.submit(find, keys))
+            if len(working) > _LOOK_UPS_AT_A_TIME:
+                yield working.popleft().result()
+        while working:
+            yield working.popleft().result()
+    while not readers.empty():
+        readers.get().close()
 
 
 def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
