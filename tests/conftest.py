@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis runs, and a PostgreSQL server for those that ask for one."""
+"""What all tests share: how Hypothesis runs, and servers of others for those that ask for one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from postgresql_server import PostgresqlServer
+from s3_server import S3Server
 
 # The machine that runs the tests may be busy, so no example is timed. In CI the examples are the same every time; a
 # developer's run looks elsewhere each time.
@@ -27,3 +28,11 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     server = PostgresqlServer()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A running object store; a test makes a bucket of its own there."""
+    server = S3Server()
+    yield server
+    server.stop()

@@ -26,5 +26,9 @@ class StoreUnreachable(DomainError):
     """The database of the store does not answer; the same request may succeed when it does."""
 
 
+class FilesUnreachable(DomainError):
+    """The object store of the uploaded files does not answer; the same request may succeed when it does."""
+
+
 class Busy(DomainError):
     """The store was locked for too long; the same request may succeed a little later."""

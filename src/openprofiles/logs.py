@@ -61,8 +61,9 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    # It tells each step of a migration and each start and end of a server, which the log tells in its own words.
-    for name in ("alembic", "uvicorn.error"):
+    # They tell each step of a migration, each start and end of a server, where keys and addresses were found: what
+    # matters of this, the log tells in its own words.
+    for name in ("alembic", "uvicorn.error", "botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

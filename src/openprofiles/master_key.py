@@ -1,4 +1,4 @@
-"""The master key: 32 random bytes beside the store, from which every other key is derived.
+"""The master key: 32 random bytes beside the store, or in a file that several hosts share; every other key is derived.
 
 Each purpose (secrets of credentials, keys of uploaded files, signatures of upload URLs) has its own key (HKDF, RFC
 5869, with the purpose as ``info``), so that what was made for one purpose is worthless for another.
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from functools import lru_cache
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -63,8 +64,8 @@ class MasterKey:
             except InvalidTag:
                 pass
         raise DecryptionError(
-            f"The {purpose} cannot be decrypted. Either the store was altered, or master.key in the data folder is not "
-            "the key that belongs to this store. Put the right master.key back."
+            f"The {purpose} cannot be decrypted. Either the store was altered, or the master key is not the one that "
+            "belongs to this store. Put the right one back."
         )
 
     def sign(self, purpose: str, message: bytes) -> bytes:
@@ -92,6 +93,12 @@ def load_master_key(settings: Settings) -> MasterKey:
     if not path.exists():
         with locked_data_folder(settings):
             if not path.exists():
+                if settings.master_key is not None:
+                    # Hosts that each made one of their own would not understand each other.
+                    raise SettingsError(
+                        f"There is no master key {path}. Put the key there that the other servers and workers of this "
+                        f"store use, or make the first one with: openprofiles master-key create {path}"
+                    )
                 # A database cannot be asked here; ``check_master_key`` refuses a key that is not the store's own.
                 if not isinstance(settings.store, PostgresqlUrl) and settings.store_path.exists():
                     raise SettingsError(
@@ -99,6 +106,15 @@ def load_master_key(settings: Settings) -> MasterKey:
                         "Put the key back from a backup. Without it the credentials and uploaded files are lost."
                     )
                 write_private_file(path, os.urandom(_KEY_SIZE_BYTES))
+    return read_master_key(path)
+
+
+def read_master_key(path: Path) -> MasterKey:
+    """The master key in a file.
+
+    Raises:
+        SettingsError: there is no such file, or it is not a key.
+    """
     try:
         secret = path.read_bytes()
     except OSError as error:
@@ -109,3 +125,26 @@ def load_master_key(settings: Settings) -> MasterKey:
             "Put the right key back from a backup."
         )
     return MasterKey(secret)
+
+
+def create_master_key(path: Path) -> None:
+    """Make a master key in a file that only its owner can read.
+
+    Raises:
+        SettingsError: there is such a file already, or it cannot be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise SettingsError(f"There is a file {path} already. Name another one.") from error
+    except OSError as error:
+        raise SettingsError(f"The master key {path} cannot be written: {error.strerror}.") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(os.urandom(_KEY_SIZE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_master_key(settings: Settings, by: Path) -> None:
+    """Make the key in another file the one of the data folder."""
+    write_private_file(settings.master_key_path, by.read_bytes())

@@ -20,6 +20,7 @@ _STRICT_MAX_UPLOAD_SIZE_BYTES = GIBIBYTE - 1
 _REGION = re.compile(r"[a-z0-9-]{1,32}\Z")
 _ACCOUNT_ID = re.compile(r"[0-9]{12}\Z")
 _PHONE_REGION = re.compile(r"[A-Z]{2}\Z")
+_FILES = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9/_.=-]*))?")
 _SMALLEST_MEMORY_LIMIT_BYTES = 100_000_000
 _MOST_WORKERS = 64
 
@@ -50,6 +51,17 @@ class PostgresqlUrl:
         return hashlib.sha256(str(self).encode()).hexdigest()[:12]
 
 
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """A bucket of an object store, and what the names of our objects there begin with."""
+
+    bucket: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process.
@@ -57,6 +69,8 @@ class Settings:
     Attributes:
         data_folder: holds everything of one installation: store, key, uploaded files, scratch files.
         store: the SQLite file or PostgreSQL database, or None for ``openprofiles.db`` in the data folder.
+        files: the bucket for uploaded files, or None for a folder beside the store.
+        master_key: the file with the master key, or None for ``master.key`` in the data folder.
         public_url: how clients reach this server when it is not by the Host they send, without a slash at the end.
         workers: worker processes that ``serve`` starts; 0 leaves the jobs to ``openprofiles worker``.
         compat_strict: hold callers to AWS's own limits.
@@ -70,6 +84,8 @@ class Settings:
 
     data_folder: Path = Path("openprofiles-data")
     store: Path | PostgresqlUrl | None = None
+    files: S3Location | None = None
+    master_key: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8420
     public_url: str | None = None
@@ -115,6 +131,8 @@ class Settings:
         object.__setattr__(self, "data_folder", self.data_folder.absolute())
         if isinstance(self.store, Path):
             object.__setattr__(self, "store", self.store.absolute())
+        if self.master_key is not None:
+            object.__setattr__(self, "master_key", self.master_key.absolute())
 
     @property
     def store_path(self) -> Path:
@@ -147,7 +165,7 @@ class Settings:
 
     @property
     def uploads_folder(self) -> Path:
-        """Where files that callers upload wait, encrypted, until their job ends."""
+        """Where files that callers upload wait, encrypted, until their job ends. Not used where ``files`` is set."""
         return self._folder_of_store("uploads")
 
     @property
@@ -157,7 +175,7 @@ class Settings:
 
     @property
     def master_key_path(self) -> Path:
-        return self.data_folder / "master.key"
+        return self.master_key or self.data_folder / "master.key"
 
     @property
     def endpoint_path(self) -> Path:
@@ -198,6 +216,18 @@ def parse_store(text: str) -> Path | PostgresqlUrl:
         )
     _require(bool(path) and path != ":memory:", "The store names no file. Give the path of a SQLite file.")
     return Path(path)
+
+
+def parse_files(text: str) -> S3Location:
+    """The bucket that ``--files`` names, as ``s3://bucket/prefix``; the prefix may be left out.
+
+    Raises:
+        SettingsError: the text is of another form.
+    """
+    match = _FILES.fullmatch(text)
+    if match is None:
+        raise SettingsError(f"The files {text!r} are not like s3://bucket/prefix.")
+    return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
 
 
 def _parse_postgresql(text: str) -> PostgresqlUrl:

@@ -57,13 +57,14 @@ class RunningServer:
 
     def client(self, access_key_id: str | None = None, secret: str | None = None) -> Any:
         """A boto3 client, of the administrator if no keys are given. It never repeats a request by itself."""
-        admin_id, admin_secret = self.admin()
+        if access_key_id is None or secret is None:
+            access_key_id, secret = self.admin()
         return boto3.client(
             "customer-profiles",
             endpoint_url=self.url,
             region_name="us-east-1",
-            aws_access_key_id=access_key_id or admin_id,
-            aws_secret_access_key=secret or admin_secret,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret,
             config=Config(retries={"max_attempts": 1}, proxies={}),
         )
 
@@ -80,11 +81,7 @@ class RunningServer:
 
     def children(self) -> list[int]:
         """Process ids of the workers."""
-        found = []
-        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                found += [int(pid) for pid in (task / "children").read_text().split()]
-        return found
+        return children_of(self.process.pid)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends the signal and waits; the exit status."""
@@ -93,13 +90,17 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data_folder: Path, *arguments: str) -> Iterator[RunningServer]:
-    """A server on a free port, without workers unless told otherwise; stopped at the end of the block."""
+def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[RunningServer]:
+    """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
+
+    Args:
+        more: added to its environment.
+    """
     log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
     with log_path.open("w") as log:
         process = subprocess.Popen(
             command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
-            env=environment(),
+            env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
@@ -126,6 +127,16 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30
     while not holds():
         assert time.monotonic() < deadline, f"waited {timeout_seconds} s in vain until {what}"
         time.sleep(0.02)
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of the children."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def is_running(pid: int) -> bool:

@@ -25,6 +25,7 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.receive import receive_local
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
@@ -84,7 +85,7 @@ def start_job(data: Path, content: bytes) -> str:
         )
         path = write(data / "interrupted.csv", content)
         with path.open("rb") as file:
-            receive_local(store, key, settings.uploads_folder, job, file, lambda _: None)
+            receive_local(store, key, open_own_files(settings, key), job, file, lambda _: None)
         jobs.start_job(store, domain, job.job_id, now=utc_now())
         return job.job_id
     finally:

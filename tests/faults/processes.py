@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from acceptance.running import command, environment, is_running, wait_until
+from acceptance.running import children_of, command, environment, is_running, wait_until
 from faults.loads import Rows, opened, read_store
 from load.loading import Shop, assert_index_is_right
 from openprofiles.clock import utc_now
@@ -31,16 +31,6 @@ BOTH = "worker and loader"
 
 # In the order in which a load goes through them.
 PHASES = ("stage", "report", "create", "update", "follow", "unindex", "index")
-
-
-def children_of(pid: int) -> list[int]:
-    """Process ids of the children."""
-    found = []
-    with suppress(FileNotFoundError, ProcessLookupError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                found += [int(child) for child in (task / "children").read_text().split()]
-    return found
 
 
 def tree_of(pid: int) -> list[int]:

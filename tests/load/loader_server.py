@@ -31,6 +31,7 @@ from openprofiles.settings import Settings, parse_store
 from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads import chunks, load, records
+from openprofiles.uploads.files import open_files
 
 BEFORE = "before"
 INSIDE = "inside"
@@ -118,7 +119,8 @@ def _run(orders: Orders) -> None:
         status = load.run_load(
             store,
             load_master_key(settings),
-            load.LoadFolders(settings.uploads_folder, settings.scratch_folder),
+            open_files(settings),
+            settings.scratch_folder,
             memory_limit_bytes=256_000_000,
             strict=orders.strict,
             clock=lambda: from_milliseconds(orders.now_ms),

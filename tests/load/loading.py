@@ -32,6 +32,7 @@ from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import FailedRow, UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.jobs import client_token
 from openprofiles.uploads.receive import FileReceiver
 
@@ -171,7 +172,7 @@ class Shop:
         )
         receiver = FileReceiver(
             self.store,
-            self.place.settings.uploads_folder,
+            self.place.files,
             job,
             client_token(self.place.master_key, job),
             self.place.settings.max_upload_size_bytes,
@@ -302,6 +303,7 @@ class Place:
         self.settings = Settings(data_folder=data_folder, store=store)
         self.store = open_store(self.settings)
         self.master_key = load_master_key(self.settings)
+        self.files = open_own_files(self.settings, self.master_key)
         self._loader: LoaderProcess | None = None
         self._numbers = itertools.count(1)
 

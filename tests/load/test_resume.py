@@ -320,7 +320,7 @@ def _large_load(place: Place) -> tuple[Shop, UploadJob]:
 
 
 def _run_worker(shop: Shop, job: UploadJob, meanwhile: Callable[[Worker], object]) -> UploadJob:
-    worker = Worker(shop.place.settings, shop.store)
+    worker = Worker(shop.place.settings, shop.store, shop.place.files)
 
     def step() -> None:
         worker.step(job.job_id)
@@ -383,11 +383,13 @@ def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
 _WORKER_SOURCE = """
 import sys, time
 from pathlib import Path
+from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store
 from openprofiles.store.open import open_store
+from openprofiles.uploads.files import open_own_files
 from openprofiles.worker.main import Worker
 settings = Settings(data_folder=Path(sys.argv[1]), store=parse_store(sys.argv[3]))
-worker = Worker(settings, open_store(settings))
+worker = Worker(settings, open_store(settings), open_own_files(settings, load_master_key(settings)))
 while not worker._running:
     worker.step(sys.argv[2])
 print(worker._running[0].process.pid, file=sys.stderr, flush=True)
@@ -433,7 +435,7 @@ def _is_alive(pid: int) -> bool:
 def test_a_worker_that_closes_gives_its_job_back_and_the_next_goes_on(shop: Shop) -> None:
     data = b"Email\n" + b"".join(b"%d@x\n" % number for number in range(20_000))
     job = shop.create_job((EMAIL,), "Email", data)
-    first = Worker(shop.place.settings, shop.store)
+    first = Worker(shop.place.settings, shop.store, shop.place.files)
     first.step(job.job_id)
     wait_for("the load has begun", lambda: shop.job(job).phase is not None)
     first.close()

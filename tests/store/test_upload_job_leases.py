@@ -124,7 +124,7 @@ def test_a_file_that_waits_for_its_start_is_kept_from_when_it_arrived(shops: Sto
         upload_jobs.forget_unstarted_files(connection, received_before=NOW - DAY)
 
     with shops.read() as connection:
-        assert upload_jobs.list_needed_files(connection) == {"new", "used"}
+        assert {name for _, name in upload_jobs.list_job_files(connection)} == {"new", "used"}
 
 
 def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(shops: Store) -> None:

@@ -16,11 +16,12 @@ from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.settings import Settings
 from openprofiles.store.sqlite import SqliteStore
+from openprofiles.uploads.local_files import LocalFiles
 
 
 def get_readiness(store: SqliteStore, *, workers_alive: bool) -> tuple[int, dict[str, Any]]:
     key = MasterKey(bytes(32))
-    services = Services(Settings(), store, key, Authenticator(store, key), Metrics(dict))
+    services = Services(Settings(), store, key, LocalFiles(Path("nowhere")), Authenticator(store, key), Metrics(dict))
     app = Starlette(routes=health.routes(services, "instance", lambda: workers_alive))
     scope = {"type": "http", "method": "GET", "path": "/readyz", "headers": [], "query_string": b""}
     messages: list[Message] = []

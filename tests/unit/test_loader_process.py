@@ -32,6 +32,8 @@ def orders_for(folder: Path) -> Orders:
     return Orders(
         data_folder=str(folder),
         store="postgresql://somebody:a secret@127.0.0.1:1/nowhere",
+        files=None,
+        master_key=None,
         memory_limit_bytes=100_000_000,
         compat_strict=False,
         log_format="json",

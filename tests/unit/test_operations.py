@@ -15,7 +15,15 @@ import pytest
 
 import openprofiles.errors
 from openprofiles.clock import from_milliseconds, to_milliseconds
-from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
+from openprofiles.errors import (
+    Busy,
+    DomainError,
+    FilesUnreachable,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    StoreUnreachable,
+)
 from openprofiles.master_key import MasterKey
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
@@ -100,7 +108,14 @@ def test_a_handler_for_an_unknown_operation_or_a_second_one_is_an_error() -> Non
 
 
 def test_every_error_of_the_domain_has_a_code_and_others_have_none() -> None:
-    raised: list[DomainError] = [NotFound("a"), InvalidRequest("b"), Busy("c"), StorageFull("d"), StoreUnreachable("e")]
+    raised: list[DomainError] = [
+        NotFound("a"),
+        InvalidRequest("b"),
+        Busy("c"),
+        StorageFull("d"),
+        StoreUnreachable("e"),
+        FilesUnreachable("f"),
+    ]
     assert {type(error) for error in raised} == set(DomainError.__subclasses__()), openprofiles.errors.__doc__
 
     errors = [to_wire_error(error) for error in raised]
@@ -111,6 +126,7 @@ def test_every_error_of_the_domain_has_a_code_and_others_have_none() -> None:
         ("ThrottlingException", "c"),
         ("InternalServerException", "d"),
         ("InternalServerException", "e"),
+        ("InternalServerException", "f"),
     ]
     assert to_wire_error(KeyError("e")) is None
 

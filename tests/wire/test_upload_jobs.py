@@ -48,6 +48,7 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import receive
 from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.jobs import client_token
 from wire.served import serve
 
@@ -193,7 +194,15 @@ def running_service(folder: Path, **settings: Any) -> Iterator[Service]:
     )
     master_key = load_master_key(chosen)
     store = open_store(chosen)
-    services = Services(chosen, store, master_key, Authenticator(store, master_key), Metrics(dict), clock=clock.now)
+    services = Services(
+        chosen,
+        store,
+        master_key,
+        open_own_files(chosen, master_key),
+        Authenticator(store, master_key),
+        Metrics(dict),
+        clock.now,
+    )
     with serve(build_app(services, instance="test", workers_alive=lambda: True)) as address:
         service = Service(address, services, clock)
         service.client.create_domain(DomainName="shop", DefaultExpirationDays=30)

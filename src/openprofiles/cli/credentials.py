@@ -35,7 +35,7 @@ def credentials() -> None:
 
 
 @credentials.command()
-@settings_options("data_folder", "store")
+@settings_options("data_folder", "store", "master_key")
 @click.option("--name", required=True, help="What the credential is for, to recognise it by.")
 @click.option(
     "--action",
@@ -108,7 +108,7 @@ def create(
 
 
 @credentials.command("list")
-@settings_options("data_folder", "store")
+@settings_options("data_folder", "store", "master_key")
 @_output
 def list_(settings: Settings, output: str) -> None:
     """List the credentials, revoked ones too.
@@ -146,7 +146,7 @@ def list_(settings: Settings, output: str) -> None:
 
 
 @credentials.command()
-@settings_options("data_folder", "store")
+@settings_options("data_folder", "store", "master_key")
 @click.argument("access_key_id")
 def revoke(settings: Settings, access_key_id: str) -> None:
     """Make a credential worthless, for good.

@@ -104,7 +104,7 @@ class _DomainName(click.ParamType[str]):
     show_default=True,
     help="text for people, json for programs: one object on standard output.",
 )
-@settings_options("data_folder", "store", "phone_region", "memory_limit_bytes")
+@settings_options("data_folder", "store", "files", "master_key", "phone_region", "memory_limit_bytes")
 def import_file(
     settings: Settings,
     file: Path,

@@ -25,6 +25,7 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.faults import sentence_for
+from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.receive import Refused, receive_local
 from openprofiles.worker.main import Worker
 
@@ -48,7 +49,8 @@ class LocalImporter:
         # Whatever opens a new data folder first makes it complete.
         ensure_admin_credential(settings, self._store, self._master_key, utc_now())
         check_master_key(settings, self._store, self._master_key)
-        self._worker = Worker(settings, self._store)
+        self._files = open_own_files(settings, self._master_key)
+        self._worker = Worker(settings, self._store, self._files)
         self._domain: Domain | None = None
         self._job: UploadJob | None = None
         self._ahead: list[str] = []
@@ -95,13 +97,11 @@ class LocalImporter:
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         try:
-            receive_local(self._store, self._master_key, self._settings.uploads_folder, self._known_job, file, on_sent)
+            receive_local(self._store, self._master_key, self._files, self._known_job, file, on_sent)
         except Refused as refused:
             raise ImportFault(refused.message) from refused
         except OSError as error:
-            raise ImportFault(
-                f"The file cannot be copied to {self._settings.uploads_folder}: {error.strerror}."
-            ) from error
+            raise ImportFault(f"The file cannot be copied to {self._files.place}: {error.strerror}.") from error
 
     def start_job(self) -> None:
         jobs.start_job(self._store, self._known_domain, self._known_job.job_id, now=utc_now())

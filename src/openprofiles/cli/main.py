@@ -20,6 +20,8 @@ _COMMANDS = {
     "import": "openprofiles.cli.import_file:import_file",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",
+    "copy-store": "openprofiles.cli.copy_store:copy_store",
+    "master-key": "openprofiles.cli.master_key:master_key",
     "migrate": "openprofiles.cli.migrate:migrate",
     "version": "openprofiles.cli.version:version",
 }

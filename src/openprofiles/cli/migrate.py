@@ -9,7 +9,7 @@ from openprofiles.settings import Settings
 
 
 @click.command()
-@settings_options("data_folder", "store")
+@settings_options("data_folder", "store", "master_key")
 def migrate(settings: Settings) -> None:
     """Bring the store to the newest form.
 

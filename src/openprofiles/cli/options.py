@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from openprofiles.settings import Settings, SettingsError, parse_store
+from openprofiles.settings import Settings, SettingsError, parse_files, parse_store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,6 +50,23 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "metavar": "FILE|URL",
             "help": "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
             "postgresql://user@host/database.  [default: openprofiles.db in --data]",
+        },
+    ),
+    "files": (
+        "--files",
+        {
+            "metavar": "URL",
+            "help": "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
+            "[default: a folder beside the store]",
+        },
+    ),
+    "master_key": (
+        "--master-key",
+        {
+            "type": click.Path(path_type=Path, dir_okay=False),
+            "metavar": "FILE",
+            "help": "The master key, for servers and workers on several hosts, which share it.  "
+            "[default: master.key in --data, made by the first start]",
         },
     ),
     "host": (
@@ -165,6 +182,8 @@ def _build_settings(given: dict[str, Any]) -> Settings:
     try:
         if given.get("store") is not None:
             given["store"] = parse_store(given["store"])
+        if given.get("files") is not None:
+            given["files"] = parse_files(given["files"])
         if "compat" in given:
             given["compat_strict"] = given.pop("compat") == "strict"
         return Settings(**given)

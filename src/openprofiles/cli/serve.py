@@ -10,13 +10,15 @@ import click
 from openprofiles.cli.options import settings_options, settings_to_arguments
 from openprofiles.settings import Settings
 
-_WORKER_SETTINGS = ("data_folder", "compat", "memory_limit_bytes", "log_format")
+_WORKER_SETTINGS = ("data_folder", "files", "master_key", "compat", "memory_limit_bytes", "log_format")
 
 
 @click.command()
 @settings_options(
     "data_folder",
     "store",
+    "files",
+    "master_key",
     "host",
     "port",
     "public_url",

@@ -14,6 +14,7 @@ from openprofiles.data_folder import locked_data_folder, write_private_file
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import DecryptionError, MasterKey
 from openprofiles.settings import Settings, SettingsError
+from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.credentials import (
     StoredCredential,
@@ -22,7 +23,9 @@ from openprofiles.store.credentials import (
     insert_credential,
     list_credentials,
     mark_revoked,
+    replace_secret,
 )
+from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
 
 _SECRET_PURPOSE = "credential secret"  # noqa: S105 - the name of a purpose, not a secret
 
@@ -126,6 +129,41 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
                 f"The master key {settings.master_key_path} does not belong to the store {settings.store_name}. "
                 "Put the key that was saved with this store back."
             ) from error
+
+
+def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetime) -> None:
+    """Encrypt with another master key what the store keeps encrypted, in one transaction.
+
+    Servers and workers that still run have the old key, and can then read nothing. If this was done before, it changes
+    nothing.
+
+    Raises:
+        InvalidRequest: a load runs, or neither key is the store's.
+    """
+    with store.write() as connection:
+        if upload_jobs.is_any_leased(connection, now):
+            raise InvalidRequest("A load runs on this store. Stop all its servers and workers first.")
+        stored = list_credentials(connection)
+        if stored and _can_reveal(stored[0], new):
+            return
+        try:
+            for one in stored:
+                secret = reveal_secret(one, old).encode()
+                wrapped = new.encrypt(_SECRET_PURPOSE, secret, one.access_key_id.encode())
+                replace_secret(connection, one.access_key_id, wrapped)
+            for job_id, token in upload_jobs.list_client_tokens(connection):
+                key = decrypt_client_token(old, token, job_id)
+                upload_jobs.replace_client_token(connection, job_id, encrypt_client_token(new, key, job_id))
+        except DecryptionError as error:
+            raise InvalidRequest("The present master key is not the one that belongs to this store.") from error
+
+
+def _can_reveal(stored: StoredCredential, master_key: MasterKey) -> bool:
+    try:
+        reveal_secret(stored, master_key)
+    except DecryptionError:
+        return False
+    return True
 
 
 def reveal_secret(stored: StoredCredential, master_key: MasterKey) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
+from openprofiles.errors import (
+    Busy,
+    DomainError,
+    FilesUnreachable,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    StoreUnreachable,
+)
 from openprofiles.wire.errors import WireError
 
 WIRE_CODES: Mapping[type[DomainError], str] = {
@@ -14,6 +22,7 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
     Busy: "ThrottlingException",
     StorageFull: "InternalServerException",
     StoreUnreachable: "InternalServerException",
+    FilesUnreachable: "InternalServerException",
 }
 
 

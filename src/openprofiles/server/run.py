@@ -31,6 +31,7 @@ from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.open import open_store
 from openprofiles.store.statistics import count_jobs_by_status
 from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
 
@@ -56,6 +57,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         master_key = load_master_key(settings)
         ensure_admin_credential(settings, store, master_key, utc_now())
         check_master_key(settings, store, master_key)
+        files = open_own_files(settings, master_key)
 
         def jobs_by_status() -> Mapping[UploadJobStatus, int]:
             with store.read() as connection:
@@ -64,7 +66,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         # The port that the kernel chose, where port 0 left it the choice.
         settings = replace(settings, port=listener.getsockname()[1])
         services = Services(
-            settings, store, master_key, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
+            settings, store, master_key, files, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
         )
         supervisor = Supervisor(worker_command, settings.workers)
         instance = secrets.token_hex(16)

@@ -10,6 +10,7 @@ from openprofiles.master_key import MasterKey
 from openprofiles.server.metrics import Metrics
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Store
+from openprofiles.uploads.files import Files
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Services:
     settings: Settings
     store: Store
     master_key: MasterKey
+    files: Files
     authenticator: Authenticator
     metrics: Metrics
     clock: Clock = utc_now

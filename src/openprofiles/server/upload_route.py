@@ -1,7 +1,8 @@
 """The PUT of an upload job's file, to the URL of GetUploadJobPath: S3's protocol, in S3's words.
 
-The file goes from the socket to the disk in pieces of about 1 MiB and is never whole in memory. A client that asks
-before it sends (``Expect: 100-continue``, as curl does) is refused before it has sent anything.
+The file goes from the socket to the disk, or on to an object store, in pieces of about 1 MiB and is never whole in
+memory. A client that asks before it sends (``Expect: 100-continue``, as curl does) is refused before it has sent
+anything.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from openprofiles.errors import Busy, StorageFull
+from openprofiles.errors import Busy, FilesUnreachable, StorageFull
 from openprofiles.server.services import Services
 from openprofiles.uploads.receive import (
     ALGORITHM_HEADER,
@@ -80,7 +81,7 @@ class _UploadEndpoint:
         return open_upload(
             self._services.store,
             self._services.master_key,
-            settings.uploads_folder,
+            self._services.files,
             job_id=request.path_params["job_id"],
             query=request.query_params,
             headers=request.headers,
@@ -170,7 +171,7 @@ def _refusal_for(error: Exception) -> Refused:
                 "Your socket connection to the server was not read from or written to within the timeout period. Idle "
                 "connections will be closed.",
             )
-        case Busy():
+        case Busy() | FilesUnreachable():
             return Refused(503, "SlowDown", str(error))
         case StorageFull():
             return Refused(507, "InsufficientStorage", str(error))

@@ -52,6 +52,11 @@ def has_credentials(connection: Connection) -> bool:
     return connection.execute(select(credential.c.access_key_id).limit(1)).first() is not None
 
 
+def replace_secret(connection: Connection, access_key_id: str, secret: bytes) -> None:
+    """Store a credential's secret as another master key encrypts it."""
+    connection.execute(update(credential).where(credential.c.access_key_id == access_key_id).values(secret=secret))
+
+
 def mark_revoked(connection: Connection, access_key_id: str, now: datetime) -> None:
     """Revokes a credential; one that was revoked before keeps its time."""
     connection.execute(

@@ -12,7 +12,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError
 
-from openprofiles.errors import DomainError
+from openprofiles.errors import DomainError, InvalidRequest
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store.connections import Store
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Any number will do; all processes that migrate one database take turns by it.
 _MIGRATION_LOCK = 7_308_604_897_068_083_558
+
+# In the place of a revision: of a store that a copy is being made into.
+_UNFINISHED = "unfinished copy"
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -42,6 +45,20 @@ def open_store(settings: Settings, *, may_migrate: bool = False) -> Store:
     if isinstance(settings.store, PostgresqlUrl):
         return _open_postgresql(settings.store, may_migrate=may_migrate)
     return _open_sqlite(settings.store_path)
+
+
+def open_store_as_it_is(settings: Settings) -> Store:
+    """The store as it is, perhaps without any table: neither made nor migrated.
+
+    Raises:
+        SettingsError: the data folder, the master key or a package is missing.
+    """
+    load_master_key(settings)
+    if isinstance(settings.store, PostgresqlUrl):
+        return _postgresql_store(settings.store)
+    from openprofiles.store.sqlite import SqliteStore
+
+    return SqliteStore(settings.store_path)
 
 
 def _open_sqlite(path: Path) -> Store:
@@ -64,14 +81,18 @@ def _open_sqlite(path: Path) -> Store:
     return store
 
 
-def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool) -> Store:
+def _postgresql_store(url: PostgresqlUrl) -> Store:
     try:
         from openprofiles.store.postgresql import PostgresqlStore
     except ImportError as error:
         raise SettingsError(
             "A PostgreSQL store needs more packages. Install them with: pip install 'openprofiles[postgresql]'"
         ) from error
-    store = PostgresqlStore(url)
+    return PostgresqlStore(url)
+
+
+def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool) -> Store:
+    store = _postgresql_store(url)
     try:
         with store.read() as connection:
             before = revision_of(connection)
@@ -112,8 +133,7 @@ def migrate(store: Store) -> tuple[str | None, str]:
     if before == NEWEST_REVISION:
         return before, before
     with store.write() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+        _take_turns(connection)
         # Another process may have migrated it while this one waited for the lock.
         before = revision_of(connection)
         if before != NEWEST_REVISION:
@@ -121,11 +141,38 @@ def migrate(store: Store) -> tuple[str | None, str]:
     return before, NEWEST_REVISION
 
 
+def _take_turns(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})"))
+
+
+def begin_unfinished_store(store: Store) -> None:
+    """Make the tables, and mark the store as one that nobody may use yet; nothing if that was done before.
+
+    Raises:
+        InvalidRequest: there is a store already.
+        SettingsError: there are tables of another program.
+    """
+    with store.write() as connection:
+        _take_turns(connection)
+        if inspect(connection).has_table("alembic_version") and is_unfinished(connection):
+            return
+        if revision_of(connection) is not None:
+            raise InvalidRequest("The target holds a store already. Name one that is empty.")
+        _apply_steps(connection, None)
+        connection.execute(text("update alembic_version set version_num = :mark"), {"mark": _UNFINISHED})
+
+
+def is_unfinished(connection: Connection) -> bool:
+    """Whether the tables of a store are marked as not to be used yet."""
+    return connection.execute(text("select version_num from alembic_version")).scalar_one_or_none() == _UNFINISHED
+
+
 def revision_of(connection: Connection) -> str | None:
     """The revision that a store has, or None if it holds nothing.
 
     Raises:
-        SettingsError: it holds tables, but not those of openprofiles.
+        SettingsError: it holds tables, but not those of openprofiles; or it is not to be used yet.
     """
     tables = set(inspect(connection).get_table_names())
     if not tables:
@@ -134,7 +181,13 @@ def revision_of(connection: Connection) -> str | None:
         kind = "SQLite file" if connection.dialect.name == "sqlite" else "PostgreSQL database"
         own = kind.split()[1]
         raise SettingsError(f"The store is a {kind} of another program. Give openprofiles a {own} of its own.")
-    return connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
+    revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
+    if revision == _UNFINISHED:
+        raise SettingsError(
+            "The store is a copy of another one that was not finished. Go on with it by the same openprofiles "
+            "copy-store as before, or name another store."
+        )
+    return revision
 
 
 def alembic_config(connection: Connection) -> Config:

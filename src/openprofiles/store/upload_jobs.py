@@ -222,13 +222,32 @@ def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
     return found
 
 
-def list_needed_files(connection: Connection) -> set[str]:
-    """Names of the uploaded files that some job may still read."""
-    query = select(upload_job.c.file_name).where(
+def list_client_tokens(connection: Connection) -> list[tuple[str, bytes]]:
+    """The jobs that still have a key for their file: job id, the key as it is stored."""
+    rows = connection.execute(
+        select(upload_job.c.job_id, upload_job.c.client_token).where(upload_job.c.client_token.is_not(None))
+    )
+    return [(job_id, token) for job_id, token in rows]
+
+
+def replace_client_token(connection: Connection, job_id: str, client_token: bytes) -> None:
+    """Store the key for a job's file as another master key encrypts it."""
+    connection.execute(update(upload_job).where(upload_job.c.job_id == job_id).values(client_token=client_token))
+
+
+def is_any_leased(connection: Connection, now: datetime) -> bool:
+    """Whether a worker holds a job, or one that died held it until now."""
+    leased = select(upload_job.c.job_id).where(upload_job.c.lease_until > now).limit(1)
+    return connection.execute(leased).first() is not None
+
+
+def list_job_files(connection: Connection) -> list[tuple[str, str]]:
+    """The uploaded files that some job may still read: job id and name of the file."""
+    query = select(upload_job.c.job_id, upload_job.c.file_name).where(
         upload_job.c.file_name.is_not(None),
         upload_job.c.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS]),
     )
-    return set(connection.execute(query).scalars())
+    return [(job_id, file_name) for job_id, file_name in connection.execute(query)]
 
 
 def list_running_job_ids(connection: Connection) -> set[str]:

@@ -12,7 +12,7 @@ Misuse-Resistance" (the STREAM construction), 2015.
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
+from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,10 +29,24 @@ class DamagedFile(Exception):
     """The uploaded file on the disk is not what was written: changed, cut off, or under another key."""
 
 
+class Writable(Protocol):
+    """What takes bytes."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append them."""
+
+
+class Readable(Protocol):
+    """What gives bytes."""
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next ones, exactly so many but at the end."""
+
+
 class EncryptingWriter:
     """Writes a file frame by frame; ``finish`` must be called, a file without its last frame is damaged."""
 
-    def __init__(self, file: BinaryIO, job_key: bytes) -> None:
+    def __init__(self, file: Writable, job_key: bytes) -> None:
         salt = os.urandom(_SALT_BYTES)
         self._file = file
         self._cipher = _cipher(job_key, salt)
@@ -58,9 +72,13 @@ class EncryptingWriter:
 
 
 class DecryptingReader:
-    """Reads such a file from its beginning; ``read`` gives at most the bytes asked for, empty at the end."""
+    """Reads such a file from its beginning; ``read`` gives at most the bytes asked for, empty at the end.
 
-    def __init__(self, file: BinaryIO, job_key: bytes) -> None:
+    Attributes:
+        size_bytes: of what was read of the file so far, decrypted.
+    """
+
+    def __init__(self, file: Readable, job_key: bytes) -> None:
         header = file.read(len(_MAGIC) + _SALT_BYTES)
         if len(header) != len(_MAGIC) + _SALT_BYTES or not header.startswith(_MAGIC):
             raise DamagedFile("The uploaded file does not begin as openprofiles writes it.")
@@ -71,6 +89,7 @@ class DecryptingReader:
         self._plain = b""
         self._offset = 0
         self._ended = False
+        self.size_bytes = 0
 
     def read(self, size_bytes: int) -> bytes:
         parts = []
@@ -95,6 +114,7 @@ class DecryptingReader:
             raise DamagedFile(f"Frame {self._frame_number} of the uploaded file is damaged or missing.") from None
         self._offset = 0
         self._frame_number += 1
+        self.size_bytes += len(self._plain)
 
 
 def _cipher(job_key: bytes, salt: bytes) -> AESGCM:

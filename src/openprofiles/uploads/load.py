@@ -18,7 +18,6 @@ rest is followed one by one.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.client_token import decrypt_client_token
 from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.files import Files
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
@@ -55,18 +55,11 @@ _SORTING_AHEAD_BYTES = 240_000_000
 _NEVER = -1
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFolders:
-    """Where the uploaded files and the scratch databases are."""
-
-    uploads: Path
-    scratch: Path
-
-
 def run_load(
     store: BulkStore,
     master_key: MasterKey,
-    folders: LoadFolders,
+    files: Files,
+    scratch_folder: Path,
     *,
     memory_limit_bytes: int,
     strict: bool,
@@ -83,11 +76,9 @@ def run_load(
     """
     job = store.read_job()
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
-    scratch = Scratch(
-        folders.scratch / job.job_id, memory_limit_bytes=memory_limit_bytes, phone_region=job.phone_region
-    )
+    scratch = Scratch(scratch_folder / job.job_id, memory_limit_bytes=memory_limit_bytes, phone_region=job.phone_region)
     try:
-        status, message = _run_steps(store, scratch, job, mapping, master_key, folders, strict=strict, clock=clock)
+        status, message = _run_steps(store, scratch, job, mapping, master_key, files, strict=strict, clock=clock)
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
         status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, GAVE_UP_MESSAGE
@@ -99,8 +90,8 @@ def run_load(
             # The stop was answered, although it came too late to keep anything from being written.
             status, reason = UploadJobStatus.STOPPED, None
         store.end_job(status=status, reason=reason, message=message, completed_at=clock())
-    (folders.uploads / job.file_name).unlink(missing_ok=True)
-    remove_scratch(folders.scratch, job.job_id)
+    files.remove(job.file_name)
+    remove_scratch(scratch_folder, job.job_id)
     return status
 
 
@@ -118,7 +109,7 @@ def _run_steps(
     job: LeasedJob,
     mapping: UploadMapping,
     master_key: MasterKey,
-    folders: LoadFolders,
+    files: Files,
     *,
     strict: bool,
     clock: Clock,
@@ -128,7 +119,7 @@ def _run_steps(
         raise GaveUp
     try:
         if not scratch.is_done("staged"):
-            _stage(store, scratch, job, mapping, master_key, folders, strict=strict)
+            _stage(store, scratch, job, mapping, master_key, files, strict=strict)
         if not scratch.is_done("planned"):
             _plan(store, scratch, job, mapping)
         job = _report(store, scratch)
@@ -191,7 +182,7 @@ def _stage(
     job: LeasedJob,
     mapping: UploadMapping,
     master_key: MasterKey,
-    folders: LoadFolders,
+    files: Files,
     *,
     strict: bool,
 ) -> None:
@@ -207,12 +198,12 @@ def _stage(
             store.record_progress(phase=STAGE, position=record_count)
 
     on_block(0)
-    with (folders.uploads / job.file_name).open("rb") as file:
+    with files.open(job.file_name) as file:
         reader = DecryptingReader(file, decrypt_client_token(master_key, job.client_token, job.job_id))
         record_count = stage(
             scratch, reader.read, mapping, phone_region=job.phone_region, strict=strict, on_block=on_block
         )
-        scratch.remember("bytes_per_record", file.tell() // record_count)
+        scratch.remember("bytes_per_record", reader.size_bytes // record_count)
     scratch.remember("record_count", record_count)
     if has_written:
         scratch.remember("made_again", 1)

@@ -1,8 +1,8 @@
 """Step 1, receive: the presigned PUT of the file.
 
 The URL and its three headers work as S3's for a customer's own key (SSE-C): the key is the job's ClientToken. The
-file is streamed to the disk, encrypted, under a name of its own, and published by one change of the job's row once it
-is complete and synced. A PUT that breaks off leaves nothing that could be started.
+file is streamed on to where files wait (``files``), encrypted, under a name of its own, and published by one change of
+the job's row once it is complete and kept. A PUT that breaks off leaves nothing that could be started.
 
 Source: reference, section 2.5; the texts are S3's own.
 """
@@ -12,25 +12,24 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 import secrets
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
 
 from openprofiles.clock import utc_now
-from openprofiles.errors import InvalidRequest
+from openprofiles.errors import FilesUnreachable, InvalidRequest
 from openprofiles.master_key import MasterKey
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.encrypted_file import EncryptingWriter
+from openprofiles.uploads.files import Files
 from openprofiles.uploads.jobs import CLIENT_TOKEN_BYTES, client_token
 
 UPLOAD_PATH = "/openprofiles/v1/uploads/"
@@ -41,12 +40,6 @@ ALGORITHM_HEADER = _SSE_C + "algorithm"
 KEY_HEADER = _SSE_C + "key"
 KEY_MD5_HEADER = _SSE_C + "key-md5"
 
-
-# A PUT that has written nothing for so long is dead; its server was killed.
-_ABANDONED_PART_SECONDS = 3600
-# A whole file is named by its job within the moment that a transaction takes; one that is not, this long after, will
-# never be, or its job has ended.
-_UNPUBLISHED_FILE_SECONDS = 120
 
 _LOCAL_READ_BYTES = 1 << 20
 
@@ -95,7 +88,7 @@ def make_upload_path(
 def open_upload(
     store: Store,
     master_key: MasterKey,
-    uploads_folder: Path,
+    files: Files,
     *,
     job_id: str,
     query: Mapping[str, str],
@@ -127,13 +120,13 @@ def open_upload(
         raise Refused(
             403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath gave for this job."
         )
-    return FileReceiver(store, uploads_folder, job, key, max_size_bytes)
+    return FileReceiver(store, files, job, key, max_size_bytes)
 
 
 def receive_local(
     store: Store,
     master_key: MasterKey,
-    uploads_folder: Path,
+    files: Files,
     job: UploadJob,
     file: BinaryIO,
     on_received: Callable[[int], None],
@@ -147,8 +140,9 @@ def receive_local(
     Raises:
         Refused: the job was started or removed meanwhile.
         OSError: the file cannot be read, or the disk is full.
+        FilesUnreachable: the object store does not answer.
     """
-    receiver = FileReceiver(store, uploads_folder, job, client_token(master_key, job), sys.maxsize)
+    receiver = FileReceiver(store, files, job, client_token(master_key, job), sys.maxsize)
     try:
         size_bytes = 0
         while data := file.read(_LOCAL_READ_BYTES):
@@ -163,18 +157,15 @@ def receive_local(
 class FileReceiver:
     """Takes the bytes of one PUT. Exactly one of ``publish`` and ``discard`` ends it."""
 
-    def __init__(self, store: Store, uploads_folder: Path, job: UploadJob, key: bytes, max_size_bytes: int) -> None:
+    def __init__(self, store: Store, files: Files, job: UploadJob, key: bytes, max_size_bytes: int) -> None:
         self._store = store
+        self._files = files
         self._job = job
         self._max_size_bytes = max_size_bytes
         self._size_bytes = 0
-        self._folder = uploads_folder
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = self._folder / f"{job.job_id}.{secrets.token_hex(8)}"
-        self._part_path = self._path.with_name(self._path.name + ".part")
-        self._file = os.fdopen(os.open(self._part_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._name = f"{job.job_id}.{secrets.token_hex(8)}"
+        self._file = files.create(self._name)
         self._writer = EncryptingWriter(self._file, key)
-        self._digest = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         """Append to the file.
@@ -182,29 +173,27 @@ class FileReceiver:
         Raises:
             Refused: the file is larger than allowed.
             OSError: the disk is full.
+            FilesUnreachable: the object store does not answer.
         """
         self._size_bytes += len(data)
         if self._size_bytes > self._max_size_bytes:
             raise _too_large()
-        self._digest.update(data)
         self._writer.write(data)
 
     def publish(self) -> str:
         """Make the file the job's file, in place of an earlier one.
 
         Returns:
-            its entity tag, without quotes; like S3's under SSE-C it is not the MD5 of the content.
+            its entity tag, without quotes: another one for each file. S3's under SSE-C says nothing of the content
+            either.
 
         Raises:
             Refused: the job was started or removed meanwhile; the file is gone again.
             OSError: the disk is full.
+            FilesUnreachable: the object store does not answer.
         """
         self._writer.finish()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._part_path.rename(self._path)
-        _sync_folder(self._folder)
+        self._file.publish()
         try:
             with self._store.write() as connection:
                 job = upload_jobs.find_job_by_id(connection, self._job.job_id)
@@ -212,7 +201,7 @@ class FileReceiver:
                     connection,
                     job,
                     only_in=UploadJobStatus.CREATED,
-                    file_name=self._path.name,
+                    file_name=self._name,
                     file_size_bytes=self._size_bytes,
                     file_received_at=utc_now(),
                 )
@@ -221,46 +210,21 @@ class FileReceiver:
             # store is asked.
             with self._store.read() as connection:
                 job = upload_jobs.find_job_by_id(connection, self._job.job_id)
-            if job is None or job.file_name != self._path.name:
-                self._path.unlink(missing_ok=True)
+            if job is None or job.file_name != self._name:
+                self._files.remove(self._name)
             raise
         if not published:
-            self._path.unlink(missing_ok=True)
+            self._files.remove(self._name)
             raise _already_started(job or self._job)
         if job and job.file_name:
-            (self._folder / job.file_name).unlink(missing_ok=True)
-        return self._digest.hexdigest()[:32]
+            # The new file is the job's. Should the old one not be removed now, the cleaning does it.
+            with suppress(FilesUnreachable):
+                self._files.remove(job.file_name)
+        return hashlib.sha256(self._name.encode()).hexdigest()[:32]
 
     def discard(self) -> None:
         """Remove what was written; does nothing to a file that was published."""
-        # To close is to write what is still in memory, which fails on a full disk; the file is closed all the same.
-        with suppress(OSError):
-            self._file.close()
-        self._part_path.unlink(missing_ok=True)
-
-
-def remove_orphaned_files(uploads_folder: Path, needed: set[str], now: datetime) -> int:
-    """Remove files that no job will read any more, and parts of PUTs that a dead server left behind.
-
-    Args:
-        needed: names that must stay.
-
-    Returns:
-        how many were removed.
-    """
-    removed = 0
-    if not uploads_folder.is_dir():
-        return 0
-    for path in uploads_folder.iterdir():
-        age_limit = _ABANDONED_PART_SECONDS if path.suffix == ".part" else _UNPUBLISHED_FILE_SECONDS
-        try:
-            is_old = path.stat().st_mtime < now.timestamp() - age_limit
-        except FileNotFoundError:
-            continue  # another process removed it first
-        if is_old and path.name not in needed:
-            path.unlink(missing_ok=True)
-            removed += 1
-    return removed
+        self._file.discard()
 
 
 def _signed(job_id: str, expires: str) -> bytes:
@@ -338,11 +302,3 @@ def _already_started(job: UploadJob) -> Refused:
         "InvalidObjectState",
         f"Upload job {job.job_id} is in {job.status} status; a file can be uploaded only while it is CREATED.",
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,20 +17,22 @@ from pathlib import Path
 import structlog
 
 from openprofiles.clock import utc_now
+from openprofiles.errors import FilesUnreachable
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
-from openprofiles.settings import Settings, parse_store
+from openprofiles.settings import Settings, parse_files, parse_store
 from openprofiles.store.bulk import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
-from openprofiles.uploads.load import LoadFolders, run_load
+from openprofiles.uploads.files import open_files
+from openprofiles.uploads.load import run_load
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_FAULT,
     EXIT_LEASE_LOST,
     EXIT_NO_ROOM,
     EXIT_PARENT_DIED,
-    EXIT_STORE_UNREACHABLE,
+    EXIT_UNREACHABLE,
     Orders,
 )
 from openprofiles.worker.want_of_room import is_want_of_room
@@ -52,6 +54,8 @@ def main() -> int:
     settings = Settings(
         data_folder=Path(orders.data_folder),
         store=parse_store(orders.store),
+        files=parse_files(orders.files) if orders.files else None,
+        master_key=Path(orders.master_key) if orders.master_key else None,
         memory_limit_bytes=orders.memory_limit_bytes,
         compat_strict=orders.compat_strict,
     )
@@ -63,9 +67,12 @@ def main() -> int:
         if is_want_of_room(error):
             _logger.error("disk_full", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
             return EXIT_NO_ROOM
+        if isinstance(error, FilesUnreachable):
+            _logger.error("files_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            return EXIT_UNREACHABLE
         if is_lost_connection(error):
             _logger.error("store_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
-            return EXIT_STORE_UNREACHABLE
+            return EXIT_UNREACHABLE
         # The worker decides what becomes of the job; here is the only place that knows why.
         _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
         return EXIT_FAULT
@@ -78,7 +85,9 @@ def _run(settings: Settings, lease: Lease) -> None:
         run_load(
             store,
             load_master_key(settings),
-            LoadFolders(settings.uploads_folder, settings.scratch_folder),
+            # Its worker has made sure that they are this store's.
+            open_files(settings),
+            settings.scratch_folder,
             memory_limit_bytes=settings.memory_limit_bytes,
             strict=settings.compat_strict,
             clock=utc_now,

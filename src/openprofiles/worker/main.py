@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from openprofiles.clock import utc_now
-from openprofiles.errors import Busy, StorageFull, StoreUnreachable
+from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
@@ -32,14 +32,14 @@ from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.receive import remove_orphaned_files
+from openprofiles.uploads.files import Files, open_own_files
 from openprofiles.uploads.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_LEASE_LOST,
     EXIT_NO_ROOM,
-    EXIT_STORE_UNREACHABLE,
+    EXIT_UNREACHABLE,
     Orders,
 )
 
@@ -71,8 +71,8 @@ class _Running:
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back."""
-    load_master_key(settings)
-    worker = Worker(settings, open_store(settings))
+    files = open_own_files(settings, load_master_key(settings))
+    worker = Worker(settings, open_store(settings), files)
     try:
         while not stop.wait(_POLL_SECONDS):
             try:
@@ -81,9 +81,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 # Loaders that run find it out by themselves; the jobs stay, and go on when there is room.
                 _logger.error("disk_full")  # noqa: TRY400 (the name says it all)
                 stop.wait(_NO_ROOM_SECONDS)
-            except (StoreUnreachable, Busy) as error:
+            except (StoreUnreachable, FilesUnreachable, Busy) as error:
                 # Here too; and what this worker could not note in time, another one takes up when the lease runs out.
-                _logger.error("store_unreachable", fault=str(error))  # noqa: TRY400
+                event = "files_unreachable" if isinstance(error, FilesUnreachable) else "store_unreachable"
+                _logger.error(event, fault=str(error))  # noqa: TRY400
                 stop.wait(_UNREACHABLE_SECONDS)
     finally:
         worker.close()
@@ -92,14 +93,16 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 class Worker:
     """One worker on one store."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, files: Files) -> None:
         self._settings = settings
         self._store = store
+        self._files = files
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
         self._loaders = LoaderProcesses()
         self._loaders.prepare()
         self._clean_at = 0.0
+        self._clean_files_at = 0.0
 
     def step(self, job_id: str | None = None) -> None:
         """Look after the loaders that run, claim jobs, and clean up now and then.
@@ -150,6 +153,8 @@ class Worker:
         orders = Orders(
             data_folder=str(self._settings.data_folder),
             store=self._settings.store_argument,
+            files=str(self._settings.files) if self._settings.files else None,
+            master_key=str(self._settings.master_key) if self._settings.master_key else None,
             memory_limit_bytes=self._settings.memory_limit_bytes,
             compat_strict=self._settings.compat_strict,
             log_format=self._settings.log_format,
@@ -186,9 +191,9 @@ class Worker:
             # Nothing can be written now. The lease runs out by itself, and the next loader sees whether there is room.
             _logger.error("load_waits_for_room", job_id=job.job_id)
             return
-        if status == EXIT_STORE_UNREACHABLE:
+        if status == EXIT_UNREACHABLE:
             # No fault of the load. If this fails too, the lease runs out by itself.
-            _logger.error("load_lost_store", job_id=job.job_id)
+            _logger.error("load_lost_store_or_files", job_id=job.job_id)
             with self._store.write() as connection:
                 upload_jobs.release_lease(connection, job)
             return
@@ -245,9 +250,11 @@ class Worker:
                     break
         with self._store.write() as connection:
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
-        with self._store.read() as connection:
-            needed = upload_jobs.list_needed_files(connection)
-        remove_orphaned_files(self._settings.uploads_folder, needed, now)
+        if time.monotonic() >= self._clean_files_at:
+            self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
+            with self._store.read() as connection:
+                needed = {name for _, name in upload_jobs.list_job_files(connection)}
+            self._files.remove_orphans(needed, now)
         remove_orphaned_scratch(self._settings.scratch_folder, self._list_running_job_ids)
 
     def _list_running_job_ids(self) -> set[str]:

@@ -13,7 +13,7 @@ EXIT_FAULT = 1
 EXIT_LEASE_LOST = 3
 EXIT_PARENT_DIED = 4
 EXIT_NO_ROOM = 5
-EXIT_STORE_UNREACHABLE = 6
+EXIT_UNREACHABLE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Orders:
 
     data_folder: str
     store: str
+    files: str | None
+    master_key: str | None
     memory_limit_bytes: int
     compat_strict: bool
     log_format: str

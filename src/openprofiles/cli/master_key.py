@@ -1,0 +1,73 @@
+"""``openprofiles master-key create | change``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from openprofiles.cli.options import settings_options
+from openprofiles.clock import utc_now
+from openprofiles.settings import Settings
+
+_KEY_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def master_key() -> None:
+    """Make and change the master key.
+
+    It encrypts the secrets of credentials and the keys of uploaded files, and signs upload URLs. One machine needs none
+    of these commands: the first start makes master.key in the data folder. Servers and workers on several hosts share
+    one, in a file that --master-key names.
+    """
+
+
+@master_key.command()
+@click.argument("file", type=_KEY_FILE)
+def create(file: Path) -> None:
+    """Make a master key in FILE, which only you can read.
+
+    Keep a copy where backups are kept, apart from the store: without it the store's credentials are lost.
+
+    \b
+    Example:
+      openprofiles master-key create /etc/openprofiles/master.key
+    """
+    from openprofiles.master_key import create_master_key
+
+    create_master_key(file)
+    click.echo(f"The master key is in {file}. Give it to every server and worker of one store with --master-key.")
+
+
+@master_key.command()
+@settings_options("data_folder", "store", "files", "master_key")
+@click.option("--new", "new_file", type=_KEY_FILE, required=True, metavar="FILE", help="File with the new master key.")
+def change(settings: Settings, new_file: Path) -> None:
+    """Encrypt everything with another master key.
+
+    Stop all servers and workers first. Upload URLs that were given out before become worthless; credentials and jobs go
+    on. Interrupted, run it again.
+
+    \b
+    Example:
+      openprofiles master-key create new.key
+      openprofiles master-key change --new new.key
+    """
+    from openprofiles.credentials.administer import change_master_key
+    from openprofiles.master_key import load_master_key, read_master_key, replace_master_key
+    from openprofiles.store.open import open_store
+    from openprofiles.uploads.files import change_owner
+
+    old, new = load_master_key(settings), read_master_key(new_file)
+    store = open_store(settings)
+    try:
+        change_master_key(store, old, new, utc_now())
+    finally:
+        store.close()
+    change_owner(settings, old, new)
+    if settings.master_key is None:
+        replace_master_key(settings, new_file)
+        click.echo(f"The new master key is now {settings.master_key_path}. Keep a copy where the old one was kept.")
+    else:
+        click.echo(f"Start all servers and workers with --master-key {new_file} from now on.")
