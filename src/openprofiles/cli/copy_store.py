@@ -1,0 +1,99 @@
+"""``openprofiles copy-store``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from openprofiles.cli.options import settings_options
+from openprofiles.clock import utc_now
+from openprofiles.settings import PostgresqlUrl, Settings, SettingsError, parse_store
+
+_ROWS_BETWEEN_LINES = 100_000
+
+
+@click.command()
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    envvar="OPENPROFILES_FROM",
+    show_envvar=True,
+    metavar="FILE|URL",
+    help="The store to copy, as --store takes it elsewhere.",
+)
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    envvar="OPENPROFILES_TO",
+    show_envvar=True,
+    metavar="FILE|URL",
+    help="Where the copy goes: a file that is not there yet, or an empty PostgreSQL database.",
+)
+@settings_options("data_folder", "files", "master_key")
+def copy_store(settings: Settings, source: str, target: str) -> None:
+    """Move house: copy a store from SQLite to PostgreSQL, or back.
+
+    Everything comes along: domains, profiles, keys, credentials, upload jobs and the files of those that have not
+    ended. Stop all servers and workers first. At the end all rows of both are compared; only then can the copy be used.
+    Interrupted, run it again: it goes on where it was.
+
+    Both use the master key of the data folder, or the one that --master-key names.
+
+    \b
+    Example:
+      export OPENPROFILES_TO=postgresql://openprofiles:PASSWORD@db.example.com/openprofiles
+      openprofiles copy-store --from openprofiles-data/openprofiles.db
+    """
+    from openprofiles.credentials.administer import check_master_key
+    from openprofiles.master_key import load_master_key
+    from openprofiles.store.copy_store import copy_store as copy_whole_store
+    from openprofiles.store.open import open_store, open_store_as_it_is
+    from openprofiles.uploads.copy_files import copy_job_files
+    from openprofiles.uploads.files import open_own_files
+
+    here = replace(settings, store=_parse(source, "--from"))
+    there = replace(settings, store=_parse(target, "--to"))
+    if here.store == there.store:
+        raise click.UsageError("--from and --to name the same store.")
+    if isinstance(here.store, Path) and not here.store.exists():
+        raise click.UsageError(f"There is no store {here.store}.")
+    master_key = load_master_key(here)
+    original = open_store(here)
+    try:
+        check_master_key(here, original, master_key)
+        copy = open_store_as_it_is(there)
+        try:
+            # First: a copy that is finished must have them.
+            file_count = copy_job_files(original, open_own_files(here, master_key), open_own_files(there, master_key))
+            tables = copy_whole_store(original, copy, utc_now(), _Progress().show)
+        finally:
+            copy.close()
+    finally:
+        original.close()
+    for table in tables:
+        click.echo(f"{table.name:16} {table.row_count:>12,} rows")
+    click.echo(f"Uploaded files of unfinished jobs: {file_count:,}")
+    click.echo(f"{there.store_name} holds the same as {here.store_name}: every row was compared.")
+
+
+def _parse(text: str, option: str) -> Path | PostgresqlUrl:
+    try:
+        return parse_store(text)
+    except SettingsError as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+class _Progress:
+    """Tells on standard error, for each table, how many rows have come over, every hundred thousand."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, int] = {}
+
+    def show(self, name: str, row_count: int) -> None:
+        if row_count - self._told.get(name, 0) >= _ROWS_BETWEEN_LINES:
+            self._told[name] = row_count
+            click.echo(f"{name}: {row_count:,} rows copied", err=True)

@@ -1,0 +1,78 @@
+"""``openprofiles copy-store`` as a user runs it: killed, run again, and a server on what it made."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from acceptance.running import command, environment, run_command, running_server, wait_until
+from faults.loads import LoadSize, prepare_load
+from postgresql_server import PostgresqlServer
+
+SIZE = LoadSize(new=500, updates=12_000, repeats=100, entangled=40, failing=20)
+KILLED_AT = (("profile", 1), ("profile", 6_000), ("profile_key", 1), ("profile_key", 20_000))
+JOB_TIMEOUT_SECONDS = 120.0
+
+
+def count_rows(url: str, table: str) -> int:
+    with psycopg.connect(url) as connection:
+        try:
+            row = connection.execute(f"select count(*) from {table}".encode()).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return 0
+    assert row is not None
+    return int(row[0])
+
+
+def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
+    tmp_path: Path, postgresql_server: PostgresqlServer
+) -> None:
+    data, url = tmp_path / "data", postgresql_server.create_database()
+    prepare_load(data, 1, SIZE)
+    arguments = ("copy-store", "--data", data, "--from", data / "openprofiles.db")
+
+    refusals = []
+    for table, row_count in KILLED_AT:
+        process = subprocess.Popen(
+            command(*arguments), env=environment(OPENPROFILES_TO=url), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        wait_until(lambda: count_rows(url, table) >= row_count, f"{table} has {row_count} rows")  # noqa: B023
+        process.kill()
+        _, errors = process.communicate()
+        assert process.returncode == -9, errors.decode()
+        refused = run_command("credentials", "list", "--data", data, "--store", url)
+        refusals.append((refused.returncode, "was not finished" in refused.stderr))
+    done = run_command(*arguments, OPENPROFILES_TO=url)
+    again = run_command(*arguments, OPENPROFILES_TO=url)
+
+    assert refusals == [(1, True)] * len(KILLED_AT)
+    assert done.returncode == 0, done.stderr
+    assert "every row was compared" in done.stdout
+    assert again.returncode == 1
+    assert "holds a store already" in again.stderr
+    with running_server(data, "--store", url, "--workers", "1") as server:
+        client = server.client()
+        (waiting, _) = client.list_upload_jobs(DomainName="shop-1")["Items"]
+        found = client.search_profiles(DomainName="shop-1", KeyName="_email", Values=["old-7@x.example"])["Items"]
+        wait_until(
+            lambda: client.get_upload_job(DomainName="shop-1", JobId=waiting["JobId"])["Status"] != "IN_PROGRESS",
+            "the job that waited has ended",
+            JOB_TIMEOUT_SECONDS,
+        )
+        ended = client.get_upload_job(DomainName="shop-1", JobId=waiting["JobId"])
+    assert len(found) == 1
+    assert ended["Status"] == "PARTIALLY_SUCCEEDED"
+    assert ended["ResultsSummary"]["CreatedRecords"] > SIZE.new
+
+
+def test_a_copy_between_nothing_and_something_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+
+    missing = run_command("copy-store", "--data", data, "--from", tmp_path / "no.db", "--to", tmp_path / "new.db")
+    same = run_command("copy-store", "--data", data, "--from", tmp_path / "no.db", "--to", tmp_path / "no.db")
+
+    assert (missing.returncode, f"There is no store {tmp_path / 'no.db'}" in missing.stderr) == (2, True)
+    assert (same.returncode, "name the same store" in same.stderr) == (2, True)
+    assert not (tmp_path / "no.db").exists()
