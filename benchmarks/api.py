@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import Request as PutRequest
@@ -24,8 +25,9 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from benchmarks import data
-from benchmarks.loads import ROOT, Figures
+from benchmarks.loads import ROOT, Figures, import_command
 from benchmarks.processes import run
+from postgresql_server import PostgresqlServer
 
 _SECONDS = 3.0
 _TURN_SECONDS = 1.5
@@ -38,50 +40,82 @@ _START_SECONDS = 60.0
 Answer = dict[str, float]
 
 
-class ApiBenchmark:
-    """Measures a server with a million profiles. Every request is signed before, by one credential."""
+@dataclass(frozen=True)
+class Place:
+    """A data folder, and the URL of the database if the store is not in the folder."""
 
-    def __init__(self, folder: Path, file: Path, figures: Figures) -> None:
-        self._prepared = folder / "data-api"
-        self._folder = folder / "data-api-round"
+    folder: Path
+    store: str | None = None
+
+    @property
+    def options(self) -> list[str | Path]:
+        """What tells a command of it."""
+        return ["--data", self.folder, *(("--store", self.store) if self.store else ())]
+
+
+class ApiBenchmark:
+    """Measures a server with a million profiles. Every request is signed before, by one credential.
+
+    Args:
+        postgresql: where the store is, in databases of its own; None for the embedded store.
+        prefix: of the figures' names.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        file: Path,
+        figures: Figures,
+        *,
+        postgresql: PostgresqlServer | None = None,
+        prefix: str = "",
+    ) -> None:
         self._file = file
         self._figures = figures
-        shutil.rmtree(self._prepared, ignore_errors=True)
-        run(
-            [
-                *(sys.executable, "-m", "openprofiles", "import", file, "--data", self._prepared),
-                *("--domain", _DOMAIN, "--unique-key", data.UNIQUE_KEY),
-                *(part for column, target in data.TARGETS.items() for part in ("--map", f"{column}={target}")),
-            ]
-        )
+        self._postgresql = postgresql
+        self._prefix = prefix
+        name = "data-api" if postgresql is None else "data-api-postgresql"
+        self._prepared = Place(folder / name, None if postgresql is None else postgresql.create_database())
+        shutil.rmtree(self._prepared.folder, ignore_errors=True)
+        run(import_command(file, *self._prepared.options))
 
     def round(self) -> None:
         """Everything once."""
+        for measure in (self._measure_idle, self._measure_reads_during_load, self._measure_writes_during_load):
+            # Each on a store of its own: what one leaves behind is no burden for the next.
+            with self._copy() as place, running_server(place) as port:
+                measure(Caller(place.folder, port))
+
+    def measure_bare_route(self) -> None:
+        """What a server could answer if it had nothing to do."""
         with _bare_route() as port:
             for clients in _CLIENTS:
                 request = f"GET /domains/{_DOMAIN} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
                 self._add(f"bare route, {clients}", _measure(port, clients, [request]))
-        for measure in (self._measure_idle, self._measure_reads_during_load, self._measure_writes_during_load):
-            # Each on a store of its own: what one leaves behind is no burden for the next.
-            shutil.rmtree(self._folder, ignore_errors=True)
-            shutil.copytree(self._prepared, self._folder)
-            # Or the first writes would wait until the disk has all of the copy.
-            os.sync()
-            with _server(self._folder) as port:
-                measure(port)
-        shutil.rmtree(self._folder)
 
-    def _measure_idle(self, port: int) -> None:
-        caller = _Caller(self._folder, port)
+    @contextmanager
+    def _copy(self) -> Iterator[Place]:
+        folder = self._prepared.folder.with_name(f"{self._prepared.folder.name}-round")
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._prepared.folder, folder)
+        store = None if self._postgresql is None else self._postgresql.create_database(template=self._prepared.store)
+        # Or the first writes would wait until the disk has all of the copy.
+        os.sync()
+        yield Place(folder, store)
+        if self._postgresql is not None and store is not None:
+            self._postgresql.drop_database(store)
+        shutil.rmtree(folder)
+
+    def _measure_idle(self, caller: Caller) -> None:
+        port = caller.port
         for clients in _CLIENTS:
             self._add(f"GetUploadJob, idle, {clients}", _measure(port, clients, [caller.get_upload_job()]))
             self._add(f"SearchProfiles, idle, {clients}", _measure(port, clients, caller.searches()))
         writes = _measure(port, 1, caller.writes(), pause_seconds=_WRITE_PAUSE_SECONDS)
         self._add("CreateProfile, idle, 1", writes)
 
-    def _measure_reads_during_load(self, port: int) -> None:
+    def _measure_reads_during_load(self, caller: Caller) -> None:
         """In short turns, from the start of the load to its end, so that each step of it is seen."""
-        caller = _Caller(self._folder, port)
         job = caller.start_load("reads", self._file)
         turns: dict[str, list[Answer]] = {}
         while True:
@@ -90,35 +124,36 @@ class ApiBenchmark:
                     ("SearchProfiles", caller.searches()),
                     ("GetUploadJob", [caller.get_upload_job()]),
                 ):
-                    answer = _measure(port, clients, requests, seconds=_TURN_SECONDS)
+                    answer = _measure(caller.port, clients, requests, seconds=_TURN_SECONDS)
                     if caller.status(job) != "IN_PROGRESS":
                         for name, answers in turns.items():
                             self._add(name, _median_of(answers))
                         return
                     turns.setdefault(f"{operation}, loading, {clients}", []).append(answer)
 
-    def _measure_writes_during_load(self, port: int) -> None:
+    def _measure_writes_during_load(self, caller: Caller) -> None:
         """Into the domain that is being loaded, whose chunks then have to be made again."""
-        caller = _Caller(self._folder, port)
         job = caller.start_load("writes", self._file)
         answers = []
         while caller.status(job) == "IN_PROGRESS":
             answers.append(
-                _measure(port, 1, caller.writes(job[0]), seconds=_TURN_SECONDS, pause_seconds=_WRITE_PAUSE_SECONDS)
+                _measure(
+                    caller.port, 1, caller.writes(job[0]), seconds=_TURN_SECONDS, pause_seconds=_WRITE_PAUSE_SECONDS
+                )
             )
         self._add("CreateProfile, loading, 1", _median_of(answers))
 
     def _add(self, name: str, answer: Answer) -> None:
         for figure in ("per_second", "p50_ms", "p99_ms", "longest_ms"):
-            self._figures.add(f"{name}, {figure}", answer[figure])
+            self._figures.add(f"{self._prefix}{name}, {figure}", answer[figure])
 
 
-class _Caller:
+class Caller:
     """Signs requests, and makes those that are not measured through boto3."""
 
     def __init__(self, folder: Path, port: int) -> None:
         admin = json.loads((folder / "admin-credential.json").read_bytes())
-        self._port = port
+        self.port = port
         self._credentials = Credentials(admin["access_key_id"], admin["secret_access_key"])
         self.client: Any = boto3.client(
             "customer-profiles",
@@ -148,6 +183,12 @@ class _Caller:
 
     def start_load(self, domain: str, file: Path) -> tuple[str, str]:
         """Create, upload and start an upload job in a domain of its own: domain and job id."""
+        job = self.upload(domain, file)
+        self.start(job)
+        return job
+
+    def upload(self, domain: str, file: Path) -> tuple[str, str]:
+        """Create an upload job in a domain of its own, and upload its file: domain and job id."""
         name = f"{domain}-{time.monotonic_ns()}"
         self.client.create_domain(DomainName=name, DefaultExpirationDays=30)
         job_id = self.client.create_upload_job(
@@ -166,25 +207,23 @@ class _Caller:
             for header, value in _sse_headers(path["ClientToken"]).items():
                 request.add_header(header, value)
             urlopen(request).close()  # noqa: S310
-        self.client.start_upload_job(DomainName=name, JobId=job_id)
         return name, job_id
+
+    def start(self, job: tuple[str, str]) -> None:
+        self.client.start_upload_job(DomainName=job[0], JobId=job[1])
 
     def status(self, job: tuple[str, str]) -> str:
         status: str = self.client.get_upload_job(DomainName=job[0], JobId=job[1])["Status"]
         return status
 
-    def wait_for(self, job: tuple[str, str]) -> None:
-        while self.status(job) == "IN_PROGRESS":
-            time.sleep(0.2)
-
     def _signed(self, method: str, path: str, body: str = "") -> str:
         request = AWSRequest(
-            method, f"http://127.0.0.1:{self._port}{path}", {"Content-Type": "application/json"}, body or None
+            method, f"http://127.0.0.1:{self.port}{path}", {"Content-Type": "application/json"}, body or None
         )
         SigV4Auth(self._credentials, "profile", _REGION).add_auth(request)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
         return (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n{head}"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{head}"
             f"Content-Length: {len(body.encode())}\r\n\r\n{body}"
         )
 
@@ -234,9 +273,10 @@ def _measure(
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[int]:
+def running_server(place: Place, *options: str) -> Iterator[int]:
+    """A server on a port of its own, which is given."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "openprofiles", "serve", "--data", str(folder), "--port", "0"],
+        [sys.executable, "-m", "openprofiles", "serve", *place.options, "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -67,11 +67,11 @@ class LoadBenchmark:
         self._figures = figures
         rows, many = sizes.rows, sizes.many_rows
         self._files = {
-            "first": self._file(f"first-{rows}", lambda: data.first_file(rows)),
+            "first": first_file(folder, rows),
             "shuffled": self._file(f"shuffled-{rows}", lambda: data.shuffled_file(rows)),
-            "second": self._file(f"last-{rows}-onto-{rows}", lambda: data.second_file(rows, rows)),
+            "second": second_file(folder, rows),
             "repeated": self._file(f"repeated-{rows}", lambda: data.repeated_file(rows)),
-            "many": self._file(f"first-{many}", lambda: data.first_file(many)),
+            "many": first_file(folder, many),
             "onto many": self._file(f"last-{rows}-onto-{many}", lambda: data.second_file(rows, many)),
             "spread": self._file(
                 f"spread-{rows}-onto-{many + rows // 2}", lambda: data.spread_file(rows, many + rows // 2)
@@ -83,11 +83,6 @@ class LoadBenchmark:
                 columns=(*data.COLUMNS, data.NOTES_COLUMN),
             ),
         }
-
-    @property
-    def first_file(self) -> Path:
-        """The file of the first load."""
-        return self._files["first"]
 
     def round(self, *, is_first: bool) -> None:
         """Everything once; what is measured for its memory or beside the point, in the first round alone."""
@@ -110,27 +105,18 @@ class LoadBenchmark:
             self._load("all fail", onto=None)
 
     def _file(self, name: str, lines: Callable[[], Iterator[str]], *, columns: tuple[str, ...] = data.COLUMNS) -> Path:
-        path = self._folder / f"{name}.csv"
-        if not path.exists():
-            print(f"making {path.name}", flush=True)
-            data.write_file(path, lines(), columns=columns)
-        return path
+        return _made_file(self._folder / f"{name}.csv", lines, columns=columns)
 
     def _load(self, name: str, *, onto: str | None) -> None:
         place = self._folder / f"data-{name.replace(' ', '-')}"
         shutil.rmtree(place, ignore_errors=True)
         if onto is not None:
             (self._folder / f"data-{onto.replace(' ', '-')}").rename(place)
-        targets = {**data.TARGETS, data.NOTES_COLUMN: data.NOTES_TARGET}
-        columns = (*data.COLUMNS, data.NOTES_COLUMN) if name == "notes" else data.COLUMNS
-        maps = [part for column in columns for part in ("--map", f"{column}={targets[column]}")]
+        maps = ["--map", f"{data.NOTES_COLUMN}={data.NOTES_TARGET}"] if name == "notes" else []
         failures = self._folder / "failed-rows.csv"
         failures.unlink(missing_ok=True)
         done = run(
-            [
-                *(sys.executable, "-m", "openprofiles", "import", str(self._files[name]), "--data", str(place)),
-                *("--domain", "shop", "--unique-key", data.UNIQUE_KEY, *maps, "--failed-rows", str(failures)),
-            ],
+            [*import_command(self._files[name], "--data", place), *maps, "--failed-rows", failures],
             may_fail=name == "all fail",
         )
         self._figures.add(f"{name}, {COMMAND}", done.seconds)
@@ -164,6 +150,32 @@ class LoadBenchmark:
         folder.mkdir()
         self._figures.add(name, work(folder / "yardstick.db").seconds)
         shutil.rmtree(folder)
+
+
+def import_command(file: Path, *place: str | Path) -> list[str | Path]:
+    """What loads a file into the domain shop of the store that the options in ``place`` name."""
+    maps = [part for column, target in data.TARGETS.items() for part in ("--map", f"{column}={target}")]
+    return [
+        *(sys.executable, "-m", "openprofiles", "import", file, *place),
+        *("--domain", "shop", "--unique-key", data.UNIQUE_KEY, *maps),
+    ]
+
+
+def first_file(folder: Path, rows: int) -> Path:
+    """The file of a first load of so many rows, made unless it is there."""
+    return _made_file(folder / f"first-{rows}.csv", lambda: data.first_file(rows))
+
+
+def second_file(folder: Path, rows: int) -> Path:
+    """The file of a second load of as many rows as the first, half of them updates; made unless it is there."""
+    return _made_file(folder / f"last-{rows}-onto-{rows}.csv", lambda: data.second_file(rows, rows))
+
+
+def _made_file(path: Path, lines: Callable[[], Iterator[str]], *, columns: tuple[str, ...] = data.COLUMNS) -> Path:
+    if not path.exists():
+        print(f"making {path.name}", flush=True)
+        data.write_file(path, lines(), columns=columns)
+    return path
 
 
 def _job_seconds(place: Path) -> float:

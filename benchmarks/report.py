@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.loads import COMMAND, JOB, Figures
+from benchmarks.postgresql import ONE_BY_ONE, PREFIX, WORKERS
 
 _README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
@@ -44,6 +45,12 @@ _REQUESTS = (
 )
 
 
+_POSTGRESQL_LOADS = {
+    "first": "first load, 1M rows in key order",
+    "second": "second load of 1M rows, half updates of the last 500,000",
+}
+
+
 def results(figures: Figures, *, rounds: int) -> str:
     """All tables for which there are figures, as Markdown."""
     parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", f"Medians of {rounds} interleaved rounds."]
@@ -52,6 +59,8 @@ def results(figures: Figures, *, rounds: int) -> str:
         parts += ["", *_loads(figures)]
     if "bare route, 1, per_second" in figures:
         parts += ["", *_api(figures)]
+    if f"{PREFIX}first, {JOB}" in figures:
+        parts += ["", "On PostgreSQL:", "", *_postgresql_loads(figures), "", *_api(figures, PREFIX)]
     return "\n".join(parts) + "\n"
 
 
@@ -102,6 +111,26 @@ def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
         for clients, target in ((1, "0.4"), (16, "0.2")):
             found = ratio(f"GetUploadJob, idle, {clients}, per_second", f"bare route, {clients}, per_second")
             yield f"GetUploadJob per second against a bare route, clients: {clients}", f"at least {target}x", found
+    if f"{PREFIX}first, {JOB}" in figures:
+        yield from _compared_on_postgresql(figures)
+
+
+def _compared_on_postgresql(figures: Figures) -> Iterator[tuple[str, str, float]]:
+    ratio = figures.median_ratio
+    for name, title, target in (("first", "first load", "0.6"), ("second", "second load", "0.8")):
+        for what, whole in ((JOB, "the job"), (COMMAND, "the whole command")):
+            found = ratio(f"{PREFIX}{name}, {what}", f"{PREFIX}psql, {name}")
+            yield f"PostgreSQL: {title} of 1M against a script for `psql`: {whole}", f"at most {target}x", found
+    few, many = WORKERS
+    title = f"PostgreSQL: {many} workers on 4 domains"
+    yield f"{title}, the less busy processor, %", "at least 90", figures.median(f"{PREFIX}{many} workers, busy")
+    found = ratio(f"{PREFIX}{many} workers, seconds", f"{PREFIX}{few} workers, seconds")
+    yield f"{title} against {few} worker, which loads two at a time", "at most 1.0x", found
+    longest = figures.range(f"{PREFIX}CreateProfile, loading, 1, longest_ms")[1]
+    yield "PostgreSQL: longest wait of a single-profile write during a load, ms", "at most 300", longest
+    for operation in ("SearchProfiles", "GetUploadJob"):
+        found = ratio(f"{PREFIX}{operation}, loading, 1, p99_ms", f"{PREFIX}{operation}, idle, 1, p99_ms")
+        yield f"PostgreSQL: point read p99 during a load against idle: {operation}", "at most 2x", found
 
 
 def _loads(figures: Figures) -> Iterator[str]:
@@ -121,18 +150,50 @@ def _loads(figures: Figures) -> Iterator[str]:
         yield f"| {title} | {figures.median(name):.1f} | {least:.1f} to {most:.1f} |"
 
 
-def _api(figures: Figures) -> Iterator[str]:
+def _postgresql_loads(figures: Figures) -> Iterator[str]:
+    yield "| Load | the job, s | (least to most) | the whole command, s | script for `psql`, s | (least to most) |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, title in _POSTGRESQL_LOADS.items():
+        (least, most), (quickest, slowest) = (
+            figures.range(f"{PREFIX}{name}, {JOB}"),
+            figures.range(f"{PREFIX}psql, {name}"),
+        )
+        yield (
+            f"| {title} | {figures.median(f'{PREFIX}{name}, {JOB}'):.1f} | {least:.1f} to {most:.1f} "
+            f"| {figures.median(f'{PREFIX}{name}, {COMMAND}'):.1f} "
+            f"| {figures.median(f'{PREFIX}psql, {name}'):.1f} | {quickest:.1f} to {slowest:.1f} |"
+        )
+    yield ""
+    yield "| Four files of 250,000 rows, four domains | all jobs, s | (least to most) | the less busy processor, % |"
+    yield "| --- | --- | --- | --- |"
+    few, many = WORKERS
+    for name, title in (
+        (ONE_BY_ONE, "1 worker, each started when the one before has ended"),
+        (f"{few} workers", "1 worker, which loads two at a time"),
+        (f"{many} workers", f"{many} workers, all at once"),
+    ):
+        least, most = figures.range(f"{PREFIX}{name}, seconds")
+        yield (
+            f"| {title} | {figures.median(f'{PREFIX}{name}, seconds'):.1f} | {least:.1f} to {most:.1f} "
+            f"| {figures.median(f'{PREFIX}{name}, busy'):.0f} |"
+        )
+
+
+def _api(figures: Figures, prefix: str = "") -> Iterator[str]:
     yield "| Requests | clients | per second | p50, ms | p99, ms | longest, ms |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for name in _REQUESTS:
+        if f"{prefix}{name}, 1, per_second" not in figures:
+            continue
         for clients in (1, 16):
             cells = [
-                figures.median(f"{name}, {clients}, {figure}")
+                figures.median(f"{prefix}{name}, {clients}, {figure}")
                 for figure in ("per_second", "p50_ms", "p99_ms", "longest_ms")
             ]
             yield f"| {name} | {clients} | {cells[0]:,.0f} | {' | '.join(f'{cell:.2f}' for cell in cells[1:])} |"
     for name in ("CreateProfile, idle", "CreateProfile, loading"):
-        p99, longest = figures.median(f"{name}, 1, p99_ms"), figures.range(f"{name}, 1, longest_ms")[1]
+        p99 = figures.median(f"{prefix}{name}, 1, p99_ms")
+        longest = figures.range(f"{prefix}{name}, 1, longest_ms")[1]
         yield f"| {name} (100 a second) | 1 | | | {p99:.2f} | {longest:.2f} (the longest of all rounds) |"
 
 
@@ -146,5 +207,6 @@ def _machine() -> str:
         f"{os.cpu_count()} cores ({cpu}), {memory_gib:.0f} GiB, "
         f"{platform.system()} {platform.release().split('-')[0]}, "
         f"Python {platform.python_version()} (its SQLite {sqlite3.sqlite_version}), DuckDB {version('duckdb')}, "
-        f"adbc-driver-sqlite {version('adbc-driver-sqlite')}"
+        f"adbc-driver-sqlite {version('adbc-driver-sqlite')}, "
+        f"adbc-driver-postgresql {version('adbc-driver-postgresql')}"
     )

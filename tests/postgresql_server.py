@@ -1,6 +1,7 @@
-"""A real PostgreSQL server for the tests, from the binaries in a Python package: nothing to install, nothing to start.
+"""A real PostgreSQL server for tests and benchmarks, from the binaries in a Python package, with nothing to install.
 
-It listens on loopback only. Its files are not synced, which only a power cut would show; a killed server loses nothing.
+It listens on loopback only. Unless told otherwise its files are not synced, which only a power cut would show; a killed
+server loses nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ _FAST_SETTINGS = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "m
 
 
 class PostgresqlServer:
-    """One server with a folder of its own, which goes with it."""
+    """One server with a folder of its own, which goes with it.
+
+    Args:
+        settings: of the server, as in ``shared_buffers=64MB``.
+    """
 
     def __init__(self, settings: tuple[str, ...] = _FAST_SETTINGS) -> None:
         self._settings = settings
@@ -52,13 +57,28 @@ class PostgresqlServer:
         """How programs reach a database of this server."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, template: str = "template0") -> str:
-        """A fresh database, as a copy of another; its URL."""
+    def create_database(self, template: str | None = None) -> str:
+        """A fresh database, perhaps as a copy of another that nobody uses at the moment; its URL.
+
+        Args:
+            template: the URL of the other one.
+        """
         self._database_count += 1
         name = f"test_{os.getpid()}_{self._database_count}"
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"create database {name} template {template}".encode())
+        self._execute(f"create database {name} template {_name_in(template) if template else 'template0'}")
         return self.url(name)
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database, whoever still uses it."""
+        self._execute(f"drop database {_name_in(url)} with (force)")
+
+    def program(self, name: str) -> Path:
+        """A program of this PostgreSQL, such as ``psql``."""
+        return self._binaries / name
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def start(self) -> None:
         """Start, and return when connections are taken."""
@@ -139,3 +159,7 @@ class PostgresqlServer:
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr}")
+
+
+def _name_in(url: str) -> str:
+    return url.rpartition("/")[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from acceptance.running import command, environment, run_command, running_server, wait_until
-from faults.loads import LoadSize, prepare_load
+from faults.loads import Installation, LoadSize, prepare_load
 from postgresql_server import PostgresqlServer
 
 SIZE = LoadSize(new=500, updates=12_000, repeats=100, entangled=40, failing=20)
@@ -30,7 +30,7 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:
     data, url = tmp_path / "data", postgresql_server.create_database()
-    prepare_load(data, 1, SIZE)
+    prepare_load(Installation(data), 1, SIZE)
     arguments = ("copy-store", "--data", data, "--from", data / "openprofiles.db")
 
     refusals = []

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import random
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.clock import utc_now
 from openprofiles.profiles import domains
+from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from postgresql_server import PostgresqlServer
 
 COLUMNS = (
     Column("Email", "EmailAddress"),
@@ -67,23 +70,58 @@ SMALL = LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, fail
 SIZE = LoadSize() if IS_LONG else SMALL
 
 
-def prepare_load(data_folder: Path, seed: int, size: LoadSize) -> None:
-    """Make a data folder in which one file was loaded and the next one waits for a worker."""
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A data folder, with its store in it or in a database of a server."""
+
+    data_folder: Path
+    server: PostgresqlServer | None = None
+    store: PostgresqlUrl | None = None
+
+    @property
+    def options(self) -> tuple[str | Path, ...]:
+        """What tells a program of it."""
+        return ("--data", self.data_folder, *(("--store", self.store.text) if self.store else ()))
+
+    def copy(self, data_folder: Path) -> Installation:
+        """The same at another place; nothing may run on it."""
+        shutil.copytree(self.data_folder, data_folder)
+        if self.server is None or self.store is None:
+            return Installation(data_folder)
+        store = PostgresqlUrl(self.server.create_database(self.store.text))
+        # A folder of uploads bears the name of the database to which it belongs.
+        uploads = Settings(data_folder=data_folder, store=self.store).uploads_folder
+        uploads.rename(Settings(data_folder=data_folder, store=store).uploads_folder)
+        return Installation(data_folder, self.server, store)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.data_folder)
+        if self.server is not None and self.store is not None:
+            self.server.drop_database(self.store.text)
+
+
+def new_installation(data_folder: Path, server: PostgresqlServer | None) -> Installation:
+    """An empty one, on PostgreSQL if there is a server."""
+    return Installation(data_folder, server, PostgresqlUrl(server.create_database()) if server else None)
+
+
+def prepare_load(installation: Installation, seed: int, size: LoadSize) -> None:
+    """Have one file loaded, and the next one wait for a worker."""
     dice, now = random.Random(seed), utc_now()
-    place = Place(data_folder)
+    place = Place(installation.data_folder, installation.store)
     try:
         shop = place.open_shop()
-        shop.load(COLUMNS, "Email", _csv(_first_rows(dice, size)), now=now)
+        shop.load(COLUMNS, "Email", make_csv(_first_rows(dice, size)), now=now)
         _make_profiles_by_hand(shop, size, now)
-        shop.create_job(COLUMNS, "Email", _csv(_second_rows(dice, size)), now=now)
+        shop.create_job(COLUMNS, "Email", make_csv(_second_rows(dice, size)), now=now)
     finally:
         place.close()
 
 
 @contextmanager
-def opened(data_folder: Path) -> Iterator[tuple[Shop, UploadJob]]:
+def opened(installation: Installation) -> Iterator[tuple[Shop, UploadJob]]:
     """The domain and the second job of a prepared load."""
-    place = Place(data_folder)
+    place = Place(installation.data_folder, installation.store)
     try:
         shop = Shop(place, domains.get_domain(place.store, "shop-1"))
         yield shop, jobs.list_jobs(place.store, shop.domain, max_results=2, next_token=None).items[0]
@@ -92,9 +130,9 @@ def opened(data_folder: Path) -> Iterator[tuple[Shop, UploadJob]]:
 
 
 def _first_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
-    rows = [_row(dice, f"old-{n}@x.example", f"before-{n}@x.example") for n in range(size.updates)]
+    rows = [make_row(dice, f"old-{n}@x.example", f"before-{n}@x.example") for n in range(size.updates)]
     # Each is found by two unique keys of the second file.
-    rows += [_row(dice, f"pair-{n}@{ENTANGLED}", f"other-{n}@{ENTANGLED}") for n in range(size.entangled // 10)]
+    rows += [make_row(dice, f"pair-{n}@{ENTANGLED}", f"other-{n}@{ENTANGLED}") for n in range(size.entangled // 10)]
     return rows
 
 
@@ -106,28 +144,28 @@ def _make_profiles_by_hand(shop: Shop, size: LoadSize, now: datetime) -> None:
 
 
 def _second_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
-    rows = [_row(dice, f"new-{n}@x.example", f"new-{n}@y.example") for n in range(size.new)]
+    rows = [make_row(dice, f"new-{n}@x.example", f"new-{n}@y.example") for n in range(size.new)]
     for n in range(size.updates):
         # Some keep their second address, some change it, some take one that another profile gives up.
         personal = dice.choice(("", f"before-{n}@x.example", f"after-{n}@x.example", f"before-{n + 1}@x.example"))
-        rows.append(_row(dice, dice.choice((f"old-{n}@x.example", f" OLD-{n}@X.example")), personal))
-    rows += [_row(dice, f"new-{dice.randrange(size.new)}@x.example", "") for _ in range(size.repeats // 2)]
-    rows += [_row(dice, f"old-{dice.randrange(size.updates)}@x.example", "") for _ in range(size.repeats // 2)]
+        rows.append(make_row(dice, dice.choice((f"old-{n}@x.example", f" OLD-{n}@X.example")), personal))
+    rows += [make_row(dice, f"new-{dice.randrange(size.new)}@x.example", "") for _ in range(size.repeats // 2)]
+    rows += [make_row(dice, f"old-{dice.randrange(size.updates)}@x.example", "") for _ in range(size.repeats // 2)]
     for n in range(size.entangled // 10):
-        rows.append(_row(dice, f"pair-{n}@{ENTANGLED}", ""))
-        rows.append(_row(dice, f"other-{n}@{ENTANGLED}", f"pair-{n}@{ENTANGLED}"))
+        rows.append(make_row(dice, f"pair-{n}@{ENTANGLED}", ""))
+        rows.append(make_row(dice, f"other-{n}@{ENTANGLED}", f"pair-{n}@{ENTANGLED}"))
     for n in range(size.entangled - 2 * (size.entangled // 10)):
-        rows.append(_row(dice, f"chain-{n}@{ENTANGLED}", f"chain-{n + dice.choice((1, 1, 7))}@{ENTANGLED}"))
+        rows.append(make_row(dice, f"chain-{n}@{ENTANGLED}", f"chain-{n + dice.choice((1, 1, 7))}@{ENTANGLED}"))
     for n in range(size.failing // 10):
-        rows += [_row(dice, f"hand-{n}@{ENTANGLED}", "") for _ in range(2)]
-        rows.append(_row(dice, f"twice-{n}@x.example", ""))
+        rows += [make_row(dice, f"hand-{n}@{ENTANGLED}", "") for _ in range(2)]
+        rows.append(make_row(dice, f"twice-{n}@x.example", ""))
     for n in range(size.failing):
-        rows.append(_failing_row(dice, n))
+        rows.append(make_failing_row(dice, n))
     dice.shuffle(rows)
     return rows
 
 
-def _row(dice: random.Random, email: str, personal: str) -> list[str]:
+def make_row(dice: random.Random, email: str, personal: str) -> list[str]:
     return [
         email,
         personal,
@@ -141,14 +179,14 @@ def _row(dice: random.Random, email: str, personal: str) -> list[str]:
     ]
 
 
-def _failing_row(dice: random.Random, number: int) -> list[str]:
-    row = _row(dice, f"failing-{number}@x.example", "")
+def make_failing_row(dice: random.Random, number: int) -> list[str]:
+    row = make_row(dice, f"failing-{number}@x.example", "")
     column, value = dice.choice(((0, " "), (0, "x" * 300 + "@x.example"), (3, "é" * 256), (7, "ROBOT")))
     row[column] = value
     return [*row, "one cell too many"] if number % 5 == 0 else row
 
 
-def _csv(rows: list[list[str]]) -> bytes:
+def make_csv(rows: list[list[str]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([column.header for column in COLUMNS])
@@ -237,6 +275,8 @@ def assert_row_numbers_are_used_once(shop: Shop) -> None:
 
 
 def assert_store_is_whole(shop: Shop) -> None:
-    """SQLite finds nothing wrong with the file."""
+    """SQLite finds nothing wrong with the file. PostgreSQL's own processes live on: nothing to ask there."""
+    if shop.place.settings.store is not None:
+        return
     with shop.store.read() as connection:
         assert connection.exec_driver_sql("pragma integrity_check").scalars().all() == ["ok"]

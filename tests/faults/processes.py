@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from acceptance.running import children_of, command, environment, is_running, wait_until
-from faults.loads import Rows, opened, read_store
+from faults.loads import Installation, Rows, opened, read_store
 from load.loading import Shop, assert_index_is_right
 from openprofiles.clock import utc_now
 from openprofiles.store import upload_jobs
@@ -62,10 +61,10 @@ class WorkerProcess:
 
 
 @contextmanager
-def running_worker(data_folder: Path) -> Iterator[WorkerProcess]:
+def running_worker(installation: Installation) -> Iterator[WorkerProcess]:
     """A worker; its log is appended to a file beside the data folder."""
-    with data_folder.with_name(f"{data_folder.name}.log").open("ab") as log:
-        process = subprocess.Popen(command("worker", "--data", data_folder), env=environment(), stderr=log)
+    with _log_path(installation.data_folder).open("ab") as log:
+        process = subprocess.Popen(command("worker", *installation.options), env=environment(), stderr=log)
     try:
         yield WorkerProcess(process)
     finally:
@@ -80,15 +79,14 @@ def let_lease_run_out(shop: Shop, job: UploadJob) -> None:
         upload_jobs.extend_lease(connection, shop.job(job), utc_now() - timedelta(days=1))
 
 
-def run_undisturbed(data_folder: Path) -> dict[str, Rows]:
-    """The store that a worker makes of a prepared load which nothing disturbs; the folder stays as it is."""
-    copy = data_folder.with_name(f"{data_folder.name}-undisturbed")
-    shutil.copytree(data_folder, copy)
+def run_undisturbed(installation: Installation) -> dict[str, Rows]:
+    """The store that a worker makes of a prepared load which nothing disturbs; the installation stays as it is."""
+    copy = installation.copy(installation.data_folder.with_name(f"{installation.data_folder.name}-undisturbed"))
     with opened(copy) as (shop, job), running_worker(copy) as worker:
         wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
         assert worker.stop() == 0
         ended = shop.job(job)
-        assert ended.status == "PARTIALLY_SUCCEEDED", read_log(copy)
+        assert ended.status == "PARTIALLY_SUCCEEDED", read_log(copy.data_folder)
         assert min(ended.created_count, ended.updated_count, ended.failed_count) > 0
         assert_index_is_right(shop)
         return read_store(shop)
@@ -96,7 +94,11 @@ def run_undisturbed(data_folder: Path) -> dict[str, Rows]:
 
 def read_log(data_folder: Path) -> str:
     """What the workers of this data folder have logged, the last of it."""
-    return data_folder.with_name(f"{data_folder.name}.log").read_text()[-5000:]
+    return _log_path(data_folder).read_text()[-5000:]
+
+
+def _log_path(data_folder: Path) -> Path:
+    return data_folder.with_name(f"{data_folder.name}.log")
 
 
 @dataclass
@@ -130,13 +132,13 @@ class Kills:
         return f"{self.count} kills, by phase {dict(self.phases)}, of {dict(self.victims)}"
 
 
-def run_with_kills(shop: Shop, job: UploadJob, kills: Kills) -> UploadJob:
+def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills: Kills) -> UploadJob:
     """Run the job to its end by workers that are killed, with their loaders, at the first moment of each phase in which
     nothing was killed yet, and at random moments."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     kills.begun = set(kills.phases)
     while True:
-        with running_worker(shop.place.settings.data_folder) as worker:
+        with running_worker(installation) as worker:
             while _wait_for_the_moment(shop, job, kills, worker, deadline):
                 if _kill(shop, job, kills, worker) != LOADER:
                     break

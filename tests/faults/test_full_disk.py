@@ -11,6 +11,7 @@ from acceptance.running import RunningServer, command, environment, running_serv
 from faults.loads import (
     IS_LONG,
     SMALL,
+    Installation,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
     opened,
@@ -56,8 +57,12 @@ def assert_all_is_loaded(shop: Shop, job: UploadJob) -> None:
 def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be_read_meanwhile(
     disk: SmallDisk, phase: str
 ) -> None:
-    prepare_load(disk.data_folder, 1, SMALL)
-    with opened(disk.data_folder) as (shop, job), running_server(disk.data_folder, "--workers", "1") as server:
+    installation = Installation(disk.data_folder)
+    prepare_load(installation, 1, SMALL)
+    with (
+        opened(installation) as (shop, job),
+        running_server(disk.data_folder, "--workers", "1") as server,
+    ):
         client = server.client()
         fill_in_phase(disk, shop, job, phase)
         # Until a loader, or the worker itself, has noticed.
@@ -74,8 +79,12 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
 
 @pytest.mark.parametrize("phase", ["stage", "create", "update", "follow", "index"] if IS_LONG else ["create"])
 def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: SmallDisk, phase: str) -> None:
-    prepare_load(disk.data_folder, 1, SMALL)
-    with opened(disk.data_folder) as (shop, job), running_server(disk.data_folder, "--workers", "1") as server:
+    installation = Installation(disk.data_folder)
+    prepare_load(installation, 1, SMALL)
+    with (
+        opened(installation) as (shop, job),
+        running_server(disk.data_folder, "--workers", "1") as server,
+    ):
         fill_in_phase(disk, shop, job, phase)
         full_until = time.monotonic() + FULL_SECONDS
         wait_until(lambda: time.monotonic() >= full_until, "the disk has been full for a while")
@@ -88,9 +97,10 @@ def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: S
 
 
 def test_a_worker_that_finds_the_disk_full_says_so_and_waits_for_room(disk: SmallDisk) -> None:
-    prepare_load(disk.data_folder, 1, SMALL)
+    installation = Installation(disk.data_folder)
+    prepare_load(installation, 1, SMALL)
     log_path = disk.data_folder.with_name("worker.log")
-    with opened(disk.data_folder) as (shop, job), log_path.open("w") as log:
+    with opened(installation) as (shop, job), log_path.open("w") as log:
         disk.fill()
         worker = subprocess.Popen(
             command("worker", "--data", disk.data_folder), env=environment(), stdout=log, stderr=log

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import random
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -15,10 +14,12 @@ from faults.loads import (
     IS_LONG,
     KILLS,
     SIZE,
+    Installation,
     Rows,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
     differences,
+    new_installation,
     opened,
     prepare_load,
     read_store,
@@ -34,6 +35,7 @@ from faults.processes import (
     run_with_kills,
     tree_of,
 )
+from postgresql_server import PostgresqlServer
 
 LOADS = max(1, KILLS // 13)
 # A phase can be over before this process has seen it; then the load is killed once more.
@@ -45,33 +47,42 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("kills")
 
 
-@functools.lru_cache(maxsize=1)
-def prepared(work_folder: Path, seed: int) -> tuple[Path, dict[str, Rows]]:
-    """A data folder with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
-    folder = Path(tempfile.mkdtemp(dir=work_folder)) / "prepared"
-    prepare_load(folder, seed, SIZE)
-    return folder, run_undisturbed(folder)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> PostgresqlServer | None:
+    """Where the store is; None for the embedded one."""
+    if request.param == "sqlite":
+        return None
+    running = request.getfixturevalue("postgresql_server")
+    assert isinstance(running, PostgresqlServer)
+    return running
+
+
+@functools.lru_cache(maxsize=4)
+def prepared(work_folder: Path, server: PostgresqlServer | None, seed: int) -> tuple[Installation, dict[str, Rows]]:
+    """An installation with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
+    waiting = new_installation(Path(tempfile.mkdtemp(dir=work_folder)) / "prepared", server)
+    prepare_load(waiting, seed, SIZE)
+    return waiting, run_undisturbed(waiting)
 
 
 @pytest.mark.parametrize("seed", range(LOADS))
 def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undisturbed_one(
-    work_folder: Path, seed: int
+    work_folder: Path, server: PostgresqlServer | None, seed: int
 ) -> None:
-    folder, expected = prepared(work_folder, seed)
+    waiting, expected = prepared(work_folder, server, seed)
     kills = Kills(KILLS // LOADS, random.Random(seed))
 
     for repeat in range(MOST_REPEATS):
-        disturbed = work_folder / f"disturbed-{seed}-{repeat}"
-        shutil.copytree(folder, disturbed)
+        disturbed = waiting.copy(waiting.data_folder.with_name(f"disturbed-{repeat}"))
         with opened(disturbed) as (shop, job):
-            ended = run_with_kills(shop, job, kills)
+            ended = run_with_kills(disturbed, shop, job, kills)
 
-            assert ended.status == "PARTIALLY_SUCCEEDED", f"{kills}\n{read_log(disturbed)}"
+            assert ended.status == "PARTIALLY_SUCCEEDED", f"{kills}\n{read_log(disturbed.data_folder)}"
             assert differences(expected, read_store(shop)) == [], kills
             assert shop.profile_count() == len(expected["profile"])
             assert_row_numbers_are_used_once(shop)
             assert_store_is_whole(shop)
-        shutil.rmtree(disturbed)
+        disturbed.remove()
         if not kills.missing and kills.count >= kills.wanted:
             break
 
@@ -82,26 +93,26 @@ def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undistur
 
 @pytest.mark.parametrize("phase", PHASES if IS_LONG else ["create"])
 def test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again(
-    work_folder: Path, phase: str
+    work_folder: Path, server: PostgresqlServer | None, phase: str
 ) -> None:
-    folder, expected = prepared(work_folder, LOADS - 1)
-    killed = work_folder / f"server-{phase}"
-    shutil.copytree(folder, killed)
+    waiting, expected = prepared(work_folder, server, LOADS - 1)
+    killed = waiting.copy(waiting.data_folder.with_name(f"server-{phase}"))
+    options = ("--workers", "1", *(("--store", killed.store.text) if killed.store else ()))
 
     with opened(killed) as (shop, job):
-        with running_server(killed, "--workers", "1") as server:
+        with running_server(killed.data_folder, *options) as api:
             wait_until(
                 lambda: shop.job(job).phase in PHASES[PHASES.index(phase) :],
                 f"the load has come to {phase}",
                 DEADLINE_SECONDS,
             )
-            pids = tree_of(server.process.pid)
+            pids = tree_of(api.process.pid)
             kill_all(pids)
         left = shop.job(job)
         let_lease_run_out(shop, job)
-        with running_server(killed, "--workers", "1") as server:
+        with running_server(killed.data_folder, *options) as api:
             wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
-            told = server.client().get_upload_job(DomainName=shop.name, JobId=job.job_id)
+            told = api.client().get_upload_job(DomainName=shop.name, JobId=job.job_id)
             wait_until(lambda: not shop.place.left_files(job), "the job's files are removed", DEADLINE_SECONDS)
 
         assert len(pids) == 3, "server, worker and loader"

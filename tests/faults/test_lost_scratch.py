@@ -14,6 +14,7 @@ from acceptance.running import wait_until
 from faults.loads import (
     IS_LONG,
     SMALL,
+    Installation,
     Rows,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
@@ -32,20 +33,19 @@ def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @functools.lru_cache(maxsize=1)
-def prepared(work_folder: Path) -> tuple[Path, dict[str, Rows]]:
-    """A data folder with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
-    folder = Path(tempfile.mkdtemp(dir=work_folder)) / "prepared"
-    prepare_load(folder, 2, SMALL)
-    return folder, run_undisturbed(folder)
+def prepared(work_folder: Path) -> tuple[Installation, dict[str, Rows]]:
+    """An installation with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
+    waiting = Installation(Path(tempfile.mkdtemp(dir=work_folder)) / "prepared")
+    prepare_load(waiting, 2, SMALL)
+    return waiting, run_undisturbed(waiting)
 
 
 @pytest.mark.parametrize("phase", PHASES if IS_LONG else ["update"])
 def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undisturbed_one(
     work_folder: Path, phase: str
 ) -> None:
-    folder, expected = prepared(work_folder)
-    disturbed = work_folder / phase
-    shutil.copytree(folder, disturbed)
+    waiting, expected = prepared(work_folder)
+    disturbed = waiting.copy(work_folder / phase)
     with opened(disturbed) as (shop, job), running_worker(disturbed) as worker:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while shop.job(job).phase not in PHASES[PHASES.index(phase) :]:
@@ -59,7 +59,7 @@ def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undis
 
         assert was_running
         assert worker.stop() == 0
-        assert ended.status == "PARTIALLY_SUCCEEDED", read_log(disturbed)
+        assert ended.status == "PARTIALLY_SUCCEEDED", read_log(disturbed.data_folder)
         # What is followed one by one after the loss is more changes of a profile, and fewer keys to write at the end.
         assert differences(expected, read_store(shop), without=("revision", "position")) == []
         assert_index_is_right(shop)

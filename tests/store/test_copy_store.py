@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from faults.loads import LoadSize, prepare_load
+from faults.loads import Installation, LoadSize, prepare_load
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import create_credential
 from openprofiles.errors import InvalidRequest
@@ -35,7 +35,7 @@ ODD = "Ünïcode 'quoted' \"twice\"\\N\t\n\r{},;  ẞ 🙂"
 def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with everything that a store can hold, and a job that waits for a worker."""
     folder = tmp_path_factory.mktemp("original") / "data"
-    prepare_load(folder, 1, SIZE)
+    prepare_load(Installation(folder), 1, SIZE)
     settings = Settings(data_folder=folder)
     store = open_store(settings)
     profiles.create_profile(store, "shop-1", ProfileChange(values={"FirstName": ODD}, attributes={ODD: ODD}), utc_now())
