@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import pyarrow as pa
 
@@ -65,7 +66,9 @@ class KeySorting:
 
 def _run_when_idle() -> None:
     """Have this thread take the processor only when no other thread of the loader wants it."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    # Some sandboxes refuse it; then the threads share the processor, which costs a little time.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def write_keys(load: Load, created: str, phase: str | None, position: int, sorting: KeySorting | None) -> None:
