@@ -38,7 +38,7 @@ imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
 pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
-# Some five minutes.
+# A quarter of an hour or more.
 test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, and fill disks
 	OPENPROFILES_FAULT_KILLS=40 $(BIN)/pytest -n 2 --dist worksteal -rA tests/faults
 
@@ -59,9 +59,11 @@ $(JS_INSTALLED): tests/acceptance/js/package-lock.json
 	else echo "npm is not here; the test with the AWS SDK for JavaScript is left out."; fi
 
 # Needs uv. What is locked already stays, unless pyproject.toml asks for newer.
-lock: ## bring both requirements.lock up to pyproject.toml
+lock: ## bring all requirements.lock up to pyproject.toml
 	echo 'setuptools>=77' | uv pip compile pyproject.toml - --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	echo 'setuptools>=77' | uv pip compile pyproject.toml - --extra postgresql --extra s3 --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file deploy/requirements.lock
 	uv pip compile --group bench --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file benchmarks/requirements.lock
 
