@@ -22,8 +22,8 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
     It takes the upload jobs that were started, and removes what has expired.
 
     `openprofiles serve` starts one by itself; run this beside `openprofiles serve --workers 0` to have it as a service
-    of its own, on the same machine and the same data folder. It stops at Ctrl-C or SIGTERM between two chunks of a
-    load; the next worker goes on from there.
+    of its own, on the same data folder, or on another host with the same --store, --files and --master-key. It stops at
+    Ctrl-C or SIGTERM between two chunks of a load; the next worker goes on from there.
 
     \b
     Example:
