@@ -20,6 +20,11 @@ def master_key() -> None:
     It encrypts the secrets of credentials and the keys of uploaded files, and signs upload URLs. One machine needs none
     of these commands: the first start makes master.key in the data folder. Servers and workers on several hosts share
     one, in a file that --master-key names.
+
+    \b
+    Example:
+      openprofiles master-key create /etc/openprofiles/master.key
+      openprofiles serve --master-key /etc/openprofiles/master.key
     """
 
 
