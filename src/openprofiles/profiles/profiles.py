@@ -292,5 +292,5 @@ def _remove_profiles(connection: Connection, domain: Domain, profiles: Sequence[
     keys = {pid: derived[pid] | added_by_hand[pid] for pid in derived}
     key_rows.remove_from_index(connection, domain.domain_id, keys)
     key_rows.forget_added_by_hand(connection, added_by_hand)
-    profile_rows.delete_profiles(connection, derived.keys())
+    profile_rows.delete_profiles(connection, domain.domain_id, derived.keys())
     domain_rows.count_write(connection, domain.domain_id, profiles_added=-len(profiles))

@@ -120,8 +120,8 @@ class BulkReader(Protocol):
             columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
         """
 
-    def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
-        """Text columns of the profiles that exist among these row numbers.
+    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """Text columns of the profiles that the domain has among these row numbers.
 
         Returns:
             ``pid`` and the columns asked for, all text, null where the profile has none, in order of ``pid``.
@@ -145,8 +145,8 @@ class BulkReader(Protocol):
     def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
         """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
 
-    def read_touched(self, pids: pa.Array) -> pa.Table:
-        """Those of these profiles that exist and that this job was the last upload job to touch: ``pid``."""
+    def read_touched(self, domain_id: int, pids: pa.Array) -> pa.Table:
+        """Those of these profiles that the domain has and that this job was the last upload job to touch: ``pid``."""
 
 
 class BulkStore(BulkReader, Protocol):
@@ -207,7 +207,9 @@ class BulkStore(BulkReader, Protocol):
     ) -> None:
         """New profiles: columns pid, profile_id, then ``columns`` (text), then attributes (JSON text or null)."""
 
-    def update_profiles(self, rows: pa.Table, *, columns: Sequence[str], now: datetime, expires_at: datetime) -> None:
+    def update_profiles(
+        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+    ) -> None:
         """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid."""
 
     def insert_ordered_records(self, rows: pa.Table) -> None:

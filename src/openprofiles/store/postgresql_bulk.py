@@ -87,7 +87,9 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         self._copy("profile", _with_constants(table, constants))
         self._count_profiles(domain_id, table.num_rows)
 
-    def update_profiles(self, rows: pa.Table, *, columns: Sequence[str], now: datetime, expires_at: datetime) -> None:
+    def update_profiles(
+        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+    ) -> None:
         """See ``BulkStore``."""
         if not rows.num_rows:
             return
@@ -105,7 +107,8 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             "else cast(cast(p.attributes as jsonb) || cast(c.attributes as jsonb) as json) end, "
             f"revision = p.revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = greatest(p.expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.upload_job_id} from changed_profile c where p.pid = c.pid"
+            f"last_upload_job = {self._lease.upload_job_id} from changed_profile c "
+            f"where p.domain_id = {domain_id} and p.pid = c.pid"
         )
 
     def insert_ordered_records(self, rows: pa.Table) -> None:
@@ -154,7 +157,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             f"select i.ctid as place from profile_key i where i.domain_id = {domain_id} and i.name = c.name "
             "and i.value = c.value and i.pid = c.pid offset 0) present "
             "where not exists (select 1 from added_key a where a.pid = c.pid and a.name = c.name and a.value = c.value)"
-            ") found where k.ctid = found.place"
+            f") found where k.domain_id = {domain_id} and k.ctid = found.place"
         )
 
     def _read_locked_state(self) -> ChunkState:

@@ -96,19 +96,21 @@ class PostgresqlBulkReader(LeasedJobReader):
         pids = pa.compute.unique(found["pid"].combine_chunks())
         self._fill("wanted_pid", {"pid": pids.take(pa.compute.sort_indices(pids))})
         living = self._table(
-            "select p.pid from wanted_pid w join profile p on p.pid = w.pid and p.expires_at > ?",
+            "select p.pid from wanted_pid w join profile p on p.domain_id = ? and p.pid = w.pid and p.expires_at > ?",
             {"pid": pa.int64()},
+            domain_id,
             to_milliseconds(at),
         )
         return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
-    def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
         """See ``BulkReader``."""
         self._fill_pids(pids)
         texts = "".join(f", cast(p.{column} as text) as {column}" for column in columns)
         return self._table(
-            f"select p.pid{texts} from wanted_pid w join profile p on p.pid = w.pid order by p.pid",
+            f"select p.pid{texts} from wanted_pid w join profile p on p.domain_id = ? and p.pid = w.pid order by p.pid",
             {"pid": pa.int64(), **dict.fromkeys(columns, pa.string())},
+            domain_id,
         )
 
     def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
@@ -168,12 +170,14 @@ class PostgresqlBulkReader(LeasedJobReader):
             after = records["record"][-1].as_py()
             yield records
 
-    def read_touched(self, pids: pa.Array) -> pa.Table:
+    def read_touched(self, domain_id: int, pids: pa.Array) -> pa.Table:
         """See ``BulkReader``."""
         self._fill_pids(pids)
         return self._table(
-            "select p.pid from wanted_pid w join profile p on p.pid = w.pid and p.last_upload_job = ?",
+            "select p.pid from wanted_pid w join profile p "
+            "on p.domain_id = ? and p.pid = w.pid and p.last_upload_job = ?",
             {"pid": pa.int64()},
+            domain_id,
             self._lease.upload_job_id,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.ids import ProfileId
@@ -22,19 +22,19 @@ def insert_profile(connection: Connection, profile: Profile) -> None:
 
 def update_profile(connection: Connection, profile: Profile) -> None:
     """Writes every column of a profile that is there."""
-    connection.execute(update(table).where(table.c.pid == profile.pid).values(_row_of(profile)))
+    condition = _of_domain(connection, profile.domain_id, table.c.pid == profile.pid)
+    connection.execute(update(table).where(condition).values(_row_of(profile)))
 
 
-def delete_profiles(connection: Connection, pids: Collection[int]) -> None:
-    """Removes these rows; the keys are the caller's affair."""
-    connection.execute(delete(table).where(table.c.pid.in_(pids)))
+def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
+    """Removes these rows of the domain; the keys are the caller's affair."""
+    connection.execute(delete(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
 
 
 def read_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> dict[int, Profile]:
     """The profiles of the domain among these row numbers that have not expired, by row number."""
-    rows = connection.execute(select(table).where(table.c.pid.in_(pids)))
-    # Domain and expiry are compared here: in the query they make SQLite walk the index on them, the whole domain
-    # for 20 profiles (79 ms instead of 2 ms beside a million profiles).
+    rows = connection.execute(select(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
+    # The expiry, too, would have SQLite walk the index on domain and expiry.
     found = (_profile_of(row) for row in rows)
     return {one.pid: one for one in found if one.domain_id == domain_id and one.expires_at > now}
 
@@ -69,6 +69,17 @@ def count_expired_profiles(connection: Connection, domain_id: int, now: datetime
     expired = select(table.c.pid).where(table.c.domain_id == domain_id, table.c.expires_at <= now).limit(at_most)
     count: int = connection.execute(select(func.count()).select_from(expired.subquery())).scalar_one()
     return count
+
+
+def _of_domain(connection: Connection, domain_id: int, is_row: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The condition for rows that are known by number, in words that name the domain where that costs nothing.
+
+    On PostgreSQL it does, and a store that is spread over several hosts by domain finds the host by it. SQLite would
+    walk the whole domain for 20 profiles (79 ms instead of 2 ms beside a million profiles).
+    """
+    if connection.dialect.name == "sqlite":
+        return is_row
+    return and_(table.c.domain_id == domain_id, is_row)
 
 
 def _row_of(profile: Profile) -> dict[str, Any]:

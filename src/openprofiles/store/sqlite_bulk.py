@@ -86,7 +86,9 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         )
         self._count_profiles(domain_id, rows.num_rows)
 
-    def update_profiles(self, rows: pa.Table, *, columns: Sequence[str], now: datetime, expires_at: datetime) -> None:
+    def update_profiles(
+        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+    ) -> None:
         """See ``BulkStore``."""
         changes = "".join(f"{column} = coalesce(?, {column}), " for column in columns)
         # json_patch adds and replaces members; none of the values is null, so none is removed. It takes a microsecond,
@@ -98,7 +100,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             f"when attributes is null or attributes = {patch} then {patch} else json_patch(attributes, {patch}) end, "
             f"revision = revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = max(expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.upload_job_id} where pid = ?",
+            f"last_upload_job = {self._lease.upload_job_id} where pid = ? and domain_id = {domain_id}",
             rows,
         )
 

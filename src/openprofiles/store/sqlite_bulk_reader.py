@@ -98,20 +98,24 @@ class SqliteBulkReader(LeasedJobReader):
         self._execute("delete from temp.wanted_pid")
         self._insert("insert into temp.wanted_pid", "(?)", {"pid": pa.compute.unique(found["pid"].combine_chunks())})
         living = self._table(
-            "select p.pid from temp.wanted_pid w cross join profile p on p.pid = w.pid and p.expires_at > ?",
+            "select p.pid from temp.wanted_pid w cross join profile p "
+            "on p.pid = w.pid and p.domain_id = ? and p.expires_at > ?",
             {"pid": pa.int64()},
+            domain_id,
             to_milliseconds(at),
         )
         return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
-    def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         texts = "".join(f", ifnull(p.{column}, char(0)) {column}" for column in columns)
         table = self._table(
-            f"select p.pid{texts} from temp.wanted_pid w cross join profile p on p.pid = w.pid order by p.pid",
+            f"select p.pid{texts} from temp.wanted_pid w cross join profile p "
+            "on p.pid = w.pid and p.domain_id = ? order by p.pid",
             {"pid": pa.int64(), **dict.fromkeys(columns, pa.string())},
+            domain_id,
         )
         return _with_nulls(table)
 
@@ -179,13 +183,15 @@ class SqliteBulkReader(LeasedJobReader):
             after = records["record"][-1].as_py()
             yield records
 
-    def read_touched(self, pids: pa.Array) -> pa.Table:
+    def read_touched(self, domain_id: int, pids: pa.Array) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         return self._table(
-            "select p.pid from temp.wanted_pid w cross join profile p on p.pid = w.pid and p.last_upload_job = ?",
+            "select p.pid from temp.wanted_pid w cross join profile p "
+            "on p.pid = w.pid and p.domain_id = ? and p.last_upload_job = ?",
             {"pid": pa.int64()},
+            domain_id,
             self._lease.upload_job_id,
         )
 

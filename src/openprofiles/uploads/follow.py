@@ -77,7 +77,9 @@ def follow_records(load: Load, position: int) -> None:
             store.insert_profiles(
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
             )
-            store.update_profiles(writes.changed, columns=load.columns, now=now, expires_at=load.expires_at)
+            store.update_profiles(
+                writes.changed, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
+            )
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
@@ -223,7 +225,7 @@ def _read_index(load: Load) -> _Index:
     index = _Index()
     pairs: list[tuple[str, int]] = []
     row: dict[str, Any]
-    for row in store.read_profiles(pids, ["origins", *columns]).to_pylist():
+    for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
         values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
         forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
         index.add_profile(row["pid"], forms, frozenset(json.loads(row["origins"] or "[]")))

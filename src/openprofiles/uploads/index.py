@@ -275,7 +275,7 @@ def _still_right(
 ) -> pa.Table:
     """Those of these keys that the profiles' present fields give (``wanted``), or do not give (not ``wanted``)."""
     columns = {column_of(path) for path in rule.paths}
-    scratch.put("stored", store.read_profiles(rows["pid"].combine_chunks(), sorted(columns)))
+    scratch.put("stored", store.read_profiles(job.domain_id, rows["pid"].combine_chunks(), sorted(columns)))
     scratch.put("candidate", rows)
     derived = sql_keys([rule], stored_value, job.phone_region, "stored")
     return scratch.table(

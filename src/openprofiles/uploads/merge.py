@@ -181,7 +181,11 @@ def update_profiles(load: Load, position: int) -> None:
             with _valid_chunk(load, first_made, _changed_batch, size) as batch:
                 load.store.insert_pending_keys(batch.key_changes)
                 load.store.update_profiles(
-                    batch.rows, columns=load.columns, now=load.clock(), expires_at=load.expires_at
+                    batch.rows,
+                    domain_id=load.job.domain_id,
+                    columns=load.columns,
+                    now=load.clock(),
+                    expires_at=load.expires_at,
                 )
                 load.store.record_progress(
                     phase=UPDATE, position=batch.targets["pid"][-1].as_py(), updated=batch.record_count
@@ -317,7 +321,7 @@ def read_stored(load: Load, targets: pa.Table) -> pa.Table:
     paths = {path for rule in load.key_rules for path in rule.paths}
     columns = sorted({column_of(path) for path in paths})
     pids = targets["pid"].combine_chunks().cast(pa.int64())
-    return load.reader.read_profiles(pids, ["origins", *columns])
+    return load.reader.read_profiles(load.job.domain_id, pids, ["origins", *columns])
 
 
 def changed_rows(load: Load, targets: pa.Table, stored: pa.Table) -> tuple[pa.Table, pa.Table]:

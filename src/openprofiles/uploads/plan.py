@@ -95,7 +95,7 @@ def plan_again(
     scratch.run("create table touched (pid bigint)")
     row_numbers = f"select first + {job.pid_base} as pid from key_group union select pid from holder order by pid"
     for pids in _batches(scratch, row_numbers, pa.int64()):
-        scratch.put("touched_here", store.read_touched(pids))
+        scratch.put("touched_here", store.read_touched(job.domain_id, pids))
         scratch.run("insert into touched select pid from touched_here")
     scratch.run(
         f"""
@@ -224,7 +224,7 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping:
         # Only several records of one value can tell the difference.
         several = "from outcome join key_group using (key) where row_count > 1 and holders = 1"
         for pids in _batches(scratch, f"select pid {several} order by pid", pa.int64()):
-            scratch.put("origin", store.read_profiles(pids, ["origins"]))
+            scratch.put("origin", store.read_profiles(job.domain_id, pids, ["origins"]))
             scratch.run(
                 f"insert or ignore into entangled select key {several} and pid in "
                 "(select pid from origin where list_contains(from_json(origins, '[\"VARCHAR\"]'), ?))",

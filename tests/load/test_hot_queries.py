@@ -1,0 +1,137 @@
+"""What docs/growing.md says of the tables, held against the statements that PostgreSQL gets: each names its tenant.
+
+A database that is spread over several hosts by a column finds the host of a statement by that column's value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from load.loading import FAR_FUTURE, NOW, Place, Shop
+from load.oracle import Column
+from openprofiles.profiles import profiles
+from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
+from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.settings import PostgresqlUrl
+from openprofiles.store import tables
+from openprofiles.uploads import jobs
+from postgresql_server import PostgresqlServer
+
+PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
+COLUMNS = (Column("Email", "EmailAddress"), Column("Phone", "PhoneNumber"), Column("First", "FirstName"))
+VERBS = {
+    "profile": {"select", "insert", "copy", "update", "delete"},
+    "profile_key": {"select", "insert", "copy", "delete"},
+    "failed_row": {"select", "copy"},
+    "pending_keys": {"select", "insert", "delete"},
+    "ordered_record": {"select", "insert", "delete"},
+}
+
+
+def documented_columns() -> dict[str, str | None]:
+    """The page's table: by which column each table is spread, None for those that every host has whole."""
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|whole on every host) \|", PAGE.read_text(), re.MULTILINE)
+    return {table: column or None for table, column in rows}
+
+
+def use_everything(shop: Shop) -> None:
+    """What hosts do all day: profiles by hand, found and changed; loads of every kind; expiry."""
+    store, name = shop.store, shop.name
+    made = shop.create_profile(EmailAddress="hand@example.com", FirstName="By", PhoneNumber="+12025550100")
+    gone = shop.create_profile(EmailAddress="gone@example.com")
+    profiles.update_profile(store, name, made.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
+    profiles.add_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
+    profiles.delete_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
+    profiles.delete_profile(store, name, gone.profile_id, NOW)
+
+    first = "".join(f"c{number}@example.com,+1202555{number:04},Ann\n" for number in range(200))
+    shop.load(COLUMNS, "Email", f"Email,Phone,First\n{first},,nobody\n".encode())
+    changed = "".join(f"c{number}@example.com,+1202556{number:04},Bob\n" for number in range(100))
+    job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{changed},,nobody\n".encode(), rows_per_chunk=40)
+    jobs.list_failed_rows(store, shop.domain, job.job_id, max_results=10, next_token=None)
+    jobs.list_jobs(store, shop.domain, max_results=10, next_token=None)
+    # Records that meet in one profile, and keys that are there already.
+    met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))
+    shop.load(met, "Phone", b"Home,Phone\n+12025560001,+12025560002\n+12025560002,+12025560003\n,+12025559999\n")
+    # A field that becomes a key.
+    shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
+
+    key = SearchKey("_email", ("c1@example.com",))
+    found = search_profiles(store, name, [key], match_all_keys=False, max_results=10, next_token=None, now=NOW)
+    assert profiles.get_profiles(store, name, [found.found[0].profile.profile_id], NOW).profiles
+    with store.write() as connection:
+        assert remove_expired_profiles_step(connection, FAR_FUTURE, 50) == 50
+
+
+@pytest.fixture(scope="module")
+def statements(
+    postgresql_server: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, ...]]:
+    url = postgresql_server.create_database()
+    made = Place(tmp_path_factory.mktemp("load") / "data", PostgresqlUrl(url))
+    shop = made.open_shop()
+    made.store.close()
+    with postgresql_server.recorded(url) as recorded:
+        use_everything(shop)
+        made.close()
+    yield tuple(dict.fromkeys(plain(statement) for statement in recorded))
+    postgresql_server.drop_database(url)
+
+
+def plain(statement: str) -> str:
+    """The statement without quotes, schemas and what the loader's driver puts around a query."""
+    statement = re.sub(r"\s+", " ", statement).strip().lower()
+    statement = re.sub(r"^copy \((.*)\) to stdout.*$", r"\1", statement)
+    return re.sub(r'"?\bpublic"? ?\. ?', "", statement).replace('"', "")
+
+
+def mentions(statement: str, table: str) -> bool:
+    return re.search(rf"\b(from|join|into|update|using|copy) {table}\b", statement) is not None
+
+
+def carries(statement: str, table: str, column: str) -> bool:
+    """Whether a statement says which value of the column it is about: by comparing it, or by writing it."""
+    if re.match(rf"(insert into|copy) {table} \([^)]*\b{column}\b", statement):
+        return True
+    no_alias = r"(?!(?:on|set|where|order|for|limit|using)\b)"
+    uses = re.findall(rf"\b(?:from|join|update|using) {table}\b(?: (?:as )?{no_alias}(\w+))?", statement)
+    prefixes = [rf"\b{alias}\." if alias else rf"(?<![.\w])(?:{table}\.)?" for alias in uses]
+    return bool(prefixes) and all(
+        re.search(rf"{prefix}{column} = (\$\d+|\d+)", statement) is not None for prefix in prefixes
+    )
+
+
+def test_the_page_says_of_every_table_how_it_is_spread() -> None:
+    assert documented_columns().keys() == tables.metadata.tables.keys()
+    assert {table for table, column in documented_columns().items() if column} == VERBS.keys()
+
+
+@pytest.mark.parametrize("table", VERBS)
+def test_every_hot_statement_names_the_column_that_its_table_is_spread_by(
+    statements: tuple[str, ...], table: str
+) -> None:
+    column = documented_columns()[table]
+    assert column is not None
+    found = [statement for statement in statements if mentions(statement, table)]
+    assert {statement.split()[0] for statement in found} == VERBS[table]
+    assert [statement for statement in found if not carries(statement, table, column)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select p.pid from wanted_pid w join profile p on p.pid = w.pid",
+        "update profile set domain_id = domain_id where pid = 1",
+        "select pid from profile_key k join profile p on p.pid = k.pid where k.domain_id = $1",
+        "delete from profile k using (select p.ctid from profile p where p.domain_id = 1) f where k.ctid = f.ctid",
+        plain('COPY "public" . "profile" ("pid", "profile_id") FROM STDIN WITH (FORMAT binary)'),
+        plain("COPY (select pid from profile p where p.pid = 1) TO STDOUT (FORMAT binary)"),
+    ],
+)
+def test_a_statement_without_the_column_would_be_seen(statement: str) -> None:
+    assert mentions(statement, "profile")
+    assert not carries(statement, "profile", "domain_id")
