@@ -25,6 +25,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+# What would be imported in each child, by DuckDB's driver and by the engines' modules.
+import numpy.ma
+import numpy.random  # noqa: F401
+
+import openprofiles.store.postgresql_bulk
+import openprofiles.store.sqlite_bulk  # noqa: F401
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store

@@ -209,7 +209,7 @@ def entangled_scenarios(draw: st.DrawFn) -> Scenario:
 
 
 @settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 30,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
@@ -221,7 +221,7 @@ def test_a_load_leaves_what_a_reading_row_by_row_leaves(place: Place, scenario: 
 
 
 @settings(
-    max_examples=EXAMPLES or 90,
+    max_examples=EXAMPLES or 45,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

@@ -204,7 +204,7 @@ writes = st.builds(
 
 
 @settings(
-    max_examples=EXAMPLES or 50,
+    max_examples=EXAMPLES or 25,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

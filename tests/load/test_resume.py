@@ -73,7 +73,7 @@ deaths = st.lists(
 
 
 @settings(
-    max_examples=EXAMPLES or 12,
+    max_examples=EXAMPLES or 8,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
+import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 from adbc_driver_manager import Error, IntegrityError
 
@@ -41,18 +42,17 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
     _LOCK_DOMAIN = "for no key update of d"
 
     def __init__(self, url: PostgresqlUrl, lease: Lease) -> None:
-        super().__init__(url, lease)
-        self._execute('create temp table changed_key (name text collate "C", value text collate "C", pid bigint)')
-        self._execute("create index on pg_temp.changed_key (name, value, pid)")
-        self._execute("create temp table changed_record (record bigint)")
+        super().__init__(adbc.connect(url.text, autocommit=True), lease)
 
     @contextmanager
     def chunk(self) -> Iterator[ChunkState]:
         """See ``BulkStore``."""
+        made_before = set(self._made)
         self._execute("begin")
         try:
             yield self._read_locked_state()
         except BaseException:
+            self._made = made_before
             # A connection that is gone has rolled back already.
             with suppress(Error):
                 self._execute("rollback")
@@ -94,11 +94,12 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         if not rows.num_rows:
             return
         texts = "".join(f"{column} text, " for column in columns)
-        self._execute(
-            f"create temp table if not exists changed_profile ({texts}attributes text, pid bigint primary key)"
-        )
         table = rows.rename_columns([*columns, "attributes", "pid"])
-        self._fill("changed_profile", table.set_column(table.num_columns - 1, "pid", table["pid"].cast(pa.int64())))
+        self._fill(
+            "changed_profile",
+            table.set_column(table.num_columns - 1, "pid", table["pid"].cast(pa.int64())),
+            [f"create temp table changed_profile ({texts}attributes text, pid bigint primary key)"],
+        )
         changes = "".join(f"{column} = coalesce(c.{column}, p.{column}), " for column in columns)
         self._execute(
             f"update profile p set {changes}"

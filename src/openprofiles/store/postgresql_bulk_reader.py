@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.bulk import Lease
 from openprofiles.store.bulk_jobs import LeasedJobReader
 from openprofiles.store.postgresql_session import COMMON_SESSION, session_statement
@@ -32,14 +31,20 @@ _SESSION = {
     "jit": "off",
     **COMMON_SESSION,
 }
-_TEMPORARY_TABLES = (
-    'create temp table wanted (i bigint, v text collate "C")',
-    "create index on pg_temp.wanted (v)",
-    "create temp table wanted_pid (pid bigint)",
-    "create index on pg_temp.wanted_pid (pid)",
-    'create temp table wanted_key (i bigint, v text collate "C", pid bigint)',
-    "create index on pg_temp.wanted_key (v, pid)",
-)
+# Each is made when it is first filled: a table of its own for each connection costs the server some milliseconds.
+_TEMPORARY_TABLES = {
+    "wanted": ('create temp table wanted (i bigint, v text collate "C")', "create index on pg_temp.wanted (v)"),
+    "wanted_pid": ("create temp table wanted_pid (pid bigint)", "create index on pg_temp.wanted_pid (pid)"),
+    "wanted_key": (
+        'create temp table wanted_key (i bigint, v text collate "C", pid bigint)',
+        "create index on pg_temp.wanted_key (v, pid)",
+    ),
+    "changed_key": (
+        'create temp table changed_key (name text collate "C", value text collate "C", pid bigint)',
+        "create index on pg_temp.changed_key (name, value, pid)",
+    ),
+    "changed_record": ("create temp table changed_record (record bigint)",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +62,13 @@ class PostgresqlRows:
 class PostgresqlBulkReader(LeasedJobReader):
     """One connection of one loader, for reading; see ``BulkReader``."""
 
-    def __init__(self, url: PostgresqlUrl, lease: Lease) -> None:
+    def __init__(self, connection: adbc.Connection, lease: Lease) -> None:
         super().__init__(lease)
-        self._url = url
-        self._connection = adbc.connect(url.text, autocommit=True)
+        self._connection = connection
         self._cursor = self._connection.cursor()
         self._rows(session_statement(_SESSION))
-        for statement in _TEMPORARY_TABLES:
-            self._execute(statement)
+        # The temporary tables that are there.
+        self._made: set[str] = set()
 
     def close(self) -> None:
         """See ``BulkReader``."""
@@ -73,7 +77,10 @@ class PostgresqlBulkReader(LeasedJobReader):
 
     def open_reader(self) -> PostgresqlBulkReader:
         """See ``BulkReader``."""
-        return PostgresqlBulkReader(self._url, self._lease)
+        # Not connected anew: the driver would read the catalogue of types again (57 ms instead of 3).
+        connection = self._connection.adbc_clone()
+        connection.adbc_connection.set_autocommit(True)
+        return PostgresqlBulkReader(connection, self._lease)
 
     def prepare_rows(self, table: pa.Table) -> PostgresqlRows:
         """See ``BulkReader``."""
@@ -201,9 +208,20 @@ class PostgresqlBulkReader(LeasedJobReader):
         if rows.num_rows:
             self._cursor.adbc_ingest(table, rows, mode="append", temporary=temporary)
 
-    def _fill(self, temporary_table: str, rows: pa.Table | Mapping[str, Any]) -> None:
-        """Have a temporary table hold these rows and no others."""
-        self._execute(f"truncate pg_temp.{temporary_table}")
+    def _fill(
+        self, temporary_table: str, rows: pa.Table | Mapping[str, Any], definition: Sequence[str] | None = None
+    ) -> None:
+        """Have a temporary table hold these rows and no others.
+
+        Args:
+            definition: the statements that make it, where it is not one of ``_TEMPORARY_TABLES``.
+        """
+        if temporary_table in self._made:
+            self._execute(f"truncate pg_temp.{temporary_table}")
+        else:
+            for statement in definition or _TEMPORARY_TABLES[temporary_table]:
+                self._execute(statement)
+            self._made.add(temporary_table)
         self._copy(temporary_table, rows if isinstance(rows, pa.Table) else pa.table(dict(rows)), temporary=True)
 
     def _fill_pids(self, pids: pa.Array) -> None:

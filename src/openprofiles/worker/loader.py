@@ -14,6 +14,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+# What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
+import adbc_driver_manager.dbapi  # noqa: F401
 import structlog
 
 from openprofiles.clock import utc_now
