@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from load.loading import FAR_FUTURE, NOW, Place, Shop
@@ -23,6 +24,7 @@ from postgresql_server import PostgresqlServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
 COLUMNS = (Column("Email", "EmailAddress"), Column("Phone", "PhoneNumber"), Column("First", "FirstName"))
+ROWS = 20_000
 VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
     "profile_key": {"select", "insert", "copy", "delete"},
@@ -135,3 +137,32 @@ def test_every_hot_statement_names_the_column_that_its_table_is_spread_by(
 def test_a_statement_without_the_column_would_be_seen(statement: str) -> None:
     assert mentions(statement, "profile")
     assert not carries(statement, "profile", "domain_id")
+
+
+def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
+    postgresql_server: PostgresqlServer, tmp_path: Path
+) -> None:
+    url = postgresql_server.create_database()
+    place = Place(tmp_path / "data", PostgresqlUrl(url))
+    with psycopg.connect(url, autocommit=True) as connection:
+        # As it is in the minute before autovacuum comes.
+        connection.execute("alter table profile set (autovacuum_enabled = false)")
+        connection.execute("alter table profile_key set (autovacuum_enabled = false)")
+        shop = place.open_shop()
+        rows = "".join(f"c{number}@example.com,+1202{number:07},Ann\n" for number in range(ROWS))
+        shop.load(COLUMNS, "Email", f"Email,Phone,First\n{rows}".encode())
+
+        job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{rows.replace('Ann', 'Bob')}".encode())
+
+        assert job.updated_count == ROWS
+        place.close()
+        ((by_expiry,),) = connection.execute(
+            "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'profile_expiry'"
+        )
+        walked: dict[str, int] = dict(
+            connection.execute("select relname, seq_tup_read from pg_stat_user_tables").fetchall()
+        )
+    postgresql_server.drop_database(url)
+    assert by_expiry == 0
+    # Reading whole tables is for what is empty.
+    assert (walked["profile"], walked["profile_key"]) == (0, 0)

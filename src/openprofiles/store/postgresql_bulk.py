@@ -108,8 +108,10 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             "else cast(cast(p.attributes as jsonb) || cast(c.attributes as jsonb) as json) end, "
             f"revision = p.revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = greatest(p.expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.upload_job_id} from changed_profile c "
-            f"where p.domain_id = {domain_id} and p.pid = c.pid"
+            f"last_upload_job = {self._lease.upload_job_id} from ("
+            "select w.*, present.place from changed_profile w cross join lateral ("
+            f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
+            f") c where p.domain_id = {domain_id} and p.ctid = c.place"
         )
 
     def insert_ordered_records(self, rows: pa.Table) -> None:
