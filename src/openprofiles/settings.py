@@ -174,6 +174,11 @@ class Settings:
         return self._folder_of_store("scratch")
 
     @property
+    def slots_folder(self) -> Path:
+        """Where the workers of one data folder agree how many loads run at once."""
+        return self.data_folder / "slots"
+
+    @property
     def master_key_path(self) -> Path:
         return self.master_key or self.data_folder / "master.key"
 

@@ -4,8 +4,9 @@ A job is claimed by a lease that the worker renews while the loader lives. When 
 and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
 its next chunk and leaves.
 
-Jobs start in the order in which they were started by their callers, one at a time per domain; up to two domains load
-at a time, so that a small file does not wait for a large one of another domain.
+Jobs start in the order in which they were started by their callers, one at a time per domain. A worker loads up to two
+domains at a time, so that a small file does not wait for a large one of another domain; all workers of one data folder
+together, as many as the host has processors.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.files import Files, open_own_files
 from openprofiles.uploads.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
+from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_LEASE_LOST,
@@ -67,6 +69,8 @@ class _Running:
     job: UploadJob
     process: LoaderProcess
     renew_at: float
+    # None: of a command that came to run one job, whoever else loads.
+    slot: int | None
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
@@ -101,6 +105,7 @@ class Worker:
         self._running: list[_Running] = []
         self._loaders = LoaderProcesses()
         self._loaders.prepare()
+        self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._clean_at = 0.0
         self._clean_files_at = 0.0
 
@@ -132,6 +137,7 @@ class Worker:
         for running in self._running:
             running.process.wait()
             close_input(running.process)
+            self._slots.give_back(running.slot)
             # Where it cannot be written, the lease runs out by itself.
             with suppress(StorageFull, StoreUnreachable, Busy), self._store.write() as connection:
                 upload_jobs.release_lease(connection, running.job)
@@ -144,10 +150,18 @@ class Worker:
         with self._store.read() as connection:
             if not upload_jobs.has_claimable_job(connection, now):
                 return False
-        with self._store.write() as connection:
-            job = upload_jobs.claim_next_job(
-                connection, owner=self._owner, now=now, lease_until=_lease_until(now), job_id=job_id
-            )
+        slot = self._slots.take() if job_id is None else None
+        if slot is None and job_id is None:
+            return False
+        job = None
+        try:
+            with self._store.write() as connection:
+                job = upload_jobs.claim_next_job(
+                    connection, owner=self._owner, now=now, lease_until=_lease_until(now), job_id=job_id
+                )
+        finally:
+            if job is None:
+                self._slots.give_back(slot)
         if job is None:
             return False
         orders = Orders(
@@ -164,13 +178,14 @@ class Worker:
         )
         process = self._loaders.begin(orders)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
-        self._running.append(_Running(job, process, time.monotonic() + HEARTBEAT_SECONDS))
+        self._running.append(_Running(job, process, time.monotonic() + HEARTBEAT_SECONDS, slot))
         return True
 
     def _look_after(self, running: _Running) -> None:
         status = running.process.poll()
         if status is not None:
             self._running.remove(running)
+            self._slots.give_back(running.slot)
             close_input(running.process)
             self._settle(running.job, status)
         elif time.monotonic() >= running.renew_at:
