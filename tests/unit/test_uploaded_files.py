@@ -22,6 +22,8 @@ from openprofiles.uploads.s3_files import S3Files
 from s3_server import S3Server
 
 PART_BYTES = 16 << 20
+# In the form that names of files have.
+NEEDED, ORPHAN, FILE = (f"{digit * 32}.{digit * 16}" for digit in "123")
 BUCKETS = (f"files-{number}" for number in itertools.count())
 
 
@@ -65,38 +67,38 @@ def is_there(files: Files, name: str) -> bool:
 def test_a_file_is_read_as_it_was_written(files: Files, size_bytes: int) -> None:
     content = bytes(range(256)) * (size_bytes // 256) + b"x" * (size_bytes % 256)
 
-    write(files, "job.1", content[: size_bytes // 3], content[size_bytes // 3 :])
+    write(files, FILE, content[: size_bytes // 3], content[size_bytes // 3 :])
 
-    assert read(files, "job.1") == content
+    assert read(files, FILE) == content
 
 
 def test_a_read_gives_as_many_bytes_as_were_asked_for_until_the_end(files: Files) -> None:
-    write(files, "job.1", b"x" * 200_000)
+    write(files, FILE, b"x" * 200_000)
 
-    with files.open("job.1") as file:
+    with files.open(FILE) as file:
         sizes = [len(file.read(70_000)) for _ in range(4)]
 
     assert sizes == [70_000, 70_000, 60_000, 0]
 
 
 def test_a_file_is_not_there_before_it_is_published(files: Files) -> None:
-    file = files.create("job.1")
+    file = files.create(FILE)
     file.write(b"x" * (PART_BYTES + 1))
 
-    seen = is_there(files, "job.1")
+    seen = is_there(files, FILE)
     file.publish()
 
     assert not seen
-    assert is_there(files, "job.1")
+    assert is_there(files, FILE)
 
 
 def test_a_discarded_file_leaves_nothing_behind(files: Files, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    file = files.create("job.1")
+    file = files.create(FILE)
     file.write(b"x" * (PART_BYTES + 1))
 
     file.discard()
 
-    assert not is_there(files, "job.1")
+    assert not is_there(files, FILE)
     if isinstance(files, S3Files):
         server: S3Server = request.getfixturevalue("s3_server")
         bucket: S3Location = request.getfixturevalue("bucket")
@@ -106,47 +108,49 @@ def test_a_discarded_file_leaves_nothing_behind(files: Files, request: pytest.Fi
 
 
 def test_discarding_a_published_file_does_nothing(files: Files) -> None:
-    file = files.create("job.1")
+    file = files.create(FILE)
     file.write(b"x")
     file.publish()
 
     file.discard()
 
-    assert is_there(files, "job.1")
+    assert is_there(files, FILE)
 
 
 def test_a_file_is_removed_once_and_again(files: Files) -> None:
-    write(files, "job.1", b"x")
+    write(files, FILE, b"x")
     write(files, "job.2", b"x")
 
-    files.remove("job.1")
-    files.remove("job.1")
+    files.remove(FILE)
+    files.remove(FILE)
 
-    assert not is_there(files, "job.1")
+    assert not is_there(files, FILE)
     assert is_there(files, "job.2")
 
 
 def test_cleaning_keeps_what_is_needed_and_what_is_new(files: Files) -> None:
-    write(files, "needed.1", b"x")
-    write(files, "orphan.1", b"x")
+    write(files, NEEDED, b"x")
+    write(files, ORPHAN, b"x")
 
-    removed_now = files.remove_orphans({"needed.1"}, utc_now())
-    removed_later = files.remove_orphans({"needed.1"}, utc_now() + timedelta(minutes=5))
+    removed_now = files.remove_orphans({NEEDED}, utc_now())
+    later = utc_now() + timedelta(minutes=5)
+    # In a bucket, what nobody needs must have been seen before.
+    removed_later = [files.remove_orphans({NEEDED}, later) for _ in range(2)]
 
-    assert (removed_now, removed_later) == (0, 1)
-    assert is_there(files, "needed.1")
-    assert not is_there(files, "orphan.1")
+    assert (removed_now, removed_later) == (0, [0, 1] if isinstance(files, S3Files) else [1, 0])
+    assert is_there(files, NEEDED)
+    assert not is_there(files, ORPHAN)
 
 
 def test_cleaning_removes_what_a_dead_server_began(
     files: Files, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    file = files.create("job.1")
+    file = files.create(FILE)
     file.write(b"x" * (PART_BYTES + 1))
 
     # The object store of the tests says of every such part that it was begun in 2010.
     removed_early = 0 if isinstance(files, S3Files) else files.remove_orphans(set(), utc_now() + timedelta(minutes=30))
-    removed_late = files.remove_orphans(set(), utc_now() + timedelta(minutes=61))
+    removed_late = files.remove_orphans(set(), utc_now() + timedelta(days=3, minutes=1))
 
     file.discard()
     assert (removed_early, removed_late) == (0, 1)
@@ -167,10 +171,41 @@ def test_files_of_two_stores_do_not_meet_in_one_bucket(bucket: S3Location, tmp_p
     with pytest.raises(SettingsError, match="belong to another store"):
         open_own_files(settings, other)
     elsewhere = open_own_files(Settings(data_folder=tmp_path, files=S3Location(bucket.bucket, "other")), other)
-    write(files, "job.1", b"x")
+    write(files, FILE, b"x")
 
-    assert elsewhere.remove_orphans(set(), utc_now() + timedelta(days=1)) == 0
-    assert is_there(files, "job.1")
+    assert [elsewhere.remove_orphans(set(), utc_now() + timedelta(days=1)) for _ in range(2)] == [0, 0]
+    assert is_there(files, FILE)
+
+
+def test_cleaning_leaves_what_is_not_a_file_of_this_store(s3_server: S3Server, bucket: S3Location) -> None:
+    client = s3_server.client()
+    above = S3Files(S3Location(bucket.bucket, "uploads"))
+    others = [f"uploads/{ORPHAN}.backup", "uploads/report.csv", f"uploads/shop/{ORPHAN}", "uploads/shop/owner"]
+    for key in others:
+        client.put_object(Bucket=bucket.bucket, Key=key, Body=b"x")
+    deeper = client.create_multipart_upload(Bucket=bucket.bucket, Key=f"uploads/shop/{FILE}")["UploadId"]
+    write(above, ORPHAN, b"x")
+
+    removed = [above.remove_orphans(set(), utc_now() + timedelta(days=30)) for _ in range(3)]
+
+    assert removed == [0, 1, 0]
+    found = client.list_objects_v2(Bucket=bucket.bucket)["Contents"]
+    assert sorted(one["Key"] for one in found) == sorted(others)
+    uploads = client.list_multipart_uploads(Bucket=bucket.bucket)["Uploads"]
+    assert [one["UploadId"] for one in uploads] == [deeper]
+
+
+@pytest.mark.parametrize("prefix", ["", "uploads"])
+def test_a_place_that_holds_something_else_is_not_taken_for_files(
+    s3_server: S3Server, bucket: S3Location, tmp_path: Path, prefix: str
+) -> None:
+    s3_server.client().put_object(Bucket=bucket.bucket, Key="uploads/invoices/1.pdf", Body=b"x")
+
+    with pytest.raises(SettingsError, match="hold something that is not openprofiles'"):
+        open_own_files(Settings(data_folder=tmp_path, files=S3Location(bucket.bucket, prefix)), MasterKey(b"1" * 32))
+
+    keys = [one["Key"] for one in s3_server.client().list_objects_v2(Bucket=bucket.bucket)["Contents"]]
+    assert keys == ["uploads/invoices/1.pdf"]
 
 
 def test_the_mark_of_a_store_survives_its_cleaning(bucket: S3Location, tmp_path: Path) -> None:
@@ -266,9 +301,9 @@ def cutting_proxy(s3_server: S3Server, bucket: S3Location, monkeypatch: pytest.M
 def test_a_file_whose_connection_breaks_is_read_on_from_there(cutting_proxy: CuttingProxy, bucket: S3Location) -> None:
     files = S3Files(bucket)
     content = bytes(range(251)) * 40_000
-    write(files, "job.1", content)
+    write(files, FILE, content)
 
-    seen = read(files, "job.1", 300_000)
+    seen = read(files, FILE, 300_000)
 
     assert cutting_proxy.cut_count == 3
     assert seen == content
@@ -282,19 +317,19 @@ def test_an_object_store_that_goes_away_is_told_as_unreachable(bucket: S3Locatio
                 patch.setenv(name, value)
             location = S3Location(server.create_bucket("files"), "")
             files = S3Files(location)
-            write(files, "job.1", b"x")
+            write(files, FILE, b"x")
             half = files.create("job.2")
             half.write(b"x" * (PART_BYTES + 1))
     finally:
         server.stop()
 
-    with pytest.raises(FilesUnreachable), files.open("job.1"):
+    with pytest.raises(FilesUnreachable), files.open(FILE):
         pass
     with pytest.raises(FilesUnreachable):
         half.publish()
     half.discard()
     with pytest.raises(FilesUnreachable):
-        files.remove("job.1")
+        files.remove(FILE)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ hosts reach too (``s3_files``).
 
 from __future__ import annotations
 
+import re
+import secrets
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +20,9 @@ ABANDONED_PART_SECONDS = 3600
 # A whole file is named by its job within the moment that a transaction takes; one that is not, this long after, will
 # never be, or its job has ended.
 UNPUBLISHED_FILE_SECONDS = 120
+
+# What a file of ours is called; whatever is called otherwise is not ours to remove.
+FILE_NAME = re.compile(r"[0-9a-f]{32}\.[0-9a-f]{16}")
 
 _OWNER_PURPOSE = "owner of uploaded files"
 
@@ -63,7 +68,7 @@ class Files(Protocol):
             marks: those that the store may have; the first store to come leaves the first one here.
 
         Raises:
-            SettingsError: another store was here first, or nothing can be kept here.
+            SettingsError: another store was here first, something else is here, or nothing can be kept here.
         """
 
     def set_owner(self, mark: str) -> None:
@@ -91,6 +96,11 @@ class Files(Protocol):
         Returns:
             how many were removed.
         """
+
+
+def new_file_name(job_id: str) -> str:
+    """A name for a file of this job that no file had before."""
+    return f"{job_id}.{secrets.token_hex(8)}"
 
 
 def open_files(settings: Settings) -> Files:

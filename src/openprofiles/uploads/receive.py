@@ -29,7 +29,7 @@ from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.encrypted_file import EncryptingWriter
-from openprofiles.uploads.files import Files
+from openprofiles.uploads.files import Files, new_file_name
 from openprofiles.uploads.jobs import CLIENT_TOKEN_BYTES, client_token
 
 UPLOAD_PATH = "/openprofiles/v1/uploads/"
@@ -163,7 +163,7 @@ class FileReceiver:
         self._job = job
         self._max_size_bytes = max_size_bytes
         self._size_bytes = 0
-        self._name = f"{job.job_id}.{secrets.token_hex(8)}"
+        self._name = new_file_name(job.job_id)
         self._file = files.create(self._name)
         self._writer = EncryptingWriter(self._file, key)
 

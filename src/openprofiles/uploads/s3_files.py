@@ -1,7 +1,7 @@
 """Uploaded files in a bucket of an object store with S3's protocol, for servers and workers on many hosts.
 
 What goes there is encrypted already, so the bucket needs nothing but room. Address, keys and region come the way every
-AWS program takes them (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, a profile, an instance's role).
+AWS program takes them (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile, a role).
 
 Source: Amazon S3 API Reference, CreateMultipartUpload to ListMultipartUploads.
 """
@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoC
 
 from openprofiles.errors import FilesUnreachable
 from openprofiles.settings import S3Location, SettingsError
-from openprofiles.uploads.files import ABANDONED_PART_SECONDS, UNPUBLISHED_FILE_SECONDS, NewFile, ReadableFile
+from openprofiles.uploads.files import FILE_NAME, UNPUBLISHED_FILE_SECONDS, NewFile, ReadableFile
 
 # An object has at most 10,000 parts, so this is good for files of 160 GB; each upload under way holds one in memory.
 _PART_BYTES = 16 << 20
@@ -30,6 +30,8 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 # A listing of a bucket is paid for.
 _CLEANING_SECONDS = 600.0
+# What the object store tells of an upload in parts is when it was begun, and a large file may take a night.
+_ABANDONED_UPLOAD_DAYS = 3
 # Beside the files, which are named by their jobs.
 _OWNER_NAME = "owner"
 _NOT_FOUND = frozenset(("NoSuchKey", "404", "NotFound"))
@@ -42,6 +44,8 @@ class S3Files:
         self._location = location
         self._prefix = f"{location.prefix}/" if location.prefix else ""
         self._client = _make_client()
+        # What the last cleaning found that nobody needed.
+        self._orphans: set[str] = set()
 
     @property
     def place(self) -> str:
@@ -58,6 +62,7 @@ class S3Files:
         try:
             found = self._read_owner()
             if found is None:
+                self._refuse_what_is_not_empty()
                 found = marks[0]
                 self.set_owner(found)
         except FilesUnreachable as error:
@@ -98,22 +103,39 @@ class S3Files:
     def remove_orphans(self, needed: set[str], now: datetime) -> int:
         """See ``Files``."""
         removed = 0
-        bucket = {"Bucket": self._location.bucket, "Prefix": self._prefix}
+        # Not what lies deeper: another store may have its files there.
+        place = {"Bucket": self._location.bucket, "Prefix": self._prefix, "Delimiter": "/"}
+        orphans = set()
         with self._clear_errors():
-            for page in self._client.get_paginator("list_objects_v2").paginate(**bucket):
+            for page in self._client.get_paginator("list_objects_v2").paginate(**place):
                 for found in page.get("Contents", ()):
                     name = found["Key"].removeprefix(self._prefix)
                     is_old = found["LastModified"] < now - timedelta(seconds=UNPUBLISHED_FILE_SECONDS)
-                    if is_old and name not in needed and name != _OWNER_NAME:
-                        self._client.delete_object(**self._object(name))
-                        removed += 1
-            for page in self._client.get_paginator("list_multipart_uploads").paginate(**bucket):
+                    if is_old and name not in needed and FILE_NAME.fullmatch(name):
+                        orphans.add(name)
+            # The date of a file that was sent in parts is that of its first part, so one that was published just now
+            # may look old, while ``needed`` is a moment older. Only what is seen a second time is nobody's.
+            for name in orphans & self._orphans:
+                self._client.delete_object(**self._object(name))
+                removed += 1
+            self._orphans = orphans
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(**place):
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"] < now - timedelta(seconds=ABANDONED_PART_SECONDS):
-                        name = upload["Key"].removeprefix(self._prefix)
+                    name = upload["Key"].removeprefix(self._prefix)
+                    is_old = upload["Initiated"] < now - timedelta(days=_ABANDONED_UPLOAD_DAYS)
+                    if is_old and FILE_NAME.fullmatch(name):
                         self._client.abort_multipart_upload(**self._object(name), UploadId=upload["UploadId"])
                         removed += 1
         return removed
+
+    def _refuse_what_is_not_empty(self) -> None:
+        with self._clear_errors():
+            found = self._client.list_objects_v2(Bucket=self._location.bucket, Prefix=self._prefix, MaxKeys=1)
+        if found.get("Contents"):
+            raise SettingsError(
+                f"The files {self._location} hold something that is not openprofiles'. Give them a bucket or a prefix "
+                "of their own, with nothing in it."
+            )
 
     def _read_owner(self) -> str | None:
         try:
