@@ -42,13 +42,17 @@ class PostgresqlUrl:
     def __str__(self) -> str:
         """Where it is, without user and password."""
         parts = urlsplit(self.text)
-        query = "&".join(part for part in parts.query.split("&") if not part.startswith(("user=", "password=")))
+        query = "&".join(
+            part for part in parts.query.split("&") if not part.startswith(("user=", "password=", "sslpassword="))
+        )
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
 
     @property
     def short_id(self) -> str:
-        """Twelve hex digits that tell this database from others."""
-        return hashlib.sha256(str(self).encode()).hexdigest()[:12]
+        """Twelve hex digits that tell this database from others, whatever the parameters of the connection."""
+        parts = urlsplit(str(self))
+        host = parts.netloc.removesuffix(":5432")
+        return hashlib.sha256(f"postgresql://{host}{parts.path}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import psycopg
 from acceptance.running import command, environment, run_command, running_server, wait_until
 from faults.loads import Installation, LoadSize, prepare_load
 from postgresql_server import PostgresqlServer
+from s3_server import S3Server
 
 SIZE = LoadSize(new=500, updates=12_000, repeats=100, entangled=40, failing=20)
 KILLED_AT = (("profile", 1), ("profile", 6_000), ("profile_key", 1), ("profile_key", 20_000))
@@ -65,6 +66,36 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     assert len(found) == 1
     assert ended["Status"] == "PARTIALLY_SUCCEEDED"
     assert ended["ResultsSummary"]["CreatedRecords"] > SIZE.new
+
+
+def test_files_of_waiting_jobs_come_along_to_a_bucket(
+    tmp_path: Path, postgresql_server: PostgresqlServer, s3_server: S3Server
+) -> None:
+    data, bucket = tmp_path / "data", s3_server.create_bucket("copied")
+    prepare_load(Installation(data), 1, LoadSize(new=100, updates=100, repeats=5, entangled=5, failing=5))
+
+    done = run_command(
+        *(
+            "copy-store",
+            "--data",
+            data,
+            "--from",
+            data / "openprofiles.db",
+            "--to",
+            postgresql_server.create_database(),
+        ),
+        *("--to-files", f"s3://{bucket}/files"),
+        **s3_server.environment(),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Uploaded files of unfinished jobs: 1" in done.stdout
+    copied = {
+        one["Key"]: s3_server.client().get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
+        for one in s3_server.client().list_objects_v2(Bucket=bucket)["Contents"]
+        if one["Key"] != "files/owner"
+    }
+    assert copied == {f"files/{path.name}": path.read_bytes() for path in (data / "uploads").iterdir()}
 
 
 def test_a_copy_between_nothing_and_something_is_refused(tmp_path: Path) -> None:

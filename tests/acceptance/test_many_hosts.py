@@ -193,7 +193,25 @@ def test_a_host_with_another_master_key_is_refused(installation: Installation) -
     worker = run_command("worker", "--data", installation.folder / "two", **variables)
 
     assert "does not belong to the store" in server.stderr
-    assert "belong to another store, or to this one with another master key" in worker.stderr
+    assert "does not belong to the store" in worker.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("credentials", "create", "--name", "x", "--action", "*"), ("worker",)], ids=["credentials", "worker"]
+)
+def test_a_host_that_was_not_given_the_key_writes_nothing_with_one_of_its_own(
+    installation: Installation, arguments: tuple[str, ...]
+) -> None:
+    with installation.server("one"):
+        pass
+    without_key = {name: value for name, value in installation.variables.items() if "MASTER_KEY" not in name}
+
+    refused = run_command(*arguments, "--data", installation.folder / "two", **without_key)
+    listed = run_command("credentials", "list", "--data", installation.folder / "one", **installation.variables)
+
+    assert refused.returncode != 0
+    assert "does not belong to the store" in refused.stderr
+    assert listed.stdout.count("may do") == 1
 
 
 def test_credentials_and_waiting_jobs_go_on_under_a_changed_master_key(installation: Installation) -> None:

@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
 
 from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -41,6 +42,16 @@ def test_a_migrated_store_has_the_tables_that_the_program_describes(tmp_path: Pa
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     migrated.close()
     described.close()
+
+
+def test_text_that_rows_are_ordered_by_is_ordered_by_its_bytes_on_postgresql_as_well() -> None:
+    """The servers of the tests know no other order, so the tables are looked at."""
+    keys = [column for table in metadata.sorted_tables for column in table.primary_key]
+    compiled = {str(column): column.type.compile(postgresql.dialect()) for column in keys}
+
+    texts = {name: type_ for name, type_ in compiled.items() if "TEXT" in type_}
+    assert len(texts) >= 6
+    assert set(texts.values()) == {'TEXT COLLATE "C"'}
 
 
 def test_the_newest_revision_is_the_only_end_of_the_chain(tmp_path: Path) -> None:

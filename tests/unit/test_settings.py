@@ -56,7 +56,7 @@ def test_a_postgresql_url_that_names_no_database_is_refused_without_repeating_it
 
 def test_a_postgresql_store_may_have_many_workers_and_keeps_its_files_apart(tmp_path: Path) -> None:
     one = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://joe:geheim@db/one"), workers=8)
-    same = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://ann:secret@db/one"))
+    same = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://ann:secret@db:5432/one?sslmode=require"))
     other = Settings(data_folder=tmp_path, store=PostgresqlUrl("postgresql://joe:geheim@db/other"))
 
     assert one.uploads_folder == same.uploads_folder

@@ -9,7 +9,7 @@ import click
 
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
-from openprofiles.settings import PostgresqlUrl, Settings, SettingsError, parse_store
+from openprofiles.settings import PostgresqlUrl, S3Location, Settings, SettingsError, parse_files, parse_store
 
 _ROWS_BETWEEN_LINES = 100_000
 
@@ -33,8 +33,27 @@ _ROWS_BETWEEN_LINES = 100_000
     metavar="FILE|URL",
     help="Where the copy goes: a file that is not there yet, or an empty PostgreSQL database.",
 )
-@settings_options("data_folder", "files", "master_key")
-def copy_store(settings: Settings, source: str, target: str) -> None:
+@click.option(
+    "--from-files",
+    "source_files",
+    envvar="OPENPROFILES_FROM_FILES",
+    show_envvar=True,
+    metavar="URL",
+    help="Where the uploaded files of the store to copy are, as --files takes it elsewhere.  [default: a folder beside "
+    "the store]",
+)
+@click.option(
+    "--to-files",
+    "target_files",
+    envvar="OPENPROFILES_TO_FILES",
+    show_envvar=True,
+    metavar="URL",
+    help="Where those of the copy go.  [default: a folder beside the store]",
+)
+@settings_options("data_folder", "master_key")
+def copy_store(
+    settings: Settings, source: str, target: str, source_files: str | None, target_files: str | None
+) -> None:
     """Move house: copy a store from SQLite to PostgreSQL, or back.
 
     Everything comes along: domains, profiles, keys, credentials, upload jobs and the files of those that have not
@@ -55,8 +74,8 @@ def copy_store(settings: Settings, source: str, target: str) -> None:
     from openprofiles.uploads.copy_files import copy_job_files
     from openprofiles.uploads.files import open_own_files
 
-    here = replace(settings, store=_parse(source, "--from"))
-    there = replace(settings, store=_parse(target, "--to"))
+    here = replace(settings, store=_parse(source, "--from"), files=_parse_files(source_files, "--from-files"))
+    there = replace(settings, store=_parse(target, "--to"), files=_parse_files(target_files, "--to-files"))
     if here.store == there.store:
         raise click.UsageError("--from and --to name the same store.")
     if isinstance(here.store, Path) and not here.store.exists():
@@ -83,6 +102,13 @@ def copy_store(settings: Settings, source: str, target: str) -> None:
 def _parse(text: str, option: str) -> Path | PostgresqlUrl:
     try:
         return parse_store(text)
+    except SettingsError as error:
+        raise click.UsageError(f"{option}: {error}") from error
+
+
+def _parse_files(text: str | None, option: str) -> S3Location | None:
+    try:
+        return None if text is None else parse_files(text)
     except SettingsError as error:
         raise click.UsageError(f"{option}: {error}") from error
 

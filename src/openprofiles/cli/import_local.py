@@ -14,7 +14,7 @@ from openprofiles.cli.importer import (
     JobState,
 )
 from openprofiles.clock import utc_now
-from openprofiles.credentials.administer import check_master_key, ensure_admin_credential
+from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.domains import create_domain, get_domain
@@ -48,7 +48,6 @@ class LocalImporter:
         self._master_key = load_master_key(settings)
         # Whatever opens a new data folder first makes it complete.
         ensure_admin_credential(settings, self._store, self._master_key, utc_now())
-        check_master_key(settings, self._store, self._master_key)
         self._files = open_own_files(settings, self._master_key)
         self._worker = Worker(settings, self._store, self._files)
         self._domain: Domain | None = None

@@ -22,6 +22,7 @@ from openprofiles.store.credentials import (
     has_credentials,
     insert_credential,
     list_credentials,
+    lock_credentials,
     mark_revoked,
     replace_secret,
 )
@@ -97,7 +98,11 @@ def ensure_admin_credential(settings: Settings, store: Store, master_key: Master
     """Makes the administrator's credential when the store has had none yet, and writes it into the data folder.
 
     Several processes may do this at once. The file comes first: killed in between, the next start takes it from there.
+
+    Raises:
+        SettingsError: the store has credentials, and they belong to another master key.
     """
+    check_master_key(settings, store, master_key)
     with store.read() as connection:
         if has_credentials(connection):
             return
@@ -112,7 +117,14 @@ def ensure_admin_credential(settings: Settings, store: Store, master_key: Master
             document = {"access_key_id": admin.access_key_id, "secret_access_key": admin.secret_access_key}
             write_private_file(settings.admin_credential_path, (json.dumps(document, indent=2) + "\n").encode())
         with store.write() as connection:
-            insert_credential(connection, _to_stored(admin, master_key, ("*",), ("*",), None, now))
+            # Another host may start on the same empty store.
+            lock_credentials(connection)
+            is_first = not has_credentials(connection)
+            if is_first:
+                insert_credential(connection, _to_stored(admin, master_key, ("*",), ("*",), None, now))
+        if not is_first:
+            settings.admin_credential_path.unlink()
+    check_master_key(settings, store, master_key)
 
 
 def check_master_key(settings: Settings, store: Store, master_key: MasterKey) -> None:

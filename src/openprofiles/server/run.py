@@ -19,7 +19,7 @@ import uvicorn
 
 import openprofiles
 from openprofiles.clock import utc_now
-from openprofiles.credentials.administer import check_master_key, ensure_admin_credential
+from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.credentials.authenticate import Authenticator
 from openprofiles.data_folder import write_private_file
 from openprofiles.master_key import load_master_key
@@ -56,7 +56,6 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         store = open_store(settings)
         master_key = load_master_key(settings)
         ensure_admin_credential(settings, store, master_key, utc_now())
-        check_master_key(settings, store, master_key)
         files = open_own_files(settings, master_key)
 
         def jobs_by_status() -> Mapping[UploadJobStatus, int]:

@@ -28,8 +28,9 @@ from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import begin_unfinished_store, is_unfinished
 from openprofiles.store.tables import metadata
 
-# A row of profiles can take many kilobytes; those of other tables are small.
+# A row of profiles can take many kilobytes; those of other tables are small, but for one that has a megabyte in each.
 _ROWS_PER_BATCH = 2_000
+_ROWS_PER_BATCH_OF = {"pending_keys": 8}
 
 # Tables whose row numbers the engine gives out.
 _NUMBERED = {"domain": "domain_id", "upload_job": "upload_job_id", "pending_keys": "pending_keys_id"}
@@ -138,8 +139,9 @@ def _read(connection: Connection, table: Table, after: Row | None) -> list[Row]:
     beyond = ""
     if after is not None:
         beyond = f"where ({', '.join(keys)}) > ({', '.join(f':k{index}' for index in range(len(keys)))})"
+    limit = _ROWS_PER_BATCH_OF.get(table.name, _ROWS_PER_BATCH)
     found = connection.execute(
-        text(f"select {columns} from {table.name} {beyond} order by {', '.join(keys)} limit {_ROWS_PER_BATCH}"),
+        text(f"select {columns} from {table.name} {beyond} order by {', '.join(keys)} limit {limit}"),
         {f"k{index}": value for index, value in enumerate(after or ())},
     )
     flags = _flag_positions(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import Connection, Row
 
 from openprofiles.store.tables import credential
@@ -29,6 +29,12 @@ class StoredCredential:
     requests_per_second: float | None
     created_at: datetime
     revoked_at: datetime | None = None
+
+
+def lock_credentials(connection: Connection) -> None:
+    """Have nobody else write a credential until the end of the write transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("lock table credential in share row exclusive mode"))
 
 
 def insert_credential(connection: Connection, new: StoredCredential) -> None:

@@ -58,7 +58,7 @@ metadata = MetaData()
 row_sequence = Table(
     "row_sequence",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", ByteOrderedText, primary_key=True),
     Column("next_value", BigInteger, nullable=False),
 )
 
@@ -96,7 +96,7 @@ indexed_field = Table(
     "indexed_field",
     metadata,
     Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
-    Column("path", Text, primary_key=True),
+    Column("path", ByteOrderedText, primary_key=True),
     # Whether the profiles that were stored before are in the index too.
     Column("is_built", Boolean, nullable=False),
 )
@@ -224,7 +224,7 @@ ordered_record = Table(
 credential = Table(
     "credential",
     metadata,
-    Column("access_key_id", Text, primary_key=True),
+    Column("access_key_id", ByteOrderedText, primary_key=True),
     Column("name", Text, nullable=False),
     # The secret, encrypted with the master key.
     Column("secret", LargeBinary, nullable=False),

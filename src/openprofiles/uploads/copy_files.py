@@ -23,10 +23,9 @@ def copy_job_files(store: Store, source: Files, target: Files) -> int:
     """
     with store.read() as connection:
         needed = upload_jobs.list_job_files(connection)
-    if source.place != target.place:
-        for job_id, name in needed:
-            if not _is_there(target, name):
-                _copy(job_id, name, source, target)
+    for job_id, name in needed:
+        if not _is_there(target, name):
+            _copy(job_id, name, source, target)
     return len(needed)
 
 
