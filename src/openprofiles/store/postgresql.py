@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from openprofiles.errors import Busy, StorageFull, StoreUnreachable
 from openprofiles.settings import PostgresqlUrl
-from openprofiles.store.postgresql_session import COMMON_SESSION, session_statement
+from openprofiles.store.postgresql_session import COMMON_SESSION, connection_url, session_statement
 
 _DISK_FULL = "53100"
 # Waited too long for a lock; chosen to end a deadlock; no connection is free; the statement took too long.
@@ -26,7 +26,6 @@ _BUSY = frozenset({"55P03", "40P01", "40001", "53300", "57014"})
 _CONNECTIONS_KEPT = 8
 _CONNECTIONS_BEYOND = 16
 _CONNECTION_WAIT_SECONDS = 30.0
-_CONNECT_SECONDS = 10
 # No answer of ours takes as long; what does is given up by the server, so that it holds nothing for ever.
 _SESSION = {"lock_timeout": "30s", "statement_timeout": "60s", **COMMON_SESSION}
 
@@ -90,7 +89,7 @@ def _clear_errors() -> Iterator[None]:
 
 def _engine(url: PostgresqlUrl) -> Engine:
     engine = create_engine(
-        make_url(url.text).set(drivername="postgresql+psycopg"),
+        make_url(connection_url(url)).set(drivername="postgresql+psycopg"),
         # Errors must not repeat what was bound: it may be a customer's.
         hide_parameters=True,
         pool_size=_CONNECTIONS_KEPT,
@@ -98,7 +97,7 @@ def _engine(url: PostgresqlUrl) -> Engine:
         pool_timeout=_CONNECTION_WAIT_SECONDS,
         # A connection that the server closed meanwhile is replaced unnoticed.
         pool_pre_ping=True,
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "openprofiles"},
+        connect_args={"application_name": "openprofiles"},
     )
 
     @event.listens_for(engine, "connect")

@@ -20,6 +20,7 @@ from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.bulk import ChunkState, Lease, PreparedRows
 from openprofiles.store.bulk_jobs import LeasedJobWriter
 from openprofiles.store.postgresql_bulk_reader import PostgresqlBulkReader
+from openprofiles.store.postgresql_session import connection_url
 
 _LOCK_NOT_AVAILABLE = "55P03"
 _UNIQUE_VIOLATION = "23505"
@@ -42,7 +43,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
     _LOCK_DOMAIN = "for no key update of d"
 
     def __init__(self, url: PostgresqlUrl, lease: Lease) -> None:
-        super().__init__(adbc.connect(url.text, autocommit=True), lease)
+        super().__init__(adbc.connect(connection_url(url), autocommit=True), lease)
 
     @contextmanager
     def chunk(self) -> Iterator[ChunkState]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from openprofiles.settings import PostgresqlUrl
 
 COMMON_SESSION: Mapping[str, str] = {
     # Who was suspended within a transaction must not keep a domain to itself.
@@ -12,6 +15,24 @@ COMMON_SESSION: Mapping[str, str] = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "2",
 }
+
+
+# The same seen from this side: without these, who waits for the answer of a host that is gone waits for hours.
+_CONNECTION = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def connection_url(url: PostgresqlUrl) -> str:
+    """The URL as a driver gets it, with the time limits that it does not set itself."""
+    parts = urlsplit(url.text)
+    given = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    ours = [f"{name}={value}" for name, value in _CONNECTION.items() if name not in given]
+    return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, *ours]))))
 
 
 def session_statement(settings: Mapping[str, str]) -> str:
