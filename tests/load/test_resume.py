@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,8 @@ from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.jobs import stop_job
+from openprofiles.uploads.local_files import LocalFiles
+from openprofiles.worker import main as worker_main
 from openprofiles.worker.main import Worker
 
 EMAIL = Column("Email", "EmailAddress")
@@ -175,6 +180,32 @@ def test_a_profile_changed_through_the_api_while_no_loader_lived_gets_the_right_
     job = shop.run(job, rows_per_chunk=1)
 
     assert (job.created_count, job.updated_count, job.failed_count) == (2, 2, 0)
+    assert_index_is_right(shop)
+
+
+@pytest.mark.parametrize("phase", ["create", "update"])
+def test_a_scratch_database_that_another_host_went_on_without_is_not_taken_up_again(shop: Shop, phase: str) -> None:
+    for name in "ab":
+        shop.create_profile(EmailAddress=f"{name}@x", PersonalEmailAddress=f"{name}2@x", ingested=True)
+    data = b"Email,Personal,First,tier\na@x,a3@x,Ann,\nb@x,b3@x,Bo,\nc@x,c3@x,Cy,\nd@x,d3@x,,\ne@x,,,\n"
+    job = shop.create_job(COLUMNS, "Email", data)
+    scratch = shop.place.settings.scratch_folder / job.job_id
+    on_first_host = scratch.with_name(f"{job.job_id}-on-first-host")
+
+    run_to_phase(shop, job, phase)
+    shop.place.loader.die()
+    shop.release(job)
+    scratch.rename(on_first_host)
+    # It has made a plan of its own by its second chunk, which would be the first to write.
+    event = shop.place.loader.send(shop.claim(job, rows_per_chunk=1, die_at=(2, BEFORE)))
+    assert event["event"] == "died"
+    assert shop.count(tables.ordered_record, tables.ordered_record.c.upload_job_id == job.upload_job_id) > 0
+    shop.release(job)
+    lose_scratch(shop, job)
+    on_first_host.rename(scratch)
+    job = shop.run(job, rows_per_chunk=1)
+
+    assert (job.created_count, job.updated_count, job.failed_count) == (3, 2, 0)
     assert_index_is_right(shop)
 
 
@@ -331,6 +362,42 @@ def _run_worker(shop: Shop, job: UploadJob, meanwhile: Callable[[Worker], object
     finally:
         worker.close()
     return shop.job(job)
+
+
+class _BlockingFiles(LocalFiles):
+    """An object store that does not answer, for as long as a test wants."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def remove_orphans(self, needed: set[str], now: datetime) -> int:
+        self.asked.set()
+        assert self.answer.wait(DEADLINE_SECONDS)
+        return super().remove_orphans(needed, now)
+
+
+def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_main, "HEARTBEAT_SECONDS", 0.05)
+    files = _BlockingFiles(shop.place.settings.uploads_folder)
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    worker = Worker(shop.place.settings, shop.store, files)
+
+    with ThreadPoolExecutor(1) as threads:
+        step = threads.submit(worker.step)
+        assert files.asked.wait(DEADLINE_SECONDS)
+        (loader,) = [running.process for running in worker._running]
+        loader.send_signal(signal.SIGSTOP)
+        first = shop.job(job).lease_until
+        assert first is not None
+        wait_for("the lease is renewed", lambda: (shop.job(job).lease_until or first) > first, lambda: None)
+        loader.send_signal(signal.SIGCONT)
+        files.answer.set()
+        step.result()
+    wait_for("the job ends", lambda: shop.job(job).status != "IN_PROGRESS" and not worker._running, worker.step)
+    worker.close()
+
+    assert (shop.job(job).status, shop.job(job).epoch) == ("SUCCEEDED", 1)
 
 
 def test_a_loader_that_fails_three_times_without_progress_ends_the_job(

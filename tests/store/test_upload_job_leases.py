@@ -114,6 +114,18 @@ def test_a_job_whose_worker_no_longer_renews_its_lease_is_claimed_again_under_a_
         assert not upload_jobs.extend_lease(connection, first, NOW + DAY)
 
 
+def test_a_job_that_was_begun_goes_on_before_one_that_seems_to_have_been_started_earlier(shops: Store) -> None:
+    make_job(shops, "shop", "begun", started_at=NOW + MINUTE)
+    assert claim(shops, "a", NOW + MINUTE) is not None
+    make_job(shops, "shop", "dated earlier", started_at=NOW)
+
+    # The lease has run out, and the loader of the job may still live.
+    claimed = claim(shops, "b", NOW + 3 * MINUTE)
+
+    assert claimed is not None
+    assert (claimed.job_id, claimed.epoch) == ("begun", 2)
+
+
 def test_a_file_that_waits_for_its_start_is_kept_from_when_it_arrived(shops: Store) -> None:
     waiting = {"status": UploadJobStatus.CREATED, "file_size_bytes": 1, "created_at": NOW - 9 * DAY}
     make_job(shops, "shop", "just arrived", file_name="new", file_received_at=NOW - MINUTE, **waiting)

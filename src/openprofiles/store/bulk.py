@@ -36,6 +36,8 @@ class LeasedJob:
 
     job_id: str
     domain_id: int
+    # How often it was claimed.
+    epoch: int
     fields: Mapping[str, Mapping[str, str]]
     unique_key: str
     data_expiry_days: int

@@ -66,6 +66,7 @@ class LeasedJobReader(ABC):
         return LeasedJob(
             job_id=row["job_id"],
             domain_id=row["domain_id"],
+            epoch=self._lease.epoch,
             fields=json.loads(fields),
             unique_key=row["unique_key"],
             data_expiry_days=row["data_expiry_days"],

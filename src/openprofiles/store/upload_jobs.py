@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, bindparam, delete, exists, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
@@ -262,7 +275,16 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
     ahead = exists().where(
         other.c.domain_id == upload_job.c.domain_id,
         other.c.status == UploadJobStatus.IN_PROGRESS,
-        tuple_(other.c.started_at, other.c.upload_job_id) < tuple_(upload_job.c.started_at, upload_job.c.upload_job_id),
+        or_(
+            # What was begun goes on first, although another job was started earlier, by a host whose clock is behind:
+            # its loader may still live.
+            and_(other.c.epoch > 0, upload_job.c.epoch == 0),
+            and_(
+                or_(other.c.epoch > 0, upload_job.c.epoch == 0),
+                tuple_(other.c.started_at, other.c.upload_job_id)
+                < tuple_(upload_job.c.started_at, upload_job.c.upload_job_id),
+            ),
+        ),
     )
     running = exists().where(
         other.c.domain_id == upload_job.c.domain_id,

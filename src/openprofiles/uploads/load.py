@@ -76,7 +76,12 @@ def run_load(
     """
     job = store.read_job()
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
-    scratch = Scratch(scratch_folder / job.job_id, memory_limit_bytes=memory_limit_bytes, phone_region=job.phone_region)
+    scratch = Scratch(
+        scratch_folder / job.job_id,
+        epoch=job.epoch,
+        memory_limit_bytes=memory_limit_bytes,
+        phone_region=job.phone_region,
+    )
     try:
         status, message = _run_steps(store, scratch, job, mapping, master_key, files, strict=strict, clock=clock)
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
@@ -236,9 +241,10 @@ def _report(store: BulkStore, scratch: Scratch) -> LeasedJob:
         with store.chunk() as state:
             if state.stop_requested or state.domain_deleted:
                 raise Stopped
-            # Records count from 1, so the first reserved number is that of record 1.
-            pid_base = store.reserve_row_numbers(record_count) - 1
             store.insert_ordered_records(scratch.table("select record from ordered order by record"))
+            # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
+            # is that of record 1.
+            pid_base = store.reserve_row_numbers(record_count) - 1
             store.record_progress(phase=REPORT, position=0, record_count=record_count, pid_base=pid_base)
     elif job.phase != REPORT:
         return job

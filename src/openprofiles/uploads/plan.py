@@ -52,6 +52,7 @@ _TABLES = (
     "ordered",
     "touched",
     "reported",
+    "unwritten",
     "target",
     "member",
     "last_filled",
@@ -116,13 +117,16 @@ def plan_again(
             scratch.put("reported_here", records)
             scratch.run("insert into reported select record from reported_here")
         scratch.run(
-            "create or replace temp table unwritten as select record from staged join key_group using (key) "
+            "create or replace table unwritten as select record from staged join key_group using (key) "
             "where first not in (select target from target) and record not in (select record from ordered) "
             "and record not in (select record from reported)"
         )
-        with store.chunk():
-            store.insert_ordered_records(scratch.table("select record from unwritten order by record"))
-            store.record_progress(phase=job.phase or "", position=job.position)
+        # Some at a time, since each chunk holds the domain. A plan that breaks off here is made once more, and sets
+        # apart what is left.
+        for records in _batches(scratch, "select record from unwritten order by record", pa.int64()):
+            with store.chunk():
+                store.insert_ordered_records(pa.table({"record": records}))
+                store.record_progress(phase=job.phase or "", position=job.position)
     _fold_members(scratch, mapping)
 
 

@@ -16,7 +16,8 @@ import pyarrow as pa
 from openprofiles.uploads.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
-_FILE_NAME = "load-2.duckdb"
+_FILE_NAME = "load-3.duckdb"
+_EPOCH = "epoch"
 
 
 class ScratchCursor:
@@ -58,17 +59,28 @@ class ScratchCursor:
 
 
 class Scratch(ScratchCursor):
-    """The scratch database of one job; made anew unless it is there and whole."""
+    """The scratch database of one job; made anew unless it is there, whole, and of the claim before this one.
 
-    def __init__(self, folder: Path, *, memory_limit_bytes: int, phone_region: str) -> None:
+    Args:
+        epoch: the claim of the job that it is opened for. If there were others since it was written, on other hosts,
+            they may have gone on in another way, and what it says no longer holds.
+    """
+
+    def __init__(self, folder: Path, *, epoch: int, memory_limit_bytes: int, phone_region: str) -> None:
         self._folder = folder
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._epoch = epoch
         self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
         try:
             super().__init__(self._open())
         except duckdb.Error:
             # Damaged, or of another DuckDB's form: it is made again from the file.
+            self.start_over()
+        written_for = self.recall(_EPOCH)
+        if written_for in (None, epoch - 1):
+            self.remember(_EPOCH, epoch)
+        elif written_for != epoch:
             self.start_over()
 
     def start_over(self) -> None:
@@ -78,6 +90,7 @@ class Scratch(ScratchCursor):
         shutil.rmtree(self._folder)
         self._folder.mkdir(mode=0o700)
         self.connection = self._open()
+        self.remember(_EPOCH, self._epoch)
 
     def remember(self, name: str, value: int) -> None:
         """Keep a number for a loader that goes on where this one stopped."""

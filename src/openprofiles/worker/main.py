@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from openprofiles.clock import utc_now
+from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
@@ -68,15 +69,16 @@ class _Running:
 
     job: UploadJob
     process: LoaderProcess
-    renew_at: float
     # None: of a command that came to run one job, whoever else loads.
     slot: int | None
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back."""
-    files = open_own_files(settings, load_master_key(settings))
-    worker = Worker(settings, open_store(settings), files)
+    master_key = load_master_key(settings)
+    store = open_store(settings)
+    check_master_key(settings, store, master_key)
+    worker = Worker(settings, store, open_own_files(settings, master_key))
     try:
         while not stop.wait(_POLL_SECONDS):
             try:
@@ -108,6 +110,10 @@ class Worker:
         self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._clean_at = 0.0
         self._clean_files_at = 0.0
+        self._closing = threading.Event()
+        # In a thread of its own: an object store that does not answer, or a domain that is held for long, must not cost
+        # the leases of loads that go on.
+        threading.Thread(target=self._renew_leases, daemon=True).start()
 
     def step(self, job_id: str | None = None) -> None:
         """Look after the loaders that run, claim jobs, and clean up now and then.
@@ -132,6 +138,7 @@ class Worker:
 
     def close(self) -> None:
         """End the loaders and give their jobs back; the next worker goes on at their last chunk."""
+        self._closing.set()
         for running in self._running:
             running.process.kill()
         for running in self._running:
@@ -178,7 +185,7 @@ class Worker:
         )
         process = self._loaders.begin(orders)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
-        self._running.append(_Running(job, process, time.monotonic() + HEARTBEAT_SECONDS, slot))
+        self._running.append(_Running(job, process, slot))
         return True
 
     def _look_after(self, running: _Running) -> None:
@@ -188,14 +195,25 @@ class Worker:
             self._slots.give_back(running.slot)
             close_input(running.process)
             self._settle(running.job, status)
-        elif time.monotonic() >= running.renew_at:
-            running.renew_at = time.monotonic() + HEARTBEAT_SECONDS
-            with self._store.write() as connection:
-                is_ours = upload_jobs.extend_lease(connection, running.job, _lease_until(utc_now()))
-            if not is_ours and running.process.poll() is None and not self._has_ended(running.job):
-                # Somebody else took the job while this worker slept; two loaders of one job must not run.
-                _logger.warning("lease_lost", job_id=running.job.job_id)
-                running.process.kill()
+
+    def _renew_leases(self) -> None:
+        while not self._closing.wait(HEARTBEAT_SECONDS):
+            for running in tuple(self._running):
+                try:
+                    self._renew_lease(running)
+                except (StorageFull, StoreUnreachable, Busy) as error:
+                    # The next time, or else the lease runs out.
+                    _logger.warning("lease_not_renewed", job_id=running.job.job_id, fault=str(error))
+
+    def _renew_lease(self, running: _Running) -> None:
+        if running.process.poll() is not None:
+            return
+        with self._store.write() as connection:
+            is_ours = upload_jobs.extend_lease(connection, running.job, _lease_until(utc_now()))
+        if not is_ours and running.process.poll() is None and not self._has_ended(running.job):
+            # Somebody else took the job while this worker slept; two loaders of one job must not run.
+            _logger.warning("lease_lost", job_id=running.job.job_id)
+            running.process.kill()
 
     def _settle(self, job: UploadJob, status: int) -> None:
         """A loader has ended: with its job, or without."""
@@ -207,10 +225,8 @@ class Worker:
             _logger.error("load_waits_for_room", job_id=job.job_id)
             return
         if status == EXIT_UNREACHABLE:
-            # No fault of the load. If this fails too, the lease runs out by itself.
+            # No fault of the load. The lease runs out by itself: a pause before the next attempt.
             _logger.error("load_lost_store_or_files", job_id=job.job_id)
-            with self._store.write() as connection:
-                upload_jobs.release_lease(connection, job)
             return
         if status == EXIT_LEASE_LOST:
             _logger.warning("lease_lost", job_id=job.job_id)
