@@ -11,8 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import make_url, text
 
 from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -46,8 +45,9 @@ def test_a_migrated_store_has_the_tables_that_the_program_describes(tmp_path: Pa
 
 def test_text_that_rows_are_ordered_by_is_ordered_by_its_bytes_on_postgresql_as_well() -> None:
     """The servers of the tests know no other order, so the tables are looked at."""
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
     keys = [column for table in metadata.sorted_tables for column in table.primary_key]
-    compiled = {str(column): column.type.compile(postgresql.dialect()) for column in keys}
+    compiled = {str(column): column.type.compile(dialect) for column in keys}
 
     texts = {name: type_ for name, type_ in compiled.items() if "TEXT" in type_}
     assert len(texts) >= 6
