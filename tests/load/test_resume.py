@@ -33,7 +33,9 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.jobs import stop_job
 from openprofiles.uploads.local_files import LocalFiles
 from openprofiles.worker import main as worker_main
+from openprofiles.worker.loader_process import LoaderProcess
 from openprofiles.worker.main import Worker
+from openprofiles.worker.orders import Orders
 
 EMAIL = Column("Email", "EmailAddress")
 PERSONAL = Column("Personal", "PersonalEmailAddress")
@@ -382,12 +384,19 @@ def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, m
     files = _BlockingFiles(shop.place.settings.uploads_folder)
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
     worker = Worker(shop.place.settings, shop.store, files)
+    begin = worker._loaders.begin
 
+    def begin_and_stop(orders: Orders) -> LoaderProcess:
+        # Before it can come to the end of so small a job.
+        loader = begin(orders)
+        loader.send_signal(signal.SIGSTOP)
+        return loader
+
+    monkeypatch.setattr(worker._loaders, "begin", begin_and_stop)
     with ThreadPoolExecutor(1) as threads:
         step = threads.submit(worker.step)
         assert files.asked.wait(DEADLINE_SECONDS)
         (loader,) = [running.process for running in worker._running]
-        loader.send_signal(signal.SIGSTOP)
         first = shop.job(job).lease_until
         assert first is not None
         wait_for("the lease is renewed", lambda: (shop.job(job).lease_until or first) > first, lambda: None)
