@@ -73,7 +73,8 @@ def main() -> None:
         print("\nThe rows that were not loaded:")
         failed_rows = list_failed_rows(url, session, job_id)
         for row in failed_rows:
-            print(f"  line {row['Line']:>4}  {row['Code']:<18} {row['Message']}")
+            for fault in row["Faults"]:
+                print(f"  line {row['Line']:>4}  {fault['Code']:<18} {fault['Message']}")
 
         print("\nOne customer, found by e-mail; two rows of the file, in two spellings, became this one profile:")
         found = profiles.search_profiles(DomainName=DOMAIN, KeyName="_email", Values=[TWICE_IN_THE_FILE])["Items"]

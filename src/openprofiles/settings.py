@@ -81,6 +81,7 @@ class Settings:
         max_upload_size_bytes: largest file that an upload takes; below 1 GiB if ``compat_strict``.
         phone_region: country (ISO 3166) whose phone numbers new domains read without a country code.
         memory_limit_bytes: what a load may hold in memory before it spills to disk.
+        failed_rows_days: how long after the end of a job its failed rows are kept.
 
     Raises:
         SettingsError: a value is out of range.
@@ -102,6 +103,7 @@ class Settings:
     phone_region: str = "US"
     log_format: str = "text"
     memory_limit_bytes: int = 256_000_000
+    failed_rows_days: int = 30
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
@@ -126,6 +128,7 @@ class Settings:
             self.memory_limit_bytes >= _SMALLEST_MEMORY_LIMIT_BYTES,
             "The memory limit of loads must be at least 100 MB.",
         )
+        _require(1 <= self.failed_rows_days <= 3650, "Failed rows can be kept for 1 to 3650 days.")
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _check_public_url(self.public_url))
         if self.compat_strict:

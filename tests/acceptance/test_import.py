@@ -25,6 +25,7 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.receive import receive_local
 
@@ -51,7 +52,7 @@ def import_json(*arguments: str | Path, **variables: str) -> tuple[int, dict[str
 
 
 def read_csv(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
         return list(csv.reader(file))
 
 
@@ -141,10 +142,31 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     assert answer.returncode == 1
     assert "Reading: " in answer.stderr
     header, *rows = read_csv(tmp_path / "customers.failed-rows.csv")
-    assert header == ["record", "line", "column", "code", "message", "Email", "First Name", "Phone", "Tier", ""]
-    assert [row[:4] for row in rows] == [["2", "3", "Email", "MISSING_UNIQUE_KEY"], ["5", "6", "", "MALFORMED_QUOTES"]]
-    assert rows[0][5:] == ["", "Nobody", "", "", ""]
-    assert rows[1][5:] == ['carl@example.com,"Ca"rl,,,']
+    assert header == ["Email", "First Name", "Phone", "Tier", "", *OWN_COLUMNS]
+    assert [row[:9] for row in rows] == [
+        ["", "Nobody", "", "", "", "", "3", "Email", "MISSING_UNIQUE_KEY"],
+        ["", "", "", "", "", 'carl@example.com,"Ca"rl,,,', "6", "", "MALFORMED_QUOTES"],
+    ]
+
+
+def test_the_failed_rows_are_mended_and_loaded_by_the_same_command(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,First Name,Tier\n,Ann,gold\nbo@x,Bo,gold,oops\ncy@x,Cy,\n")
+    arguments = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    first_status, first = import_json(file, *arguments)
+    failed_rows = tmp_path / "a.failed-rows.csv"
+
+    # As it is: what has no key fails again, and what had too many cells is whole.
+    again_status, again = import_json(failed_rows, *arguments)
+    left = tmp_path / "a.failed-rows.failed-rows.csv"
+    text = left.read_text(encoding="utf-8")
+    left.write_text(text.replace(",Ann,gold,", "ann@x,Ann,gold,"), encoding="utf-8")
+    mended_status, mended = import_json(left, *arguments)
+
+    assert (first_status, first["created"], first["failed"]) == (1, 1, 2)
+    assert (again_status, again["created"], again["failed"]) == (1, 1, 1)
+    assert text.splitlines()[0] == ",".join(["Email", "First Name", "Tier", *OWN_COLUMNS])
+    assert (mended_status, mended["created"], mended["failed"]) == (0, 1, 0)
+    assert mended["mapping"] == {"Email": "EmailAddress", "First Name": "FirstName", "Tier": "Attributes.Tier"}
 
 
 def test_the_example_is_loaded_as_the_readme_says(tmp_path: Path) -> None:
@@ -156,7 +178,7 @@ def test_the_example_is_loaded_as_the_readme_says(tmp_path: Path) -> None:
     assert status == 1
     assert (told["created"], told["updated"], told["failed"]) == (2900, 100, 7)
     assert told["failed_rows_file"] == str(tmp_path / "failed.csv")
-    assert [row[3] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
+    assert [row[-2] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
         "MISSING_UNIQUE_KEY",
         "MISSING_UNIQUE_KEY",
         "TOO_MANY_CELLS",

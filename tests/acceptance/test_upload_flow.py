@@ -383,7 +383,9 @@ def test_every_record_is_counted_once_and_each_failed_one_is_reported_with_its_l
     assert (progress["RecordCount"], progress["ProcessedRecords"]) == (12, 12)
     assert progress["CreatedAt"] < progress["StartedAt"] < progress["CompletedAt"]
     rows = [item for page in pages for item in page["Items"]]
-    assert [(row["Record"], row["Line"], row.get("Column"), row["Code"]) for row in rows] == [
+    assert [
+        (row["Record"], row["Line"], fault.get("Column"), fault["Code"]) for row in rows for fault in row["Faults"]
+    ] == [
         (4, 8, "Email", "MISSING_UNIQUE_KEY"),
         (5, 9, "First", "VALUE_TOO_LONG"),
         (6, 10, None, "TOO_MANY_CELLS"),
@@ -391,8 +393,10 @@ def test_every_record_is_counted_once_and_each_failed_one_is_reported_with_its_l
         (9, 13, None, "INVALID_UTF8"),
         (10, 14, None, "MALFORMED_QUOTES"),
     ]
-    assert "has 256 characters" in rows[1]["Message"]
-    assert not [row for row in rows if "example.com" in row["Message"]]
+    messages = [fault["Message"] for row in rows for fault in row["Faults"]]
+    assert "has 256 characters" in messages[1]
+    assert not [message for message in messages if "example.com" in message]
+    assert rows[0]["Cells"][0].strip() == ""
     (ada,) = find_by_email(server, domain, "ada@example.com")
     (bob,) = find_by_email(server, domain, "bob@example.com")
     assert (ada["FirstName"], ada["Attributes"]["tier"]) == ("Ada", "platinum")

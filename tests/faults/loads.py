@@ -200,6 +200,7 @@ Rows = dict[object, Mapping[str, Any]]
 _DIFFERS = {
     "profile": {"profile_id", "created_at", "updated_at", "revision"},
     "domain": {"created_at", "updated_at"},
+    "failed_row": {"content"},
     "upload_job": {"completed_at", "lease_owner", "lease_until", "epoch", "failed_attempts"},
 }
 _COMPARED = (
@@ -207,7 +208,7 @@ _COMPARED = (
     (tables.profile_key, ("domain_id", "name", "value", "pid")),
     (tables.added_key, ("pid", "name", "value")),
     (tables.indexed_field, ("domain_id", "path")),
-    (tables.failed_row, ("upload_job_id", "record")),
+    (tables.failed_row, ("upload_job_id", "record", "fault")),
     (tables.upload_job, ("upload_job_id",)),
     (tables.domain, ("domain_id",)),
     (tables.row_sequence, ("name",)),

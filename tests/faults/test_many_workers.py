@@ -259,7 +259,8 @@ def read_what_is_left(store: Store) -> dict[str, Rows]:
             for row in read["profile_key"]
         },
         "failed_row": {
-            (names[row["upload_job_id"]], row["record"]): _without(row, "upload_job_id") for row in read["failed_row"]
+            (names[row["upload_job_id"]], row["record"], row["fault"]): _without(row, "upload_job_id", "content")
+            for row in read["failed_row"]
         },
         "upload_job": {
             job["display_name"]: {name: job[name] for name in (*counted, "failed_count", "failed_attempts")}

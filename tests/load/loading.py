@@ -30,10 +30,10 @@ from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
-from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.files import open_own_files
-from openprofiles.uploads.jobs import client_token
+from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.receive import FileReceiver
 
 NOW = from_milliseconds(1_780_000_000_123)
@@ -231,12 +231,15 @@ class Shop:
         return self.run(self.create_job(columns, unique_key, data, expiry_days=expiry_days, now=now), **more)
 
     def failed_rows(self, job: UploadJob) -> list[FailedRow]:
-        return jobs.list_failed_rows(self.store, self.domain, job.job_id, max_results=1_000_000, next_token=None)[
-            1
-        ].items
+        return list(jobs.iterate_failed_rows(self.store, self.place.master_key, self.domain, job.job_id))
 
     def failed_records(self, job: UploadJob) -> list[FailedRecord]:
-        return [FailedRecord(row.record, row.line, row.code, row.column_name) for row in self.failed_rows(job)]
+        return [
+            FailedRecord(
+                row.record, row.line, tuple((fault.code, fault.column_name) for fault in row.faults), row.content
+            )
+            for row in self.failed_rows(job)
+        ]
 
     def known(self) -> KnownDomain:
         """What the store holds of the domain, as the oracle sees it."""

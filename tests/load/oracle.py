@@ -157,12 +157,16 @@ class KnownDomain:
     indexed_paths: set[str]
 
 
+# Code and the header of the column at fault.
+Fault = tuple[str, str | None]
+
+
 @dataclass(frozen=True)
 class FailedRecord:
     record: int
     line: int
-    code: str
-    column_name: str | None
+    faults: tuple[Fault, ...]
+    content: bytes | None
 
 
 @dataclass
@@ -190,11 +194,12 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
     _index_field(domain, job)
     outcome = Outcome("", record_count=len(records))
     for number, record in enumerate(records, start=1):
-        fault = _find_fault(record, job, column_count, positions)
-        if fault is None:
-            fault = _place(domain, job, number, _cells(record, job, positions), outcome)
-        if fault is not None:
-            outcome.failed.append(FailedRecord(number, record.line, *fault))
+        faults = _find_faults(record, job, column_count, positions)
+        if not faults:
+            faults = _place(domain, job, number, _cells(record, job, positions), outcome)
+        if faults:
+            content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
+            outcome.failed.append(FailedRecord(number, record.line, tuple(faults), content))
     if len(outcome.failed) == len(records):
         outcome.status, outcome.reason = "FAILED", "VALIDATION_FAILURE"
     elif outcome.failed:
@@ -236,34 +241,33 @@ def _index_field(domain: KnownDomain, job: Job) -> None:
         profile.keys |= {key for key in profile.derived(job.phone_region, {path}) if key.name == job.key_name}
 
 
-def _find_fault(
-    record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]
-) -> tuple[str, str | None] | None:
+def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]) -> list[Fault]:
     if len(record.raw) > MAX_RECORD_BYTES:
-        return "RECORD_TOO_LONG", None
+        return [("RECORD_TOO_LONG", None)]
     try:
         record.raw.decode("utf-8")
     except UnicodeDecodeError:
-        return "INVALID_UTF8", None
+        return [("INVALID_UTF8", None)]
     if b"\0" in record.raw:
-        return "NUL_BYTE", None
+        return [("NUL_BYTE", None)]
     if record.is_malformed:
-        return "MALFORMED_QUOTES", None
+        return [("MALFORMED_QUOTES", None)]
+    faults: list[Fault] = []
     if any(not is_blank(cell.decode()) for cell in record.cells[column_count:]):
-        return "TOO_MANY_CELLS", None
+        faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
     if text is None or normal_key(job.key_name, text, job.phone_region) is None:
-        return "MISSING_UNIQUE_KEY", job.unique_key.header
+        faults.append(("MISSING_UNIQUE_KEY", job.unique_key.header))
     for column in job.columns:
         text = cells.get(column.path)
         if text is None:
             continue
         if len(text) > column.max_length:
-            return "VALUE_TOO_LONG", column.header
+            faults.append(("VALUE_TOO_LONG", column.header))
         if column.path == "ProfileType" and text not in PROFILE_TYPES:
-            return "VALUE_NOT_ALLOWED", column.header
-    return None
+            faults.append(("VALUE_NOT_ALLOWED", column.header))
+    return faults
 
 
 def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict[str, str]:
@@ -277,9 +281,7 @@ def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict
     return cells
 
 
-def _place(
-    domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome
-) -> tuple[str, str | None] | None:
+def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome) -> list[Fault]:
     """Look the unique key up and create or update; the fault if several profiles hold it."""
     value = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
     assert value is not None
@@ -290,7 +292,7 @@ def _place(
         if profile.expires_at > job.started_at and wanted in profile.keys
     ]
     if len(holders) > 1:
-        return "AMBIGUOUS_UNIQUE_KEY", job.unique_key.header
+        return [("AMBIGUOUS_UNIQUE_KEY", job.unique_key.header)]
     if holders:
         profile = holders[0]
         outcome.updated_count += 1
@@ -309,4 +311,4 @@ def _place(
     profile.keys = (profile.keys - changes.removed) | changes.added
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
     profile.last_upload_job = job.upload_job_id
-    return None
+    return []

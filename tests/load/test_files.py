@@ -6,15 +6,15 @@ Every file here is also read by the oracle, which must agree.
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import true
+from sqlalchemy import select, true
 
 from load import oracle
 from load.loading import Shop
 from load.oracle import Column, FailedRecord
 from openprofiles.errors import InvalidRequest
 from openprofiles.store import tables
-from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.jobs import start_job, stop_job
+from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
 from openprofiles.uploads.records import MAX_RECORD_BYTES
 
 EMAIL = Column("Email", "EmailAddress")
@@ -47,7 +47,7 @@ def rows(shop: Shop) -> list[tuple[str | None, ...]]:
 
 
 def failures(shop: Shop, job: UploadJob) -> list[tuple[int, int, str]]:
-    return [(row.record, row.line, row.code) for row in shop.failed_rows(job)]
+    return [(row.record, row.line, fault.code) for row in shop.failed_rows(job) for fault in row.faults]
 
 
 def assert_refused(shop: Shop, job: UploadJob, *words: str) -> None:
@@ -141,8 +141,8 @@ def test_a_job_whose_rows_all_fail_has_failed_and_reports_each_row(shop: Shop) -
 
     assert (job.status, job.status_reason, job.record_count, job.failed_count) == ("FAILED", "VALIDATION_FAILURE", 2, 2)
     assert shop.failed_records(job) == [
-        FailedRecord(1, 2, "MISSING_UNIQUE_KEY", "Email"),
-        FailedRecord(2, 3, "MISSING_UNIQUE_KEY", "Email"),
+        FailedRecord(1, 2, (("MISSING_UNIQUE_KEY", "Email"),), b",Ann"),
+        FailedRecord(2, 3, (("MISSING_UNIQUE_KEY", "Email"),), b",Bo"),
     ]
     assert rows(shop) == []
     assert shop.place.left_files(job) == []
@@ -302,7 +302,7 @@ def test_surplus_cells_that_are_not_blank_fail_the_row(shop: Shop, surplus: byte
 def test_a_row_with_surplus_cells_is_told_which_cell_is_the_last_filled(shop: Shop, surplus: bytes) -> None:
     job = load(shop, b"Email,First\na@x,Ann" + surplus + b"\nb@x,Bo\n")
 
-    assert [row.detail for row in shop.failed_rows(job)] == [2 + surplus.index(b"x")]
+    assert [row.faults[0].detail for row in shop.failed_rows(job)] == [2 + surplus.index(b"x")]
 
 
 def test_a_blank_cell_never_overwrites(shop: Shop) -> None:
@@ -324,10 +324,10 @@ def test_a_value_may_have_as_many_characters_as_its_field_takes_and_no_more(shop
 
     job = load(shop, data.encode(), EMAIL, FIRST, more, tier)
 
-    assert [(row.record, row.code, row.column_name, row.detail) for row in shop.failed_rows(job)] == [
-        (2, "VALUE_TOO_LONG", "First", 256),
-        (3, "VALUE_TOO_LONG", "More", 1001),
-        (4, "VALUE_TOO_LONG", "Tier", 256),
+    assert [(row.record, *row.faults) for row in shop.failed_rows(job)] == [
+        (2, RowFault("VALUE_TOO_LONG", "First", 256)),
+        (3, RowFault("VALUE_TOO_LONG", "More", 1001)),
+        (4, RowFault("VALUE_TOO_LONG", "Tier", 256)),
     ]
     assert job.created_count == 1
 
@@ -339,8 +339,82 @@ def test_a_value_too_long_in_a_column_that_is_not_mapped_does_not_matter(shop: S
 def test_a_profile_type_that_is_none_fails_its_row(shop: Shop) -> None:
     job = load(shop, b"Email,Type\na@x,PROFILE\nb@x,profile\nc@x,\n", EMAIL, Column("Type", "ProfileType"))
 
-    assert shop.failed_records(job) == [FailedRecord(2, 3, "VALUE_NOT_ALLOWED", "Type")]
+    assert shop.failed_records(job) == [FailedRecord(2, 3, (("VALUE_NOT_ALLOWED", "Type"),), b"b@x,profile")]
     assert job.created_count == 2
+
+
+def test_a_row_is_told_everything_that_is_wrong_with_it(shop: Shop) -> None:
+    kind, tier = Column("Type", "ProfileType"), Column("Tier", "Attributes.tier")
+    long, longer = "x" * 256, "y" * 300
+    wide = ",".join(["", "", "none", longer, *[""] * 9, "surplus"])
+    data = f'Email,First,Type,Tier\n,"{long}",none,ok\na@x,Ann,PROFILE,gold\n  ,Bo,PROFILE,{longer},surplus\n{wide}\n'
+
+    job = load(shop, data.encode(), EMAIL, FIRST, kind, tier)
+
+    assert [(row.record, row.line, row.faults) for row in shop.failed_rows(job)] == [
+        (
+            1,
+            2,
+            (
+                RowFault("MISSING_UNIQUE_KEY", "Email", None),
+                RowFault("VALUE_TOO_LONG", "First", 256),
+                RowFault("VALUE_NOT_ALLOWED", "Type", None),
+            ),
+        ),
+        (
+            3,
+            4,
+            (
+                RowFault("TOO_MANY_CELLS", None, 5),
+                RowFault("MISSING_UNIQUE_KEY", "Email", None),
+                RowFault("VALUE_TOO_LONG", "Tier", 300),
+            ),
+        ),
+        (
+            4,
+            5,
+            (
+                RowFault("TOO_MANY_CELLS", None, 14),
+                RowFault("MISSING_UNIQUE_KEY", "Email", None),
+                RowFault("VALUE_NOT_ALLOWED", "Type", None),
+                RowFault("VALUE_TOO_LONG", "Tier", 300),
+            ),
+        ),
+    ]
+    assert (job.created_count, job.failed_count) == (1, 3)
+
+
+def test_failed_rows_are_kept_as_they_stand_in_the_file_and_not_readable_in_the_store(shop: Shop) -> None:
+    lines = [b',"two\r\nlines"', b'"a"b,c', b"Ren\xe9,d", b",nul\0", b", lone\rreturn", b'  ,"quo""te"']
+    data = b"\xef\xbb\xbfEmail,First\r\n" + b"\r\n\r\n".join([b"a@x,Ann", *lines]) + b"\r\n"
+
+    job = load(shop, data)
+
+    assert [row.content for row in shop.failed_rows(job)] == lines
+    with shop.store.read() as connection:
+        stored = connection.execute(
+            select(tables.failed_row.c.content).where(tables.failed_row.c.upload_job_id == job.upload_job_id)
+        ).scalars()
+        assert not [one for one in stored for line in lines if line[2:] in one]
+
+
+def test_a_page_of_failed_rows_has_some_megabytes_however_long_they_are(shop: Shop) -> None:
+    note = "x" * 1_000_000
+    data = "Email,First,note\n" + "".join(f",{number},{note}\n" for number in range(20)) + "a@x,Ann,\n"
+    job = load(shop, data.encode())
+
+    tokens: list[str | None] = [None]
+    sizes = []
+    while True:
+        page = list_failed_rows(
+            shop.store, shop.place.master_key, shop.domain, job.job_id, max_results=15, next_token=tokens[-1]
+        )
+        sizes.append(len(page.items))
+        if page.next_token is None:
+            break
+        tokens.append(page.next_token)
+
+    assert sizes == [7, 7, 6]
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -372,7 +446,7 @@ def test_a_header_may_hold_any_characters(shop: Shop, header: str) -> None:
     job = load(shop, f"{quoted},First\na@x,Ann\n,Bo\n".encode(), Column(header, "EmailAddress"), FIRST)
 
     assert rows(shop) == [("a@x", "Ann")]
-    assert [row.column_name for row in shop.failed_rows(job)] == [header]
+    assert [row.faults[0].column_name for row in shop.failed_rows(job)] == [header]
 
 
 def test_a_phone_number_without_a_digit_is_no_unique_key(shop: Shop) -> None:

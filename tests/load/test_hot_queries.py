@@ -54,7 +54,7 @@ def use_everything(shop: Shop) -> None:
     shop.load(COLUMNS, "Email", f"Email,Phone,First\n{first},,nobody\n".encode())
     changed = "".join(f"c{number}@example.com,+1202556{number:04},Bob\n" for number in range(100))
     job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{changed},,nobody\n".encode(), rows_per_chunk=40)
-    jobs.list_failed_rows(store, shop.domain, job.job_id, max_results=10, next_token=None)
+    assert len(shop.failed_rows(job)) == 1
     jobs.list_jobs(store, shop.domain, max_results=10, next_token=None)
     # Records that meet in one profile, and keys that are there already.
     met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))

@@ -27,8 +27,8 @@ from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.store import tables
 from openprofiles.store.domains import remove_deleted_domain_step
-from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.jobs import stop_job
+from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads.jobs import FailedRow, stop_job
 
 EMAIL = Column("Email", "EmailAddress")
 FIRST = Column("First", "FirstName")
@@ -118,9 +118,10 @@ def test_a_key_that_several_profiles_come_to_hold_after_the_plan_fails_its_rows(
     job = run_with(shop, job, once_at("report", lambda: shop.create_profile(EmailAddress="b@x")))
 
     assert counts(job) == (1, 0, 2)
-    assert [(row.record, row.line, row.code, row.column_name, row.detail) for row in shop.failed_rows(job)] == [
-        (2, 3, "AMBIGUOUS_UNIQUE_KEY", "Email", 2),
-        (3, 4, "AMBIGUOUS_UNIQUE_KEY", "Email", 2),
+    ambiguous = RowFault("AMBIGUOUS_UNIQUE_KEY", "Email", 2)
+    assert shop.failed_rows(job) == [
+        FailedRow(2, 3, (ambiguous,), b"b@x,Bo"),
+        FailedRow(3, 4, (ambiguous,), b"b@x,Bob"),
     ]
     assert_all_is_right(shop, job)
 

@@ -60,7 +60,9 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("delete from domain where name = 'gone'"))
         connection.execute(text("insert into ordered_record values (1, 7)"))
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
-        connection.execute(text("insert into failed_row values (1, 3, 4, 'MISSING_UNIQUE_KEY', 'Email', null)"))
+        connection.execute(
+            text("insert into failed_row values (1, 3, 0, 4, 'MISSING_UNIQUE_KEY', 'Email', null, null)")
+        )
         # In the order of their bytes, which is not that of a language.
         for path in ("Attributes.Tier", "Attributes.age", "Attributes.tier", "Attributes.ärger"):
             connection.execute(text("insert into indexed_field values (1, :path, 1)"), {"path": path})

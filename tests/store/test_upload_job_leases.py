@@ -144,9 +144,9 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     make_job(shops, "shop", "new", status=UploadJobStatus.PARTIALLY_SUCCEEDED, completed_at=NOW - 29 * DAY)
     with shops.write() as connection:
         for upload_job_id in (1, 2):
-            for record in (1, 2, 3):
-                values = {"upload_job_id": upload_job_id, "record": record, "line": record + 1, "code": "NUL_BYTE"}
-                connection.execute(insert(tables.failed_row).values(**values))
+            for record, fault in ((1, 0), (2, 0), (2, 1)):
+                values = {"upload_job_id": upload_job_id, "record": record, "fault": fault, "line": record + 1}
+                connection.execute(insert(tables.failed_row).values(**values, code="NUL_BYTE"))
 
     steps = []
     while True:
@@ -159,4 +159,18 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     assert steps == [True, True, False]
     with shops.read() as connection:
         kept = connection.execute(select(tables.failed_row.c.upload_job_id, tables.failed_row.c.record)).all()
-    assert [tuple(row) for row in kept] == [(2, 1), (2, 2), (2, 3)]
+    assert [tuple(row) for row in kept] == [(2, 1), (2, 2), (2, 2)]
+
+
+def test_the_key_of_failed_rows_goes_when_the_last_of_them_has_gone(shops: Store) -> None:
+    ended = {"status": UploadJobStatus.PARTIALLY_SUCCEEDED, "failed_rows_key": b"key"}
+    make_job(shops, "shop", "emptied", completed_at=NOW - 31 * DAY, **ended)
+    make_job(shops, "shop", "has rows", completed_at=NOW - 31 * DAY, **ended)
+    make_job(shops, "shop", "new", completed_at=NOW - 29 * DAY, **ended)
+    with shops.write() as connection:
+        connection.execute(insert(tables.failed_row).values(upload_job_id=2, record=1, line=2, code="NUL_BYTE"))
+
+        upload_jobs.forget_old_failed_rows_keys(connection, completed_before=NOW - 30 * DAY)
+
+    with shops.read() as connection:
+        assert [job_id for job_id, _, key in upload_jobs.list_job_keys(connection) if key] == ["has rows", "new"]

@@ -27,7 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.exc import OperationalError
 from structlog.testing import capture_logs
 
@@ -43,11 +43,12 @@ from openprofiles.server.services import Services
 from openprofiles.settings import Settings
 from openprofiles.store import upload_jobs
 from openprofiles.store.open import open_store
-from openprofiles.store.tables import failed_row
+from openprofiles.store.tables import failed_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.store.upload_jobs import UploadJob, read_failed_rows_source
 from openprofiles.uploads import receive
 from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.jobs import client_token
 from wire.served import serve
@@ -1028,19 +1029,33 @@ def job_with_failed_rows(service: Service, count: int) -> str:
     upload.put()
     service.client.start_upload_job(DomainName="shop", JobId=upload.job_id)
     service.end(upload.job_id, UploadJobStatus.FAILED, status_reason="VALIDATION_FAILURE", failure_message="All.")
+    upload_job_id = service.job(upload.job_id).upload_job_id
     with service.services.store.write() as connection:
+        connection.execute(
+            update(upload_job)
+            .where(upload_job.c.upload_job_id == upload_job_id)
+            .values(file_header=["Colour", "Size, in m"])
+        )
+        _, wrapped_key = read_failed_rows_source(connection, upload_job_id)
+        assert wrapped_key is not None
+        cipher = FailedRowCipher(decrypt_failed_rows_key(service.services.master_key, wrapped_key, upload.job_id))
         connection.execute(
             insert(failed_row),
             [
                 {
-                    "upload_job_id": service.job(upload.job_id).upload_job_id,
+                    "upload_job_id": upload_job_id,
                     "record": 10 * record,
+                    "fault": fault,
                     "line": 10 * record + 1,
                     "code": "NUL_BYTE" if record == 1 else "VALUE_TOO_LONG",
-                    "column_name": None if record == 1 else "Tier",
-                    "detail": None if record == 1 else 300,
+                    "column_name": None if record == 1 else f"Tier{fault or ''}",
+                    "detail": None if record == 1 else 300 + fault,
+                    "content": None
+                    if fault
+                    else cipher.encrypt(10 * record, b'r\xe9d,"1,5",x,y' if record > 1 else b'"a"b'),
                 }
                 for record in range(1, count + 1)
+                for fault in range(1 if record == 1 else 2)
             ],
         )
     return upload.job_id
@@ -1062,22 +1077,69 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
 
     assert [[item["Record"] for item in page["Items"]] for page in pages] == [[10, 20], [30, 40], [50]]
     assert everything.headers["content-type"] == "application/json"
-    assert everything.json() == {"Items": [item for page in pages for item in page["Items"]]}
+    assert everything.json() == {
+        "Columns": ["Colour", "Size, in m"],
+        "Items": [item for page in pages for item in page["Items"]],
+    }
     assert everything.json()["Items"][:2] == [
         {
             "Record": 10,
             "Line": 11,
-            "Code": "NUL_BYTE",
-            "Message": "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as UTF-8.",
+            "Faults": [
+                {
+                    "Code": "NUL_BYTE",
+                    "Message": "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as "
+                    "UTF-8.",
+                }
+            ],
+            "Surplus": '"a"b',
         },
         {
             "Record": 20,
             "Line": 21,
-            "Column": "Tier",
-            "Code": "VALUE_TOO_LONG",
-            "Message": "The value in column Tier has 300 characters, more than its field takes.",
+            "Faults": [
+                {
+                    "Column": f"Tier{number}",
+                    "Code": "VALUE_TOO_LONG",
+                    "Message": f"The value in column Tier{number} has {length} characters, more than its field takes.",
+                }
+                for number, length in (("", 300), (1, 301))
+            ],
+            "Cells": ["r\\xe9d", "1,5"],
+            "Surplus": "x,y",
         },
     ]
+
+
+def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service) -> None:
+    job_id = job_with_failed_rows(service, 3)
+
+    answer = service.get(own_path(job_id, "failed-rows.csv"), service.credentials("profile:Get*"))
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
+    nul = "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as UTF-8."
+    long = " ".join(
+        f"The value in column Tier{number} has {length} characters, more than its field takes."
+        for number, length in (("", 300), (1, 301))
+    )
+    assert answer.content == (
+        b'Colour,"Size, in m",openprofiles_surplus,openprofiles_line,openprofiles_column,openprofiles_code,'
+        b"openprofiles_message\n"
+        + f',,"""a""b",11,,NUL_BYTE,"{nul}"\n'.encode()
+        + b"".join(
+            b'r\xe9d,"1,5","x,y",%d,Tier; Tier1,VALUE_TOO_LONG; VALUE_TOO_LONG,"%s"\n' % (line, long.encode())
+            for line in (21, 31)
+        )
+    )
+
+
+def test_a_job_without_failed_rows_has_an_empty_file_of_them(service: Service) -> None:
+    answer = service.get(own_path(service.create(), "failed-rows.csv"), service.credentials("*"))
+
+    assert answer.status_code == 200
+    assert answer.text.startswith("openprofiles_surplus,")
+    assert answer.text.count("\n") == 1
 
 
 def test_a_page_of_failed_rows_holds_a_thousand_unless_asked_for_fewer(service: Service) -> None:
@@ -1175,7 +1237,7 @@ def test_progress_of_an_ended_job_says_what_became_of_it(service: Service) -> No
     }
 
 
-@pytest.mark.parametrize("what", ["failed-rows", "progress"])
+@pytest.mark.parametrize("what", ["failed-rows", "failed-rows.csv", "progress"])
 def test_own_paths_are_held_to_signatures_permissions_and_names_as_the_api_is(service: Service, what: str) -> None:
     job_id = service.create()
     everything = service.credentials("*")

@@ -154,14 +154,6 @@ class _Source:
     file: BinaryIO
     headers: list[str]
     size_bytes: int
-    modified_ns: int
-
-    def is_unchanged(self) -> bool:
-        try:
-            now = self.path.stat()
-        except OSError:
-            return False
-        return (now.st_size, now.st_mtime_ns) == (self.size_bytes, self.modified_ns)
 
 
 class _Import:
@@ -243,11 +235,8 @@ class _Import:
     def _write_failed_rows(self, importer: Importer, state: JobState) -> Path | None:
         from openprofiles.cli.failed_rows_file import write_failed_rows
 
-        source = self._source.path if self._source.is_unchanged() else None
-        if source is None:
-            click.echo("The file has changed meanwhile, so the failed rows are listed without their cells.", err=True)
         try:
-            write_failed_rows(self._failed_rows_path, importer.list_failed_rows(), source, self._source.headers)
+            write_failed_rows(self._failed_rows_path, importer.read_failed_rows())
         except OSError as error:
             # The load itself is done, and its counts must still be told.
             click.echo(
@@ -391,7 +380,7 @@ def _open_source(path: Path) -> Iterator[_Source]:
             )
         headers = read_file_header(file.read)
         file.seek(0)
-        yield _Source(path, file, headers, status.st_size, status.st_mtime_ns)
+        yield _Source(path, file, headers, status.st_size)
 
 
 def _check_failed_rows_path(given: Path | None, file: Path) -> Path:

@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 from openprofiles.cli.importer import (
     NEW_DOMAIN_EXPIRATION_DAYS,
-    FailedRowReport,
     ImportDomain,
     ImportFault,
     JobState,
@@ -24,7 +23,7 @@ from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
-from openprofiles.uploads.faults import sentence_for
+from openprofiles.uploads.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.receive import Refused, receive_local
 from openprofiles.worker.main import Worker
@@ -32,8 +31,6 @@ from openprofiles.worker.main import Worker
 # What a loader does after its job has ended: it removes the uploaded file and its scratch database.
 _LOADER_TIDIES_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-
-_FAILED_ROWS_PER_PAGE = 10_000
 
 
 class LocalImporter:
@@ -132,21 +129,11 @@ class LocalImporter:
             # It ended on its own first, and its end will be told.
             return
 
-    def list_failed_rows(self) -> Iterator[FailedRowReport]:
-        token = None
-        while True:
-            _, page = jobs.list_failed_rows(
-                self._store,
-                self._known_domain,
-                self._known_job.job_id,
-                max_results=_FAILED_ROWS_PER_PAGE,
-                next_token=token,
-            )
-            for row in page.items:
-                yield FailedRowReport(row.record, row.line, row.column_name, row.code, sentence_for(row))
-            token = page.next_token
-            if token is None:
-                return
+    def read_failed_rows(self) -> Iterator[bytes]:
+        job_id = self._known_job.job_id
+        headers = jobs.read_file_header_of_job(self._store, self._known_domain, job_id)
+        rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
+        return failed_rows_csv(headers, rows)
 
     def close(self) -> None:
         self._worker.close()

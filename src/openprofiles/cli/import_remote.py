@@ -9,29 +9,23 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import boto3
 import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
 
 from openprofiles.cli.importer import (
     NEW_DOMAIN_EXPIRATION_DAYS,
-    FailedRowReport,
     ImportDomain,
     ImportFault,
     JobState,
 )
+from openprofiles.client import Client
 
 if TYPE_CHECKING:
     from mypy_boto3_customer_profiles.type_defs import ObjectTypeFieldTypeDef
 
-_SIGNING_NAME = "profile"
 _DEFAULT_REGION = "us-east-1"
 _TIMEOUT_SECONDS = 60.0
 _SSE_C = "x-amz-server-side-encryption-customer-"
@@ -49,13 +43,10 @@ class RemoteImporter:
             self._client = self._session.client(
                 "customer-profiles", endpoint_url=self._endpoint_url, region_name=self._region
             )
+            self._own = Client(self._session, self._endpoint_url)
         self._http = requests.Session()
-        # Requests are signed already; credentials from a .netrc file must not replace the signature.
+        # The URL is signed already; credentials from a .netrc file must not replace the signature.
         self._http.auth = lambda request: request
-        # A job goes on while the server restarts or the network fails for a moment; so does watching it.
-        retries = Retry(total=6, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504), allowed_methods=("GET",))
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(max_retries=retries))
         self._domain = ""
         self._job_id = ""
 
@@ -117,7 +108,8 @@ class RemoteImporter:
             self._client.start_upload_job(DomainName=self._domain, JobId=self._job_id)
 
     def read_state(self) -> JobState:
-        answer = self._get("progress")
+        with _told_in_a_sentence(self._endpoint_url):
+            answer = self._own.get_progress(self._domain, self._job_id)
         return JobState(
             status=answer["Status"],
             phase=answer.get("Phase"),
@@ -139,41 +131,14 @@ class RemoteImporter:
                 # It ended on its own first, and its end will be told.
                 return
 
-    def list_failed_rows(self) -> Iterator[FailedRowReport]:
-        token: str | None = None
-        while True:
-            page = self._get("failed-rows", {"next-token": token} if token else {})
-            for item in page["Items"]:
-                yield FailedRowReport(item["Record"], item["Line"], item.get("Column"), item["Code"], item["Message"])
-            token = page.get("NextToken")
-            if token is None:
-                return
+    def read_failed_rows(self) -> Iterator[bytes]:
+        with _told_in_a_sentence(self._endpoint_url):
+            yield from self._own.read_failed_rows_file(self._domain, self._job_id)
 
     def close(self) -> None:
         self._client.close()
+        self._own.close()
         self._http.close()
-
-    def _get(self, what: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """One of openprofiles' own paths for this job, signed like the API."""
-        domain = quote(self._domain, safe="")
-        url = f"{self._endpoint_url}/openprofiles/v1/domains/{domain}/upload-jobs/{self._job_id}/{what}"
-        if query:
-            url += "?" + urlencode(query)
-        with _told_in_a_sentence(self._endpoint_url):
-            credentials = self._session.get_credentials()
-            if credentials is None:
-                raise NoCredentialsError
-            request = AWSRequest("GET", url)
-            SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, self._region).add_auth(request)
-            answer = self._http.get(url, headers=dict(request.headers.items()), timeout=_TIMEOUT_SECONDS)
-        try:
-            document = answer.json()
-        except requests.JSONDecodeError:
-            document = {}
-        if not answer.ok:
-            reason = document.get("Message", f"it answered {answer.status_code}")
-            raise ImportFault(f"The server at {self._endpoint_url} does not tell about the job: {reason}")
-        return cast(dict[str, Any], document)
 
 
 class _CountedFile:

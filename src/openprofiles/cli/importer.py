@@ -61,17 +61,6 @@ class JobState:
         return self.status in RUNNING_STATUSES
 
 
-@dataclass(frozen=True, slots=True)
-class FailedRowReport:
-    """Why one row was not loaded. ``record`` counts from 1 without the header, ``line`` is the line in the file."""
-
-    record: int
-    line: int
-    column: str | None
-    code: str
-    message: str
-
-
 class Importer(Protocol):
     """One way to load a file. The methods are called in this order; each raises ImportFault when it cannot be done."""
 
@@ -101,8 +90,8 @@ class Importer(Protocol):
     def stop_job(self) -> None:
         """Ask for the end of the job; nothing happens if there is none or it has ended already."""
 
-    def list_failed_rows(self) -> Iterator[FailedRowReport]:
-        """The rows that were not loaded, in file order."""
+    def read_failed_rows(self) -> Iterator[bytes]:
+        """The file of the rows that were not loaded, part by part: see ``uploads.failed_rows_csv``."""
 
     def close(self) -> None:
         """Let go of everything; a load of ours that still runs is given back and can be taken up later."""

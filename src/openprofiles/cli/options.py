@@ -131,6 +131,15 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--memory-limit",
         {"type": Size(), "default": "256MB", "help": "Memory that a load may use before it spills to disk."},
     ),
+    "failed_rows_days": (
+        "--failed-rows-days",
+        {
+            "type": int,
+            "default": _DEFAULTS.failed_rows_days,
+            "metavar": "DAYS",
+            "help": "How long the failed rows of a job are kept after its end.",
+        },
+    ),
 }
 
 

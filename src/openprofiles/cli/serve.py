@@ -10,7 +10,15 @@ import click
 from openprofiles.cli.options import settings_options, settings_to_arguments
 from openprofiles.settings import Settings
 
-_WORKER_SETTINGS = ("data_folder", "files", "master_key", "compat", "memory_limit_bytes", "log_format")
+_WORKER_SETTINGS = (
+    "data_folder",
+    "files",
+    "master_key",
+    "compat",
+    "memory_limit_bytes",
+    "failed_rows_days",
+    "log_format",
+)
 
 
 @click.command()
@@ -30,6 +38,7 @@ _WORKER_SETTINGS = ("data_folder", "files", "master_key", "compat", "memory_limi
     "upload_url_lifetime_seconds",
     "phone_region",
     "memory_limit_bytes",
+    "failed_rows_days",
     "log_format",
 )
 def serve(settings: Settings) -> None:

@@ -14,7 +14,9 @@ from openprofiles.settings import Settings, SettingsError
 
 
 @click.command()
-@settings_options("data_folder", "store", "files", "master_key", "compat", "memory_limit_bytes", "log_format")
+@settings_options(
+    "data_folder", "store", "files", "master_key", "compat", "memory_limit_bytes", "failed_rows_days", "log_format"
+)
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.

@@ -27,6 +27,7 @@ from openprofiles.store.credentials import (
     replace_secret,
 )
 from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.failed_row_cipher import decrypt_failed_rows_key, encrypt_failed_rows_key
 
 _SECRET_PURPOSE = "credential secret"  # noqa: S105 - the name of a purpose, not a secret
 
@@ -163,9 +164,14 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
                 secret = reveal_secret(one, old).encode()
                 wrapped = new.encrypt(_SECRET_PURPOSE, secret, one.access_key_id.encode())
                 replace_secret(connection, one.access_key_id, wrapped)
-            for job_id, token in upload_jobs.list_client_tokens(connection):
-                key = decrypt_client_token(old, token, job_id)
-                upload_jobs.replace_client_token(connection, job_id, encrypt_client_token(new, key, job_id))
+            for job_id, token, failed_rows_key in upload_jobs.list_job_keys(connection):
+                upload_jobs.replace_job_keys(
+                    connection,
+                    job_id,
+                    token and encrypt_client_token(new, decrypt_client_token(old, token, job_id), job_id),
+                    failed_rows_key
+                    and encrypt_failed_rows_key(new, decrypt_failed_rows_key(old, failed_rows_key, job_id), job_id),
+                )
         except DecryptionError as error:
             raise InvalidRequest("The present master key is not the one that belongs to this store.") from error
 

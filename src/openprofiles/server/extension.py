@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.clock import to_milliseconds
@@ -18,8 +18,9 @@ from openprofiles.credentials.authorise import authorise_action
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.services import Services
-from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
 from openprofiles.uploads.faults import sentence_for
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
@@ -32,27 +33,44 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def routes(services: Services) -> list[Route]:
-    """``GET .../failed-rows`` and ``GET .../progress`` of one upload job."""
+    """``GET .../failed-rows``, ``.../failed-rows.csv`` and ``.../progress`` of one upload job."""
 
     # Domain and job are named as there, and held to the same forms.
     like_get_upload_job = load_model().operations["GetUploadJob"].input
 
     def failed_rows(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        _job, page = jobs.list_failed_rows(
+        page = jobs.list_failed_rows(
             services.store,
+            services.master_key,
             domain,
             job_id,
             max_results=_read_max_results(request),
             next_token=_read_once(request, "next-token"),
         )
-        return _answer({"Items": [_failed_row_item(row) for row in page.items], "NextToken": page.next_token})
+        headers = jobs.read_file_header_of_job(services.store, domain, job_id)
+        items = [_failed_row_item(row, len(headers)) for row in page.items]
+        return _answer({"Columns": headers, "Items": items, "NextToken": page.next_token})
+
+    def failed_rows_file(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        headers = jobs.read_file_header_of_job(services.store, domain, job_id)
+        rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
+        return StreamingResponse(
+            failed_rows_csv(headers, rows),
+            media_type="text/csv",
+            headers={"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
+        )
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
         return _answer(_progress_answer(jobs.get_job(services.store, domain, job_id)))
 
-    return [Route(f"{_JOB_PATH}/failed-rows", failed_rows), Route(f"{_JOB_PATH}/progress", progress)]
+    return [
+        Route(f"{_JOB_PATH}/failed-rows", failed_rows),
+        Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
+        Route(f"{_JOB_PATH}/progress", progress),
+    ]
 
 
 def _enter(services: Services, path_shape: StructureShape, request: Request) -> tuple[Domain, str]:
@@ -90,15 +108,25 @@ def _read_max_results(request: Request) -> int | None:
     return int(text)
 
 
-def _failed_row_item(row: FailedRow) -> dict[str, Any]:
-    item = {
-        "Record": row.record,
-        "Line": row.line,
-        "Column": row.column_name,
-        "Code": row.code,
-        "Message": sentence_for(row),
-    }
-    return _without_none(item)
+def _failed_row_item(row: jobs.FailedRow, column_count: int) -> dict[str, Any]:
+    cells, surplus = split_row(row.content, column_count)
+    return _without_none(
+        {
+            "Record": row.record,
+            "Line": row.line,
+            "Faults": [
+                _without_none({"Column": fault.column_name, "Code": fault.code, "Message": sentence_for(fault)})
+                for fault in row.faults
+            ],
+            "Cells": [_readable(cell) for cell in cells] or None,
+            "Surplus": _readable(surplus) or None,
+        }
+    )
+
+
+def _readable(text: str) -> str:
+    r"""The text with ``\xe9`` in place of each byte that is not UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _progress_answer(job: UploadJob) -> dict[str, Any]:

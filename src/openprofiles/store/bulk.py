@@ -43,6 +43,8 @@ class LeasedJob:
     data_expiry_days: int
     started_at: datetime
     client_token: bytes
+    # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
+    failed_rows_key: bytes | None
     file_name: str
     phase: str | None
     position: int
@@ -171,8 +173,9 @@ class BulkStore(BulkReader, Protocol):
         failed: int = 0,
         record_count: int | None = None,
         pid_base: int | None = None,
+        file_header: Sequence[str] | None = None,
     ) -> None:
-        """Record where the job stands now, and add to its counts.
+        """Record where the job stands now, and add to its counts; what is None stays as it is.
 
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
@@ -196,7 +199,7 @@ class BulkStore(BulkReader, Protocol):
         """Reserve ``count`` row numbers that nothing else will use; the first of them."""
 
     def insert_failed_rows(self, rows: pa.Table) -> None:
-        """Columns record, line, code, column_name, detail."""
+        """Columns record, fault, line, code, column_name, detail, content."""
 
     def insert_profiles(
         self,

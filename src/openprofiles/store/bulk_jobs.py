@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ _JOB_COLUMNS = (
     "data_expiry_days",
     "started_at",
     "client_token",
+    "failed_rows_key",
     "file_name",
     "phase",
     "position",
@@ -72,6 +73,7 @@ class LeasedJobReader(ABC):
             data_expiry_days=row["data_expiry_days"],
             started_at=from_milliseconds(row["started_at"]),
             client_token=row["client_token"],
+            failed_rows_key=row["failed_rows_key"],
             file_name=row["file_name"],
             phase=row["phase"],
             position=row["position"],
@@ -113,6 +115,9 @@ class LeasedJobReader(ABC):
 class LeasedJobWriter(LeasedJobReader):
     """Writes the job of a lease, within a chunk."""
 
+    # How a text becomes what a JSON column holds.
+    _JSON = "{}"
+
     # What a select says to keep a row of ``d`` to itself until the chunk ends, where a chunk alone does not.
     _LOCK_DOMAIN = ""
 
@@ -139,6 +144,7 @@ class LeasedJobWriter(LeasedJobReader):
         failed: int = 0,
         record_count: int | None = None,
         pid_base: int | None = None,
+        file_header: Sequence[str] | None = None,
     ) -> None:
         """See ``BulkStore``."""
         rows = self._rows(
@@ -148,7 +154,8 @@ class LeasedJobWriter(LeasedJobReader):
             f"failed_attempts = case when failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
             "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end, "
             "record_count = coalesce(cast(? as bigint), record_count), "
-            "pid_base = coalesce(cast(? as bigint), pid_base) "
+            "pid_base = coalesce(cast(? as bigint), pid_base), "
+            f"file_header = coalesce({self._JSON.format('?')}, file_header) "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             phase,
             position,
@@ -160,6 +167,7 @@ class LeasedJobWriter(LeasedJobReader):
             position,
             record_count,
             pid_base,
+            None if file_header is None else json.dumps(list(file_header)),
             self._lease.upload_job_id,
             self._lease.owner,
             self._lease.epoch,

@@ -28,10 +28,12 @@ _UNIQUE_VIOLATION = "23505"
 _FAILED_ROWS = pa.schema(
     [
         ("record", pa.int64()),
+        ("fault", pa.int32()),
         ("line", pa.int64()),
         ("code", pa.string()),
         ("column_name", pa.string()),
         ("detail", pa.int64()),
+        ("content", pa.binary()),
     ]
 )
 
@@ -41,6 +43,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
 
     # Everybody who changes the domain's profiles holds its row first.
     _LOCK_DOMAIN = "for no key update of d"
+    _JSON = "cast({} as json)"
 
     def __init__(self, url: PostgresqlUrl, lease: Lease) -> None:
         super().__init__(adbc.connect(connection_url(url), autocommit=True), lease)

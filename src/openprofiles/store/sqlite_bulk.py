@@ -61,8 +61,8 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
     def insert_failed_rows(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
         self._insert(
-            "insert into failed_row (upload_job_id, record, line, code, column_name, detail)",
-            f"({self._lease.upload_job_id}, ?, ?, ?, ?, ?)",
+            "insert into failed_row (upload_job_id, record, fault, line, code, column_name, detail, content)",
+            f"({self._lease.upload_job_id}, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 

@@ -172,7 +172,8 @@ class SqliteBulkReader(LeasedJobReader):
         after = 0
         while True:
             records = self._table(
-                "select record from failed_row where upload_job_id = ? and record > ? order by record limit ?",
+                "select record from failed_row where upload_job_id = ? and record > ? and fault = 0 "
+                "order by record limit ?",
                 {"record": pa.int64()},
                 self._lease.upload_job_id,
                 after,

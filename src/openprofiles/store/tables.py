@@ -180,6 +180,10 @@ upload_job = Table(
     Column("lease_until", Moment),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("failed_attempts", Integer, nullable=False, server_default=text("0")),
+    # The names of the file's columns, known once it is staged.
+    Column("file_header", JSON(none_as_null=True)),
+    # The key that the failed rows are encrypted with (wrapped by the master key), kept as long as they are.
+    Column("failed_rows_key", LargeBinary),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
@@ -190,12 +194,17 @@ failed_row = Table(
     metadata,
     Column("upload_job_id", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
+    # A record may have several faults: 0 is the first, which every failed row has.
+    Column("fault", Integer, primary_key=True, server_default=text("0")),
     Column("line", BigInteger, nullable=False),
     Column("code", Text, nullable=False),
     # The header of the column at fault; null when it is the row as a whole.
     Column("column_name", Text),
     # A number that the message needs (a length, a count of cells); its meaning depends on the code.
     Column("detail", BigInteger),
+    # The row as it stands in the file, with its first fault, encrypted under the job's failed_rows_key; null when it is
+    # longer than a row may be.
+    Column("content", LargeBinary),
     sqlite_with_rowid=False,
 )
 

@@ -5,8 +5,9 @@ The loader writes the same table through ``sqlite_bulk``, in the transactions th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -68,14 +70,32 @@ class UploadJob:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedRow:
-    """Why one record was not loaded. ``line`` is the physical line on which it starts, from 1."""
+class RowFault:
+    """One thing that is wrong with a record; see ``uploads.faults`` for the codes and what their details mean."""
 
-    record: int
-    line: int
     code: str
     column_name: str | None
     detail: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A record that was not loaded.
+
+    Attributes:
+        line: the physical line on which it starts, from 1.
+        faults: all that is wrong with it, at least one.
+        content: its bytes in the file without the line end, encrypted; None if they were not kept.
+    """
+
+    record: int
+    line: int
+    faults: tuple[RowFault, ...]
+    content: bytes | None
+
+
+# Without what only the failed rows need: a header may be long.
+_JOB_COLUMNS = tuple(upload_job.c[field.name] for field in fields(UploadJob))
 
 
 def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -95,7 +115,7 @@ def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change:
 def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
     """The job of this id in a domain that still exists."""
     row = connection.execute(
-        select(upload_job)
+        select(*_JOB_COLUMNS)
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)
         .where(upload_job.c.job_id == job_id, domain.c.deleted_at.is_(None))
     ).one_or_none()
@@ -106,7 +126,7 @@ def list_jobs(
     connection: Connection, domain_id: int, *, before: tuple[datetime, int] | None, limit: int
 ) -> list[UploadJob]:
     """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen."""
-    query = select(upload_job).where(upload_job.c.domain_id == domain_id)
+    query = select(*_JOB_COLUMNS).where(upload_job.c.domain_id == domain_id)
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
         # With the columns' types: a bare datetime would be bound as text, which every number comes before.
@@ -125,15 +145,49 @@ def update_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStat
     return result.rowcount == 1
 
 
-def list_failed_rows(connection: Connection, upload_job_id: int, *, after_record: int, limit: int) -> list[FailedRow]:
-    """Failed rows in file order, those behind ``after_record``."""
+def list_failed_rows(
+    connection: Connection, upload_job_id: int, *, after_record: int, limit: int, max_content_bytes: int
+) -> tuple[list[FailedRow], bool]:
+    """Failed rows in file order, those behind ``after_record``, and whether there are more.
+
+    Args:
+        limit: how many at most.
+        max_content_bytes: of all of them together, but for the first.
+    """
+    of_job = failed_row.c.upload_job_id == upload_job_id
+    first_faults = connection.execute(
+        select(failed_row.c.record, func.coalesce(func.length(failed_row.c.content), 0))
+        .where(of_job, failed_row.c.record > after_record, failed_row.c.fault == 0)
+        .order_by(failed_row.c.record)
+        .limit(limit + 1)
+    ).all()
+    sizes = itertools.accumulate(size_bytes for _, size_bytes in first_faults)
+    count = max(1, sum(size_bytes <= max_content_bytes for size_bytes in sizes))
+    count = min(count, limit, len(first_faults))
+    if not count:
+        return [], False
+    last = first_faults[count - 1].record
     query = (
         select(failed_row)
-        .where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record > after_record)
-        .order_by(failed_row.c.record)
-        .limit(limit)
+        .where(of_job, failed_row.c.record > after_record, failed_row.c.record <= last)
+        .order_by(failed_row.c.record, failed_row.c.fault)
     )
-    return [FailedRow(row.record, row.line, row.code, row.column_name, row.detail) for row in connection.execute(query)]
+    rows = []
+    for record, of_record in itertools.groupby(connection.execute(query), key=lambda row: row.record):
+        found = list(of_record)
+        faults = tuple(RowFault(row.code, row.column_name, row.detail) for row in found)
+        rows.append(FailedRow(record, found[0].line, faults, found[0].content))
+    return rows, count < len(first_faults)
+
+
+def read_failed_rows_source(connection: Connection, upload_job_id: int) -> tuple[list[str] | None, bytes | None]:
+    """What it takes to show a job's failed rows: the names of the file's columns, and the wrapped key."""
+    row = connection.execute(
+        select(upload_job.c.file_header, upload_job.c.failed_rows_key).where(
+            upload_job.c.upload_job_id == upload_job_id
+        )
+    ).one()
+    return row.file_header, row.failed_rows_key
 
 
 def has_claimable_job(connection: Connection, now: datetime) -> bool:
@@ -210,14 +264,21 @@ def remove_old_failed_rows_step(connection: Connection, *, completed_before: dat
     of_old_jobs = failed_row.c.upload_job_id.in_(
         select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
     )
-    rows = connection.execute(
-        select(failed_row.c.upload_job_id, failed_row.c.record).where(of_old_jobs).limit(limit)
-    ).all()
-    for upload_job_id, record in rows:
-        connection.execute(
-            delete(failed_row).where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record == record)
-        )
+    key = (failed_row.c.upload_job_id, failed_row.c.record, failed_row.c.fault)
+    rows = connection.execute(select(*key).where(of_old_jobs).limit(limit)).all()
+    for row in rows:
+        connection.execute(delete(failed_row).where(*(column == value for column, value in zip(key, row, strict=True))))
     return bool(rows)
+
+
+def forget_old_failed_rows_keys(connection: Connection, *, completed_before: datetime) -> None:
+    """Take the key of their failed rows from jobs that ended before the given time, once there are no more of them."""
+    has_rows = exists().where(failed_row.c.upload_job_id == upload_job.c.upload_job_id)
+    connection.execute(
+        update(upload_job)
+        .where(upload_job.c.completed_at < completed_before, upload_job.c.failed_rows_key.is_not(None), ~has_rows)
+        .values(failed_rows_key=None)
+    )
 
 
 def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
@@ -236,17 +297,25 @@ def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
     return found
 
 
-def list_client_tokens(connection: Connection) -> list[tuple[str, bytes]]:
-    """The jobs that still have a key for their file: job id, the key as it is stored."""
+def list_job_keys(connection: Connection) -> list[tuple[str, bytes | None, bytes | None]]:
+    """The jobs that have keys: job id, that of the file and that of the failed rows, as they are stored."""
     rows = connection.execute(
-        select(upload_job.c.job_id, upload_job.c.client_token).where(upload_job.c.client_token.is_not(None))
+        select(upload_job.c.job_id, upload_job.c.client_token, upload_job.c.failed_rows_key).where(
+            or_(upload_job.c.client_token.is_not(None), upload_job.c.failed_rows_key.is_not(None))
+        )
     )
-    return [(job_id, token) for job_id, token in rows]
+    return [(job_id, client_token, failed_rows_key) for job_id, client_token, failed_rows_key in rows]
 
 
-def replace_client_token(connection: Connection, job_id: str, client_token: bytes) -> None:
-    """Store the key for a job's file as another master key encrypts it."""
-    connection.execute(update(upload_job).where(upload_job.c.job_id == job_id).values(client_token=client_token))
+def replace_job_keys(
+    connection: Connection, job_id: str, client_token: bytes | None, failed_rows_key: bytes | None
+) -> None:
+    """Store the keys of a job as another master key encrypts them."""
+    connection.execute(
+        update(upload_job)
+        .where(upload_job.c.job_id == job_id)
+        .values(client_token=client_token, failed_rows_key=failed_rows_key)
+    )
 
 
 def is_any_leased(connection: Connection, now: datetime) -> bool:
@@ -316,7 +385,7 @@ def _update_leased(connection: Connection, job: UploadJob, **values: Any) -> boo
 
 
 def _one(connection: Connection, condition: Any) -> UploadJob | None:
-    row = connection.execute(select(upload_job).where(condition)).one_or_none()
+    row = connection.execute(select(*_JOB_COLUMNS).where(condition)).one_or_none()
     return None if row is None else _job(row)
 
 
@@ -328,7 +397,7 @@ def _make_job(values: dict[str, Any]) -> UploadJob:
     return UploadJob(**{**values, "status": UploadJobStatus(values["status"])})
 
 
-_OF_DOMAIN_AND_ID = select(upload_job).where(
+_OF_DOMAIN_AND_ID = select(*_JOB_COLUMNS).where(
     upload_job.c.domain_id == bindparam("domain_id"), upload_job.c.job_id == bindparam("job_id")
 )
 _BY_DOMAIN_AND_ID = PreparedQuery(_OF_DOMAIN_AND_ID, _make_job)

@@ -33,7 +33,11 @@ def split_record(record: bytes) -> list[str]:
 
     Raises MalformedQuotesError when a quoted cell is malformed, and UnicodeDecodeError when the record is not UTF-8.
     """
-    text = record.decode("utf-8")
+    return split_text(record.decode("utf-8"))
+
+
+def split_text(text: str) -> list[str]:
+    """Return the cells of one record that is text already; as `split_record` otherwise."""
     if '"' not in text:
         return text.split(",")
     cells: list[str] = []

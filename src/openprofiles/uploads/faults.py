@@ -11,7 +11,7 @@ from openprofiles.profiles.standard_profile import PROFILE_TYPES
 
 if TYPE_CHECKING:
     # The loader, which starts for each job, needs the codes alone, and not what the queries need.
-    from openprofiles.store.upload_jobs import FailedRow
+    from openprofiles.store.upload_jobs import RowFault
 
 MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
@@ -52,6 +52,6 @@ _SENTENCES = {
 CODES = tuple(_SENTENCES)
 
 
-def sentence_for(row: FailedRow) -> str:
-    """What a person is told about a failed row."""
-    return _SENTENCES[row.code].format(column=row.column_name, detail=row.detail)
+def sentence_for(fault: RowFault) -> str:
+    """What a person is told about a fault."""
+    return _SENTENCES[fault.code].format(column=fault.column_name, detail=fault.detail)

@@ -73,7 +73,8 @@ def follow_records(load: Load, position: int) -> None:
             if state.key_version != version:
                 writes = _place(load)
             domain_id = load.job.domain_id
-            store.insert_failed_rows(writes.failed)
+            for part in load.failed_rows.tables(writes.failed):
+                store.insert_failed_rows(part)
             store.insert_profiles(
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
             )
@@ -128,7 +129,7 @@ def _place(load: Load) -> _Writes:
     changed_keys, changed = changed_rows(load, existing, read_stored(load, existing))
     created = new_rows(load, new)
     failed = scratch.table(
-        "select record, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
+        "select record, 0 as fault, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
         "from placed join staged using (record) where holders > 1 order by record",
         [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
     )

@@ -9,7 +9,7 @@ What a job does between start and end is the loader's business (``load``).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -24,8 +24,9 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import FailedRow, UploadJob
+from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
 from openprofiles.uploads.mapping import read_mapping
 
 DEFAULT_DATA_EXPIRY_DAYS = 14
@@ -34,9 +35,30 @@ STRICT_MAX_DATA_EXPIRY_DAYS = 90
 DEFAULT_JOBS_PER_PAGE = 100
 DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 
+# A row may have a megabyte.
+_FAILED_ROWS_BYTES_PER_PAGE = 8_000_000
+
 CLIENT_TOKEN_BYTES = 32
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A record that was not loaded.
+
+    Attributes:
+        record: its number, from 1, without the header.
+        line: the line of the file on which it begins, from 1.
+        faults: all that is wrong with it, at least one.
+        content: its bytes in the file without the line end; None if it is longer than a row may be, or was loaded by a
+            version that kept none.
+    """
+
+    record: int
+    line: int
+    faults: tuple[RowFault, ...]
+    content: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +101,7 @@ def create_job(
         "status": UploadJobStatus.CREATED,
         "created_at": now,
         "client_token": encrypt_client_token(master_key, os.urandom(CLIENT_TOKEN_BYTES), job_id),
+        "failed_rows_key": make_failed_rows_key(master_key, job_id),
     }
     with store.write() as connection:
         _require_living(connection, domain)
@@ -124,16 +147,53 @@ def list_jobs(store: Store, domain: Domain, *, max_results: int | None, next_tok
 
 
 def list_failed_rows(
-    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
-) -> tuple[UploadJob, Page[FailedRow]]:
-    """The rows of a job that were not loaded, in file order."""
+    store: Store, master_key: MasterKey, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+) -> Page[FailedRow]:
+    """The rows of a job that were not loaded, in file order.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
     after = int(read_token("failed-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
     with store.read() as connection:
         job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
-        rows = upload_jobs.list_failed_rows(connection, job.upload_job_id, after_record=after, limit=limit + 1)
-    token = write_token("failed-rows", [rows[limit - 1].record]) if len(rows) > limit else None
-    return job, Page(rows[:limit], token)
+        _header, wrapped_key = upload_jobs.read_failed_rows_source(connection, job.upload_job_id)
+        rows, has_more = upload_jobs.list_failed_rows(
+            connection,
+            job.upload_job_id,
+            after_record=after,
+            limit=limit,
+            max_content_bytes=_FAILED_ROWS_BYTES_PER_PAGE,
+        )
+    token = write_token("failed-rows", [rows[-1].record]) if has_more else None
+    cipher = None
+    if wrapped_key is not None:
+        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, job_id))
+    return Page([_decrypted(row, cipher) for row in rows], token)
+
+
+def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job_id: str) -> Iterator[FailedRow]:
+    """All rows of a job that were not loaded, in file order, read a page at a time."""
+    token = None
+    while True:
+        page = list_failed_rows(store, master_key, domain, job_id, max_results=None, next_token=token)
+        yield from page.items
+        token = page.next_token
+        if token is None:
+            return
+
+
+def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[str]:
+    """The names of the columns of a job's file; empty as long as it was not read.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        header, _key = upload_jobs.read_failed_rows_source(connection, job.upload_job_id)
+    return header or []
 
 
 def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
@@ -213,6 +273,13 @@ def _require(job: UploadJob | None, job_id: str, domain: Domain) -> UploadJob:
     if job is None:
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return job
+
+
+def _decrypted(row: upload_jobs.FailedRow, cipher: FailedRowCipher | None) -> FailedRow:
+    content = None
+    if row.content is not None and cipher is not None:
+        content = cipher.decrypt(row.record, row.content)
+    return FailedRow(row.record, row.line, row.faults, content)
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -17,9 +17,13 @@ rest is followed one by one.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+import pyarrow.compute as pc
 
 from openprofiles.clock import Clock
 from openprofiles.master_key import MasterKey
@@ -28,11 +32,15 @@ from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.client_token import decrypt_client_token
 from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
+from openprofiles.uploads.failed_row_content import FailedRowContents
+from openprofiles.uploads.file_header import read_file_header
 from openprofiles.uploads.files import Files
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
+from openprofiles.uploads.original_rows import OriginalRows
 from openprofiles.uploads.plan import plan, plan_again
 from openprofiles.uploads.scratch import Scratch
 from openprofiles.uploads.scratch_folder import remove_scratch
@@ -46,7 +54,22 @@ class GaveUp(Exception):
     """Earlier loaders died too often; the keys of what they wrote are in, and the job ends here."""
 
 
-_FAILED_ROWS_PER_CHUNK = 10_000
+@dataclass(frozen=True, slots=True)
+class _UploadedFile:
+    """The file of the job, which may be read several times."""
+
+    files: Files
+    name: str
+    key: bytes
+
+    @contextmanager
+    def open(self) -> Iterator[DecryptingReader]:
+        """Read it from its beginning."""
+        with self.files.open(self.name) as file:
+            yield DecryptingReader(file, self.key)
+
+
+_FAILED_RECORDS_PER_READ = 10_000
 
 # With less, sorting and merging would take the memory from each other.
 _SORTING_AHEAD_BYTES = 240_000_000
@@ -76,6 +99,10 @@ def run_load(
     """
     job = store.read_job()
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    file = _UploadedFile(files, job.file_name, decrypt_client_token(master_key, job.client_token, job.job_id))
+    cipher = None
+    if job.failed_rows_key is not None:
+        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, job.job_id))
     scratch = Scratch(
         scratch_folder / job.job_id,
         epoch=job.epoch,
@@ -83,7 +110,9 @@ def run_load(
         phone_region=job.phone_region,
     )
     try:
-        status, message = _run_steps(store, scratch, job, mapping, master_key, files, strict=strict, clock=clock)
+        with OriginalRows(file.open) as originals:
+            failed_rows = FailedRowContents(originals, cipher)
+            status, message = _run_steps(store, scratch, job, mapping, file, failed_rows, strict=strict, clock=clock)
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
         status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, GAVE_UP_MESSAGE
@@ -113,8 +142,8 @@ def _run_steps(
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
-    master_key: MasterKey,
-    files: Files,
+    file: _UploadedFile,
+    failed_rows: FailedRowContents,
     *,
     strict: bool,
     clock: Clock,
@@ -124,10 +153,10 @@ def _run_steps(
         raise GaveUp
     try:
         if not scratch.is_done("staged"):
-            _stage(store, scratch, job, mapping, master_key, files, strict=strict)
+            _stage(store, scratch, job, mapping, file, strict=strict)
         if not scratch.is_done("planned"):
             _plan(store, scratch, job, mapping)
-        job = _report(store, scratch)
+        job = _report(store, scratch, file, failed_rows)
     except FileRejected as error:
         return UploadJobStatus.FAILED, str(error)
     except Stopped:
@@ -146,6 +175,7 @@ def _run_steps(
         all_new=bool(scratch.recall("all_new")),
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
+        failed_rows=failed_rows,
         clock=clock,
     )
     stopped = job.stop_requested and job.phase in (REMOVE, ADD)
@@ -186,8 +216,7 @@ def _stage(
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
-    master_key: MasterKey,
-    files: Files,
+    file: _UploadedFile,
     *,
     strict: bool,
 ) -> None:
@@ -203,8 +232,7 @@ def _stage(
             store.record_progress(phase=STAGE, position=record_count)
 
     on_block(0)
-    with files.open(job.file_name) as file:
-        reader = DecryptingReader(file, decrypt_client_token(master_key, job.client_token, job.job_id))
+    with file.open() as reader:
         record_count = stage(
             scratch, reader.read, mapping, phone_region=job.phone_region, strict=strict, on_block=on_block
         )
@@ -232,12 +260,14 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
     scratch.mark_done("planned")
 
 
-def _report(store: BulkStore, scratch: Scratch) -> LeasedJob:
+def _report(store: BulkStore, scratch: Scratch, file: _UploadedFile, failed_rows: FailedRowContents) -> LeasedJob:
     """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
     position = job.position if job.phase == REPORT else 0
     if job.phase in (None, STAGE):
         record_count = scratch.recall("record_count") or 0
+        with file.open() as reader:
+            header = read_file_header(reader.read)
         with store.chunk() as state:
             if state.stop_requested or state.domain_deleted:
                 raise Stopped
@@ -245,30 +275,37 @@ def _report(store: BulkStore, scratch: Scratch) -> LeasedJob:
             # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
             # is that of record 1.
             pid_base = store.reserve_row_numbers(record_count) - 1
-            store.record_progress(phase=REPORT, position=0, record_count=record_count, pid_base=pid_base)
+            store.record_progress(
+                phase=REPORT, position=0, record_count=record_count, pid_base=pid_base, file_header=header
+            )
     elif job.phase != REPORT:
         return job
     if not scratch.is_done("failed in order"):
-        scratch.run(
-            "create or replace table failed_in_order as "
-            "select record, line, code, column_name, detail from failed order by record"
-        )
+        scratch.run("create or replace table failed_in_order as select * from failed order by record, fault")
+        scratch.run("create or replace table failed_record as select record from failed_in_order where fault = 0")
         scratch.mark_done("failed in order")
-    # The table was made in order, so its row ids are: a range of them is read without looking at the others.
-    first = int(scratch.value("select count(*) from failed_in_order where record <= ?", [position]))
+    # The tables were made in order, so their row ids are: a range of them is read without looking at the others.
+    first = int(scratch.value("select count(*) from failed_record where record <= ?", [position]))
     while True:
-        rows = scratch.table(
-            "select * from failed_in_order where rowid >= ? and rowid < ? order by rowid",
-            [first, first + _FAILED_ROWS_PER_CHUNK],
+        after, upto = scratch.only_row(
+            "select min(record) - 1, max(record) from failed_record where rowid >= ? and rowid < ?",
+            [first, first + _FAILED_RECORDS_PER_READ],
         )
-        if not rows.num_rows:
+        if upto is None:
             return store.read_job()
-        first += rows.num_rows
-        with store.chunk() as state:
-            if state.stop_requested or state.domain_deleted:
-                raise Stopped
-            store.insert_failed_rows(rows)
-            store.record_progress(phase=REPORT, position=rows["record"][-1].as_py(), failed=rows.num_rows)
+        first += _FAILED_RECORDS_PER_READ
+        rows = scratch.table(
+            "select record, fault, line, code, column_name, detail from failed_in_order "
+            "where record > ? and record <= ? order by record, fault",
+            [after, upto],
+        )
+        for part in failed_rows.tables(rows):
+            with store.chunk() as state:
+                if state.stop_requested or state.domain_deleted:
+                    raise Stopped
+                store.insert_failed_rows(part)
+                failed = pc.sum(pc.equal(part["fault"], 0)).as_py()
+                store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed)
 
 
 def _merge(load: Load) -> None:

@@ -27,6 +27,7 @@ from openprofiles.clock import Clock
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
 from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
+from openprofiles.uploads.failed_row_content import FailedRowContents
 from openprofiles.uploads.key_columns import KeyRule, key_rules
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.mapping import MappedField, UploadMapping
@@ -71,6 +72,7 @@ class Load:
     all_new: bool
     pid_base: int
     expires_at: datetime
+    failed_rows: FailedRowContents
     clock: Clock
 
     @property

@@ -69,7 +69,7 @@ def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapp
     scratch.run("insert into ordered select record from staged where key in (select key from entangled)")
     header = mapping.unique_key.header
     scratch.run(
-        "insert into failed select record, line, ?, ?, holders from staged join outcome using (key) "
+        "insert into failed select record, line, 0, ?, ?, holders from staged join outcome using (key) "
         "where holders > 1 and key not in (select key from entangled)",
         [faults.AMBIGUOUS_UNIQUE_KEY, header],
     )

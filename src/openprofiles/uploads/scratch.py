@@ -16,7 +16,7 @@ import pyarrow as pa
 from openprofiles.uploads.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
-_FILE_NAME = "load-3.duckdb"
+_FILE_NAME = "load-4.duckdb"
 _EPOCH = "epoch"
 
 
@@ -40,9 +40,15 @@ class ScratchCursor:
         """The answer as an Arrow table."""
         return self.connection.sql(sql, params=parameters).to_arrow_table()
 
+    def only_row(self, sql: str, parameters: list[Any] | None = None) -> tuple[Any, ...]:
+        """The answer to a query that has exactly one row."""
+        # All of it: a result that is left half read stays open and bars the next query.
+        row: tuple[Any, ...]
+        (row,) = self.connection.execute(sql, parameters).fetchall()
+        return row
+
     def value(self, sql: str, parameters: list[Any] | None = None) -> Any:
         """The first cell of the answer, None if there is no row."""
-        # All of it: a result that is left half read stays open and bars the next query.
         rows = self.connection.execute(sql, parameters).fetchall()
         return rows[0][0] if rows else None
 

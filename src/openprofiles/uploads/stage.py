@@ -7,16 +7,17 @@ into its normal form, in SQL.
 
 Afterwards the scratch database holds:
 
-    staged (record, line, key, fault, detail, v0 .. vn)    the key is null if the record has a fault, else its unique
-                key in normal form; vi is the value of the mapping's field i, null if blank
-    failed (record, line, code, column_name, detail)
+    staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
+                key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
+                is the value of the mapping's field i, null if blank
+    failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +31,7 @@ from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_norma
 from openprofiles.uploads import faults
 from openprofiles.uploads.block_files import BlockFiles
 from openprofiles.uploads.file_header import EMPTY_FILE_MESSAGE, split_header
-from openprofiles.uploads.mapping import UploadMapping
+from openprofiles.uploads.mapping import MappedField, UploadMapping
 from openprofiles.uploads.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
 from openprofiles.uploads.scratch import Scratch, ScratchCursor
 
@@ -51,16 +52,6 @@ _FAULT_CODES = {
     Kind.INVALID_UTF8: faults.INVALID_UTF8,
     Kind.RECORD_TOO_LONG: faults.RECORD_TOO_LONG,
 }
-
-_FAILED_SCHEMA = pa.schema(
-    [
-        ("record", pa.int64()),
-        ("line", pa.int64()),
-        ("code", pa.string()),
-        ("column_name", pa.string()),
-        ("detail", pa.int64()),
-    ]
-)
 
 
 class FileRejected(Exception):
@@ -114,7 +105,7 @@ def stage(
         record_count = _add_blocks(scanner, stagers, on_block)
         for stager in stagers:
             stager.finish()
-        _set_failed_apart(scratch, mapping)
+        _set_failed_apart(scratch, mapping, phone_region)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -187,8 +178,10 @@ def _find_columns(header: Header, mapping: UploadMapping, *, strict: bool) -> _C
 
 def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     values = ", ".join(f"v{index} text" for index in range(len(mapping.fields)))
-    scratch.run(f"create table staged (record bigint, line bigint, key text, fault integer, detail bigint, {values})")
-    scratch.run("create table failed (record bigint, line bigint, code text, column_name text, detail bigint)")
+    scratch.run(f"create table staged (record bigint, line bigint, key text, fault integer, surplus bigint, {values})")
+    scratch.run(
+        "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
+    )
 
 
 class _Stager:
@@ -201,8 +194,8 @@ class _Stager:
         self._files = files
         self._columns = columns
         self._all = columns.count + _SPARE_COLUMNS
-        self._wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
-        self._names = ", ".join(f"c{index}" for index in self._wanted)
+        wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
+        self._names = ", ".join(f"c{index}" for index in wanted)
         self._check = partial(_check_sql, mapping=mapping, columns=columns, phone_region=phone_region)
         cursor.run("begin")
 
@@ -214,17 +207,7 @@ class _Stager:
         self._add_clean(block)
         if block.odd:
             self._add_odd(block)
-        self._fail(
-            [
-                (
-                    block.first_record + int(row),
-                    int(block.line[row]),
-                    _FAULT_CODES[Kind(int(block.kind[row]))],
-                    None,
-                )
-                for row in np.flatnonzero(block.kind >= Kind.MALFORMED_QUOTES)
-            ]
-        )
+        self._fail(block)
 
     def _add_clean(self, block: Block) -> None:
         scratch = self._scratch
@@ -233,8 +216,9 @@ class _Stager:
         with self._files.offer(block.clean) as path:
             # Joined by position: where one side is shorter, its columns are null.
             cells = f"clean_record positional join {csv_reader_sql(path, self._all)}"
+            source = f"(select record, line, {self._names} from {cells})"
             found = scratch.value(
-                f"insert into staged {self._check(f'(select record, line, {self._names} from {cells})', is_read='c0')}"
+                f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
             )
         missing = scratch.value(
             "select count(*) from staged where record >= ? and fault = ?", [block.first_record, _NOT_READ]
@@ -248,93 +232,119 @@ class _Stager:
     def _add_odd(self, block: Block) -> None:
         """Add the records that another reader might read differently, with the cells of our own state machine."""
         count = self._columns.count
-        rows: dict[str, list[object]] = {"record": [], "line": [], **{f"c{index}": [] for index in self._wanted}}
-        too_wide = []
+        wanted = sorted(set(self._columns.indexes))
+        rows: dict[str, list[object]] = {"record": [], "line": [], "surplus": [], **{f"c{i}": [] for i in wanted}}
         for record, cells in block.odd_records():
-            line = int(block.line[record - block.first_record])
             last_filled = max((number for number, cell in enumerate(cells, 1) if not is_blank(cell)), default=0)
-            if last_filled > count:
-                too_wide.append((record, line, faults.TOO_MANY_CELLS, last_filled))
-                continue
             rows["record"].append(record)
-            rows["line"].append(line)
-            for index in self._wanted:
-                rows[f"c{index}"].append(cells[index] if index < min(count, len(cells)) else None)
-        self._fail(too_wide)
-        types = {"record": pa.int64(), "line": pa.int64()}
+            rows["line"].append(int(block.line[record - block.first_record]))
+            rows["surplus"].append(last_filled if last_filled > count else 0)
+            for index in wanted:
+                rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
+        types = dict.fromkeys(("record", "line", "surplus"), pa.int64())
         self._scratch.put(
             "odd_record",
             pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
         )
-        self._scratch.run(f"insert into staged {self._check('odd_record', is_read='record')}")
+        check = self._check("odd_record", is_read="record", surplus=_Surplus("surplus", "surplus > 0"))
+        self._scratch.run(f"insert into staged {check}")
 
-    def _fail(self, rows: Sequence[tuple[int, int, str, int | None]]) -> None:
-        """Set records apart: record, line, code, detail."""
-        if not rows:
+    def _fail(self, block: Block) -> None:
+        """Set the records apart that are no records."""
+        positions = np.flatnonzero(block.kind >= Kind.MALFORMED_QUOTES)
+        if not positions.size:
             return
-        table = pa.table(
-            [
-                [row[0] for row in rows],
-                [row[1] for row in rows],
-                [row[2] for row in rows],
-                [None] * len(rows),
-                [row[3] for row in rows],
-            ],
-            schema=_FAILED_SCHEMA,
+        codes = [_FAULT_CODES[Kind(kind)] for kind in block.kind[positions].tolist()]
+        self._scratch.put(
+            "failed_here",
+            pa.table({"record": positions + block.first_record, "line": block.line[positions], "code": codes}),
         )
-        self._scratch.put("failed_here", table)
-        self._scratch.run("insert into failed select * from failed_here")
+        self._scratch.run("insert into failed select record, line, 0, code, null, null from failed_here")
 
 
-# Faults that SQL finds, as numbers; those of a column are the base plus the field's index in the mapping.
+# What the first look at a record finds, as numbers.
 _NO_FAULT = 0
+# It may have other faults as well.
 _SURPLUS = 1
-_NO_KEY = 2
+_FAULTY = 2
 # No fault of the record: the reader gave none where the scan found one.
 _NOT_READ = 3
-_TOO_LONG = 1_000_000
-_NOT_ALLOWED = 2_000_000
 
 
-def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping) -> None:
-    """Tell of each faulty record in ``staged`` which code and which column its fault means."""
-    names: dict[int, tuple[str, str | None]] = {
-        _SURPLUS: (faults.TOO_MANY_CELLS, None),
-        _NO_KEY: (faults.MISSING_UNIQUE_KEY, mapping.unique_key.header),
-    }
-    for index, field in enumerate(mapping.fields):
-        names[_TOO_LONG + index] = (faults.VALUE_TOO_LONG, field.header)
-        names[_NOT_ALLOWED + index] = (faults.VALUE_NOT_ALLOWED, field.header)
-    scratch.put(
-        "fault_name",
-        pa.table(
-            [list(names), [code for code, _ in names.values()], [column for _, column in names.values()]],
-            schema=pa.schema([("fault", pa.int32()), ("code", pa.string()), ("column_name", pa.string())]),
-        ),
+def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, phone_region: str) -> None:
+    """Tell of each faulty record in ``staged`` everything that is wrong with it."""
+    # Narrow tables of few rows: what follows looks at them once for each field.
+    scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
+    if scratch.value("select exists (select 1 from faulty)"):
+        key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+        no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
+        found = [
+            (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus"),
+            (faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"),
+        ]
+        for index, field in enumerate(mapping.fields):
+            value = f"v{index}"
+            found.append((faults.VALUE_TOO_LONG, field.header, _too_long_sql(value, field), f"length({value})"))
+            if field.standard and field.standard.allowed_values:
+                not_allowed = _not_allowed_sql(value, field.standard.allowed_values)
+                found.append((faults.VALUE_NOT_ALLOWED, field.header, not_allowed, "null"))
+        scratch.run(
+            "create temp table found_fault (record bigint, line bigint, place integer, code text, column_name text, "
+            "detail bigint)"
+        )
+        for place, (code, column_name, condition, detail) in enumerate(found):
+            scratch.run(
+                f"insert into found_fault select record, line, {place}, ?, ?, {detail} from faulty where {condition}",
+                [code, column_name],
+            )
+        scratch.run(
+            "insert into failed select record, line, row_number() over (partition by record order by place) - 1, code, "
+            "column_name, detail from found_fault"
+        )
+        scratch.run("drop table found_fault")
+    scratch.run("drop table faulty")
+
+
+@dataclass(frozen=True, slots=True)
+class _Surplus:
+    """SQL for the number of the last filled cell beyond the header (else 0), and for whether to ask for it."""
+
+    number: str
+    suspicion: str
+
+
+def _surplus_sql(columns: _Columns) -> _Surplus:
+    """Of records that were read with some spare columns."""
+    spare = [f"c{index}" for index in range(columns.count, columns.count + _SPARE_COLUMNS)]
+    cases = " ".join(
+        f"when not {sql_is_blank(cell)} then {columns.count + _SPARE_COLUMNS - offset}"
+        for offset, cell in enumerate(reversed(spare))
     )
-    scratch.run(
-        "insert into failed select record, line, code, column_name, detail from staged join fault_name using (fault) "
-        f"where fault <> {_NO_FAULT}"
-    )
+    return _Surplus(f"case {cases} else 0 end", " or ".join(f"{cell} <> ''" for cell in spare))
 
 
-def _check_sql(source: str, *, is_read: str, mapping: UploadMapping, columns: _Columns, phone_region: str) -> str:
-    """The query that applies the mapping to records of cells and finds the first fault of each.
+def _too_long_sql(value: str, field: MappedField) -> str:
+    return f"length({value}) > {field.max_length}"
+
+
+def _not_allowed_sql(value: str, allowed_values: Iterable[str]) -> str:
+    allowed = ", ".join(f"'{one}'" for one in allowed_values)
+    return f"{value} not in ({allowed})"
+
+
+def _check_sql(
+    source: str, *, is_read: str, surplus: _Surplus, mapping: UploadMapping, columns: _Columns, phone_region: str
+) -> str:
+    """The query that applies the mapping to records of cells and finds those with a fault.
 
     Args:
         source: a table of ``record``, ``line`` and cells ``c0``, ``c1``, ...
         is_read: a column that is null where the reader had no record.
+        surplus: in the columns of ``source``.
     """
-    spare = [f"c{index}" for index in range(columns.count, columns.count + _SPARE_COLUMNS)]
-    # Hardly a record is suspicious, so only the few that are pay for the tests in their order.
-    suspicions = [f"{cell} <> ''" for cell in spare]
-    surplus = " ".join(
-        f"when not {sql_is_blank(cell)} then {columns.count + _SPARE_COLUMNS - offset}"
-        for offset, cell in enumerate(reversed(spare))
-    )
-    surplus = f"case {surplus} else 0 end"
-    tests = [f"when {surplus} > 0 then {_SURPLUS}", f"when key is null then {_NO_KEY}"]
-    values, details = [], [f"when {_SURPLUS} then {surplus}"]
+    # Hardly a record is suspicious, so only the few that are pay for the tests themselves.
+    suspicions, tests = [surplus.suspicion], ["key is null"]
+    values = []
     for index, field in enumerate(mapping.fields):
         cell = f"c{columns.indexes[index]}"
         # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
@@ -344,12 +354,11 @@ def _check_sql(source: str, *, is_read: str, mapping: UploadMapping, columns: _C
         )
         # Bytes first: only a value of more bytes than that can have more characters.
         suspicions.append(f"strlen({cell}) > {field.max_length}")
-        tests.append(f"when length(v{index}) > {field.max_length} then {_TOO_LONG + index}")
-        details.append(f"when {_TOO_LONG + index} then length(v{index})")
+        tests.append(_too_long_sql(f"v{index}", field))
         if field.standard and field.standard.allowed_values:
-            allowed = ", ".join(f"'{value}'" for value in field.standard.allowed_values)
-            suspicions.append(f"v{index} not in ({allowed})")
-            tests.append(f"when v{index} not in ({allowed}) then {_NOT_ALLOWED + index}")
+            not_allowed = _not_allowed_sql(f"v{index}", field.standard.allowed_values)
+            suspicions.append(not_allowed)
+            tests.append(not_allowed)
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     return f"""
@@ -360,13 +369,16 @@ def _check_sql(source: str, *, is_read: str, mapping: UploadMapping, columns: _C
         ), judged as (
             select *, (case
                 when {is_read} is null then {_NOT_READ}
-                when coalesce({" or ".join(suspicions)}, false) then case {" ".join(tests)} else {_NO_FAULT} end
-                when key is null then {_NO_KEY}
+                when coalesce({" or ".join(suspicions)}, false) then case
+                    when {surplus.number} > 0 then {_SURPLUS}
+                    when {" or ".join(tests)} then {_FAULTY}
+                    else {_NO_FAULT} end
+                when key is null then {_FAULTY}
                 else {_NO_FAULT}
             end)::integer as fault from keyed
         )
         select record, line, case when fault = {_NO_FAULT} then key end as key, fault,
-            case when fault <> {_NO_FAULT} then (case fault {" ".join(details)} end)::bigint end as detail, {names}
+            case when fault = {_SURPLUS} then ({surplus.number})::bigint end as surplus, {names}
         from judged
     """
 

@@ -24,6 +24,7 @@ from openprofiles.profiles.standard_profile import (
     PHONE_KEY,
     field_of_target,
 )
+from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
 from openprofiles.uploads.mapping import SOURCE_PREFIX, TARGET_PREFIX
 
 MAX_FIELD_NAME_LENGTH = 64
@@ -229,6 +230,8 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
         return "it was asked to be left out"
     if is_blank(header):
         return "it has no name in the header"
+    if header in OWN_COLUMNS and header not in chosen:
+        return "it tells why the row was not loaded before"
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:

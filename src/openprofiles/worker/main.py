@@ -58,7 +58,6 @@ _CLEANING_SECONDS = 5.0
 _ROWS_PER_CLEANING_STEP = 300
 _CLEANING_STEPS_AT_A_TIME = 20
 _UNSTARTED_FILE_DAYS = 1
-_FAILED_ROWS_DAYS = 30
 
 _logger = structlog.get_logger("openprofiles.worker")
 
@@ -268,13 +267,15 @@ class Worker:
             with self._store.write() as connection:
                 if not remove_deleted_domain_step(connection, now, _ROWS_PER_CLEANING_STEP):
                     break
-        old = now - timedelta(days=_FAILED_ROWS_DAYS)
+        old = now - timedelta(days=self._settings.failed_rows_days)
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
             with self._store.write() as connection:
                 if not upload_jobs.remove_old_failed_rows_step(
                     connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
                 ):
                     break
+        with self._store.write() as connection:
+            upload_jobs.forget_old_failed_rows_keys(connection, completed_before=old)
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
             with self._store.write() as connection:
                 if not upload_jobs.remove_notes_of_ended_jobs_step(connection, _ROWS_PER_CLEANING_STEP):

@@ -1,0 +1,111 @@
+"""openprofiles' own paths in Python: what AWS has no operation for, on top of a boto3 session.
+
+    client = Client(boto3.Session(), "http://127.0.0.1:8420")
+    for row in client.list_failed_rows("demo", job_id):
+        print(row["Line"], [fault["Code"] for fault in row["Faults"]])
+
+It needs ``openprofiles[client]``. Credentials and region are those of the session; the paths are described in
+``docs/openapi.yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+from urllib.parse import quote, urlencode
+
+import boto3
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError, NoCredentialsError
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+_SIGNING_NAME = "profile"
+_DEFAULT_REGION = "us-east-1"
+_TIMEOUT_SECONDS = 60.0
+_PART_BYTES = 256 * 1024
+
+
+class Client:
+    """The own paths of one server. May be used from several threads.
+
+    Every method raises ``botocore.exceptions.ClientError`` with the server's code and message where it refuses, and
+    ``requests.RequestException`` where it cannot be reached.
+
+    Args:
+        session: with the credentials; by default as boto3 finds them.
+        endpoint_url: the server's address; by default as the AWS SDKs find it (``AWS_ENDPOINT_URL_CUSTOMER_PROFILES``).
+    """
+
+    def __init__(self, session: boto3.Session | None = None, endpoint_url: str | None = None) -> None:
+        self._session = session or boto3.Session()
+        self._region = self._session.region_name or _DEFAULT_REGION
+        profiles = self._session.client("customer-profiles", endpoint_url=endpoint_url, region_name=self._region)
+        self._endpoint_url = profiles.meta.endpoint_url.rstrip("/")
+        profiles.close()
+        self._http = requests.Session()
+        # Requests are signed already; credentials from a .netrc file must not replace the signature.
+        self._http.auth = lambda request: request
+        # A job goes on while the server restarts or the network fails for a moment; so does watching it.
+        retries = Retry(
+            total=6,
+            backoff_factor=0.5,
+            status_forcelist=(429, 502, 503, 504),
+            allowed_methods=("GET",),
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self._http.mount(scheme, HTTPAdapter(max_retries=retries))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get_progress(self, domain_name: str, job_id: str) -> dict[str, Any]:
+        """How far an upload job has come: ``Status``, ``Phase``, ``RecordCount`` and the counts."""
+        return cast("dict[str, Any]", self._get("GetProgress", domain_name, job_id, "progress").json())
+
+    def list_failed_rows(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
+        """The rows of an upload job that were not loaded, in file order, fetched a page at a time.
+
+        Each has ``Record``, ``Line``, ``Faults`` (``Code``, ``Message``, perhaps ``Column``) and, where they were kept,
+        ``Cells`` and ``Surplus``.
+        """
+        token: str | None = None
+        while True:
+            query = {"next-token": token} if token else {}
+            page = self._get("ListFailedRows", domain_name, job_id, "failed-rows", query).json()
+            yield from page["Items"]
+            token = page.get("NextToken")
+            if token is None:
+                return
+
+    def read_failed_rows_file(self, domain_name: str, job_id: str) -> Iterator[bytes]:
+        """The failed rows as a CSV file that can be mended and uploaded again, part by part."""
+        with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", stream=True) as answer:
+            yield from answer.iter_content(_PART_BYTES)
+
+    def _get(
+        self, name: str, domain_name: str, job_id: str, what: str, query: dict[str, str] | None = None, **more: Any
+    ) -> requests.Response:
+        job = f"{quote(domain_name, safe='')}/upload-jobs/{quote(job_id, safe='')}"
+        url = f"{self._endpoint_url}/openprofiles/v1/domains/{job}/{what}"
+        if query:
+            url += "?" + urlencode(query)
+        credentials = self._session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        request = AWSRequest("GET", url)
+        SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, self._region).add_auth(request)
+        answer = self._http.get(url, headers=dict(request.headers.items()), timeout=_TIMEOUT_SECONDS, **more)
+        if answer.ok:
+            return answer
+        try:
+            message = answer.json()["Message"]
+        except (requests.JSONDecodeError, KeyError, TypeError):
+            message = f"it answered {answer.status_code}"
+        code = answer.headers.get("x-amzn-errortype", str(answer.status_code))
+        answer.close()
+        raise ClientError({"Error": {"Code": code, "Message": message}}, name)

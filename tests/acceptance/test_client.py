@@ -1,0 +1,140 @@
+"""``openprofiles.client`` on a real server, and the document that describes what it calls."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+from jsonschema import Draft202012Validator
+
+from acceptance.running import RunningServer, running_server
+from acceptance.test_upload_flow import load
+from openprofiles.client import Client
+from openprofiles.server import extension
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads.faults import CODES
+from openprofiles.wire.model import TextShape, load_model
+
+DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
+# 2,400 rows: three pages of those that failed.
+FAILING = 2_300
+FILE = b"Email,First,Tier\nada@x.example,Ada,gold\n" + b"".join(b",Nobody %d,\n" % n for n in range(FAILING))
+MALFORMED = b'"a"b,c,\nRen\xe9,e,\n,"1,5",x,y\n'
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("client") / "data", "--workers", "1") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def job_id(server: RunningServer) -> str:
+    server.client().create_domain(DomainName="shop", DefaultExpirationDays=30)
+    shown = load(server, "shop", FILE + MALFORMED)
+    assert shown["Status"] == "PARTIALLY_SUCCEEDED"
+    return str(shown["JobId"])
+
+
+@pytest.fixture
+def client(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    access_key_id, secret = server.admin()
+    session = boto3.Session(access_key_id, secret, region_name="us-east-1")
+    made = Client(session, server.url)
+    yield made
+    made.close()
+
+
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
+
+
+def test_progress_and_failed_rows_are_told_as_the_document_says(client: Client, job_id: str) -> None:
+    progress = client.get_progress("shop", job_id)
+    rows = list(client.list_failed_rows("shop", job_id))
+
+    validator("Progress").validate(progress)
+    for row in rows:
+        validator("FailedRow").validate(row)
+    assert (progress["CreatedRecords"], progress["FailedRecords"]) == (1, FAILING + 3)
+    assert [row["Record"] for row in rows] == list(range(2, FAILING + 5))
+    assert rows[0]["Cells"] == ["", "Nobody 0", ""]
+    assert [(row.get("Cells"), row.get("Surplus")) for row in rows[-3:]] == [
+        (None, '"a"b,c,'),
+        (["Ren\\xe9", "e", ""], None),
+        (["", "1,5", "x"], "y"),
+    ]
+
+
+def test_a_page_is_as_the_document_says(client: Client, job_id: str) -> None:
+    page = client._get("ListFailedRows", "shop", job_id, "failed-rows", {"max-results": "2"}).json()
+
+    validator("FailedRows").validate(page)
+    assert page["Columns"] == ["Email", "First", "Tier"]
+    assert (len(page["Items"]), "NextToken" in page) == (2, True)
+
+
+def test_the_file_of_failed_rows_has_all_of_them(client: Client, job_id: str) -> None:
+    data = b"".join(client.read_failed_rows_file("shop", job_id))
+
+    header, *rows = csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""))
+    assert len(rows) == FAILING + 3
+    assert {len(row) for row in rows} == {len(header)}
+    assert b"\nRen\xe9,e,," in data
+
+
+def test_a_refusal_is_an_error_of_botocore_in_the_form_of_the_document(
+    client: Client, server: RunningServer, job_id: str
+) -> None:
+    with pytest.raises(ClientError, match="does not exist in domain shop") as unknown:
+        client.get_progress("shop", "0" * 32)
+    with pytest.raises(ClientError) as forged:
+        Client(boto3.Session("OPWRONG", "wrong", region_name="us-east-1"), server.url).get_progress("shop", job_id)
+
+    assert unknown.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert forged.value.response["Error"]["Code"] == "UnrecognizedClientException"
+    validator("Error").validate({"Message": unknown.value.response["Error"]["Message"]})
+
+
+def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
+    routes = extension.routes(cast(Any, None))
+
+    assert {(route.path.format(domain_name="{DomainName}", job_id="{JobId}"), "get") for route in routes} == {
+        (path, method) for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"
+    }
+    assert {method for route in routes for method in route.methods or ()} == {"GET", "HEAD"}
+
+
+def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    members = load_model().operations["GetUploadJob"].input.members
+
+    assert schemas["Fault"]["properties"]["Code"]["enum"] == list(CODES)
+    assert set(schemas["Progress"]["properties"]["Status"]["enum"]) == {status.value for status in UploadJobStatus}
+    for name, given in DOCUMENT["components"]["parameters"].items():
+        shape = members[name].shape
+        assert isinstance(shape, TextShape)
+        assert shape.pattern is not None
+        assert given["schema"]["pattern"].removesuffix("$") == shape.pattern.pattern.removesuffix(r"\Z").removesuffix(
+            "$"
+        )
+
+
+def test_every_reference_of_the_document_leads_somewhere() -> None:
+    references = re.findall(r'\$ref: "#/([^"]+)"', (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
+
+    assert len(references) > 15
+    for reference in references:
+        found: Any = DOCUMENT
+        for part in reference.split("/"):
+            found = found[part]
+    Draft202012Validator.check_schema({"$defs": DOCUMENT["components"]["schemas"]})

@@ -1,0 +1,103 @@
+"""The file of failed rows: what stands in it, and what becomes of it when it is uploaded again."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openprofiles.store.upload_jobs import RowFault
+from openprofiles.uploads.cells import split_record
+from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS, failed_rows_csv
+from openprofiles.uploads.faults import INVALID_UTF8, MALFORMED_QUOTES, MISSING_UNIQUE_KEY
+from openprofiles.uploads.jobs import FailedRow
+from openprofiles.uploads.records import Scanner
+
+NO_KEY = RowFault(MISSING_UNIQUE_KEY, "Email", None)
+
+
+def row(content: bytes | None, *faults: RowFault, record: int = 1) -> FailedRow:
+    return FailedRow(record, record + 1, faults or (NO_KEY,), content)
+
+
+def written(headers: list[str], *rows: FailedRow) -> list[list[str]]:
+    data = b"".join(failed_rows_csv(headers, rows))
+    return list(csv.reader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")))
+
+
+def test_each_row_stands_under_its_header_with_what_is_wrong_behind_it() -> None:
+    faults = (NO_KEY, RowFault("VALUE_TOO_LONG", "Note", 300))
+
+    header, first = written(["Email", "Note"], row(b',"two\r\nlines, ""quoted"""', *faults))
+
+    assert header == ["Email", "Note", *OWN_COLUMNS]
+    assert first[:-1] == ["", 'two\r\nlines, "quoted"', "", "2", "Email; Note", "MISSING_UNIQUE_KEY; VALUE_TOO_LONG"]
+    assert first[-1].startswith("The unique key, column Email, is blank")
+    assert first[-1].endswith("The value in column Note has 300 characters, more than its field takes.")
+
+
+def test_cells_beyond_the_header_stand_in_the_surplus_and_missing_ones_are_blank() -> None:
+    _, surplus, short = written(["Email", "Note"], row(b'a,b,"c,d",,e'), row(b"a"))
+
+    assert surplus[:3] == ["a", "b", '"c,d",,e']
+    assert short[:3] == ["a", "", ""]
+
+
+def test_a_row_whose_cells_cannot_be_told_apart_stands_in_the_surplus_as_it_is() -> None:
+    _, malformed = written(["Email", "Note"], row(b'"a"b,c', RowFault(MALFORMED_QUOTES, None, None)))
+
+    assert malformed[:3] == ["", "", '"a"b,c']
+
+
+def test_a_row_without_content_has_only_its_report() -> None:
+    _, long = written(["Email", "Note"], row(None, RowFault("RECORD_TOO_LONG", None, None)))
+
+    assert long[:5] == ["", "", "", "2", ""]
+
+
+def test_bytes_that_are_not_utf8_stay_as_they_are() -> None:
+    data = b"".join(failed_rows_csv(["Name"], [row(b"Ren\xe9e", RowFault(INVALID_UTF8, None, None))]))
+
+    assert data.splitlines()[1].startswith(b"Ren\xe9e,")
+
+
+def test_a_file_of_failed_rows_that_was_uploaded_again_does_not_grow() -> None:
+    headers = ["Email", "Note", *OWN_COLUMNS]
+    before = b'a,b,"""x""y",7,Email,MISSING_UNIQUE_KEY,The old reason.'
+
+    header, again = written(headers, row(before))
+
+    assert header == headers
+    assert again[:5] == ["a", "b", '"x"y', "2", "Email"]
+
+
+def test_a_large_report_is_made_in_parts() -> None:
+    parts = list(failed_rows_csv(["Note"], (row(b"x" * 1000, record=number) for number in range(2_000))))
+
+    assert len(parts) > 5
+    assert max(map(len, parts)) < 300_000
+    assert b"".join(parts).count(b"\n") == 2_001
+
+
+cells = st.text(st.sampled_from('ab",\r\n \0é'), max_size=6)
+
+
+@given(st.lists(st.lists(cells, min_size=2, max_size=2), max_size=4))
+def test_the_cells_of_failed_rows_are_read_back_as_they_were(records: list[list[str]]) -> None:
+    def quoted(cell: str) -> str:
+        return '"' + cell.replace('"', '""') + '"'
+
+    contents = [",".join(map(quoted, record)).encode() for record in records]
+    rows = [row(content, record=number) for number, content in enumerate(contents, 1)]
+    data = b"".join(failed_rows_csv(["A", "B"], rows))
+
+    scanner = Scanner(io.BytesIO(data).read)
+    assert split_record(scanner.read_header().raw) == ["A", "B", *OWN_COLUMNS]
+    found = [
+        split_record(data[start:end])
+        for block in scanner.blocks()
+        for start, end in zip(block.byte_start.tolist(), block.byte_end.tolist(), strict=True)
+    ]
+    assert [record[:2] for record in found] == records
