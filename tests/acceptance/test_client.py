@@ -66,6 +66,12 @@ def test_progress_and_failed_rows_are_told_as_the_document_says(client: Client, 
     for row in rows:
         validator("FailedRow").validate(row)
     assert (progress["CreatedRecords"], progress["FailedRecords"]) == (1, FAILING + 3)
+    assert progress["Faults"] == [
+        {"Code": "MISSING_UNIQUE_KEY", "Column": "Email", "Count": FAILING + 1},
+        {"Code": "INVALID_UTF8", "Count": 1},
+        {"Code": "MALFORMED_QUOTES", "Count": 1},
+        {"Code": "TOO_MANY_CELLS", "Count": 1},
+    ]
     assert [row["Record"] for row in rows] == list(range(2, FAILING + 5))
     assert rows[0]["Cells"] == ["", "Nobody 0", ""]
     assert [(row.get("Cells"), row.get("Surplus")) for row in rows[-3:]] == [

@@ -127,7 +127,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
 
     expiry = datetime.now(UTC).date() + timedelta(days=1098)
     lines = answer.stdout.splitlines()
-    assert lines[:-2] == [
+    assert lines[:-4] == [
         "Created the domain demo. Its profiles expire after 1098 days without a change.",
         f"Loading {file} into the domain demo:",
         "  Email       ->  EmailAddress  (unique key)",
@@ -137,7 +137,8 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  column 5 '' is not loaded: it has no name in the header",
         f"The profiles of this import expire on {expiry} (1098 days), if none touches them later.",
     ]
-    assert lines[-2].startswith("2 created, 1 updated, 2 failed in ")
+    assert lines[-4].startswith("2 created, 1 updated, 2 failed in ")
+    assert lines[-3:-1] == ["  1  MALFORMED_QUOTES", "  1  MISSING_UNIQUE_KEY in column Email"]
     assert lines[-1] == f"The failed rows and their reasons are in {tmp_path / 'customers.failed-rows.csv'}"
     assert answer.returncode == 1
     assert "Reading: " in answer.stderr
@@ -178,6 +179,8 @@ def test_the_example_is_loaded_as_the_readme_says(tmp_path: Path) -> None:
     assert status == 1
     assert (told["created"], told["updated"], told["failed"]) == (2900, 100, 7)
     assert told["failed_rows_file"] == str(tmp_path / "failed.csv")
+    assert told["faults"][0] == {"code": "MISSING_UNIQUE_KEY", "column": "Email", "count": 3}
+    assert sum(one["count"] for one in told["faults"]) == 7
     assert [row[-2] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
         "MISSING_UNIQUE_KEY",
         "MISSING_UNIQUE_KEY",
@@ -208,15 +211,19 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
         "message": None,
         "created": 2,
         "updated": 0,
+        "unchanged": 0,
         "failed": 0,
+        "unprocessed": 0,
         "seconds": None,
         "data_expiry_days": 30,
         "expires_on": str(datetime.now(UTC).date() + timedelta(days=30)),
         "unique_key": "Login",
         "mapping": {"Login": "EmailAddress"},
+        "faults": [],
         "failed_rows_file": None,
     }
-    assert (second["domain_created"], second["created"], second["updated"]) == (False, 0, 2)
+    # The same file again changes nothing.
+    assert (second["domain_created"], second["created"], second["updated"], second["unchanged"]) == (False, 0, 0, 2)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["a.csv"]
     assert [(job.job_id, job.display_name, job.data_expiry_days) for job in list_jobs(tmp_path / "data")] == [
         (second["job_id"], "spring", 30),

@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+from alembic.command import upgrade
 
 from acceptance.running import run_command, running_server
+from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.migrations import NEWEST_REVISION
+from openprofiles.store.open import alembic_config
+from openprofiles.store.postgresql import PostgresqlStore
 from postgresql_server import PostgresqlServer
 
 PEOPLE = "Email,First\nann@example.com,Ann\nbob@example.com,Bob\nann@example.com,Anna\n"
@@ -46,11 +50,10 @@ def test_a_file_is_loaded_into_postgresql_and_its_profiles_are_found(
 def test_an_older_database_is_refused_until_it_is_migrated(tmp_path: Path, postgresql_server: PostgresqlServer) -> None:
     url = postgresql_server.create_database()
     credentials = ("credentials", "list", "--data", tmp_path / "data", "--store", url)
-    assert run_command(*credentials).returncode == 0
-    with psycopg.connect(url) as connection:
-        connection.execute("update alembic_version set version_num = '0001'")
-        connection.execute("drop table pending_keys")
-        connection.execute("create table pending_key (pending_key_id bigint, upload_job_id bigint)")
+    store = PostgresqlStore(PostgresqlUrl(url))
+    with store.write() as connection:
+        upgrade(alembic_config(connection), "0001")
+    store.close()
 
     refused = run_command(*credentials)
     migrated = run_command("migrate", "--data", tmp_path / "data", "--store", url)

@@ -178,6 +178,7 @@ class Outcome:
     record_count: int | None = None
     created_count: int = 0
     updated_count: int = 0
+    unchanged_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
 
 
@@ -300,6 +301,7 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         profile = domain.profiles[-number] = KnownProfile({}, {}, job.started_at)
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
+    held = (dict(profile.values), dict(profile.attributes))
     for path, text in cells.items():
         if path in profile.origins:
             continue
@@ -307,6 +309,8 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
             profile.attributes[path.removeprefix(ATTRIBUTE)] = text
         else:
             profile.values[path] = text
+    if holders and held == (profile.values, profile.attributes):
+        outcome.unchanged_count += 1
     changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)
     profile.keys = (profile.keys - changes.removed) | changes.added
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))

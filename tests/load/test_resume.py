@@ -134,7 +134,7 @@ def _everything(shop: Shop, job: UploadJob) -> tuple[object, ...]:
     first_pid = min(known.profiles)
     return (
         job.status,
-        (job.created_count, job.updated_count, job.failed_count, job.record_count),
+        (job.created_count, job.updated_count, job.unchanged_count, job.failed_count, job.record_count),
         shop.failed_rows(job),
         [
             (

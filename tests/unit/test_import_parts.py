@@ -66,7 +66,7 @@ def test_a_report_that_breaks_off_leaves_the_older_one(tmp_path: Path) -> None:
 
 
 def job(phase: str | None, *, position: int = 0, record_count: int | None = None, done: int = 0) -> JobState:
-    return JobState("IN_PROGRESS", phase, position, record_count, done, 0, 0, None)
+    return JobState("IN_PROGRESS", phase, position, record_count, done, 0, 0, 0, None)
 
 
 def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_five_seconds() -> None:

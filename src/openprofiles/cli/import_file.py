@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, JobState
+from openprofiles.cli.importer import FaultCount, ImportDomain, Importer, ImportFault, JobState
 from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings, SettingsError
@@ -36,6 +36,7 @@ EXIT_INTERRUPTED = 130
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
 _DISPLAY_NAME_MAX_LENGTH = 255
+_FAULTS_SHOWN = 10
 # The form of a domain's name (service model, shape name).
 _DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
@@ -283,8 +284,11 @@ class _Import:
                 "status": state.status,
                 "message": state.message,
                 "created": state.created_count,
-                "updated": state.updated_count,
+                "updated": state.updated_count - state.unchanged_count,
+                "unchanged": state.unchanged_count,
                 "failed": state.failed_count,
+                "unprocessed": state.unprocessed_count,
+                "faults": [asdict(one) for one in state.fault_counts],
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
@@ -294,10 +298,15 @@ class _Import:
             }
             click.echo(json.dumps(document))
             return
-        click.echo(
-            f"{state.created_count:,} created, {state.updated_count:,} updated, {state.failed_count:,} failed "
-            f"in {seconds:.1f} seconds."
-        )
+        counts = f"{state.created_count:,} created, {state.updated_count - state.unchanged_count:,} updated"
+        if state.unchanged_count:
+            counts += f", {state.unchanged_count:,} unchanged"
+        counts += f", {state.failed_count:,} failed"
+        if state.unprocessed_count:
+            counts += f", {state.unprocessed_count:,} not processed"
+        click.echo(f"{counts} in {seconds:.1f} seconds.")
+        for line in _describe_faults(state.fault_counts):
+            click.echo(f"  {line}")
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
 
@@ -413,6 +422,15 @@ def _describe_mapping(suggestion: Suggestion, unique_key: SuggestedField) -> Ite
         yield f"{_shown(field.header):<{width}}  ->  {field.target}{note}"
     for column in suggestion.left_out:
         yield f"column {column.column_number} {_shown(column.header)!r} is not loaded: {column.reason}"
+
+
+def _describe_faults(counts: Sequence[FaultCount]) -> Iterator[str]:
+    width = max((len(f"{one.count:,}") for one in counts), default=0)
+    for one in counts[:_FAULTS_SHOWN]:
+        where = "" if one.column is None else f" in column {_shown(one.column)}"
+        yield f"{one.count:>{width},}  {one.code}{where}"
+    if len(counts) > _FAULTS_SHOWN:
+        yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"
 
 
 def _shown(header: str) -> str:

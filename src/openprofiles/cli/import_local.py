@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from openprofiles.cli.importer import (
     NEW_DOMAIN_EXPIRATION_DAYS,
+    FaultCount,
     ImportDomain,
     ImportFault,
     JobState,
@@ -104,7 +105,7 @@ class LocalImporter:
         self._ahead = self._find_jobs_ahead()
 
     def read_state(self) -> JobState:
-        job = jobs.get_job(self._store, self._known_domain, self._known_job.job_id)
+        job, fault_counts = jobs.get_job_with_fault_counts(self._store, self._known_domain, self._known_job.job_id)
         if job.status is UploadJobStatus.IN_PROGRESS:
             self._run()
         elif job.status is not UploadJobStatus.CREATED:
@@ -116,8 +117,10 @@ class LocalImporter:
             record_count=job.record_count,
             created_count=job.created_count,
             updated_count=job.updated_count,
+            unchanged_count=job.unchanged_count,
             failed_count=job.failed_count,
             message=job.failure_message,
+            fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in fault_counts),
         )
 
     def stop_job(self) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from openprofiles.cli.importer import (
     NEW_DOMAIN_EXPIRATION_DAYS,
+    FaultCount,
     ImportDomain,
     ImportFault,
     JobState,
@@ -117,8 +118,12 @@ class RemoteImporter:
             record_count=answer.get("RecordCount"),
             created_count=answer["CreatedRecords"],
             updated_count=answer["UpdatedRecords"],
+            unchanged_count=answer["UnchangedRecords"],
             failed_count=answer["FailedRecords"],
             message=answer.get("Message"),
+            fault_counts=tuple(
+                FaultCount(one["Code"], one.get("Column"), one["Count"]) for one in answer.get("Faults", ())
+            ),
         )
 
     def stop_job(self) -> None:

@@ -30,6 +30,15 @@ class ImportDomain:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How often rows failed for one reason; ``column`` is the header at fault, None where it is the row as a whole."""
+
+    code: str
+    column: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobState:
     """Where an upload job stands.
 
@@ -39,7 +48,9 @@ class JobState:
             ``unindex`` or ``index``; None before it begins, and where the server does not tell.
         position: how far it is in this phase; in ``stage``, the number of rows read.
         record_count: rows of the file, None until all are read.
+        updated_count: rows that went to a profile which was there, those that changed nothing included.
         message: why the job failed, in a sentence.
+        fault_counts: at the end, what the failed rows failed for, the most frequent first.
     """
 
     status: str
@@ -48,13 +59,20 @@ class JobState:
     record_count: int | None
     created_count: int
     updated_count: int
+    unchanged_count: int
     failed_count: int
     message: str | None
+    fault_counts: tuple[FaultCount, ...] = ()
 
     @property
     def done_count(self) -> int:
         """Rows whose fate is settled."""
         return self.created_count + self.updated_count + self.failed_count
+
+    @property
+    def unprocessed_count(self) -> int:
+        """Rows that a job which has ended left out, after a stop."""
+        return 0 if self.record_count is None else self.record_count - self.done_count
 
     @property
     def is_running(self) -> bool:

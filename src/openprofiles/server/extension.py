@@ -6,6 +6,7 @@ The same signatures, errors and permissions as the API: who may call GetUploadJo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +65,7 @@ def routes(services: Services) -> list[Route]:
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(jobs.get_job(services.store, domain, job_id)))
+        return _answer(_progress_answer(*jobs.get_job_with_fault_counts(services.store, domain, job_id)))
 
     return [
         Route(f"{_JOB_PATH}/failed-rows", failed_rows),
@@ -129,7 +130,7 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _progress_answer(job: UploadJob) -> dict[str, Any]:
+def _progress_answer(job: UploadJob, fault_counts: Sequence[jobs.FaultCount]) -> dict[str, Any]:
     return {
         "JobId": job.job_id,
         "Status": job.status.value,
@@ -140,13 +141,26 @@ def _progress_answer(job: UploadJob) -> dict[str, Any]:
         "RecordCount": job.record_count,
         "CreatedRecords": job.created_count,
         "UpdatedRecords": job.updated_count,
+        "UnchangedRecords": job.unchanged_count,
         "FailedRecords": job.failed_count,
+        "Faults": [
+            _without_none({"Code": one.code, "Column": one.column_name, "Count": one.count}) for one in fault_counts
+        ]
+        or None,
         "ProcessedRecords": job.created_count + job.updated_count + job.failed_count,
+        "UnprocessedRecords": _unprocessed(job),
         "StopRequested": job.stop_requested_at is not None,
         "CreatedAt": _epoch_seconds(job.created_at),
         "StartedAt": _epoch_seconds(job.started_at),
         "CompletedAt": _epoch_seconds(job.completed_at),
     }
+
+
+def _unprocessed(job: UploadJob) -> int | None:
+    """The records that a job which has ended left out, after a stop; None as long as it runs."""
+    if job.completed_at is None or job.record_count is None:
+        return None
+    return job.record_count - job.created_count - job.updated_count - job.failed_count
 
 
 def _epoch_seconds(moment: datetime | None) -> float | None:

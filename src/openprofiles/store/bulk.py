@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -74,6 +74,10 @@ class ChunkState:
     key_version: int
     stop_requested: bool
     domain_deleted: bool
+
+
+# Code, header of the column or None, how many faults.
+FaultCount: TypeAlias = tuple[str, str | None, int]
 
 
 class PreparedRows(Protocol):
@@ -146,6 +150,9 @@ class BulkReader(Protocol):
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """The records that this job follows one by one: ``record``."""
 
+    def count_faults(self) -> list[FaultCount]:
+        """What the reported rows of this job failed for, the most frequent first."""
+
     def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
         """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
 
@@ -170,12 +177,16 @@ class BulkStore(BulkReader, Protocol):
         position: int,
         created: int = 0,
         updated: int = 0,
+        unchanged: int = 0,
         failed: int = 0,
         record_count: int | None = None,
         pid_base: int | None = None,
         file_header: Sequence[str] | None = None,
     ) -> None:
         """Record where the job stands now, and add to its counts; what is None stays as it is.
+
+        Args:
+            unchanged: how many of ``updated`` changed nothing.
 
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
@@ -188,7 +199,15 @@ class BulkStore(BulkReader, Protocol):
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
         """
 
-    def end_job(self, *, status: str, reason: str | None, message: str | None, completed_at: datetime) -> None:
+    def end_job(
+        self,
+        *,
+        status: str,
+        reason: str | None,
+        message: str | None,
+        fault_counts: Sequence[FaultCount],
+        completed_at: datetime,
+    ) -> None:
         """Set the final state, and forget the job's key: the file can no longer be read.
 
         Raises:

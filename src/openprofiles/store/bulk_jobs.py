@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
-from openprofiles.store.bulk import ChunkState, Lease, LeasedJob, LeaseLost
+from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 _JOB_COLUMNS = (
@@ -98,6 +98,15 @@ class LeasedJobReader(ABC):
         """See ``BulkReader``."""
         return bool(self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", domain_id, name))
 
+    def count_faults(self) -> list[FaultCount]:
+        """See ``BulkReader``."""
+        rows = self._rows(
+            "select code, column_name, count(*) from failed_row where upload_job_id = ? "
+            "group by code, column_name order by 3 desc, 1, 2",
+            self._lease.upload_job_id,
+        )
+        return [(code, column_name, int(count)) for code, column_name, count in rows]
+
     def read_pending_keys(self) -> Iterator[pa.Table]:
         """See ``BulkReader``."""
         after = 0
@@ -141,6 +150,7 @@ class LeasedJobWriter(LeasedJobReader):
         position: int,
         created: int = 0,
         updated: int = 0,
+        unchanged: int = 0,
         failed: int = 0,
         record_count: int | None = None,
         pid_base: int | None = None,
@@ -149,7 +159,8 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set phase = ?, position = ?, created_count = created_count + ?, "
-            "updated_count = updated_count + ?, failed_count = failed_count + ?, "
+            "updated_count = updated_count + ?, unchanged_count = unchanged_count + ?, "
+            "failed_count = failed_count + ?, "
             # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
             f"failed_attempts = case when failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
             "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end, "
@@ -161,6 +172,7 @@ class LeasedJobWriter(LeasedJobReader):
             position,
             created,
             updated,
+            unchanged,
             failed,
             phase,
             phase,
@@ -179,15 +191,25 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         self.read_job()
 
-    def end_job(self, *, status: str, reason: str | None, message: str | None, completed_at: datetime) -> None:
+    def end_job(
+        self,
+        *,
+        status: str,
+        reason: str | None,
+        message: str | None,
+        fault_counts: Sequence[FaultCount],
+        completed_at: datetime,
+    ) -> None:
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
-            "completed_at = ?, client_token = null, lease_owner = null, lease_until = null "
+            f"fault_counts = {self._JSON.format('?')}, completed_at = ?, "
+            "client_token = null, lease_owner = null, lease_until = null "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             status,
             reason,
             message,
+            json.dumps(fault_counts) if fault_counts else None,
             to_milliseconds(completed_at),
             self._lease.upload_job_id,
             self._lease.owner,

@@ -184,6 +184,11 @@ upload_job = Table(
     Column("file_header", JSON(none_as_null=True)),
     # The key that the failed rows are encrypted with (wrapped by the master key), kept as long as they are.
     Column("failed_rows_key", LargeBinary),
+    # Of the updated records, those that changed nothing.
+    Column("unchanged_count", BigInteger, nullable=False, server_default=text("0")),
+    # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults],
+    # the most frequent first.
+    Column("fault_counts", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)

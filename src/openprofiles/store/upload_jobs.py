@@ -61,6 +61,7 @@ class UploadJob:
     record_count: int | None
     created_count: int
     updated_count: int
+    unchanged_count: int
     failed_count: int
     pid_base: int | None
     lease_owner: str | None
@@ -178,6 +179,13 @@ def list_failed_rows(
         faults = tuple(RowFault(row.code, row.column_name, row.detail) for row in found)
         rows.append(FailedRow(record, found[0].line, faults, found[0].content))
     return rows, count < len(first_faults)
+
+
+def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[str, str | None, int]]:
+    """What the failed rows of a job that has ended failed for: code, header of the column or None, how many faults."""
+    query = select(upload_job.c.fault_counts).where(upload_job.c.upload_job_id == upload_job_id)
+    counts = connection.execute(query).scalar_one() or []
+    return [(code, column_name, count) for code, column_name, count in counts]
 
 
 def read_failed_rows_source(connection: Connection, upload_job_id: int) -> tuple[list[str] | None, bytes | None]:

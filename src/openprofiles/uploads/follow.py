@@ -24,6 +24,7 @@ from openprofiles.uploads.merge import (
     Load,
     changed_rows,
     check_stop,
+    count_unchanged,
     new_rows,
     read_stored,
     targets_with_values_sql,
@@ -45,6 +46,7 @@ class _Writes:
     changed: pa.Table
     changed_keys: pa.Table
     updated_count: int
+    unchanged_count: int
 
 
 def follow_records(load: Load, position: int) -> None:
@@ -94,6 +96,7 @@ def follow_records(load: Load, position: int) -> None:
                 position=upto,
                 created=writes.created.num_rows,
                 updated=writes.updated_count,
+                unchanged=writes.unchanged_count,
                 failed=writes.failed.num_rows,
             )
         position = upto
@@ -126,7 +129,8 @@ def _place(load: Load) -> _Writes:
     is_new = pa.compute.is_null(every["pid"])
     new = every.filter(is_new).sort_by("target")
     existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
-    changed_keys, changed = changed_rows(load, existing, read_stored(load, existing))
+    stored = read_stored(load, existing)
+    changed_keys, changed = changed_rows(load, existing, stored)
     created = new_rows(load, new)
     failed = scratch.table(
         "select record, 0 as fault, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
@@ -134,7 +138,8 @@ def _place(load: Load) -> _Writes:
         [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
-    return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count)
+    unchanged_count = count_unchanged(load, every, stored, "followed")
+    return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count, unchanged_count)
 
 
 def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:

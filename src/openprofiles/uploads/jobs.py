@@ -69,6 +69,15 @@ class Page(Generic[Item]):
     next_token: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How often rows of a job failed for one reason. A row may have several."""
+
+    code: str
+    column_name: str | None
+    count: int
+
+
 def create_job(
     store: Store,
     master_key: MasterKey,
@@ -182,6 +191,18 @@ def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job
         token = page.next_token
         if token is None:
             return
+
+
+def get_job_with_fault_counts(store: Store, domain: Domain, job_id: str) -> tuple[UploadJob, list[FaultCount]]:
+    """The job as it stands, and once it has ended, what its failed rows failed for, the most frequent first.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if job.failed_count else []
+    return job, [FaultCount(*count) for count in counts]
 
 
 def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[str]:

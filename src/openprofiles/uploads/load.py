@@ -119,11 +119,12 @@ def run_load(
     finally:
         scratch.close()
     _forget_notes(store)
+    fault_counts = store.count_faults()
     with store.chunk() as state:
         if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
             # The stop was answered, although it came too late to keep anything from being written.
             status, reason = UploadJobStatus.STOPPED, None
-        store.end_job(status=status, reason=reason, message=message, completed_at=clock())
+        store.end_job(status=status, reason=reason, message=message, fault_counts=fault_counts, completed_at=clock())
     files.remove(job.file_name)
     remove_scratch(scratch_folder, job.job_id)
     return status

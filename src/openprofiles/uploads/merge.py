@@ -13,7 +13,7 @@ hold one unique key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -121,6 +121,7 @@ class _Batch:
         key_version: of the domain, for which it holds.
         set_apart: ``record``, those that are left to be followed one by one.
         record_count: how many records the written targets stand for.
+        unchanged_count: how many of them change nothing.
         rows: for ``insert_profiles`` or ``update_profiles``.
         key_changes: for ``insert_pending_keys``.
     """
@@ -129,6 +130,7 @@ class _Batch:
     key_version: int
     set_apart: pa.Table
     record_count: int
+    unchanged_count: int
     rows: pa.Table | PreparedRows
     key_changes: pa.Table
 
@@ -158,6 +160,7 @@ def create_profiles(load: Load, position: int) -> None:
                     position=batch.targets["target"][-1].as_py(),
                     created=batch.rows.num_rows,
                     updated=batch.record_count - batch.rows.num_rows,
+                    unchanged=batch.unchanged_count,
                 )
 
 
@@ -190,7 +193,10 @@ def update_profiles(load: Load, position: int) -> None:
                     expires_at=load.expires_at,
                 )
                 load.store.record_progress(
-                    phase=UPDATE, position=batch.targets["pid"][-1].as_py(), updated=batch.record_count
+                    phase=UPDATE,
+                    position=batch.targets["pid"][-1].as_py(),
+                    updated=batch.record_count,
+                    unchanged=batch.unchanged_count,
                 )
 
 
@@ -319,8 +325,8 @@ def new_rows(load: Load, targets: pa.Table) -> pa.Table:
 
 
 def read_stored(load: Load, targets: pa.Table) -> pa.Table:
-    """What the profiles of these targets hold, as far as ``changed_rows`` compares it."""
-    paths = {path for rule in load.key_rules for path in rule.paths}
+    """What the profiles of these targets hold, as far as ``changed_rows`` and ``count_unchanged`` compare it."""
+    paths = {path for rule in load.key_rules for path in rule.paths} | {field.path for field in load.mapping.fields}
     columns = sorted({column_of(path) for path in paths})
     pids = targets["pid"].combine_chunks().cast(pa.int64())
     return load.reader.read_profiles(load.job.domain_id, pids, ["origins", *columns])
@@ -401,6 +407,90 @@ def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table)
     return changes.cast(_KEY_CHANGES)
 
 
+def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, members: str) -> int:
+    """How many records of these targets change nothing, read one after the other in the order of the file.
+
+    A record changes nothing when each of its values is what the profile holds in that field by then, or stands in a
+    field that was set by hand, which a load leaves alone. The record that makes a profile is none of them.
+
+    Args:
+        targets: target, pid (null for a new profile), row_count and the values.
+        stored: what ``read_stored`` gave for the targets that exist, None if there are none.
+        members: a table of ``record`` and ``target``, for the targets of several records.
+    """
+    is_several = pa.compute.greater(targets["row_count"], 1)
+    count = 0
+    if pa.compute.any(is_several).as_py():
+        load.cursor.put("several", targets.filter(is_several).select(["target", "pid"]))
+        count += _count_unchanged_of_several(load, stored, members)
+    if stored is not None and stored.num_rows:
+        count += _count_unchanged_of_one(load, targets.filter(pa.compute.invert(is_several)), stored)
+    return count
+
+
+def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> int:
+    """Of targets that exist and have one record each."""
+    # Both are in order of pid, without repeats, so that they stand beside each other row by row.
+    targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
+    stored = stored.filter(pa.compute.is_in(stored["pid"], targets["pid"].combine_chunks().cast(pa.int64())))
+    is_same = pa.compute.is_valid(stored["pid"])
+    for index, field in load.standard_fields:
+        is_same = pa.compute.and_(is_same, _keeps(targets[f"v{index}"], stored[column_of(field.path)]))
+    keeps_attributes = is_same
+    if load.attributes:
+        keeps_attributes = pa.compute.and_(is_same, _keeps(targets["attributes"], stored["attributes"]))
+    has_origins = pa.compute.is_valid(stored["origins"])
+    count = pa.compute.sum(pa.compute.and_not(keeps_attributes, has_origins)).as_py() or 0
+    # The few that cannot be told so: fields that were set by hand, and other attributes than those of this load.
+    is_open = pa.compute.or_(has_origins, pa.compute.and_not(is_same, keeps_attributes))
+    if pa.compute.any(is_open).as_py():
+        load.cursor.put("chosen", targets.filter(is_open))
+        load.cursor.put("stored", stored.filter(is_open))
+        same = _same_sql(load, stored, [stored_value(field.path) for field in load.mapping.fields], "stored.origins")
+        count += int(load.cursor.value(f"select count(*) from chosen join stored using (pid) where {same}"))
+    return int(count)
+
+
+def _keeps(after: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where a value is blank, or what was there before."""
+    return pa.compute.or_(pa.compute.is_null(after), pa.compute.fill_null(pa.compute.equal(after, before), False))
+
+
+def _count_unchanged_of_several(load: Load, stored: pa.Table | None, members: str) -> int:
+    befores, join, origins = [], "", "null"
+    earlier = "over (partition by m.target order by m.record rows between unbounded preceding and 1 preceding)"
+    if stored is not None:
+        load.cursor.put("stored", stored)
+        join, origins = "left join stored using (pid)", "stored.origins"
+    for index, field in enumerate(load.mapping.fields):
+        at_first = stored_value(field.path) if stored is not None else "null"
+        befores.append(f"coalesce(last_value(m.v{index} ignore nulls) {earlier}, {at_first}) as b{index}")
+    values = ", ".join(f"s.{name}" for name in load.value_names)
+    same = _same_sql(load, stored, [f"b{index}" for index in range(len(befores))], "origins")
+    return int(
+        load.cursor.value(
+            f"with m as (select t.target, t.pid, s.record, {values} from {members} join several t using (target) "
+            f"join staged s on s.record = {members}.record), "
+            f"followed_on as (select m.*, {origins} as origins, {', '.join(befores)}, "
+            f"row_number() over (partition by m.target order by m.record) as place from m {join}) "
+            f"select count(*) from followed_on where (pid is not null or place > 1) and {same}"
+        )
+    )
+
+
+def _same_sql(load: Load, stored: pa.Table | None, befores: Sequence[str], origins: str) -> str:
+    """SQL condition: no value differs from what was there before, but for fields that were set by hand."""
+    has_origins = stored is not None and stored["origins"].null_count < stored.num_rows
+    conditions = []
+    for index, (field, before) in enumerate(zip(load.mapping.fields, befores, strict=True)):
+        condition = f"v{index} is null or v{index} is not distinct from {before}"
+        if has_origins:
+            by_hand = f"coalesce(from_json({origins}, '[\"VARCHAR\"]'), [])"
+            condition += f" or list_contains({by_hand}, {sql_text(field.path)})"
+        conditions.append(f"({condition})")
+    return " and ".join(conditions)
+
+
 def column_of(path: str) -> str:
     """The column of the table ``profile`` that holds a field; all custom attributes share one."""
     return FIELD_BY_PATH[path].column if path in FIELD_BY_PATH else "attributes"
@@ -419,7 +509,8 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
     version = load.reader.read_key_version(load.job.domain_id)
     kept, set_apart = _still_valid(load, version, targets)
     rows = load.reader.prepare_rows(new_rows(load, kept))
-    return _Batch(targets, version, set_apart, _record_count(kept), rows, _KEY_CHANGES.empty_table())
+    unchanged = count_unchanged(load, kept, None, "member")
+    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, _KEY_CHANGES.empty_table())
 
 
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
@@ -433,7 +524,8 @@ def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _
     if set_apart.num_rows:
         stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
     key_changes, rows = changed_rows(load, kept, stored)
-    return _Batch(targets, version, set_apart, _record_count(kept), rows, key_changes)
+    unchanged = count_unchanged(load, kept, stored, "member")
+    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, key_changes)
 
 
 def _record_count(targets: pa.Table) -> int:
