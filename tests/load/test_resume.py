@@ -185,6 +185,21 @@ def test_a_profile_changed_through_the_api_while_no_loader_lived_gets_the_right_
     assert_index_is_right(shop)
 
 
+def test_records_that_are_followed_in_another_order_than_their_profiles_are_told_to_change_nothing(shop: Shop) -> None:
+    for name in "abc":
+        shop.create_profile(EmailAddress=f"{name}@x", FirstName=name.upper(), ingested=True)
+    data = b"Email,First\nc@x,C\nb@x,B\nd@x,D\na@x,A\nd@x,D\n"
+    job = shop.create_job((EMAIL, FIRST), "Email", data)
+
+    run_to_phase(shop, job, "report")
+    shop.place.loader.die()
+    shop.release(job)
+    lose_scratch(shop, job)
+    job = shop.run(job)
+
+    assert (job.created_count, job.updated_count, job.unchanged_count) == (1, 4, 4)
+
+
 @pytest.mark.parametrize("phase", ["create", "update"])
 def test_a_scratch_database_that_another_host_went_on_without_is_not_taken_up_again(shop: Shop, phase: str) -> None:
     for name in "ab":

@@ -73,6 +73,14 @@ def test_a_file_of_failed_rows_that_was_uploaded_again_does_not_grow() -> None:
     assert again[:5] == ["a", "b", '"x"y', "2", "Email"]
 
 
+def test_a_comma_too_many_in_a_file_of_failed_rows_loses_nothing() -> None:
+    headers = ["Email", "Name", "City", *OWN_COLUMNS]
+
+    _, again = written(headers, row(b"a@x,Smith, Joe,Paris,old,7,Email,CODE,The reason."))
+
+    assert again[:4] == ["a@x", "Smith", " Joe", "Paris,old,7,Email,CODE,The reason."]
+
+
 def test_a_large_report_is_made_in_parts() -> None:
     parts = list(failed_rows_csv(["Note"], (row(b"x" * 1000, record=number) for number in range(2_000))))
 

@@ -184,7 +184,16 @@ def list_failed_rows(
 def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[str, str | None, int]]:
     """What the failed rows of a job that has ended failed for: code, header of the column or None, how many faults."""
     query = select(upload_job.c.fault_counts).where(upload_job.c.upload_job_id == upload_job_id)
-    counts = connection.execute(query).scalar_one() or []
+    counts = connection.execute(query).scalar_one()
+    if counts is None:
+        # The worker ended the job, since its loaders died.
+        columns = (failed_row.c.code, failed_row.c.column_name)
+        counts = connection.execute(
+            select(*columns, func.count())
+            .where(failed_row.c.upload_job_id == upload_job_id)
+            .group_by(*columns)
+            .order_by(func.count().desc(), *columns)
+        )
     return [(code, column_name, count) for code, column_name, count in counts]
 
 

@@ -10,6 +10,7 @@ from openprofiles.uploads.failed_row_cipher import FailedRowCipher
 from openprofiles.uploads.original_rows import OriginalRows
 
 _TABLE_BYTES = 8_000_000
+_TABLE_ROWS = 10_000
 
 
 class FailedRowContents:
@@ -33,7 +34,7 @@ class FailedRowContents:
         contents: list[bytes | None] = []
         start = size_bytes = 0
         for place, (record, fault) in enumerate(zip(records, rows["fault"].to_pylist(), strict=True)):
-            if fault == 0 and size_bytes >= _TABLE_BYTES:
+            if fault == 0 and (size_bytes >= _TABLE_BYTES or place - start >= _TABLE_ROWS):
                 yield _with_content(rows.slice(start, place - start), contents)
                 contents, start, size_bytes = [], place, 0
             content = self._read(record) if fault == 0 else None

@@ -37,13 +37,18 @@ def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow]) -> Iterat
         rows: in file order.
     """
     kept = [index for index, header in enumerate(headers) if header not in OWN_COLUMNS]
-    surplus_index = headers.index(SURPLUS) if SURPLUS in headers else None
+    own = [index for index, header in enumerate(headers) if header in OWN_COLUMNS]
+
+    def kept_surplus(cells: Sequence[str]) -> str:
+        return cells[headers.index(SURPLUS)] if SURPLUS in headers else ""
+
     part = [_line([*(headers[index] for index in kept), *OWN_COLUMNS])]
     size_bytes = 0
     for row in rows:
         cells, surplus = split_row(row.content, len(headers))
-        if not surplus and surplus_index is not None and cells:
-            surplus = cells[surplus_index]
+        if cells and own:
+            # What stood there before, and whatever slid there from the left of it.
+            surplus = _joined([*(cells[index] for index in own), surplus]) if surplus else kept_surplus(cells)
         part.append(
             _line(
                 [
@@ -78,11 +83,15 @@ def split_row(content: bytes | None, column_count: int) -> tuple[list[str], str]
         return [], text
     surplus = cells[column_count:]
     cells = cells[:column_count] + [""] * (column_count - len(cells))
-    return cells, ",".join(_quoted(cell) for cell in surplus) if any(surplus) else ""
+    return cells, _joined(surplus) if any(surplus) else ""
+
+
+def _joined(cells: Iterable[str]) -> str:
+    return ",".join(_quoted(cell) for cell in cells)
 
 
 def _line(cells: Iterable[str]) -> bytes:
-    return (",".join(_quoted(cell) for cell in cells) + "\n").encode("utf-8", "surrogateescape")
+    return (_joined(cells) + "\n").encode("utf-8", "surrogateescape")
 
 
 def _quoted(cell: str) -> str:

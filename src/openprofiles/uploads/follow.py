@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +33,9 @@ from openprofiles.uploads.merge import (
 from openprofiles.uploads.plan import fold_sql, group_values, read_ordered_records
 
 FOLLOW = "follow"
+
+# Tables of failed rows in one chunk, of some megabytes each.
+_MOST_PARTS = 8
 
 _PLACED_COLUMNS = ["record", "target", "pid", "holders"]
 
@@ -70,12 +74,18 @@ def follow_records(load: Load, position: int) -> None:
         now = load.clock()
         version = store.read_key_version(load.job.domain_id)
         writes = _place(load)
+        # Read before the chunk, which holds the domain; and so many that they can be held.
+        failed = list(islice(load.failed_rows.tables(writes.failed), _MOST_PARTS))
+        if len(failed) == _MOST_PARTS and size.rows > 1:
+            size.rows //= 2
+            continue
         with store.chunk() as state, size.timed(scratch.value("select count(*) from following")):
             check_stop(state)
             if state.key_version != version:
                 writes = _place(load)
+                failed = list(load.failed_rows.tables(writes.failed))
             domain_id = load.job.domain_id
-            for part in load.failed_rows.tables(writes.failed):
+            for part in failed:
                 store.insert_failed_rows(part)
             store.insert_profiles(
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
@@ -138,7 +148,9 @@ def _place(load: Load) -> _Writes:
         [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
-    unchanged_count = count_unchanged(load, every, stored, "followed")
+    values = ", ".join(load.value_names)
+    repeated = f"select target, pid, record, {values} from followed join following using (record)"
+    unchanged_count = count_unchanged(load, every, stored, repeated)
     return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count, unchanged_count)
 
 

@@ -201,7 +201,8 @@ def get_job_with_fault_counts(store: Store, domain: Domain, job_id: str) -> tupl
     """
     with store.read() as connection:
         job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
-        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if job.failed_count else []
+        has_counts = job.completed_at is not None and job.failed_count > 0
+        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
     return job, [FaultCount(*count) for count in counts]
 
 

@@ -69,7 +69,8 @@ class _UploadedFile:
             yield DecryptingReader(file, self.key)
 
 
-_FAILED_RECORDS_PER_READ = 10_000
+# Each has as many faults as the mapping has fields, at worst.
+_FAILED_RECORDS_PER_READ = 2_000
 
 # With less, sorting and merging would take the memory from each other.
 _SORTING_AHEAD_BYTES = 240_000_000

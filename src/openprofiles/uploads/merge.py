@@ -13,7 +13,7 @@ hold one unique key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -407,7 +407,7 @@ def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table)
     return changes.cast(_KEY_CHANGES)
 
 
-def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, members: str) -> int:
+def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, repeated: str | None = None) -> int:
     """How many records of these targets change nothing, read one after the other in the order of the file.
 
     A record changes nothing when each of its values is what the profile holds in that field by then, or stands in a
@@ -416,13 +416,15 @@ def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, memb
     Args:
         targets: target, pid (null for a new profile), row_count and the values.
         stored: what ``read_stored`` gave for the targets that exist, None if there are none.
-        members: a table of ``record`` and ``target``, for the targets of several records.
+        repeated: a query for the records of the targets that have several: target, pid, record and the values; by
+            default those of the plan.
     """
     is_several = pa.compute.greater(targets["row_count"], 1)
     count = 0
     if pa.compute.any(is_several).as_py():
-        load.cursor.put("several", targets.filter(is_several).select(["target", "pid"]))
-        count += _count_unchanged_of_several(load, stored, members)
+        several = targets.filter(is_several)
+        load.cursor.put("several", several.select(["target"]))
+        count += _count_unchanged_of_several(load, stored, repeated or _repeated_sql(several))
     if stored is not None and stored.num_rows:
         count += _count_unchanged_of_one(load, targets.filter(pa.compute.invert(is_several)), stored)
     return count
@@ -431,7 +433,7 @@ def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, memb
 def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> int:
     """Of targets that exist and have one record each."""
     # Both are in order of pid, without repeats, so that they stand beside each other row by row.
-    targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
+    targets = _in_order(targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks())), "pid")
     stored = stored.filter(pa.compute.is_in(stored["pid"], targets["pid"].combine_chunks().cast(pa.int64())))
     is_same = pa.compute.is_valid(stored["pid"])
     for index, field in load.standard_fields:
@@ -446,7 +448,7 @@ def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> 
     if pa.compute.any(is_open).as_py():
         load.cursor.put("chosen", targets.filter(is_open))
         load.cursor.put("stored", stored.filter(is_open))
-        same = _same_sql(load, stored, [stored_value(field.path) for field in load.mapping.fields], "stored.origins")
+        same = _same_sql(load, stored)
         count += int(load.cursor.value(f"select count(*) from chosen join stored using (pid) where {same}"))
     return int(count)
 
@@ -456,38 +458,53 @@ def _keeps(after: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.compute.or_(pa.compute.is_null(after), pa.compute.fill_null(pa.compute.equal(after, before), False))
 
 
-def _count_unchanged_of_several(load: Load, stored: pa.Table | None, members: str) -> int:
-    befores, join, origins = [], "", "null"
-    earlier = "over (partition by m.target order by m.record rows between unbounded preceding and 1 preceding)"
+def _repeated_sql(targets: pa.Table) -> str:
+    """The planned records of these targets, all new or all existing: a range of a table that is in order of both."""
+    is_new = targets["pid"].null_count == targets.num_rows
+    column = "target" if is_new else "pid"
+    first, last = pa.compute.min_max(targets[column]).values()
+    return f"select * from repeated where pid is {'' if is_new else 'not '}null and {column} between {first} and {last}"
+
+
+def _count_unchanged_of_several(load: Load, stored: pa.Table | None, repeated: str) -> int:
+    """Of the targets in the table ``several``, a field at a time: all of them at once would take too much memory."""
+    cursor = load.cursor
+    chosen = f"({repeated}) q semi join several using (target)"
+    # The record that makes a profile gives the target its number.
+    is_asked = "(q.pid is not null or q.record <> q.target)"
+    cursor.run("create or replace temp table changing (record bigint)")
+    earlier = "over (partition by q.target order by q.record rows between unbounded preceding and 1 preceding)"
+    join = ""
     if stored is not None:
-        load.cursor.put("stored", stored)
-        join, origins = "left join stored using (pid)", "stored.origins"
+        cursor.put("stored", stored)
+        join = "left join stored on stored.pid = q.pid"
     for index, field in enumerate(load.mapping.fields):
         at_first = stored_value(field.path) if stored is not None else "null"
-        befores.append(f"coalesce(last_value(m.v{index} ignore nulls) {earlier}, {at_first}) as b{index}")
-    values = ", ".join(f"s.{name}" for name in load.value_names)
-    same = _same_sql(load, stored, [f"b{index}" for index in range(len(befores))], "origins")
-    return int(
-        load.cursor.value(
-            f"with m as (select t.target, t.pid, s.record, {values} from {members} join several t using (target) "
-            f"join staged s on s.record = {members}.record), "
-            f"followed_on as (select m.*, {origins} as origins, {', '.join(befores)}, "
-            f"row_number() over (partition by m.target order by m.record) as place from m {join}) "
-            f"select count(*) from followed_on where (pid is not null or place > 1) and {same}"
+        by_hand = _by_hand_sql(stored, field.path)
+        cursor.run(
+            f"insert into changing select record from (select q.record, q.v{index} as value, {is_asked} as is_asked, "
+            f"coalesce(last_value(q.v{index} ignore nulls) {earlier}, {at_first}) as before, {by_hand} as by_hand "
+            f"from (from {chosen}) q {join}) "
+            "where is_asked and value is not null and value is distinct from before and not by_hand"
         )
-    )
+    asked = cursor.value(f"select count(*) from {chosen} where {is_asked}")
+    return int(asked) - int(cursor.value("select count(distinct record) from changing"))
 
 
-def _same_sql(load: Load, stored: pa.Table | None, befores: Sequence[str], origins: str) -> str:
-    """SQL condition: no value differs from what was there before, but for fields that were set by hand."""
-    has_origins = stored is not None and stored["origins"].null_count < stored.num_rows
-    conditions = []
-    for index, (field, before) in enumerate(zip(load.mapping.fields, befores, strict=True)):
-        condition = f"v{index} is null or v{index} is not distinct from {before}"
-        if has_origins:
-            by_hand = f"coalesce(from_json({origins}, '[\"VARCHAR\"]'), [])"
-            condition += f" or list_contains({by_hand}, {sql_text(field.path)})"
-        conditions.append(f"({condition})")
+def _by_hand_sql(stored: pa.Table | None, path: str) -> str:
+    """SQL for whether the field was set by hand, in rows beside those of ``stored``."""
+    if stored is None or stored["origins"].null_count == stored.num_rows:
+        return "false"
+    return f"list_contains(coalesce(from_json(stored.origins, '[\"VARCHAR\"]'), []), {sql_text(path)})"
+
+
+def _same_sql(load: Load, stored: pa.Table) -> str:
+    """SQL condition: no value differs from that in ``stored``, but for fields that were set by hand."""
+    conditions = [
+        f"(v{index} is null or v{index} is not distinct from {stored_value(field.path)} "
+        f"or {_by_hand_sql(stored, field.path)})"
+        for index, field in enumerate(load.mapping.fields)
+    ]
     return " and ".join(conditions)
 
 
@@ -509,7 +526,7 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
     version = load.reader.read_key_version(load.job.domain_id)
     kept, set_apart = _still_valid(load, version, targets)
     rows = load.reader.prepare_rows(new_rows(load, kept))
-    unchanged = count_unchanged(load, kept, None, "member")
+    unchanged = count_unchanged(load, kept, None)
     return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, _KEY_CHANGES.empty_table())
 
 
@@ -524,7 +541,7 @@ def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _
     if set_apart.num_rows:
         stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
     key_changes, rows = changed_rows(load, kept, stored)
-    unchanged = count_unchanged(load, kept, stored, "member")
+    unchanged = count_unchanged(load, kept, stored)
     return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, key_changes)
 
 

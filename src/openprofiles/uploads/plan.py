@@ -56,6 +56,7 @@ _TABLES = (
     "target",
     "member",
     "last_filled",
+    "repeated",
     "folded",
 )
 
@@ -274,6 +275,11 @@ def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
         f"from last_filled l join staged s on s.record = l.record {joins}"
     )
     scratch.run("drop table last_filled")
+    # With their values beside each other, so that a chunk that asks which of them change something reads a range.
+    scratch.run(
+        f"create table repeated as select target, pid, record, {', '.join(names)} from member "
+        "join staged using (record) join target using (target) order by pid nulls first, target"
+    )
 
 
 def fold_sql(mapping: UploadMapping, members: str) -> str:
