@@ -20,6 +20,7 @@ Afterwards the scratch database holds, beside what staging left:
                                      number of the existing profile or null for a new one, and how many go there
     member (record, target)          the records of targets with several
     folded (target, v0 .. vn)        for those, the last value of each field that is not blank
+    repeated (target, pid, record, v0 .. vn)    for those, the records themselves, in the order of writing
 
 and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
 what comes after need not join these tables.
