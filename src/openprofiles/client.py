@@ -73,19 +73,30 @@ class Client:
         Each has ``Record``, ``Line``, ``Faults`` (``Code``, ``Message``, perhaps ``Column``) and, where they were kept,
         ``Cells`` and ``Surplus``.
         """
-        token: str | None = None
-        while True:
-            query = {"next-token": token} if token else {}
-            page = self._get("ListFailedRows", domain_name, job_id, "failed-rows", query).json()
-            yield from page["Items"]
-            token = page.get("NextToken")
-            if token is None:
-                return
+        return self._items("ListFailedRows", domain_name, job_id, "failed-rows")
+
+    def list_repeated_rows(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
+        """The rows of an upload job whose unique key an earlier row has too, in file order, fetched a page at a time.
+
+        Each has ``Record``, ``Line``, ``FirstRecord`` and ``FirstLine``. A job keeps the first 100,000;
+        ``RepeatedRecords`` in ``get_progress`` counts all.
+        """
+        return self._items("ListRepeatedRows", domain_name, job_id, "repeated-rows")
 
     def read_failed_rows_file(self, domain_name: str, job_id: str) -> Iterator[bytes]:
         """The failed rows as a CSV file that can be mended and uploaded again, part by part."""
         with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", stream=True) as answer:
             yield from answer.iter_content(_PART_BYTES)
+
+    def _items(self, name: str, domain_name: str, job_id: str, what: str) -> Iterator[dict[str, Any]]:
+        token: str | None = None
+        while True:
+            query = {"next-token": token} if token else {}
+            page = self._get(name, domain_name, job_id, what, query).json()
+            yield from page["Items"]
+            token = page.get("NextToken")
+            if token is None:
+                return
 
     def _get(
         self, name: str, domain_name: str, job_id: str, what: str, query: dict[str, str] | None = None, **more: Any

@@ -127,7 +127,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
 
     expiry = datetime.now(UTC).date() + timedelta(days=1098)
     lines = answer.stdout.splitlines()
-    assert lines[:-4] == [
+    assert lines[:-5] == [
         "Created the domain demo. Its profiles expire after 1098 days without a change.",
         f"Loading {file} into the domain demo:",
         "  Email       ->  EmailAddress  (unique key)",
@@ -137,7 +137,8 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  column 5 '' is not loaded: it has no name in the header",
         f"The profiles of this import expire on {expiry} (1098 days), if none touches them later.",
     ]
-    assert lines[-4].startswith("2 created, 1 updated, 2 failed in ")
+    assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")
+    assert lines[-4] == "Rows with the unique key of an earlier row: 1"
     assert lines[-3:-1] == ["  1  MALFORMED_QUOTES", "  1  MISSING_UNIQUE_KEY in column Email"]
     assert lines[-1] == f"The failed rows and their reasons are in {tmp_path / 'customers.failed-rows.csv'}"
     assert answer.returncode == 1
@@ -203,7 +204,9 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
     second_status, second = import_json(*arguments)
 
     assert (first_status, second_status) == (0, 0)
-    assert first | {"job_id": None, "seconds": None} == {
+    assert list(first["step_seconds"]) == ["stage", "plan", "report", "create", "update", "follow", "index"]
+    assert 0 < sum(first["step_seconds"].values()) < first["seconds"]
+    assert first | {"job_id": None, "seconds": None, "step_seconds": None} == {
         "domain": "demo",
         "domain_created": True,
         "job_id": None,
@@ -214,7 +217,9 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
         "unchanged": 0,
         "failed": 0,
         "unprocessed": 0,
+        "repeated": 0,
         "seconds": None,
+        "step_seconds": None,
         "data_expiry_days": 30,
         "expires_on": str(datetime.now(UTC).date() + timedelta(days=30)),
         "unique_key": "Login",
@@ -420,7 +425,8 @@ def test_through_a_server_the_same_command_does_the_same(tmp_path: Path) -> None
         job = server.client().get_upload_job(DomainName="demo", JobId=there["job_id"])
     here_status, here = import_json(*arguments, "--data", tmp_path / "other", "--failed-rows", tmp_path / "here.csv")
 
-    different = {"job_id": None, "seconds": None, "failed_rows_file": None}
+    different = {"job_id": None, "seconds": None, "step_seconds": None, "failed_rows_file": None}
+    assert list(there["step_seconds"]) == list(here["step_seconds"])
     assert (there_status, there | different) == (here_status, here | different)
     assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
     assert (job["DisplayName"], job["DataExpiry"], job["UniqueKey"]) == ("a.csv", 1098, "Email")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.account import list_repeated_rows, read_account
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.receive import FileReceiver
@@ -240,6 +242,13 @@ class Shop:
             )
             for row in self.failed_rows(job)
         ]
+
+    def repeated_rows(self, job: UploadJob) -> list[tuple[int, ...]] | None:
+        """All of them, or None if the job never came to know."""
+        page = list_repeated_rows(self.store, self.domain, job.job_id, max_results=1000, next_token=None)
+        count = read_account(self.store, self.domain, job.job_id).repeated_count
+        assert (page.next_token, len(page.items)) == (None, count or 0)
+        return None if count is None else [astuple(row) for row in page.items]
 
     def known(self) -> KnownDomain:
         """What the store holds of the domain, as the oracle sees it."""

@@ -180,6 +180,8 @@ class Outcome:
     updated_count: int = 0
     unchanged_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
+    # Record, line, and those of the first record with that unique key; None if the file was never read.
+    repeated: list[tuple[int, int, int, int]] | None = None
 
 
 class FileRefused(Exception):
@@ -193,10 +195,12 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
     except FileRefused:
         return Outcome("FAILED", "VALIDATION_FAILURE")
     _index_field(domain, job)
-    outcome = Outcome("", record_count=len(records))
+    outcome = Outcome("", record_count=len(records), repeated=[])
+    first_of_key: dict[str, tuple[int, int]] = {}
     for number, record in enumerate(records, start=1):
         faults = _find_faults(record, job, column_count, positions)
         if not faults:
+            _note_repeated(record, job, number, positions, first_of_key, outcome)
             faults = _place(domain, job, number, _cells(record, job, positions), outcome)
         if faults:
             content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
@@ -280,6 +284,22 @@ def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict
         if not is_blank(text):
             cells[column.path] = text
     return cells
+
+
+def _note_repeated(
+    record: RawRecord,
+    job: Job,
+    number: int,
+    positions: Mapping[Column, int],
+    first_of_key: dict[str, tuple[int, int]],
+    outcome: Outcome,
+) -> None:
+    value = normal_key(job.key_name, _cells(record, job, positions)[job.unique_key.path], job.phone_region)
+    assert value is not None
+    assert outcome.repeated is not None
+    first = first_of_key.setdefault(value, (number, record.line))
+    if first[0] != number:
+        outcome.repeated.append((number, record.line, *first))
 
 
 def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome) -> list[Fault]:

@@ -14,7 +14,8 @@ from load.oracle import Column, FailedRecord
 from openprofiles.errors import InvalidRequest
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import RowFault, UploadJob
-from openprofiles.uploads.jobs import FaultCount, get_job_with_fault_counts, list_failed_rows, start_job, stop_job
+from openprofiles.uploads.account import FaultCount, read_account
+from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
 from openprofiles.uploads.records import MAX_RECORD_BYTES
 
 EMAIL = Column("Email", "EmailAddress")
@@ -36,6 +37,7 @@ def load(shop: Shop, data: bytes, *columns: Column, block_bytes: int | None = No
     assert shop.failed_records(job) == outcome.failed
     assert (job.created_count, job.updated_count) == (outcome.created_count, outcome.updated_count)
     assert job.unchanged_count == outcome.unchanged_count
+    assert shop.repeated_rows(job) == outcome.repeated
     return job
 
 
@@ -383,8 +385,7 @@ def test_a_row_is_told_everything_that_is_wrong_with_it(shop: Shop) -> None:
         ),
     ]
     assert (job.created_count, job.failed_count) == (1, 3)
-    _, counts = get_job_with_fault_counts(shop.store, shop.domain, job.job_id)
-    assert counts == [
+    assert read_account(shop.store, shop.domain, job.job_id).fault_counts == [
         FaultCount("MISSING_UNIQUE_KEY", "Email", 3),
         FaultCount("TOO_MANY_CELLS", None, 2),
         FaultCount("VALUE_NOT_ALLOWED", "Type", 2),

@@ -261,6 +261,7 @@ def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], Upl
         outcome = oracle.load(expected, shop.oracle_job(job, file.columns, file.unique_key), file.data)
         assert shop.failed_records(job) == outcome.failed
         assert job.unchanged_count == outcome.unchanged_count
+        assert shop.repeated_rows(job) == outcome.repeated
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,
             outcome.updated_count,

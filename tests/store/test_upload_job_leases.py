@@ -147,6 +147,9 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
             for record, fault in ((1, 0), (2, 0), (2, 1)):
                 values = {"upload_job_id": upload_job_id, "record": record, "fault": fault, "line": record + 1}
                 connection.execute(insert(tables.failed_row).values(**values, code="NUL_BYTE"))
+            for record in (3, 4, 5):
+                values = {"upload_job_id": upload_job_id, "record": record, "line": record + 1}
+                connection.execute(insert(tables.repeated_row).values(**values, first_record=1, first_line=2))
 
     steps = []
     while True:
@@ -159,7 +162,9 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     assert steps == [True, True, False]
     with shops.read() as connection:
         kept = connection.execute(select(tables.failed_row.c.upload_job_id, tables.failed_row.c.record)).all()
+        kept_notes = connection.execute(select(tables.repeated_row.c.upload_job_id, tables.repeated_row.c.record)).all()
     assert [tuple(row) for row in kept] == [(2, 1), (2, 2), (2, 2)]
+    assert [tuple(row) for row in kept_notes] == [(2, 3), (2, 4), (2, 5)]
 
 
 def test_the_key_of_failed_rows_goes_when_the_last_of_them_has_gone(shops: Store) -> None:

@@ -45,7 +45,7 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import UploadJob, read_failed_rows_source
+from openprofiles.store.upload_jobs import UploadJob, read_failed_rows_key
 from openprofiles.uploads import receive
 from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
@@ -1036,7 +1036,7 @@ def job_with_failed_rows(service: Service, count: int) -> str:
             .where(upload_job.c.upload_job_id == upload_job_id)
             .values(file_header=["Colour", "Size, in m"])
         )
-        _, wrapped_key = read_failed_rows_source(connection, upload_job_id)
+        wrapped_key = read_failed_rows_key(connection, upload_job_id)
         assert wrapped_key is not None
         cipher = FailedRowCipher(decrypt_failed_rows_key(service.services.master_key, wrapped_key, upload.job_id))
         connection.execute(

@@ -289,7 +289,9 @@ class _Import:
                 "failed": state.failed_count,
                 "unprocessed": state.unprocessed_count,
                 "faults": [asdict(one) for one in state.fault_counts],
+                "repeated": state.repeated_count,
                 "seconds": round(seconds, 3),
+                "step_seconds": dict(state.step_seconds),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._unique_key.header,
@@ -305,6 +307,8 @@ class _Import:
         if state.unprocessed_count:
             counts += f", {state.unprocessed_count:,} not processed"
         click.echo(f"{counts} in {seconds:.1f} seconds.")
+        if state.repeated_count:
+            click.echo(f"Rows with the unique key of an earlier row: {state.repeated_count:,}")
         for line in _describe_faults(state.fault_counts):
             click.echo(f"  {line}")
         if failed_rows_file:

@@ -24,6 +24,7 @@ from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
+from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.receive import Refused, receive_local
@@ -105,7 +106,8 @@ class LocalImporter:
         self._ahead = self._find_jobs_ahead()
 
     def read_state(self) -> JobState:
-        job, fault_counts = jobs.get_job_with_fault_counts(self._store, self._known_domain, self._known_job.job_id)
+        account = read_account(self._store, self._known_domain, self._known_job.job_id)
+        job = account.job
         if job.status is UploadJobStatus.IN_PROGRESS:
             self._run()
         elif job.status is not UploadJobStatus.CREATED:
@@ -120,7 +122,9 @@ class LocalImporter:
             unchanged_count=job.unchanged_count,
             failed_count=job.failed_count,
             message=job.failure_message,
-            fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in fault_counts),
+            fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in account.fault_counts),
+            repeated_count=account.repeated_count,
+            step_seconds=account.step_seconds,
         )
 
     def stop_job(self) -> None:

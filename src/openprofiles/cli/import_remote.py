@@ -124,6 +124,8 @@ class RemoteImporter:
             fault_counts=tuple(
                 FaultCount(one["Code"], one.get("Column"), one["Count"]) for one in answer.get("Faults", ())
             ),
+            repeated_count=answer.get("RepeatedRecords"),
+            step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
         )
 
     def stop_job(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
@@ -51,6 +51,8 @@ class JobState:
         updated_count: rows that went to a profile which was there, those that changed nothing included.
         message: why the job failed, in a sentence.
         fault_counts: at the end, what the failed rows failed for, the most frequent first.
+        repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
+        step_seconds: at the end, how long each step took.
     """
 
     status: str
@@ -63,6 +65,8 @@ class JobState:
     failed_count: int
     message: str | None
     fault_counts: tuple[FaultCount, ...] = ()
+    repeated_count: int | None = None
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def done_count(self) -> int:

@@ -6,7 +6,6 @@ The same signatures, errors and permissions as the API: who may call GetUploadJo
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,8 +18,9 @@ from openprofiles.credentials.authorise import authorise_action
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.services import Services
-from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.store.upload_jobs import RepeatedRow
 from openprofiles.uploads import jobs
+from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
 from openprofiles.uploads.faults import sentence_for
 from openprofiles.wire.check import describe_violations, violations
@@ -34,7 +34,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def routes(services: Services) -> list[Route]:
-    """``GET .../failed-rows``, ``.../failed-rows.csv`` and ``.../progress`` of one upload job."""
+    """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows`` and ``progress`` of one upload job."""
 
     # Domain and job are named as there, and held to the same forms.
     like_get_upload_job = load_model().operations["GetUploadJob"].input
@@ -65,12 +65,24 @@ def routes(services: Services) -> list[Route]:
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(*jobs.get_job_with_fault_counts(services.store, domain, job_id)))
+        return _answer(_progress_answer(read_account(services.store, domain, job_id)))
+
+    def repeated_rows(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        page = list_repeated_rows(
+            services.store,
+            domain,
+            job_id,
+            max_results=_read_max_results(request),
+            next_token=_read_once(request, "next-token"),
+        )
+        return _answer({"Items": [_repeated_row_item(row) for row in page.items], "NextToken": page.next_token})
 
     return [
         Route(f"{_JOB_PATH}/failed-rows", failed_rows),
         Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
         Route(f"{_JOB_PATH}/progress", progress),
+        Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
     ]
 
 
@@ -130,7 +142,12 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _progress_answer(job: UploadJob, fault_counts: Sequence[jobs.FaultCount]) -> dict[str, Any]:
+def _repeated_row_item(row: RepeatedRow) -> dict[str, Any]:
+    return {"Record": row.record, "Line": row.line, "FirstRecord": row.first_record, "FirstLine": row.first_line}
+
+
+def _progress_answer(account: Account) -> dict[str, Any]:
+    job = account.job
     return {
         "JobId": job.job_id,
         "Status": job.status.value,
@@ -144,23 +161,21 @@ def _progress_answer(job: UploadJob, fault_counts: Sequence[jobs.FaultCount]) ->
         "UnchangedRecords": job.unchanged_count,
         "FailedRecords": job.failed_count,
         "Faults": [
-            _without_none({"Code": one.code, "Column": one.column_name, "Count": one.count}) for one in fault_counts
+            _without_none({"Code": one.code, "Column": one.column_name, "Count": one.count})
+            for one in account.fault_counts
         ]
         or None,
-        "ProcessedRecords": job.created_count + job.updated_count + job.failed_count,
-        "UnprocessedRecords": _unprocessed(job),
+        "ProcessedRecords": account.processed_count,
+        "UnprocessedRecords": account.unprocessed_count,
+        "RepeatedRecords": account.repeated_count,
+        "ColumnsNotMapped": account.columns_not_mapped,
+        "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in account.step_seconds.items()] or None,
+        "RecordsPerSecond": None if account.records_per_second is None else round(account.records_per_second),
         "StopRequested": job.stop_requested_at is not None,
         "CreatedAt": _epoch_seconds(job.created_at),
         "StartedAt": _epoch_seconds(job.started_at),
         "CompletedAt": _epoch_seconds(job.completed_at),
     }
-
-
-def _unprocessed(job: UploadJob) -> int | None:
-    """The records that a job which has ended left out, after a stop; None as long as it runs."""
-    if job.completed_at is None or job.record_count is None:
-        return None
-    return job.record_count - job.created_count - job.updated_count - job.failed_count
 
 
 def _epoch_seconds(moment: datetime | None) -> float | None:

@@ -179,11 +179,8 @@ class BulkStore(BulkReader, Protocol):
         updated: int = 0,
         unchanged: int = 0,
         failed: int = 0,
-        record_count: int | None = None,
-        pid_base: int | None = None,
-        file_header: Sequence[str] | None = None,
     ) -> None:
-        """Record where the job stands now, and add to its counts; what is None stays as it is.
+        """Record where the job stands now, and add to its counts.
 
         Args:
             unchanged: how many of ``updated`` changed nothing.
@@ -191,6 +188,9 @@ class BulkStore(BulkReader, Protocol):
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
         """
+
+    def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
+        """Record what reading the file and planning have found, in a chunk that then records progress."""
 
     def check_lease(self) -> None:
         """Hold a chunk that records no progress to the lease, too.
@@ -206,6 +206,7 @@ class BulkStore(BulkReader, Protocol):
         reason: str | None,
         message: str | None,
         fault_counts: Sequence[FaultCount],
+        step_milliseconds: Mapping[str, int],
         completed_at: datetime,
     ) -> None:
         """Set the final state, and forget the job's key: the file can no longer be read.
@@ -219,6 +220,9 @@ class BulkStore(BulkReader, Protocol):
 
     def insert_failed_rows(self, rows: pa.Table) -> None:
         """Columns record, fault, line, code, column_name, detail, content."""
+
+    def insert_repeated_rows(self, rows: pa.Table) -> None:
+        """Columns record, line, first_record, first_line, in order of record; those already there stay."""
 
     def insert_profiles(
         self,

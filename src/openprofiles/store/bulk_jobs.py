@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -152,9 +152,6 @@ class LeasedJobWriter(LeasedJobReader):
         updated: int = 0,
         unchanged: int = 0,
         failed: int = 0,
-        record_count: int | None = None,
-        pid_base: int | None = None,
-        file_header: Sequence[str] | None = None,
     ) -> None:
         """See ``BulkStore``."""
         rows = self._rows(
@@ -163,10 +160,7 @@ class LeasedJobWriter(LeasedJobReader):
             "failed_count = failed_count + ?, "
             # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
             f"failed_attempts = case when failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
-            "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end, "
-            "record_count = coalesce(cast(? as bigint), record_count), "
-            "pid_base = coalesce(cast(? as bigint), pid_base), "
-            f"file_header = coalesce({self._JSON.format('?')}, file_header) "
+            "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             phase,
             position,
@@ -177,15 +171,24 @@ class LeasedJobWriter(LeasedJobReader):
             phase,
             phase,
             position,
-            record_count,
-            pid_base,
-            None if file_header is None else json.dumps(list(file_header)),
             self._lease.upload_job_id,
             self._lease.owner,
             self._lease.epoch,
         )
         if not rows:
             raise LeaseLost
+
+    def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
+        """See ``BulkStore``."""
+        self._run(
+            f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
+            "repeated_count = ? where upload_job_id = ?",
+            record_count,
+            pid_base,
+            json.dumps(list(file_header)),
+            repeated_count,
+            self._lease.upload_job_id,
+        )
 
     def check_lease(self) -> None:
         """See ``BulkStore``."""
@@ -198,18 +201,20 @@ class LeasedJobWriter(LeasedJobReader):
         reason: str | None,
         message: str | None,
         fault_counts: Sequence[FaultCount],
+        step_milliseconds: Mapping[str, int],
         completed_at: datetime,
     ) -> None:
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
-            f"fault_counts = {self._JSON.format('?')}, completed_at = ?, "
+            f"fault_counts = {self._JSON.format('?')}, step_milliseconds = {self._JSON.format('?')}, completed_at = ?, "
             "client_token = null, lease_owner = null, lease_until = null "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             status,
             reason,
             message,
             json.dumps(fault_counts) if fault_counts else None,
+            json.dumps(dict(step_milliseconds)),
             to_milliseconds(completed_at),
             self._lease.upload_job_id,
             self._lease.owner,

@@ -22,6 +22,7 @@ from openprofiles.store.tables import (
     pending_keys,
     profile,
     profile_key,
+    repeated_row,
     upload_job,
 )
 from openprofiles.store.tables import domain as table
@@ -178,6 +179,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
     parts: tuple[tuple[Table, ColumnElement[bool]], ...] = (
         # Jobs before data: a job that is gone cannot be claimed and write more.
         (failed_row, failed_row.c.upload_job_id.in_(jobs)),
+        (repeated_row, repeated_row.c.upload_job_id.in_(jobs)),
         (pending_keys, pending_keys.c.upload_job_id.in_(jobs)),
         (ordered_record, ordered_record.c.upload_job_id.in_(jobs)),
         (upload_job, upload_job.c.domain_id == domain_id),

@@ -68,6 +68,17 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         rows = rows.cast(_FAILED_ROWS)
         self._copy("failed_row", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
 
+    def insert_repeated_rows(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        if not rows.num_rows:
+            return
+        # Rows come in order of their records, so what is there of them already is one range.
+        self._execute(
+            f"delete from repeated_row where upload_job_id = {self._lease.upload_job_id} "
+            f"and record between {rows['record'][0].as_py()} and {rows['record'][-1].as_py()}"
+        )
+        self._copy("repeated_row", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+
     def insert_profiles(
         self,
         rows: pa.Table | PreparedRows,

@@ -66,6 +66,14 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             rows,
         )
 
+    def insert_repeated_rows(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._insert(
+            "insert or ignore into repeated_row (upload_job_id, record, line, first_record, first_line)",
+            f"({self._lease.upload_job_id}, ?, ?, ?, ?)",
+            rows,
+        )
+
     def insert_profiles(
         self,
         rows: pa.Table | PreparedRows,

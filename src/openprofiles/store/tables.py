@@ -189,6 +189,10 @@ upload_job = Table(
     # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults],
     # the most frequent first.
     Column("fault_counts", JSON(none_as_null=True)),
+    # The rows whose unique key an earlier row of the file has too, failed rows left out; known once it is planned.
+    Column("repeated_count", BigInteger),
+    # How long each step took, {step: milliseconds}, written at the end; what a loader did that died is not in it.
+    Column("step_milliseconds", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
@@ -210,6 +214,19 @@ failed_row = Table(
     # The row as it stands in the file, with its first fault, encrypted under the job's failed_rows_key; null when it is
     # longer than a row may be.
     Column("content", LargeBinary),
+    sqlite_with_rowid=False,
+)
+
+# Rows whose unique key an earlier row of the file has too, the first so many of a job; removed with its failed rows.
+repeated_row = Table(
+    "repeated_row",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("record", BigInteger, primary_key=True),
+    Column("line", BigInteger, nullable=False),
+    # The first row of the file with this key.
+    Column("first_record", BigInteger, nullable=False),
+    Column("first_line", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

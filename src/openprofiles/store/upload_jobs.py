@@ -30,7 +30,7 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import Moment, domain, failed_row, ordered_record, pending_keys, upload_job
+from openprofiles.store.tables import Moment, domain, failed_row, ordered_record, pending_keys, repeated_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 
@@ -95,7 +95,26 @@ class FailedRow:
     content: bytes | None
 
 
-# Without what only the failed rows need: a header may be long.
+@dataclass(frozen=True, slots=True)
+class RepeatedRow:
+    """A record whose unique key an earlier one has too, and the first that has it, each with its line in the file."""
+
+    record: int
+    line: int
+    first_record: int
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a load has found out about its file and its own work; None where it has not yet."""
+
+    file_header: list[str] | None
+    repeated_count: int | None
+    step_milliseconds: dict[str, int] | None
+
+
+# Without what only the account needs: a header may be long.
 _JOB_COLUMNS = tuple(upload_job.c[field.name] for field in fields(UploadJob))
 
 
@@ -197,14 +216,30 @@ def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[
     return [(code, column_name, count) for code, column_name, count in counts]
 
 
-def read_failed_rows_source(connection: Connection, upload_job_id: int) -> tuple[list[str] | None, bytes | None]:
-    """What it takes to show a job's failed rows: the names of the file's columns, and the wrapped key."""
-    row = connection.execute(
-        select(upload_job.c.file_header, upload_job.c.failed_rows_key).where(
-            upload_job.c.upload_job_id == upload_job_id
-        )
-    ).one()
-    return row.file_header, row.failed_rows_key
+def list_repeated_rows(
+    connection: Connection, upload_job_id: int, *, after_record: int, limit: int
+) -> list[RepeatedRow]:
+    """Rows that repeat a unique key, in file order, those behind ``after_record``."""
+    rows = connection.execute(
+        select(*(repeated_row.c[field.name] for field in fields(RepeatedRow)))
+        .where(repeated_row.c.upload_job_id == upload_job_id, repeated_row.c.record > after_record)
+        .order_by(repeated_row.c.record)
+        .limit(limit)
+    )
+    return [RepeatedRow(*row) for row in rows]
+
+
+def read_failed_rows_key(connection: Connection, upload_job_id: int) -> bytes | None:
+    """The wrapped key of a job's failed rows."""
+    query = select(upload_job.c.failed_rows_key).where(upload_job.c.upload_job_id == upload_job_id)
+    key: bytes | None = connection.execute(query).scalar_one()
+    return key
+
+
+def read_findings(connection: Connection, upload_job_id: int) -> Findings:
+    """What a load has found out about its file and its own work."""
+    columns = (upload_job.c[field.name] for field in fields(Findings))
+    return Findings(*connection.execute(select(*columns).where(upload_job.c.upload_job_id == upload_job_id)).one())
 
 
 def has_claimable_job(connection: Connection, now: datetime) -> bool:
@@ -277,15 +312,20 @@ def forget_unstarted_files(connection: Connection, *, received_before: datetime)
 
 
 def remove_old_failed_rows_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
-    """Remove up to ``limit`` failed rows of jobs that ended before the given time; whether there were any."""
-    of_old_jobs = failed_row.c.upload_job_id.in_(
-        select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
-    )
-    key = (failed_row.c.upload_job_id, failed_row.c.record, failed_row.c.fault)
-    rows = connection.execute(select(*key).where(of_old_jobs).limit(limit)).all()
-    for row in rows:
-        connection.execute(delete(failed_row).where(*(column == value for column, value in zip(key, row, strict=True))))
-    return bool(rows)
+    """Remove up to ``limit`` failed rows, and as many notes of repeated ones, of jobs that ended before the given time.
+
+    Returns:
+        whether there were any.
+    """
+    old_jobs = select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
+    found = False
+    for table in (failed_row, repeated_row):
+        key = tuple(table.primary_key)
+        rows = connection.execute(select(*key).where(table.c.upload_job_id.in_(old_jobs)).limit(limit)).all()
+        for row in rows:
+            connection.execute(delete(table).where(*(column == value for column, value in zip(key, row, strict=True))))
+        found = found or bool(rows)
+    return found
 
 
 def forget_old_failed_rows_keys(connection: Connection, *, completed_before: datetime) -> None:

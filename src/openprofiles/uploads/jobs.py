@@ -69,15 +69,6 @@ class Page(Generic[Item]):
     next_token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FaultCount:
-    """How often rows of a job failed for one reason. A row may have several."""
-
-    code: str
-    column_name: str | None
-    count: int
-
-
 def create_job(
     store: Store,
     master_key: MasterKey,
@@ -115,7 +106,22 @@ def create_job(
     with store.write() as connection:
         _require_living(connection, domain)
         upload_jobs.insert_job(connection, values)
-        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        return find_job_of_domain(connection, domain, job_id)
+
+
+def find_job_of_domain(connection: Connection, domain: Domain, job_id: str, *, for_change: bool = False) -> UploadJob:
+    """The job as it stands, within a transaction.
+
+    Args:
+        for_change: hold it until the transaction ends.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
+    if job is None:
+        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
+    return job
 
 
 def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
@@ -125,7 +131,7 @@ def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
         NotFound: no such job in this domain.
     """
     with store.read() as connection:
-        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        return find_job_of_domain(connection, domain, job_id)
 
 
 def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
@@ -136,7 +142,7 @@ def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
     """
     with store.read() as connection:
         domain = read_domain(connection, domain_name)
-        return _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
+        return find_job_of_domain(connection, domain, job_id)
 
 
 def list_jobs(store: Store, domain: Domain, *, max_results: int | None, next_token: str | None) -> Page[UploadJob]:
@@ -166,8 +172,8 @@ def list_failed_rows(
     after = int(read_token("failed-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
     with store.read() as connection:
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
-        _header, wrapped_key = upload_jobs.read_failed_rows_source(connection, job.upload_job_id)
+        job = find_job_of_domain(connection, domain, job_id)
+        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         rows, has_more = upload_jobs.list_failed_rows(
             connection,
             job.upload_job_id,
@@ -193,19 +199,6 @@ def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job
             return
 
 
-def get_job_with_fault_counts(store: Store, domain: Domain, job_id: str) -> tuple[UploadJob, list[FaultCount]]:
-    """The job as it stands, and once it has ended, what its failed rows failed for, the most frequent first.
-
-    Raises:
-        NotFound: no such job in this domain.
-    """
-    with store.read() as connection:
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
-        has_counts = job.completed_at is not None and job.failed_count > 0
-        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
-    return job, [FaultCount(*count) for count in counts]
-
-
 def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[str]:
     """The names of the columns of a job's file; empty as long as it was not read.
 
@@ -213,9 +206,9 @@ def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[s
         NotFound: no such job in this domain.
     """
     with store.read() as connection:
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id), job_id, domain)
-        header, _key = upload_jobs.read_failed_rows_source(connection, job.upload_job_id)
-    return header or []
+        job = find_job_of_domain(connection, domain, job_id)
+        findings = upload_jobs.read_findings(connection, job.upload_job_id)
+    return findings.file_header or []
 
 
 def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
@@ -227,7 +220,7 @@ def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> No
     """
     with store.write() as connection:
         _require_living(connection, domain)
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=True), job_id, domain)
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
@@ -252,7 +245,7 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Non
         InvalidRequest: the job has ended otherwise.
     """
     with store.write() as connection:
-        job = _require(upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=True), job_id, domain)
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is UploadJobStatus.STOPPED:
             return
         if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:
@@ -289,12 +282,6 @@ def _require_living(connection: Connection, domain: Domain) -> None:
     """The domain was read before this transaction began, and may have been deleted since."""
     if read_domain(connection, domain.name).domain_id != domain.domain_id:
         raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
-
-
-def _require(job: UploadJob | None, job_id: str, domain: Domain) -> UploadJob:
-    if job is None:
-        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
-    return job
 
 
 def _decrypted(row: upload_jobs.FailedRow, cipher: FailedRowCipher | None) -> FailedRow:

@@ -39,14 +39,17 @@ from openprofiles.uploads.files import Files
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
-from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, create_profiles, update_profiles
+from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, check_stop, create_profiles, update_profiles
 from openprofiles.uploads.original_rows import OriginalRows
 from openprofiles.uploads.plan import plan, plan_again
+from openprofiles.uploads.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.scratch import Scratch
 from openprofiles.uploads.scratch_folder import remove_scratch
 from openprofiles.uploads.stage import FileRejected, stage
+from openprofiles.uploads.step_times import StepTimes
 
 STAGE = "stage"
+PLAN = "plan"
 REPORT = "report"
 
 
@@ -110,10 +113,13 @@ def run_load(
         memory_limit_bytes=memory_limit_bytes,
         phone_region=job.phone_region,
     )
+    times = StepTimes(scratch)
     try:
         with OriginalRows(file.open) as originals:
             failed_rows = FailedRowContents(originals, cipher)
-            status, message = _run_steps(store, scratch, job, mapping, file, failed_rows, strict=strict, clock=clock)
+            status, message = _run_steps(
+                store, scratch, job, mapping, file, failed_rows, times, strict=strict, clock=clock
+            )
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
         status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, GAVE_UP_MESSAGE
@@ -125,7 +131,14 @@ def run_load(
         if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
             # The stop was answered, although it came too late to keep anything from being written.
             status, reason = UploadJobStatus.STOPPED, None
-        store.end_job(status=status, reason=reason, message=message, fault_counts=fault_counts, completed_at=clock())
+        store.end_job(
+            status=status,
+            reason=reason,
+            message=message,
+            fault_counts=fault_counts,
+            step_milliseconds=times.milliseconds,
+            completed_at=clock(),
+        )
     files.remove(job.file_name)
     remove_scratch(scratch_folder, job.job_id)
     return status
@@ -146,6 +159,7 @@ def _run_steps(
     mapping: UploadMapping,
     file: _UploadedFile,
     failed_rows: FailedRowContents,
+    times: StepTimes,
     *,
     strict: bool,
     clock: Clock,
@@ -155,10 +169,13 @@ def _run_steps(
         raise GaveUp
     try:
         if not scratch.is_done("staged"):
-            _stage(store, scratch, job, mapping, file, strict=strict)
+            with times.timed(STAGE):
+                _stage(store, scratch, job, mapping, file, strict=strict)
         if not scratch.is_done("planned"):
-            _plan(store, scratch, job, mapping)
-        job = _report(store, scratch, file, failed_rows)
+            with times.timed(PLAN):
+                _plan(store, scratch, job, mapping)
+        with times.timed(REPORT):
+            job = _report(store, scratch, file, failed_rows)
     except FileRejected as error:
         return UploadJobStatus.FAILED, str(error)
     except Stopped:
@@ -193,7 +210,7 @@ def _run_steps(
             at_end.callback(sorting.close)
         if job.phase not in (REMOVE, ADD):
             try:
-                _merge(load)
+                _merge(load, times)
             except Stopped:
                 stopped = True
                 if sorting is not None:
@@ -203,7 +220,8 @@ def _run_steps(
         # Lists that were made again may be shorter than those that the position counts; writing a key twice does no
         # harm.
         phase = None if scratch.recall("made_again") else job.phase
-        write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position, sorting)
+        with times.timed(ADD):
+            write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position, sorting)
     if job.gives_up:
         raise GaveUp
     if stopped:
@@ -229,8 +247,7 @@ def _stage(
         if has_written:
             return
         with store.chunk() as state:
-            if state.stop_requested or state.domain_deleted:
-                raise Stopped
+            check_stop(state)
             store.record_progress(phase=STAGE, position=record_count)
 
     on_block(0)
@@ -270,16 +287,24 @@ def _report(store: BulkStore, scratch: Scratch, file: _UploadedFile, failed_rows
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
             header = read_file_header(reader.read)
+        for rows in repeated_rows(scratch):
+            with store.chunk() as state:
+                check_stop(state)
+                store.insert_repeated_rows(rows)
+                store.record_progress(phase=STAGE, position=record_count)
         with store.chunk() as state:
-            if state.stop_requested or state.domain_deleted:
-                raise Stopped
+            check_stop(state)
             store.insert_ordered_records(scratch.table("select record from ordered order by record"))
             # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
             # is that of record 1.
             pid_base = store.reserve_row_numbers(record_count) - 1
-            store.record_progress(
-                phase=REPORT, position=0, record_count=record_count, pid_base=pid_base, file_header=header
+            store.record_plan(
+                record_count=record_count,
+                pid_base=pid_base,
+                file_header=header,
+                repeated_count=count_repeated_rows(scratch),
             )
+            store.record_progress(phase=REPORT, position=0)
     elif job.phase != REPORT:
         return job
     if not scratch.is_done("failed in order"):
@@ -303,22 +328,24 @@ def _report(store: BulkStore, scratch: Scratch, file: _UploadedFile, failed_rows
         )
         for part in failed_rows.tables(rows):
             with store.chunk() as state:
-                if state.stop_requested or state.domain_deleted:
-                    raise Stopped
+                check_stop(state)
                 store.insert_failed_rows(part)
                 failed = pc.sum(pc.equal(part["fault"], 0)).as_py()
                 store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed)
 
 
-def _merge(load: Load) -> None:
+def _merge(load: Load, times: StepTimes) -> None:
     """Write all records, from where the job stands on."""
     phase, position = load.job.phase, load.job.position
     # A plan that was made again has set everything apart that is not written.
     if phase != FOLLOW and not load.scratch.recall("made_again"):
         if phase != UPDATE:
-            create_profiles(load, position if phase == CREATE else 0)
-        update_profiles(load, position if phase == UPDATE else 0)
-    follow_records(load, position if phase == FOLLOW else 0)
+            with times.timed(CREATE):
+                create_profiles(load, position if phase == CREATE else 0)
+        with times.timed(UPDATE):
+            update_profiles(load, position if phase == UPDATE else 0)
+    with times.timed(FOLLOW):
+        follow_records(load, position if phase == FOLLOW else 0)
 
 
 def _created_so_far(scratch: Scratch, phase: str | None, position: int) -> str:

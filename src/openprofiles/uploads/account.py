@@ -1,0 +1,102 @@
+"""The full account of an upload job: what became of its rows, what was found in its file, and what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.records import Domain
+from openprofiles.store import upload_jobs
+from openprofiles.store.connections import Store
+from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
+from openprofiles.uploads.jobs import Page, find_job_of_domain
+from openprofiles.uploads.mapping import read_mapping
+
+DEFAULT_REPEATED_ROWS_PER_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How often rows of a job failed for one reason. A row may have several."""
+
+    code: str
+    column_name: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An upload job, and what is known of it beyond the counts.
+
+    Attributes:
+        fault_counts: once it has ended, what its failed rows failed for, the most frequent first.
+        repeated_count: rows whose unique key an earlier row of the file has too; None until the file is read.
+        columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
+        step_seconds: once it has ended, how long each step took, in their order.
+    """
+
+    job: UploadJob
+    fault_counts: list[FaultCount]
+    repeated_count: int | None
+    columns_not_mapped: list[str] | None
+    step_seconds: Mapping[str, float]
+
+    @property
+    def processed_count(self) -> int:
+        """Records whose fate is settled."""
+        return self.job.created_count + self.job.updated_count + self.job.failed_count
+
+    @property
+    def unprocessed_count(self) -> int | None:
+        """The records that a job which has ended left out, after a stop; None as long as it runs."""
+        if self.job.completed_at is None or self.job.record_count is None:
+            return None
+        return self.job.record_count - self.processed_count
+
+    @property
+    def records_per_second(self) -> float | None:
+        """Of a job that has ended, from its first step to its last; waiting for a worker is left out."""
+        seconds = sum(self.step_seconds.values())
+        return self.processed_count / seconds if seconds > 0 else None
+
+
+def read_account(store: Store, domain: Domain, job_id: str) -> Account:
+    """The job as it stands and its account.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id)
+        findings = upload_jobs.read_findings(connection, job.upload_job_id)
+        has_counts = job.completed_at is not None and job.failed_count > 0
+        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
+    not_mapped = None
+    if findings.file_header is not None:
+        mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
+        not_mapped = [header for header in findings.file_header if header not in mapped]
+    return Account(
+        job=job,
+        fault_counts=[FaultCount(*count) for count in counts],
+        repeated_count=findings.repeated_count,
+        columns_not_mapped=not_mapped,
+        step_seconds={step: ms / 1000 for step, ms in (findings.step_milliseconds or {}).items()},
+    )
+
+
+def list_repeated_rows(
+    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+) -> Page[RepeatedRow]:
+    """The rows of a job whose unique key an earlier row has too, in file order; the first 100,000 are kept.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    after = int(read_token("repeated-rows", next_token, (int,))[0]) if next_token is not None else 0
+    limit = max_results or DEFAULT_REPEATED_ROWS_PER_PAGE
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id)
+        rows = upload_jobs.list_repeated_rows(connection, job.upload_job_id, after_record=after, limit=limit + 1)
+    token = write_token("repeated-rows", [rows[limit - 1].record]) if len(rows) > limit else None
+    return Page(rows[:limit], token)
