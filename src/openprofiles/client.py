@@ -10,7 +10,8 @@ It needs ``openprofiles[client]``. Credentials and region are those of the sessi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -53,7 +54,7 @@ class Client:
             total=6,
             backoff_factor=0.5,
             status_forcelist=(429, 502, 503, 504),
-            allowed_methods=("GET",),
+            allowed_methods=("GET", "PUT"),
             raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
@@ -66,6 +67,20 @@ class Client:
     def get_progress(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """How far an upload job has come: ``Status``, ``Phase``, ``RecordCount`` and the counts."""
         return cast("dict[str, Any]", self._get("GetProgress", domain_name, job_id, "progress").json())
+
+    def get_options(self, domain_name: str, job_id: str) -> dict[str, Any]:
+        """What an upload job was told beyond its mapping."""
+        return cast("dict[str, Any]", self._get("GetUploadJobOptions", domain_name, job_id, "options").json())
+
+    def set_options(self, domain_name: str, job_id: str, options: Mapping[str, Any]) -> None:
+        """Tell an upload job, before it is started, what its file is to be read as.
+
+        Args:
+            options: such as ``{"File": {"Encoding": "windows-1252", "Delimiter": ";"}}``; they replace all that were
+                set before.
+        """
+        body = json.dumps(options).encode()
+        self._call("SetUploadJobOptions", "PUT", self._url(domain_name, job_id, "options"), body).close()
 
     def list_failed_rows(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
         """The rows of an upload job that were not loaded, in file order, fetched a page at a time.
@@ -101,16 +116,23 @@ class Client:
     def _get(
         self, name: str, domain_name: str, job_id: str, what: str, query: dict[str, str] | None = None, **more: Any
     ) -> requests.Response:
-        job = f"{quote(domain_name, safe='')}/upload-jobs/{quote(job_id, safe='')}"
-        url = f"{self._endpoint_url}/openprofiles/v1/domains/{job}/{what}"
+        url = self._url(domain_name, job_id, what)
         if query:
             url += "?" + urlencode(query)
+        return self._call(name, "GET", url, **more)
+
+    def _url(self, domain_name: str, job_id: str, what: str) -> str:
+        job = f"{quote(domain_name, safe='')}/upload-jobs/{quote(job_id, safe='')}"
+        return f"{self._endpoint_url}/openprofiles/v1/domains/{job}/{what}"
+
+    def _call(self, name: str, method: str, url: str, body: bytes = b"", **more: Any) -> requests.Response:
         credentials = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        request = AWSRequest("GET", url)
+        request = AWSRequest(method, url, data=body)
         SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, self._region).add_auth(request)
-        answer = self._http.get(url, headers=dict(request.headers.items()), timeout=_TIMEOUT_SECONDS, **more)
+        headers = dict(request.headers.items())
+        answer = self._http.request(method, url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS, **more)
         if answer.ok:
             return answer
         try:

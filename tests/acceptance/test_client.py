@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ import yaml
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
-from acceptance.running import RunningServer, running_server
-from acceptance.test_upload_flow import load
+from acceptance.running import RunningServer, run_command, running_server
+from acceptance.test_upload_flow import create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.server import extension
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -26,7 +27,7 @@ from openprofiles.wire.model import TextShape, load_model
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
-FILE = b"Email,First,Tier\nada@x.example,Ada,gold\n" + b"".join(b",Nobody %d,\n" % n for n in range(FAILING))
+FILE = "Email,First,Tier\nada@x.example,Zoë,gold\n".encode() + b"".join(b",Nobody %d,\n" % n for n in range(FAILING))
 MALFORMED = b'"a"b,c,\nRen\xe9,e,\n,"1,5",x,y\n'
 
 
@@ -107,6 +108,15 @@ def test_the_account_tells_repeated_keys_unmapped_columns_and_the_time_of_each_s
         {"Record": 5, "Line": 7, "FirstRecord": 1, "FirstLine": 2},
     ]
     assert (progress["RepeatedRecords"], progress["ColumnsNotMapped"]) == (2, ["Notes"])
+    assert progress["File"] == {
+        "Compression": "none",
+        "Encoding": "utf-8",
+        "ByteOrderMark": False,
+        "Delimiter": ",",
+        "Quote": '"',
+        "LineEnds": "LF",
+        "Given": [],
+    }
     assert [one["Step"] for one in progress["Steps"]] == [
         "stage",
         "plan",
@@ -117,6 +127,71 @@ def test_the_account_tells_repeated_keys_unmapped_columns_and_the_time_of_each_s
         "index",
     ]
     assert 0 < progress["RecordsPerSecond"] <= 5 / sum(one["Seconds"] for one in progress["Steps"]) + 1
+
+
+def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client, server: RunningServer) -> None:
+    job_id = create(server, "shop")
+    options = {"File": {"Encoding": "windows-1250", "Delimiter": ";", "Quote": "'", "LineEnds": "CRLF"}}
+    before = client.get_options("shop", job_id)
+    with pytest.raises(ClientError, match="Possible are"):
+        client.set_options("shop", job_id, {"File": {"Delimiter": ":"}})
+
+    client.set_options("shop", job_id, {"File": {"Delimiter": "|"}})
+    client.set_options("shop", job_id, options)
+    put(server, "shop", job_id, "Email;First;Tier\r\nl@x;'Łu;kasz';\r\n".encode("windows-1250"))
+    server.client().start_upload_job(DomainName="shop", JobId=job_id)
+    shown = wait_for_end(server, "shop", job_id)
+    with pytest.raises(ClientError, match="options can be set before it is started"):
+        client.set_options("shop", job_id, options)
+
+    validator("Options").validate(options)
+    assert (before, client.get_options("shop", job_id)) == ({"File": {}}, options)
+    assert shown["Status"] == "SUCCEEDED"
+    assert client.get_progress("shop", job_id)["File"]["Given"] == ["Encoding", "Delimiter", "Quote", "LineEnds"]
+    (found,) = server.client().search_profiles(DomainName="shop", KeyName="_email", Values=["l@x"])["Items"]
+    assert found["FirstName"] == "Łu;kasz"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"Nope": 1}, "The body has a member 'Nope', which is not known. Known are: File."),
+        ({"File": []}, "File must be a JSON object."),
+        ({"File": {"Encoding": 1}}, "File.Encoding must be a string."),
+        ({"File": {"Header": "x"}}, "File has a member 'Header'"),
+        ({"File": {"Encoding": "x" * 70_000}}, "The body is larger than 65536 bytes."),
+    ],
+)
+def test_options_that_cannot_be_are_refused_and_change_nothing(
+    client: Client, server: RunningServer, options: Any, message: str
+) -> None:
+    job_id = create(server, "shop")
+
+    with pytest.raises(ClientError, match=re.escape(message)):
+        client.set_options("shop", job_id, options)
+
+    assert client.get_options("shop", job_id) == {"File": {}}
+
+
+def test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict(
+    client: Client, server: RunningServer, tmp_path: Path
+) -> None:
+    job_id = create(server, "shop")
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "aws", "--action", "profile:*", "--output",
+        "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    session = boto3.Session(keys["access_key_id"], keys["secret_access_key"], region_name="us-east-1")
+
+    with pytest.raises(ClientError, match="may not call openprofiles:SetUploadJobOptions"):
+        Client(session, server.url).set_options("shop", job_id, {})
+    with running_server(tmp_path / "strict", "--workers", "1", "--compat", "strict") as strict:
+        strict.client().create_domain(DomainName="shop", DefaultExpirationDays=30)
+        strict_job_id = create(strict, "shop")
+        own = Client(boto3.Session(*strict.admin(), region_name="us-east-1"), strict.url)
+        with pytest.raises(ClientError, match="--compat strict"):
+            own.set_options("shop", strict_job_id, {"File": {"Delimiter": ";"}})
 
 
 def test_a_page_is_as_the_document_says(client: Client, job_id: str) -> None:
@@ -152,10 +227,12 @@ def test_a_refusal_is_an_error_of_botocore_in_the_form_of_the_document(
 def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
     routes = extension.routes(cast(Any, None))
 
-    assert {(route.path.format(domain_name="{DomainName}", job_id="{JobId}"), "get") for route in routes} == {
-        (path, method) for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"
-    }
-    assert {method for route in routes for method in route.methods or ()} == {"GET", "HEAD"}
+    assert {
+        (route.path.format(domain_name="{DomainName}", job_id="{JobId}"), method.lower())
+        for route in routes
+        for method in route.methods or ()
+        if method != "HEAD"
+    } == {(path, method) for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"}
 
 
 def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:

@@ -130,6 +130,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     assert lines[:-5] == [
         "Created the domain demo. Its profiles expire after 1098 days without a change.",
         f"Loading {file} into the domain demo:",
+        "  read as utf-8, commas, LF",
         "  Email       ->  EmailAddress  (unique key)",
         "  First Name  ->  FirstName",
         "  Phone       ->  PhoneNumber",
@@ -223,6 +224,16 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
         "data_expiry_days": 30,
         "expires_on": str(datetime.now(UTC).date() + timedelta(days=30)),
         "unique_key": "Login",
+        "file": {
+            "kind": "text",
+            "compression": "none",
+            "encoding": "utf-8",
+            "has_byte_order_mark": True,
+            "delimiter": ",",
+            "quote": '"',
+            "line_ends": "LF",
+            "given": [],
+        },
         "mapping": {"Login": "EmailAddress"},
         "faults": [],
         "failed_rows_file": None,
@@ -283,7 +294,10 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
         (["a.csv", "--domain", "my domain"], "'my domain' is no name of a domain"),
         (["a.csv", "--data-expiry", "1099"], "1099 is not in the range 1<=x<=1098"),
         (["a.csv", "--failed-rows", "a.csv"], "--failed-rows names the file to load itself"),
-        (["latin.csv"], "The header on line 1 is not UTF-8"),
+        (["broken.csv"], "The header on line 1 holds bytes that are no text"),
+        (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is none that can be read. Possible are: big5"),
+        (["a.csv", "--delimiter", ":"], "':' is none of , ; | and tab"),
+        (["a.csv", "--sheet", "People"], "is no Excel workbook, so it has no sheet 'People'"),
         (["empty.csv"], "The file is empty"),
     ],
 )
@@ -292,7 +306,7 @@ def test_what_cannot_work_is_told_with_status_2_before_anything_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.csv", FAULTY)
-    write(tmp_path / "latin.csv", b"Email,Pr\xe9nom\n")
+    write(tmp_path / "broken.csv", b"Email,Pr\xe9nom\n" + "Zoë,Loïc\n".encode())
     write(tmp_path / "empty.csv", b"")
     given = ["--domain", "demo", "--unique-key", "Email", *arguments]
 

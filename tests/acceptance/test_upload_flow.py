@@ -302,8 +302,10 @@ UNREADABLE = {
     "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', which field Tier is mapped from."),
     "header in another case": (b"email,First,Tier\na@b.c,A,\n", "The file has no column 'Email'"),
     "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns 'First'"),
-    "header that is not UTF-8": (b"Email,First,Tier,\xe9\na@b.c,A,,\n", "The header on line 1 is not UTF-8."),
-    "UTF-16": ("Email,First,Tier\na@b.c,A,\n".encode("utf-16"), "The header "),
+    "header that is no text": (
+        b"Email,First,Tier," + b"\x81\x9f\xff\na@b.c,Zo\xc3\xab Bront\xc3\xab \xc3\xa9,,\n",
+        "The header on line 1 holds bytes that are no text in the encoding of the file.",
+    ),
     "malformed header": (
         b'Email,First,"Tier"x\na@b.c,A,\n',
         "The header on line 1 has a double quote where none may stand.",

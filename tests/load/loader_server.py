@@ -69,6 +69,7 @@ class Orders:
     pause_at: list[int] = field(default_factory=list)
     die_at: tuple[int, str] | None = None
     strict: bool = False
+    max_unpacked_bytes: int = 100_000_000
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -128,6 +129,7 @@ def _run(orders: Orders) -> None:
             open_files(settings),
             settings.scratch_folder,
             memory_limit_bytes=256_000_000,
+            max_unpacked_bytes=orders.max_unpacked_bytes,
             strict=orders.strict,
             clock=lambda: from_milliseconds(orders.now_ms),
         )

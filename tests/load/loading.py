@@ -34,7 +34,9 @@ from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.account import list_repeated_rows, read_account
+from openprofiles.uploads.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.receive import FileReceiver
 
@@ -156,8 +158,13 @@ class Shop:
         expiry_days: int = 14,
         start: bool = True,
         now: datetime = NOW,
+        file: FileOptions = STRICT_OPTIONS,
     ) -> UploadJob:
-        """A job with its file, started unless told otherwise."""
+        """A job with its file, started unless told otherwise.
+
+        Args:
+            file: by default what the oracle reads; nothing is detected.
+        """
         job = jobs.create_job(
             self.store,
             self.place.master_key,
@@ -171,6 +178,7 @@ class Shop:
             data_expiry_days=expiry_days,
             strict=False,
             now=now,
+            options=JobOptions(file=file),
         )
         receiver = FileReceiver(
             self.store,

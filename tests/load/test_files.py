@@ -108,8 +108,8 @@ def test_a_header_that_is_not_utf8_is_refused(shop: Shop) -> None:
     assert_refused(shop, load(shop, b"Email,First,Stra\xdfe\na@x,Ann,B\n"), "UTF-8")
 
 
-def test_a_file_of_two_byte_characters_is_refused_with_a_hint(shop: Shop) -> None:
-    assert_refused(shop, load(shop, "Email,First\na@x,Ann\n".encode("utf-16-le")), "UTF-16")
+def test_a_file_of_two_byte_characters_that_is_to_be_read_as_utf_8_is_refused_with_a_hint(shop: Shop) -> None:
+    assert_refused(shop, load(shop, "Email,First\na@x,Ann\n".encode("utf-16-le")), "NUL", "encoding")
 
 
 def test_a_header_with_a_misplaced_quote_is_refused(shop: Shop) -> None:
@@ -120,8 +120,8 @@ def test_a_header_of_more_than_one_mebibyte_is_refused(shop: Shop) -> None:
     assert_refused(shop, load(shop, b"Email,First," + b"x" * MAX_RECORD_BYTES + b"\na@x,Ann\n"), "1 MiB")
 
 
-def test_a_file_with_lone_carriage_returns_is_refused_with_a_hint(shop: Shop) -> None:
-    assert_refused(shop, load(shop, b"Email,First\ra@x,Ann\rb@x,Bo\n,\n"), "carriage return")
+def test_a_refused_header_tells_what_the_file_was_read_as(shop: Shop) -> None:
+    assert_refused(shop, load(shop, b"Email,First\ra@x,Ann\rb@x,Bo\n,\n"), "read as: utf-8, commas, LF")
 
 
 @pytest.mark.parametrize("block_bytes", [None, 16])

@@ -35,6 +35,7 @@ def orders_for(folder: Path) -> Orders:
         files=None,
         master_key=None,
         memory_limit_bytes=100_000_000,
+        max_upload_size_bytes=1_000_000,
         compat_strict=False,
         log_format="json",
         upload_job_id=1,

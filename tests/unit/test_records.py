@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openprofiles.uploads.dialect import COMMAS, Dialect
 from openprofiles.uploads.records import (
     Block,
     Header,
@@ -119,8 +120,10 @@ def reader_of(file: bytes, step_bytes: int | None = None) -> Callable[[int], byt
     return lambda size_bytes: stream.read(min(size_bytes, step_bytes or size_bytes))
 
 
-def scan(file: bytes, max_clean_cells: int | None = None, **sizes: int) -> tuple[Header, list[Block]]:
-    scanner = Scanner(reader_of(file), **sizes)
+def scan(
+    file: bytes, max_clean_cells: int | None = None, dialect: Dialect = COMMAS, /, **sizes: int
+) -> tuple[Header, list[Block]]:
+    scanner = Scanner(reader_of(file), dialect, **sizes)
     header = scanner.read_header()
     scanner.max_clean_cells = max_clean_cells
     return header, list(scanner.blocks())
@@ -198,7 +201,7 @@ def sizes() -> st.SearchStrategy[dict[str, int]]:
 def test_the_scanner_agrees_with_the_oracle_on_any_file_however_it_is_cut(
     file: bytes, sizes: dict[str, int], max_clean_cells: int | None, step_bytes: int | None
 ) -> None:
-    scanner = Scanner(reader_of(file, step_bytes), **sizes)
+    scanner = Scanner(reader_of(file, step_bytes), COMMAS, **sizes)
     expected, open_quote_line = read_with_oracle(file)
     if open_quote_line is not None:
         with pytest.raises(UnclosedQuoteError) as unclosed:
@@ -245,6 +248,82 @@ def test_the_scanner_agrees_with_the_oracle_on_any_file_however_it_is_cut(
         assert block.clean_count == len(read_with_csv_module(block.clean))
         assert block.clean == b"" or block.clean.endswith(b"\n")
         next_record += block.record_count
+
+
+def described(file: bytes, dialect: Dialect, max_clean_cells: int | None, sizes: dict[str, int]) -> object:
+    """All that the scanner says of a file, with commas and double quotes in place of those of the dialect."""
+
+    def translated(data: bytes) -> bytes:
+        swapped = dialect.delimiter.encode() + b"," + (dialect.quote_byte + b'"' if dialect.quote else b"")
+        return data.translate(bytes.maketrans(swapped, b"," + swapped[:1] + (b'"' + swapped[2:3])[: len(swapped) - 2]))
+
+    try:
+        header, blocks = scan(file, max_clean_cells, dialect, **sizes)
+    except (NoHeaderError, UnclosedQuoteError) as error:
+        return str(error)
+    return [
+        (translated(header.raw), header.line, header.byte_start, header.byte_end, header.fault),
+        *(
+            (
+                block.first_record,
+                block.line.tolist(),
+                block.byte_start.tolist(),
+                block.byte_end.tolist(),
+                block.kind.tolist(),
+                translated(block.clean),
+                [(number, [translated(cell.encode()) for cell in cells]) for number, cells in block.odd_records()],
+            )
+            for block in blocks
+        ),
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    files(),
+    sizes(),
+    st.one_of(st.none(), st.integers(1, 3)),
+    st.sampled_from([Dialect(";"), Dialect("|", "'"), Dialect(",", "'")]),
+)
+def test_another_delimiter_and_quote_are_read_as_commas_and_double_quotes_are(
+    file: bytes, sizes: dict[str, int], max_clean_cells: int | None, dialect: Dialect
+) -> None:
+    swapped = (dialect.delimiter + "," + (dialect.quote or "") + '"').encode()
+    in_dialect = file.translate(
+        bytes.maketrans(swapped, ("," + dialect.delimiter + '"' + (dialect.quote or "")).encode())
+    )
+
+    assert described(in_dialect, dialect, max_clean_cells, sizes) == described(file, COMMAS, max_clean_cells, sizes)
+
+
+@settings(max_examples=300, deadline=None)
+@given(files(), sizes(), st.one_of(st.none(), st.integers(1, 3)), st.sampled_from([",", "\t"]))
+def test_without_quoting_a_quote_is_data_like_any_letter(
+    file: bytes, sizes: dict[str, int], max_clean_cells: int | None, delimiter: str
+) -> None:
+    with_letters = file.replace(b'"', b"Q")
+
+    found = scan_or_none(file, Dialect(delimiter, None), max_clean_cells, sizes)
+    expected = scan_or_none(with_letters, Dialect(delimiter), max_clean_cells, sizes)
+
+    if found is None or expected is None:
+        assert found is expected
+        return
+    assert kinds(found) == kinds(expected)
+    assert raws(with_letters, found) == raws(with_letters, expected)
+    assert clean_text(found).replace(b'"', b"Q") == clean_text(expected)
+    assert [[cell.replace('"', "Q") for cell in cells] for _, cells in odd_records(found)] == [
+        cells for _, cells in odd_records(expected)
+    ]
+
+
+def scan_or_none(
+    file: bytes, dialect: Dialect, max_clean_cells: int | None, sizes: dict[str, int]
+) -> list[Block] | None:
+    try:
+        return scan(file, max_clean_cells, dialect, **sizes)[1]
+    except NoHeaderError:
+        return None
 
 
 # ---- Rule by rule. ----
@@ -470,7 +549,7 @@ def test_a_record_with_several_faults_has_the_one_of_the_highest_priority(record
 
 
 def test_a_record_with_more_cells_than_a_clean_one_may_have_is_odd() -> None:
-    _, blocks = scan(b'h,i\na\na,b\na,b,\n"a,,,","b,,,"\n"a",",",c\n', max_clean_cells=2)
+    _, blocks = scan(b'h,i\na\na,b\na,b,\n"a,,,","b,,,"\n"a",",",c\n', 2)
 
     assert kinds(blocks) == [Kind.CLEAN, Kind.CLEAN, Kind.ODD, Kind.CLEAN, Kind.ODD]
     assert odd_records(blocks) == [(3, ["a", "b", ""]), (5, ["a", ",", "c"])]

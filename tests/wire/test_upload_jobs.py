@@ -1088,8 +1088,7 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
             "Faults": [
                 {
                     "Code": "NUL_BYTE",
-                    "Message": "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as "
-                    "UTF-8.",
+                    "Message": "The row holds a NUL byte, which no text has. Remove it.",
                 }
             ],
             "Surplus": '"a"b',
@@ -1118,7 +1117,7 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
-    nul = "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as UTF-8."
+    nul = "The row holds a NUL byte, which no text has. Remove it."
     long = " ".join(
         f"The value in column Tier{number} has {length} characters, more than its field takes."
         for number, length in (("", 300), (1, 301))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -26,6 +24,7 @@ from openprofiles.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_progress import ProgressDisplay
+    from openprofiles.cli.source_file import SourceFile
     from openprofiles.uploads.suggest import SuggestedField, Suggestion
 
 EXIT_ALL_LOADED = 0
@@ -39,6 +38,18 @@ _DISPLAY_NAME_MAX_LENGTH = 255
 _FAULTS_SHOWN = 10
 # The form of a domain's name (service model, shape name).
 _DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+class _Delimiter(click.ParamType[str]):
+    """A character that separates cells; the tab by its name, since it is hard to type."""
+
+    name = "delimiter"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(str(value), str(value))
+        if delimiter not in (",", ";", "\t", "|"):
+            self.fail(f"{value!r} is none of , ; | and tab.", param, ctx)
+        return delimiter
 
 
 class _DomainName(click.ParamType[str]):
@@ -76,6 +87,28 @@ class _DomainName(click.ParamType[str]):
     "other columns go where their names suggest. Can be given several times.",
 )
 @click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Encoding of the file, such as utf-8, utf-16, windows-1252 or latin-1.  [default: detected]",
+)
+@click.option(
+    "--delimiter",
+    type=_Delimiter(),
+    metavar="CHAR",
+    help="What separates the cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+)
+@click.option(
+    "--quote",
+    type=click.Choice(['"', "'", "none"]),
+    help="What stands around cells that hold a delimiter; none: quotes are data.  [default: detected]",
+)
+@click.option(
+    "--line-ends",
+    type=click.Choice(["LF", "CRLF", "CR"], case_sensitive=False),
+    help="How lines end. LF and CRLF are both read, whichever is said.  [default: detected]",
+)
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
+@click.option(
     "--data-expiry",
     "data_expiry_days",
     type=click.IntRange(1, 1098),
@@ -112,17 +145,23 @@ def import_file(
     domain: str,
     unique_key: str,
     choices: tuple[str, ...],
+    encoding: str | None,
+    delimiter: str | None,
+    quote: str | None,
+    line_ends: str | None,
+    sheet: str | None,
     data_expiry_days: int | None,
     display_name: str | None,
     failed_rows_path: Path | None,
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a CSV file of customers into profiles.
+    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
     It needs no server and no set-up: without --endpoint-url it works on the data folder directly, also while a server
-    runs on it. It suggests from the header where each column goes and prints that. Rows that cannot be loaded go to a
-    file of their own, each with the reason. Ctrl-C stops the job; what was loaded stays.
+    runs on it. It finds out encoding, delimiter, quotes and compression of the file, suggests from the header where
+    each column goes, and prints that. Rows that cannot be loaded go to a file of their own, each with the reason.
+    Ctrl-C stops the job; what was loaded stays.
 
     The exit status is 0 when every row was loaded, 1 when some were not, 2 when the import failed, and 130 after
     Ctrl-C.
@@ -133,7 +172,13 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    with _exit_statuses(), _open_source(file) as source:
+    from openprofiles.cli.source_file import open_source
+    from openprofiles.uploads.file_form import FileOptions
+
+    with ExitStack() as at_end:
+        at_end.enter_context(_exit_statuses())
+        given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
+        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
         status = _Import(
             source,
             domain=domain,
@@ -147,22 +192,12 @@ def import_file(
     raise SystemExit(status)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The file to load, open at its beginning."""
-
-    path: Path
-    file: BinaryIO
-    headers: list[str]
-    size_bytes: int
-
-
 class _Import:
     """One run of the command."""
 
     def __init__(
         self,
-        source: _Source,
+        source: SourceFile,
         *,
         domain: str,
         unique_key: str,
@@ -185,6 +220,7 @@ class _Import:
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
+        self._file_options = source.form.to_options()
         self._is_json = is_json
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
@@ -205,6 +241,7 @@ class _Import:
                     fields=self._fields,
                     unique_key=self._unique_key.name,
                     data_expiry_days=days,
+                    file=self._file_options,
                 )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
@@ -257,6 +294,7 @@ class _Import:
                 "change."
             )
         click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
+        click.echo(f"  read as {self._source.describe_form()}")
         for line in _describe_mapping(self._suggestion, self._unique_key):
             click.echo(f"  {line}")
         click.echo(
@@ -295,6 +333,7 @@ class _Import:
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._unique_key.header,
+                "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
                 "mapping": {field.header: field.target for field in self._suggestion.fields},
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
@@ -375,25 +414,6 @@ def _check_endpoint_url(url: str) -> str:
     if not is_address:
         raise ImportFault(message)
     return url
-
-
-@contextmanager
-def _open_source(path: Path) -> Iterator[_Source]:
-    from openprofiles.uploads.file_header import read_file_header
-
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
-    with file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ImportFault(
-                f"{path} is no regular file, and it has to be read twice. Save its content to a file first."
-            )
-        headers = read_file_header(file.read)
-        file.seek(0)
-        yield _Source(path, file, headers, status.st_size)
 
 
 def _check_failed_rows_path(given: Path | None, file: Path) -> Path:

@@ -26,7 +26,9 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.file_form import FileOptions
 from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.receive import Refused, receive_local
 from openprofiles.worker.main import Worker
 
@@ -79,6 +81,7 @@ class LocalImporter:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
+        file: FileOptions | None,
     ) -> str:
         self._job = jobs.create_job(
             self._store,
@@ -90,6 +93,7 @@ class LocalImporter:
             data_expiry_days=data_expiry_days,
             strict=False,
             now=utc_now(),
+            options=None if file is None else JobOptions(file=file),
         )
         return self._job.job_id
 
@@ -138,9 +142,9 @@ class LocalImporter:
 
     def read_failed_rows(self) -> Iterator[bytes]:
         job_id = self._known_job.job_id
-        headers = jobs.read_file_header_of_job(self._store, self._known_domain, job_id)
+        headers, dialect = jobs.read_file_columns(self._store, self._known_domain, job_id)
         rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
-        return failed_rows_csv(headers, rows)
+        return failed_rows_csv(headers, rows, dialect)
 
     def close(self) -> None:
         self._worker.close()

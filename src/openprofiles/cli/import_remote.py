@@ -23,6 +23,9 @@ from openprofiles.cli.importer import (
     JobState,
 )
 from openprofiles.client import Client
+from openprofiles.server.job_options_document import options_document
+from openprofiles.uploads.file_form import FileOptions
+from openprofiles.uploads.job_options import JobOptions
 
 if TYPE_CHECKING:
     from mypy_boto3_customer_profiles.type_defs import ObjectTypeFieldTypeDef
@@ -72,6 +75,7 @@ class RemoteImporter:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
+        file: FileOptions | None,
     ) -> str:
         with _told_in_a_sentence(self._endpoint_url):
             self._job_id = self._client.create_upload_job(
@@ -81,6 +85,8 @@ class RemoteImporter:
                 UniqueKey=unique_key,
                 DataExpiry=data_expiry_days,
             )["JobId"]
+            if file is not None:
+                self._own.set_options(domain, self._job_id, options_document(JobOptions(file=file)))
         return self._job_id
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:

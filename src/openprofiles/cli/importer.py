@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.file_form import FileOptions
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
 
@@ -97,8 +100,13 @@ class Importer(Protocol):
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
+        file: FileOptions | None,
     ) -> str:
-        """Make the upload job; returns its id."""
+        """Make the upload job; returns its id.
+
+        Args:
+            file: what its file is to be read as; None: as it is found.
+        """
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give the job its file. ``on_sent`` is called with the number of bytes so far."""

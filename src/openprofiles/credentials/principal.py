@@ -64,8 +64,8 @@ def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
     for pattern in actions:
         if not _ACTION_PATTERN.match(pattern):
             raise InvalidRequest(
-                f"{pattern!r} is no action. Write * or profile:<Operation>, such as profile:GetUploadJob or "
-                "profile:Get*."
+                f"{pattern!r} is no action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
+                "profile:Get*, or openprofiles:<Operation>, such as openprofiles:SetUploadJobOptions."
             )
     for pattern in domains:
         if not _DOMAIN_PATTERN.match(pattern):

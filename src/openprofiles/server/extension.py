@@ -1,14 +1,17 @@
-"""What AWS has no operation for: why rows of an upload job failed, and how far a job has come.
+"""What AWS has no operation for: why rows of an upload job failed, how far it has come, and what else it can be told.
 
-The same signatures, errors and permissions as the API: who may call GetUploadJob may call these.
+The same signatures, errors and permissions as the API: who may call GetUploadJob may read all of it; what changes
+something has an action of its own.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -17,24 +20,29 @@ from openprofiles.clock import to_milliseconds
 from openprofiles.credentials.authorise import authorise_action
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
+from openprofiles.server.job_options_document import file_form_document, options_document, read_options
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import RepeatedRow
 from openprofiles.uploads import jobs
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
+from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
 from openprofiles.uploads.faults import sentence_for
 from openprofiles.wire.check import describe_violations, violations
-from openprofiles.wire.errors import bad_request
+from openprofiles.wire.errors import WireError, bad_request
 from openprofiles.wire.model import StructureShape, load_model
 from openprofiles.wire.signature import SignedRequest
 
 _JOB_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs/{job_id}"
 _MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
+_BODY_LIMIT_BYTES = 64 * 1024
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def routes(services: Services) -> list[Route]:
-    """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows`` and ``progress`` of one upload job."""
+    """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
+    ``PUT .../options``.
+    """
 
     # Domain and job are named as there, and held to the same forms.
     like_get_upload_job = load_model().operations["GetUploadJob"].input
@@ -49,16 +57,16 @@ def routes(services: Services) -> list[Route]:
             max_results=_read_max_results(request),
             next_token=_read_once(request, "next-token"),
         )
-        headers = jobs.read_file_header_of_job(services.store, domain, job_id)
-        items = [_failed_row_item(row, len(headers)) for row in page.items]
+        headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
+        items = [_failed_row_item(row, len(headers), dialect) for row in page.items]
         return _answer({"Columns": headers, "Items": items, "NextToken": page.next_token})
 
     def failed_rows_file(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        headers = jobs.read_file_header_of_job(services.store, domain, job_id)
+        headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
         rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
         return StreamingResponse(
-            failed_rows_csv(headers, rows),
+            failed_rows_csv(headers, rows, dialect),
             media_type="text/csv",
             headers={"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
         )
@@ -78,7 +86,21 @@ def routes(services: Services) -> list[Route]:
         )
         return _answer({"Items": [_repeated_row_item(row) for row in page.items], "NextToken": page.next_token})
 
+    def read_job_options(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        return _answer(options_document(jobs.get_options(services.store, domain, job_id)))
+
+    def set_job_options(request: Request, body: bytes) -> Response:
+        domain, job_id = _enter(
+            services, like_get_upload_job, request, action="openprofiles:SetUploadJobOptions", body=body
+        )
+        options = read_options(body)
+        jobs.set_options(services.store, domain, job_id, options, strict=services.settings.compat_strict)
+        return _answer(options_document(options))
+
     return [
+        Route(f"{_JOB_PATH}/options", read_job_options),
+        Route(f"{_JOB_PATH}/options", _with_body(set_job_options), methods=["PUT"]),
         Route(f"{_JOB_PATH}/failed-rows", failed_rows),
         Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
         Route(f"{_JOB_PATH}/progress", progress),
@@ -86,20 +108,44 @@ def routes(services: Services) -> list[Route]:
     ]
 
 
-def _enter(services: Services, path_shape: StructureShape, request: Request) -> tuple[Domain, str]:
+def _with_body(handle: Callable[[Request, bytes], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """A route that takes a body, handled in the thread pool as the others are."""
+
+    async def endpoint(request: Request) -> Response:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > _BODY_LIMIT_BYTES:
+                raise WireError("RequestEntityTooLargeException", f"The body is larger than {_BODY_LIMIT_BYTES} bytes.")
+        return await run_in_threadpool(handle, request, bytes(body))
+
+    return endpoint
+
+
+def _enter(
+    services: Services,
+    path_shape: StructureShape,
+    request: Request,
+    *,
+    action: str = "profile:GetUploadJob",
+    body: bytes = b"",
+) -> tuple[Domain, str]:
     """The domain and the job id of a request, from a caller who may see them.
+
+    Args:
+        action: what the caller must be allowed to do on the domain.
+        body: of a route that takes one. To others whatever is sent is never read, and the signature must be for none.
 
     Raises:
         WireError: as the API, for who calls and for what the path names.
         NotFound: no such domain.
     """
     scope = request.scope
-    # Nothing here takes a body. One that is sent is never read, and the signature must be for none.
-    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], b"")
+    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
     principal = services.authenticator.authenticate(signed)
     request.state.access_key_id = principal.access_key_id
     domain_name, job_id = request.path_params["domain_name"], request.path_params["job_id"]
-    authorise_action(principal, "profile:GetUploadJob", domain_name)
+    authorise_action(principal, action, domain_name)
     if broken := violations(path_shape, {"DomainName": domain_name, "JobId": job_id}):
         raise bad_request(describe_violations(broken))
     return get_domain(services.store, domain_name), job_id
@@ -121,8 +167,8 @@ def _read_max_results(request: Request) -> int | None:
     return int(text)
 
 
-def _failed_row_item(row: jobs.FailedRow, column_count: int) -> dict[str, Any]:
-    cells, surplus = split_row(row.content, column_count)
+def _failed_row_item(row: jobs.FailedRow, column_count: int, dialect: Dialect) -> dict[str, Any]:
+    cells, surplus = split_row(row.content, column_count, dialect)
     return _without_none(
         {
             "Record": row.record,
@@ -169,6 +215,7 @@ def _progress_answer(account: Account) -> dict[str, Any]:
         "UnprocessedRecords": account.unprocessed_count,
         "RepeatedRecords": account.repeated_count,
         "ColumnsNotMapped": account.columns_not_mapped,
+        "File": None if account.file_form is None else file_form_document(account.file_form),
         "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in account.step_seconds.items()] or None,
         "RecordsPerSecond": None if account.records_per_second is None else round(account.records_per_second),
         "StopRequested": job.stop_requested_at is not None,

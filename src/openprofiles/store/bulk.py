@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
 
@@ -43,6 +43,9 @@ class LeasedJob:
     data_expiry_days: int
     started_at: datetime
     client_token: bytes
+    # As they are kept: see ``uploads.job_options`` and ``uploads.file_form``.
+    options: Mapping[str, Any] | None
+    file_form: Mapping[str, Any] | None
     # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
     failed_rows_key: bytes | None
     file_name: str
@@ -188,6 +191,9 @@ class BulkStore(BulkReader, Protocol):
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
         """
+
+    def record_file_form(self, file_form: Mapping[str, Any]) -> None:
+        """Record what the file is read as, in a chunk that then records progress."""
 
     def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
         """Record what reading the file and planning have found, in a chunk that then records progress."""

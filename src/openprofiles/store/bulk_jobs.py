@@ -52,6 +52,7 @@ class LeasedJobReader(ABC):
         """See ``BulkReader``."""
         rows = self._rows(
             f"select {', '.join('j.' + column for column in _JOB_COLUMNS)}, cast(j.fields as text), "
+            "cast(j.options as text), cast(j.file_form as text), "
             "d.phone_region, d.key_version, d.deleted_at "
             "from upload_job j join domain d on d.domain_id = j.domain_id "
             "where j.upload_job_id = ? and j.lease_owner = ? and j.epoch = ? and j.status = 'IN_PROGRESS'",
@@ -61,7 +62,7 @@ class LeasedJobReader(ABC):
         )
         if not rows:
             raise LeaseLost
-        *values, fields, phone_region, key_version, deleted_at = rows[0]
+        *values, fields, options, file_form, phone_region, key_version, deleted_at = rows[0]
         row = dict(zip(_JOB_COLUMNS, values, strict=True))
         paths = self._rows("select path from indexed_field where domain_id = ? order by path", row["domain_id"])
         return LeasedJob(
@@ -69,6 +70,8 @@ class LeasedJobReader(ABC):
             domain_id=row["domain_id"],
             epoch=self._lease.epoch,
             fields=json.loads(fields),
+            options=None if options is None else json.loads(options),
+            file_form=None if file_form is None else json.loads(file_form),
             unique_key=row["unique_key"],
             data_expiry_days=row["data_expiry_days"],
             started_at=from_milliseconds(row["started_at"]),
@@ -177,6 +180,14 @@ class LeasedJobWriter(LeasedJobReader):
         )
         if not rows:
             raise LeaseLost
+
+    def record_file_form(self, file_form: Mapping[str, Any]) -> None:
+        """See ``BulkStore``."""
+        self._run(
+            f"update upload_job set file_form = {self._JSON.format('?')} where upload_job_id = ?",
+            json.dumps(dict(file_form)),
+            self._lease.upload_job_id,
+        )
 
     def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
         """See ``BulkStore``."""

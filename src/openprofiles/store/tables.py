@@ -193,6 +193,10 @@ upload_job = Table(
     Column("repeated_count", BigInteger),
     # How long each step took, {step: milliseconds}, written at the end; what a loader did that died is not in it.
     Column("step_milliseconds", JSON(none_as_null=True)),
+    # What the caller wants beyond the mapping (uploads.job_options); null: the defaults.
+    Column("options", JSON(none_as_null=True)),
+    # The form in which the file was read (uploads.file_form), known once reading has begun.
+    Column("file_form", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)

@@ -112,6 +112,7 @@ class Findings:
     file_header: list[str] | None
     repeated_count: int | None
     step_milliseconds: dict[str, int] | None
+    file_form: dict[str, Any] | None
 
 
 # Without what only the account needs: a header may be long.
@@ -234,6 +235,13 @@ def read_failed_rows_key(connection: Connection, upload_job_id: int) -> bytes | 
     query = select(upload_job.c.failed_rows_key).where(upload_job.c.upload_job_id == upload_job_id)
     key: bytes | None = connection.execute(query).scalar_one()
     return key
+
+
+def read_options(connection: Connection, upload_job_id: int) -> dict[str, Any] | None:
+    """The options of a job, as they are kept."""
+    query = select(upload_job.c.options).where(upload_job.c.upload_job_id == upload_job_id)
+    options: dict[str, Any] | None = connection.execute(query).scalar_one()
+    return options
 
 
 def read_findings(connection: Connection, upload_job_id: int) -> Findings:

@@ -10,6 +10,7 @@ from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
+from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mapping import read_mapping
 
@@ -33,6 +34,7 @@ class Account:
         fault_counts: once it has ended, what its failed rows failed for, the most frequent first.
         repeated_count: rows whose unique key an earlier row of the file has too; None until the file is read.
         columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
+        file_form: what the file is read as; None until reading has begun.
         step_seconds: once it has ended, how long each step took, in their order.
     """
 
@@ -40,6 +42,7 @@ class Account:
     fault_counts: list[FaultCount]
     repeated_count: int | None
     columns_not_mapped: list[str] | None
+    file_form: FileForm | None
     step_seconds: Mapping[str, float]
 
     @property
@@ -81,6 +84,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         fault_counts=[FaultCount(*count) for count in counts],
         repeated_count=findings.repeated_count,
         columns_not_mapped=not_mapped,
+        file_form=None if findings.file_form is None else FileForm.from_json(findings.file_form),
         step_seconds={step: ms / 1000 for step, ms in (findings.step_milliseconds or {}).items()},
     )
 

@@ -1,7 +1,7 @@
 """The failed rows of a job as a CSV file that can be mended and uploaded again, under the same mapping.
 
-The columns of the uploaded file come first, in their order and with the cells as they stood there, so that a row which
-is mended in its place is whole. Then come columns of ours:
+It is UTF-8 with commas, whatever the uploaded file was. That file's columns come first, in their order and with the
+cells as they stood there, so that a row which is mended in its place is whole. Then come columns of ours:
 
     openprofiles_surplus    cells beyond the header, and the text of a row whose cells cannot be told apart
     openprofiles_line       the line of the uploaded file on which the row begins
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from openprofiles.uploads.cells import MalformedQuotesError, split_text
+from openprofiles.uploads.dialect import COMMAS, Dialect
 from openprofiles.uploads.faults import sentence_for
 from openprofiles.uploads.jobs import FailedRow
 
@@ -29,12 +30,13 @@ _PART_BYTES = 256 * 1024
 _MUST_BE_QUOTED = frozenset('",\r\n')
 
 
-def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow]) -> Iterator[bytes]:
+def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow], dialect: Dialect = COMMAS) -> Iterator[bytes]:
     """The file, in parts of some hundred kilobytes.
 
     Args:
         headers: the names of the uploaded file's columns.
         rows: in file order.
+        dialect: that of the uploaded file; this one has commas, whatever that had.
     """
     kept = [index for index, header in enumerate(headers) if header not in OWN_COLUMNS]
     own = [index for index, header in enumerate(headers) if header in OWN_COLUMNS]
@@ -45,7 +47,7 @@ def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow]) -> Iterat
     part = [_line([*(headers[index] for index in kept), *OWN_COLUMNS])]
     size_bytes = 0
     for row in rows:
-        cells, surplus = split_row(row.content, len(headers))
+        cells, surplus = split_row(row.content, len(headers), dialect)
         if cells and own:
             # What stood there before, and whatever slid there from the left of it.
             surplus = _joined([*(cells[index] for index in own), surplus]) if surplus else kept_surplus(cells)
@@ -69,7 +71,7 @@ def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow]) -> Iterat
         yield b"".join(part)
 
 
-def split_row(content: bytes | None, column_count: int) -> tuple[list[str], str]:
+def split_row(content: bytes | None, column_count: int, dialect: Dialect) -> tuple[list[str], str]:
     """The cells of a row under the header, and what is left over, as CSV text; no cells if they cannot be told apart.
 
     Bytes that are not UTF-8 are surrogates in the text, as ``surrogateescape`` makes them.
@@ -78,7 +80,7 @@ def split_row(content: bytes | None, column_count: int) -> tuple[list[str], str]
         return [], ""
     text = content.decode("utf-8", "surrogateescape")
     try:
-        cells = split_text(text)
+        cells = split_text(text, dialect)
     except MalformedQuotesError:
         return [], text
     surplus = cells[column_count:]

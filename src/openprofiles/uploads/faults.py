@@ -33,19 +33,21 @@ _SENTENCES = {
         "Remove the duplicates or use another unique key."
     ),
     TOO_MANY_CELLS: (
-        "The row has a value in cell {detail}, beyond the last column of the header. A comma inside a value needs "
-        "double quotes around the value."
+        "The row has a value in cell {detail}, beyond the last column of the header. A delimiter inside a value needs "
+        "quotes around the value."
     ),
     VALUE_TOO_LONG: "The value in column {column} has {detail} characters, more than its field takes.",
     VALUE_NOT_ALLOWED: "The value in column {column} is not one that its field takes: "
     + " or ".join(PROFILE_TYPES)
     + ".",
     MALFORMED_QUOTES: (
-        "A double quote stands where none may: after a closing quote only a comma or the end of the row may follow. "
-        "Inside a quoted value, write a double quote twice."
+        "A quote stands where none may: after a closing quote only a delimiter or the end of the row may follow. "
+        "Inside a quoted value, write a quote twice."
     ),
-    NUL_BYTE: "The row holds a NUL byte. Remove it; files saved as UTF-16 are full of them, save as UTF-8.",
-    INVALID_UTF8: "The row holds bytes that are not UTF-8. Save the file as UTF-8.",
+    NUL_BYTE: "The row holds a NUL byte, which no text has. Remove it.",
+    INVALID_UTF8: (
+        "The row holds bytes that are no text in the encoding of the file. Save it as UTF-8, or give its encoding."
+    ),
     RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
 }
 

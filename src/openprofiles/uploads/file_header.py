@@ -6,19 +6,21 @@ from collections.abc import Callable
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.cells import MalformedQuotesError, split_record
+from openprofiles.uploads.dialect import COMMAS, Dialect
 from openprofiles.uploads.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
 
 EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 
 _FAULTS = {
-    Kind.INVALID_UTF8: "is not UTF-8. Save the file as UTF-8.",
-    Kind.NUL_BYTE: "holds NUL bytes; the file is perhaps UTF-16. Save the file as UTF-8.",
+    Kind.INVALID_UTF8: "holds bytes that are no text in the encoding of the file. Save the file as UTF-8, or give its "
+    "encoding.",
+    Kind.NUL_BYTE: "holds NUL bytes, which no text has. Save the file as UTF-8, or give its encoding.",
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
     Kind.MALFORMED_QUOTES: "has a double quote where none may stand.",
 }
 
 
-def read_file_header(read: Callable[[int], bytes]) -> list[str]:
+def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) -> list[str]:
     """The names of all columns, in their order, as they stand in the file; a byte order mark is no part of them.
 
     Args:
@@ -28,17 +30,17 @@ def read_file_header(read: Callable[[int], bytes]) -> list[str]:
         InvalidRequest: there is no header, or it cannot be read; the message names the line.
     """
     try:
-        header = Scanner(read).read_header()
+        header = Scanner(read, dialect).read_header()
     except NoHeaderError:
         raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed."
         ) from None
-    return split_header(header)
+    return split_header(header, dialect)
 
 
-def split_header(header: Header) -> list[str]:
+def split_header(header: Header, dialect: Dialect) -> list[str]:
     """The names of the columns in a header that was scanned.
 
     Raises:
@@ -47,6 +49,6 @@ def split_header(header: Header) -> list[str]:
     if header.fault is not None:
         raise InvalidRequest(f"The header on line {header.line} {_FAULTS[header.fault]}")
     try:
-        return split_record(header.raw)
+        return split_record(header.raw, dialect)
     except MalformedQuotesError:
         raise InvalidRequest(f"The header on line {header.line} {_FAULTS[Kind.MALFORMED_QUOTES]}") from None

@@ -26,7 +26,10 @@ from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
+from openprofiles.uploads.file_form import FileForm
+from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mapping import read_mapping
 
 DEFAULT_DATA_EXPIRY_DAYS = 14
@@ -39,6 +42,10 @@ DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 _FAILED_ROWS_BYTES_PER_PAGE = 8_000_000
 
 CLIENT_TOKEN_BYTES = 32
+
+_NO_OPTIONS_MESSAGE = (
+    "This server holds its callers to what AWS takes (--compat strict), and AWS's upload jobs have no options."
+)
 
 Item = TypeVar("Item")
 
@@ -80,13 +87,20 @@ def create_job(
     data_expiry_days: int | None,
     strict: bool,
     now: datetime,
+    options: JobOptions | None = None,
 ) -> UploadJob:
     """Make a job that waits for its file.
 
+    Args:
+        strict: take what AWS takes alone.
+        options: None stands for the defaults.
+
     Raises:
-        InvalidRequest: the mapping or the expiry cannot be used; the message names the field.
+        InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
     """
     read_mapping(fields, unique_key, strict=strict)
+    if options is not None and strict:
+        raise InvalidRequest(_NO_OPTIONS_MESSAGE)
     expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
         raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS takes at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
@@ -102,6 +116,7 @@ def create_job(
         "created_at": now,
         "client_token": encrypt_client_token(master_key, os.urandom(CLIENT_TOKEN_BYTES), job_id),
         "failed_rows_key": make_failed_rows_key(master_key, job_id),
+        "options": None if options is None else options.to_json(),
     }
     with store.write() as connection:
         _require_living(connection, domain)
@@ -199,8 +214,8 @@ def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job
             return
 
 
-def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[str]:
-    """The names of the columns of a job's file; empty as long as it was not read.
+def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[str], Dialect]:
+    """The names of the columns of a job's file, empty as long as it was not read, and the dialect of its rows.
 
     Raises:
         NotFound: no such job in this domain.
@@ -208,7 +223,35 @@ def read_file_header_of_job(store: Store, domain: Domain, job_id: str) -> list[s
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id)
         findings = upload_jobs.read_findings(connection, job.upload_job_id)
-    return findings.file_header or []
+    return findings.file_header or [], FileForm.from_json(findings.file_form).dialect
+
+
+def get_options(store: Store, domain: Domain, job_id: str) -> JobOptions:
+    """The options of a job.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id)
+        return JobOptions.from_json(upload_jobs.read_options(connection, job.upload_job_id))
+
+
+def set_options(store: Store, domain: Domain, job_id: str, options: JobOptions, *, strict: bool) -> None:
+    """Give a job that was not started other options, all of them.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job is not CREATED, or AWS's limits hold, and AWS has no options.
+    """
+    if strict:
+        raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+    with store.write() as connection:
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, options=options.to_json()):
+            raise InvalidRequest(
+                f"Upload job {job_id} is in {job.status} status; options can be set before it is started."
+            )
 
 
 def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:

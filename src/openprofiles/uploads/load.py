@@ -17,27 +17,28 @@ rest is followed one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.compute as pc
 
 from openprofiles.clock import Clock
+from openprofiles.errors import InvalidRequest
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.client_token import decrypt_client_token
-from openprofiles.uploads.encrypted_file import DecryptingReader
 from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.failed_row_content import FailedRowContents
+from openprofiles.uploads.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.file_header import read_file_header
+from openprofiles.uploads.file_text import FileDamaged
 from openprofiles.uploads.files import Files
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
+from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, check_stop, create_profiles, update_profiles
 from openprofiles.uploads.original_rows import OriginalRows
@@ -47,6 +48,7 @@ from openprofiles.uploads.scratch import Scratch
 from openprofiles.uploads.scratch_folder import remove_scratch
 from openprofiles.uploads.stage import FileRejected, stage
 from openprofiles.uploads.step_times import StepTimes
+from openprofiles.uploads.uploaded_file import UploadedFile
 
 STAGE = "stage"
 PLAN = "plan"
@@ -55,21 +57,6 @@ REPORT = "report"
 
 class GaveUp(Exception):
     """Earlier loaders died too often; the keys of what they wrote are in, and the job ends here."""
-
-
-@dataclass(frozen=True, slots=True)
-class _UploadedFile:
-    """The file of the job, which may be read several times."""
-
-    files: Files
-    name: str
-    key: bytes
-
-    @contextmanager
-    def open(self) -> Iterator[DecryptingReader]:
-        """Read it from its beginning."""
-        with self.files.open(self.name) as file:
-            yield DecryptingReader(file, self.key)
 
 
 # Each has as many faults as the mapping has fields, at worst.
@@ -89,6 +76,7 @@ def run_load(
     scratch_folder: Path,
     *,
     memory_limit_bytes: int,
+    max_unpacked_bytes: int,
     strict: bool,
     clock: Clock,
 ) -> UploadJobStatus:
@@ -103,7 +91,13 @@ def run_load(
     """
     job = store.read_job()
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
-    file = _UploadedFile(files, job.file_name, decrypt_client_token(master_key, job.client_token, job.job_id))
+    file = UploadedFile(
+        files,
+        job.file_name,
+        decrypt_client_token(master_key, job.client_token, job.job_id),
+        FileForm.from_json(job.file_form) if job.file_form is not None else None,
+        max_unpacked_bytes=max_unpacked_bytes,
+    )
     cipher = None
     if job.failed_rows_key is not None:
         cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, job.job_id))
@@ -115,7 +109,7 @@ def run_load(
     )
     times = StepTimes(scratch)
     try:
-        with OriginalRows(file.open) as originals:
+        with OriginalRows(file) as originals:
             failed_rows = FailedRowContents(originals, cipher)
             status, message = _run_steps(
                 store, scratch, job, mapping, file, failed_rows, times, strict=strict, clock=clock
@@ -157,7 +151,7 @@ def _run_steps(
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
-    file: _UploadedFile,
+    file: UploadedFile,
     failed_rows: FailedRowContents,
     times: StepTimes,
     *,
@@ -236,7 +230,7 @@ def _stage(
     scratch: Scratch,
     job: LeasedJob,
     mapping: UploadMapping,
-    file: _UploadedFile,
+    file: UploadedFile,
     *,
     strict: bool,
 ) -> None:
@@ -251,11 +245,29 @@ def _stage(
             store.record_progress(phase=STAGE, position=record_count)
 
     on_block(0)
-    with file.open() as reader:
-        record_count = stage(
-            scratch, reader.read, mapping, phone_region=job.phone_region, strict=strict, on_block=on_block
-        )
-        scratch.remember("bytes_per_record", reader.size_bytes // record_count)
+    try:
+        # AWS takes one form alone, and so does who holds callers to what AWS does.
+        given = STRICT_OPTIONS if strict else JobOptions.from_json(job.options).file
+        form = file.detect(given, [field.header for field in mapping.fields])
+        if strict and form.compression != "none":
+            raise FileRejected(f"The file is packed with {form.compression}, which AWS does not take.")
+        with store.chunk() as state:
+            check_stop(state)
+            store.record_file_form(form.to_json())
+            store.record_progress(phase=job.phase or STAGE, position=job.position if has_written else 0)
+        with file.open() as reader:
+            record_count = stage(
+                scratch,
+                reader.read,
+                mapping,
+                form,
+                phone_region=job.phone_region,
+                strict=strict,
+                on_block=on_block,
+            )
+            scratch.remember("bytes_per_record", reader.size_bytes // record_count)
+    except (InvalidRequest, FileDamaged) as error:
+        raise FileRejected(str(error)) from None
     scratch.remember("record_count", record_count)
     if has_written:
         scratch.remember("made_again", 1)
@@ -279,14 +291,14 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
     scratch.mark_done("planned")
 
 
-def _report(store: BulkStore, scratch: Scratch, file: _UploadedFile, failed_rows: FailedRowContents) -> LeasedJob:
+def _report(store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows: FailedRowContents) -> LeasedJob:
     """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
     position = job.position if job.phase == REPORT else 0
     if job.phase in (None, STAGE):
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
-            header = read_file_header(reader.read)
+            header = read_file_header(reader.read, file.form.dialect)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

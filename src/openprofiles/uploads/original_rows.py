@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack
 from types import TracebackType
 
-from openprofiles.uploads.encrypted_file import DecryptingReader
+from openprofiles.uploads.file_text import TextReader
 from openprofiles.uploads.records import Block, Kind, Scanner
+from openprofiles.uploads.uploaded_file import UploadedFile
 
 _SKIP_BYTES = 1 << 20
 
@@ -16,17 +17,14 @@ class OriginalRows:
     """The records of one file, in file order. Nothing is read before the first is asked for. Use it in ``with``.
 
     The file is read once for the boundaries of the records and once, beside it, for those that are wanted.
-
-    Args:
-        open_reader: opens the file at its beginning.
     """
 
-    def __init__(self, open_reader: Callable[[], AbstractContextManager[DecryptingReader]]) -> None:
-        self._open_reader = open_reader
+    def __init__(self, file: UploadedFile) -> None:
+        self._file = file
         self._open_files = ExitStack()
         self._blocks: Iterator[Block] | None = None
         self._block: Block | None = None
-        self._source: DecryptingReader | None = None
+        self._source: TextReader | None = None
         self._offset = 0
 
     def __enter__(self) -> OriginalRows:
@@ -38,7 +36,7 @@ class OriginalRows:
         self._open_files.close()
 
     def read(self, record: int) -> bytes | None:
-        """The bytes of a record without its line end, None if there are more than a record may have.
+        """The bytes of a record as UTF-8 without its line end, None if there are more than a record may have.
 
         Args:
             record: its number; higher than that of the last call, or else the file is read from its beginning again.
@@ -57,7 +55,7 @@ class OriginalRows:
 
     def _find_block(self, record: int) -> Block:
         if self._blocks is None:
-            scanner = Scanner(self._open_files.enter_context(self._open_reader()).read)
+            scanner = Scanner(self._open_files.enter_context(self._file.open()).read, self._file.form.dialect)
             scanner.read_header()
             self._blocks = scanner.blocks()
         while self._block is None or record >= self._block.first_record + self._block.record_count:
@@ -66,7 +64,7 @@ class OriginalRows:
 
     def _read_at(self, start: int, size_bytes: int) -> bytes:
         if self._source is None:
-            self._source = self._open_files.enter_context(self._open_reader())
+            self._source = self._open_files.enter_context(self._file.open())
         while self._offset < start:
             self._offset += len(self._source.read(min(start - self._offset, _SKIP_BYTES)))
         self._offset += size_bytes

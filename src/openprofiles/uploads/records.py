@@ -6,11 +6,11 @@ reads the file once, in bounded memory, and yields blocks. Each block describes 
 number, physical line, byte range, kind) and holds the text of the clean ones, which any RFC 4180 reader reads in the
 same way.
 
-The rules (comma, double quote):
+The rules, with the delimiter and the quote of the file's dialect (a comma and a double quote by default):
 
 - A quote opens a quoted cell only as the very first byte of the cell. Inside, two quotes are one quote. A closing quote
-  is followed by a comma, a line end or the end of the file; after anything else the record is malformed, and the rest
-  of that cell is read as unquoted. A quote inside an unquoted cell is data.
+  is followed by a delimiter, a line end or the end of the file; after anything else the record is malformed, and the
+  rest of that cell is read as unquoted. A quote inside an unquoted cell is data. Some dialects have no quote.
 - A record ends at LF or CRLF outside quotes, or at the end of the file. A lone CR is data.
 - A byte order mark at the start of the file is skipped. Lines that are empty or hold only spaces and tabs are no
   records, but they count as physical lines. Physical lines are counted from 1, by LF, inside quotes too.
@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openprofiles.uploads.cells import split_record
+from openprofiles.uploads.dialect import COMMAS, Dialect, record_patterns
 
 Offsets = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
@@ -46,14 +47,8 @@ READ_BYTES = 1 << 20
 MAX_BLOCK_RECORDS = 500_000
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_LF, _CR, _QUOTE, _COMMA, _SPACE, _TAB = b'\n\r", \t'
+_LF, _CR, _SPACE, _TAB = b"\n\r \t"
 
-_CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\n]*+|[^",\n][^,\n]*+)?+'
-# The longest run of cells from here: it stops at an LF outside quotes, at the end of the piece, or at a quote that
-# opens a cell and is not closed within the piece.
-_CELLS = re.compile(_CELL + rb"(?:," + _CELL + rb")*+")
-_WELL_QUOTED_CELL = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",][^,]*+)?+'
-_WELL_QUOTED_RECORD = re.compile(_WELL_QUOTED_CELL + rb"(?:," + _WELL_QUOTED_CELL + rb")*+\Z")
 _BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?+\n)*+")
 
 
@@ -113,6 +108,7 @@ class Block:
     - `kind`: values of `Kind`.
     - `clean`: the clean records one after another, each ended by one LF, otherwise as they stand in the file.
     - `odd`: number and bytes (without the line end) of each odd record.
+    - `dialect`: that of the file.
     """
 
     first_record: int
@@ -122,6 +118,7 @@ class Block:
     kind: Kinds
     clean: bytes
     odd: tuple[tuple[int, bytes], ...]
+    dialect: Dialect
 
     @property
     def record_count(self) -> int:
@@ -135,7 +132,7 @@ class Block:
         """Yield record number and cells of each odd record; split one at a time, as a record of commas becomes
         large."""
         for number, record in self.odd:
-            yield number, split_record(record)
+            yield number, split_record(record, self.dialect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +189,7 @@ class Scanner:
     def __init__(
         self,
         read: Callable[[int], bytes],
+        dialect: Dialect = COMMAS,
         *,
         max_clean_cells: int | None = None,
         block_bytes: int = BLOCK_BYTES,
@@ -201,6 +199,7 @@ class Scanner:
     ) -> None:
         self.max_clean_cells = max_clean_cells
         self._read = read
+        self._dialect = dialect
         self._block_bytes = block_bytes
         self._max_record_bytes = max_record_bytes
         self._read_bytes = read_bytes
@@ -226,7 +225,7 @@ class Scanner:
         while True:
             data, ends_virtually = self._close_last_line(self._carry)
             start = _skip_blank_lines(data, ends_virtually)
-            end = _find_record_end(data, start)
+            end = _find_record_end(data, self._dialect, start)
             if start < len(data) and end is not None:
                 break
             self._carry_over(data, start)
@@ -240,7 +239,7 @@ class Scanner:
         line = self._carry_line + data.count(b"\n", 0, start)
         is_crlf = end > start and data[end - 1] == _CR and not (ends_virtually and end + 1 == len(data))
         raw = data[start : end - is_crlf]
-        fault = Kind.RECORD_TOO_LONG if long_record else _find_fault(raw, self._max_record_bytes)
+        fault = Kind.RECORD_TOO_LONG if long_record else _find_fault(raw, self._dialect, self._max_record_bytes)
         header = Header(
             raw=b"" if fault == Kind.RECORD_TOO_LONG else raw,
             line=long_record.line if long_record else line,
@@ -268,19 +267,19 @@ class Scanner:
             block_bytes += size_bytes
             block_records += piece.kind.size
             if block_records and (block_bytes >= self._block_bytes or block_records >= self.max_block_records):
-                yield _join_pieces(pieces, first_record)
+                yield _join_pieces(pieces, first_record, self._dialect)
                 first_record += block_records
                 pieces = []
                 block_bytes = block_records = 0
         if block_records:
-            yield _join_pieces(pieces, first_record)
+            yield _join_pieces(pieces, first_record, self._dialect)
 
     def _scan_pieces(self) -> Iterator[tuple[_Piece, int]]:
         """Yield each piece that completes at least one line, and its size in bytes."""
         while True:
             self._carry += self._read_fully(self._read_bytes)
             data, ends_virtually = self._close_last_line(self._carry)
-            lines = _find_lines(data, ends_virtually)
+            lines = _find_lines(data, self._dialect, ends_virtually)
             if lines.ends.size:
                 yield self._describe_records(data, lines, ends_virtually), len(data)
             self._carry_over(data, int(lines.ends[-1]) + 1 if lines.ends.size else 0)
@@ -322,7 +321,7 @@ class Scanner:
         if self._long_record is None and len(tail) - tail.endswith(b"\r") <= self._max_record_bytes:
             self._carry, self._carry_offset, self._carry_line = tail, offset, tail_line
             return
-        carry, quote = _shorten(tail)
+        carry, quote = _shorten(tail, self._dialect)
         known = self._long_record
         if quote is None:
             quote_line = 0
@@ -343,7 +342,7 @@ class Scanner:
         """Return the physical line of the quote that is open at the end of the carry."""
         if self._long_record and self._long_record.quote_line:
             return self._long_record.quote_line
-        return self._carry_line + self._carry.count(b"\n", 0, _find_open_quote(self._carry) or 0)
+        return self._carry_line + self._carry.count(b"\n", 0, _find_open_quote(self._carry, self._dialect) or 0)
 
     def _describe_records(self, data: bytes, lines: _Lines, ends_virtually: bool) -> _Piece:
         array = np.frombuffer(data, np.uint8)
@@ -419,23 +418,24 @@ class Scanner:
             ]
             _raise_kind(kind, np.array(marks, np.int64), Kind.ODD)
         if self.max_clean_cells is not None:
-            _raise_kind(kind, _find_records_over(self.max_clean_cells, array, lines), Kind.ODD)
+            _raise_kind(kind, _find_records_over(self.max_clean_cells, array, self._dialect, lines), Kind.ODD)
 
 
-def _find_lines(data: bytes, ends_virtually: bool) -> _Lines:
+def _find_lines(data: bytes, dialect: Dialect, ends_virtually: bool) -> _Lines:
     array = np.frombuffer(data, np.uint8)
     newlines = np.flatnonzero(array == _LF)
-    quotes = np.flatnonzero(array == _QUOTE) if b'"' in data else np.empty(0, np.int64)
+    has_quotes = dialect.quote is not None and dialect.quote_byte in data
+    quotes = np.flatnonzero(array == dialect.quote_byte[0]) if has_quotes else np.empty(0, np.int64)
     quotes_before = np.searchsorted(quotes, newlines)
     is_inside = (quotes_before & 1).astype(np.bool_)
     irregular: list[int] = []
     irregular_kinds: list[int] = []
-    may_open, may_close = _find_regular_quotes(array, quotes, ends_virtually)
+    may_open, may_close = _find_regular_quotes(array, dialect, quotes, ends_virtually)
     if may_open[0::2].all() and may_close[1::2].all():
         newline_indexes = np.flatnonzero(~is_inside)
     else:
         found, irregular, irregular_kinds = _step_over_irregular_records(
-            data, newlines, quotes, is_inside, may_open, may_close, ends_virtually
+            data, dialect, newlines, quotes, is_inside, may_open, may_close, ends_virtually
         )
         newline_indexes = np.array(found, np.int64)
     quotes_before_end = quotes_before[newline_indexes]
@@ -452,19 +452,24 @@ def _find_lines(data: bytes, ends_virtually: bool) -> _Lines:
     )
 
 
-def _find_regular_quotes(array: npt.NDArray[np.uint8], quotes: Offsets, ends_virtually: bool) -> tuple[_Flags, _Flags]:
+def _find_regular_quotes(
+    array: npt.NDArray[np.uint8], dialect: Dialect, quotes: Offsets, ends_virtually: bool
+) -> tuple[_Flags, _Flags]:
     """Tell for each quote whether it could open a cell, and whether it could close one, by the bytes beside it.
 
     Reading every second quote as an opening one also makes the pair within a cell a closing and an opening quote.
     """
+    if not quotes.size:
+        return np.empty(0, np.bool_), np.empty(0, np.bool_)
+    quote, delimiter = dialect.quote_byte[0], dialect.delimiter_byte
     before = array[quotes - 1]
     before[quotes == 0] = _LF
-    may_open = (before == _COMMA) | (before == _LF) | (before == _QUOTE)
+    may_open = (before == delimiter) | (before == _LF) | (before == quote)
     # What follows the piece is not known; its last record is incomplete in any case.
     last = array.size - 1
     after = array[np.minimum(quotes + 1, last)]
     after[quotes == last] = _LF
-    may_close = (after == _COMMA) | (after == _LF) | (after == _QUOTE)
+    may_close = (after == delimiter) | (after == _LF) | (after == quote)
     before_cr = np.flatnonzero(after == _CR)
     if before_cr.size:
         after_cr = quotes[before_cr] + 2
@@ -477,6 +482,7 @@ def _find_regular_quotes(array: npt.NDArray[np.uint8], quotes: Offsets, ends_vir
 
 def _step_over_irregular_records(
     data: bytes,
+    dialect: Dialect,
     newlines: Offsets,
     quotes: Offsets,
     is_inside: _Flags,
@@ -485,6 +491,7 @@ def _step_over_irregular_records(
     ends_virtually: bool,
 ) -> tuple[list[int], list[int], list[int]]:
     """Return the indexes (among the newlines) of the line ends; which of those lines are irregular; and their kinds."""
+    well_quoted = record_patterns(dialect).well_quoted
     quote_is_odd = (np.arange(quotes.size) & 1).astype(np.bool_)
     # For both parities of the first quote of a run of regular records: the quotes that break it, and the newlines
     # outside quotes.
@@ -514,11 +521,11 @@ def _step_over_irregular_records(
         found += outside[parity][first_outside:last_outside]
 
         start = newline_offsets[found[-1]] + 1 if found else 0
-        end = _find_record_end(data, start)
+        end = _find_record_end(data, dialect, start)
         if end is None:
             return found, irregular, kinds
         is_crlf = data[end - 1] == _CR and not (ends_virtually and end == len(data) - 1)
-        is_well_quoted = _WELL_QUOTED_RECORD.match(data, start, end - is_crlf)
+        is_well_quoted = well_quoted.match(data, start, end - is_crlf)
         irregular.append(len(found))
         kinds.append(Kind.ODD if is_well_quoted else Kind.MALFORMED_QUOTES)
         newline = bisect_left(newline_offsets, end, newline_after_quote)
@@ -527,16 +534,16 @@ def _step_over_irregular_records(
         next_quote = bisect_left(quote_offsets, end, breaking[parity][position])
 
 
-def _find_records_over(max_cells: int, array: npt.NDArray[np.uint8], lines: _Lines) -> Offsets:
+def _find_records_over(max_cells: int, array: npt.NDArray[np.uint8], dialect: Dialect, lines: _Lines) -> Offsets:
     """Return the lines with regular quotes that have more than `max_cells` cells (irregular lines: undefined)."""
-    commas = np.flatnonzero(array == _COMMA)
-    counts = np.diff(np.searchsorted(commas, lines.ends), prepend=0) + 1
+    delimiters = np.flatnonzero(array == dialect.delimiter_byte)
+    counts = np.diff(np.searchsorted(delimiters, lines.ends), prepend=0) + 1
     if lines.quotes.size and counts.max() > max_cells:
-        # Commas in quotes: those before the closing quotes less those before the opening ones. A running sum with
+        # Delimiters in quotes: those before the closing quotes less those before the opening ones. A running sum with
         # changing signs gives it for each line; its sign depends on the parity of the line's first quote.
-        commas_before = np.searchsorted(commas, lines.quotes)
-        commas_before[0::2] *= -1
-        sums = np.concatenate(([0], np.cumsum(commas_before)))
+        delimiters_before = np.searchsorted(delimiters, lines.quotes)
+        delimiters_before[0::2] *= -1
+        sums = np.concatenate(([0], np.cumsum(delimiters_before)))
         in_quotes = sums[lines.quotes_before_end] - sums[lines.quotes_before_start]
         counts -= np.where(lines.quotes_before_start & 1, -in_quotes, in_quotes)
     return np.flatnonzero(counts > max_cells)
@@ -591,7 +598,7 @@ def _join_clean_records(
     return array[:size_bytes][kept].tobytes()
 
 
-def _join_pieces(pieces: list[_Piece], first_record: int) -> Block:
+def _join_pieces(pieces: list[_Piece], first_record: int, dialect: Dialect) -> Block:
     odd: list[tuple[int, bytes]] = []
     number = first_record
     for piece in pieces:
@@ -605,6 +612,7 @@ def _join_pieces(pieces: list[_Piece], first_record: int) -> Block:
         kind=np.concatenate([piece.kind for piece in pieces]),
         clean=b"".join([piece.clean for piece in pieces]),
         odd=tuple(odd),
+        dialect=dialect,
     )
 
 
@@ -612,7 +620,7 @@ def _raise_kind(kind: Kinds, records: Offsets, least: Kind) -> None:
     kind[records] = np.maximum(kind[records], least)
 
 
-def _find_fault(record: bytes, max_record_bytes: int) -> Kind | None:
+def _find_fault(record: bytes, dialect: Dialect, max_record_bytes: int) -> Kind | None:
     if len(record) > max_record_bytes:
         return Kind.RECORD_TOO_LONG
     try:
@@ -621,7 +629,7 @@ def _find_fault(record: bytes, max_record_bytes: int) -> Kind | None:
         return Kind.INVALID_UTF8
     if b"\0" in record:
         return Kind.NUL_BYTE
-    return None if _WELL_QUOTED_RECORD.match(record) else Kind.MALFORMED_QUOTES
+    return None if record_patterns(dialect).well_quoted.match(record) else Kind.MALFORMED_QUOTES
 
 
 def _skip_blank_lines(data: bytes, ends_virtually: bool) -> int:
@@ -634,37 +642,38 @@ def _skip_blank_lines(data: bytes, ends_virtually: bool) -> int:
     return end
 
 
-def _match_cells(data: bytes, start: int) -> int:
-    cells = _CELLS.match(data, start)
+def _match_cells(data: bytes, dialect: Dialect, start: int) -> int:
+    cells = record_patterns(dialect).cells.match(data, start)
     return cells.end() if cells else start
 
 
-def _find_record_end(data: bytes, start: int) -> int | None:
+def _find_record_end(data: bytes, dialect: Dialect, start: int) -> int | None:
     """Return the offset of the LF that ends the record at `start`; None if the record is not complete."""
-    end = _match_cells(data, start)
+    end = _match_cells(data, dialect, start)
     return end if end < len(data) and data[end] == _LF else None
 
 
-def _find_open_quote(incomplete_record: bytes) -> int | None:
+def _find_open_quote(incomplete_record: bytes, dialect: Dialect) -> int | None:
     """Return the offset of the quote that is open at the end of an incomplete record."""
-    end = _match_cells(incomplete_record, 0)
+    end = _match_cells(incomplete_record, dialect, 0)
     return end if end < len(incomplete_record) else None
 
 
-def _shorten(incomplete_record: bytes) -> tuple[bytes, int | None]:
+def _shorten(incomplete_record: bytes, dialect: Dialect) -> tuple[bytes, int | None]:
     """Return the shortest bytes after which a record goes on as it does after `incomplete_record`.
 
     Also returns the offset of the quote of the cell that is open at its end, or that one more quote would open again.
     """
-    quote = _find_open_quote(incomplete_record)
-    if quote is not None:
-        return b'"', quote
-    if incomplete_record.endswith(b'"'):
-        quote = _find_open_quote(incomplete_record + b'"')
-        if quote is not None:
-            return b'""', quote
-    if incomplete_record.endswith(b","):
-        return b",", None
+    quote = dialect.quote_byte
+    open_quote = _find_open_quote(incomplete_record, dialect)
+    if open_quote is not None:
+        return quote, open_quote
+    if quote and incomplete_record.endswith(quote):
+        open_quote = _find_open_quote(incomplete_record + quote, dialect)
+        if open_quote is not None:
+            return quote + quote, open_quote
+    if incomplete_record.endswith(dialect.delimiter.encode()):
+        return dialect.delimiter.encode(), None
     is_blank = not incomplete_record.removesuffix(b"\r").strip(b" \t")
     cr = b"\r" if incomplete_record.endswith(b"\r") else b""
     return (b" " if is_blank else b"x") + cr, None

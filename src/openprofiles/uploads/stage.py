@@ -30,10 +30,12 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
 from openprofiles.uploads import faults
 from openprofiles.uploads.block_files import BlockFiles
+from openprofiles.uploads.dialect import Dialect
+from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.file_header import EMPTY_FILE_MESSAGE, split_header
 from openprofiles.uploads.mapping import MappedField, UploadMapping
 from openprofiles.uploads.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
-from openprofiles.uploads.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
 
 # Records with a few cells more than the header has are read like the others; only those with more yet are split one
 # by one.
@@ -74,6 +76,7 @@ def stage(
     scratch: Scratch,
     read: Callable[[int], bytes],
     mapping: UploadMapping,
+    form: FileForm,
     *,
     phone_region: str,
     strict: bool,
@@ -82,7 +85,8 @@ def stage(
     """Read the whole file.
 
     Args:
-        read: the next bytes of the file, at most as many as asked for, none at its end.
+        read: the next bytes of the file as UTF-8, at most as many as asked for, none at its end.
+        form: what it is read as.
         strict: refuse what AWS refuses: a byte order mark, a mapped header with a dot.
         on_block: called after each block with the number of records so far; what it raises ends the staging.
 
@@ -92,16 +96,18 @@ def stage(
     Raises:
         FileRejected: no header, a mapped header missing or repeated, no rows, a quote that is never closed.
     """
-    scanner = Scanner(read)
+    scanner = Scanner(read, form.dialect)
     try:
         header = scanner.read_header()
-        columns = _find_columns(header, mapping, strict=strict)
+        columns = _find_columns(header, mapping, form, strict=strict)
         _create_tables(scratch, mapping)
         scanner.max_clean_cells = columns.count + _SPARE_COLUMNS
         # A block of short records may hold very many, each of them as wide as the mapping.
         scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
         files = BlockFiles(scratch.connection)
-        stagers = [_Stager(scratch.another(), files, mapping, columns, phone_region) for _ in range(_THREADS)]
+        stagers = [
+            _Stager(scratch.another(), files, mapping, columns, form.dialect, phone_region) for _ in range(_THREADS)
+        ]
         record_count = _add_blocks(scanner, stagers, on_block)
         for stager in stagers:
             stager.finish()
@@ -145,9 +151,9 @@ def _add_blocks(scanner: Scanner, stagers: Sequence[_Stager], on_block: Callable
     return record_count
 
 
-def _find_columns(header: Header, mapping: UploadMapping, *, strict: bool) -> _Columns:
+def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, strict: bool) -> _Columns:
     try:
-        names = split_header(header)
+        names = split_header(header, form.dialect)
     except InvalidRequest as error:
         raise FileRejected(str(error)) from None
     if len(names) > _MAX_COLUMNS:
@@ -158,12 +164,9 @@ def _find_columns(header: Header, mapping: UploadMapping, *, strict: bool) -> _C
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
         if not found:
-            hint = " The lines of the file end with a lone carriage return; save it with LF or CRLF." * (
-                b"\r" in header.raw
-            )
             raise FileRejected(
                 f"The file has no column {field.header!r}, which field {field.name} is mapped from. Headers must match "
-                f"exactly, upper and lower case and blanks too.{hint}"
+                f"exactly, upper and lower case and blanks too. The file was read as: {form.describe()}."
             )
         if len(found) > 1:
             raise FileRejected(
@@ -188,11 +191,18 @@ class _Stager:
     """Brings blocks into the scratch database, on a connection and in a transaction of its own."""
 
     def __init__(
-        self, cursor: ScratchCursor, files: BlockFiles, mapping: UploadMapping, columns: _Columns, phone_region: str
+        self,
+        cursor: ScratchCursor,
+        files: BlockFiles,
+        mapping: UploadMapping,
+        columns: _Columns,
+        dialect: Dialect,
+        phone_region: str,
     ) -> None:
         self._scratch = cursor
         self._files = files
         self._columns = columns
+        self._dialect = dialect
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
         self._names = ", ".join(f"c{index}" for index in wanted)
@@ -215,7 +225,7 @@ class _Stager:
         scratch.put("clean_record", pa.table({"record": positions + block.first_record, "line": block.line[positions]}))
         with self._files.offer(block.clean) as path:
             # Joined by position: where one side is shorter, its columns are null.
-            cells = f"clean_record positional join {csv_reader_sql(path, self._all)}"
+            cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
             source = f"(select record, line, {self._names} from {cells})"
             found = scratch.value(
                 f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
@@ -383,14 +393,16 @@ def _check_sql(
     """
 
 
-def csv_reader_sql(path: str, column_count: int) -> str:
+def csv_reader_sql(path: str, column_count: int, dialect: Dialect) -> str:
     """SQL for DuckDB's reader over the clean records of a block, with every option fixed and nothing guessed.
 
     A cell that is not there is null, an empty one is not: nothing in a clean record stands for null.
     """
     columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(column_count))
+    quote = sql_text(dialect.quote or "")
     return (
-        f"read_csv('{path}', auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', "
+        f"read_csv('{path}', auto_detect = false, header = false, delim = '{dialect.delimiter}', "
+        f"quote = {quote}, escape = {quote}, "
         f"columns = {{{columns}}}, nullstr = '\x00', null_padding = true, strict_mode = false, parallel = false, "
         "max_line_size = 4194304)"
     )

@@ -59,6 +59,7 @@ def main() -> int:
         files=parse_files(orders.files) if orders.files else None,
         master_key=Path(orders.master_key) if orders.master_key else None,
         memory_limit_bytes=orders.memory_limit_bytes,
+        max_upload_size_bytes=orders.max_upload_size_bytes,
         compat_strict=orders.compat_strict,
     )
     try:
@@ -91,6 +92,7 @@ def _run(settings: Settings, lease: Lease) -> None:
             open_files(settings),
             settings.scratch_folder,
             memory_limit_bytes=settings.memory_limit_bytes,
+            max_unpacked_bytes=settings.max_upload_size_bytes,
             strict=settings.compat_strict,
             clock=utc_now,
         )

@@ -176,6 +176,7 @@ class Worker:
             files=str(self._settings.files) if self._settings.files else None,
             master_key=str(self._settings.master_key) if self._settings.master_key else None,
             memory_limit_bytes=self._settings.memory_limit_bytes,
+            max_upload_size_bytes=self._settings.max_upload_size_bytes,
             compat_strict=self._settings.compat_strict,
             log_format=self._settings.log_format,
             upload_job_id=job.upload_job_id,

@@ -28,6 +28,7 @@ class Orders:
     files: str | None
     master_key: str | None
     memory_limit_bytes: int
+    max_upload_size_bytes: int
     compat_strict: bool
     log_format: str
     upload_job_id: int

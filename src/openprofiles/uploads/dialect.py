@@ -1,0 +1,72 @@
+"""How a CSV file separates its cells and quotes them, and the patterns that follow from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+DELIMITERS = (",", ";", "\t", "|")
+QUOTES = ('"', "'")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One character that separates cells, and one that quotes them; None: quotes are data like everything else."""
+
+    delimiter: str = ","
+    quote: str | None = '"'
+
+    @property
+    def delimiter_byte(self) -> int:
+        return ord(self.delimiter)
+
+    @property
+    def quote_byte(self) -> bytes:
+        """The quote, or no byte."""
+        return (self.quote or "").encode()
+
+
+COMMAS = Dialect()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPatterns:
+    """Regular expressions for the records of a dialect.
+
+    Possessive throughout, so that a quote that is never closed costs one pass, and a pair of quotes is never split by
+    backtracking.
+
+    Attributes:
+        cells: the longest run of cells from here: it stops at an LF outside quotes, at the end of the piece, or at a
+            quote that opens a cell and is not closed within the piece.
+        well_quoted: a record in which quotes stand only where they may.
+    """
+
+    cells: re.Pattern[bytes]
+    well_quoted: re.Pattern[bytes]
+
+
+@cache
+def record_patterns(dialect: Dialect) -> RecordPatterns:
+    delimiter = re.escape(dialect.delimiter).encode()
+    if dialect.quote is None:
+        return RecordPatterns(re.compile(rb"[^\n]*+"), re.compile(rb"(?s:.*+)\Z"))
+    q = dialect.quote_byte
+    quoted = q + rb"[^" + q + rb"]*+(?:" + q + q + rb"[^" + q + rb"]*+)*+" + q
+    # After a closing quote that does not end its cell, the rest of the cell is read as unquoted.
+    cell = (
+        rb"(?:" + quoted + rb"[^" + delimiter + rb"\n]*+"
+        rb"|[^" + q + delimiter + rb"\n][^" + delimiter + rb"\n]*+)?+"
+    )
+    well_quoted_cell = rb"(?:" + quoted + rb"|[^" + q + delimiter + rb"][^" + delimiter + rb"]*+)?+"
+    return RecordPatterns(
+        re.compile(cell + rb"(?:" + delimiter + cell + rb")*+"),
+        re.compile(well_quoted_cell + rb"(?:" + delimiter + well_quoted_cell + rb")*+\Z"),
+    )
+
+
+@cache
+def quoted_cell_pattern(quote: str) -> re.Pattern[str]:
+    """From an opening quote to its closing quote."""
+    return re.compile(f"{quote}([^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+){quote}")

@@ -1,0 +1,273 @@
+"""Files as they come: encodings, delimiters, quotes, line ends and compression, detected or given."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from load.loading import Place, Shop
+from load.oracle import Column
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.account import read_account
+from openprofiles.uploads.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.file_form import FileForm, FileOptions
+from openprofiles.uploads.jobs import read_file_columns
+
+EMAIL = Column("E-Mail", "EmailAddress")
+FIRST = Column("Prénom", "FirstName")
+NOTE = Column("Note", "Attributes.note")
+COLUMNS = (EMAIL, FIRST, NOTE)
+DETECTED = FileOptions()
+PEOPLE = [
+    ["E-Mail", "Prénom", "Note"],
+    ["zoe@example.com", "Zoë", 'says "hi"; often, | yes'],
+    ["rene@example.com", "René", "two\nlines"],
+    ["francois@example.com", "François", ""],
+    ["muller@example.com", "Jürgen", "it's"],
+    ["ZOE@example.com", "", "later"],
+]
+
+# How a file is read does not depend on the engine.
+pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
+def write(rows: Sequence[Sequence[str]], form: FileForm) -> bytes:
+    """The rows as a file of that form."""
+    text = io.StringIO()
+    line_end = {"LF": "\n", "CRLF": "\r\n", "CR": "\r"}[form.line_ends]
+    csv.writer(text, delimiter=form.delimiter, quotechar=form.quote, lineterminator=line_end).writerows(rows)
+    data = (("\ufeff" if form.has_byte_order_mark else "") + text.getvalue()).encode(form.encoding)
+    if form.compression == "gzip":
+        return gzip.compress(data)
+    return data if form.compression == "none" else pa.compress(data, codec="zstd", asbytes=True)
+
+
+def load(shop: Shop, data: bytes, file: FileOptions = DETECTED, **more: int | bool) -> UploadJob:
+    return shop.run(shop.create_job(COLUMNS, "E-Mail", data, file=file), **more)
+
+
+def form_of(shop: Shop, job: UploadJob) -> FileForm | None:
+    return read_account(shop.store, shop.domain, job.job_id).file_form
+
+
+def people(shop: Shop) -> list[tuple[str | None, str | None, str | None]]:
+    profiles = shop.known().profiles
+    return [
+        (profile.values.get("EmailAddress"), profile.values.get("FirstName"), profile.attributes.get("note"))
+        for _, profile in sorted(profiles.items())
+    ]
+
+
+LOADED = [
+    ("ZOE@example.com", "Zoë", "later"),
+    ("rene@example.com", "René", "two\nlines"),
+    ("francois@example.com", "François", None),
+    ("muller@example.com", "Jürgen", "it's"),
+]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        FileForm(),
+        FileForm(has_byte_order_mark=True, line_ends="CRLF"),
+        FileForm(encoding="windows-1252", delimiter=";", line_ends="CRLF"),
+        FileForm(encoding="utf-16le", delimiter="\t", has_byte_order_mark=True, line_ends="CRLF"),
+        FileForm(encoding="utf-16be", delimiter="|", has_byte_order_mark=True),
+        FileForm(encoding="utf-16le", delimiter=";"),
+        FileForm(delimiter="\t", quote="'"),
+        FileForm(compression="gzip"),
+        FileForm(compression="zstd", encoding="windows-1252", delimiter=";"),
+    ],
+    ids=FileForm.describe,
+)
+def test_a_file_is_read_as_it_comes_and_the_account_says_as_what(shop: Shop, form: FileForm) -> None:
+    job = load(shop, write(PEOPLE, form))
+
+    assert (job.status, job.failure_message) == ("SUCCEEDED", None)
+    assert (job.created_count, job.updated_count) == (4, 1)
+    assert people(shop) == LOADED
+    assert form_of(shop, job) == form
+
+
+def test_a_file_with_lone_carriage_returns_is_read(shop: Shop) -> None:
+    job = load(shop, "E-Mail,Prénom,Note\ra@x,Zoë,\rb@x,Bo,n\r".encode())
+
+    assert people(shop) == [("a@x", "Zoë", None), ("b@x", "Bo", "n")]
+    assert form_of(shop, job) == FileForm(line_ends="CR")
+
+
+def test_what_is_given_is_not_detected(shop: Shop) -> None:
+    # As UTF-8 and with commas it could be read too.
+    data = 'E-Mail;Prénom;Note\na@x;Ann;"a\n'.encode("iso-8859-2")
+
+    job = load(shop, data, FileOptions(encoding="latin-1", delimiter=";", quote="none", line_ends="LF"))
+
+    assert people(shop) == [("a@x", "Ann", '"a')]
+    assert form_of(shop, job) == FileForm(
+        encoding="windows-1252",
+        delimiter=";",
+        quote="none",
+        given=("encoding", "delimiter", "quote", "line_ends"),
+    )
+
+
+@pytest.mark.parametrize("encoding", ["windows-1251", "iso-8859-2", "shift_jis", "gb18030", "koi8-r"])
+def test_an_encoding_that_is_not_detected_can_be_given(shop: Shop, encoding: str) -> None:
+    name = {"windows-1251": "Ольга", "iso-8859-2": "Łukasz", "shift_jis": "鈴木", "gb18030": "王芳", "koi8-r": "Иван"}[
+        encoding
+    ]
+    columns = (EMAIL, Column("First", "FirstName"))
+    data = f"E-Mail,First\na@x,{name}\n".encode(encoding)
+
+    job = shop.run(shop.create_job(columns, "E-Mail", data, file=FileOptions(encoding=encoding)))
+
+    assert job.status == "SUCCEEDED"
+    assert [first for _, first, _ in people(shop)] == [name]
+
+
+def test_a_column_with_commas_of_the_mapping_is_enough_to_read_the_file_with_commas(shop: Shop) -> None:
+    columns = (Column("a;b", "FirstName"), EMAIL)
+
+    job = shop.run(shop.create_job(columns, "E-Mail", b"a;b,E-Mail\nAnn;Bo,a@x\n", file=DETECTED))
+
+    assert (job.status, people(shop)) == ("SUCCEEDED", [("a@x", "Ann;Bo", None)])
+
+
+def test_one_row_in_another_encoding_fails_and_the_others_are_loaded(shop: Shop) -> None:
+    rows = "E-Mail,Prénom,Note\na@x,Zoë,\nb@x,François,\n".encode() + "c@x,René,\n".encode("latin-1") + b"d@x,Di,\n"
+
+    job = load(shop, rows)
+
+    assert [(row.record, row.faults[0].code) for row in shop.failed_rows(job)] == [(3, "INVALID_UTF8")]
+    assert [email for email, _, _ in people(shop)] == ["a@x", "b@x", "d@x"]
+
+
+def test_what_is_no_text_in_the_encoding_fails_in_its_row_alone(shop: Shop) -> None:
+    text = "E-Mail,Prénom,Note\r\na@x,Zoë,\r\nb@x,"
+    data = text.encode("utf-16-le") + b"\x00\xd8" + "x,\r\nc@x,Cy,\r\nd@x,Di".encode("utf-16-le") + b"x"
+
+    job = load(shop, data, FileOptions(encoding="utf-16le"))
+
+    assert [(row.record, row.faults[0].code) for row in shop.failed_rows(job)] == [
+        (2, "INVALID_UTF8"),
+        (4, "INVALID_UTF8"),
+    ]
+    assert [email for email, _, _ in people(shop)] == ["a@x", "c@x"]
+
+
+PACKED = gzip.compress(b"E-Mail,Pr\xc3\xa9nom,Note\n" + b"a@x,Ann,n\n" * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (PACKED[: len(PACKED) // 2], "The gzip file cannot be unpacked"),
+        (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "The gzip file cannot be unpacked"),
+        (pa.compress(b"E-Mail\na@x\n" * 9000, codec="zstd", asbytes=True)[:-9], "The zstd file cannot be unpacked"),
+        (gzip.compress(b"PK\x03\x04 and so on"), "an Excel workbook"),
+        (b"PAR1 and so on", "a Parquet file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "an old Excel workbook"),
+        (b"%PDF-1.7 and so on", "a PDF document"),
+    ],
+    ids=["cut off", "damaged", "zstd cut off", "workbook in gzip", "Parquet", "xls", "PDF"],
+)
+def test_a_file_that_is_no_text_or_is_damaged_is_refused_with_the_reason(shop: Shop, data: bytes, words: str) -> None:
+    job = load(shop, data)
+
+    assert (job.status, job.status_reason) == ("FAILED", "VALIDATION_FAILURE")
+    assert words in (job.failure_message or "")
+    assert people(shop) == []
+
+
+def test_a_file_that_unpacks_to_more_than_a_file_may_have_is_refused(shop: Shop) -> None:
+    bomb = gzip.compress(b"E-Mail,Pr\xc3\xa9nom,Note\n" + b"a@x,Ann,n\n" * 300_000)
+    assert len(bomb) < 10_000
+
+    job = load(shop, bomb, max_unpacked_bytes=2_000_000)
+
+    assert job.status == "FAILED"
+    assert "more than the 2,000,000 bytes" in (job.failure_message or "")
+    assert people(shop) == []
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        FileForm(delimiter=";"),
+        FileForm(compression="gzip"),
+        FileForm(encoding="windows-1252"),
+        FileForm(line_ends="CR"),
+    ],
+    ids=FileForm.describe,
+)
+def test_a_strict_server_takes_no_other_form_than_aws(shop: Shop, form: FileForm) -> None:
+    job = load(shop, write(PEOPLE, form), strict=True)
+
+    assert (job.status, people(shop)) == ("FAILED", [])
+
+
+def test_failed_rows_of_any_form_come_as_a_file_that_loads_under_the_same_mapping(shop: Shop) -> None:
+    data = "E-Mail;Prénom;Note\na@x;Zoë;\n;René;a,b\n;\"x\";'a; b'\n".encode("cp1252")
+    job = load(shop, data, FileOptions(quote="'"))
+    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+
+    file = b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect))
+    again = load(shop, file.replace(b"\n,", b"\nb@x,", 1))
+
+    assert [list(row.values())[:3] for row in csv.DictReader(io.StringIO(file.decode()))] == [
+        ["", "René", "a,b"],
+        ["", '"x"', "a; b"],
+    ]
+    assert (again.created_count, again.failed_count) == (1, 1)
+    assert people(shop) == [("a@x", "Zoë", None), ("b@x", "René", "a,b")]
+
+
+CELLS = st.text(st.sampled_from("ab ,;\t|'\"\n\réß€"), max_size=6)
+FORMS = st.builds(
+    FileForm,
+    compression=st.sampled_from(["none", "gzip", "zstd"]),
+    encoding=st.sampled_from(["utf-8", "windows-1252", "utf-16le", "utf-16be"]),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    quote=st.sampled_from(['"', "'"]),
+    line_ends=st.sampled_from(["LF", "CRLF"]),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=6), FORMS, st.integers(16, 80))
+def test_any_cells_in_any_form_that_is_given_are_read_as_in_a_file_of_commas(
+    place: Place, rows: list[tuple[str, str]], form: FileForm, block_bytes: int
+) -> None:
+    # The csv module does not quote a lone CR everywhere, and blank lines are no rows.
+    table = [["E-Mail", "Prénom", "Note"]]
+    table += [[f"{number}@x", *(cell.replace("\r", "") for cell in row)] for number, row in enumerate(rows)]
+    found = []
+    for written in (FileForm(), form):
+        shop = place.open_shop(expiration_days=30)
+        file = FileOptions(
+            encoding=written.encoding, delimiter=written.delimiter, quote=written.quote, line_ends=written.line_ends
+        )
+        job = load(shop, write(table, written), file, block_bytes=block_bytes)
+        found.append((job.status, job.created_count, people(shop)))
+
+    assert found[0] == found[1]
+    assert found[0][1] == len(rows)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=300), st.booleans())
+def test_no_file_whatsoever_breaks_the_detection(place: Place, data: bytes, is_packed: bool) -> None:
+    shop = place.open_shop(expiration_days=30)
+
+    job = load(shop, gzip.compress(data) if is_packed else data)
+
+    assert job.status in ("FAILED", "SUCCEEDED", "PARTIALLY_SUCCEEDED")
+    assert job.status_reason in (None, "VALIDATION_FAILURE")
