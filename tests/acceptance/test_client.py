@@ -28,18 +28,26 @@ DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / 
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
 FILE = "Email,First,Tier\nada@x.example,Zoë,gold\n".encode() + b"".join(b",Nobody %d,\n" % n for n in range(FAILING))
+DEFAULT_OPTIONS = {
+    "File": {},
+    "WriteMode": "CREATE_AND_UPDATE",
+    "BlankCells": "KEEP",
+    "HandSetFields": "KEEP",
+    "FailureLimit": {},
+    "Checks": {},
+}
 MALFORMED = b'"a"b,c,\nRen\xe9,e,\n,"1,5",x,y\n'
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(tmp_path_factory.mktemp("client") / "data", "--workers", "1") as running:
+        running.client().create_domain(DomainName="shop", DefaultExpirationDays=30)
         yield running
 
 
 @pytest.fixture(scope="module")
 def job_id(server: RunningServer) -> str:
-    server.client().create_domain(DomainName="shop", DefaultExpirationDays=30)
     shown = load(server, "shop", FILE + MALFORMED)
     assert shown["Status"] == "PARTIALLY_SUCCEEDED"
     return str(shown["JobId"])
@@ -131,7 +139,17 @@ def test_the_account_tells_repeated_keys_unmapped_columns_and_the_time_of_each_s
 
 def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client, server: RunningServer) -> None:
     job_id = create(server, "shop")
-    options = {"File": {"Encoding": "windows-1250", "Delimiter": ";", "Quote": "'", "LineEnds": "CRLF"}}
+    options = {
+        "File": {"Encoding": "windows-1250", "Delimiter": ";", "Quote": "'", "LineEnds": "CRLF"},
+        "WriteMode": "CREATE_ONLY",
+        "BlankCells": "CLEAR",
+        "HandSetFields": "OVERWRITE",
+        "FailureLimit": {"Records": 3, "Percent": 2.5},
+        "Checks": {
+            "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},
+            "Tier": {"Type": "ONE_OF", "Values": ["gold", "silver"]},
+        },
+    }
     before = client.get_options("shop", job_id)
     with pytest.raises(ClientError, match="Possible are"):
         client.set_options("shop", job_id, {"File": {"Delimiter": ":"}})
@@ -145,7 +163,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         client.set_options("shop", job_id, options)
 
     validator("Options").validate(options)
-    assert (before, client.get_options("shop", job_id)) == ({"File": {}}, options)
+    assert (before, client.get_options("shop", job_id)) == (DEFAULT_OPTIONS, options)
     assert shown["Status"] == "SUCCEEDED"
     assert client.get_progress("shop", job_id)["File"]["Given"] == ["Encoding", "Delimiter", "Quote", "LineEnds"]
     (found,) = server.client().search_profiles(DomainName="shop", KeyName="_email", Values=["l@x"])["Items"]
@@ -155,7 +173,14 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"Nope": 1}, "The body has a member 'Nope', which is not known. Known are: File."),
+        ({"Nope": 1}, "The body has a member 'Nope', which is not known. Known are: File, WriteMode,"),
+        ({"WriteMode": "REPLACE"}, "The write mode 'REPLACE' is none. Possible are: CREATE_AND_UPDATE"),
+        ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
+        ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
+        ({"FailureLimit": {"Percent": 101}}, "The limit of failed rows must be between 0 and 100 percent."),
+        ({"Checks": {"Nope": {"Type": "DATE"}}}, "There is a check for the field Nope, which is none of the Fields."),
+        ({"Checks": {"Tier": {}}}, "Checks.Tier.Type must be a string."),
+        ({"Checks": {"Tier": {"Type": "PATTERN", "Pattern": "(["}}}, "no regular expression that RE2 knows"),
         ({"File": []}, "File must be a JSON object."),
         ({"File": {"Encoding": 1}}, "File.Encoding must be a string."),
         ({"File": {"Header": "x"}}, "File has a member 'Header'"),
@@ -170,7 +195,7 @@ def test_options_that_cannot_be_are_refused_and_change_nothing(
     with pytest.raises(ClientError, match=re.escape(message)):
         client.set_options("shop", job_id, options)
 
-    assert client.get_options("shop", job_id) == {"File": {}}
+    assert client.get_options("shop", job_id) == DEFAULT_OPTIONS
 
 
 def test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict(

@@ -153,7 +153,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
 
 
 def test_the_failed_rows_are_mended_and_loaded_by_the_same_command(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.csv", b"Email,First Name,Tier\n,Ann,gold\nbo@x,Bo,gold,oops\ncy@x,Cy,\n")
+    file = write(tmp_path / "a.csv", b"Email,First Name,Tier\n,Ann,gold\nbo@x.de,Bo,gold,oops\ncy@x.de,Cy,\n")
     arguments = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
     first_status, first = import_json(file, *arguments)
     failed_rows = tmp_path / "a.failed-rows.csv"
@@ -162,7 +162,7 @@ def test_the_failed_rows_are_mended_and_loaded_by_the_same_command(tmp_path: Pat
     again_status, again = import_json(failed_rows, *arguments)
     left = tmp_path / "a.failed-rows.failed-rows.csv"
     text = left.read_text(encoding="utf-8")
-    left.write_text(text.replace(",Ann,gold,", "ann@x,Ann,gold,"), encoding="utf-8")
+    left.write_text(text.replace(",Ann,gold,", "ann@x.de,Ann,gold,"), encoding="utf-8")
     mended_status, mended = import_json(left, *arguments)
 
     assert (first_status, first["created"], first["failed"]) == (1, 1, 2)

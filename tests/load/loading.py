@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy import func, update
 from sqlalchemy import select as select_rows
 
 from load.loader_server import DIE, GO_ON, Orders
-from load.oracle import Column, FailedRecord, Job, KnownDomain, KnownProfile
+from load.oracle import Column, FailedRecord, Job, KnownDomain, KnownProfile, Policies
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles import domains, profiles
@@ -40,6 +40,7 @@ from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.receive import FileReceiver
 
+DEFAULT_POLICIES = Policies()
 NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)
 FAR_FUTURE = from_milliseconds(9_000_000_000_000)
@@ -159,11 +160,13 @@ class Shop:
         start: bool = True,
         now: datetime = NOW,
         file: FileOptions = STRICT_OPTIONS,
+        options: JobOptions | None = None,
     ) -> UploadJob:
         """A job with its file, started unless told otherwise.
 
         Args:
             file: by default what the oracle reads; nothing is detected.
+            options: with ``file`` in place of its own.
         """
         job = jobs.create_job(
             self.store,
@@ -178,7 +181,7 @@ class Shop:
             data_expiry_days=expiry_days,
             strict=False,
             now=now,
-            options=JobOptions(file=file),
+            options=replace(options or JobOptions(), file=file),
         )
         receiver = FileReceiver(
             self.store,
@@ -304,7 +307,9 @@ class Shop:
             number: int = connection.execute(select_rows(func.count()).select_from(table).where(condition)).scalar_one()
         return number
 
-    def oracle_job(self, job: UploadJob, columns: Sequence[Column], unique_key: Column) -> Job:
+    def oracle_job(
+        self, job: UploadJob, columns: Sequence[Column], unique_key: Column, policies: Policies = DEFAULT_POLICIES
+    ) -> Job:
         assert job.started_at is not None
         return Job(
             job.upload_job_id,
@@ -313,6 +318,7 @@ class Shop:
             job.started_at,
             job.data_expiry_days,
             self.domain.phone_region,
+            policies,
         )
 
 

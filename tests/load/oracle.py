@@ -111,6 +111,18 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Policies:
+    """What a job may write, and what it does with blank cells and with what was set by hand."""
+
+    creates: bool = True
+    updates: bool = True
+    clears_blanks: bool = False
+    overwrites_hand_set: bool = False
+    # By header: the only values that may stand there.
+    one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Job:
     """What the oracle needs of an upload job."""
 
@@ -120,6 +132,7 @@ class Job:
     started_at: datetime
     data_expiry_days: int
     phone_region: str = "US"
+    policies: Policies = Policies()
 
     @property
     def key_name(self) -> str:
@@ -270,19 +283,23 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
             continue
         if len(text) > column.max_length:
             faults.append(("VALUE_TOO_LONG", column.header))
-        if column.path == "ProfileType" and text not in PROFILE_TYPES:
+        if column.path == "ProfileType" and text not in (*PROFILE_TYPES, ""):
             faults.append(("VALUE_NOT_ALLOWED", column.header))
+        if text and text.strip() not in job.policies.one_of.get(column.header, (text.strip(),)):
+            faults.append(("NOT_ONE_OF", column.header))
     return faults
 
 
 def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict[str, str]:
-    """The values of the mapped fields by path; those that are blank or not there left out."""
+    """The values of the mapped fields by path; those that are blank or not there left out, or empty if they clear."""
     cells = {}
     for column in job.columns:
         position = positions[column]
         text = record.cells[position].decode() if position < len(record.cells) else ""
         if not is_blank(text):
             cells[column.path] = text
+        elif job.policies.clears_blanks and column != job.unique_key:
+            cells[column.path] = ""
     return cells
 
 
@@ -314,6 +331,10 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     ]
     if len(holders) > 1:
         return [("AMBIGUOUS_UNIQUE_KEY", job.unique_key.header)]
+    if holders and not job.policies.updates:
+        return [("PROFILE_EXISTS", job.unique_key.header)]
+    if not holders and not job.policies.creates:
+        return [("NO_PROFILE", job.unique_key.header)]
     if holders:
         profile = holders[0]
         outcome.updated_count += 1
@@ -323,12 +344,16 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     before = profile.derived(job.phone_region, domain.indexed_paths)
     held = (dict(profile.values), dict(profile.attributes))
     for path, text in cells.items():
-        if path in profile.origins:
+        if path in profile.origins and not job.policies.overwrites_hand_set:
             continue
-        if path.startswith(ATTRIBUTE):
-            profile.attributes[path.removeprefix(ATTRIBUTE)] = text
+        profile.origins -= {path}
+        place, name = (
+            (profile.attributes, path.removeprefix(ATTRIBUTE)) if path.startswith(ATTRIBUTE) else (profile.values, path)
+        )
+        if text:
+            place[name] = text
         else:
-            profile.values[path] = text
+            place.pop(name, None)
     if holders and held == (profile.values, profile.attributes):
         outcome.unchanged_count += 1
     changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)

@@ -17,11 +17,22 @@ from sqlalchemy import true
 
 from load import oracle
 from load.loading import DAY, NOW, Place, Shop
-from load.oracle import Column, KnownDomain
+from load.oracle import Column, KnownDomain, Policies
 from openprofiles.profiles.keys import Key
 from openprofiles.profiles.profiles import ProfileChange, add_profile_key, delete_profile_key, update_profile
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.job_options import (
+    BLANK_CELLS,
+    CLEAR,
+    CREATE_ONLY,
+    HAND_SET_FIELDS,
+    OVERWRITE,
+    UPDATE_ONLY,
+    WRITE_MODES,
+    JobOptions,
+)
+from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EXAMPLES = int(os.environ.get("OPENPROFILES_ORACLE_EXAMPLES", "0"))
 
@@ -79,6 +90,22 @@ class File:
     data: bytes
     expiry_days: int
     day: int
+    options: JobOptions = JobOptions()  # noqa: RUF009 (it is frozen)
+
+    @property
+    def policies(self) -> Policies:
+        """The options as the oracle has them."""
+        return Policies(
+            creates=self.options.write_mode != UPDATE_ONLY,
+            updates=self.options.write_mode != CREATE_ONLY,
+            clears_blanks=self.options.blank_cells == CLEAR,
+            overwrites_hand_set=self.options.hand_set_fields == OVERWRITE,
+            one_of={
+                column.header: self.options.checks[f"field {index}"].values
+                for index, column in enumerate(self.columns)
+                if f"field {index}" in self.options.checks
+            },
+        )
 
 
 @dataclass
@@ -220,6 +247,42 @@ def test_a_load_leaves_what_a_reading_row_by_row_leaves(place: Place, scenario: 
     check(place, scenario)
 
 
+@st.composite
+def options(draw: st.DrawFn, file: File) -> JobOptions:
+    """Any policies, and checks that some of the file's values may not pass."""
+    checks = {
+        f"field {index}": ValueCheck(kind=ONE_OF, values=tuple(VALUES[column.path][: draw(st.integers(1, 3))]))
+        for index, column in enumerate(file.columns)
+        if column.path in VALUES and draw(rarely)
+    }
+    return JobOptions(
+        write_mode=draw(st.sampled_from(WRITE_MODES)),
+        blank_cells=draw(st.sampled_from(BLANK_CELLS)),
+        hand_set_fields=draw(st.sampled_from(HAND_SET_FIELDS)),
+        checks=checks,
+    )
+
+
+@st.composite
+def scenarios_with_policies(draw: st.DrawFn) -> Scenario:
+    scenario = draw(st.one_of(scenarios(), entangled_scenarios()))
+    for file in scenario.files:
+        file.options = draw(options(file))
+    return scenario
+
+
+@settings(
+    max_examples=EXAMPLES or 45,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(scenario=scenarios_with_policies())
+def test_any_policies_leave_what_a_reading_row_by_row_leaves(place: Place, scenario: Scenario) -> None:
+    check(place, scenario)
+
+
 @settings(
     max_examples=EXAMPLES or 45,
     derandomize=not EXAMPLES,
@@ -251,6 +314,7 @@ def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], Upl
             file.data,
             expiry_days=file.expiry_days,
             now=NOW + file.day * DAY,
+            options=file.options,
         )
 
         if run is None:
@@ -258,7 +322,7 @@ def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], Upl
         else:
             job = run(shop, job)
 
-        outcome = oracle.load(expected, shop.oracle_job(job, file.columns, file.unique_key), file.data)
+        outcome = oracle.load(expected, shop.oracle_job(job, file.columns, file.unique_key, file.policies), file.data)
         assert shop.failed_records(job) == outcome.failed
         assert job.unchanged_count == outcome.unchanged_count
         assert shop.repeated_rows(job) == outcome.repeated

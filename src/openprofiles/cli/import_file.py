@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import FaultCount, ImportDomain, Importer, ImportFault, JobState
 from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
@@ -36,8 +37,25 @@ _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
 _DISPLAY_NAME_MAX_LENGTH = 255
 _FAULTS_SHOWN = 10
+_LIMIT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,4})?)(?P<percent>%?)")
 # The form of a domain's name (service model, shape name).
 _DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+
+
+class _FailureLimit(click.ParamType[FailureLimit]):
+    """A number of rows, or a share of them."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureLimit:
+        match = _LIMIT.fullmatch(str(value))
+        if match is None or (match["percent"] and float(match["number"]) > 100):
+            self.fail(f"{value!r} is neither a number of rows nor a percentage, like 100 or 5%.", param, ctx)
+        if match["percent"]:
+            return FailureLimit(percent=float(match["number"]))
+        if "." in match["number"]:
+            self.fail(f"{value!r} is no whole number of rows.", param, ctx)
+        return FailureLimit(records=int(match["number"]))
 
 
 class _Delimiter(click.ParamType[str]):
@@ -109,6 +127,33 @@ class _DomainName(click.ParamType[str]):
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
 @click.option(
+    "--check",
+    "checks",
+    multiple=True,
+    metavar="COLUMN=CHECK",
+    help="What the values of a column must be: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Can be "
+    "given several times.  [default: email and phone for columns that go to such fields]",
+)
+@click.option("--create-only", "write_mode", flag_value="CREATE_ONLY", help="Rows of known customers fail.")
+@click.option("--update-only", "write_mode", flag_value="UPDATE_ONLY", help="Rows of unknown customers fail.")
+@click.option(
+    "--blank-cells",
+    type=click.Choice(["keep", "clear"]),
+    default="keep",
+    show_default=True,
+    help="Whether a blank cell leaves the field as it is, or clears it.",
+)
+@click.option(
+    "--overwrite-hand-set", is_flag=True, help="Overwrite fields that were set through the API, which else stay."
+)
+@click.option(
+    "--max-failed",
+    type=_FailureLimit(),
+    metavar="N|N%",
+    help="Load nothing when more rows than that would fail.",
+)
+@click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
+@click.option(
     "--data-expiry",
     "data_expiry_days",
     type=click.IntRange(1, 1098),
@@ -150,6 +195,12 @@ def import_file(
     quote: str | None,
     line_ends: str | None,
     sheet: str | None,
+    checks: tuple[str, ...],
+    write_mode: str | None,
+    blank_cells: str,
+    overwrite_hand_set: bool,
+    max_failed: FailureLimit | None,
+    all_or_nothing: bool,
     data_expiry_days: int | None,
     display_name: str | None,
     failed_rows_path: Path | None,
@@ -184,6 +235,13 @@ def import_file(
             domain=domain,
             unique_key=unique_key,
             choices=choices,
+            policies=ImportPolicies(
+                checks=checks,
+                write_mode=write_mode,
+                clears_blanks=blank_cells == "clear",
+                overwrites_hand_set=overwrite_hand_set,
+                failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
+            ),
             data_expiry_days=data_expiry_days,
             display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
             failed_rows_path=_check_failed_rows_path(failed_rows_path, file),
@@ -202,6 +260,7 @@ class _Import:
         domain: str,
         unique_key: str,
         choices: Sequence[str],
+        policies: ImportPolicies,
         data_expiry_days: int | None,
         display_name: str,
         failed_rows_path: Path,
@@ -220,7 +279,9 @@ class _Import:
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
-        self._file_options = source.form.to_options()
+        form = source.form.to_options()
+        self._options = policies.to_options(self._suggestion.fields, form)
+        self._needs_options = form is not None or not policies.is_default
         self._is_json = is_json
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
@@ -241,7 +302,8 @@ class _Import:
                     fields=self._fields,
                     unique_key=self._unique_key.name,
                     data_expiry_days=days,
-                    file=self._file_options,
+                    options=self._options,
+                    needs_options=self._needs_options,
                 )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)

@@ -26,7 +26,6 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.file_form import FileOptions
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.receive import Refused, receive_local
@@ -81,7 +80,8 @@ class LocalImporter:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
-        file: FileOptions | None,
+        options: JobOptions | None,
+        needs_options: bool,  # noqa: ARG002  (the store itself takes them)
     ) -> str:
         self._job = jobs.create_job(
             self._store,
@@ -93,7 +93,7 @@ class LocalImporter:
             data_expiry_days=data_expiry_days,
             strict=False,
             now=utc_now(),
-            options=None if file is None else JobOptions(file=file),
+            options=options,
         )
         return self._job.job_id
 

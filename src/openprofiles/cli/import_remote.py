@@ -24,7 +24,6 @@ from openprofiles.cli.importer import (
 )
 from openprofiles.client import Client
 from openprofiles.server.job_options_document import options_document
-from openprofiles.uploads.file_form import FileOptions
 from openprofiles.uploads.job_options import JobOptions
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ class RemoteImporter:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
-        file: FileOptions | None,
+        options: JobOptions | None,
+        needs_options: bool,
     ) -> str:
         with _told_in_a_sentence(self._endpoint_url):
             self._job_id = self._client.create_upload_job(
@@ -85,8 +85,13 @@ class RemoteImporter:
                 UniqueKey=unique_key,
                 DataExpiry=data_expiry_days,
             )["JobId"]
-            if file is not None:
-                self._own.set_options(domain, self._job_id, options_document(JobOptions(file=file)))
+            if options is not None:
+                try:
+                    self._own.set_options(domain, self._job_id, options_document(options))
+                except ClientError:
+                    # A strict server, or a credential for AWS's operations alone.
+                    if needs_options:
+                        raise
         return self._job_id
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:

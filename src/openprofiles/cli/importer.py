@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
-    from openprofiles.uploads.file_form import FileOptions
+    from openprofiles.uploads.job_options import JobOptions
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
 
@@ -100,12 +100,14 @@ class Importer(Protocol):
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         data_expiry_days: int,
-        file: FileOptions | None,
+        options: JobOptions | None,
+        needs_options: bool,
     ) -> str:
         """Make the upload job; returns its id.
 
         Args:
-            file: what its file is to be read as; None: as it is found.
+            options: what it is told beyond its mapping; None: nothing.
+            needs_options: False: a server that takes none is sent the file all the same.
         """
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:

@@ -242,9 +242,23 @@ class BulkStore(BulkReader, Protocol):
         """New profiles: columns pid, profile_id, then ``columns`` (text), then attributes (JSON text or null)."""
 
     def update_profiles(
-        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+        self,
+        rows: pa.Table,
+        *,
+        domain_id: int,
+        columns: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
+        clears: bool,
     ) -> None:
-        """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid."""
+        """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid.
+
+        Args:
+            clears: an empty text, and a null in the JSON object, clear what is there. Without it there are none.
+        """
+
+    def update_origins(self, domain_id: int, rows: pa.Table) -> None:
+        """What profiles keep as set by hand: columns origins (a JSON list or null), then pid."""
 
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """Column record; those already there stay."""

@@ -103,7 +103,14 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         self._count_profiles(domain_id, table.num_rows)
 
     def update_profiles(
-        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+        self,
+        rows: pa.Table,
+        *,
+        domain_id: int,
+        columns: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
+        clears: bool,
     ) -> None:
         """See ``BulkStore``."""
         if not rows.num_rows:
@@ -115,16 +122,32 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             table.set_column(table.num_columns - 1, "pid", table["pid"].cast(pa.int64())),
             [f"create temp table changed_profile ({texts}attributes text, pid bigint primary key)"],
         )
-        changes = "".join(f"{column} = coalesce(c.{column}, p.{column}), " for column in columns)
+        change = "nullif(coalesce(c.{0}, p.{0}), '')" if clears else "coalesce(c.{0}, p.{0})"
+        changes = "".join(f"{column} = {change.format(column)}, " for column in columns)
+        merged = "cast(p.attributes as jsonb) || cast(c.attributes as jsonb)"
+        attributes = f"when p.attributes is null then cast(c.attributes as json) else cast({merged} as json)"
+        if clears:
+            merged = "coalesce(cast(p.attributes as jsonb), '{}') || cast(c.attributes as jsonb)"
+            attributes = f"else cast(nullif(jsonb_strip_nulls({merged}), '{{}}') as json)"
         self._execute(
             f"update profile p set {changes}"
-            "attributes = case when c.attributes is null then p.attributes "
-            "when p.attributes is null then cast(c.attributes as json) "
-            "else cast(cast(p.attributes as jsonb) || cast(c.attributes as jsonb) as json) end, "
+            f"attributes = case when c.attributes is null then p.attributes {attributes} end, "
             f"revision = p.revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = greatest(p.expires_at, {to_milliseconds(expires_at)}), "
             f"last_upload_job = {self._lease.upload_job_id} from ("
             "select w.*, present.place from changed_profile w cross join lateral ("
+            f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
+            f") c where p.domain_id = {domain_id} and p.ctid = c.place"
+        )
+
+    def update_origins(self, domain_id: int, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        if not rows.num_rows:
+            return
+        self._fill("changed_origins", rows.cast(pa.schema([("origins", pa.string()), ("pid", pa.int64())])))
+        self._execute(
+            "update profile p set origins = cast(c.origins as json) from ("
+            "select w.origins, present.place from changed_origins w cross join lateral ("
             f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
             f") c where p.domain_id = {domain_id} and p.ctid = c.place"
         )

@@ -44,6 +44,7 @@ _TEMPORARY_TABLES = {
         "create index on pg_temp.changed_key (name, value, pid)",
     ),
     "changed_record": ("create temp table changed_record (record bigint)",),
+    "changed_origins": ("create temp table changed_origins (origins text, pid bigint)",),
 }
 # The profile of each row of ``wanted_pid``, one after the other as written, and so is each lateral join here: a planner
 # that nobody has told of the tables' sizes began with the domain and went through all of it for each batch (a second

@@ -95,22 +95,43 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         self._count_profiles(domain_id, rows.num_rows)
 
     def update_profiles(
-        self, rows: pa.Table, *, domain_id: int, columns: Sequence[str], now: datetime, expires_at: datetime
+        self,
+        rows: pa.Table,
+        *,
+        domain_id: int,
+        columns: Sequence[str],
+        now: datetime,
+        expires_at: datetime,
+        clears: bool,
     ) -> None:
         """See ``BulkStore``."""
-        changes = "".join(f"{column} = coalesce(?, {column}), " for column in columns)
+        change = "nullif(coalesce(?, {0}), '')" if clears else "coalesce(?, {0})"
+        changes = "".join(f"{column} = {change.format(column)}, " for column in columns)
         # json_patch adds and replaces members; none of the values is null, so none is removed. It takes a microsecond,
         # and attributes seldom change.
         patch = f"?{len(columns) + 1}"
+        attributes = (
+            f"case when {patch} is null then attributes "
+            f"when attributes is null or attributes = {patch} then {patch} else json_patch(attributes, {patch}) end"
+        )
+        if clears:
+            # A null in a patch takes the member away.
+            attributes = (
+                f"case when {patch} is null then attributes "
+                f"else nullif(json_patch(coalesce(attributes, '{{}}'), {patch}), '{{}}') end"
+            )
         self._write_rows(
-            f"update profile set {changes}"
-            f"attributes = case when {patch} is null then attributes "
-            f"when attributes is null or attributes = {patch} then {patch} else json_patch(attributes, {patch}) end, "
+            f"update profile set {changes}attributes = {attributes}, "
             f"revision = revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = max(expires_at, {to_milliseconds(expires_at)}), "
             f"last_upload_job = {self._lease.upload_job_id} where pid = ? and domain_id = {domain_id}",
             rows,
         )
+
+    def update_origins(self, domain_id: int, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        if rows.num_rows:
+            self._write_rows(f"update profile set origins = ? where pid = ? and domain_id = {domain_id}", rows)
 
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""

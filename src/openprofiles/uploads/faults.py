@@ -18,6 +18,14 @@ AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
 TOO_MANY_CELLS = "TOO_MANY_CELLS"
 VALUE_TOO_LONG = "VALUE_TOO_LONG"
 VALUE_NOT_ALLOWED = "VALUE_NOT_ALLOWED"
+NOT_AN_EMAIL_ADDRESS = "NOT_AN_EMAIL_ADDRESS"
+NOT_A_PHONE_NUMBER = "NOT_A_PHONE_NUMBER"
+NOT_A_NUMBER = "NOT_A_NUMBER"
+NOT_A_DATE = "NOT_A_DATE"
+NOT_ONE_OF = "NOT_ONE_OF"
+PATTERN_MISMATCH = "PATTERN_MISMATCH"
+PROFILE_EXISTS = "PROFILE_EXISTS"
+NO_PROFILE = "NO_PROFILE"
 MALFORMED_QUOTES = "MALFORMED_QUOTES"
 NUL_BYTE = "NUL_BYTE"
 INVALID_UTF8 = "INVALID_UTF8"
@@ -40,6 +48,20 @@ _SENTENCES = {
     VALUE_NOT_ALLOWED: "The value in column {column} is not one that its field takes: "
     + " or ".join(PROFILE_TYPES)
     + ".",
+    NOT_AN_EMAIL_ADDRESS: "The value in column {column} is no e-mail address.",
+    NOT_A_PHONE_NUMBER: (
+        "The value in column {column} is no phone number that is possible. A number from another country needs its "
+        "country code, as +49."
+    ),
+    NOT_A_NUMBER: "The value in column {column} is no number.",
+    NOT_A_DATE: "The value in column {column} is no date. Write it as 1985-12-10.",
+    NOT_ONE_OF: "The value in column {column} is none of those that were said to be possible.",
+    PATTERN_MISMATCH: "The value in column {column} does not match the pattern that was given for it.",
+    PROFILE_EXISTS: (
+        "A profile with this unique key, column {column}, is there already, perhaps from an earlier row, and the job "
+        "only creates profiles."
+    ),
+    NO_PROFILE: "No profile has this unique key, column {column}, and the job only updates profiles.",
     MALFORMED_QUOTES: (
         "A quote stands where none may: after a closing quote only a delimiter or the end of the row may follow. "
         "Inside a quoted value, write a quote twice."

@@ -20,13 +20,16 @@ from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 from openprofiles.uploads import faults
 from openprofiles.uploads.chunks import ChunkSize
+from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
 from openprofiles.uploads.merge import (
     Load,
+    TooManyFailed,
     changed_rows,
     check_stop,
     count_unchanged,
     new_rows,
+    overwritten_origins,
     read_stored,
     targets_with_values_sql,
 )
@@ -37,7 +40,15 @@ FOLLOW = "follow"
 # Tables of failed rows in one chunk, of some megabytes each.
 _MOST_PARTS = 8
 
-_PLACED_COLUMNS = ["record", "target", "pid", "holders"]
+_PLACED = pa.schema(
+    [
+        ("record", pa.int64()),
+        ("target", pa.int64()),
+        ("pid", pa.int64()),
+        ("holders", pa.int64()),
+        ("code", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class _Writes:
     created_keys: pa.Table
     changed: pa.Table
     changed_keys: pa.Table
+    origins: pa.Table
     updated_count: int
     unchanged_count: int
 
@@ -58,11 +70,15 @@ def follow_records(load: Load, position: int) -> None:
 
     Raises:
         Stopped: see there. What was written before stays.
+        TooManyFailed: see there.
     """
     scratch, store = load.scratch, load.store
     read_ordered_records(scratch, store)
     size = ChunkSize(500)
+    failed_count = load.job.failed_count
     while True:
+        if load.options.too_many_failed(failed_count, load.job.record_count or 0):
+            raise TooManyFailed
         scratch.run(
             "create or replace temp table following as select * from staged "
             "where record in (select record from ordered where record > ? order by record limit ?) order by record",
@@ -91,8 +107,14 @@ def follow_records(load: Load, position: int) -> None:
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
             )
             store.update_profiles(
-                writes.changed, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
+                writes.changed,
+                domain_id=domain_id,
+                columns=load.columns,
+                now=now,
+                expires_at=load.expires_at,
+                clears=load.clears_blanks,
             )
+            store.update_origins(domain_id, writes.origins)
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
@@ -110,6 +132,7 @@ def follow_records(load: Load, position: int) -> None:
                 failed=writes.failed.num_rows,
             )
         position = upto
+        failed_count += writes.failed.num_rows
 
 
 def _place(load: Load) -> _Writes:
@@ -127,9 +150,9 @@ def _place(load: Load) -> _Writes:
             if cell is not None
         }
         placed.append((row["record"], *index.place(row["record"], row["key"], keys)))
-    columns = [pa.array(column, pa.int64()) for column in zip(*placed, strict=True)]
-    scratch.put("placed", pa.table(columns, _PLACED_COLUMNS))
-    scratch.run("create or replace temp table followed as select * from placed where holders <= 1")
+    columns = [pa.array(column, kind.type) for column, kind in zip(zip(*placed, strict=True), _PLACED, strict=True)]
+    scratch.put("placed", pa.table(columns, schema=_PLACED))
+    scratch.run("create or replace temp table followed as select * from placed where code is null")
     scratch.run(f"create or replace temp table folded_here as {fold_sql(load.mapping, 'followed')}")
     scratch.run(
         "create or replace temp table chunk as select target, any_value(pid) as pid, count(*) as row_count "
@@ -143,15 +166,25 @@ def _place(load: Load) -> _Writes:
     changed_keys, changed = changed_rows(load, existing, stored)
     created = new_rows(load, new)
     failed = scratch.table(
-        "select record, 0 as fault, line, ?::varchar as code, ?::varchar as column_name, holders as detail "
-        "from placed join staged using (record) where holders > 1 order by record",
-        [faults.AMBIGUOUS_UNIQUE_KEY, load.mapping.unique_key.header],
+        "select record, 0 as fault, line, code, ?::varchar as column_name, "
+        "case when holders > 1 then holders end as detail "
+        "from placed join staged using (record) where code is not null order by record",
+        [load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
     values = ", ".join(load.value_names)
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
     unchanged_count = count_unchanged(load, every, stored, repeated)
-    return _Writes(failed, created, _keys_of_new(load, new), changed, changed_keys, updated_count, unchanged_count)
+    return _Writes(
+        failed,
+        created,
+        _keys_of_new(load, new),
+        changed,
+        changed_keys,
+        overwritten_origins(load, existing, stored),
+        updated_count,
+        unchanged_count,
+    )
 
 
 def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
@@ -187,7 +220,8 @@ class _Index:
     Owners are row numbers of stored profiles, and minus the first record's number for new ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: JobOptions) -> None:
+        self._write_mode = options.write_mode
         self._owners: dict[int, _Owner] = {}
         self._holders: dict[str, set[int]] = {}
         self._added_by_hand: set[tuple[int, str]] = set()
@@ -204,7 +238,9 @@ class _Index:
         """A key that no change of a field takes away."""
         self._added_by_hand.add((pid, value))
 
-    def place(self, record: int, key: str, cells: dict[str, str | None]) -> tuple[int | None, int | None, int]:
+    def place(
+        self, record: int, key: str, cells: dict[str, str | None]
+    ) -> tuple[int | None, int | None, int, str | None]:
         """Where a record goes, and what it changes.
 
         Args:
@@ -212,11 +248,11 @@ class _Index:
 
         Returns:
             the first record of the chunk that goes to the same profile, the row number of the stored profile or None
-            for a new one, and how many profiles hold the key; more than one means that the record fails.
+            for a new one, how many profiles hold the key, and the code of the fault if the record fails.
         """
         holders = self._holders.get(key, set())
-        if len(holders) > 1:
-            return None, None, len(holders)
+        if fault := self._find_fault(len(holders)):
+            return None, None, len(holders), fault
         number = next(iter(holders)) if holders else -record
         owner = self._owners.setdefault(number, _Owner())
         if owner.target is None:
@@ -229,7 +265,16 @@ class _Index:
                 self._holders.get(value, set()).discard(number)
         for value in after - before:
             self._holders.setdefault(value, set()).add(number)
-        return owner.target, number if number > 0 else None, len(holders)
+        return owner.target, number if number > 0 else None, len(holders), None
+
+    def _find_fault(self, holder_count: int) -> str | None:
+        if holder_count > 1:
+            return faults.AMBIGUOUS_UNIQUE_KEY
+        if holder_count == 1 and self._write_mode == CREATE_ONLY:
+            return faults.PROFILE_EXISTS
+        if holder_count == 0 and self._write_mode == UPDATE_ONLY:
+            return faults.NO_PROFILE
+        return None
 
 
 def _read_index(load: Load) -> _Index:
@@ -240,13 +285,14 @@ def _read_index(load: Load) -> _Index:
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = KEY_PATHS.get(name, ())
     columns = [FIELD_BY_PATH[path].column for path in paths]
-    index = _Index()
+    index = _Index(load.options)
     pairs: list[tuple[str, int]] = []
     row: dict[str, Any]
     for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
         values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
         forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
-        index.add_profile(row["pid"], forms, frozenset(json.loads(row["origins"] or "[]")))
+        set_by_hand = frozenset() if load.overwrites_hand_set else frozenset(json.loads(row["origins"] or "[]"))
+        index.add_profile(row["pid"], forms, set_by_hand)
         pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
     # What a field holds may have been taken from the index by hand, and what is looked for may be there by hand.
     present = store.find_present_keys(

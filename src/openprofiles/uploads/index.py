@@ -25,7 +25,8 @@ from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys, sql_ke
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.merge import Load, column_of, stored_value
 from openprofiles.uploads.plan import group_values, read_ordered_records
-from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
+from openprofiles.uploads.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.sql_text import sql_text
 
 REMOVE = "unindex"
 ADD = "index"

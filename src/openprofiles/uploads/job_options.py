@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.file_form import FileOptions
+from openprofiles.uploads.value_checks import ValueCheck
+
+CREATE_AND_UPDATE = "CREATE_AND_UPDATE"
+CREATE_ONLY = "CREATE_ONLY"
+UPDATE_ONLY = "UPDATE_ONLY"
+WRITE_MODES = (CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY)
+
+KEEP = "KEEP"
+CLEAR = "CLEAR"
+OVERWRITE = "OVERWRITE"
+BLANK_CELLS = (KEEP, CLEAR)
+HAND_SET_FIELDS = (KEEP, OVERWRITE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,9 +28,57 @@ class JobOptions:
 
     Attributes:
         file: the form of the file, as far as it is not to be detected.
+        write_mode: whether rows may make profiles, change them, or both. A row that may not do what it would fails.
+        blank_cells: whether a blank cell leaves the field as it is, or clears it.
+        hand_set_fields: whether what was set by hand stays, or is overwritten (and counts as loaded from then on).
+        max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written where
+            that can be told by then; None: no limit. 0 means all or nothing.
+        checks: of values, by the name of the field in ``Fields``.
+
+    Raises:
+        InvalidRequest: a value is none of the possible ones.
     """
 
     file: FileOptions = field(default_factory=FileOptions)
+    write_mode: str = CREATE_AND_UPDATE
+    blank_cells: str = KEEP
+    hand_set_fields: str = KEEP
+    max_failed_records: int | None = None
+    max_failed_percent: float | None = None
+    checks: Mapping[str, ValueCheck] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for what, value, possible in (
+            ("write mode", self.write_mode, WRITE_MODES),
+            ("policy for blank cells", self.blank_cells, BLANK_CELLS),
+            ("policy for fields set by hand", self.hand_set_fields, HAND_SET_FIELDS),
+        ):
+            if value not in possible:
+                raise InvalidRequest(f"The {what} {value!r} is none. Possible are: {', '.join(possible)}.")
+        if self.max_failed_records is not None and self.max_failed_records < 0:
+            raise InvalidRequest("The limit of failed rows cannot be less than 0.")
+        if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
+            raise InvalidRequest("The limit of failed rows must be between 0 and 100 percent.")
+
+    def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
+        """In a sentence, which limit so many failed rows of so many are beyond; None if they are not."""
+        if self.max_failed_records is not None and failed_count > self.max_failed_records:
+            return f"{failed_count} rows failed, more than the {self.max_failed_records} that may."
+        if self.max_failed_percent is not None and failed_count * 100 > self.max_failed_percent * record_count:
+            return (
+                f"{failed_count} of {record_count} rows failed, more than the {self.max_failed_percent:g} % that may."
+            )
+        return None
+
+    def require_fields(self, names: Collection[str]) -> None:
+        """Hold the checks to the fields of a job.
+
+        Raises:
+            InvalidRequest: a check is for none of them.
+        """
+        for name in self.checks:
+            if name not in names:
+                raise InvalidRequest(f"There is a check for the field {name}, which is none of the Fields.")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -25,4 +86,10 @@ class JobOptions:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> JobOptions:
         """What ``to_json`` made; None stands for the defaults."""
-        return cls() if stored is None else cls(file=FileOptions(**stored["file"]))
+        if stored is None:
+            return cls()
+        checks = {
+            name: ValueCheck(kind=check["kind"], values=tuple(check["values"]), pattern=check["pattern"])
+            for name, check in stored.get("checks", {}).items()
+        }
+        return cls(**{**stored, "file": FileOptions(**stored["file"]), "checks": checks})

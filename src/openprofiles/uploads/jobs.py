@@ -99,8 +99,10 @@ def create_job(
         InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
     """
     read_mapping(fields, unique_key, strict=strict)
-    if options is not None and strict:
-        raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+    if options is not None:
+        if strict:
+            raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+        options.require_fields(fields)
     expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
         raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS takes at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
@@ -248,6 +250,7 @@ def set_options(store: Store, domain: Domain, job_id: str, options: JobOptions, 
         raise InvalidRequest(_NO_OPTIONS_MESSAGE)
     with store.write() as connection:
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        options.require_fields(job.fields)
         if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, options=options.to_json()):
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status; options can be set before it is started."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.normal_forms import sql_normal_full_name, sql_normal_key
 from openprofiles.profiles.standard_profile import FULL_NAME_KEY, FULL_NAME_PATHS, KEY_PATHS
-from openprofiles.uploads.scratch import sql_text
+from openprofiles.uploads.sql_text import sql_text
 
 # SQL for the value of a field, by path; ``null`` if there is none.
 ValueOf = Callable[[str], str]

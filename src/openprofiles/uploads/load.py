@@ -40,7 +40,16 @@ from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
-from openprofiles.uploads.merge import CREATE, UPDATE, Load, Stopped, check_stop, create_profiles, update_profiles
+from openprofiles.uploads.merge import (
+    CREATE,
+    UPDATE,
+    Load,
+    Stopped,
+    TooManyFailed,
+    check_stop,
+    create_profiles,
+    update_profiles,
+)
 from openprofiles.uploads.original_rows import OriginalRows
 from openprofiles.uploads.plan import plan, plan_again
 from openprofiles.uploads.repeated_rows import count_repeated_rows, repeated_rows
@@ -174,6 +183,9 @@ def _run_steps(
         return UploadJobStatus.FAILED, str(error)
     except Stopped:
         return UploadJobStatus.STOPPED, None
+    options = JobOptions.from_json(job.options)
+    if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
+        return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
     if job.failed_count == job.record_count:
         return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
     load = Load(
@@ -183,6 +195,7 @@ def _run_steps(
         reader=store,
         job=job,
         mapping=mapping,
+        options=options,
         key_version=scratch.recall("key_version") or 0,
         bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
         all_new=bool(scratch.recall("all_new")),
@@ -205,8 +218,8 @@ def _run_steps(
         if job.phase not in (REMOVE, ADD):
             try:
                 _merge(load, times)
-            except Stopped:
-                stopped = True
+            except (Stopped, TooManyFailed) as end:
+                stopped = isinstance(end, Stopped)
                 if sorting is not None:
                     sorting.close()
                     sorting = None
@@ -220,6 +233,9 @@ def _run_steps(
         raise GaveUp
     if stopped:
         return UploadJobStatus.STOPPED, None
+    # Also when the loader that came upon it died before the end.
+    if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
+        return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
     if job.failed_count == job.record_count:
         return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
     return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
@@ -235,6 +251,7 @@ def _stage(
     strict: bool,
 ) -> None:
     has_written = job.phase not in (None, STAGE)
+    options = JobOptions.from_json(job.options)
     scratch.start_over()
 
     def on_block(record_count: int) -> None:
@@ -247,8 +264,7 @@ def _stage(
     on_block(0)
     try:
         # AWS takes one form alone, and so does who holds callers to what AWS does.
-        given = STRICT_OPTIONS if strict else JobOptions.from_json(job.options).file
-        form = file.detect(given, [field.header for field in mapping.fields])
+        form = file.detect(STRICT_OPTIONS if strict else options.file, [field.header for field in mapping.fields])
         if strict and form.compression != "none":
             raise FileRejected(f"The file is packed with {form.compression}, which AWS does not take.")
         with store.chunk() as state:
@@ -261,6 +277,7 @@ def _stage(
                 reader.read,
                 mapping,
                 form,
+                options,
                 phone_region=job.phone_region,
                 strict=strict,
                 on_block=on_block,
@@ -280,12 +297,13 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
     job = store.read_job()
     if job.stop_requested and job.phase == STAGE:
         raise Stopped
+    options = JobOptions.from_json(job.options)
     if scratch.recall("made_again"):
-        plan_again(scratch, store, job, mapping, may_set_apart=job.phase in (REPORT, CREATE, UPDATE))
+        plan_again(scratch, store, job, mapping, options, may_set_apart=job.phase in (REPORT, CREATE, UPDATE))
         # What was written between the first plan and now is not known, so every key is looked at again.
         scratch.remember("key_version", _NEVER)
     else:
-        plan(scratch, store, job, mapping)
+        plan(scratch, store, job, mapping, options)
         # Of the version read before the first look-up: whatever was written since is looked at again.
         scratch.remember("key_version", job.key_version)
     scratch.mark_done("planned")

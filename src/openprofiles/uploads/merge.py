@@ -28,11 +28,13 @@ from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_t
 from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.failed_row_content import FailedRowContents
+from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
 from openprofiles.uploads.key_columns import KeyRule, key_rules
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.mapping import MappedField, UploadMapping
 from openprofiles.uploads.profile_ids import new_profile_ids
-from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
+from openprofiles.uploads.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.sql_text import sql_text
 
 CREATE = "create"
 UPDATE = "update"
@@ -42,11 +44,16 @@ _BYTES_PER_PART = 16_000_000
 
 _BATCHES_AHEAD = 2
 
+_ORIGINS = pa.schema([("origins", pa.string()), ("pid", pa.int64())])
 _KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
 
 
 class Stopped(Exception):
     """A stop was asked for, or the domain was deleted; the present chunk was not written."""
+
+
+class TooManyFailed(Exception):
+    """More rows have failed than the job may have; the chunks so far were written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class Load:
     reader: BulkReader
     job: LeasedJob
     mapping: UploadMapping
+    options: JobOptions
     key_version: int
     bytes_per_record: int
     all_new: bool
@@ -74,6 +82,16 @@ class Load:
     expires_at: datetime
     failed_rows: FailedRowContents
     clock: Clock
+
+    @property
+    def clears_blanks(self) -> bool:
+        """Whether an empty value, unlike a null, clears its field."""
+        return self.options.blank_cells == CLEAR
+
+    @property
+    def overwrites_hand_set(self) -> bool:
+        """Whether fields that were set by hand are written like others."""
+        return self.options.hand_set_fields == OVERWRITE
 
     @property
     def value_names(self) -> list[str]:
@@ -124,6 +142,7 @@ class _Batch:
         unchanged_count: how many of them change nothing.
         rows: for ``insert_profiles`` or ``update_profiles``.
         key_changes: for ``insert_pending_keys``.
+        origins: for ``update_origins``.
     """
 
     targets: pa.Table
@@ -133,6 +152,7 @@ class _Batch:
     unchanged_count: int
     rows: pa.Table | PreparedRows
     key_changes: pa.Table
+    origins: pa.Table
 
 
 def create_profiles(load: Load, position: int) -> None:
@@ -191,7 +211,9 @@ def update_profiles(load: Load, position: int) -> None:
                     columns=load.columns,
                     now=load.clock(),
                     expires_at=load.expires_at,
+                    clears=load.clears_blanks,
                 )
+                load.store.update_origins(load.job.domain_id, batch.origins)
                 load.store.record_progress(
                     phase=UPDATE,
                     position=batch.targets["pid"][-1].as_py(),
@@ -318,10 +340,26 @@ def new_rows(load: Load, targets: pa.Table) -> pa.Table:
     """The new profiles of these targets, as ``BulkStore.insert_profiles`` takes them."""
     pids: npt.NDArray[np.int64] = targets["target"].to_numpy() + load.pid_base
     values = [targets[f"v{index}"] for index, _ in load.standard_fields]
+    attributes = targets["attributes"]
+    if load.clears_blanks:
+        # There is nothing to clear.
+        values = [_without_empty(value) for value in values]
+        attributes = _attributes_of_new(load, targets)
     return pa.table(
-        [pa.array(pids), new_profile_ids(load.clock(), pids), *values, targets["attributes"]],
+        [pa.array(pids), new_profile_ids(load.clock(), pids), *values, attributes],
         ["pid", "profile_id", *load.columns, "attributes"],
     )
+
+
+def _without_empty(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_empty = pa.compute.fill_null(pa.compute.equal(values, ""), False)
+    return pa.compute.if_else(is_empty, pa.scalar(None, values.type), values)
+
+
+def _attributes_of_new(load: Load, targets: pa.Table) -> pa.ChunkedArray:
+    load.cursor.put("chosen", targets)
+    members = _attributes_json(load, of_empty=None)
+    return load.cursor.table(f"select {members} as attributes from chosen order by target")["attributes"]
 
 
 def read_stored(load: Load, targets: pa.Table) -> pa.Table:
@@ -341,13 +379,36 @@ def changed_rows(load: Load, targets: pa.Table, stored: pa.Table) -> tuple[pa.Ta
     """
     if stored.num_rows < targets.num_rows:
         targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
-    if stored["origins"].null_count < stored.num_rows:
+    if stored["origins"].null_count < stored.num_rows and not load.overwrites_hand_set:
         targets = _leave_out_what_was_set_by_hand(load, targets, stored)
     names = [f"v{index}" for index, _ in load.standard_fields]
     key_changes = pa.concat_tables(
         [_KEY_CHANGES.empty_table(), *(_key_changes(load, rule, targets, stored) for rule in load.key_rules)]
     )
     return key_changes, targets.select([*names, "attributes", "pid"])
+
+
+def overwritten_origins(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Table:
+    """What these targets leave set by hand, for profiles of which they overwrite something that was.
+
+    Returns:
+        columns origins (a JSON list, null when nothing is left) and pid.
+    """
+    if not load.overwrites_hand_set or stored["origins"].null_count == stored.num_rows:
+        return _ORIGINS.empty_table()
+    load.cursor.put("chosen", targets)
+    load.cursor.put("stored", stored)
+    given = ", ".join(
+        f"case when v{index} is not null then {sql_text(field.path)} end"
+        for index, field in enumerate(load.mapping.fields)
+    )
+    return load.cursor.table(
+        "select case when len(left_over) > 0 then to_json(left_over)::varchar end as origins, pid from ("
+        "select pid, by_hand, list_filter(by_hand, lambda path: not list_contains(given, path)) as left_over from ("
+        f"select pid, from_json(origins, '[\"VARCHAR\"]') as by_hand, [{given}] as given "
+        "from chosen join (select pid, origins from stored where origins is not null) using (pid))) "
+        "where len(left_over) < len(by_hand) order by pid"
+    ).cast(_ORIGINS)
 
 
 def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Table:
@@ -373,8 +434,7 @@ def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table)
     has_changed = None
     for path in mapped:
         after, before = targets[f"v{indexes[path]}"], stored[column_of(path)]
-        differs = pa.compute.fill_null(pa.compute.not_equal(after, before), True)
-        differs = pa.compute.and_(pa.compute.is_valid(after), differs)
+        differs = pa.compute.fill_null(pa.compute.not_equal(after, pa.compute.fill_null(before, "")), False)
         has_changed = differs if has_changed is None else pa.compute.or_(has_changed, differs)
     if has_changed is None or not pa.compute.any(has_changed).as_py():
         return _KEY_CHANGES.empty_table()
@@ -454,8 +514,9 @@ def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> 
 
 
 def _keeps(after: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Where a value is blank, or what was there before."""
-    return pa.compute.or_(pa.compute.is_null(after), pa.compute.fill_null(pa.compute.equal(after, before), False))
+    """Where a value is blank, or what was there before; an empty one clears, and nothing is there to clear."""
+    same = pa.compute.equal(after, pa.compute.fill_null(before, ""))
+    return pa.compute.or_(pa.compute.is_null(after), pa.compute.fill_null(same, False))
 
 
 def _repeated_sql(targets: pa.Table) -> str:
@@ -480,10 +541,10 @@ def _count_unchanged_of_several(load: Load, stored: pa.Table | None, repeated: s
         join = "left join stored on stored.pid = q.pid"
     for index, field in enumerate(load.mapping.fields):
         at_first = stored_value(field.path) if stored is not None else "null"
-        by_hand = _by_hand_sql(stored, field.path)
+        by_hand = _by_hand_sql(load, stored, field.path)
         cursor.run(
             f"insert into changing select record from (select q.record, q.v{index} as value, {is_asked} as is_asked, "
-            f"coalesce(last_value(q.v{index} ignore nulls) {earlier}, {at_first}) as before, {by_hand} as by_hand "
+            f"coalesce(last_value(q.v{index} ignore nulls) {earlier}, {at_first}, '') as before, {by_hand} as by_hand "
             f"from (from {chosen}) q {join}) "
             "where is_asked and value is not null and value is distinct from before and not by_hand"
         )
@@ -491,9 +552,9 @@ def _count_unchanged_of_several(load: Load, stored: pa.Table | None, repeated: s
     return int(asked) - int(cursor.value("select count(distinct record) from changing"))
 
 
-def _by_hand_sql(stored: pa.Table | None, path: str) -> str:
-    """SQL for whether the field was set by hand, in rows beside those of ``stored``."""
-    if stored is None or stored["origins"].null_count == stored.num_rows:
+def _by_hand_sql(load: Load, stored: pa.Table | None, path: str) -> str:
+    """SQL for whether the field is left alone since it was set by hand, in rows beside those of ``stored``."""
+    if load.overwrites_hand_set or stored is None or stored["origins"].null_count == stored.num_rows:
         return "false"
     return f"list_contains(coalesce(from_json(stored.origins, '[\"VARCHAR\"]'), []), {sql_text(path)})"
 
@@ -501,8 +562,8 @@ def _by_hand_sql(stored: pa.Table | None, path: str) -> str:
 def _same_sql(load: Load, stored: pa.Table) -> str:
     """SQL condition: no value differs from that in ``stored``, but for fields that were set by hand."""
     conditions = [
-        f"(v{index} is null or v{index} is not distinct from {stored_value(field.path)} "
-        f"or {_by_hand_sql(stored, field.path)})"
+        f"(v{index} is null or v{index} is not distinct from coalesce({stored_value(field.path)}, '') "
+        f"or {_by_hand_sql(load, stored, field.path)})"
         for index, field in enumerate(load.mapping.fields)
     ]
     return " and ".join(conditions)
@@ -527,7 +588,16 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
     kept, set_apart = _still_valid(load, version, targets)
     rows = load.reader.prepare_rows(new_rows(load, kept))
     unchanged = count_unchanged(load, kept, None)
-    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, _KEY_CHANGES.empty_table())
+    return _Batch(
+        targets,
+        version,
+        set_apart,
+        _record_count(kept),
+        unchanged,
+        rows,
+        _KEY_CHANGES.empty_table(),
+        _ORIGINS.empty_table(),
+    )
 
 
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
@@ -542,7 +612,8 @@ def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _
         stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
     key_changes, rows = changed_rows(load, kept, stored)
     unchanged = count_unchanged(load, kept, stored)
-    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, key_changes)
+    origins = overwritten_origins(load, kept, stored)
+    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, key_changes, origins)
 
 
 def _record_count(targets: pa.Table) -> int:
@@ -585,12 +656,19 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
     return targets.filter(pa.compute.invert(is_moved)), set_apart
 
 
-def _attributes_json(load: Load) -> str:
-    """SQL for a JSON object of the attributes that have a value, null for none."""
+def _attributes_json(load: Load, of_empty: str | None = "null") -> str:
+    """SQL for a JSON object of the attributes that have a value, null for none.
+
+    Args:
+        of_empty: what stands for an empty value, which clears; None leaves it out.
+    """
     members = []
     for index, name in load.attributes:
-        member = f"to_json({sql_text(name)}::varchar) || ':' || to_json(v{index})"
-        members.append(f"case when v{index} is not null then {member} end")
+        value = f"to_json(v{index})"
+        if load.clears_blanks and of_empty is not None:
+            value = f"case when v{index} = '' then '{of_empty}' else {value} end"
+        has_value = f"v{index} <> ''" if load.clears_blanks and of_empty is None else f"v{index} is not null"
+        members.append(f"case when {has_value} then to_json({sql_text(name)}::varchar) || ':' || {value} end")
     if not members:
         return "null::varchar"
     joined = f"concat_ws(',', {', '.join(members)})"

@@ -39,11 +39,19 @@ from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads import faults
+from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.scratch import Scratch
 
 _ROWS_PER_READ = 50_000
 _LOOK_UPS_AT_A_TIME = 2
+
+# What holders a key may have, by what the job may write; and which records fail else, in key_group and outcome.
+_HOLDERS = {CREATE_AND_UPDATE: "0, 1", CREATE_ONLY: "0", UPDATE_ONLY: "1"}
+_REFUSED = {
+    CREATE_ONLY: (faults.PROFILE_EXISTS, "coalesce(holders, 0) <= 1 and (holders = 1 or record <> first)"),
+    UPDATE_ONLY: (faults.NO_PROFILE, "holders is null"),
+}
 
 _TABLES = (
     "key_group",
@@ -62,8 +70,11 @@ _TABLES = (
 )
 
 
-def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
-    """Plan a job of which nothing is written yet; ambiguous records join the table ``failed``."""
+def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions) -> None:
+    """Plan a job of which nothing is written yet.
+
+    Records that are ambiguous, or may not do what they would, join the table ``failed``.
+    """
     _start(scratch)
     _look_up(scratch, store, job, mapping)
     scratch.run("create table entangled (key text primary key)")
@@ -75,13 +86,26 @@ def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapp
         "where holders > 1 and key not in (select key from entangled)",
         [faults.AMBIGUOUS_UNIQUE_KEY, header],
     )
-    _make_targets(scratch, mapping)
+    if options.write_mode != CREATE_AND_UPDATE:
+        code, condition = _REFUSED[options.write_mode]
+        scratch.run(
+            "insert into failed select record, line, 0, ?, ?, null from staged join key_group using (key) "
+            f"left join outcome using (key) where {condition} and key not in (select key from entangled)",
+            [code, header],
+        )
+    _make_targets(scratch, mapping, options)
     new = scratch.value("select count(*) from target where pid is null and row_count = 1")
     scratch.remember("all_new", int(new == scratch.value("select count(*) from staged where key is not null")))
 
 
 def plan_again(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, *, may_set_apart: bool
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    options: JobOptions,
+    *,
+    may_set_apart: bool,
 ) -> None:
     """Plan a job anew whose scratch database was lost after its failed rows had begun to be reported.
 
@@ -103,7 +127,7 @@ def plan_again(
     scratch.run(
         f"""
         create table target as
-        select first as target, null::bigint as pid, row_count
+        select first as target, null::bigint as pid, {_row_count_sql(options)} as row_count
         from key_group where first + {job.pid_base} in (select pid from touched)
         union all
         select first, min(holder.pid), any_value(row_count) from key_group join holder using (key)
@@ -154,7 +178,10 @@ def group_values(mapping: UploadMapping) -> dict[str, int]:
 def _start(scratch: Scratch) -> None:
     for name in _TABLES:
         scratch.run(f"drop table if exists {name}")
-    scratch.run("delete from failed where code = ?", [faults.AMBIGUOUS_UNIQUE_KEY])
+    scratch.run(
+        "delete from failed where code in (?, ?, ?)",
+        [faults.AMBIGUOUS_UNIQUE_KEY, faults.PROFILE_EXISTS, faults.NO_PROFILE],
+    )
     scratch.run(
         "create table key_group as "
         "select key, min(record) as first, count(*) as row_count from staged "
@@ -238,10 +265,12 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping:
             )
 
 
-def _make_targets(scratch: Scratch, mapping: UploadMapping) -> None:
+def _make_targets(scratch: Scratch, mapping: UploadMapping, options: JobOptions) -> None:
     scratch.run(
-        "create table target as select first as target, pid, row_count from key_group left join outcome using (key) "
-        "where coalesce(holders, 0) <= 1 and key not in (select key from entangled) order by target"
+        f"create table target as select first as target, pid, {_row_count_sql(options)} as row_count "
+        "from key_group left join outcome using (key) "
+        f"where coalesce(holders, 0) in ({_HOLDERS[options.write_mode]}) and key not in (select key from entangled) "
+        "order by target"
     )
     _fold_members(scratch, mapping)
 
@@ -249,7 +278,7 @@ def _make_targets(scratch: Scratch, mapping: UploadMapping) -> None:
 def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run(
         "create table member as select record, target from staged join key_group using (key) "
-        "join target on target.target = key_group.first where key_group.row_count > 1"
+        "join target on target.target = key_group.first where target.row_count > 1"
     )
     # Of each field the last record that has a value; numbers alone, so that it spills when there are very many.
     names = [f"v{index}" for index in range(len(mapping.fields))]
@@ -281,6 +310,12 @@ def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
         f"create table repeated as select target, pid, record, {', '.join(names)} from member "
         "join staged using (record) join target using (target) order by pid nulls first, target"
     )
+
+
+def _row_count_sql(options: JobOptions) -> str:
+    """SQL for how many records go to a target, in ``key_group``."""
+    # Where profiles are only made, all records of a key but the first fail.
+    return "1::bigint" if options.write_mode == CREATE_ONLY else "row_count"
 
 
 def fold_sql(mapping: UploadMapping, members: str) -> str:

@@ -131,8 +131,3 @@ class Scratch(ScratchCursor):
             connection.close()
             raise
         return connection
-
-
-def sql_text(text: str) -> str:
-    """The text as a literal, where a parameter cannot stand."""
-    return "'" + text.replace("'", "''") + "'"

@@ -9,7 +9,7 @@ Afterwards the scratch database holds:
 
     staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
                 key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
-                is the value of the mapping's field i, null if blank
+                is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
 
 Two threads read and check a block each, while a third scans what comes after them.
@@ -33,9 +33,12 @@ from openprofiles.uploads.block_files import BlockFiles
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.file_header import EMPTY_FILE_MESSAGE, split_header
+from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.mapping import MappedField, UploadMapping
 from openprofiles.uploads.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
-from openprofiles.uploads.scratch import Scratch, ScratchCursor, sql_text
+from openprofiles.uploads.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.sql_text import sql_text
+from openprofiles.uploads.value_checks import ValueCheck
 
 # Records with a few cells more than the header has are read like the others; only those with more yet are split one
 # by one.
@@ -77,6 +80,7 @@ def stage(
     read: Callable[[int], bytes],
     mapping: UploadMapping,
     form: FileForm,
+    options: JobOptions,
     *,
     phone_region: str,
     strict: bool,
@@ -87,6 +91,7 @@ def stage(
     Args:
         read: the next bytes of the file as UTF-8, at most as many as asked for, none at its end.
         form: what it is read as.
+        options: of the job: its checks of values, and what a blank cell means.
         strict: refuse what AWS refuses: a byte order mark, a mapped header with a dot.
         on_block: called after each block with the number of records so far; what it raises ends the staging.
 
@@ -106,12 +111,13 @@ def stage(
         scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
         files = BlockFiles(scratch.connection)
         stagers = [
-            _Stager(scratch.another(), files, mapping, columns, form.dialect, phone_region) for _ in range(_THREADS)
+            _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region)
+            for _ in range(_THREADS)
         ]
         record_count = _add_blocks(scanner, stagers, on_block)
         for stager in stagers:
             stager.finish()
-        _set_failed_apart(scratch, mapping, phone_region)
+        _set_failed_apart(scratch, mapping, options, phone_region)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -197,6 +203,7 @@ class _Stager:
         mapping: UploadMapping,
         columns: _Columns,
         dialect: Dialect,
+        options: JobOptions,
         phone_region: str,
     ) -> None:
         self._scratch = cursor
@@ -206,7 +213,7 @@ class _Stager:
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
         self._names = ", ".join(f"c{index}" for index in wanted)
-        self._check = partial(_check_sql, mapping=mapping, columns=columns, phone_region=phone_region)
+        self._check = partial(_check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region)
         cursor.run("begin")
 
     def finish(self) -> None:
@@ -281,7 +288,7 @@ _FAULTY = 2
 _NOT_READ = 3
 
 
-def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, phone_region: str) -> None:
+def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str) -> None:
     """Tell of each faulty record in ``staged`` everything that is wrong with it."""
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
@@ -298,6 +305,8 @@ def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, phone_regi
             if field.standard and field.standard.allowed_values:
                 not_allowed = _not_allowed_sql(value, field.standard.allowed_values)
                 found.append((faults.VALUE_NOT_ALLOWED, field.header, not_allowed, "null"))
+            if check := options.checks.get(field.name):
+                found.append((check.code, field.header, _fails_check_sql(value, check, phone_region), "null"))
         scratch.run(
             "create temp table found_fault (record bigint, line bigint, place integer, code text, column_name text, "
             "detail bigint)"
@@ -339,11 +348,22 @@ def _too_long_sql(value: str, field: MappedField) -> str:
 
 def _not_allowed_sql(value: str, allowed_values: Iterable[str]) -> str:
     allowed = ", ".join(f"'{one}'" for one in allowed_values)
-    return f"{value} not in ({allowed})"
+    return f"{value} not in ({allowed}, '')"
+
+
+def _fails_check_sql(value: str, check: ValueCheck, phone_region: str) -> str:
+    return f"({value} <> '' and {check.sql_violation(value, phone_region)})"
 
 
 def _check_sql(
-    source: str, *, is_read: str, surplus: _Surplus, mapping: UploadMapping, columns: _Columns, phone_region: str
+    source: str,
+    *,
+    is_read: str,
+    surplus: _Surplus,
+    mapping: UploadMapping,
+    columns: _Columns,
+    options: JobOptions,
+    phone_region: str,
 ) -> str:
     """The query that applies the mapping to records of cells and finds those with a fault.
 
@@ -357,9 +377,11 @@ def _check_sql(
     values = []
     for index, field in enumerate(mapping.fields):
         cell = f"c{columns.indexes[index]}"
+        # An empty value clears its field. The unique key is none that could be cleared: without it the row fails.
+        blank = "''" if options.blank_cells == CLEAR and field is not mapping.unique_key else "null"
         # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
         values.append(
-            f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then null else {cell} end "
+            f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
             f"as v{index}"
         )
         # Bytes first: only a value of more bytes than that can have more characters.
@@ -369,6 +391,10 @@ def _check_sql(
             not_allowed = _not_allowed_sql(f"v{index}", field.standard.allowed_values)
             suspicions.append(not_allowed)
             tests.append(not_allowed)
+        if check := options.checks.get(field.name):
+            fails = _fails_check_sql(f"v{index}", check, phone_region)
+            suspicions.append(fails)
+            tests.append(fails)
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     return f"""

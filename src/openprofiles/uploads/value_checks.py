@@ -1,0 +1,102 @@
+"""What the values of a column may be asked to look like, beyond what their field takes, and the SQL of it.
+
+A check is asked of values that are there; a blank cell passes each. Blanks around a value do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.normal_forms import BLANKS, sql_normal_key
+from openprofiles.profiles.standard_profile import PHONE_KEY
+from openprofiles.uploads import faults
+from openprofiles.uploads.sql_text import sql_text
+
+EMAIL_ADDRESS = "EMAIL_ADDRESS"
+PHONE_NUMBER = "PHONE_NUMBER"
+NUMBER = "NUMBER"
+DATE = "DATE"
+ONE_OF = "ONE_OF"
+PATTERN = "PATTERN"
+
+CODE_OF = {
+    EMAIL_ADDRESS: faults.NOT_AN_EMAIL_ADDRESS,
+    PHONE_NUMBER: faults.NOT_A_PHONE_NUMBER,
+    NUMBER: faults.NOT_A_NUMBER,
+    DATE: faults.NOT_A_DATE,
+    ONE_OF: faults.NOT_ONE_OF,
+    PATTERN: faults.PATTERN_MISMATCH,
+}
+
+_MAX_VALUES = 1000
+_MAX_PATTERN_LENGTH = 1000
+
+# One @, no blanks, and behind it a name of at least two parts in any script.
+_EMAIL_PATTERN = (
+    r'[^\s@"(),:;<>\[\]\\]{1,64}@'
+    r"(?:[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]{0,61}[\p{L}\p{N}\p{M}])?\.)+[\p{L}\p{N}][\p{L}\p{N}\p{M}-]{0,62}"
+)
+_NUMBER_PATTERN = r"[+-]?[0-9]+([.,][0-9]+)?"
+_DATE_FORMS = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueCheck:
+    """One check.
+
+    Attributes:
+        kind: EMAIL_ADDRESS, PHONE_NUMBER (one that is possible in some country), NUMBER (digits with a sign and a
+            decimal point or comma, perhaps), DATE (1985-12-10, 10.12.1985, 12/10/1985 or 10/12/1985), ONE_OF or
+            PATTERN.
+        values: of ONE_OF: those that may stand there.
+        pattern: of PATTERN: a regular expression of RE2 for the whole value.
+
+    Raises:
+        InvalidRequest: what is given does not go together, or the pattern is none.
+    """
+
+    kind: str
+    values: tuple[str, ...] = ()
+    pattern: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in CODE_OF:
+            raise InvalidRequest(f"There is no check {self.kind!r}. Possible are: {', '.join(CODE_OF)}.")
+        if (self.kind == ONE_OF) != bool(self.values) or (self.kind == PATTERN) != (self.pattern is not None):
+            raise InvalidRequest("The check ONE_OF needs Values, PATTERN needs a Pattern, and no other takes them.")
+        if len(self.values) > _MAX_VALUES:
+            raise InvalidRequest(f"The check ONE_OF has {len(self.values)} values; at most {_MAX_VALUES} are possible.")
+        if self.pattern is not None:
+            _require_pattern(self.pattern)
+
+    @property
+    def code(self) -> str:
+        """What a row fails with that does not pass."""
+        return CODE_OF[self.kind]
+
+    def sql_violation(self, value: str, phone_region: str) -> str:
+        """SQL (DuckDB): whether a text expression that is not blank fails the check."""
+        if self.kind == PHONE_NUMBER:
+            # Only a possible number has a country code in its normal form.
+            return f"coalesce(left({sql_normal_key(PHONE_KEY, value, phone_region)}, 1), '') <> '+'"
+        trimmed = f"trim({value}, {sql_text(BLANKS)})"
+        if self.kind == DATE:
+            return f"try_strptime({trimmed}, [{', '.join(map(sql_text, _DATE_FORMS))}]) is null"
+        if self.kind == ONE_OF:
+            return f"{trimmed} not in ({', '.join(map(sql_text, self.values))})"
+        pattern = {EMAIL_ADDRESS: _EMAIL_PATTERN, NUMBER: _NUMBER_PATTERN}.get(self.kind) or self.pattern or ""
+        return f"not regexp_full_match({trimmed}, {sql_text(pattern)})"
+
+
+def _require_pattern(pattern: str) -> None:
+    if len(pattern) > _MAX_PATTERN_LENGTH:
+        raise InvalidRequest(f"The pattern has more than {_MAX_PATTERN_LENGTH} characters.")
+    # The reader of the file is the judge of what a pattern is.
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("select regexp_full_match('', ?)", [pattern])
+    except duckdb.Error as error:
+        raise InvalidRequest(f"The pattern {pattern!r} is no regular expression that RE2 knows.") from error

@@ -1,0 +1,114 @@
+"""Policies of ``openprofiles import``: what rows may write, what is checked, and how many may fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acceptance.running import run_command, running_server
+from acceptance.test_import import import_json, read_csv, write
+from acceptance.test_import_forms import find
+
+KNOWN = b"Email,Phone,Name\nada@example.com,212-555-0101,Ada\n"
+MIXED = b"Email,Phone,Name\nada@example.com,,Adele\nbob@example.com,call me,Bob\nzoe@example.com,,\ncarl,,Carl\n"
+
+
+def load(tmp_path: Path, content: bytes, *options: str) -> tuple[int, dict[str, Any]]:
+    file = write(tmp_path / "a.csv", content)
+    return import_json(file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data", *options)
+
+
+def codes(tmp_path: Path) -> list[str]:
+    return [row[6] for row in read_csv(tmp_path / "a.failed-rows.csv")[1:]]
+
+
+def test_addresses_and_phone_numbers_are_checked_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    status, told = load(tmp_path, MIXED)
+    failed = codes(tmp_path)
+    again_status, again = load(tmp_path, MIXED, "--check", "Email=none", "--check", "Phone=none")
+
+    assert (status, told["created"], told["failed"]) == (1, 2, 2)
+    assert failed == ["NOT_A_PHONE_NUMBER", "NOT_AN_EMAIL_ADDRESS"]
+    assert (again_status, again["created"], again["failed"]) == (0, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "created", "updated", "expected"),
+    [("--create-only", 1, 0, ["PROFILE_EXISTS"]), ("--update-only", 0, 1, ["NO_PROFILE"])],
+)
+def test_rows_can_be_kept_from_creating_or_updating(
+    tmp_path: Path, option: str, created: int, updated: int, expected: list[str]
+) -> None:
+    load(tmp_path, KNOWN)
+
+    status, told = load(tmp_path, b"Email,Phone,Name\nada@example.com,,Adele\nbob@example.com,,Bob\n", option)
+
+    assert (status, told["created"], told["updated"]) == (1, created, updated)
+    assert codes(tmp_path) == expected
+
+
+def test_blank_cells_can_clear(tmp_path: Path) -> None:
+    load(tmp_path, KNOWN)
+
+    status, told = load(tmp_path, b"Email,Phone,Name\nada@example.com,,\n", "--blank-cells", "clear")
+
+    assert (status, told["updated"]) == (0, 1)
+    assert "PhoneNumber" not in find(tmp_path / "data", "ada@example.com")
+
+
+@pytest.mark.parametrize("option", [("--all-or-nothing",), ("--max-failed", "1"), ("--max-failed", "49%")])
+def test_nothing_is_loaded_when_more_rows_fail_than_may(tmp_path: Path, option: tuple[str, ...]) -> None:
+    file = write(tmp_path / "a.csv", MIXED)
+
+    answer = run_command(
+        "import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data", *option
+    )
+
+    assert answer.returncode == 2
+    assert "Nothing was loaded." in answer.stderr
+    assert "0 created, 0 updated, 2 failed, 2 not processed in " in answer.stdout
+    assert codes(tmp_path) == ["NOT_A_PHONE_NUMBER", "NOT_AN_EMAIL_ADDRESS"]
+    assert load(tmp_path, MIXED, "--max-failed", "50%")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--check", "Nope=email"], "is not COLUMN=CHECK with a column that is loaded"),
+        (["--check", "Name=postcode"], "names no check. There are: email, phone"),
+        (["--check", "Name=pattern:(["], "no regular expression that RE2 knows"),
+        (["--max-failed", "many"], "'many' is neither a number of rows nor a percentage"),
+        (["--max-failed", "101%"], "'101%' is neither"),
+        (["--max-failed", "1.5"], "'1.5' is no whole number of rows"),
+    ],
+)
+def test_policies_that_cannot_be_are_told_with_nothing_made(tmp_path: Path, options: list[str], message: str) -> None:
+    file = write(tmp_path / "a.csv", MIXED)
+
+    answer = run_command(
+        "import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data", *options
+    )
+
+    assert answer.returncode == 2
+    assert message in " ".join(answer.stderr.split())
+    assert not (tmp_path / "data").exists()
+
+
+def test_through_a_server_policies_go_along_and_a_strict_one_refuses_them(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", MIXED)
+    given: list[str | Path] = [file, "--domain", "demo", "--unique-key", "Email"]
+    for strict in (False, True):
+        more = ("--compat", "strict") if strict else ()
+        with running_server(tmp_path / f"data {strict}", "--workers", "1", *more) as server:
+            access_key_id, secret = server.admin()
+            variables = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
+            there = (*given, "--data-expiry", "30", "--endpoint-url", server.url)
+            status, told = import_json(*there, **variables)
+            asked = run_command("import", *there, "--update-only", **variables)
+
+        # What was not asked for a strict server need not take.
+        assert (status, told["failed"]) == ((0, 0) if strict else (1, 2))
+        assert asked.returncode == (2 if strict else 1)
+        assert ("--compat strict" in asked.stderr) == strict

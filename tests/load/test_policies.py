@@ -1,0 +1,179 @@
+"""What a job may write, what blank cells and hand-set fields come to, and how many rows may fail: one example each.
+
+Random files under random policies are compared with a reading row by row in ``test_oracle``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from load.loading import NOW, Shop
+from load.oracle import Column
+from openprofiles.profiles.profiles import ProfileChange, update_profile
+from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.value_checks import ValueCheck
+
+EMAIL = Column("Email", "EmailAddress")
+PERSONAL = Column("Personal", "PersonalEmailAddress")
+FIRST = Column("First", "FirstName")
+TIER = Column("Tier", "Attributes.tier")
+COLUMNS = (EMAIL, FIRST, TIER)
+
+
+def load(shop: Shop, data: bytes, *columns: Column, **options: Any) -> UploadJob:
+    return shop.run(shop.create_job(columns or COLUMNS, "Email", data, options=JobOptions(**options)))
+
+
+def people(shop: Shop) -> list[tuple[str | None, str | None, str | None]]:
+    profiles = shop.known().profiles
+    return [
+        (profile.values.get("EmailAddress"), profile.values.get("FirstName"), profile.attributes.get("tier"))
+        for _, profile in sorted(profiles.items())
+    ]
+
+
+def counts(job: UploadJob) -> tuple[int, int, int, int]:
+    return job.created_count, job.updated_count, job.unchanged_count, job.failed_count
+
+
+def codes(shop: Shop, job: UploadJob) -> list[tuple[int, str]]:
+    return [(row.record, fault.code) for row in shop.failed_rows(job) for fault in row.faults]
+
+
+def test_create_only_fails_rows_of_known_customers_and_second_rows_of_new_ones(shop: Shop) -> None:
+    load(shop, b"Email,First,Tier\na@x,Ann,gold\n")
+
+    job = load(shop, b"Email,First,Tier\nb@x,Bo,\nA@x,Anna,\nB@x,Bob,\n", write_mode=CREATE_ONLY)
+
+    assert counts(job) == (1, 0, 0, 2)
+    assert codes(shop, job) == [(2, "PROFILE_EXISTS"), (3, "PROFILE_EXISTS")]
+    assert people(shop) == [("a@x", "Ann", "gold"), ("b@x", "Bo", None)]
+
+
+def test_update_only_fails_rows_of_unknown_customers(shop: Shop) -> None:
+    load(shop, b"Email,First,Tier\na@x,Ann,gold\n")
+
+    job = load(shop, b"Email,First,Tier\nb@x,Bo,\nA@x,Anna,\na@x,,silver\n", write_mode=UPDATE_ONLY)
+
+    assert counts(job) == (0, 2, 0, 1)
+    assert codes(shop, job) == [(1, "NO_PROFILE")]
+    assert people(shop) == [("a@x", "Anna", "silver")]
+
+
+def test_a_blank_cell_clears_its_field_where_that_is_asked_for(shop: Shop) -> None:
+    load(shop, b"Email,First,Tier\na@x,Ann,gold\nb@x,Bo,\n")
+
+    job = load(shop, b"Email,First,Tier\na@x, ,\nb@x\nc@x,,\n", blank_cells=CLEAR)
+
+    assert counts(job) == (1, 2, 0, 0)
+    assert people(shop) == [("a@x", None, None), ("b@x", None, None), ("c@x", None, None)]
+    assert counts(load(shop, b"Email,First,Tier\na@x,,\nb@x\nc@x,,\n", blank_cells=CLEAR)) == (0, 3, 3, 0)
+
+
+def test_a_cleared_address_finds_its_customer_no_more(shop: Shop) -> None:
+    columns = (EMAIL, PERSONAL, FIRST)
+    load(shop, b"Email,Personal,First\na@x,q@x,Ann\n", *columns)
+
+    job = load(shop, b"Email,Personal,First\na@x,,\nq@x,,Quin\n", *columns, blank_cells=CLEAR)
+
+    # Row by row: the first takes q@x away, so the second makes a customer of its own.
+    assert counts(job) == (1, 1, 0, 0)
+    assert people(shop) == [("a@x", None, None), ("q@x", "Quin", None)]
+
+
+def test_what_was_set_by_hand_is_overwritten_where_that_is_asked_for_and_is_loaded_from_then_on(shop: Shop) -> None:
+    profile = shop.make_profile({"EmailAddress": "a@x", "FirstName": "Ann"}, {}, now=NOW, ingested=True)
+    (pid,) = shop.known().profiles
+    change = ProfileChange(values={"FirstName": "By hand", "LastName": "Too"}, attributes={"tier": "by hand"})
+    update_profile(shop.store, shop.name, profile.profile_id, change, NOW)
+    kept = load(shop, b"Email,First,Tier\na@x,Anna,silver\n")
+
+    job = load(shop, b"Email,First,Tier\na@x,Anna,\n", hand_set_fields=OVERWRITE)
+
+    assert (counts(kept), counts(job)) == ((0, 1, 1, 0), (0, 1, 0, 0))
+    assert people(shop) == [("a@x", "Anna", "by hand")]
+    assert shop.known().profiles[pid].origins == {"LastName", "Attributes.tier"}
+    assert counts(load(shop, b"Email,First,Tier\na@x,Annabel,\n")) == (0, 1, 0, 0)
+    assert people(shop) == [("a@x", "Annabel", "by hand")]
+
+
+FAILING = b"Email,First,Tier\na@x,Ann,\n,Nobody,\nb@x,Bo,\n,Nemo,\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_failed_records": 1}, "2 rows failed, more than the 1 that may. Nothing was loaded."),
+        ({"max_failed_records": 0}, "2 rows failed, more than the 0 that may. Nothing was loaded."),
+        ({"max_failed_percent": 49.9}, "2 of 4 rows failed, more than the 49.9 % that may. Nothing was loaded."),
+    ],
+)
+def test_with_more_failed_rows_than_may_be_nothing_is_loaded(shop: Shop, options: dict[str, Any], message: str) -> None:
+    job = load(shop, FAILING, **options)
+
+    assert (job.status, job.status_reason, job.failure_message) == ("FAILED", "VALIDATION_FAILURE", message)
+    assert (counts(job), job.record_count) == ((0, 0, 0, 2), 4)
+    assert people(shop) == []
+    assert codes(shop, job) == [(2, "MISSING_UNIQUE_KEY"), (4, "MISSING_UNIQUE_KEY")]
+
+
+@pytest.mark.parametrize("options", [{"max_failed_records": 2}, {"max_failed_percent": 50.0}])
+def test_with_no_more_failed_rows_than_may_be_the_others_are_loaded(shop: Shop, options: dict[str, Any]) -> None:
+    job = load(shop, FAILING, **options)
+
+    assert (job.status, counts(job)) == ("PARTIALLY_SUCCEEDED", (2, 0, 0, 2))
+
+
+def test_rows_that_fail_while_others_are_written_end_the_job_and_keep_what_was_written(shop: Shop) -> None:
+    columns = (EMAIL, PERSONAL)
+    load(shop, b"Email,Personal\na@x,q@x\n", *columns)
+    load(shop, b"Email,Personal\nb@x,\n", *columns)
+    (b,) = [pid for pid, profile in shop.known().profiles.items() if profile.values["EmailAddress"] == "b@x"]
+    # From the first row on two profiles hold q@x, and whether they do is only known when that row is written.
+    data = b"Email,Personal\nb@x,q@x\nq@x,\n"
+
+    job = load(shop, data, *columns, max_failed_records=0)
+
+    assert shop.known().profiles[b].values["PersonalEmailAddress"] == "q@x"
+    assert (job.status, counts(job)) == ("FAILED", (0, 1, 0, 1))
+    assert job.failure_message == "1 rows failed, more than the 0 that may. What was loaded before stays."
+
+
+def test_a_row_tells_every_check_that_it_does_not_pass(shop: Shop) -> None:
+    columns = (
+        EMAIL,
+        Column("Phone", "PhoneNumber"),
+        Column("Born", "BirthDate"),
+        Column("Points", "Attributes.p"),
+        TIER,
+    )
+    kinds = {"field 0": "EMAIL_ADDRESS", "field 1": "PHONE_NUMBER", "field 2": "DATE", "field 3": "NUMBER"}
+    checks = {name: ValueCheck(kind=kind) for name, kind in kinds.items()}
+    checks["field 4"] = ValueCheck(kind="ONE_OF", values=("gold", "silver"))
+    data = (
+        b"Email,Phone,Born,Points,Tier\n"
+        b"ada@example.com,212-555-0101,1985-12-10,5,gold\n"
+        b"bob@example.com,,,,\n"
+        b"carl,n/a,soon,many,bronze\n"
+        b"dora@example.com,,,,bronze\n"
+    )
+
+    job = load(shop, data, *columns, checks=checks)
+
+    assert [(row.record, row.faults) for row in shop.failed_rows(job)] == [
+        (
+            3,
+            (
+                RowFault("NOT_AN_EMAIL_ADDRESS", "Email", None),
+                RowFault("NOT_A_PHONE_NUMBER", "Phone", None),
+                RowFault("NOT_A_DATE", "Born", None),
+                RowFault("NOT_A_NUMBER", "Points", None),
+                RowFault("NOT_ONE_OF", "Tier", None),
+            ),
+        ),
+        (4, (RowFault("NOT_ONE_OF", "Tier", None),)),
+    ]
+    assert counts(job) == (2, 0, 0, 2)
