@@ -42,6 +42,8 @@ _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
+_SQL_GAP = "[ ().-]*"
+_SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-9]{{3}}{_SQL_GAP}[0-9]{{4}}{_SQL_GAP}"
 
 
 def is_blank(text: str) -> bool:
@@ -140,6 +142,15 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
     )
 
 
+def sql_is_possible_phone(value: str, phone_region: str) -> str:
+    """SQL (DuckDB): whether a text expression that is not null is a phone number that is possible in some country."""
+    # Only such a number has a country code in its normal form.
+    form = f"coalesce(left(openprofiles_normal_phone({value}), 1), '') = '+'"
+    if phone_region != "US":
+        return form
+    return f"case when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then true else {form} end"
+
+
 def _sql_normal_text(value: str) -> str:
     return (
         f"case when {value} is null then null "
@@ -152,15 +163,13 @@ def _sql_normal_phone(value: str, phone_region: str) -> str:
     library = f"openprofiles_normal_phone({value})"
     if phone_region != "US":
         return f"case when {value} is null then null else {library} end"
-    gap = "[ ().-]*"
-    plain = f"{gap}(\\+?1)?{gap}[2-9][0-9]{{2}}{gap}[0-9]{{3}}{gap}[0-9]{{4}}{gap}"
     bare = value
     for char in " ().-":
         # One function that takes several characters away needs twice the time of all of these.
         bare = f"replace({bare}, '{char}', '')"
     return (
         f"case when {value} is null then null "
-        f"when regexp_full_match({value}, '{plain}') then '+1' || right({bare}, 10) else {library} end"
+        f"when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then '+1' || right({bare}, 10) else {library} end"
     )
 
 

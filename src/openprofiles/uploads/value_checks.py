@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import BLANKS, sql_normal_key
-from openprofiles.profiles.standard_profile import PHONE_KEY
+from openprofiles.profiles.normal_forms import BLANKS, sql_is_possible_phone
 from openprofiles.uploads import faults
 from openprofiles.uploads.sql_text import sql_text
 
@@ -33,10 +32,10 @@ _MAX_VALUES = 1000
 _MAX_PATTERN_LENGTH = 1000
 
 # One @, no blanks, and behind it a name of at least two parts in any script.
-_EMAIL_PATTERN = (
-    r'[^\s@"(),:;<>\[\]\\]{1,64}@'
-    r"(?:[\p{L}\p{N}](?:[\p{L}\p{N}\p{M}-]{0,61}[\p{L}\p{N}\p{M}])?\.)+[\p{L}\p{N}][\p{L}\p{N}\p{M}-]{0,62}"
-)
+_NAME_PART = r"[\p{L}\p{N}\p{M}]+(?:-+[\p{L}\p{N}\p{M}]+)*"
+_EMAIL_PATTERN = rf'[^\s@"(),:;<>\[\]\\]{{1,64}}@(?:{_NAME_PART}\.)+{_NAME_PART}'
+# What nearly all addresses match, in a tenth of the time.
+_PLAIN_EMAIL_PATTERN = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9]+\.)+[A-Za-z0-9]+"
 _NUMBER_PATTERN = r"[+-]?[0-9]+([.,][0-9]+)?"
 _DATE_FORMS = ("%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
 
@@ -78,15 +77,17 @@ class ValueCheck:
     def sql_violation(self, value: str, phone_region: str) -> str:
         """SQL (DuckDB): whether a text expression that is not blank fails the check."""
         if self.kind == PHONE_NUMBER:
-            # Only a possible number has a country code in its normal form.
-            return f"coalesce(left({sql_normal_key(PHONE_KEY, value, phone_region)}, 1), '') <> '+'"
+            return f"not {sql_is_possible_phone(value, phone_region)}"
         trimmed = f"trim({value}, {sql_text(BLANKS)})"
         if self.kind == DATE:
             return f"try_strptime({trimmed}, [{', '.join(map(sql_text, _DATE_FORMS))}]) is null"
         if self.kind == ONE_OF:
             return f"{trimmed} not in ({', '.join(map(sql_text, self.values))})"
         pattern = {EMAIL_ADDRESS: _EMAIL_PATTERN, NUMBER: _NUMBER_PATTERN}.get(self.kind) or self.pattern or ""
-        return f"not regexp_full_match({trimmed}, {sql_text(pattern)})"
+        fails = f"not regexp_full_match({trimmed}, {sql_text(pattern)})"
+        if self.kind == EMAIL_ADDRESS:
+            return f"case when regexp_full_match({value}, {sql_text(_PLAIN_EMAIL_PATTERN)}) then false else {fails} end"
+        return fails
 
 
 def _require_pattern(pattern: str) -> None:
