@@ -52,6 +52,16 @@ def file_form_document(form: FileForm) -> dict[str, Any]:
     }
 
 
+def read_file_form(document: Mapping[str, Any]) -> FileForm:
+    """What ``file_form_document`` was made of."""
+    return FileForm(
+        compression=document["Compression"],
+        has_byte_order_mark=document["ByteOrderMark"],
+        given=tuple(_FILE_MEMBERS[name] for name in document["Given"]),
+        **{field: document[name] for name, field in _FILE_MEMBERS.items()},
+    )
+
+
 def _members(what: str, document: Any, known: Mapping[str, str] | tuple[str, ...]) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise bad_request(f"{what} must be a JSON object.")
