@@ -10,7 +10,7 @@ import pytest
 
 from openprofiles.cli.failed_rows_file import default_failed_rows_path, write_failed_rows
 from openprofiles.cli.import_progress import ProgressDisplay
-from openprofiles.cli.importer import JobState
+from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.file_header import read_file_header
 

@@ -7,39 +7,39 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
+from openprofiles.cli.endpoint import check_endpoint_url, needs_client_packages
+from openprofiles.cli.exit_statuses import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    CommandFault,
+    exit_status_of_job,
+    exit_statuses,
+)
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
-from openprofiles.cli.importer import FaultCount, ImportDomain, Importer, ImportFault, JobState
-from openprofiles.cli.options import settings_options
-from openprofiles.errors import DomainError
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.cli.importer import ImportDomain, Importer, ImportFault
+from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
+from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.terminal_text import shown
+from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.uploads.suggest import SuggestedField, Suggestion
 
-EXIT_ALL_LOADED = 0
-EXIT_SOME_FAILED = 1
-EXIT_FAILED = 2
-EXIT_INTERRUPTED = 130
-
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
 _DISPLAY_NAME_MAX_LENGTH = 255
-_FAULTS_SHOWN = 10
 _LIMIT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,4})?)(?P<percent>%?)")
-# The form of a domain's name (service model, shape name).
-_DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 
 class _FailureLimit(click.ParamType[FailureLimit]):
@@ -70,26 +70,9 @@ class _Delimiter(click.ParamType[str]):
         return delimiter
 
 
-class _DomainName(click.ParamType[str]):
-    """A name that a domain can have."""
-
-    name = "domain name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _DOMAIN_NAME.match(value):
-            self.fail(f"{value!r} is no name of a domain: 1 to 64 letters, digits, _ and -.", param, ctx)
-        return str(value)
-
-
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@click.option(
-    "--domain",
-    required=True,
-    type=_DomainName(),
-    metavar="NAME",
-    help="Domain that the profiles go to. A missing one is created.",
-)
+@domain_option("Domain that the profiles go to. A missing one is created.")
 @click.option(
     "--unique-key",
     required=True,
@@ -168,21 +151,8 @@ class _DomainName(click.ParamType[str]):
     metavar="PATH",
     help="Where rows go that could not be loaded, if there are any.  [default: FILE with the ending .failed-rows.csv]",
 )
-@click.option(
-    "--endpoint-url",
-    envvar="OPENPROFILES_ENDPOINT_URL",
-    show_envvar=True,
-    metavar="URL",
-    help="Load through the server at this address, with the credentials of the AWS environment.  [default: work on "
-    "--data directly]",
-)
-@click.option(
-    "--output",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="text for people, json for programs: one object on standard output.",
-)
+@endpoint_url_option("Load through")
+@output_option
 @settings_options("data_folder", "store", "files", "master_key", "phone_region", "memory_limit_bytes")
 def import_file(
     settings: Settings,
@@ -227,7 +197,8 @@ def import_file(
     from openprofiles.uploads.file_form import FileOptions
 
     with ExitStack() as at_end:
-        at_end.enter_context(_exit_statuses())
+        # 1 means that some rows failed, so whatever else goes wrong ends with 2.
+        at_end.enter_context(exit_statuses(EXIT_FAILED))
         given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
         source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
         status = _Import(
@@ -309,9 +280,9 @@ class _Import:
                     self._send(importer, display)
                     importer.start_job()
                     state, interrupted = _watch(importer, display, poll_seconds)
-            except (KeyboardInterrupt, ImportFault):
+            except (KeyboardInterrupt, CommandFault):
                 # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
-                with suppress(ImportFault):
+                with suppress(CommandFault):
                     importer.stop_job()
                 raise
             seconds = time.monotonic() - started
@@ -324,7 +295,7 @@ class _Import:
         self._tell_end(domain, job_id, days, state, seconds, failed_rows_file)
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
-        return {"SUCCEEDED": EXIT_ALL_LOADED, "PARTIALLY_SUCCEEDED": EXIT_SOME_FAILED}.get(state.status, EXIT_FAILED)
+        return exit_status_of_job(state.status)
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
         display.show_sending(0, self._source.size_bytes)
@@ -372,26 +343,15 @@ class _Import:
         seconds: float,
         failed_rows_file: Path | None,
     ) -> None:
-        if state.status == "FAILED":
-            click.echo(f"Error: Upload job {job_id} failed. {state.message or ''}".rstrip(), err=True)
-        elif state.status == "STOPPED":
-            click.echo(f"Upload job {job_id} was stopped. What was loaded before stays.", err=True)
+        if (bad_end := describe_bad_end(job_id, state)) is not None:
+            click.echo(bad_end, err=True)
         if self._is_json:
             document: dict[str, Any] = {
                 "domain": domain.name,
                 "domain_created": domain.was_created,
                 "job_id": job_id,
-                "status": state.status,
-                "message": state.message,
-                "created": state.created_count,
-                "updated": state.updated_count - state.unchanged_count,
-                "unchanged": state.unchanged_count,
-                "failed": state.failed_count,
-                "unprocessed": state.unprocessed_count,
-                "faults": [asdict(one) for one in state.fault_counts],
-                "repeated": state.repeated_count,
+                **state_members(state),
                 "seconds": round(seconds, 3),
-                "step_seconds": dict(state.step_seconds),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._unique_key.header,
@@ -401,17 +361,8 @@ class _Import:
             }
             click.echo(json.dumps(document))
             return
-        counts = f"{state.created_count:,} created, {state.updated_count - state.unchanged_count:,} updated"
-        if state.unchanged_count:
-            counts += f", {state.unchanged_count:,} unchanged"
-        counts += f", {state.failed_count:,} failed"
-        if state.unprocessed_count:
-            counts += f", {state.unprocessed_count:,} not processed"
-        click.echo(f"{counts} in {seconds:.1f} seconds.")
-        if state.repeated_count:
-            click.echo(f"Rows with the unique key of an earlier row: {state.repeated_count:,}")
-        for line in _describe_faults(state.fault_counts):
-            click.echo(f"  {line}")
+        for line in summary_lines(state, seconds):
+            click.echo(line)
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
 
@@ -457,25 +408,9 @@ def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
         set_up_logs("text")
         logging.getLogger().setLevel(logging.WARNING)
         return LocalImporter(settings)
-    try:
+    with needs_client_packages():
         from openprofiles.cli.import_remote import RemoteImporter
-    except ModuleNotFoundError as error:
-        raise ImportFault(
-            f"--endpoint-url needs the Python package {error.name}. Install it with: pip install 'openprofiles[client]'"
-        ) from error
-    return RemoteImporter(_check_endpoint_url(endpoint_url))
-
-
-def _check_endpoint_url(url: str) -> str:
-    message = f"--endpoint-url {url} is not an address like http://127.0.0.1:8420."
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError as error:
-        raise ImportFault(message) from error
-    if not is_address:
-        raise ImportFault(message)
-    return url
+    return RemoteImporter(check_endpoint_url(endpoint_url))
 
 
 def _check_failed_rows_path(given: Path | None, file: Path) -> Path:
@@ -505,50 +440,12 @@ def _describe_mapping(suggestion: Suggestion, unique_key: SuggestedField) -> Ite
     width = max(len(field.header) for field in suggestion.fields)
     for field in suggestion.fields:
         note = "  (unique key)" if field is unique_key else ""
-        yield f"{_shown(field.header):<{width}}  ->  {field.target}{note}"
+        yield f"{shown(field.header):<{width}}  ->  {field.target}{note}"
     for column in suggestion.left_out:
-        yield f"column {column.column_number} {_shown(column.header)!r} is not loaded: {column.reason}"
-
-
-def _describe_faults(counts: Sequence[FaultCount]) -> Iterator[str]:
-    width = max((len(f"{one.count:,}") for one in counts), default=0)
-    for one in counts[:_FAULTS_SHOWN]:
-        where = "" if one.column is None else f" in column {_shown(one.column)}"
-        yield f"{one.count:>{width},}  {one.code}{where}"
-    if len(counts) > _FAULTS_SHOWN:
-        yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"
-
-
-def _shown(header: str) -> str:
-    """A header on one line, without what would steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in header)
+        yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
 
 
 def _expiry_date(days: int) -> str:
     from openprofiles.clock import utc_now
 
     return (utc_now() + timedelta(days=days)).date().isoformat()
-
-
-@contextmanager
-def _exit_statuses() -> Iterator[None]:
-    """1 means that some rows failed, so whatever else goes wrong ends with 2, and Ctrl-C with 130."""
-    try:
-        yield
-    except (ImportFault, DomainError, SettingsError) as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(EXIT_FAILED) from error
-    except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        raise SystemExit(EXIT_INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read the output has gone; the job itself is not touched by that.
-        raise SystemExit(EXIT_FAILED) from None
-    except Exception as error:  # noqa: BLE001  (the end of the command)
-        from openprofiles.logs import describe_exception
-
-        # Python's own traceback would tell what the exception says: perhaps a customer's value.
-        click.echo(
-            f"Error: openprofiles has a fault here. Please report it with this:\n{describe_exception(error)}", err=True
-        )
-        raise SystemExit(EXIT_FAILED) from None

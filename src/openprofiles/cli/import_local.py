@@ -6,13 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from openprofiles.cli.importer import (
-    NEW_DOMAIN_EXPIRATION_DAYS,
-    FaultCount,
-    ImportDomain,
-    ImportFault,
-    JobState,
-)
+from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault
+from openprofiles.cli.job_state import JobState, state_of_account
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.errors import InvalidRequest, NotFound
@@ -111,25 +106,12 @@ class LocalImporter:
 
     def read_state(self) -> JobState:
         account = read_account(self._store, self._known_domain, self._known_job.job_id)
-        job = account.job
-        if job.status is UploadJobStatus.IN_PROGRESS:
+        status = account.job.status
+        if status is UploadJobStatus.IN_PROGRESS:
             self._run()
-        elif job.status is not UploadJobStatus.CREATED:
+        elif status is not UploadJobStatus.CREATED:
             self._wait_for_loader()
-        return JobState(
-            status=job.status,
-            phase=job.phase,
-            position=job.position,
-            record_count=job.record_count,
-            created_count=job.created_count,
-            updated_count=job.updated_count,
-            unchanged_count=job.unchanged_count,
-            failed_count=job.failed_count,
-            message=job.failure_message,
-            fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in account.fault_counts),
-            repeated_count=account.repeated_count,
-            step_seconds=account.step_seconds,
-        )
+        return state_of_account(account)
 
     def stop_job(self) -> None:
         if self._job is None:

@@ -11,7 +11,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from openprofiles.cli.importer import JobState
+from openprofiles.cli.job_state import JobState
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -65,7 +65,10 @@ class ProgressDisplay:
         self._show("Waiting for the worker", "", 0, None)
 
     def show_job(self, state: JobState) -> None:
-        """The job runs."""
+        """The job has not ended."""
+        if state.status == "CREATED":
+            self._show("Waiting for the job to be started", "", 0, None)
+            return
         if state.phase is None and not state.done_count:
             self.show_waiting()
             return

@@ -8,20 +8,15 @@ import html
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import boto3
 import requests
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 
-from openprofiles.cli.importer import (
-    NEW_DOMAIN_EXPIRATION_DAYS,
-    FaultCount,
-    ImportDomain,
-    ImportFault,
-    JobState,
-)
+from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault
+from openprofiles.cli.job_state import JobState, state_of_progress
+from openprofiles.cli.server_faults import told_in_a_sentence
 from openprofiles.client import Client
 from openprofiles.server.job_options_document import options_document
 from openprofiles.uploads.job_options import JobOptions
@@ -42,7 +37,7 @@ class RemoteImporter:
         self._endpoint_url = endpoint_url.rstrip("/")
         self._session = boto3.Session()
         self._region = self._session.region_name or _DEFAULT_REGION
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             self._client = self._session.client(
                 "customer-profiles", endpoint_url=self._endpoint_url, region_name=self._region
             )
@@ -55,7 +50,7 @@ class RemoteImporter:
 
     def find_or_create_domain(self, name: str) -> ImportDomain:
         was_created = False
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             try:
                 days = self._client.get_domain(DomainName=name)["DefaultExpirationDays"]
             except self._client.exceptions.ResourceNotFoundException:
@@ -77,7 +72,7 @@ class RemoteImporter:
         options: JobOptions | None,
         needs_options: bool,
     ) -> str:
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             self._job_id = self._client.create_upload_job(
                 DomainName=domain,
                 DisplayName=display_name,
@@ -95,7 +90,7 @@ class RemoteImporter:
         return self._job_id
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             path = self._client.get_upload_job_path(DomainName=self._domain, JobId=self._job_id)
             key = path["ClientToken"]
             md5 = base64.b64encode(hashlib.md5(base64.b64decode(key), usedforsecurity=False).digest()).decode()
@@ -116,33 +111,17 @@ class RemoteImporter:
             raise ImportFault(f"The server did not take the file: {reason}")
 
     def start_job(self) -> None:
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             self._client.start_upload_job(DomainName=self._domain, JobId=self._job_id)
 
     def read_state(self) -> JobState:
-        with _told_in_a_sentence(self._endpoint_url):
-            answer = self._own.get_progress(self._domain, self._job_id)
-        return JobState(
-            status=answer["Status"],
-            phase=answer.get("Phase"),
-            position=answer.get("Position", 0),
-            record_count=answer.get("RecordCount"),
-            created_count=answer["CreatedRecords"],
-            updated_count=answer["UpdatedRecords"],
-            unchanged_count=answer["UnchangedRecords"],
-            failed_count=answer["FailedRecords"],
-            message=answer.get("Message"),
-            fault_counts=tuple(
-                FaultCount(one["Code"], one.get("Column"), one["Count"]) for one in answer.get("Faults", ())
-            ),
-            repeated_count=answer.get("RepeatedRecords"),
-            step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
-        )
+        with told_in_a_sentence(self._endpoint_url):
+            return state_of_progress(self._own.get_progress(self._domain, self._job_id))
 
     def stop_job(self) -> None:
         if not self._job_id:
             return
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             try:
                 self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
             except self._client.exceptions.BadRequestException:
@@ -150,7 +129,7 @@ class RemoteImporter:
                 return
 
     def read_failed_rows(self) -> Iterator[bytes]:
-        with _told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url):
             yield from self._own.read_failed_rows_file(self._domain, self._job_id)
 
     def close(self) -> None:
@@ -176,26 +155,3 @@ class _CountedFile:
         self._sent_bytes += len(data)
         self._on_sent(self._sent_bytes)
         return data
-
-
-@contextmanager
-def _told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
-    try:
-        yield
-    except NoCredentialsError as error:
-        raise ImportFault(
-            'No credentials were found. On the server\'s machine use: eval "$(openprofiles env)"; elsewhere set '
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        ) from error
-    except ClientError as error:
-        detail = error.response.get("Error", {})
-        raise ImportFault(
-            f"The server refused {error.operation_name}: {detail.get('Message') or detail.get('Code')}"
-        ) from error
-    except BotoCoreError as error:
-        raise ImportFault(f"The server at {endpoint_url} cannot be used: {error}") from error
-    except requests.RequestException as error:
-        # What requests says holds the upload's URL, and that is signed: whoever reads it could send a file.
-        raise ImportFault(
-            f"The connection to {endpoint_url} broke ({type(error).__name__}). Is the server running?"
-        ) from error

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.job_state import JobState
 
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
 
-RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
 
-
-class ImportFault(Exception):
+class ImportFault(CommandFault):
     """The import cannot go on; the message says why and what to do."""
 
 
@@ -32,62 +33,8 @@ class ImportDomain:
     was_created: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FaultCount:
-    """How often rows failed for one reason; ``column`` is the header at fault, None where it is the row as a whole."""
-
-    code: str
-    column: str | None
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobState:
-    """Where an upload job stands.
-
-    Attributes:
-        status: as in GetUploadJob.
-        phase: what a running job does: ``stage`` (reading the file), ``report``, ``create``, ``update``, ``follow``,
-            ``unindex`` or ``index``; None before it begins, and where the server does not tell.
-        position: how far it is in this phase; in ``stage``, the number of rows read.
-        record_count: rows of the file, None until all are read.
-        updated_count: rows that went to a profile which was there, those that changed nothing included.
-        message: why the job failed, in a sentence.
-        fault_counts: at the end, what the failed rows failed for, the most frequent first.
-        repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
-        step_seconds: at the end, how long each step took.
-    """
-
-    status: str
-    phase: str | None
-    position: int
-    record_count: int | None
-    created_count: int
-    updated_count: int
-    unchanged_count: int
-    failed_count: int
-    message: str | None
-    fault_counts: tuple[FaultCount, ...] = ()
-    repeated_count: int | None = None
-    step_seconds: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def done_count(self) -> int:
-        """Rows whose fate is settled."""
-        return self.created_count + self.updated_count + self.failed_count
-
-    @property
-    def unprocessed_count(self) -> int:
-        """Rows that a job which has ended left out, after a stop."""
-        return 0 if self.record_count is None else self.record_count - self.done_count
-
-    @property
-    def is_running(self) -> bool:
-        return self.status in RUNNING_STATUSES
-
-
 class Importer(Protocol):
-    """One way to load a file. The methods are called in this order; each raises ImportFault when it cannot be done."""
+    """One way to load a file. The methods are called in this order; each raises CommandFault when it cannot be done."""
 
     def find_or_create_domain(self, name: str) -> ImportDomain:
         """The domain of this name, made with 1098 days if there is none."""

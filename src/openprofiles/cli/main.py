@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": "openprofiles.cli.serve:serve",
     "worker": "openprofiles.cli.worker:worker",
     "import": "openprofiles.cli.import_file:import_file",
+    "jobs": "openprofiles.cli.jobs:jobs",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",
     "copy-store": "openprofiles.cli.copy_store:copy_store",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ from openprofiles.settings import Settings, SettingsError, parse_files, parse_st
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DEFAULTS = Settings()
+
+# The form of a domain's name (service model, shape name).
+_DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 _SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -32,6 +36,17 @@ class Size(click.ParamType[int]):
         if not (digits.isascii() and digits.isdigit()) or factor is None:
             self.fail(f"{value!r} is no size. Write a number of bytes, or a whole number of KB, MB, GB, MiB or GiB.")
         return int(digits) * factor
+
+
+class DomainName(click.ParamType[str]):
+    """A name that a domain can have."""
+
+    name = "domain name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _DOMAIN_NAME.match(value):
+            self.fail(f"{value!r} is no name of a domain: 1 to 64 letters, digits, _ and -.", param, ctx)
+        return str(value)
 
 
 _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -173,6 +188,34 @@ def settings_options(*names: str) -> Callable[[F], F]:
         return decorated  # type: ignore[no-any-return]
 
     return decorate
+
+
+def domain_option(help_text: str) -> Callable[[F], F]:
+    """``--domain NAME``, which must be given."""
+    return click.option("--domain", required=True, type=DomainName(), metavar="NAME", help=help_text)
+
+
+def endpoint_url_option(what: str) -> Callable[[F], F]:
+    """``--endpoint-url URL``; ``what`` is what the command does through the server, such as ``Load through``."""
+    return click.option(
+        "--endpoint-url",
+        envvar="OPENPROFILES_ENDPOINT_URL",
+        show_envvar=True,
+        metavar="URL",
+        help=f"{what} the server at this address, with the credentials of the AWS environment.  [default: work on "
+        "--data directly]",
+    )
+
+
+def output_option(command: F) -> F:
+    """``--output text|json`` of a command that writes one document."""
+    return click.option(
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="text for people, json for programs: one document on standard output.",
+    )(command)
 
 
 def settings_to_arguments(settings: Settings, *names: str) -> list[str]:

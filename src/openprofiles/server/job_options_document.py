@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openprofiles.uploads.file_form import FileForm, FileOptions
@@ -93,6 +93,16 @@ def _check_document(check: ValueCheck) -> dict[str, Any]:
     if check.pattern is not None:
         document["Pattern"] = check.pattern
     return document
+
+
+def read_file_form(document: Mapping[str, Any]) -> FileForm:
+    """What ``file_form_document`` was made of."""
+    return FileForm(
+        compression=document["Compression"],
+        has_byte_order_mark=document["ByteOrderMark"],
+        given=tuple(_FILE_MEMBERS[name] for name in document["Given"]),
+        **{field: document[name] for name, field in _FILE_MEMBERS.items()},
+    )
 
 
 def _members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""What ``openprofiles jobs`` needs from the place that the upload jobs of a domain are in: the store, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from openprofiles.cli.endpoint import check_endpoint_url, needs_client_packages
+from openprofiles.cli.job_state import JobState
+
+if TYPE_CHECKING:
+    from openprofiles.settings import Settings
+    from openprofiles.uploads.file_form import FileForm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedJob:
+    """An upload job as a list of them shows it."""
+
+    job_id: str
+    display_name: str
+    state: JobState
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobAccount(ListedJob):
+    """All that is known of an upload job.
+
+    Attributes:
+        status_reason: of a failed job, as in GetUploadJob.
+        stop_requested: whether it was asked to stop.
+        unique_key: header of the column that tells customers apart.
+        unique_field: the field of the profile that this column goes to as the unique key.
+        mapping: header of each column that is loaded, and the field of the profile that it goes to.
+        columns_not_mapped: headers of the others; None until the file is read.
+        file_form: what the file is read as; None until reading has begun.
+        rows_per_second: of a job that has ended, waiting left out.
+    """
+
+    status_reason: str | None
+    stop_requested: bool
+    data_expiry_days: int
+    unique_key: str
+    unique_field: str
+    mapping: tuple[tuple[str, str], ...]
+    columns_not_mapped: tuple[str, ...] | None
+    file_form: FileForm | None
+    rows_per_second: int | None
+
+    @property
+    def seconds(self) -> float:
+        """From its start to its end, waiting for a worker included; 0 if it has not had both."""
+        if self.started_at is None or self.completed_at is None:
+            return 0.0
+        return (self.completed_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class ToldFault:
+    """One thing that is wrong with a row; ``column`` is the header at fault, None where it is the row as a whole."""
+
+    code: str
+    column: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRow:
+    """A row that was not loaded: its number without the header, the line it begins on, and what is wrong with it."""
+
+    record: int
+    line: int
+    faults: tuple[ToldFault, ...]
+
+
+class JobPlace(Protocol):
+    """The upload jobs of one domain.
+
+    Each method raises CommandFault or DomainError when it cannot be done; the message says why. It never runs a job.
+    """
+
+    def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
+        """The newest jobs, of this status if one is given, the newest first."""
+
+    def read_account(self, job_id: str) -> JobAccount:
+        """All that is known of the job."""
+
+    def read_state(self, job_id: str) -> JobState:
+        """Where the job stands."""
+
+    def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
+        """The first failed rows that are kept, in the order of the file."""
+
+    def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
+        """The file of all failed rows, part by part: see ``uploads.failed_rows_csv``."""
+
+    def stop_job(self, job_id: str) -> None:
+        """Ask for the end of the job; nothing happens if it is STOPPED."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+@contextmanager
+def open_job_place(settings: Settings, endpoint_url: str | None, domain: str) -> Iterator[JobPlace]:
+    """The jobs of the domain on the server at this address, or else in the store that the settings name.
+
+    Raises:
+        CommandFault: there is no store, the address is none, or a package is missing.
+        SettingsError: the store cannot be used.
+    """
+    place: JobPlace
+    if endpoint_url is None:
+        from openprofiles.cli.job_place_local import LocalJobs
+
+        place = LocalJobs(settings, domain)
+    else:
+        with needs_client_packages():
+            from openprofiles.cli.job_place_remote import RemoteJobs
+        place = RemoteJobs(check_endpoint_url(endpoint_url), domain)
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+def mapping_members(fields: Mapping[str, Mapping[str, str]], unique_key: str) -> dict[str, Any]:
+    """The members of a ``JobAccount`` that say where the columns go, of a job's ``Fields`` and ``UniqueKey``."""
+    from openprofiles.uploads.mapping import read_mapping
+
+    mapping = read_mapping(fields, unique_key, strict=False)
+    return {
+        "unique_key": mapping.unique_key.header,
+        "unique_field": mapping.unique_key.path,
+        "mapping": tuple((field.header, field.path) for field in mapping.fields),
+    }

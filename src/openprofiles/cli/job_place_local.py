@@ -1,0 +1,114 @@
+"""``openprofiles jobs`` on the store itself: no server, no credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.job_place import FaultyRow, JobAccount, ListedJob, ToldFault, mapping_members
+from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
+from openprofiles.clock import utc_now
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles.domains import get_domain
+from openprofiles.profiles.records import Domain
+from openprofiles.settings import PostgresqlUrl, Settings
+from openprofiles.store.open import open_store
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs
+from openprofiles.uploads.account import read_account
+from openprofiles.uploads.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.faults import sentence_for
+
+
+class LocalJobs:
+    """The upload jobs of a domain of a store; see ``JobPlace``. A server may run on it."""
+
+    def __init__(self, settings: Settings, domain_name: str) -> None:
+        if not isinstance(settings.store, PostgresqlUrl):
+            _require_store(settings.store_path)
+        self._settings = settings
+        self._domain_name = domain_name
+        self._store = open_store(settings)
+
+    def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
+        wanted = (job for job in self._iterate_jobs() if status in (None, job.status.value))
+        return [
+            ListedJob(
+                job_id=job.job_id,
+                display_name=job.display_name,
+                state=state_of_job(job),
+                created_at=job.created_at,
+                started_at=job.started_at,
+                completed_at=job.completed_at,
+            )
+            for job in islice(wanted, limit)
+        ]
+
+    def read_account(self, job_id: str) -> JobAccount:
+        account = read_account(self._store, self._find_domain(), job_id)
+        job = account.job
+        return JobAccount(
+            job_id=job.job_id,
+            display_name=job.display_name,
+            state=state_of_account(account),
+            created_at=job.created_at,
+            started_at=job.started_at,
+            completed_at=job.completed_at,
+            status_reason=job.status_reason,
+            stop_requested=job.stop_requested_at is not None,
+            data_expiry_days=job.data_expiry_days,
+            **mapping_members(job.fields, job.unique_key),
+            columns_not_mapped=None if account.columns_not_mapped is None else tuple(account.columns_not_mapped),
+            file_form=account.file_form,
+            rows_per_second=None if account.records_per_second is None else round(account.records_per_second),
+        )
+
+    def read_state(self, job_id: str) -> JobState:
+        return state_of_account(read_account(self._store, self._find_domain(), job_id))
+
+    def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
+        return [
+            FaultyRow(
+                row.record,
+                row.line,
+                tuple(ToldFault(fault.code, fault.column_name, sentence_for(fault)) for fault in row.faults),
+            )
+            for row in islice(self._iterate_failed_rows(self._find_domain(), job_id), limit)
+        ]
+
+    def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
+        domain = self._find_domain()
+        headers, dialect = jobs.read_file_columns(self._store, domain, job_id)
+        return failed_rows_csv(headers, self._iterate_failed_rows(domain, job_id), dialect)
+
+    def stop_job(self, job_id: str) -> None:
+        jobs.stop_job(self._store, self._find_domain(), job_id, now=utc_now())
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _find_domain(self) -> Domain:
+        # Each time: it may be deleted while one of its jobs is watched.
+        return get_domain(self._store, self._domain_name)
+
+    def _iterate_jobs(self) -> Iterator[UploadJob]:
+        domain, token = self._find_domain(), None
+        while True:
+            page = jobs.list_jobs(self._store, domain, max_results=None, next_token=token)
+            yield from page.items
+            token = page.next_token
+            if token is None:
+                return
+
+    def _iterate_failed_rows(self, domain: Domain, job_id: str) -> Iterator[jobs.FailedRow]:
+        return jobs.iterate_failed_rows(self._store, load_master_key(self._settings), domain, job_id)
+
+
+def _require_store(path: Path) -> None:
+    # Opening would make one, and a mistyped folder would look like an empty store.
+    if not path.exists():
+        raise CommandFault(
+            f"There is no store {path}. Name its folder with --data, or the server's address with --endpoint-url."
+        )

@@ -1,0 +1,117 @@
+"""Where an upload job stands, as commands show it, whether the store itself or a server tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openprofiles.store.upload_jobs import UploadJob
+    from openprofiles.uploads.account import Account
+
+RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
+
+
+@dataclass(frozen=True, slots=True)
+class FaultCount:
+    """How often rows failed for one reason; ``column`` is the header at fault, None where it is the row as a whole."""
+
+    code: str
+    column: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where an upload job stands.
+
+    Attributes:
+        status: as in GetUploadJob.
+        phase: what a running job does: ``stage`` (reading the file), ``report``, ``create``, ``update``, ``follow``,
+            ``unindex`` or ``index``; None before it begins, and where the server does not tell.
+        position: how far it is in this phase; in ``stage``, the number of rows read.
+        record_count: rows of the file, None until all are read.
+        updated_count: rows that went to a profile which was there, those that changed nothing included.
+        message: why the job failed, in a sentence.
+        fault_counts: at the end, what the failed rows failed for, the most frequent first.
+        repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
+        step_seconds: at the end, how long each step took.
+    """
+
+    status: str
+    phase: str | None
+    position: int
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    unchanged_count: int
+    failed_count: int
+    message: str | None
+    fault_counts: tuple[FaultCount, ...] = ()
+    repeated_count: int | None = None
+    step_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def changed_count(self) -> int:
+        """Rows that changed a profile which was there."""
+        return self.updated_count - self.unchanged_count
+
+    @property
+    def done_count(self) -> int:
+        """Rows whose fate is settled."""
+        return self.created_count + self.updated_count + self.failed_count
+
+    @property
+    def unprocessed_count(self) -> int:
+        """Rows whose fate is not settled; of a job that has ended, those that it left out after a stop."""
+        return 0 if self.record_count is None else self.record_count - self.done_count
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING_STATUSES
+
+
+def state_of_job(job: UploadJob) -> JobState:
+    """From the job's row in the store alone."""
+    return JobState(
+        status=job.status.value,
+        phase=job.phase,
+        position=job.position,
+        record_count=job.record_count,
+        created_count=job.created_count,
+        updated_count=job.updated_count,
+        unchanged_count=job.unchanged_count,
+        failed_count=job.failed_count,
+        message=job.failure_message,
+    )
+
+
+def state_of_account(account: Account) -> JobState:
+    """From all that the store has on the job."""
+    return replace(
+        state_of_job(account.job),
+        fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in account.fault_counts),
+        repeated_count=account.repeated_count,
+        step_seconds=account.step_seconds,
+    )
+
+
+def state_of_progress(answer: Mapping[str, Any]) -> JobState:
+    """From what a server answers to ``Client.get_progress``."""
+    return JobState(
+        status=answer["Status"],
+        phase=answer.get("Phase"),
+        position=answer.get("Position", 0),
+        record_count=answer.get("RecordCount"),
+        created_count=answer["CreatedRecords"],
+        updated_count=answer["UpdatedRecords"],
+        unchanged_count=answer["UnchangedRecords"],
+        failed_count=answer["FailedRecords"],
+        message=answer.get("Message"),
+        fault_counts=tuple(
+            FaultCount(one["Code"], one.get("Column"), one["Count"]) for one in answer.get("Faults", ())
+        ),
+        repeated_count=answer.get("RepeatedRecords"),
+        step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
+    )

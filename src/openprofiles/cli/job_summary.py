@@ -1,0 +1,72 @@
+"""What became of an upload job, as ``import`` and ``jobs watch`` tell it at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from openprofiles.cli.job_state import FaultCount, JobState
+from openprofiles.cli.terminal_text import shown
+
+_FAULTS_SHOWN = 10
+
+
+def describe_bad_end(job_id: str, state: JobState) -> str | None:
+    """Why not all of the file was looked at; None if it was."""
+    if state.status == "FAILED":
+        return f"Error: Upload job {job_id} failed. {shown(state.message or '')}".rstrip()
+    if state.status == "STOPPED":
+        return f"Upload job {job_id} was stopped. What was loaded before stays."
+    return None
+
+
+def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
+    """The counts of a job that has ended, and why rows failed."""
+    counts = f"{state.created_count:,} created, {state.changed_count:,} updated"
+    if state.unchanged_count:
+        counts += f", {state.unchanged_count:,} unchanged"
+    counts += f", {state.failed_count:,} failed"
+    if state.unprocessed_count:
+        counts += f", {state.unprocessed_count:,} not processed"
+    yield f"{counts} in {seconds:.1f} seconds."
+    if state.repeated_count:
+        yield describe_repeated(state.repeated_count)
+    for line in _fault_lines(state.fault_counts):
+        yield f"  {line}"
+
+
+def describe_repeated(count: int) -> str:
+    return f"Rows with the unique key of an earlier row: {count:,}"
+
+
+def state_members(state: JobState) -> dict[str, Any]:
+    """The members of a JSON document that say where a job stands."""
+    return {
+        "status": state.status,
+        "message": state.message,
+        **count_members(state),
+        "unprocessed": state.unprocessed_count,
+        "faults": [asdict(one) for one in state.fault_counts],
+        "repeated": state.repeated_count,
+        "step_seconds": dict(state.step_seconds),
+    }
+
+
+def count_members(state: JobState) -> dict[str, int]:
+    """The members of a JSON document that say what became of the rows so far."""
+    return {
+        "created": state.created_count,
+        "updated": state.changed_count,
+        "unchanged": state.unchanged_count,
+        "failed": state.failed_count,
+    }
+
+
+def _fault_lines(counts: Sequence[FaultCount]) -> Iterator[str]:
+    width = max((len(f"{one.count:,}") for one in counts), default=0)
+    for one in counts[:_FAULTS_SHOWN]:
+        where = "" if one.column is None else f" in column {shown(one.column)}"
+        yield f"{one.count:>{width},}  {one.code}{where}"
+    if len(counts) > _FAULTS_SHOWN:
+        yield f"and {len(counts) - _FAULTS_SHOWN} more reasons"

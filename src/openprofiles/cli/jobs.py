@@ -1,0 +1,358 @@
+"""``openprofiles jobs list | show | failed | stop | watch``."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from openprofiles.cli.exit_statuses import EXIT_FAILED, CommandFault, exit_status_of_job, exit_statuses
+from openprofiles.cli.job_place import JobAccount, JobPlace, ListedJob, open_job_place
+from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
+from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.terminal_text import terminal_width
+from openprofiles.settings import Settings
+
+if TYPE_CHECKING:
+    from openprofiles.cli.job_state import JobState
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_POLL_SECONDS = 0.25
+_JOBS_LISTED = 20
+_FAILED_ROWS_LISTED = 100
+_EXIT_FAULT = 1
+_STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
+
+
+def _of_a_domain(command: F) -> F:
+    """Gives a command the options that say where the jobs are, and what form the answer has."""
+    for decorate in (
+        settings_options("data_folder", "store", "master_key"),
+        output_option,
+        endpoint_url_option("Work through"),
+        domain_option("Domain of the upload jobs."),
+    ):
+        command = decorate(command)
+    return command
+
+
+_job_id = click.argument("job_id", metavar="JOB_ID")
+
+
+@click.group()
+def jobs() -> None:
+    """Look at upload jobs, follow and stop them.
+
+    Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. None of them
+    runs a job: that is for the worker of a server, or for `openprofiles import`.
+
+    \b
+    Example:
+      openprofiles jobs list --domain demo
+    """
+
+
+@jobs.command("list")
+@click.option(
+    "--status",
+    type=click.Choice(_STATUSES, case_sensitive=False),
+    metavar="STATUS",
+    help=f"Only jobs in this status: {', '.join(_STATUSES[:-1])} or {_STATUSES[-1]}.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_JOBS_LISTED,
+    show_default=True,
+    metavar="N",
+    help="How many jobs at most.",
+)
+@_of_a_domain
+def list_(
+    settings: Settings, domain: str, endpoint_url: str | None, output: str, status: str | None, limit: int
+) -> None:
+    """List upload jobs, the newest first, with what became of their rows.
+
+    Times are in UTC. On a narrow terminal each job takes two lines or more.
+
+    \b
+    Example, the last load that failed:
+      openprofiles jobs list --domain demo --status FAILED --limit 1
+    """
+    from openprofiles.cli.job_tables import job_lines
+
+    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+        found = place.list_jobs(status, limit)
+        if output == "json":
+            _print_json([_listed_members(job) | count_members(job.state) for job in found])
+        elif found:
+            click.echo("\n".join(job_lines(found, terminal_width())))
+        else:
+            of_status = f" in {status} status" if status else ""
+            click.echo(f"The domain {domain} has no upload job{of_status}.", err=True)
+
+
+@jobs.command()
+@_job_id
+@_of_a_domain
+def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
+    """Show all that is known of an upload job.
+
+    Its status and why it failed, what the file was read as, where the columns went, what became of the rows, why rows
+    failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows of
+    the file.
+
+    \b
+    Example:
+      openprofiles jobs show 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+    """
+    from openprofiles.cli.job_tables import account_lines
+
+    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+        account = place.read_account(job_id)
+        if output == "json":
+            _print_json({"domain": domain, **_account_members(account)})
+        else:
+            click.echo("\n".join(account_lines(account, domain, terminal_width())))
+
+
+@jobs.command()
+@_job_id
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_FAILED_ROWS_LISTED,
+    show_default=True,
+    metavar="N",
+    help="How many failed rows are shown at most. The file of --output-file has all.",
+)
+@click.option(
+    "--output-file",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PATH",
+    help="Write the failed rows to this file instead, as CSV that can be mended and loaded again.",
+)
+@_of_a_domain
+def failed(
+    settings: Settings,
+    domain: str,
+    endpoint_url: str | None,
+    output: str,
+    job_id: str,
+    limit: int,
+    output_file: Path | None,
+) -> None:
+    """Show the rows of an upload job that were not loaded, and why.
+
+    There is one line for each thing that is wrong with a row: the number of the row, the line of the file it begins on,
+    the column at fault, a code and a message. Messages are cut to the width of the terminal; --output json has them
+    whole.
+
+    \b
+    Examples:
+      openprofiles jobs failed 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+      openprofiles jobs failed 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo -o mend.csv
+    """
+    from openprofiles.cli.job_tables import failed_row_lines
+
+    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+        state = place.read_state(job_id)
+        rows = place.list_failed_rows(job_id, 1 if output_file else limit)
+        if state.failed_count and not rows and not state.is_running:
+            raise CommandFault(
+                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. How often rows "
+                "failed for which reason is still known: openprofiles jobs show"
+            )
+        has_file = output_file is not None and bool(rows)
+        if output_file is not None and rows:
+            _write_file(output_file, place, job_id)
+        if output == "json":
+            _print_json(
+                {
+                    "domain": domain,
+                    "job_id": job_id,
+                    "status": state.status,
+                    "failed": state.failed_count,
+                    "rows": None if output_file else [asdict(row) for row in rows],
+                    "failed_rows_file": str(output_file) if has_file else None,
+                }
+            )
+            return
+        if output_file is None and rows:
+            click.echo("\n".join(failed_row_lines(rows, terminal_width())))
+        for note in _notes_on_failed(state, len(rows), output_file):
+            click.echo(note, err=True)
+
+
+@jobs.command()
+@_job_id
+@_of_a_domain
+def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
+    """Stop an upload job. What it has loaded stays, and can be found.
+
+    A job that nobody has begun with is stopped at once. One that runs loads no further row; it is STOPPED when what it
+    has loaded can be searched, which its worker sees to. A job that has ended otherwise cannot be stopped: the exit
+    status is 1.
+
+    \b
+    Example:
+      openprofiles jobs stop 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+    """
+    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+        was_stopped = place.read_state(job_id).status == "STOPPED"
+        place.stop_job(job_id)
+        state = place.read_state(job_id)
+    if output == "json":
+        _print_json({"domain": domain, "job_id": job_id, "status": state.status, **count_members(state)})
+    else:
+        click.echo(f"Upload job {job_id} {_describe_stop(state, was_stopped=was_stopped)}")
+
+
+@jobs.command()
+@_job_id
+@_of_a_domain
+def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
+    """Follow an upload job to its end, then print what became of its rows.
+
+    It only looks: a job that nobody works on is waited for, and Ctrl-C leaves the job alone.
+
+    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the job failed or was stopped or cannot
+    be watched, and 130 after Ctrl-C.
+
+    \b
+    Example:
+      openprofiles jobs watch 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+    """
+    is_json = output == "json"
+    with exit_statuses(EXIT_FAILED):
+        with open_job_place(settings, endpoint_url, domain) as place:
+            _follow(place, job_id, shows_lines=not is_json)
+            account = place.read_account(job_id)
+        _tell_end(account, domain, is_json=is_json)
+    raise SystemExit(exit_status_of_job(account.state.status))
+
+
+def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
+    from openprofiles.cli.import_progress import ProgressDisplay
+
+    try:
+        with ProgressDisplay(lines=shows_lines) as display:
+            while (state := place.read_state(job_id)).is_running:
+                display.show_job(state)
+                time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        click.echo(f"Upload job {job_id} goes on without being watched.", err=True)
+        raise
+
+
+def _tell_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
+    state = account.state
+    if (bad_end := describe_bad_end(account.job_id, state)) is not None:
+        click.echo(bad_end, err=True)
+    if is_json:
+        _print_json(
+            {
+                "domain": domain,
+                "job_id": account.job_id,
+                **state_members(state),
+                "seconds": round(account.seconds, 3),
+            }
+        )
+        return
+    for line in summary_lines(state, account.seconds):
+        click.echo(line)
+    if state.failed_count:
+        click.echo(f"The failed rows: openprofiles jobs failed {account.job_id} --domain {domain}")
+
+
+def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
+    from openprofiles.cli.failed_rows_file import write_failed_rows
+
+    try:
+        write_failed_rows(path, place.read_failed_rows_file(job_id))
+    except OSError as error:
+        raise CommandFault(
+            f"The failed rows cannot be written to {path}: {error.strerror or error}. Give another place with "
+            "--output-file."
+        ) from error
+
+
+def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) -> list[str]:
+    """What a person should know beside the rows."""
+    notes = []
+    if not state.failed_count and not row_count:
+        notes.append("No row has failed." + (" No file was written." if output_file else ""))
+    elif output_file and row_count:
+        notes.append(f"The failed rows and their reasons are in {output_file}")
+    elif 0 < row_count < state.failed_count:
+        notes.append(
+            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more, "
+            "--output-file writes all."
+        )
+    if state.is_running:
+        notes.append("The job has not ended; more rows may fail.")
+    return notes
+
+
+def _describe_stop(state: JobState, *, was_stopped: bool) -> str:
+    if was_stopped:
+        return "was stopped before. What it had loaded stays."
+    if state.status == "STOPPED":
+        return "is stopped. Nothing of it was loaded." if not state.done_count else "is stopped. What it loaded stays."
+    if state.is_running:
+        return (
+            "is being stopped. It loads no further row; what it has loaded stays, and its worker ends it when that can "
+            "be searched. To wait for this: openprofiles jobs watch"
+        )
+    return f"ended as {state.status} before it could be stopped."
+
+
+def _listed_members(job: ListedJob) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "display_name": job.display_name,
+        "status": job.state.status,
+        "created_at": _iso(job.created_at),
+        "started_at": _iso(job.started_at),
+        "completed_at": _iso(job.completed_at),
+        "rows": job.state.record_count,
+    }
+
+
+def _account_members(account: JobAccount) -> dict[str, Any]:
+    state = account.state
+    mapping: dict[str, str | list[str]] = {}
+    for header in dict(account.mapping):
+        fields = [field for of_header, field in account.mapping if of_header == header]
+        # An import maps a column once; another caller may map it to several fields.
+        mapping[header] = fields[0] if len(fields) == 1 else fields
+    return {
+        **_listed_members(account),
+        **state_members(state),
+        "status_reason": account.status_reason,
+        "stop_requested": account.stop_requested,
+        "phase": state.phase if state.is_running else None,
+        "position": state.position if state.is_running and state.phase is not None else None,
+        "rows_per_second": account.rows_per_second,
+        "data_expiry_days": account.data_expiry_days,
+        "unique_key": account.unique_key,
+        "file": None if account.file_form is None else account.file_form.to_json(),
+        "mapping": mapping,
+        "columns_not_mapped": None if account.columns_not_mapped is None else list(account.columns_not_mapped),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2))
