@@ -11,7 +11,7 @@ It needs ``openprofiles[client]``. Credentials and region are those of the sessi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -103,11 +103,57 @@ class Client:
         with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", stream=True) as answer:
             yield from answer.iter_content(_PART_BYTES)
 
+    def suggest_mapping(self, domain_name: str, beginning: bytes) -> dict[str, Any]:
+        """Where each column of a file may go, and which one is a good unique key.
+
+        Args:
+            beginning: the first bytes of the file as it is, at most 1 MiB; a few hundred rows are enough.
+
+        Returns:
+            ``File`` (what it is read as), ``Columns`` (each with ``Header``, ``Target``, ``Confidence`` and
+            ``Reason``); ``Fields`` and, if one was found, ``UniqueKey`` as CreateUploadJob takes them.
+        """
+        url = self._domain_url(domain_name, "mapping-suggestions")
+        return cast("dict[str, Any]", self._call("SuggestMapping", "POST", url, beginning).json())
+
+    def put_mapping(
+        self,
+        domain_name: str,
+        mapping_name: str,
+        *,
+        fields: Mapping[str, Mapping[str, str]],
+        unique_key: str,
+        columns: Sequence[str],
+    ) -> None:
+        """Save a mapping under a name, in place of the one that has it.
+
+        Args:
+            fields, unique_key: as in CreateUploadJob.
+            columns: the header of the file that it is made for: the names of all columns.
+        """
+        body = json.dumps({"Fields": fields, "UniqueKey": unique_key, "Columns": list(columns)}).encode()
+        self._call("PutMapping", "PUT", self._domain_url(domain_name, "mappings", mapping_name), body).close()
+
+    def get_mapping(self, domain_name: str, mapping_name: str) -> dict[str, Any]:
+        """A saved mapping: ``Fields``, ``UniqueKey`` and ``Columns``, the header of the file that it was made for."""
+        url = self._domain_url(domain_name, "mappings", mapping_name)
+        return cast("dict[str, Any]", self._call("GetMapping", "GET", url).json())
+
+    def list_mappings(self, domain_name: str) -> Iterator[dict[str, Any]]:
+        """The saved mappings of a domain by name, each with ``MappingName``, ``CreatedAt`` and ``UpdatedAt``."""
+        return self._pages("ListMappings", self._domain_url(domain_name, "mappings"))
+
+    def delete_mapping(self, domain_name: str, mapping_name: str) -> None:
+        """Save a mapping no longer; upload jobs that were made from it stay as they are."""
+        self._call("DeleteMapping", "DELETE", self._domain_url(domain_name, "mappings", mapping_name)).close()
+
     def _items(self, name: str, domain_name: str, job_id: str, what: str) -> Iterator[dict[str, Any]]:
+        return self._pages(name, self._url(domain_name, job_id, what))
+
+    def _pages(self, name: str, url: str) -> Iterator[dict[str, Any]]:
         token: str | None = None
         while True:
-            query = {"next-token": token} if token else {}
-            page = self._get(name, domain_name, job_id, what, query).json()
+            page = self._call(name, "GET", url + ("?" + urlencode({"next-token": token}) if token else "")).json()
             yield from page["Items"]
             token = page.get("NextToken")
             if token is None:
@@ -122,8 +168,11 @@ class Client:
         return self._call(name, "GET", url, **more)
 
     def _url(self, domain_name: str, job_id: str, what: str) -> str:
-        job = f"{quote(domain_name, safe='')}/upload-jobs/{quote(job_id, safe='')}"
-        return f"{self._endpoint_url}/openprofiles/v1/domains/{job}/{what}"
+        return self._domain_url(domain_name, "upload-jobs", job_id, what)
+
+    def _domain_url(self, domain_name: str, *parts: str) -> str:
+        path = "/".join(quote(part, safe="") for part in (domain_name, *parts))
+        return f"{self._endpoint_url}/openprofiles/v1/domains/{path}"
 
     def _call(self, name: str, method: str, url: str, body: bytes = b"", **more: Any) -> requests.Response:
         credentials = self._session.get_credentials()

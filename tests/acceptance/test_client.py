@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
 from acceptance.running import RunningServer, run_command, running_server
-from acceptance.test_upload_flow import create, load, put, wait_for_end
+from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.server import extension
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -249,11 +249,171 @@ def test_a_refusal_is_an_error_of_botocore_in_the_form_of_the_document(
     validator("Error").validate({"Message": unknown.value.response["Error"]["Message"]})
 
 
+MAPPED = {name: {**field} for name, field in FIELDS.items()}
+HEADER = ["Email", "First", "Tier", "Notes"]
+
+
+def make_domain(server: RunningServer, name: str) -> str:
+    server.client().create_domain(DomainName=name, DefaultExpirationDays=30)
+    return name
+
+
+def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(
+    client: Client, server: RunningServer
+) -> None:
+    domain = make_domain(server, "suggest")
+    lines = ["Login;Vorname;Telefon;Kürzel;", *(f"u{n}@x.example;Ada;n/a;{n};x" for n in range(5_000))]
+    data = "\r\n".join(lines).encode("windows-1252")
+
+    told = client.suggest_mapping(domain, data[:20_000])
+    job_id = server.client().create_upload_job(
+        DomainName=domain, DisplayName="x", Fields=told["Fields"], UniqueKey=told["UniqueKey"]
+    )["JobId"]
+    put(server, domain, job_id, data)
+    server.client().start_upload_job(DomainName=domain, JobId=job_id)
+    shown = wait_for_end(server, domain, job_id)
+
+    validator("MappingSuggestion").validate(told)
+    assert (told["File"]["Encoding"], told["File"]["Delimiter"]) == ("windows-1252", ";")
+    assert [(one["Header"], one.get("Target")) for one in told["Columns"]] == [
+        ("Login", "_profile.EmailAddress"),
+        ("Vorname", "_profile.FirstName"),
+        ("Telefon", "_profile.PhoneNumber"),
+        ("Kürzel", "_profile.Attributes.Kurzel"),
+        ("", None),
+    ]
+    assert told["Columns"][2]["Reason"] == "the name says so, but the values are no phone numbers"
+    assert told["Columns"][2]["Confidence"] < 0.5 < told["Columns"][0]["Confidence"]
+    assert told["Columns"][4] == {"Header": "", "Reason": "it has no name in the header"}
+    assert (told["UniqueKey"], told["UniqueKeyConfidence"] > 0.8) == ("Login", True)
+    assert (shown["Status"], server.client().get_domain(DomainName=domain)["Stats"]["ProfileCount"]) == (
+        "SUCCEEDED",
+        5_000,
+    )
+
+
+def test_where_no_column_tells_rows_apart_no_unique_key_is_suggested(client: Client, job_id: str) -> None:
+    told = client.suggest_mapping("shop", b"Tier\ngold\ngold\n")
+
+    validator("MappingSuggestion").validate(told)
+    assert "UniqueKey" not in told
+
+
+@pytest.mark.parametrize(
+    ("beginning", "code", "message"),
+    [
+        (b"", "BadRequestException", "The file is empty"),
+        (b"Email", "BadRequestException", "ends within the header"),
+        (b"PK\x03\x04" + bytes(100), "BadRequestException", "a ZIP archive or an Excel workbook"),
+        (b"a,b\n" * 262_145, "RequestEntityTooLargeException", "The body is larger than 1048576 bytes"),
+    ],
+    ids=["empty", "cut", "workbook", "large"],
+)
+def test_a_beginning_that_says_nothing_is_refused_with_the_reason(
+    client: Client, job_id: str, beginning: bytes, code: str, message: str
+) -> None:
+    with pytest.raises(ClientError, match=message) as refused:
+        client.suggest_mapping("shop", beginning)
+
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: RunningServer) -> None:
+    domain = make_domain(server, "mappings")
+    for name in ("weekly", "daily"):
+        client.put_mapping(domain, name, fields=MAPPED, unique_key="Email", columns=HEADER)
+    client.put_mapping(domain, "daily", fields={"T": MAPPED["Tier"]}, unique_key="T", columns=["Tier", "Zoë"])
+
+    found = client.get_mapping(domain, "daily")
+    listed = list(client.list_mappings(domain))
+    page = client._call("ListMappings", "GET", client._domain_url(domain, "mappings") + "?max-results=1").json()
+    client.delete_mapping(domain, "daily")
+
+    validator("SavedMapping").validate(found)
+    validator("SavedMappings").validate(page)
+    assert (found["Fields"], found["UniqueKey"], found["Columns"]) == ({"T": MAPPED["Tier"]}, "T", ["Tier", "Zoë"])
+    assert found["CreatedAt"] < found["UpdatedAt"]
+    assert [one["MappingName"] for one in listed] == ["daily", "weekly"]
+    assert (page["Items"], "NextToken" in page) == (listed[:1], True)
+    assert [one["MappingName"] for one in client.list_mappings(domain)] == ["weekly"]
+    for act in (client.get_mapping, client.delete_mapping):
+        with pytest.raises(ClientError, match="The domain mappings has no mapping daily") as gone:
+            act(domain, "daily")
+        assert gone.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    with pytest.raises(ClientError, match="Domain nowhere does not exist"):
+        client.put_mapping("nowhere", "daily", fields=MAPPED, unique_key="Email", columns=HEADER)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "Value at 'Fields' failed"),
+        (b"[]", "object"),
+        (b'{"Fields": []}', "Value at 'Fields' must be an object"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email"}).encode(), "Columns must be the header of the file"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email", 1]}).encode(), "Columns must be"),
+        (
+            json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\ud800"]}).encode(),
+            "half of a surrogate pair",
+        ),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "not known"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not among Columns"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Mail", "Columns": HEADER}).encode(), "UniqueKey Mail is none"),
+        (
+            json.dumps({"Fields": {"a b": MAPPED["Tier"]}, "UniqueKey": "a b", "Columns": HEADER}).encode(),
+            "Map keys must satisfy",
+        ),
+        (json.dumps({"Columns": ["x" * 1_100_000]}).encode(), "The body is larger than 1048576 bytes"),
+    ],
+)
+def test_a_mapping_that_cannot_be_is_refused_and_not_saved(
+    client: Client, job_id: str, body: bytes, message: str
+) -> None:
+    with pytest.raises(ClientError, match=message):
+        client._call("PutMapping", "PUT", client._domain_url("shop", "mappings", "bad"), body)
+
+    assert list(client.list_mappings("shop")) == []
+
+
+@pytest.mark.parametrize("name", ["x y", "x" * 65, "%", "é"])
+def test_a_name_that_no_mapping_can_have_is_refused(client: Client, job_id: str, name: str) -> None:
+    with pytest.raises(ClientError, match="'MappingName' failed to satisfy constraint"):
+        client.get_mapping("shop", name)
+
+
+def test_who_may_read_jobs_may_read_mappings_and_changing_them_needs_actions_of_their_own(
+    client: Client, server: RunningServer, job_id: str
+) -> None:
+    domain = make_domain(server, "guarded")
+    client.put_mapping(domain, "daily", fields=MAPPED, unique_key="Email", columns=HEADER)
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "reader", "--action", "profile:GetUploadJob",
+        "--domain", domain, "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    reader = Client(
+        boto3.Session(keys["access_key_id"], keys["secret_access_key"], region_name="us-east-1"), server.url
+    )
+
+    assert reader.get_mapping(domain, "daily")["UniqueKey"] == "Email"
+    assert reader.suggest_mapping(domain, b"Email\na@x.example\n")["UniqueKey"] == "Email"
+    with pytest.raises(ClientError, match="may not call openprofiles:PutMapping"):
+        reader.put_mapping(domain, "daily", fields=MAPPED, unique_key="Email", columns=HEADER)
+    with pytest.raises(ClientError, match="may not call openprofiles:DeleteMapping"):
+        reader.delete_mapping(domain, "daily")
+    with pytest.raises(ClientError, match="the domain is not among those of the credential"):
+        reader.suggest_mapping("shop", b"Email\n")
+
+
 def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
     routes = extension.routes(cast(Any, None))
 
     assert {
-        (route.path.format(domain_name="{DomainName}", job_id="{JobId}"), method.lower())
+        (
+            route.path.format(domain_name="{DomainName}", job_id="{JobId}", mapping_name="{MappingName}"),
+            method.lower(),
+        )
         for route in routes
         for method in route.methods or ()
         if method != "HEAD"
@@ -269,7 +429,8 @@ def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
     for name, given in DOCUMENT["components"]["parameters"].items():
         if given["in"] != "path":
             continue
-        shape = members[name].shape
+        # Mappings are named like domains.
+        shape = members["DomainName" if name == "MappingName" else name].shape
         assert isinstance(shape, TextShape)
         assert shape.pattern is not None
         assert given["schema"]["pattern"].removesuffix("$") == shape.pattern.pattern.removesuffix(r"\Z").removesuffix(

@@ -20,6 +20,7 @@ from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
 from openprofiles.uploads import jobs
+from openprofiles.uploads.account import list_repeated_rows
 from postgresql_server import PostgresqlServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
@@ -29,6 +30,7 @@ VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
     "profile_key": {"select", "insert", "copy", "delete"},
     "failed_row": {"select", "copy"},
+    "repeated_row": {"select", "copy", "delete"},
     "pending_keys": {"select", "insert", "delete"},
     "ordered_record": {"select", "insert", "delete"},
 }
@@ -59,6 +61,9 @@ def use_everything(shop: Shop) -> None:
     # Records that meet in one profile, and keys that are there already.
     met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))
     shop.load(met, "Phone", b"Home,Phone\n+12025560001,+12025560002\n+12025560002,+12025560003\n,+12025559999\n")
+    repeating = shop.load(COLUMNS, "Email", b"Email,Phone,First\nr@example.com,,Ann\nr@example.com,,Bob\n")
+    repeated = list_repeated_rows(store, shop.domain, repeating.job_id, max_results=10, next_token=None)
+    assert len(repeated.items) == 1
     # A field that becomes a key.
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
 

@@ -431,6 +431,7 @@ def make_job(store: Store, domain: Domain, **columns: Any) -> int:
 ALL_TABLES = (
     tables.domain,
     tables.indexed_field,
+    tables.saved_mapping,
     tables.profile,
     tables.profile_key,
     tables.added_key,
@@ -465,6 +466,17 @@ def fill_domain(store: Store, name: str) -> Domain:
     with store.write() as connection:
         connection.execute(
             insert(tables.indexed_field).values(domain_id=domain.domain_id, path="BirthDate", is_built=True)
+        )
+        connection.execute(
+            insert(tables.saved_mapping).values(
+                domain_id=domain.domain_id,
+                name="a",
+                fields={},
+                unique_key="b",
+                columns=[],
+                created_at=NOW,
+                updated_at=NOW,
+            )
         )
     make_job(store, domain)
     return domain

@@ -60,6 +60,9 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("delete from domain where name = 'gone'"))
         connection.execute(text("insert into ordered_record values (1, 7)"))
         connection.execute(text("insert into repeated_row values (1, 8, 10, 7, 9)"))
+        connection.execute(
+            text("insert into saved_mapping values (1, 'daily', '{\"a\": {}}', 'a', '[\"Ünï\", \"b\"]', 5, 6)")
+        )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
         connection.execute(
             text("insert into failed_row values (1, 3, 0, 4, 'MISSING_UNIQUE_KEY', 'Email', null, null)")

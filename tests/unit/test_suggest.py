@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.mapping import read_mapping
-from openprofiles.uploads.suggest import suggest_mapping
+from openprofiles.uploads.suggest import SuggestedField, suggest_mapping
 
 
 def targets(*headers: str, **chosen: str) -> list[str]:
@@ -57,6 +57,34 @@ def targets(*headers: str, **chosen: str) -> list[str]:
         ("ShippingAddress.City", "ShippingAddress.City"),
         ("Home City", "Address.City"),
         ("\u3000Ｅｍａｉｌ", "EmailAddress"),
+        ("Vorname", "FirstName"),
+        ("Nachname", "LastName"),
+        ("Straße", "Address.Address1"),
+        ("Straße und Hausnr.", "Address.Address1"),
+        ("STRASSE", "Address.Address1"),
+        ("PLZ", "Address.PostalCode"),
+        ("Ort", "Address.City"),
+        ("Land", "Address.Country"),
+        ("E-Mail-Adresse", "EmailAddress"),
+        ("Telefon", "PhoneNumber"),
+        ("Handynummer", "MobilePhoneNumber"),
+        ("Geburtsdatum", "BirthDate"),
+        ("Kundennr.", "AccountNumber"),
+        ("Prénom", "FirstName"),
+        ("Pre\u0301nom", "FirstName"),
+        ("Nom", "LastName"),
+        ("Ville", "Address.City"),
+        ("Code postal", "Address.PostalCode"),
+        ("Téléphone", "PhoneNumber"),
+        ("Date de naissance", "BirthDate"),
+        ("Courriel", "EmailAddress"),
+        ("Nombre", "FirstName"),
+        ("Apellidos", "LastName"),
+        ("Correo electrónico", "EmailAddress"),
+        ("Teléfono móvil", "MobilePhoneNumber"),
+        ("Código postal", "Address.PostalCode"),
+        ("País", "Address.Country"),
+        ("Dirección", "Address.Address1"),
         ("Loyalty tier", "Attributes.Loyalty tier"),
         ("Name", "Attributes.Name"),
         ("Bill", "Attributes.Bill"),
@@ -184,3 +212,151 @@ def test_any_header_gives_a_mapping_that_an_upload_job_takes(headers: list[str])
     assert len(mapping.fields) == len(suggestion.fields) == len(fields)
     assert all(re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name) for name in fields)
     assert len(suggestion.fields) + len(suggestion.left_out) == len(headers)
+
+
+# With values
+
+
+def column(header: str, *values: str) -> SuggestedField:
+    return suggest_mapping([header], None, [[value] for value in values]).fields[0]
+
+
+def test_a_name_is_surest_where_the_values_agree_and_doubtful_where_they_contradict_it() -> None:
+    agreeing = column("Email", "ada@example.com", "", "bob@example.com")
+    unknown = column("Email", "", "")
+    contradicting = column("Email", "Ada", "Bob")
+
+    assert {field.target for field in (agreeing, unknown, contradicting)} == {"EmailAddress"}
+    assert agreeing.confidence > unknown.confidence > 0.5 > contradicting.confidence
+    assert [field.is_doubtful for field in (agreeing, unknown, contradicting)] == [False, False, True]
+    assert contradicting.reason == "the name says so, but the values are no e-mail addresses"
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Phone", "ada@example.com"),
+        ("First name", "ada@example.com"),
+        ("Surname", "1985-12-10"),
+        ("City", "+49 30 123456"),
+        ("Country", "12345"),
+        ("Date of birth", "gold"),
+        ("Zip", "ada@example.com"),
+    ],
+)
+def test_values_that_a_field_never_has_contradict_the_name(header: str, value: str) -> None:
+    assert column(header, value, value).is_doubtful
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [("Phone", "2125550101"), ("Account", "ada@example.com"), ("Zip", "02134-1234"), ("Street", "12"), ("dob", "1985")],
+)
+def test_values_that_a_field_may_have_do_not(header: str, value: str) -> None:
+    assert column(header, value, value).confidence >= 0.9
+
+
+def test_a_name_that_says_nothing_goes_where_its_values_clearly_belong() -> None:
+    mails, numbers, ids = [
+        column("Login", "ada@example.com", "bob@example.com"),
+        column("Reach me at", "+49 30 123456", "(212) 555-0101"),
+        column("Lead", "2125550101", "2125550102"),
+    ]
+
+    assert [field.target for field in (mails, numbers, ids)] == ["EmailAddress", "PhoneNumber", "Attributes.Lead"]
+    assert mails.content_type == "EMAIL_ADDRESS"
+    assert 0.5 < mails.confidence < 0.8
+
+
+def test_values_do_not_take_the_field_of_another_column() -> None:
+    sample = [["ada@example.com", "a@work.example", "x@y.example"], ["bob@example.com", "b@work.example", "none"]]
+
+    named = suggest_mapping(["Contact", "Other", "Email"], None, sample)
+    chosen = suggest_mapping(["Contact", "Other", "Third"], {"Third": "EmailAddress"}, sample)
+    first = suggest_mapping(["Contact", "Other", "Third"], None, sample)
+
+    assert [field.target for field in named.fields] == ["Attributes.Contact", "Attributes.Other", "EmailAddress"]
+    assert [field.target for field in chosen.fields] == ["Attributes.Contact", "Attributes.Other", "EmailAddress"]
+    assert (chosen.fields[2].confidence, chosen.fields[2].reason) == (1.0, "it was chosen")
+    assert [field.target for field in first.fields] == ["EmailAddress", "Attributes.Other", "Attributes.Third"]
+
+
+# The unique key
+
+PEOPLE = [[f"{number:05}", f"u{number}@x.example", f"+49 30 {number + 10_000}", "gold"] for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "key"),
+    [
+        (["Customer no", "Email", "Phone", "Tier"], "Customer no"),
+        (["Row", "Email", "Phone", "Tier"], "Email"),
+        (["Row", "Email", "Phone", "Account"], "Email"),
+        (["Row", "Login", "Phone", "Tier"], "Login"),
+        (["Lead id", "Email", "Phone", "Tier"], "Email"),
+    ],
+)
+def test_the_best_column_that_tells_the_rows_apart_is_the_unique_key(headers: list[str], key: str) -> None:
+    suggestion = suggest_mapping(headers, None, PEOPLE)
+
+    assert suggestion.unique_key is not None
+    assert suggestion.unique_key.header == key
+    assert 0.5 < suggestion.unique_key_confidence < 1
+
+
+def test_phones_come_after_addresses_and_an_attribute_that_is_named_like_an_id_comes_last() -> None:
+    phones = suggest_mapping(["Lead id", "Email", "Phone"], None, [[row[0], "", row[2]] for row in PEOPLE])
+    ids = suggest_mapping(["Lead id", "Email", "Tier"], None, [[row[0], "", row[3]] for row in PEOPLE])
+
+    assert phones.unique_key is not None
+    assert ids.unique_key is not None
+    assert (phones.unique_key.header, ids.unique_key.header) == ("Phone", "Lead id")
+    assert phones.unique_key_confidence > ids.unique_key_confidence
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        [["ada@example.com"], ["ADA@example.com"], ["bob@example.com"]],
+        [["ada@example.com"], [""], ["bob@example.com"]],
+        [["Ada"], ["Bob"], ["Cy"]],
+    ],
+    ids=["repeated", "missing", "doubtful"],
+)
+def test_a_column_that_does_not_tell_the_rows_apart_is_no_unique_key(sample: list[list[str]]) -> None:
+    suggestion = suggest_mapping(["Email"], None, sample)
+
+    assert (suggestion.unique_key, suggestion.unique_key_confidence) == (None, 0.0)
+
+
+def test_more_rows_make_a_unique_key_surer_and_none_leave_it_to_the_name() -> None:
+    confidences = [
+        suggest_mapping(["Email"], None, [[f"u{number}@x.example"] for number in range(count)]).unique_key_confidence
+        for count in (1, 10, 200)
+    ]
+
+    assert confidences == sorted(confidences)
+    assert 0 < suggest_mapping(["Email"]).unique_key_confidence < confidences[-1]
+
+
+CELLS = st.text(max_size=20) | st.sampled_from(["ada@example.com", "+49 30 123456", "1985-12-10", "12", "", " "])
+NAMES = st.text(min_size=1, max_size=80) | st.sampled_from(["Email", "Login", "Phone", "Id", "Nom", "Zip", "Straße"])
+
+
+@given(st.lists(NAMES, min_size=1), st.lists(st.lists(CELLS, max_size=6), max_size=6))
+def test_any_header_with_any_rows_gives_a_mapping_that_an_upload_job_takes(
+    headers: list[str], sample: list[list[str]]
+) -> None:
+    try:
+        suggestion = suggest_mapping(headers, None, sample)
+    except InvalidRequest:
+        assert all(not header.strip() or headers.count(header) > 1 for header in headers)
+        return
+    key = suggestion.unique_key or suggestion.fields[0]
+
+    mapping = read_mapping(suggestion.to_fields(), key.name, strict=False)
+
+    assert mapping.unique_key.header == key.header
+    assert all(0 <= field.confidence <= 1 for field in suggestion.fields)
+    assert 0 <= suggestion.unique_key_confidence <= 1
+    assert (suggestion.unique_key is None) == (suggestion.unique_key_confidence == 0)

@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -24,21 +24,23 @@ from openprofiles.cli.exit_statuses import (
     exit_statuses,
 )
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
-from openprofiles.cli.importer import ImportDomain, Importer, ImportFault
+from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
-from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import Name, domain_option, endpoint_url_option, output_option, settings_options
 from openprofiles.cli.terminal_text import shown
+from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
+    from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
-    from openprofiles.uploads.suggest import SuggestedField, Suggestion
 
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
 _DISPLAY_NAME_MAX_LENGTH = 255
+_ARGUMENTS = "openprofiles.arguments"
 _LIMIT = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,4})?)(?P<percent>%?)")
 
 
@@ -70,14 +72,22 @@ class _Delimiter(click.ParamType[str]):
         return delimiter
 
 
-@click.command("import")
+class _KeepsArguments(click.Command):
+    """A command that can say again how it was called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command("import", cls=_KeepsArguments)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @domain_option("Domain that the profiles go to. A missing one is created.")
 @click.option(
     "--unique-key",
-    required=True,
     metavar="COLUMN",
-    help="Column that tells customers apart. A row whose value a profile has already changes that profile.",
+    help="Column that tells customers apart. A row whose value a profile has already changes that profile. Without it "
+    "nothing is loaded, but told what is suggested; with --mapping it is that of the mapping.",
 )
 @click.option(
     "--map",
@@ -85,7 +95,21 @@ class _Delimiter(click.ParamType[str]):
     multiple=True,
     metavar="COLUMN=TARGET",
     help="Where a column goes, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' leaves it out. The "
-    "other columns go where their names suggest. Can be given several times.",
+    "other columns go where their names and values suggest, or where --mapping says. Can be given several times.",
+)
+@click.option(
+    "--mapping",
+    "mapping_name",
+    type=Name("mapping"),
+    metavar="NAME",
+    help="Load with the mapping that the domain keeps under this name. Tells if the header has changed since.",
+)
+@click.option(
+    "--save-mapping",
+    "save_as",
+    type=Name("mapping"),
+    metavar="NAME",
+    help="Have the domain keep the mapping under this name, for the next file of its kind.",
 )
 @click.option(
     "--encoding",
@@ -158,8 +182,10 @@ def import_file(
     settings: Settings,
     file: Path,
     domain: str,
-    unique_key: str,
+    unique_key: str | None,
     choices: tuple[str, ...],
+    mapping_name: str | None,
+    save_as: str | None,
     encoding: str | None,
     delimiter: str | None,
     quote: str | None,
@@ -180,16 +206,18 @@ def import_file(
     """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
     It needs no server and no set-up: without --endpoint-url it works on the data folder directly, also while a server
-    runs on it. It finds out encoding, delimiter, quotes and compression of the file, suggests from the header where
-    each column goes, and prints that. Rows that cannot be loaded go to a file of their own, each with the reason.
-    Ctrl-C stops the job; what was loaded stays.
+    runs on it. It finds out encoding, delimiter, quotes and compression of the file, suggests from the header and some
+    rows where each column goes, and prints that; without --unique-key or --mapping it does nothing more. Rows that
+    cannot be loaded go to a file of their own, each with the reason. Ctrl-C stops the job; what was loaded stays.
 
-    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the import failed, and 130 after
-    Ctrl-C.
+    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the import failed or had no unique
+    key, and 130 after Ctrl-C.
 
     \b
     Examples:
-      openprofiles import customers.csv --domain demo --unique-key Email
+      openprofiles import customers.csv --domain demo
+      openprofiles import customers.csv --domain demo --unique-key Email --save-mapping crm
+      openprofiles import customers-may.csv --domain demo --mapping crm
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
@@ -201,6 +229,9 @@ def import_file(
         at_end.enter_context(exit_statuses(EXIT_FAILED))
         given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
         source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
+        if unique_key is None and mapping_name is None:
+            _tell_suggestion(source, choices, click.get_current_context().meta[_ARGUMENTS], is_json=output == "json")
+            raise SystemExit(EXIT_FAILED)
         status = _Import(
             source,
             domain=domain,
@@ -213,12 +244,33 @@ def import_file(
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
             ),
+            mapping_name=mapping_name,
+            save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
             failed_rows_path=_check_failed_rows_path(failed_rows_path, file),
             is_json=output == "json",
         ).run(settings, endpoint_url)
     raise SystemExit(status)
+
+
+def _tell_suggestion(source: SourceFile, choices: Sequence[str], arguments: Sequence[str], *, is_json: bool) -> None:
+    from openprofiles.cli.import_mapping import describe_mapping, next_command, suggest_for, suggestion_json
+
+    suggestion = suggest_for(source, choices)
+    command = next_command(arguments, suggestion)
+    if is_json:
+        click.echo(json.dumps(suggestion_json(source, suggestion, command)))
+        return
+    click.echo(f"Suggested for {source.path}, read as {source.describe_form()}:")
+    for line in describe_mapping(suggestion, None):
+        click.echo(f"  {line}")
+    if suggestion.unique_key is None:
+        click.echo("No column seems to tell customers apart. Say which one does.")
+    else:
+        key = suggestion.unique_key
+        click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
+    click.echo(f"Nothing was loaded. To load it:\n  {command}")
 
 
 class _Import:
@@ -229,31 +281,38 @@ class _Import:
         source: SourceFile,
         *,
         domain: str,
-        unique_key: str,
+        unique_key: str | None,
         choices: Sequence[str],
         policies: ImportPolicies,
+        mapping_name: str | None,
+        save_as: str | None,
         data_expiry_days: int | None,
         display_name: str,
         failed_rows_path: Path,
         is_json: bool,
     ) -> None:
-        from openprofiles.uploads.mapping import read_mapping
-        from openprofiles.uploads.suggest import suggest_mapping
+        from openprofiles.cli.import_mapping import use_suggested
 
         self._source = source
         self._domain_name = domain
-        self._suggestion = suggest_mapping(source.headers, _read_choices(choices, source.headers))
-        self._unique_key = self._suggestion.find_unique_key(unique_key)
-        self._fields = self._suggestion.to_fields()
-        # Checked before anything is made; a server would say the same.
-        read_mapping(self._fields, self._unique_key.name, strict=False)
+        self._unique_key = unique_key
+        self._choices = choices
+        self._mapping_name = mapping_name
+        self._save_as = save_as
+        self._known_mapping: ImportMapping | None = None
+        if mapping_name is None:
+            assert unique_key is not None, "without it nothing is loaded"
+            # Checked before anything is made; a server would say the same.
+            self._known_mapping = use_suggested(source, choices, unique_key)
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
-        form = source.form.to_options()
-        self._options = policies.to_options(self._suggestion.fields, form)
-        self._needs_options = form is not None or not policies.is_default
+        self._policies = policies
+        self._form = source.form.to_options()
+        # Checked before anything is made, too.
+        self._options = policies.to_options(self._mapping.columns.fields, self._form) if mapping_name is None else None
         self._is_json = is_json
+        self._was_saved = False
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
         """Load the file; the exit status."""
@@ -264,21 +323,23 @@ class _Import:
         try:
             started = time.monotonic()
             try:
+                self._use_saved_mapping(importer)
                 domain = importer.find_or_create_domain(self._domain_name)
                 days = self._data_expiry_days or domain.expiration_days
                 self._tell_plan(domain, days)
                 job_id = importer.create_job(
                     domain.name,
                     display_name=self._display_name,
-                    fields=self._fields,
-                    unique_key=self._unique_key.name,
+                    fields=self._mapping.fields,
+                    unique_key=self._mapping.unique_key.name,
                     data_expiry_days=days,
                     options=self._options,
-                    needs_options=self._needs_options,
+                    needs_options=self._form is not None or not self._policies.is_default,
                 )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     importer.start_job()
+                    cannot_save = self._save_mapping(importer)
                     state, interrupted = _watch(importer, display, poll_seconds)
             except (KeyboardInterrupt, CommandFault):
                 # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
@@ -286,6 +347,8 @@ class _Import:
                     importer.stop_job()
                 raise
             seconds = time.monotonic() - started
+            if cannot_save is not None:
+                click.echo(f"The mapping could not be saved as {self._save_as}: {cannot_save}", err=True)
             failed_rows_file = self._write_failed_rows(importer, state) if state.failed_count else None
             if state.status == "SUCCEEDED":
                 # What an earlier load of this file left there is mended.
@@ -296,6 +359,35 @@ class _Import:
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
+
+    @property
+    def _mapping(self) -> ImportMapping:
+        assert self._known_mapping is not None, "a saved mapping is read first"
+        return self._known_mapping
+
+    def _use_saved_mapping(self, importer: Importer) -> None:
+        from openprofiles.cli.import_mapping import describe_drift, use_saved
+
+        if self._mapping_name is None:
+            return
+        saved = importer.read_mapping(self._domain_name, self._mapping_name)
+        mapping = use_saved(self._source, self._mapping_name, saved, self._choices, self._unique_key)
+        if mapping.drift:
+            click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
+        self._known_mapping = mapping
+        self._options = self._policies.to_options(mapping.columns.fields, self._form)
+
+    def _save_mapping(self, importer: Importer) -> str | None:
+        """Keep the mapping, if that was asked for; why it cannot be done, which does not stop the load."""
+        if self._save_as is None:
+            return None
+        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)
+        try:
+            importer.save_mapping(self._save_as, mapping)
+        except (CommandFault, DomainError) as error:
+            return str(error)
+        self._was_saved = True
+        return None
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
         display.show_sending(0, self._source.size_bytes)
@@ -319,6 +411,8 @@ class _Import:
         return self._failed_rows_path
 
     def _tell_plan(self, domain: ImportDomain, days: int) -> None:
+        from openprofiles.cli.import_mapping import describe_mapping
+
         if self._is_json:
             return
         if domain.was_created:
@@ -328,7 +422,7 @@ class _Import:
             )
         click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
-        for line in _describe_mapping(self._suggestion, self._unique_key):
+        for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
             f"The profiles of this import expire on {_expiry_date(days)} ({days} days), if none touches them later."
@@ -354,15 +448,22 @@ class _Import:
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
-                "unique_key": self._unique_key.header,
+                "unique_key": self._mapping.unique_key.header,
                 "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
-                "mapping": {field.header: field.target for field in self._suggestion.fields},
+                "mapping": {field.header: field.target for field in self._mapping.columns.fields},
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
+            if self._mapping_name is not None:
+                drift = self._mapping.drift
+                document["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
+            if self._save_as is not None:
+                document["saved_mapping"] = self._save_as if self._was_saved else None
             click.echo(json.dumps(document))
             return
         for line in summary_lines(state, seconds):
             click.echo(line)
+        if self._was_saved:
+            click.echo(f"The mapping is saved as {self._save_as}: load the next such file with --mapping.")
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
 
@@ -420,29 +521,6 @@ def _check_failed_rows_path(given: Path | None, file: Path) -> Path:
     if path.exists() and path.samefile(file):
         raise ImportFault(f"--failed-rows names the file to load itself, {file}. Name another.")
     return path
-
-
-def _read_choices(choices: Sequence[str], headers: Sequence[str]) -> dict[str, str]:
-    """``COLUMN=TARGET`` taken apart; a header may hold an equals sign itself."""
-    read: dict[str, str] = {}
-    for choice in choices:
-        if "=" not in choice:
-            raise ImportFault(f"--map {choice!r} is not of the form COLUMN=TARGET, such as 'Login=EmailAddress'.")
-        known = [header for header in headers if choice.startswith(f"{header}=")]
-        header = max(known, key=len) if known else choice.partition("=")[0]
-        if header in read:
-            raise ImportFault(f"--map is given twice for the column {header!r}.")
-        read[header] = choice[len(header) + 1 :]
-    return read
-
-
-def _describe_mapping(suggestion: Suggestion, unique_key: SuggestedField) -> Iterator[str]:
-    width = max(len(field.header) for field in suggestion.fields)
-    for field in suggestion.fields:
-        note = "  (unique key)" if field is unique_key else ""
-        yield f"{shown(field.header):<{width}}  ->  {field.target}{note}"
-    for column in suggestion.left_out:
-        yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
 
 
 def _expiry_date(days: int) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault
+from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault, KeptMapping
 from openprofiles.cli.job_state import JobState, state_of_account
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
@@ -18,7 +18,7 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs
+from openprofiles.uploads import jobs, saved_mappings
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.files import open_own_files
@@ -48,6 +48,10 @@ class LocalImporter:
         self._domain: Domain | None = None
         self._job: UploadJob | None = None
         self._ahead: list[str] = []
+
+    def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
+        found = saved_mappings.get_mapping(self._store, get_domain(self._store, domain), mapping_name)
+        return KeptMapping(found.fields, found.unique_key, found.columns)
 
     def find_or_create_domain(self, name: str) -> ImportDomain:
         was_created = False
@@ -103,6 +107,18 @@ class LocalImporter:
     def start_job(self) -> None:
         jobs.start_job(self._store, self._known_domain, self._known_job.job_id, now=utc_now())
         self._ahead = self._find_jobs_ahead()
+
+    def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
+        saved_mappings.put_mapping(
+            self._store,
+            self._known_domain,
+            mapping_name,
+            fields=mapping.fields,
+            unique_key=mapping.unique_key,
+            columns=mapping.columns,
+            strict=False,
+            now=utc_now(),
+        )
 
     def read_state(self) -> JobState:
         account = read_account(self._store, self._known_domain, self._known_job.job_id)

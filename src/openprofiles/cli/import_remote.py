@@ -14,7 +14,7 @@ import boto3
 import requests
 from botocore.exceptions import ClientError
 
-from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault
+from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault, KeptMapping
 from openprofiles.cli.job_state import JobState, state_of_progress
 from openprofiles.cli.server_faults import told_in_a_sentence
 from openprofiles.client import Client
@@ -47,6 +47,11 @@ class RemoteImporter:
         self._http.auth = lambda request: request
         self._domain = ""
         self._job_id = ""
+
+    def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
+        with told_in_a_sentence(self._endpoint_url):
+            found = self._own.get_mapping(domain, mapping_name)
+        return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
 
     def find_or_create_domain(self, name: str) -> ImportDomain:
         was_created = False
@@ -113,6 +118,16 @@ class RemoteImporter:
     def start_job(self) -> None:
         with told_in_a_sentence(self._endpoint_url):
             self._client.start_upload_job(DomainName=self._domain, JobId=self._job_id)
+
+    def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
+        with told_in_a_sentence(self._endpoint_url):
+            self._own.put_mapping(
+                self._domain,
+                mapping_name,
+                fields=mapping.fields,
+                unique_key=mapping.unique_key,
+                columns=mapping.columns,
+            )
 
     def read_state(self) -> JobState:
         with told_in_a_sentence(self._endpoint_url):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -33,8 +33,27 @@ class ImportDomain:
     was_created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class KeptMapping:
+    """A mapping that a domain keeps by name.
+
+    Attributes:
+        fields, unique_key: as in CreateUploadJob.
+        columns: the header of the file that it was made for.
+    """
+
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
+    columns: Sequence[str]
+
+
 class Importer(Protocol):
-    """One way to load a file. The methods are called in this order; each raises CommandFault when it cannot be done."""
+    """One way to load a file. The methods are called in this order; each raises CommandFault or a DomainError when it
+    cannot be done.
+    """
+
+    def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
+        """The mapping that the domain keeps under this name; makes neither."""
 
     def find_or_create_domain(self, name: str) -> ImportDomain:
         """The domain of this name, made with 1098 days if there is none."""
@@ -62,6 +81,9 @@ class Importer(Protocol):
 
     def start_job(self) -> None:
         """Start the job that was made."""
+
+    def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
+        """Keep a mapping in the domain that was found, in place of the one of this name."""
 
     def read_state(self) -> JobState:
         """Where the job stands; has to be called again and again, since in local mode this is what runs it."""

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _DEFAULTS = Settings()
 
 # The form of a domain's name (service model, shape name).
-_DOMAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}\Z")
 
 _SIZE_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -38,14 +38,17 @@ class Size(click.ParamType[int]):
         return int(digits) * factor
 
 
-class DomainName(click.ParamType[str]):
-    """A name that a domain can have."""
+class Name(click.ParamType[str]):
+    """A name that a domain can have, or something that is named like one."""
 
-    name = "domain name"
+    name = "name"
+
+    def __init__(self, of_what: str) -> None:
+        self._of_what = of_what
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not _DOMAIN_NAME.match(value):
-            self.fail(f"{value!r} is no name of a domain: 1 to 64 letters, digits, _ and -.", param, ctx)
+        if not _NAME.match(value):
+            self.fail(f"{value!r} is no name of a {self._of_what}: 1 to 64 letters, digits, _ and -.", param, ctx)
         return str(value)
 
 
@@ -192,7 +195,7 @@ def settings_options(*names: str) -> Callable[[F], F]:
 
 def domain_option(help_text: str) -> Callable[[F], F]:
     """``--domain NAME``, which must be given."""
-    return click.option("--domain", required=True, type=DomainName(), metavar="NAME", help=help_text)
+    return click.option("--domain", required=True, type=Name("domain"), metavar="NAME", help=help_text)
 
 
 def endpoint_url_option(what: str) -> Callable[[F], F]:

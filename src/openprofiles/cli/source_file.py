@@ -1,4 +1,4 @@
-"""The file that ``openprofiles import`` loads: opened, its form found out, and its header read."""
+"""The file that ``openprofiles import`` loads: opened, its form found out, and its header and some rows read."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
     from openprofiles.uploads.file_form import FileForm, FileOptions
+    from openprofiles.uploads.file_sample import FileSample
 
 _HEAD_BYTES = 64 * 1024
 _LINE_BYTES = 1 << 20
@@ -28,7 +29,7 @@ class SourceFile:
         file: what is sent; CSV, whatever the user's file is.
         kind: what the user's file is if it was turned into CSV, such as ``Excel workbook``; else None.
         form: what ``file`` is read as.
-        headers: the names of its columns.
+        sample: its header, and the first of its rows.
         size_bytes: of ``file``.
     """
 
@@ -36,8 +37,13 @@ class SourceFile:
     file: BinaryIO
     kind: str | None
     form: FileForm
-    headers: list[str]
+    sample: FileSample
     size_bytes: int
+
+    @property
+    def headers(self) -> list[str]:
+        """The names of its columns."""
+        return self.sample.headers
 
     def describe_form(self) -> str:
         """For people: what the file was read as."""
@@ -46,7 +52,7 @@ class SourceFile:
 
 @contextmanager
 def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int) -> Iterator[SourceFile]:
-    """Open the file and read its header.
+    """Open the file and read its header and some rows.
 
     Args:
         given: what the user says of its form.
@@ -58,8 +64,8 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     """
     from openprofiles.uploads.detect_form import detect_form
     from openprofiles.uploads.file_form import FileForm, FileOptions
-    from openprofiles.uploads.file_header import read_file_header
-    from openprofiles.uploads.file_text import FileDamaged, open_text
+    from openprofiles.uploads.file_sample import read_sample_of_file
+    from openprofiles.uploads.file_text import FileDamaged
 
     try:
         file = path.open("rb")
@@ -81,10 +87,9 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                 if kind is None:
                     form = detect_form(source, given, None, max_unpacked_bytes=max_unpacked_bytes)
                     source.seek(0)
-                text = open_text(source, form, max_unpacked_bytes=max_unpacked_bytes)
-                headers = read_file_header(text.read, form.dialect)
+                sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
-                yield SourceFile(path, source, kind, form, headers, os.fstat(source.fileno()).st_size)
+                yield SourceFile(path, source, kind, form, sample, os.fstat(source.fileno()).st_size)
         except FileDamaged as error:
             raise ImportFault(f"{path}: {error}") from error
 

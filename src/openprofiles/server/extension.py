@@ -1,4 +1,5 @@
-"""What AWS has no operation for: why rows of an upload job failed, how far it has come, and what else it can be told.
+"""What AWS has no operation for: why rows of an upload job failed, how far it has come, what else it can be told, and
+help with mappings.
 
 The same signatures, errors and permissions as the API: who may call GetUploadJob may read all of it; what changes
 something has an action of its own.
@@ -21,27 +22,42 @@ from openprofiles.credentials.authorise import authorise_action
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.job_options_document import file_form_document, options_document, read_options
+from openprofiles.server.mapping_documents import (
+    mapping_document,
+    mapping_item,
+    read_mapping_document,
+    suggestion_document,
+)
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import RepeatedRow
-from openprofiles.uploads import jobs
+from openprofiles.uploads import jobs, saved_mappings
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
 from openprofiles.uploads.faults import sentence_for
-from openprofiles.wire.check import describe_violations, violations
+from openprofiles.uploads.file_form import STRICT_OPTIONS
+from openprofiles.uploads.file_sample import sample_beginning
+from openprofiles.uploads.suggest import suggest_mapping
+from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import WireError, bad_request
 from openprofiles.wire.model import StructureShape, load_model
 from openprofiles.wire.signature import SignedRequest
 
+# Who may look at upload jobs may read all that is here.
+_READING = "profile:GetUploadJob"
 _JOB_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs/{job_id}"
+_MAPPINGS_PATH = "/openprofiles/v1/domains/{domain_name}/mappings"
+_SUGGESTIONS_PATH = "/openprofiles/v1/domains/{domain_name}/mapping-suggestions"
 _MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
 _BODY_LIMIT_BYTES = 64 * 1024
+# 500 fields with long names, or the beginning of a file.
+_LARGE_BODY_LIMIT_BYTES = 1 << 20
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def routes(services: Services) -> list[Route]:
     """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
-    ``PUT .../options``.
+    ``PUT .../options``; and those of ``_mapping_routes``.
     """
 
     # Domain and job are named as there, and held to the same forms.
@@ -105,18 +121,87 @@ def routes(services: Services) -> list[Route]:
         Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
         Route(f"{_JOB_PATH}/progress", progress),
         Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
+        *_mapping_routes(services),
     ]
 
 
-def _with_body(handle: Callable[[Request, bytes], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """A route that takes a body, handled in the thread pool as the others are."""
+def _mapping_routes(services: Services) -> list[Route]:
+    """``POST .../mapping-suggestions``; ``GET .../mappings``, and ``GET``, ``PUT`` and ``DELETE`` of one of them."""
+
+    def suggest(request: Request, body: bytes) -> Response:
+        _enter_domain(services, request, body=body)
+        given = STRICT_OPTIONS if services.settings.compat_strict else None
+        form, sample = sample_beginning(body, given)
+        suggestion = suggest_mapping(sample.headers, None, sample.rows)
+        return _answer(suggestion_document(form, sample.headers, suggestion))
+
+    def list_mappings(request: Request) -> Response:
+        page = saved_mappings.list_mappings(
+            services.store,
+            _enter_domain(services, request),
+            max_results=_read_max_results(request),
+            next_token=_read_once(request, "next-token"),
+        )
+        return _answer({"Items": [mapping_item(one) for one in page.items], "NextToken": page.next_token})
+
+    def get_mapping(request: Request) -> Response:
+        domain = _enter_domain(services, request)
+        return _answer(mapping_document(saved_mappings.get_mapping(services.store, domain, _mapping_name(request))))
+
+    def put_mapping(request: Request, body: bytes) -> Response:
+        domain = _enter_domain(services, request, action="openprofiles:PutMapping", body=body)
+        name = _mapping_name(request)
+        given = read_mapping_document(name, body)
+        mapping = saved_mappings.put_mapping(
+            services.store,
+            domain,
+            name,
+            fields=given.fields,
+            unique_key=given.unique_key,
+            columns=given.columns,
+            strict=services.settings.compat_strict,
+            now=services.clock(),
+        )
+        return _answer(mapping_document(mapping))
+
+    def delete_mapping(request: Request) -> Response:
+        domain = _enter_domain(services, request, action="openprofiles:DeleteMapping")
+        saved_mappings.delete_mapping(services.store, domain, _mapping_name(request))
+        return Response(status_code=204)
+
+    one = f"{_MAPPINGS_PATH}/{{mapping_name}}"
+    return [
+        Route(_SUGGESTIONS_PATH, _with_body(suggest, _LARGE_BODY_LIMIT_BYTES), methods=["POST"]),
+        Route(_MAPPINGS_PATH, list_mappings),
+        Route(one, get_mapping),
+        Route(one, _with_body(put_mapping, _LARGE_BODY_LIMIT_BYTES), methods=["PUT"]),
+        Route(one, delete_mapping, methods=["DELETE"]),
+    ]
+
+
+def _mapping_name(request: Request) -> str:
+    """The name in the path.
+
+    Raises:
+        WireError: a mapping can have no such name.
+    """
+    name: str = request.path_params["mapping_name"]
+    if broken := violations(load_model().operations["GetDomain"].input.members["DomainName"].shape, name):
+        raise bad_request(describe_violations([Violation("MappingName", one.message) for one in broken]))
+    return name
+
+
+def _with_body(
+    handle: Callable[[Request, bytes], Response], limit_bytes: int = _BODY_LIMIT_BYTES
+) -> Callable[[Request], Awaitable[Response]]:
+    """A route that takes a body of at most so many bytes, handled in the thread pool as the others are."""
 
     async def endpoint(request: Request) -> Response:
         body = bytearray()
         async for part in request.stream():
             body += part
-            if len(body) > _BODY_LIMIT_BYTES:
-                raise WireError("RequestEntityTooLargeException", f"The body is larger than {_BODY_LIMIT_BYTES} bytes.")
+            if len(body) > limit_bytes:
+                raise WireError("RequestEntityTooLargeException", f"The body is larger than {limit_bytes} bytes.")
         return await run_in_threadpool(handle, request, bytes(body))
 
     return endpoint
@@ -127,10 +212,19 @@ def _enter(
     path_shape: StructureShape,
     request: Request,
     *,
-    action: str = "profile:GetUploadJob",
+    action: str = _READING,
     body: bytes = b"",
 ) -> tuple[Domain, str]:
-    """The domain and the job id of a request, from a caller who may see them.
+    """The domain and the job id of a request, from a caller who may see them; otherwise as ``_enter_domain``."""
+    domain_name, job_id = request.path_params["domain_name"], request.path_params["job_id"]
+    _authorise(services, request, action, body)
+    if broken := violations(path_shape, {"DomainName": domain_name, "JobId": job_id}):
+        raise bad_request(describe_violations(broken))
+    return get_domain(services.store, domain_name), job_id
+
+
+def _enter_domain(services: Services, request: Request, *, action: str = _READING, body: bytes = b"") -> Domain:
+    """The domain of a request, from a caller who may see it.
 
     Args:
         action: what the caller must be allowed to do on the domain.
@@ -140,15 +234,19 @@ def _enter(
         WireError: as the API, for who calls and for what the path names.
         NotFound: no such domain.
     """
+    domain_name = request.path_params["domain_name"]
+    _authorise(services, request, action, body)
+    if broken := violations(load_model().operations["GetDomain"].input, {"DomainName": domain_name}):
+        raise bad_request(describe_violations(broken))
+    return get_domain(services.store, domain_name)
+
+
+def _authorise(services: Services, request: Request, action: str, body: bytes) -> None:
     scope = request.scope
     signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
     principal = services.authenticator.authenticate(signed)
     request.state.access_key_id = principal.access_key_id
-    domain_name, job_id = request.path_params["domain_name"], request.path_params["job_id"]
-    authorise_action(principal, action, domain_name)
-    if broken := violations(path_shape, {"DomainName": domain_name, "JobId": job_id}):
-        raise bad_request(describe_violations(broken))
-    return get_domain(services.store, domain_name), job_id
+    authorise_action(principal, action, request.path_params["domain_name"])
 
 
 def _read_once(request: Request, name: str) -> str | None:

@@ -23,6 +23,7 @@ from openprofiles.store.tables import (
     profile,
     profile_key,
     repeated_row,
+    saved_mapping,
     upload_job,
 )
 from openprofiles.store.tables import domain as table
@@ -187,6 +188,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         (added_key, added_key.c.pid.in_(next_profiles.scalar_subquery())),
         (profile, profile.c.pid.in_(next_profiles.scalar_subquery())),
         (indexed_field, indexed_field.c.domain_id == domain_id),
+        (saved_mapping, saved_mapping.c.domain_id == domain_id),
         (table, table.c.domain_id == domain_id),
     )
     return any(_remove_some(connection, *part, limit) for part in parts)

@@ -256,6 +256,21 @@ ordered_record = Table(
     sqlite_with_rowid=False,
 )
 
+# Mappings for files that come again and again, kept by name.
+saved_mapping = Table(
+    "saved_mapping",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
+    Column("name", ByteOrderedText, primary_key=True),
+    # As in upload_job.
+    Column("fields", JSON, nullable=False),
+    Column("unique_key", Text, nullable=False),
+    # The names of all columns of the file that it was made for, a list in their order.
+    Column("columns", JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
 credential = Table(
     "credential",
     metadata,

@@ -29,15 +29,28 @@ def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) ->
     Raises:
         InvalidRequest: there is no header, or it cannot be read; the message names the line.
     """
+    return scan_header(Scanner(read, dialect), dialect)[1]
+
+
+def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) -> tuple[Header, list[str]]:
+    """The header that a scanner at the beginning of a file finds, and the names in it.
+
+    Args:
+        is_whole: whether the scanner gets the whole file, or its beginning alone.
+
+    Raises:
+        InvalidRequest: as ``read_file_header``.
+    """
     try:
-        header = Scanner(read, dialect).read_header()
+        header = scanner.read_header()
     except NoHeaderError:
         raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
+        where = "" if is_whole else " in what was sent of the file"
         raise InvalidRequest(
-            f"The double quote that opens a name in the header on line {error.line} is never closed."
+            f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None
-    return split_header(header, dialect)
+    return header, split_header(header, dialect)
 
 
 def split_header(header: Header, dialect: Dialect) -> list[str]:

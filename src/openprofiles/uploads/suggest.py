@@ -1,31 +1,35 @@
-"""Suggest where each column of a file goes, from nothing but the names in its header.
+"""Suggest where each column of a file goes, from the names in its header and from some of its rows.
 
-A column whose name says what it is goes to that field of the standard profile; any other becomes a custom attribute
-under its own name. No two columns get one target: the better match keeps it, of equal ones the first in the file.
+A column whose name says what it is goes to that field of the standard profile. One whose name says nothing, but whose
+values are clearly e-mail addresses or phone numbers, goes to the field for these if no other column does. Any other
+becomes a custom attribute under its own name. No two columns get one target: the better match keeps it, of equal ones
+the first in the file.
+
+Each suggestion has a confidence from 0 to 1. It orders suggestions and marks those that a person should look at; it is
+no measured probability.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.normal_forms import is_blank, normal_text
 from openprofiles.profiles.standard_profile import (
-    ADDRESSES,
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
-    FIELD_BY_PATH,
     FULL_NAME_PATHS,
     MAX_ATTRIBUTE_NAME_LENGTH,
     PHONE_KEY,
     field_of_target,
 )
 from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.header_names import match_header, without_accents, words_of
 from openprofiles.uploads.mapping import SOURCE_PREFIX, TARGET_PREFIX
+from openprofiles.uploads.value_kinds import ColumnKind, ValueKind, find_column_kind, share_that_may_be
 
 MAX_FIELD_NAME_LENGTH = 64
 # Source and Target of a field have at most 1000 characters (service model, shape text).
@@ -36,81 +40,40 @@ _NOT_IN_FIELD_NAME = re.compile(r"[^a-zA-Z0-9_.-]+")
 # The rule of the website for names of custom attributes (reference, section 2.3).
 _ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9]+(?:[ _\-]+[a-zA-Z0-9]+)*\Z")
 _NOT_IN_ATTRIBUTE_NAME = re.compile(r"[^a-zA-Z0-9 _-]+")
-_CAMEL_CASE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"[^\W_]+")
 
-# Names that people give to columns, as the words run together in lower case; the API's own names are added below.
-_SYNONYMS: dict[str, str] = {
-    "AccountNumber": "account accountid accountno accountnr accountnum acct acctid acctno acctnumber acctnum "
-    "customerid customerno customernr customernumber customernum custid custno clientid clientno clientnumber "
-    "memberid memberno membernumber membershipnumber crmid",
-    "AdditionalInformation": "additionalinfo",
-    "PartyTypeString": "partytype",
-    "BusinessName": "company companyname business organization organisation organizationname organisationname org "
-    "orgname employer firm accountname",
-    "FirstName": "fname firstnames givenname givennames given forename forenames christianname",
-    "MiddleName": "mname middlenames middle middleinitial secondname",
-    "LastName": "lname lastnames surname familyname family secondsurname",
-    "BirthDate": "dob dateofbirth birthday bday birthdate born",
-    "GenderString": "gender sex",
-    "PhoneNumber": "phone phoneno phonenr phonenum telephone telephoneno telephonenumber tel telno telnumber telnr "
-    "phone1 primaryphone mainphone contactnumber",
-    "MobilePhoneNumber": "mobile mobileno mobilenumber mobilenr mobilephone mobiletel cell cellno cellnumber cellphone "
-    "cellphonenumber cellular handy smartphone",
-    "HomePhoneNumber": "homephone hometel hometelephone homenumber landline landlinenumber",
-    "BusinessPhoneNumber": "businessphone businesstel businesstelephone workphone workphonenumber worktel "
-    "worktelephone officephone officephonenumber companyphone",
-    "EmailAddress": "email mail emailaddr emailid email1 mailaddress primaryemail primaryemailaddress",
-    "PersonalEmailAddress": "personalemail privateemail privateemailaddress homeemail homeemailaddress",
-    "BusinessEmailAddress": "businessemail workemail workemailaddress officeemail companyemail",
-    "ProfileType": "",
-}
+# A suggestion below this is one that somebody should look at.
+DOUBTFUL = 0.5
 
-_ADDRESS_SYNONYMS: dict[str, str] = {
-    "Address1": "address addressline addressline1 addr addr1 line1 street street1 streetaddress streetname "
-    "streetandnumber streetline1",
-    "Address2": "addressline2 addr2 line2 street2 streetline2 apt apartment suite unit",
-    "Address3": "addressline3 addr3 line3 street3 streetline3",
-    "Address4": "addressline4 addr4 line4 street4 streetline4",
-    "City": "town cityname citytown locality",
-    "County": "",
-    "State": "statecode stateprovince stateorprovince stateregion",
-    "Province": "",
-    "Country": "countrycode countryname countryregion nation",
-    "PostalCode": "zip zipcode postcode postal zippostalcode zippostal postalzip plz",
-}
+_CHOSEN_CONFIDENCE = 1.0
+# By how well the name matches (see match_header), where the values agree.
+_NAME_CONFIDENCES = (0.98, 0.95, 0.9, 0.85)
+# What is missing where there are no values to agree.
+_WITHOUT_VALUES = 0.1
+_CONTRADICTED_CONFIDENCE = 0.2
+_VALUES_ALONE_CONFIDENCE = 0.6
+_ATTRIBUTE_CONFIDENCE = 0.5
 
-# A word that says whose address the rest of the name means. "Home" is a person's own, hence the plain address.
-_ADDRESS_WORDS = {
-    "billing": "BillingAddress",
-    "bill": "BillingAddress",
-    "invoice": "BillingAddress",
-    "shipping": "ShippingAddress",
-    "ship": "ShippingAddress",
-    "delivery": "ShippingAddress",
-    "mailing": "MailingAddress",
-    "home": "Address",
-}
-# Words that say nothing about which field is meant.
-_FILLER_WORDS = frozenset(("customer", "client", "contact", "user", "member", "person", "profile", "your", "my", "the"))
+# So many of the values must be of a kind before it is said that the column holds it; and so few, that it does not.
+_CLEAR_SHARE = 0.8
+_CONTRADICTING_SHARE = 0.5
 
+_KIND_OF_KEY = {EMAIL_KEY: ValueKind.EMAIL_ADDRESS, PHONE_KEY: ValueKind.PHONE_NUMBER}
+_TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMBER: "PhoneNumber"}
+# What nobody is called, and no place either.
+_NO_NAMES = frozenset(ValueKind)
+_NO_TEXT = frozenset((ValueKind.EMAIL_ADDRESS, ValueKind.PHONE_NUMBER, ValueKind.DATE))
+_NAMES = (*FULL_NAME_PATHS, "BusinessName", "City", "County", "State", "Province", "Country")
+_ANYTHING = ("AccountNumber", "AdditionalInformation")
 
-def _known_names() -> dict[str, str]:
-    names: dict[str, str] = {}
-    for path, synonyms in _SYNONYMS.items():
-        names |= dict.fromkeys([path.lower(), *synonyms.split()], path)
-    return names
-
-
-def _known_address_names() -> dict[str, str]:
-    names: dict[str, str] = {}
-    for member, synonyms in _ADDRESS_SYNONYMS.items():
-        names |= dict.fromkeys([member.lower(), *synonyms.split()], member)
-    return names
-
-
-_NAMES = _known_names()
-_ADDRESS_NAMES = _known_address_names()
+# The fields that are good unique keys, the best first.
+_KEY_CONFIDENCES = {"AccountNumber": 0.95, "EmailAddress": 0.9, "PhoneNumber": 0.7}
+_ATTRIBUTE_KEY_CONFIDENCE = 0.6
+_ID_WORD = re.compile(
+    "id|ids|uid|uuid|guid|key|identifier|no|nr|num|number|nummer|numero|ref|reference|login|username", re.ASCII
+)
+# Most rows of the sample must have a value, and hardly any two the same: a file may well repeat some customers.
+_FEWEST_FILLED = 0.9
+_FEWEST_DISTINCT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +84,20 @@ class SuggestedField:
         name: its key in ``Fields``.
         header: the column's header, exactly as in the file.
         target: the field of the profile, such as ``EmailAddress`` or ``Attributes.tier``.
+        confidence: that the target is right, 0 to 1; 1: it was chosen.
+        reason: what the target was told from, for people; never a value of the file.
     """
 
     name: str
     header: str
     target: str
+    confidence: float = _CHOSEN_CONFIDENCE
+    reason: str = "it was chosen"
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.confidence < DOUBTFUL
 
     @property
     def content_type(self) -> str:
@@ -135,6 +107,14 @@ class SuggestedField:
             return "STRING"
         by_key = {EMAIL_KEY: "EMAIL_ADDRESS", PHONE_KEY: "PHONE_NUMBER"}
         return by_key.get(standard.key_name or "", "NAME" if standard.path in FULL_NAME_PATHS else "STRING")
+
+    def to_entry(self) -> dict[str, str]:
+        """What ``Fields`` of CreateUploadJob has under its name."""
+        return {
+            "Source": SOURCE_PREFIX + self.header,
+            "Target": TARGET_PREFIX + self.target,
+            "ContentType": self.content_type,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +128,21 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What becomes of every column of a file, in its order."""
+    """What becomes of every column of a file, in its order.
+
+    Attributes:
+        unique_key: the field that tells customers apart best; None if none seems to.
+        unique_key_confidence: that it does, 0 to 1.
+    """
 
     fields: tuple[SuggestedField, ...]
     left_out: tuple[LeftOut, ...]
+    unique_key: SuggestedField | None = None
+    unique_key_confidence: float = 0.0
 
     def to_fields(self) -> dict[str, dict[str, str]]:
         """``Fields`` of CreateUploadJob."""
-        return {
-            field.name: {
-                "Source": SOURCE_PREFIX + field.header,
-                "Target": TARGET_PREFIX + field.target,
-                "ContentType": field.content_type,
-            }
-            for field in self.fields
-        }
+        return {field.name: field.to_entry() for field in self.fields}
 
     def find_unique_key(self, unique_key: str) -> SuggestedField:
         """The field that the given header, field name or target means, looked for in this order.
@@ -187,13 +167,16 @@ class Suggestion:
         raise InvalidRequest(f"The unique key {unique_key!r} is no column of the file. Its columns are: {headers}.")
 
 
-def suggest_mapping(headers: Sequence[str], chosen: Mapping[str, str] | None = None) -> Suggestion:
-    """Say for each column where it goes.
+def suggest_mapping(
+    headers: Sequence[str], chosen: Mapping[str, str] | None = None, sample: Sequence[Sequence[str]] = ()
+) -> Suggestion:
+    """Say for each column where it goes, and which one is a good unique key.
 
     Args:
         headers: the names of all columns, in the order of the file.
         chosen: targets that were decided already, by header, with or without ``_profile.``; an empty one leaves the
             column out. No suggestion takes a target that is chosen for another column.
+        sample: some rows of the file, each with its cells in the order of the headers; one may have fewer or more.
 
     Raises:
         InvalidRequest: a chosen header is no column, or the name of several; no column is left to be loaded.
@@ -215,14 +198,45 @@ def suggest_mapping(headers: Sequence[str], chosen: Mapping[str, str] | None = N
         if (reason := _reason_to_leave_out(header, counts, chosen))
     ]
     without = {column.column_number for column in left_out}
-    columns = [header for number, header in enumerate(headers, start=1) if number not in without]
+    columns = [
+        _Column(header, [row[index] if index < len(row) else "" for row in sample])
+        for index, header in enumerate(headers)
+        if index + 1 not in without
+    ]
     if not columns:
         raise InvalidRequest("No column of the file is left to be loaded.")
     targets = _assign_targets(columns, chosen)
-    names = _name_fields(columns)
-    return Suggestion(
-        tuple(SuggestedField(names[header], header, targets[header]) for header in columns), tuple(left_out)
+    names = _name_fields([column.header for column in columns])
+    fields = tuple(
+        SuggestedField(names[column.header], column.header, target.path, target.confidence, target.reason)
+        for column, target in zip(columns, targets, strict=True)
     )
+    unique_key, confidence = _suggest_unique_key(fields, columns)
+    return Suggestion(fields, tuple(left_out), unique_key, confidence)
+
+
+class _Column:
+    """A column that is loaded, and what its values are.
+
+    Attributes:
+        values: its cells in the sample.
+        kind: what they look like.
+    """
+
+    def __init__(self, header: str, values: list[str]) -> None:
+        self.header = header
+        self.values = values
+        self.kind: ColumnKind = find_column_kind(values)
+
+    def is_clearly(self, kinds: Collection[ValueKind]) -> bool:
+        return self.kind.kind is not None and self.kind.kind in kinds and self.kind.share >= _CLEAR_SHARE
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    path: str
+    confidence: float
+    reason: str
 
 
 def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping[str, str]) -> str | None:
@@ -239,22 +253,92 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     return None
 
 
-def _assign_targets(columns: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-    targets = {header: _full_path(chosen[header]) for header in columns if header in chosen}
-    taken = set(targets.values())
-    matches = [(*match, position) for position, header in enumerate(columns) if (match := _match(header))]
-    for _rank, path, position in sorted(matches, key=lambda match: (match[0], match[2])):
-        header = columns[position]
-        if header not in targets and path not in taken:
-            targets[header] = path
+def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> list[_Target]:
+    targets = {
+        position: _Target(_full_path(chosen[column.header]), _CHOSEN_CONFIDENCE, "it was chosen")
+        for position, column in enumerate(columns)
+        if column.header in chosen
+    }
+    taken = {target.path for target in targets.values()}
+    matches = [(*match, position) for position, column in enumerate(columns) if (match := match_header(column.header))]
+    for rank, path, position in sorted(matches, key=lambda match: (match[0], match[2])):
+        if position not in targets and path not in taken:
+            targets[position] = _weigh(columns[position], path, rank)
             taken.add(path)
+    by_share = sorted(range(len(columns)), key=lambda position: -columns[position].kind.share)
+    for position in by_share:
+        kind = columns[position].kind
+        target = _TARGET_OF_KIND.get(kind.kind) if kind.kind else None
+        if position not in targets and target and target not in taken and kind.share >= _CLEAR_SHARE:
+            assert kind.kind is not None
+            confidence = round(_VALUES_ALONE_CONFIDENCE * kind.share, 2)
+            targets[position] = _Target(
+                target, confidence, f"the name is not known, but the values are {kind.kind.value}"
+            )
+            taken.add(target)
     names = {target.removeprefix(ATTRIBUTES_PREFIX) for target in taken if target.startswith(ATTRIBUTES_PREFIX)}
-    for position, header in enumerate(columns, start=1):
-        if header not in targets:
-            name = _make_unique(_attribute_name(header, position), names, MAX_ATTRIBUTE_NAME_LENGTH)
+    for position, column in enumerate(columns):
+        if position not in targets:
+            name = _make_unique(_attribute_name(column.header, position + 1), names, MAX_ATTRIBUTE_NAME_LENGTH)
             names.add(name)
-            targets[header] = ATTRIBUTES_PREFIX + name
-    return targets
+            reason = "the name is that of no field"
+            if match := match_header(column.header):
+                reason = f"another column goes to {match[1]}"
+            targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason)
+    return [targets[position] for position in range(len(columns))]
+
+
+def _weigh(column: _Column, path: str, rank: int) -> _Target:
+    """The target that the name of a column says, held against its values."""
+    confidence = _NAME_CONFIDENCES[min(rank, len(_NAME_CONFIDENCES) - 1)]
+    if column.kind.filled_count == 0:
+        return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "the name says so")
+    standard = field_of_target(path)
+    expected = ValueKind.DATE if path == "BirthDate" else _KIND_OF_KEY.get((standard and standard.key_name) or "")
+    if expected is not None:
+        share = share_that_may_be(expected, column.values) or 0.0
+        if share < _CONTRADICTING_SHARE:
+            return _Target(path, _CONTRADICTED_CONFIDENCE, f"the name says so, but the values are no {expected.value}")
+        return _Target(path, round(confidence * (0.5 + share / 2), 2), "the name says so, and the values agree")
+    wrong = _NO_NAMES if path.rpartition(".")[2] in _NAMES else _NO_TEXT
+    if path not in _ANYTHING and column.is_clearly(wrong):
+        assert column.kind.kind is not None
+        return _Target(path, _CONTRADICTED_CONFIDENCE, f"the name says so, but the values are {column.kind.kind.value}")
+    return _Target(path, confidence, "the name says so, and the values do not speak against it")
+
+
+def _suggest_unique_key(
+    fields: Sequence[SuggestedField], columns: Sequence[_Column]
+) -> tuple[SuggestedField | None, float]:
+    best: tuple[float, float, SuggestedField] | None = None
+    for field, column in zip(fields, columns, strict=True):
+        worth = _KEY_CONFIDENCES.get(field.target)
+        if worth is None and field.target.startswith(ATTRIBUTES_PREFIX) and _is_id(field.header):
+            worth = _ATTRIBUTE_KEY_CONFIDENCE
+        if worth is None or field.is_doubtful:
+            continue
+        evidence = _weigh_key(column)
+        # Of equally worthy ones the first in the file.
+        if evidence > 0 and (best is None or worth > best[0]):
+            best = worth, evidence, field
+    return (None, 0.0) if best is None else (best[2], round(best[0] * best[1], 2))
+
+
+def _is_id(header: str) -> bool:
+    return any(map(_ID_WORD.fullmatch, words_of(header)))
+
+
+def _weigh_key(column: _Column) -> float:
+    """How much the values speak for a unique key, 0 to 1; 0: against it. Without any the name alone speaks for it."""
+    row_count, filled_count = len(column.values), column.kind.filled_count
+    if row_count == 0:
+        return 0.5
+    distinct_count = len({normal_text(value) for value in column.values if not is_blank(value)})
+    if filled_count < _FEWEST_FILLED * row_count or distinct_count < _FEWEST_DISTINCT * filled_count:
+        return 0.0
+    # A row or two are always distinct.
+    certainty = row_count / (row_count + 2)
+    return certainty * (filled_count / row_count) * (distinct_count / filled_count)
 
 
 def _full_path(target: str) -> str:
@@ -263,50 +347,10 @@ def _full_path(target: str) -> str:
     return standard.path if standard else path
 
 
-def _match(header: str) -> tuple[int, str] | None:
-    """The standard field that a header means, and how sure that is: 0 is its own name, higher is less sure."""
-    words = _words(header)
-    compact = "".join(words)
-    if compact in _OWN_NAMES:
-        return 0, _OWN_NAMES[compact]
-    if compact in _NAMES:
-        return 1, _NAMES[compact]
-    if compact in _ADDRESS_NAMES:
-        return 1, f"Address.{_ADDRESS_NAMES[compact]}"
-    path = _match_address(words)
-    if path:
-        return 2, path
-    telling = [word for word in words if word not in _FILLER_WORDS]
-    if telling and telling != words and (match := _match(" ".join(telling))):
-        return match[0] + 3, match[1]
-    return None
-
-
-def _match_address(words: Sequence[str]) -> str | None:
-    """As ``billing zip``, ``ship to city``, ``address billing 2``."""
-    for index, word in enumerate(words):
-        address = _ADDRESS_WORDS.get(word)
-        if address is None:
-            continue
-        rest = [*words[:index], *words[index + 1 :]]
-        if rest[index : index + 1] == ["to"]:
-            del rest[index]
-        for compact in ("".join(rest), "".join(rest).removeprefix("address")):
-            if compact in _ADDRESS_NAMES:
-                return f"{address}.{_ADDRESS_NAMES[compact]}"
-    return None
-
-
-def _words(header: str) -> list[str]:
-    """``E-mail``, ``FirstName`` and ``address_line 2`` as e mail, first name, address line 2."""
-    spaced = _CAMEL_CASE.sub(" ", unicodedata.normalize("NFKC", header))
-    return _WORD.findall(spaced.casefold())
-
-
 def _attribute_name(header: str, position: int) -> str:
     text = header.strip()
     if not _ATTRIBUTE_NAME.match(text):
-        ascii_text = _without_accents(text)
+        ascii_text = without_accents(text)
         cleaned = _NOT_IN_ATTRIBUTE_NAME.sub("_", ascii_text).strip(" _-")
         # A name in another script would lose everything that tells it from the next one.
         text = cleaned if _keeps_letters(text, cleaned) else text
@@ -320,16 +364,11 @@ def _name_fields(columns: Sequence[str]) -> dict[str, str]:
     taken = set(names.values())
     for position, header in enumerate(columns, start=1):
         if header not in names:
-            cleaned = _NOT_IN_FIELD_NAME.sub("_", _without_accents(header)).strip("_.-")
+            cleaned = _NOT_IN_FIELD_NAME.sub("_", without_accents(header)).strip("_.-")
             base = cleaned if _keeps_letters(header, cleaned) else f"column_{position}"
             names[header] = _make_unique(base[:MAX_FIELD_NAME_LENGTH], taken, MAX_FIELD_NAME_LENGTH)
             taken.add(names[header])
     return names
-
-
-def _without_accents(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def _keeps_letters(before: str, after: str) -> bool:
@@ -344,8 +383,3 @@ def _make_unique(name: str, taken: Iterable[str], max_length: int) -> str:
         suffix = f"_{number}"
         unique = name[: max_length - len(suffix)] + suffix
     return unique
-
-
-_OWN_NAMES = {path.replace(".", "").lower(): path for path in FIELD_BY_PATH} | {
-    member.lower(): f"{ADDRESSES[0]}.{member}" for member in _ADDRESS_SYNONYMS
-}

@@ -1,0 +1,263 @@
+"""Which mapping ``openprofiles import`` loads a file with: the suggested one, or one that was saved by name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from openprofiles.cli.importer import ImportFault, KeptMapping
+from openprofiles.cli.terminal_text import shown
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.header_drift import HeaderDrift, compare_headers
+from openprofiles.uploads.mapping import MappedField, UploadMapping, read_mapping
+from openprofiles.uploads.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
+
+if TYPE_CHECKING:
+    from openprofiles.cli.source_file import SourceFile
+
+_NO_DRIFT = HeaderDrift((), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class ImportMapping:
+    """What a file is loaded with.
+
+    Attributes:
+        columns: where each column goes, for people.
+        unique_key: one of the fields of ``columns``.
+        fields: ``Fields`` of CreateUploadJob.
+        drift: how the header of the file differs from that which a saved mapping was made for, as far as it matters.
+    """
+
+    columns: Suggestion
+    unique_key: SuggestedField
+    fields: Mapping[str, Mapping[str, str]]
+    drift: HeaderDrift = _NO_DRIFT
+
+
+def suggest_for(source: SourceFile, choices: Sequence[str]) -> Suggestion:
+    """The suggestion for a file, with what ``--map`` says.
+
+    Raises:
+        ImportFault, InvalidRequest: a choice cannot be kept.
+    """
+    return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows)
+
+
+def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -> ImportMapping:
+    """The mapping that is suggested, checked as the job will be.
+
+    Raises:
+        ImportFault, InvalidRequest: it cannot be used.
+    """
+    suggestion = suggest_for(source, choices)
+    key = suggestion.find_unique_key(unique_key)
+    fields = suggestion.to_fields()
+    read_mapping(fields, key.name, strict=False)
+    return ImportMapping(suggestion, key, fields)
+
+
+def use_saved(
+    source: SourceFile, name: str, saved: KeptMapping, choices: Sequence[str], unique_key: str | None
+) -> ImportMapping:
+    """A saved mapping, changed by what ``--map`` and ``--unique-key`` say, checked as the job will be.
+
+    Args:
+        name: that of the mapping, for messages.
+
+    Raises:
+        ImportFault, InvalidRequest: it cannot be used, perhaps because the file has not all of its columns.
+    """
+    mapping = read_mapping(saved.fields, saved.unique_key, strict=False)
+    mapped = [field.header for field in mapping.fields]
+    chosen = read_choices(choices, [*source.headers, *mapped])
+    # A column that the file has no longer can be left out, or another one take its place.
+    added = _suggest_chosen(source, {header: target for header, target in chosen.items() if target})
+    taken = {field.target for field in added}
+    kept = [field for field in mapping.fields if field.header not in chosen and field.path not in taken]
+    decided = {field.header for field in kept} | chosen.keys()
+    all_drift = compare_headers(mapped, saved.columns, source.headers)
+    drift = HeaderDrift(
+        missing_mapped=tuple(header for header in all_drift.missing_mapped if header in {one.header for one in kept}),
+        missing_other=all_drift.missing_other,
+        new=tuple(header for header in all_drift.new if header not in chosen),
+    )
+    if drift.missing_mapped:
+        raise ImportFault(_describe_missing(source, name, kept, drift))
+    _require_once(source, kept)
+
+    taken_names = {field.name for field in kept}
+    added = [_renamed(field, taken_names) for field in added]
+    fields = {field.name: saved.fields[field.name] for field in kept} | {
+        field.name: field.to_entry() for field in added
+    }
+    columns = Suggestion(
+        (
+            *(SuggestedField(one.name, one.header, one.path, reason=f"the mapping {name} says so") for one in kept),
+            *added,
+        ),
+        tuple(
+            LeftOut(
+                number, header, f"the mapping {name} does not have it" if header not in chosen else "it is left out"
+            )
+            for number, header in enumerate(source.headers, start=1)
+            if header not in decided or chosen.get(header) == ""
+        ),
+    )
+    if not fields:
+        raise InvalidRequest("No column of the file is left to be loaded.")
+    key = columns.find_unique_key(unique_key) if unique_key is not None else _find_kept_key(name, mapping, columns)
+    read_mapping(fields, key.name, strict=False)
+    return ImportMapping(columns, key, fields, drift)
+
+
+def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
+    """For people: what changed, though the file can be loaded."""
+    parts = [f"The header of {source.path} is not the one that the mapping {name} was made for."]
+    if drift.new:
+        parts.append(f"New columns, which are not loaded: {_quoted(drift.new)}.")
+    if drift.missing_other:
+        parts.append(f"Missing columns, which the mapping does not load: {_quoted(drift.missing_other)}.")
+    parts.append(f"To be told no more, give --save-mapping {name} as well.")
+    return " ".join(parts)
+
+
+def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) -> Iterator[str]:
+    """A line for each column; with confidences as long as there is no unique key, and so nothing is loaded."""
+    width = max(len(field.header) for field in suggestion.fields)
+    target_width = max(len(field.target) for field in suggestion.fields)
+    for field in suggestion.fields:
+        line = f"{shown(field.header):<{width}}  ->  {shown(field.target)}"
+        if unique_key is None:
+            line = f"{line:<{width + 6 + target_width}}  {field.confidence:4.0%}"
+        if field is unique_key:
+            line += "  (unique key)"
+        if field.is_doubtful:
+            line += f"  (doubtful: {field.reason})"
+        yield line
+    for column in suggestion.left_out:
+        yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
+
+
+def next_command(arguments: Sequence[str], suggestion: Suggestion) -> str:
+    """The command line that loads the file with what is suggested.
+
+    Args:
+        arguments: those that the command was called with.
+    """
+    key = suggestion.unique_key
+    value = "COLUMN"
+    if key is not None:
+        value = key.header if key.header.isprintable() else key.name
+    option = [f"--unique-key={value}"] if value.startswith("-") else ["--unique-key", value]
+    # What follows two dashes is no option any more.
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return shlex.join(["openprofiles", "import", *arguments[:end], *option, *arguments[end:]])
+
+
+def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) -> dict[str, Any]:
+    """What is suggested, for programs."""
+    key = suggestion.unique_key
+    return {
+        "status": "SUGGESTED",
+        "file": {"kind": source.kind or "text", **source.form.to_json()},
+        "columns": [
+            {
+                "header": field.header,
+                "target": field.target,
+                "content_type": field.content_type,
+                "confidence": field.confidence,
+                "reason": field.reason,
+            }
+            for field in suggestion.fields
+        ],
+        "left_out": [
+            {"column_number": one.column_number, "header": one.header, "reason": one.reason}
+            for one in suggestion.left_out
+        ],
+        "fields": suggestion.to_fields(),
+        "unique_key": None if key is None else key.header,
+        "unique_key_confidence": suggestion.unique_key_confidence,
+        "command": command,
+    }
+
+
+def read_choices(choices: Sequence[str], headers: Sequence[str]) -> dict[str, str]:
+    """``COLUMN=TARGET`` taken apart; a header may hold an equals sign itself."""
+    read: dict[str, str] = {}
+    for choice in choices:
+        if "=" not in choice:
+            raise ImportFault(f"--map {choice!r} is not of the form COLUMN=TARGET, such as 'Login=EmailAddress'.")
+        known = [header for header in headers if choice.startswith(f"{header}=")]
+        header = max(known, key=len) if known else choice.partition("=")[0]
+        if header in read:
+            raise ImportFault(f"--map is given twice for the column {header!r}.")
+        read[header] = choice[len(header) + 1 :]
+    return read
+
+
+def _suggest_chosen(source: SourceFile, chosen: Mapping[str, str]) -> list[SuggestedField]:
+    """The columns that are chosen, and no others."""
+    if not chosen:
+        return []
+    others: dict[str, str] = dict.fromkeys(source.headers, "")
+    return list(suggest_mapping(source.headers, others | dict(chosen)).fields)
+
+
+def _renamed(field: SuggestedField, taken: set[str]) -> SuggestedField:
+    """The field under a name that no other one has."""
+    name, number = field.name, 1
+    while name in taken:
+        number += 1
+        name = f"{field.name[:56]}_{number}"
+    taken.add(name)
+    return SuggestedField(name, field.header, field.target, field.confidence, field.reason)
+
+
+def _find_kept_key(name: str, mapping: UploadMapping, columns: Suggestion) -> SuggestedField:
+    """The unique key of a saved mapping, also where another column has taken its target."""
+    for field in columns.fields:
+        if field.target == mapping.unique_key.path:
+            return field
+    raise ImportFault(
+        f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, goes elsewhere or is left out now. Say "
+        "which column is the unique key with --unique-key."
+    )
+
+
+def _require_once(source: SourceFile, kept: Sequence[MappedField]) -> None:
+    for field in kept:
+        if (count := source.headers.count(field.header)) > 1:
+            raise ImportFault(
+                f"The header of the file has {count} columns {field.header!r}, so it cannot be told which one is "
+                "meant. Rename all but one."
+            )
+
+
+def _describe_missing(source: SourceFile, name: str, kept: Sequence[MappedField], drift: HeaderDrift) -> str:
+    by_target: dict[str, str] = {}
+    if drift.new:
+        others = {header: "" for header in source.headers if header not in drift.new}
+        try:
+            suggested = suggest_mapping(source.headers, others, source.sample.rows).fields
+        except InvalidRequest:
+            # Nothing but columns that share a name.
+            suggested = ()
+        by_target = {field.target: field.header for field in suggested}
+    parts = []
+    for field in kept:
+        if field.header not in drift.missing_mapped:
+            continue
+        parts.append(f"The file has no column {field.header!r}, which the mapping {name} loads to {field.path}.")
+        if field.path in by_target:
+            new = by_target[field.path]
+            parts.append(f"Its new column {new!r} may be the one: give --map {shlex.quote(f'{new}={field.path}')}.")
+        else:
+            parts.append(f"To load without it, give --map {shlex.quote(f'{field.header}=')}.")
+    return " ".join(parts)
+
+
+def _quoted(headers: Sequence[str]) -> str:
+    return ", ".join(repr(header) for header in headers)

@@ -1,0 +1,112 @@
+"""Mappings as JSON: what is suggested for a file, and what is saved by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.server.job_options_document import file_form_document
+from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
+from openprofiles.uploads.file_form import FileForm
+from openprofiles.uploads.suggest import LeftOut, SuggestedField, Suggestion
+from openprofiles.wire import codec
+from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.errors import bad_request
+from openprofiles.wire.model import load_model
+
+_MEMBERS = ("Fields", "UniqueKey", "Columns")
+_MAX_COLUMNS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class MappingGiven:
+    """What a request to save a mapping says; see ``uploads.saved_mappings.put_mapping``."""
+
+    fields: dict[str, dict[str, str]]
+    unique_key: str
+    columns: list[str]
+
+
+def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
+    """The mapping that a request sends; its fields are held to the constraints of CreateUploadJob.
+
+    Raises:
+        WireError: it is no JSON object, or a member is missing, not known or of another form; the message names it.
+    """
+    create = load_model().operations["CreateUploadJob"]
+    # It refuses what no store can keep as well: NUL, and half of a surrogate pair.
+    values = codec.read(create, {"DomainName": b"any"}, b"", body)
+    if broken := violations(create.input, values | {"DisplayName": mapping_name}):
+        raise bad_request(describe_violations(broken))
+    document = json.loads(body)
+    for name in document:
+        if name not in _MEMBERS:
+            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(_MEMBERS)}.")
+    return MappingGiven(values["Fields"], values["UniqueKey"], _read_columns(document.get("Columns")))
+
+
+def mapping_document(mapping: SavedMapping) -> dict[str, Any]:
+    return _name_members(mapping) | {
+        "Fields": mapping.fields,
+        "UniqueKey": mapping.unique_key,
+        "Columns": list(mapping.columns),
+    }
+
+
+def mapping_item(mapping: SavedMappingName) -> dict[str, Any]:
+    return _name_members(mapping)
+
+
+def suggestion_document(form: FileForm, headers: list[str], suggestion: Suggestion) -> dict[str, Any]:
+    """What is suggested for a file; ``Fields`` and ``UniqueKey`` are as CreateUploadJob takes them."""
+    left_out = {column.column_number: column for column in suggestion.left_out}
+    fields = iter(suggestion.fields)
+    columns = [
+        _left_out_column(left_out[number]) if number in left_out else _mapped_column(next(fields))
+        for number in range(1, len(headers) + 1)
+    ]
+    key = suggestion.unique_key
+    document: dict[str, Any] = {"File": file_form_document(form), "Columns": columns, "Fields": suggestion.to_fields()}
+    if key is not None:
+        document |= {"UniqueKey": key.name, "UniqueKeyConfidence": suggestion.unique_key_confidence}
+    return document
+
+
+def _name_members(mapping: SavedMapping | SavedMappingName) -> dict[str, Any]:
+    return {
+        "MappingName": mapping.name,
+        "CreatedAt": to_milliseconds(mapping.created_at) / 1000,
+        "UpdatedAt": to_milliseconds(mapping.updated_at) / 1000,
+    }
+
+
+def _mapped_column(field: SuggestedField) -> dict[str, Any]:
+    entry = field.to_entry()
+    return {
+        "Header": field.header,
+        "Target": entry["Target"],
+        "ContentType": entry["ContentType"],
+        "FieldName": field.name,
+        "Confidence": field.confidence,
+        "Reason": field.reason,
+    }
+
+
+def _left_out_column(column: LeftOut) -> dict[str, Any]:
+    return {"Header": column.header, "Reason": column.reason}
+
+
+def _read_columns(columns: Any) -> list[str]:
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise bad_request("Columns must be the header of the file: a list of the names of all its columns.")
+    if len(columns) > _MAX_COLUMNS:
+        raise bad_request(f"Columns has {len(columns)} names; a file has at most {_MAX_COLUMNS} columns.")
+    try:
+        "".join(columns).encode()
+    except UnicodeEncodeError:
+        raise bad_request("Columns has a name with half of a surrogate pair, which is not a character.") from None
+    if any("\0" in name for name in columns):
+        raise bad_request("Columns has a name with the character U+0000.")
+    return columns

@@ -1,0 +1,101 @@
+"""Saved mappings as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.tables import saved_mapping
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMapping:
+    """A mapping that is kept by name.
+
+    Attributes:
+        fields: as in CreateUploadJob: ``{field name: {"Source": ..., "Target": ..., "ContentType": ...}}``.
+        unique_key: as in CreateUploadJob.
+        columns: the names of all columns of the file that it was made for, in their order.
+    """
+
+    name: str
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
+    columns: Sequence[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SavedMappingName:
+    """What a list tells of a saved mapping."""
+
+    name: str
+    created_at: datetime
+    updated_at: datetime
+
+
+def write_mapping(
+    connection: Connection,
+    domain_id: int,
+    name: str,
+    *,
+    fields: Mapping[str, Mapping[str, str]],
+    unique_key: str,
+    columns: Sequence[str],
+    now: datetime,
+) -> None:
+    """Writes a mapping, over the one of this name if there is one. The caller holds the domain's row, so that of two at
+    once the second one sees what the first one wrote.
+    """
+    values: dict[str, Any] = {
+        "fields": {key: dict(field) for key, field in fields.items()},
+        "unique_key": unique_key,
+        "columns": list(columns),
+        "updated_at": now,
+    }
+    changed = connection.execute(update(saved_mapping).where(_is(domain_id, name)).values(values))
+    if changed.rowcount == 0:
+        connection.execute(insert(saved_mapping).values(values | _key(domain_id, name) | {"created_at": now}))
+
+
+def find_mapping(connection: Connection, domain_id: int, name: str) -> SavedMapping | None:
+    table = saved_mapping.c
+    row = connection.execute(
+        select(table.name, table.fields, table.unique_key, table.columns, table.created_at, table.updated_at).where(
+            _is(domain_id, name)
+        )
+    ).one_or_none()
+    return None if row is None else SavedMapping(*row)
+
+
+def list_mapping_names(
+    connection: Connection, domain_id: int, *, after_name: str, limit: int
+) -> list[SavedMappingName]:
+    """At most ``limit`` mappings of the domain whose names come after ``after_name``, in the order of their bytes."""
+    table = saved_mapping.c
+    rows = connection.execute(
+        select(table.name, table.created_at, table.updated_at)
+        .where(table.domain_id == domain_id, table.name > after_name)
+        .order_by(table.name)
+        .limit(limit)
+    )
+    return [SavedMappingName(*row) for row in rows]
+
+
+def delete_mapping(connection: Connection, domain_id: int, name: str) -> bool:
+    """Whether there was one."""
+    return connection.execute(delete(saved_mapping).where(_is(domain_id, name))).rowcount > 0
+
+
+def _is(domain_id: int, name: str) -> ColumnElement[bool]:
+    return (saved_mapping.c.domain_id == domain_id) & (saved_mapping.c.name == name)
+
+
+def _key(domain_id: int, name: str) -> dict[str, Any]:
+    return {"domain_id": domain_id, "name": name}

@@ -1,0 +1,290 @@
+"""Help with mappings through the real command: what is suggested, what is saved, and files that drifted from it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from acceptance.running import run_command, running_server
+from acceptance.test_import import write
+from openprofiles.cli.main import openprofiles
+from openprofiles.profiles.domains import get_domain
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.uploads import jobs, saved_mappings
+
+PEOPLE = "".join(f"u{number}@x.example,Ada,Bob,{number},x\n" for number in range(20))
+FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the command works: on a data folder directly, or through a server."""
+
+    data: Path
+    options: tuple[str | Path, ...]
+    variables: dict[str, str]
+
+    def run(self, file: Path, *arguments: str) -> CompletedProcess[str]:
+        return run_command("import", file, "--domain", "demo", *self.options, *arguments, **self.variables)
+
+    def run_json(self, file: Path, *arguments: str) -> dict[str, Any]:
+        answer = self.run(file, *arguments, "--output", "json")
+        assert answer.returncode == 0, answer.stderr
+        told: dict[str, Any] = json.loads(answer.stdout)
+        return told
+
+
+@pytest.fixture(params=["directly", "through a server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    data = tmp_path / "data"
+    if request.param == "directly":
+        yield Place(data, ("--data", data), {})
+        return
+    with running_server(data, "--workers", "1") as server:
+        access_key_id, secret = server.admin()
+        keys = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
+        yield Place(data, ("--endpoint-url", server.url), keys)
+
+
+def saved_columns(data: Path, name: str) -> list[str]:
+    store = open_store(Settings(data_folder=data))
+    try:
+        return list(saved_mappings.get_mapping(store, get_domain(store, "demo"), name).columns)
+    finally:
+        store.close()
+
+
+def count_jobs(data: Path) -> int:
+    store = open_store(Settings(data_folder=data))
+    try:
+        return len(jobs.list_jobs(store, get_domain(store, "demo"), max_results=None, next_token=None).items)
+    finally:
+        store.close()
+
+
+# The suggestion
+
+
+def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "my people.csv", FILE)
+
+    answer = run_command("import", "my people.csv", "--domain", "demo", "--map", "Lead no=Attributes.lead")
+
+    assert (answer.returncode, answer.stderr) == (2, "")
+    assert answer.stdout.splitlines() == [
+        "Suggested for my people.csv, read as utf-8, commas, LF:",
+        "  Login    ->  EmailAddress      60%",
+        "  Vorname  ->  FirstName         95%",
+        "  Phone    ->  PhoneNumber       20%  (doubtful: the name says so, but the values are no phone numbers)",
+        "  Lead no  ->  Attributes.lead  100%",
+        "  column 5 '' is not loaded: it has no name in the header",
+        "Suggested unique key: Login  82%",
+        "Nothing was loaded. To load it:",
+        "  openprofiles import 'my people.csv' --domain demo --map 'Lead no=Attributes.lead' --unique-key Login",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["my people.csv"]
+
+
+def test_the_command_that_is_told_loads_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "-a b.csv.gz", gzip.compress(FILE))
+    answer = CliRunner().invoke(
+        openprofiles,
+        ["import", "--domain", "demo", "--data", str(tmp_path / "data"), "--output", "json", "--", str(file)],
+    )
+    told = json.loads(answer.stdout)
+
+    _program, *arguments = shlex.split(told["command"])
+    loaded = run_command(*arguments)
+
+    assert answer.exit_code == 2
+    assert (told["status"], told["unique_key"], told["file"]["compression"]) == ("SUGGESTED", "Login", "gzip")
+    assert told["unique_key_confidence"] == pytest.approx(0.82, abs=0.01)
+    assert told["columns"][0] == {
+        "header": "Login",
+        "target": "EmailAddress",
+        "content_type": "EMAIL_ADDRESS",
+        "confidence": 0.6,
+        "reason": "the name is not known, but the values are e-mail addresses",
+    }
+    assert told["left_out"] == [{"column_number": 5, "header": "", "reason": "it has no name in the header"}]
+    assert told["fields"]["Vorname"]["Target"] == "_profile.FirstName"
+    assert (loaded.returncode, json.loads(loaded.stdout)["created"]) == (0, 20)
+
+
+def test_where_no_column_tells_rows_apart_the_user_is_asked_for_one(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Tier\ngold\ngold\n")
+
+    answer = run_command("import", file, "--domain", "demo")
+
+    assert answer.returncode == 2
+    assert answer.stdout.splitlines()[-3:] == [
+        "No column seems to tell customers apart. Say which one does.",
+        "Nothing was loaded. To load it:",
+        f"  openprofiles import {file} --domain demo --unique-key COLUMN",
+    ]
+
+
+def test_a_load_marks_what_is_doubtful_as_well(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FILE)
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Login", "--data", tmp_path / "data")
+
+    lines = answer.stdout.splitlines()
+    assert "  Login    ->  EmailAddress  (unique key)" in lines
+    assert "  Phone    ->  PhoneNumber  (doubtful: the name says so, but the values are no phone numbers)" in lines
+
+
+# Saved mappings
+
+
+def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(tmp_path: Path, place: Place) -> None:
+    first = write(tmp_path / "a.csv", FILE)
+    second = write(tmp_path / "b.csv", b"Lead no,Login,Vorname,Phone\n7,u1@x.example,Zoe,\n8,new@x.example,Cy,\n")
+
+    saving = place.run(first, "--unique-key", "Login", "--map", "Lead no=AccountNumber", "--save-mapping", "crm")
+    used = place.run(second, "--mapping", "crm", "--output", "json")
+
+    assert saving.returncode == 0
+    assert "The mapping is saved as crm: load the next such file with --mapping." in saving.stdout.splitlines()
+    assert saved_columns(place.data, "crm") == ["Login", "Vorname", "Phone", "Lead no", ""]
+    assert (used.returncode, used.stderr) == (0, "")
+    told = json.loads(used.stdout)
+    assert (told["created"], told["updated"], told["unique_key"]) == (1, 1, "Login")
+    assert told["mapping"]["Lead no"] == "AccountNumber"
+    assert told["header_drift"] == {"new": [], "missing": []}
+
+
+def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(tmp_path: Path, place: Place) -> None:
+    first = write(tmp_path / "a.csv", b"Email,Name,Notes\na@x.example,Ada,x\n")
+    second = write(tmp_path / "b.csv", b"Name,Email,Tier,Points\nAda,a@x.example,gold,5\n")
+    place.run_json(first, "--unique-key", "Email", "--map", "Notes=", "--save-mapping", "crm")
+
+    warned = place.run(second, "--mapping", "crm", "--map", "Points=Attributes.points", "--save-mapping", "crm")
+    again = place.run(second, "--mapping", "crm")
+
+    assert warned.returncode == again.returncode == 0
+    assert (
+        f"Warning: The header of {second} is not the one that the mapping crm was made for. New columns, which are not "
+        "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To be told no more, give "
+        "--save-mapping crm as well.\n"
+    ) in warned.stderr
+    assert "  column 3 'Tier' is not loaded: the mapping crm does not have it" in warned.stdout.splitlines()
+    assert "  Points  ->  Attributes.points" in warned.stdout.splitlines()
+    assert "Warning" not in again.stderr
+    assert "1 unchanged" in again.stdout
+
+
+def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp_path: Path, place: Place) -> None:
+    first = write(tmp_path / "a.csv", b"Email,Name,Fax\na@x.example,Ada,1\n")
+    second = write(tmp_path / "b.csv", b"E-mail,Name\na@x.example,Zoe\n")
+    place.run_json(first, "--unique-key", "Email", "--save-mapping", "crm")
+
+    refused = place.run(second, "--mapping", "crm")
+    jobs_before = count_jobs(place.data)
+    mended = place.run_json(second, "--mapping", "crm", "--map", "E-mail=EmailAddress", "--map", "Fax=")
+
+    assert (refused.returncode, jobs_before) == (2, 1)
+    assert refused.stderr == (
+        "Error: The file has no column 'Email', which the mapping crm loads to EmailAddress. Its new column 'E-mail' "
+        "may be the one: give --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
+        "Attributes.Fax. To load without it, give --map Fax=.\n"
+    )
+    assert (mended["updated"], mended["unique_key"]) == (1, "E-mail")
+    assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}
+
+
+def test_the_unique_key_and_the_targets_of_a_saved_mapping_may_be_changed(tmp_path: Path, place: Place) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Number,Tier\na@x.example,1,gold\n")
+    place.run_json(file, "--unique-key", "Email", "--save-mapping", "crm")
+
+    told = place.run_json(
+        file, "--mapping", "crm", "--unique-key", "Number", "--map", "Tier=", "--map", "Number=AccountNumber"
+    )
+
+    assert (told["unique_key"], told["mapping"]) == ("Number", {"Email": "EmailAddress", "Number": "AccountNumber"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mapping", "other"], "The domain demo has no mapping other."),
+        (["--mapping", "crm", "--domain", "nowhere"], "Domain nowhere does not exist."),
+        (["--mapping", "my crm"], "'my crm' is no name of a mapping"),
+        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is no name of a mapping"),
+        (["--mapping", "crm", "--map", "Email="], "The unique key of the mapping crm, 'Email', goes elsewhere"),
+        (["--mapping", "crm", "--map", "Tear=City"], "The column 'Tear' is not in the header of the file"),
+        (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is no column of the file"),
+        (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "No column of the file is left to be loaded."),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_is_told_with_status_2(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    data = tmp_path / "data"
+    file = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n")
+    known = ["import", str(file), "--domain", "demo", "--data", str(data)]
+    run_command(*known, "--unique-key", "Email", "--save-mapping", "crm")
+
+    answer = run_command(*known, *arguments)
+
+    assert answer.returncode == 2
+    assert message in answer.stderr
+    assert count_jobs(data) == 1
+
+
+def test_a_column_that_the_file_has_twice_cannot_be_mapped(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n")
+    second = write(tmp_path / "b.csv", b"Email,Name,Name\na@x.example,Ada,Bob\n")
+    place = Place(tmp_path / "data", ("--data", tmp_path / "data"), {})
+    place.run_json(first, "--unique-key", "Email", "--save-mapping", "crm")
+
+    answer = place.run(second, "--mapping", "crm")
+
+    assert answer.returncode == 2
+    assert "The header of the file has 2 columns 'Name'" in answer.stderr
+
+
+def test_a_mapping_that_may_not_be_saved_does_not_stop_the_load(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n")
+    with running_server(tmp_path / "data", "--workers", "1") as server:
+        made = run_command(
+            "credentials", "create", "--data", server.data_folder, "--name", "aws", "--action", "profile:*",
+            "--output", "json",
+        )  # fmt: skip
+        keys = json.loads(made.stdout)
+        answer = run_command(
+            "import", file, "--domain", "demo", "--unique-key", "Email", "--save-mapping", "crm", "--output", "json",
+            "--endpoint-url", server.url, AWS_ACCESS_KEY_ID=keys["access_key_id"],
+            AWS_SECRET_ACCESS_KEY=keys["secret_access_key"], NO_PROXY="127.0.0.1",
+        )  # fmt: skip
+
+    told = json.loads(answer.stdout)
+    assert (answer.returncode, told["created"], told["saved_mapping"]) == (0, 1, None)
+    assert "The mapping could not be saved as crm: The server refused PutMapping: " in answer.stderr
+    assert "openprofiles:PutMapping" in answer.stderr
+
+
+def test_the_file_of_failed_rows_is_loaded_with_the_mapping_of_the_file_it_came_from(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n,Bob\n")
+    place = Place(tmp_path / "data", ("--data", tmp_path / "data"), {})
+    place.run(file, "--unique-key", "Email", "--save-mapping", "crm")
+    failed = tmp_path / "a.failed-rows.csv"
+    failed.write_text(failed.read_text().replace("\n,Bob", "\nb@x.example,Bob"))
+
+    answer = place.run(failed, "--mapping", "crm")
+
+    assert answer.returncode == 0
+    assert "Warning" not in answer.stderr

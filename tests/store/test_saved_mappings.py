@@ -1,0 +1,168 @@
+"""Mappings that a domain keeps by name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from openprofiles.clock import from_milliseconds
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.pages import write_token
+from openprofiles.profiles import domains
+from openprofiles.profiles.records import Domain
+from openprofiles.store import tables
+from openprofiles.store.connections import Store
+from openprofiles.store.saved_mappings import SavedMapping
+from openprofiles.uploads import saved_mappings
+
+NOW = from_milliseconds(1_780_000_000_123)
+LATER = NOW + timedelta(days=2)
+FIELDS = {
+    "Email": {"Source": "_source.E-Mäil", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
+    "Tier": {"Source": "_source.Tier", "Target": "_profile.Attributes.tier"},
+}
+COLUMNS = ["E-Mäil", "Tier", "Notes", ""]
+
+
+def make_domain(store: Store, name: str = "shop") -> Domain:
+    return domains.create_domain(
+        store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
+    )
+
+
+def put(store: Store, domain: Domain, name: str = "daily", **given: Any) -> SavedMapping:
+    arguments: dict[str, Any] = {
+        "fields": FIELDS,
+        "unique_key": "Email",
+        "columns": COLUMNS,
+        "strict": False,
+        "now": NOW,
+    } | given
+    return saved_mappings.put_mapping(store, domain, name, **arguments)
+
+
+def names(store: Store, domain: Domain) -> list[str]:
+    page = saved_mappings.list_mappings(store, domain, max_results=None, next_token=None)
+    return [one.name for one in page.items]
+
+
+def test_a_mapping_is_read_as_it_was_saved(store: Store) -> None:
+    domain = make_domain(store)
+
+    saved = put(store, domain)
+
+    assert saved == SavedMapping("daily", FIELDS, "Email", COLUMNS, NOW, NOW)
+    assert saved_mappings.get_mapping(store, domain, "daily") == saved
+
+
+def test_saved_again_it_is_another_mapping_as_old_as_the_first(store: Store) -> None:
+    domain = make_domain(store)
+    put(store, domain)
+    other = put(store, domain, "Daily")
+
+    put(store, domain, fields={"T": FIELDS["Tier"]}, unique_key="T", columns=["Tier"], now=LATER)
+
+    assert saved_mappings.get_mapping(store, domain, "daily") == SavedMapping(
+        "daily", {"T": FIELDS["Tier"]}, "T", ["Tier"], NOW, LATER
+    )
+    assert saved_mappings.get_mapping(store, domain, "Daily") == other
+
+
+def test_each_domain_has_its_own(store: Store) -> None:
+    shop, other = make_domain(store), make_domain(store, "other")
+    put(store, shop)
+    put(store, other, "weekly")
+
+    assert (names(store, shop), names(store, other)) == (["daily"], ["weekly"])
+    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\.$"):
+        saved_mappings.get_mapping(store, other, "daily")
+    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\.$"):
+        saved_mappings.delete_mapping(store, other, "daily")
+    assert names(store, shop) == ["daily"]
+
+
+def test_a_mapping_that_was_deleted_is_gone(store: Store) -> None:
+    domain = make_domain(store)
+    put(store, domain)
+    put(store, domain, "weekly")
+
+    saved_mappings.delete_mapping(store, domain, "daily")
+
+    assert names(store, domain) == ["weekly"]
+    with pytest.raises(NotFound):
+        saved_mappings.get_mapping(store, domain, "daily")
+
+
+def test_the_list_is_by_name_in_pages(store: Store) -> None:
+    domain = make_domain(store)
+    for name in ("b", "_", "a-1", "B", "1"):
+        put(store, domain, name)
+
+    pages: list[list[str]] = []
+    token = None
+    while not pages or token is not None:
+        page = saved_mappings.list_mappings(store, domain, max_results=2, next_token=token)
+        pages.append([one.name for one in page.items])
+        token = page.next_token
+
+    assert pages == [["1", "B"], ["_", "a-1"], ["b"]]
+
+
+@pytest.mark.parametrize("token", [write_token("ListDomains", ["a"]), write_token("ListMappings", [1]), "x"])
+def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
+    domain = make_domain(store)
+
+    with pytest.raises(InvalidRequest, match="NextToken"):
+        saved_mappings.list_mappings(store, domain, max_results=2, next_token=token)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "my mapping"}, "'my mapping' is no name of a mapping"),
+        ({"name": "x" * 65}, "is no name of a mapping"),
+        ({"name": "daily\n"}, "is no name of a mapping"),
+        ({"unique_key": "Mail"}, "UniqueKey Mail is none of the Fields"),
+        ({"fields": {}}, "Fields is empty"),
+        ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),
+        (
+            {"fields": {f"f{n}": {"Source": "_source.Tier", "Target": f"_profile.Attributes.a{n}"} for n in range(26)},
+             "unique_key": "f0", "strict": True},
+            "AWS takes at most 25",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mapping_that_no_job_could_use_is_refused(store: Store, given: dict[str, Any], message: str) -> None:
+    domain = make_domain(store)
+
+    with pytest.raises(InvalidRequest, match=message):
+        put(store, domain, **given)
+
+    assert names(store, domain) == []
+
+
+def test_a_domain_that_was_deleted_meanwhile_gets_none(store: Store) -> None:
+    domain = make_domain(store)
+    domains.delete_domain(store, "shop", NOW)
+    again = make_domain(store)
+
+    with pytest.raises(NotFound, match="was deleted a moment ago"):
+        put(store, domain)
+
+    assert names(store, again) == []
+
+
+def test_a_name_is_kept_once_by_a_domain(store: Store) -> None:
+    domain = make_domain(store)
+    put(store, domain)
+
+    with pytest.raises(Exception, match=r"(?i)unique"), store.write() as connection:
+        connection.execute(
+            insert(tables.saved_mapping).values(
+                domain_id=domain.domain_id, name="daily", fields={}, unique_key="", columns=[], created_at=NOW,
+                updated_at=NOW,
+            )
+        )  # fmt: skip
