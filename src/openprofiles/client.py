@@ -68,6 +68,23 @@ class Client:
         """How far an upload job has come: ``Status``, ``Phase``, ``RecordCount`` and the counts."""
         return cast("dict[str, Any]", self._get("GetProgress", domain_name, job_id, "progress").json())
 
+    def start_preview(self, domain_name: str, job_id: str) -> str:
+        """Have the workers find out what an upload job would do that has its file and was not started.
+
+        Returns:
+            the preview's id. ``get_progress``, ``list_failed_rows`` and the like take it in place of a job's.
+        """
+        answer = self._call("PreviewUploadJob", "POST", self._url(domain_name, job_id, "preview")).json()
+        return cast("str", answer["PreviewId"])
+
+    def get_preview(self, domain_name: str, preview_id: str) -> dict[str, Any]:
+        """What a preview has found: the members of ``get_progress``, and ``Samples``, once it has ended."""
+        return cast("dict[str, Any]", self._get("GetPreview", domain_name, preview_id, "preview").json())
+
+    def stop_preview(self, domain_name: str, preview_id: str) -> None:
+        """End a preview early."""
+        self._call("StopPreview", "DELETE", self._url(domain_name, preview_id, "preview")).close()
+
     def get_options(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """What an upload job was told beyond its mapping."""
         return cast("dict[str, Any]", self._get("GetUploadJobOptions", domain_name, job_id, "options").json())

@@ -12,7 +12,10 @@ from acceptance.test_import import import_json, read_csv, write
 from acceptance.test_import_forms import find
 
 KNOWN = b"Email,Phone,Name\nada@example.com,212-555-0101,Ada\n"
-MIXED = b"Email,Phone,Name\nada@example.com,,Adele\nbob@example.com,call me,Bob\nzoe@example.com,,\ncarl,,Carl\n"
+MIXED = (
+    b"Email,Phone,Name\nada@example.com,212-555-0101,Adele\nbob@example.com,call me,Bob\n"
+    b"zoe@example.com,+1 212 555 0103,\ncarl,(212) 555-0104,Carl\n"
+)
 
 
 def load(tmp_path: Path, content: bytes, *options: str) -> tuple[int, dict[str, Any]]:

@@ -32,7 +32,7 @@ from openprofiles.store import profiles as profile_rows
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs
+from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.account import list_repeated_rows, read_account
 from openprofiles.uploads.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.files import open_own_files
@@ -242,6 +242,15 @@ class Shop:
     ) -> UploadJob:
         """Create a job, upload the file, start it and run it."""
         return self.run(self.create_job(columns, unique_key, data, expiry_days=expiry_days, now=now), **more)
+
+    def preview(self, job: UploadJob, **more: Any) -> UploadJob:
+        """Have a job that was not started previewed; the preview's own job at its end."""
+        started = previews.start_preview(self.store, self.place.master_key, self.domain, job.job_id, now=job.created_at)
+        loader = self.place.loader
+        event = loader.go_on_to_the_end(loader.send(self.claim(started, **more)))
+        if event["event"] != "ended":
+            raise LoaderFault(event.get("trace", str(event)))
+        return previews.read_preview(self.store, self.place.master_key, self.domain, started.job_id).job
 
     def failed_rows(self, job: UploadJob) -> list[FailedRow]:
         return list(jobs.iterate_failed_rows(self.store, self.place.master_key, self.domain, job.job_id))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +22,7 @@ from openprofiles.profiles.keys import Key
 from openprofiles.profiles.profiles import ProfileChange, add_profile_key, delete_profile_key, update_profile
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs
 from openprofiles.uploads.job_options import (
     BLANK_CELLS,
     CLEAR,
@@ -44,6 +45,7 @@ TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "
 BLANK = ["", "", " ", "\t", "\u00a0\ufeff"]
 ODD_ATTRIBUTE = 'Attributes.it\'s~1/"o.dd" \U0001f600'
 
+COUNTS = ("created_count", "updated_count", "unchanged_count", "failed_count")
 VALUES = {
     "EmailAddress": EMAILS,
     "PersonalEmailAddress": EMAILS,
@@ -279,8 +281,26 @@ def scenarios_with_policies(draw: st.DrawFn) -> Scenario:
     suppress_health_check=list(HealthCheck),
 )
 @given(scenario=scenarios_with_policies())
-def test_any_policies_leave_what_a_reading_row_by_row_leaves(place: Place, scenario: Scenario) -> None:
-    check(place, scenario)
+def test_any_policies_leave_what_a_reading_row_by_row_leaves_and_a_preview_counts_the_same_and_writes_nothing(
+    place: Place, scenario: Scenario
+) -> None:
+    def preview_and_run(shop: Shop, job: UploadJob) -> UploadJob:
+        before = shop.known()
+        preview = shop.preview(job, block_bytes=scenario.block_bytes)
+        assert _comparable(shop.known()) == _comparable(before)
+        found = (shop.failed_records(preview), shop.repeated_rows(preview))
+        jobs.start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        ended = shop.run(job, rows_per_chunk=scenario.rows_per_chunk, block_bytes=scenario.block_bytes)
+        for name in (*COUNTS, "status", "status_reason", "failure_message", "record_count"):
+            assert getattr(preview, name) == getattr(ended, name), name
+        # Only what fails while records are followed stands there without its content.
+        assert [replace(row, content=None) for row in found[0]] == [
+            replace(row, content=None) for row in shop.failed_records(ended)
+        ]
+        assert found[1] == shop.repeated_rows(ended)
+        return ended
+
+    check(place, scenario, preview_and_run, starts=False)
 
 
 @settings(
@@ -297,11 +317,18 @@ def test_values_that_move_between_the_fields_of_a_key_go_where_a_reading_row_by_
     check(place, scenario)
 
 
-def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], UploadJob] | None = None) -> None:
+def check(
+    place: Place,
+    scenario: Scenario,
+    run: Callable[[Shop, UploadJob], UploadJob] | None = None,
+    *,
+    starts: bool = True,
+) -> None:
     """Compare after each load of the scenario.
 
     Args:
         run: how to run a job; None: as always.
+        starts: whether it is started by then.
     """
     shop = place.open_shop(expiration_days=30)
     for profile in scenario.profiles:
@@ -315,6 +342,7 @@ def check(place: Place, scenario: Scenario, run: Callable[[Shop, UploadJob], Upl
             expiry_days=file.expiry_days,
             now=NOW + file.day * DAY,
             options=file.options,
+            start=starts,
         )
 
         if run is None:

@@ -63,6 +63,7 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(
             text("insert into saved_mapping values (1, 'daily', '{\"a\": {}}', 'a', '[\"Ünï\", \"b\"]', 5, 6)")
         )
+        connection.execute(text("insert into preview_sample values (1, 0, x'00ff')"))
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
         connection.execute(
             text("insert into failed_row values (1, 3, 0, 4, 'MISSING_UNIQUE_KEY', 'Email', null, null)")

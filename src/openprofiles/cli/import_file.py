@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
+    from openprofiles.uploads.preview_sample import PreviewSample
 
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
@@ -161,6 +162,12 @@ class _KeepsArguments(click.Command):
 )
 @click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
 @click.option(
+    "--dry-run",
+    "is_dry_run",
+    is_flag=True,
+    help="Load nothing: tell what would be created, changed and refused, with the same exit status.",
+)
+@click.option(
     "--data-expiry",
     "data_expiry_days",
     type=click.IntRange(1, 1098),
@@ -197,6 +204,7 @@ def import_file(
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
+    is_dry_run: bool,
     data_expiry_days: int | None,
     display_name: str | None,
     failed_rows_path: Path | None,
@@ -250,6 +258,7 @@ def import_file(
             display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
             failed_rows_path=_check_failed_rows_path(failed_rows_path, file),
             is_json=output == "json",
+            is_dry_run=is_dry_run,
         ).run(settings, endpoint_url)
     raise SystemExit(status)
 
@@ -290,6 +299,7 @@ class _Import:
         display_name: str,
         failed_rows_path: Path,
         is_json: bool,
+        is_dry_run: bool,
     ) -> None:
         from openprofiles.cli.import_mapping import use_suggested
 
@@ -312,6 +322,7 @@ class _Import:
         # Checked before anything is made, too.
         self._options = policies.to_options(self._mapping.columns.fields, self._form) if mapping_name is None else None
         self._is_json = is_json
+        self._is_dry_run = is_dry_run
         self._was_saved = False
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
@@ -338,24 +349,31 @@ class _Import:
                 )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
-                    importer.start_job()
-                    cannot_save = self._save_mapping(importer)
+                    cannot_save = None
+                    if self._is_dry_run:
+                        importer.start_preview()
+                    else:
+                        importer.start_job()
+                        cannot_save = self._save_mapping(importer)
                     state, interrupted = _watch(importer, display, poll_seconds)
             except (KeyboardInterrupt, CommandFault):
                 # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
                 with suppress(CommandFault):
                     importer.stop_job()
                 raise
+            samples = importer.read_samples() if self._is_dry_run else ()
             seconds = time.monotonic() - started
             if cannot_save is not None:
                 click.echo(f"The mapping could not be saved as {self._save_as}: {cannot_save}", err=True)
             failed_rows_file = self._write_failed_rows(importer, state) if state.failed_count else None
-            if state.status == "SUCCEEDED":
+            if self._is_dry_run:
+                importer.discard(domain)
+            elif state.status == "SUCCEEDED":
                 # What an earlier load of this file left there is mended.
                 self._failed_rows_path.unlink(missing_ok=True)
         finally:
             importer.close()
-        self._tell_end(domain, job_id, days, state, seconds, failed_rows_file)
+        self._tell_end(domain, job_id, days, state, seconds, failed_rows_file, samples)
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
@@ -415,12 +433,16 @@ class _Import:
 
         if self._is_json:
             return
-        if domain.was_created:
+        if self._is_dry_run:
+            missing = ", which does not exist and would be created" if domain.was_created else ""
+            click.echo(f"Dry run of {self._source.path} into the domain {domain.name}{missing}:")
+        elif domain.was_created:
             click.echo(
                 f"Created the domain {domain.name}. Its profiles expire after {domain.expiration_days} days without a "
                 "change."
             )
-        click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
+        if not self._is_dry_run:
+            click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
@@ -436,8 +458,14 @@ class _Import:
         state: JobState,
         seconds: float,
         failed_rows_file: Path | None,
+        samples: Sequence[PreviewSample],
     ) -> None:
-        if (bad_end := describe_bad_end(job_id, state)) is not None:
+        from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
+
+        if self._is_dry_run:
+            if (bad_end := describe_dry_run_end(state)) is not None:
+                click.echo(bad_end, err=True)
+        elif (bad_end := describe_bad_end(job_id, state)) is not None:
             click.echo(bad_end, err=True)
         if self._is_json:
             document: dict[str, Any] = {
@@ -456,11 +484,18 @@ class _Import:
             if self._mapping_name is not None:
                 drift = self._mapping.drift
                 document["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
-            if self._save_as is not None:
+            if self._is_dry_run:
+                document["dry_run"] = True
+                document["samples"] = [sample_members(sample) for sample in samples]
+            elif self._save_as is not None:
                 document["saved_mapping"] = self._save_as if self._was_saved else None
             click.echo(json.dumps(document))
             return
+        if self._is_dry_run:
+            click.echo("Nothing was loaded. A load would come to:")
         for line in summary_lines(state, seconds):
+            click.echo(line)
+        for line in sample_lines(samples):
             click.echo(line)
         if self._was_saved:
             click.echo(f"The mapping is saved as {self._save_as}: load the next such file with --mapping.")

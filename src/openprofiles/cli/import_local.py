@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault, KeptMapping
@@ -12,17 +12,18 @@ from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import load_master_key
-from openprofiles.profiles.domains import create_domain, get_domain
+from openprofiles.profiles.domains import create_domain, delete_domain, get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs, saved_mappings
+from openprofiles.uploads import jobs, previews, saved_mappings
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.preview_sample import PreviewSample
 from openprofiles.uploads.receive import Refused, receive_local
 from openprofiles.worker.main import Worker
 
@@ -47,6 +48,7 @@ class LocalImporter:
         self._worker = Worker(settings, self._store, self._files)
         self._domain: Domain | None = None
         self._job: UploadJob | None = None
+        self._preview_id: str | None = None
         self._ahead: list[str] = []
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
@@ -120,8 +122,28 @@ class LocalImporter:
             now=utc_now(),
         )
 
+    def start_preview(self) -> None:
+        preview = previews.start_preview(
+            self._store, self._master_key, self._known_domain, self._known_job.job_id, now=utc_now()
+        )
+        self._preview_id = preview.job_id
+        self._ahead = self._find_jobs_ahead()
+
+    def read_samples(self) -> Sequence[PreviewSample]:
+        return previews.read_preview(self._store, self._master_key, self._known_domain, self._followed_id).samples
+
+    def discard(self, domain: ImportDomain) -> None:
+        job_id = self._known_job.job_id
+        file_name = jobs.get_job(self._store, self._known_domain, job_id).file_name
+        jobs.stop_job(self._store, self._known_domain, job_id, now=utc_now())
+        if file_name is not None:
+            # There may be no worker to do it.
+            self._files.remove(file_name)
+        if domain.was_created:
+            delete_domain(self._store, domain.name, utc_now())
+
     def read_state(self) -> JobState:
-        account = read_account(self._store, self._known_domain, self._known_job.job_id)
+        account = read_account(self._store, self._known_domain, self._followed_id)
         status = account.job.status
         if status is UploadJobStatus.IN_PROGRESS:
             self._run()
@@ -133,13 +155,14 @@ class LocalImporter:
         if self._job is None:
             return
         try:
-            jobs.stop_job(self._store, self._known_domain, self._job.job_id, now=utc_now())
+            is_preview = self._preview_id is not None
+            jobs.stop_job(self._store, self._known_domain, self._followed_id, now=utc_now(), is_preview=is_preview)
         except InvalidRequest:
             # It ended on its own first, and its end will be told.
             return
 
     def read_failed_rows(self) -> Iterator[bytes]:
-        job_id = self._known_job.job_id
+        job_id = self._followed_id
         headers, dialect = jobs.read_file_columns(self._store, self._known_domain, job_id)
         rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
         return failed_rows_csv(headers, rows, dialect)
@@ -150,7 +173,7 @@ class LocalImporter:
 
     def _run(self) -> None:
         # Jobs of a domain run in order. One that was interrupted would be ahead for ever if nobody else runs it.
-        for job_id in (*self._ahead, self._known_job.job_id):
+        for job_id in (*self._ahead, self._followed_id):
             self._worker.step(job_id)
 
     def _wait_for_loader(self) -> None:
@@ -168,6 +191,11 @@ class LocalImporter:
             token = page.next_token
             if token is None:
                 return [job_id for job_id in reversed(ahead) if job_id != self._known_job.job_id]
+
+    @property
+    def _followed_id(self) -> str:
+        """The job that runs: the one that was made, or its preview."""
+        return self._preview_id or self._known_job.job_id
 
     @property
     def _known_domain(self) -> Domain:

@@ -75,7 +75,8 @@ def _read_checks(given: Iterable[str], fields: Sequence[SuggestedField]) -> dict
     checks = {
         field.name: ValueCheck(kind=field.content_type)
         for field in fields
-        if field.content_type in (EMAIL_ADDRESS, PHONE_NUMBER)
+        # Where hardly a value is one, the column goes to the wrong field, and is told to be doubtful.
+        if field.content_type in (EMAIL_ADDRESS, PHONE_NUMBER) and not field.is_doubtful
     }
     for text in given:
         # A header may hold an equals sign itself.

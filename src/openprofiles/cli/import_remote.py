@@ -7,7 +7,7 @@ import hashlib
 import html
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import boto3
@@ -19,7 +19,9 @@ from openprofiles.cli.job_state import JobState, state_of_progress
 from openprofiles.cli.server_faults import told_in_a_sentence
 from openprofiles.client import Client
 from openprofiles.server.job_options_document import options_document
+from openprofiles.server.preview_document import read_sample_document
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.preview_sample import PreviewSample
 
 if TYPE_CHECKING:
     from mypy_boto3_customer_profiles.type_defs import ObjectTypeFieldTypeDef
@@ -47,6 +49,7 @@ class RemoteImporter:
         self._http.auth = lambda request: request
         self._domain = ""
         self._job_id = ""
+        self._preview_id = ""
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         with told_in_a_sentence(self._endpoint_url):
@@ -129,14 +132,37 @@ class RemoteImporter:
                 columns=mapping.columns,
             )
 
+    def start_preview(self) -> None:
+        with told_in_a_sentence(self._endpoint_url):
+            self._preview_id = self._own.start_preview(self._domain, self._job_id)
+
+    def read_samples(self) -> Sequence[PreviewSample]:
+        with told_in_a_sentence(self._endpoint_url):
+            preview = self._own.get_preview(self._domain, self._followed_id)
+        return [read_sample_document(sample) for sample in preview["Samples"]]
+
+    def discard(self, domain: ImportDomain) -> None:
+        with told_in_a_sentence(self._endpoint_url):
+            self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
+            if domain.was_created:
+                self._client.delete_domain(DomainName=domain.name)
+
+    @property
+    def _followed_id(self) -> str:
+        """The job that runs: the one that was made, or its preview."""
+        return self._preview_id or self._job_id
+
     def read_state(self) -> JobState:
         with told_in_a_sentence(self._endpoint_url):
-            return state_of_progress(self._own.get_progress(self._domain, self._job_id))
+            return state_of_progress(self._own.get_progress(self._domain, self._followed_id))
 
     def stop_job(self) -> None:
         if not self._job_id:
             return
         with told_in_a_sentence(self._endpoint_url):
+            if self._preview_id:
+                self._own.stop_preview(self._domain, self._preview_id)
+                return
             try:
                 self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
             except self._client.exceptions.BadRequestException:
@@ -145,7 +171,7 @@ class RemoteImporter:
 
     def read_failed_rows(self) -> Iterator[bytes]:
         with told_in_a_sentence(self._endpoint_url):
-            yield from self._own.read_failed_rows_file(self._domain, self._job_id)
+            yield from self._own.read_failed_rows_file(self._domain, self._followed_id)
 
     def close(self) -> None:
         self._client.close()

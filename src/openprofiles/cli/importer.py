@@ -11,6 +11,7 @@ from openprofiles.cli.job_state import JobState
 
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
+    from openprofiles.uploads.preview_sample import PreviewSample
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
 
@@ -84,6 +85,15 @@ class Importer(Protocol):
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
         """Keep a mapping in the domain that was found, in place of the one of this name."""
+
+    def start_preview(self) -> None:
+        """In place of ``start_job``: find out what it would do. What is read then is told of the preview."""
+
+    def read_samples(self) -> Sequence[PreviewSample]:
+        """Some profiles that would be created or changed, once the preview has ended."""
+
+    def discard(self, domain: ImportDomain) -> None:
+        """Leave nothing behind of a job that was previewed, nor of a domain that was made for it."""
 
     def read_state(self) -> JobState:
         """Where the job stands; has to be called again and again, since in local mode this is what runs it."""

@@ -42,6 +42,7 @@ _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
+_SQL_PHONE_CHARACTERS = "[ ]*[+(]*[0-9][0-9 ()/.-]*"
 _SQL_GAP = "[ ().-]*"
 _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-9]{{3}}{_SQL_GAP}[0-9]{{4}}{_SQL_GAP}"
 
@@ -142,10 +143,17 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
     )
 
 
-def sql_is_possible_phone(value: str, phone_region: str) -> str:
-    """SQL (DuckDB): whether a text expression that is not null is a phone number that is possible in some country."""
-    # Only such a number has a country code in its normal form.
+def sql_looks_like_phone(value: str, phone_region: str) -> str:
+    """SQL (DuckDB): whether a text expression that is not null looks like a phone number.
+
+    Six to fifteen digits and what is written between them, or a number that is possible in the region or with its
+    country code. Not every number that is written without a country code is one of the region.
+    """
+    digits = f"length(regexp_replace({value}, '[^0-9]', '', 'g'))"
+    looks_so = f"regexp_full_match({value}, '{_SQL_PHONE_CHARACTERS}') and {digits} between 6 and 15"
+    # Only a possible number has a country code in its normal form.
     form = f"coalesce(left(openprofiles_normal_phone({value}), 1), '') = '+'"
+    form = f"case when {looks_so} then true else {form} end"
     if phone_region != "US":
         return form
     return f"case when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then true else {form} end"

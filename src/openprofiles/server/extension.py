@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from openprofiles.clock import to_milliseconds
+from openprofiles.clock import to_milliseconds, utc_now
 from openprofiles.credentials.authorise import authorise_action
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
@@ -28,9 +28,10 @@ from openprofiles.server.mapping_documents import (
     read_mapping_document,
     suggestion_document,
 )
+from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import RepeatedRow
-from openprofiles.uploads import jobs, saved_mappings
+from openprofiles.uploads import jobs, previews, saved_mappings
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
@@ -114,7 +115,29 @@ def routes(services: Services) -> list[Route]:
         jobs.set_options(services.store, domain, job_id, options, strict=services.settings.compat_strict)
         return _answer(options_document(options))
 
+    def start_preview(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
+        preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=utc_now())
+        return _answer({"PreviewId": preview.job_id})
+
+    def read_preview(request: Request) -> Response:
+        domain, preview_id = _enter(services, like_get_upload_job, request)
+        return _answer(
+            preview_document(
+                previews.read_preview(services.store, services.master_key, domain, preview_id),
+                _progress_answer(read_account(services.store, domain, preview_id)),
+            )
+        )
+
+    def stop_preview(request: Request) -> Response:
+        domain, preview_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
+        jobs.stop_job(services.store, domain, preview_id, now=utc_now(), is_preview=True)
+        return _answer({})
+
     return [
+        Route(f"{_JOB_PATH}/preview", start_preview, methods=["POST"]),
+        Route(f"{_JOB_PATH}/preview", read_preview),
+        Route(f"{_JOB_PATH}/preview", stop_preview, methods=["DELETE"]),
         Route(f"{_JOB_PATH}/options", read_job_options),
         Route(f"{_JOB_PATH}/options", _with_body(set_job_options), methods=["PUT"]),
         Route(f"{_JOB_PATH}/failed-rows", failed_rows),

@@ -62,6 +62,8 @@ class LeasedJob:
     phone_region: str
     key_version: int
     domain_deleted: bool
+    # Nothing is to be written to the profiles.
+    is_preview: bool
     indexed_paths: tuple[str, ...]
 
     @property
@@ -229,6 +231,9 @@ class BulkStore(BulkReader, Protocol):
 
     def insert_repeated_rows(self, rows: pa.Table) -> None:
         """Columns record, line, first_record, first_line, in order of record; those already there stay."""
+
+    def insert_preview_samples(self, rows: pa.Table) -> None:
+        """Columns number, content."""
 
     def insert_profiles(
         self,

@@ -33,6 +33,7 @@ _JOB_COLUMNS = (
     "pid_base",
     "stop_requested_at",
     "failed_attempts",
+    "preview_of",
 )
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
@@ -90,6 +91,7 @@ class LeasedJobReader(ABC):
             phone_region=phone_region,
             key_version=key_version,
             domain_deleted=deleted_at is not None,
+            is_preview=row["preview_of"] is not None,
             indexed_paths=tuple(path for (path,) in paths),
         )
 

@@ -20,6 +20,7 @@ from openprofiles.store.tables import (
     indexed_field,
     ordered_record,
     pending_keys,
+    preview_sample,
     profile,
     profile_key,
     repeated_row,
@@ -181,6 +182,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         # Jobs before data: a job that is gone cannot be claimed and write more.
         (failed_row, failed_row.c.upload_job_id.in_(jobs)),
         (repeated_row, repeated_row.c.upload_job_id.in_(jobs)),
+        (preview_sample, preview_sample.c.upload_job_id.in_(jobs)),
         (pending_keys, pending_keys.c.upload_job_id.in_(jobs)),
         (ordered_record, ordered_record.c.upload_job_id.in_(jobs)),
         (upload_job, upload_job.c.domain_id == domain_id),

@@ -79,6 +79,10 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         )
         self._copy("repeated_row", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
 
+    def insert_preview_samples(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._copy("preview_sample", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+
     def insert_profiles(
         self,
         rows: pa.Table | PreparedRows,

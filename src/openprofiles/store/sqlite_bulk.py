@@ -74,6 +74,12 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             rows,
         )
 
+    def insert_preview_samples(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._insert(
+            "insert into preview_sample (upload_job_id, number, content)", f"({self._lease.upload_job_id}, ?, ?)", rows
+        )
+
     def insert_profiles(
         self,
         rows: pa.Table | PreparedRows,

@@ -197,6 +197,8 @@ upload_job = Table(
     Column("options", JSON(none_as_null=True)),
     # The form in which the file was read (uploads.file_form), known once reading has begun.
     Column("file_form", JSON(none_as_null=True)),
+    # The job of which this one is a preview: it finds out what that would do, and is no job of AWS's API.
+    Column("preview_of", BigInteger),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
@@ -231,6 +233,17 @@ repeated_row = Table(
     # The first row of the file with this key.
     Column("first_record", BigInteger, nullable=False),
     Column("first_line", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a preview has found that a load would create and change, a sample: encrypted under its job's failed_rows_key, and
+# removed with it.
+preview_sample = Table(
+    "preview_sample",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -30,7 +30,16 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import Moment, domain, failed_row, ordered_record, pending_keys, repeated_row, upload_job
+from openprofiles.store.tables import (
+    Moment,
+    domain,
+    failed_row,
+    ordered_record,
+    pending_keys,
+    preview_sample,
+    repeated_row,
+    upload_job,
+)
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 
@@ -68,6 +77,7 @@ class UploadJob:
     lease_until: datetime | None
     epoch: int
     failed_attempts: int
+    preview_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,7 @@ def list_jobs(
     connection: Connection, domain_id: int, *, before: tuple[datetime, int] | None, limit: int
 ) -> list[UploadJob]:
     """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen."""
-    query = select(*_JOB_COLUMNS).where(upload_job.c.domain_id == domain_id)
+    query = select(*_JOB_COLUMNS).where(upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None))
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
         # With the columns' types: a bare datetime would be bound as text, which every number comes before.
@@ -327,7 +337,7 @@ def remove_old_failed_rows_step(connection: Connection, *, completed_before: dat
     """
     old_jobs = select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
     found = False
-    for table in (failed_row, repeated_row):
+    for table in (failed_row, repeated_row, preview_sample):
         key = tuple(table.primary_key)
         rows = connection.execute(select(*key).where(table.c.upload_job_id.in_(old_jobs)).limit(limit)).all()
         for row in rows:
@@ -344,6 +354,26 @@ def forget_old_failed_rows_keys(connection: Connection, *, completed_before: dat
         .where(upload_job.c.completed_at < completed_before, upload_job.c.failed_rows_key.is_not(None), ~has_rows)
         .values(failed_rows_key=None)
     )
+
+
+def remove_old_previews(connection: Connection, *, completed_before: datetime) -> None:
+    """Remove previews that ended before the given time, once nothing of theirs is left."""
+    of_preview = upload_job.c.preview_of.is_not(None)
+    left = [
+        exists().where(table.c.upload_job_id == upload_job.c.upload_job_id)
+        for table in (failed_row, repeated_row, preview_sample, ordered_record)
+    ]
+    connection.execute(delete(upload_job).where(of_preview, upload_job.c.completed_at < completed_before, ~or_(*left)))
+
+
+def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tuple[int, bytes]]:
+    """The samples of a preview: number and content, encrypted."""
+    rows = connection.execute(
+        select(preview_sample.c.number, preview_sample.c.content)
+        .where(preview_sample.c.upload_job_id == upload_job_id)
+        .order_by(preview_sample.c.number)
+    )
+    return [(number, content) for number, content in rows]
 
 
 def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:

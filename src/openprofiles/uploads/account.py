@@ -71,7 +71,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         NotFound: no such job in this domain.
     """
     with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
+        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
         findings = upload_jobs.read_findings(connection, job.upload_job_id)
         has_counts = job.completed_at is not None and job.failed_count > 0
         counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
@@ -100,7 +100,7 @@ def list_repeated_rows(
     after = int(read_token("repeated-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_REPEATED_ROWS_PER_PAGE
     with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
+        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
         rows = upload_jobs.list_repeated_rows(connection, job.upload_job_id, after_record=after, limit=limit + 1)
     token = write_token("repeated-rows", [rows[limit - 1].record]) if len(rows) > limit else None
     return Page(rows[:limit], token)

@@ -49,10 +49,7 @@ _SENTENCES = {
     + " or ".join(PROFILE_TYPES)
     + ".",
     NOT_AN_EMAIL_ADDRESS: "The value in column {column} is no e-mail address.",
-    NOT_A_PHONE_NUMBER: (
-        "The value in column {column} is no phone number that is possible. A number from another country needs its "
-        "country code, as +49."
-    ),
+    NOT_A_PHONE_NUMBER: "The value in column {column} is no phone number.",
     NOT_A_NUMBER: "The value in column {column} is no number.",
     NOT_A_DATE: "The value in column {column} is no date. Write it as 1985-12-10.",
     NOT_ONE_OF: "The value in column {column} is none of those that were said to be possible.",

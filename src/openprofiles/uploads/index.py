@@ -23,10 +23,11 @@ from openprofiles.store.bulk import BulkStore, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
 from openprofiles.uploads.made_ahead import made_ahead
-from openprofiles.uploads.merge import Load, column_of, stored_value
+from openprofiles.uploads.merge import Load
 from openprofiles.uploads.plan import group_values, read_ordered_records
 from openprofiles.uploads.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.sql_text import sql_text
+from openprofiles.uploads.stored_values import column_of, stored_value
 
 REMOVE = "unindex"
 ADD = "index"

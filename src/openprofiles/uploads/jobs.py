@@ -126,17 +126,20 @@ def create_job(
         return find_job_of_domain(connection, domain, job_id)
 
 
-def find_job_of_domain(connection: Connection, domain: Domain, job_id: str, *, for_change: bool = False) -> UploadJob:
+def find_job_of_domain(
+    connection: Connection, domain: Domain, job_id: str, *, for_change: bool = False, or_preview: bool = False
+) -> UploadJob:
     """The job as it stands, within a transaction.
 
     Args:
         for_change: hold it until the transaction ends.
+        or_preview: it may be a preview, which is no job of AWS's API.
 
     Raises:
         NotFound: no such job in this domain.
     """
     job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
-    if job is None:
+    if job is None or (job.preview_of is not None and not or_preview):
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return job
 
@@ -189,7 +192,7 @@ def list_failed_rows(
     after = int(read_token("failed-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
     with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
+        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
         wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         rows, has_more = upload_jobs.list_failed_rows(
             connection,
@@ -223,7 +226,7 @@ def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[s
         NotFound: no such job in this domain.
     """
     with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
+        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
         findings = upload_jobs.read_findings(connection, job.upload_job_id)
     return findings.file_header or [], FileForm.from_json(findings.file_form).dialect
 
@@ -280,18 +283,23 @@ def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> No
         )
 
 
-def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
+def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_preview: bool = False) -> None:
     """End the job early. What was written stays, is counted and can be searched.
 
     A job that a worker has taken up is STOPPED once the keys of what was written are in; it writes no further
     profile. Stopping a stopped job does nothing.
+
+    Args:
+        is_preview: stop a preview, and nothing else.
 
     Raises:
         NotFound: no such job in this domain.
         InvalidRequest: the job has ended otherwise.
     """
     with store.write() as connection:
-        job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        job = find_job_of_domain(connection, domain, job_id, for_change=True, or_preview=is_preview)
+        if is_preview and job.preview_of is None:
+            raise InvalidRequest(f"Upload job {job_id} is no preview.")
         if job.status is UploadJobStatus.STOPPED:
             return
         if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:

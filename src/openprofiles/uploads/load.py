@@ -18,6 +18,7 @@ rest is followed one by one.
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -52,6 +53,7 @@ from openprofiles.uploads.merge import (
 )
 from openprofiles.uploads.original_rows import OriginalRows
 from openprofiles.uploads.plan import plan, plan_again
+from openprofiles.uploads.preview import PREVIEW, preview_records
 from openprofiles.uploads.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.scratch import Scratch
 from openprofiles.uploads.scratch_folder import remove_scratch
@@ -66,6 +68,14 @@ REPORT = "report"
 
 class GaveUp(Exception):
     """Earlier loaders died too often; the keys of what they wrote are in, and the job ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a preview needs beside a load."""
+
+    originals: OriginalRows
+    cipher: FailedRowCipher | None
 
 
 # Each has as many faults as the mapping has fields, at worst.
@@ -120,8 +130,9 @@ def run_load(
     try:
         with OriginalRows(file) as originals:
             failed_rows = FailedRowContents(originals, cipher)
+            preview = Preview(originals, cipher) if job.is_preview else None
             status, message = _run_steps(
-                store, scratch, job, mapping, file, failed_rows, times, strict=strict, clock=clock
+                store, scratch, job, mapping, file, failed_rows, preview, times, strict=strict, clock=clock
             )
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
@@ -142,7 +153,8 @@ def run_load(
             step_milliseconds=times.milliseconds,
             completed_at=clock(),
         )
-    files.remove(job.file_name)
+    if not job.is_preview:
+        files.remove(job.file_name)
     remove_scratch(scratch_folder, job.job_id)
     return status
 
@@ -162,6 +174,7 @@ def _run_steps(
     mapping: UploadMapping,
     file: UploadedFile,
     failed_rows: FailedRowContents,
+    preview: Preview | None,
     times: StepTimes,
     *,
     strict: bool,
@@ -204,6 +217,8 @@ def _run_steps(
         failed_rows=failed_rows,
         clock=clock,
     )
+    if preview is not None:
+        return _preview(load, preview, times)
     stopped = job.stop_requested and job.phase in (REMOVE, ADD)
     # Twice the work needs twice the memory: not after a death, which may have been for want of it.
     sorts_ahead = (
@@ -235,6 +250,25 @@ def _run_steps(
         return UploadJobStatus.STOPPED, None
     # Also when the loader that came upon it died before the end.
     if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
+        return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
+    if job.failed_count == job.record_count:
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+    return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
+
+
+def _preview(load: Load, preview: Preview, times: StepTimes) -> tuple[UploadJobStatus, str | None]:
+    """The status that the load would end with, and why if it would fail."""
+    try:
+        if load.job.phase != PREVIEW:
+            with times.timed(PREVIEW):
+                preview_records(load, preview.originals, preview.cipher)
+    except Stopped:
+        return UploadJobStatus.STOPPED, None
+    except TooManyFailed:
+        # Told below, also by a loader that comes after the one that came upon it.
+        pass
+    job = load.store.read_job()
+    if reason := load.options.too_many_failed(job.failed_count, job.record_count or 0):
         return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
     if job.failed_count == job.record_count:
         return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
@@ -292,18 +326,21 @@ def _stage(
 
 
 def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
-    if mapping.key_name == field_key_name(mapping.unique_key.path):
+    path = mapping.unique_key.path
+    is_indexed = mapping.key_name != field_key_name(path) or path in job.indexed_paths
+    if mapping.key_name == field_key_name(path) and not job.is_preview:
         build_field_index(scratch, store, job, mapping.unique_key.path, phase=job.phase or STAGE, position=job.position)
     job = store.read_job()
     if job.stop_requested and job.phase == STAGE:
         raise Stopped
     options = JobOptions.from_json(job.options)
-    if scratch.recall("made_again"):
+    if scratch.recall("made_again") and not job.is_preview:
         plan_again(scratch, store, job, mapping, options, may_set_apart=job.phase in (REPORT, CREATE, UPDATE))
         # What was written between the first plan and now is not known, so every key is looked at again.
         scratch.remember("key_version", _NEVER)
     else:
-        plan(scratch, store, job, mapping, options)
+        # A preview writes nothing, no index either.
+        plan(scratch, store, job, mapping, options, unindexed=job.is_preview and not is_indexed)
         # Of the version read before the first look-up: whatever was written since is looked at again.
         scratch.remember("key_version", job.key_version)
     scratch.mark_done("planned")
@@ -327,7 +364,7 @@ def _report(store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows:
             store.insert_ordered_records(scratch.table("select record from ordered order by record"))
             # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
             # is that of record 1.
-            pid_base = store.reserve_row_numbers(record_count) - 1
+            pid_base = 0 if job.is_preview else store.reserve_row_numbers(record_count) - 1
             store.record_plan(
                 record_count=record_count,
                 pid_base=pid_base,

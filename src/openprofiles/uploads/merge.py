@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.clock import Clock
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH, attribute_of_target
 from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.failed_row_content import FailedRowContents
@@ -35,6 +34,7 @@ from openprofiles.uploads.mapping import MappedField, UploadMapping
 from openprofiles.uploads.profile_ids import new_profile_ids
 from openprofiles.uploads.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.sql_text import sql_text
+from openprofiles.uploads.stored_values import column_of, stored_value
 
 CREATE = "create"
 UPDATE = "update"
@@ -190,13 +190,7 @@ def update_profiles(load: Load, position: int) -> None:
     Raises:
         Stopped: see there. What was written before stays.
     """
-    if not load.scratch.is_done("matched"):
-        load.scratch.run(
-            "create or replace table matched as "
-            "select target, pid, key, row_count from target join staged on record = target "
-            "where pid is not null order by pid"
-        )
-        load.scratch.mark_done("matched")
+    match_targets(load)
     size = ChunkSize(5_000)
     with (
         load.in_another_thread() as ahead,
@@ -220,6 +214,17 @@ def update_profiles(load: Load, position: int) -> None:
                     updated=batch.record_count,
                     unchanged=batch.unchanged_count,
                 )
+
+
+def match_targets(load: Load) -> None:
+    """Make the table ``matched``: the targets that are stored profiles, in order of row number."""
+    if not load.scratch.is_done("matched"):
+        load.scratch.run(
+            "create or replace table matched as "
+            "select target, pid, key, row_count from target join staged on record = target "
+            "where pid is not null order by pid"
+        )
+        load.scratch.mark_done("matched")
 
 
 def check_stop(state: ChunkState) -> None:
@@ -261,12 +266,29 @@ def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch
 
 def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
     # To read the values and to compare them takes longer than to write them, so each has a thread.
-    with load.in_another_thread() as ahead, made_ahead(_read_changed(ahead, position, size), 1) as parts:
+    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, position, size), 1) as parts:
         for version, targets, stored in parts:
             yield _compare(load, version, targets, stored)
 
 
-def _read_changed(load: Load, position: int, size: ChunkSize) -> Generator[tuple[int, pa.Table, pa.Table], None, None]:
+def new_parts(load: Load, condition: str = "true") -> Iterator[pa.Table]:
+    """The targets that make new profiles, with their values, a part at a time, in file order.
+
+    Args:
+        condition: SQL on ``target``.
+    """
+    last = load.cursor.value("select max(target) from target where pid is null") or 0
+    step = _records_per_part(load)
+    for low in range(0, last, step):
+        part = _read_values(
+            load,
+            "select target, pid, row_count from target "
+            f"where target > {low} and target <= {low + step} and pid is null and {condition}",
+        )
+        yield _in_order(part, "target")
+
+
+def changed_parts(load: Load, position: int, size: ChunkSize) -> Generator[tuple[int, pa.Table, pa.Table], None, None]:
     """What one chunk changes: a version of the domain, targets with their values, and what was stored no earlier."""
     # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
     first = int(load.cursor.value("select count(*) from matched where pid <= ?", [position]))
@@ -561,26 +583,16 @@ def _by_hand_sql(load: Load, stored: pa.Table | None, path: str) -> str:
 
 def _same_sql(load: Load, stored: pa.Table) -> str:
     """SQL condition: no value differs from that in ``stored``, but for fields that were set by hand."""
-    conditions = [
-        f"(v{index} is null or v{index} is not distinct from coalesce({stored_value(field.path)}, '') "
-        f"or {_by_hand_sql(load, stored, field.path)})"
-        for index, field in enumerate(load.mapping.fields)
-    ]
-    return " and ".join(conditions)
+    differs = [differs_sql(load, stored, index, field.path) for index, field in enumerate(load.mapping.fields)]
+    return f"not ({' or '.join(differs)})"
 
 
-def column_of(path: str) -> str:
-    """The column of the table ``profile`` that holds a field; all custom attributes share one."""
-    return FIELD_BY_PATH[path].column if path in FIELD_BY_PATH else "attributes"
-
-
-def stored_value(path: str) -> str:
-    """SQL for the stored value of a field in the table ``stored``."""
-    attribute = attribute_of_target(path)
-    if attribute is None:
-        return f"stored.{FIELD_BY_PATH[path].column}"
-    pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
-    return f"json_extract_string(stored.attributes, {sql_text(pointer)})"
+def differs_sql(load: Load, stored: pa.Table, index: int, path: str) -> str:
+    """SQL condition in rows of targets beside those of ``stored``: a load changes this field."""
+    return (
+        f"coalesce(v{index} is not null and v{index} is distinct from coalesce({stored_value(path)}, '') "
+        f"and not {_by_hand_sql(load, stored, path)}, false)"
+    )
 
 
 def _new_batch(load: Load, targets: pa.Table) -> _Batch:

@@ -35,6 +35,7 @@ from queue import SimpleQueue
 
 import pyarrow as pa
 
+from openprofiles.clock import to_milliseconds
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
@@ -42,6 +43,7 @@ from openprofiles.uploads import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.mapping import UploadMapping
 from openprofiles.uploads.scratch import Scratch
+from openprofiles.uploads.stored_values import column_of, stored_value
 
 _ROWS_PER_READ = 50_000
 _LOOK_UPS_AT_A_TIME = 2
@@ -70,13 +72,28 @@ _TABLES = (
 )
 
 
-def plan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions) -> None:
+def plan(
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    options: JobOptions,
+    *,
+    unindexed: bool = False,
+) -> None:
     """Plan a job of which nothing is written yet.
 
     Records that are ambiguous, or may not do what they would, join the table ``failed``.
+
+    Args:
+        unindexed: the domain has no index of the unique key's field, and none is to be made.
     """
     _start(scratch)
-    _look_up(scratch, store, job, mapping)
+    if unindexed:
+        _scan(scratch, store, job, mapping)
+    else:
+        _look_up(scratch, store, job, mapping)
+    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
     scratch.run("create table entangled (key text primary key)")
     _find_entangled(scratch, store, job, mapping)
     scratch.run("insert into ordered select record from staged where key in (select key from entangled)")
@@ -117,6 +134,7 @@ def plan_again(
     """
     _start(scratch)
     _look_up(scratch, store, job, mapping)
+    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
     read_ordered_records(scratch, store)
     scratch.run("create table entangled as select distinct key from staged join ordered using (record)")
     scratch.run("create table touched (pid bigint)")
@@ -204,7 +222,30 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
             "delete from holder using key_group where holder.key = key_group.key and holder.pid = key_group.first + ?",
             [job.pid_base],
         )
-    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
+
+
+def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    """Find the holders of keys by reading all profiles of the domain."""
+    path = mapping.unique_key.path
+    column = column_of(path)
+    value = sql_normal_key(mapping.key_name, stored_value(path), job.phone_region)
+    after = 0
+    while True:
+        rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
+        if not rows.num_rows:
+            return
+        after = rows["pid"][-1].as_py()
+        scratch.put("stored", rows.rename_columns(["pid", column]))
+        found = scratch.table(
+            f"select key, pid from (select {value} as key, pid from stored) where key in (select key from key_group)"
+        )
+        # Profiles that have expired by the start are no holders.
+        scratch.put("found", found)
+        scratch.put("expiry", store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at"]))
+        scratch.run(
+            "insert into holder select key, pid from found join expiry using (pid) "
+            f"where expires_at::bigint > {to_milliseconds(job.started_at)}"
+        )
 
 
 def _find_holders(

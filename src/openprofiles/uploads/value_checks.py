@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import BLANKS, sql_is_possible_phone
+from openprofiles.profiles.normal_forms import BLANKS, sql_looks_like_phone
 from openprofiles.uploads import faults
 from openprofiles.uploads.sql_text import sql_text
 
@@ -45,9 +45,9 @@ class ValueCheck:
     """One check.
 
     Attributes:
-        kind: EMAIL_ADDRESS, PHONE_NUMBER (one that is possible in some country), NUMBER (digits with a sign and a
-            decimal point or comma, perhaps), DATE (1985-12-10, 10.12.1985, 12/10/1985 or 10/12/1985), ONE_OF or
-            PATTERN.
+        kind: EMAIL_ADDRESS, PHONE_NUMBER (six to fifteen digits and what is written between them, or what is possible
+            otherwise), NUMBER (digits with a sign and a decimal point or comma, perhaps), DATE (1985-12-10, 10.12.1985,
+            12/10/1985 or 10/12/1985), ONE_OF or PATTERN.
         values: of ONE_OF: those that may stand there.
         pattern: of PATTERN: a regular expression of RE2 for the whole value.
 
@@ -77,7 +77,7 @@ class ValueCheck:
     def sql_violation(self, value: str, phone_region: str) -> str:
         """SQL (DuckDB): whether a text expression that is not blank fails the check."""
         if self.kind == PHONE_NUMBER:
-            return f"not {sql_is_possible_phone(value, phone_region)}"
+            return f"not {sql_looks_like_phone(value, phone_region)}"
         trimmed = f"trim({value}, {sql_text(BLANKS)})"
         if self.kind == DATE:
             return f"try_strptime({trimmed}, [{', '.join(map(sql_text, _DATE_FORMS))}]) is null"

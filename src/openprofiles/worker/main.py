@@ -277,6 +277,7 @@ class Worker:
                     break
         with self._store.write() as connection:
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=old)
+            upload_jobs.remove_old_previews(connection, completed_before=old)
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
             with self._store.write() as connection:
                 if not upload_jobs.remove_notes_of_ended_jobs_step(connection, _ROWS_PER_CLEANING_STEP):

@@ -1,0 +1,47 @@
+"""What ``openprofiles import --dry-run`` tells of a load that did not take place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from openprofiles.cli.job_state import JobState
+from openprofiles.cli.terminal_text import shown
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.preview_sample import PreviewSample
+
+_SAMPLES_SHOWN = 5
+
+
+def describe_dry_run_end(state: JobState) -> str | None:
+    """Why a load would come to nothing, or that it was not found out; None if all is well."""
+    if state.status == "FAILED":
+        return f"A load would fail. {shown(state.message or '')}".rstrip()
+    if state.status == "STOPPED":
+        return "The dry run was stopped."
+    return None
+
+
+def sample_lines(samples: Sequence[PreviewSample]) -> Iterator[str]:
+    """A few of the profiles that would be created or changed, field by field."""
+    for title, some in (
+        ("Would be created, for example:", [one for one in samples if one.profile_id is None]),
+        ("Would be changed, for example:", [one for one in samples if one.profile_id is not None]),
+    ):
+        if some:
+            yield title
+        for sample in some[:_SAMPLES_SHOWN]:
+            yield f"  row {sample.record:,}" + (f", profile {sample.profile_id}" if sample.profile_id else "")
+            for path, before, after in sample.fields:
+                change = shown(after) if after is not None else "(cleared)"
+                yield f"    {shown(path)}: " + (f"{shown(before)} -> {change}" if before is not None else change)
+
+
+def sample_members(sample: PreviewSample) -> dict[str, Any]:
+    """The members of a JSON document."""
+    return {
+        "record": sample.record,
+        "profile_id": sample.profile_id,
+        "fields": [{"field": path, "before": before, "after": after} for path, before, after in sample.fields],
+    }

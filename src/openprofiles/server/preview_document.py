@@ -1,0 +1,39 @@
+"""A preview of an upload job as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openprofiles.uploads.preview_sample import PreviewSample
+from openprofiles.uploads.previews import Preview
+
+
+def preview_document(preview: Preview, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """The progress of the preview's own job, and the samples.
+
+    Args:
+        progress: as of any upload job; what is None is left out by the caller.
+    """
+    return {**progress, "Samples": [_sample_document(sample) for sample in preview.samples]}
+
+
+def read_sample_document(document: Mapping[str, Any]) -> PreviewSample:
+    """What ``preview_document`` made of a sample."""
+    fields = tuple((one["Field"], one.get("Before"), one.get("After")) for one in document["Fields"])
+    return PreviewSample(document["Record"], document.get("ProfileId"), fields)
+
+
+def _sample_document(sample: PreviewSample) -> dict[str, Any]:
+    document: dict[str, Any] = {"Record": sample.record}
+    if sample.profile_id is not None:
+        document["ProfileId"] = sample.profile_id
+    document["Fields"] = [
+        {
+            "Field": path,
+            **({"Before": before} if before is not None else {}),
+            **({"After": after} if after is not None else {}),
+        }
+        for path, before, after in sample.fields
+    ]
+    return document

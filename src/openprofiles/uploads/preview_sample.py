@@ -1,0 +1,39 @@
+"""A profile that a load would create or change, as a preview keeps it: encrypted, as failed rows are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from openprofiles.uploads.failed_row_cipher import FailedRowCipher
+
+# They are bound to numbers that no record has.
+_FIRST_NUMBER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSample:
+    """What a load would do to one profile.
+
+    Attributes:
+        record: the first record that goes to it.
+        profile_id: None for one that would be created.
+        fields: path, value before and value after, of those that would change; None: no value.
+    """
+
+    record: int
+    profile_id: str | None
+    fields: tuple[tuple[str, str | None, str | None], ...]
+
+
+def write_sample(cipher: FailedRowCipher, number: int, sample: PreviewSample) -> bytes:
+    """What the store keeps of a sample."""
+    document = {"record": sample.record, "profile_id": sample.profile_id, "fields": sample.fields}
+    return cipher.encrypt(_FIRST_NUMBER + number, json.dumps(document).encode())
+
+
+def read_sample(cipher: FailedRowCipher, number: int, content: bytes) -> PreviewSample:
+    """A sample, from what the store keeps of it."""
+    document = json.loads(cipher.decrypt(_FIRST_NUMBER + number, content))
+    fields = tuple((path, before, after) for path, before, after in document["fields"])
+    return PreviewSample(document["record"], document["profile_id"], fields)

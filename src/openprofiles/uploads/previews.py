@@ -1,0 +1,98 @@
+"""Previews as callers see them: what would an upload job do that was not started yet?
+
+A preview is a job of its own that nobody sees through AWS's API. It takes the mapping, the options and the file of
+the job that it is of, waits for its turn in the domain like any other, and writes no profile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.ids import new_job_id
+from openprofiles.master_key import MasterKey
+from openprofiles.profiles.records import Domain
+from openprofiles.store import upload_jobs
+from openprofiles.store.connections import Store
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.client_token import encrypt_client_token
+from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
+from openprofiles.uploads.jobs import client_token, find_job_of_domain
+from openprofiles.uploads.preview_sample import PreviewSample, read_sample
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A preview and what it has found so far.
+
+    Attributes:
+        job: its own job; its counts and its final status are those that the load would have.
+        samples: some profiles that would be created or changed, once it has ended.
+    """
+
+    job: UploadJob
+    samples: tuple[PreviewSample, ...]
+
+
+def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: str, *, now: datetime) -> UploadJob:
+    """Have the workers find out what a job would do.
+
+    Returns:
+        the preview's own job.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job is not CREATED, or no file has arrived.
+    """
+    with store.write() as connection:
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        if job.status is not UploadJobStatus.CREATED:
+            raise InvalidRequest(
+                f"Upload job {job_id} is in {job.status} status; what it would do can be asked before it is started."
+            )
+        if job.file_name is None:
+            raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be told what it would do.")
+        preview_id = new_job_id(now)
+        upload_jobs.insert_job(
+            connection,
+            {
+                "job_id": preview_id,
+                "domain_id": domain.domain_id,
+                "display_name": job.display_name,
+                "fields": job.fields,
+                "unique_key": job.unique_key,
+                "data_expiry_days": job.data_expiry_days,
+                "options": upload_jobs.read_options(connection, job.upload_job_id),
+                "status": UploadJobStatus.IN_PROGRESS,
+                "created_at": now,
+                "started_at": now,
+                "client_token": encrypt_client_token(master_key, client_token(master_key, job), preview_id),
+                "failed_rows_key": make_failed_rows_key(master_key, preview_id),
+                "file_name": job.file_name,
+                "file_size_bytes": job.file_size_bytes,
+                "file_received_at": job.file_received_at,
+                "preview_of": job.upload_job_id,
+            },
+        )
+        return find_job_of_domain(connection, domain, preview_id, or_preview=True)
+
+
+def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id: str) -> Preview:
+    """A preview as it stands.
+
+    Raises:
+        NotFound: no such preview in this domain.
+        InvalidRequest: the id is that of a job which is no preview.
+    """
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, preview_id, or_preview=True)
+        if job.preview_of is None:
+            raise InvalidRequest(f"Upload job {preview_id} is no preview.")
+        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
+        contents = upload_jobs.list_preview_samples(connection, job.upload_job_id)
+    if wrapped_key is None:
+        return Preview(job, ())
+    cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, preview_id))
+    return Preview(job, tuple(read_sample(cipher, number, content) for number, content in contents))

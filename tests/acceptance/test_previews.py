@@ -1,0 +1,190 @@
+"""Previews through the real command and through ``openprofiles.client``: exact, and nothing written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from acceptance.running import RunningServer, run_command, running_server, wait_until
+from acceptance.test_client import validator
+from acceptance.test_import import import_json, list_jobs, read_csv, write
+from acceptance.test_upload_flow import create, put, wait_for_end
+from openprofiles.client import Client
+from openprofiles.errors import NotFound
+from openprofiles.profiles.domains import get_domain
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+
+FIRST = b"Email,First,Tier\nada@x.example,Ada,gold\nbob@x.example,Bob,\n"
+SECOND = (
+    b"Email,First,Tier\nada@x.example,Adele,silver\nbob@x.example,Bob,\nzoe@x.example,Zo\xc3\xab,\n,Nobody,\n"
+    b"ZOE@x.example,,gold\n"
+)
+COUNTS = ("created", "updated", "unchanged", "failed", "unprocessed", "repeated", "faults", "status", "message")
+
+
+@pytest.fixture(params=["directly", "through a server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[list[str | Path], dict[str, str]]]:
+    """Options and variables of the command."""
+    data = tmp_path / "data"
+    if request.param == "directly":
+        yield ["--data", data], {}
+        return
+    with running_server(data, "--workers", "1") as server:
+        access_key_id, secret = server.admin()
+        yield (
+            ["--endpoint-url", server.url],
+            {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"},
+        )
+
+
+def test_a_dry_run_tells_what_a_load_then_does(tmp_path: Path, place: tuple[list[str | Path], dict[str, str]]) -> None:
+    options, variables = place
+    given: list[str | Path] = ["--domain", "demo", "--unique-key", "Email", *options]
+    import_json(write(tmp_path / "first.csv", FIRST.replace(b"First", b"First name")), *given, **variables)
+    file = write(tmp_path / "second.csv", SECOND.replace(b"First", b"First name"))
+
+    dry_status, dry = import_json(file, "--dry-run", *given, **variables)
+    failed = read_csv(tmp_path / "second.failed-rows.csv")
+    status, told = import_json(file, *given, **variables)
+
+    assert (dry_status, status) == (1, 1)
+    assert {name: dry[name] for name in COUNTS} == {name: told[name] for name in COUNTS}
+    assert failed == read_csv(tmp_path / "second.failed-rows.csv")
+    created, changed = dry["samples"]
+    assert created == {
+        "record": 3,
+        "profile_id": None,
+        "fields": [
+            {"field": "EmailAddress", "before": None, "after": "ZOE@x.example"},
+            {"field": "FirstName", "before": None, "after": "Zoë"},
+            {"field": "Attributes.Tier", "before": None, "after": "gold"},
+        ],
+    }
+    assert (changed["record"], changed["fields"]) == (
+        1,
+        [
+            {"field": "FirstName", "before": "Ada", "after": "Adele"},
+            {"field": "Attributes.Tier", "before": "gold", "after": "silver"},
+        ],
+    )
+
+
+def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FIRST)
+
+    answer = run_command(
+        "import", file, "--dry-run", "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"
+    )
+
+    assert answer.returncode == 0
+    assert "into the domain demo, which does not exist and would be created:" in answer.stdout
+    assert "Nothing was loaded. A load would come to:\n2 created, 0 updated, 0 failed in " in answer.stdout
+    assert "  row 1\n    EmailAddress: ada@x.example\n" in answer.stdout
+    store = open_store(Settings(data_folder=tmp_path / "data"))
+    with pytest.raises(NotFound):
+        get_domain(store, "demo")
+    store.close()
+    assert [path for path in (tmp_path / "data" / "uploads").iterdir() if path.is_file()] == []
+
+
+def test_a_dry_run_of_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", SECOND)
+
+    answer = run_command(
+        "import", file, "--dry-run", "--all-or-nothing", "--domain", "demo", "--unique-key", "Email",
+        "--data", tmp_path / "data",
+    )  # fmt: skip
+
+    assert answer.returncode == 2
+    assert "A load would fail. 1 rows failed, more than the 0 that may. Nothing was loaded." in answer.stderr
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("previews") / "data", "--workers", "1") as running:
+        running.client().create_domain(DomainName="shop", DefaultExpirationDays=30)
+        yield running
+
+
+@pytest.fixture
+def client(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = Client(boto3.Session(*server.admin(), region_name="us-east-1"), server.url)
+    yield made
+    made.close()
+
+
+def wait_for_preview(client: Client, preview_id: str) -> dict[str, Any]:
+    wait_until(lambda: client.get_preview("shop", preview_id)["Status"] != "IN_PROGRESS", "the preview ends")
+    return client.get_preview("shop", preview_id)
+
+
+def test_a_job_is_previewed_through_the_client_and_runs_afterwards(client: Client, server: RunningServer) -> None:
+    job_id = create(server, "shop")
+    put(server, "shop", job_id, SECOND)
+
+    preview_id = client.start_preview("shop", job_id)
+    preview = wait_for_preview(client, preview_id)
+    during = server.client().get_upload_job(DomainName="shop", JobId=job_id)
+    stats = server.client().get_domain(DomainName="shop")["Stats"]
+    server.client().start_upload_job(DomainName="shop", JobId=job_id)
+    shown = wait_for_end(server, "shop", job_id)
+
+    validator("Preview").validate(preview)
+    assert (preview["Status"], shown["Status"]) == ("PARTIALLY_SUCCEEDED", "PARTIALLY_SUCCEEDED")
+    assert {name: preview[name] for name in shown["ResultsSummary"]} == shown["ResultsSummary"]
+    assert (during["Status"], stats["ProfileCount"]) == ("CREATED", 0)
+    assert [row["Line"] for row in client.list_failed_rows("shop", preview_id)] == [5]
+    (_, failed) = csv.reader(io.StringIO(b"".join(client.read_failed_rows_file("shop", preview_id)).decode()))
+    assert failed[:2] == ["", "Nobody"]
+
+
+def test_a_preview_is_no_job_for_aws_clients(client: Client, server: RunningServer) -> None:
+    job_id = create(server, "shop")
+    put(server, "shop", job_id, FIRST)
+    preview_id = client.start_preview("shop", job_id)
+    aws = server.client()
+
+    listed = [item["JobId"] for item in aws.list_upload_jobs(DomainName="shop")["Items"]]
+    for operation in (aws.get_upload_job, aws.start_upload_job, aws.stop_upload_job, aws.get_upload_job_path):
+        with pytest.raises(aws.exceptions.ResourceNotFoundException):
+            operation(DomainName="shop", JobId=preview_id)
+
+    assert preview_id not in listed
+    assert job_id in listed
+    assert wait_for_preview(client, preview_id)["Status"] == "SUCCEEDED"
+
+
+def test_only_a_job_that_has_its_file_and_was_not_started_is_previewed(client: Client, server: RunningServer) -> None:
+    job_id = create(server, "shop")
+    with pytest.raises(ClientError, match="has no file yet"):
+        client.start_preview("shop", job_id)
+    put(server, "shop", job_id, FIRST)
+    server.client().start_upload_job(DomainName="shop", JobId=job_id)
+    wait_for_end(server, "shop", job_id)
+
+    with pytest.raises(ClientError, match="what it would do can be asked before it is started"):
+        client.start_preview("shop", job_id)
+    with pytest.raises(ClientError, match="is no preview"):
+        client.get_preview("shop", job_id)
+    with pytest.raises(ClientError, match="is no preview"):
+        client.stop_preview("shop", job_id)
+
+
+def test_a_preview_leaves_the_file_and_no_row_numbers_are_used(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FIRST)
+    given: list[str | Path] = [file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"]
+
+    for _ in range(2):
+        import_json(*given, "--dry-run")
+    import_json(*given)
+
+    assert [(job.status, job.created_count) for job in list_jobs(tmp_path / "data")][:1] == [("SUCCEEDED", 2)]
