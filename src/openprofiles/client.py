@@ -164,6 +164,28 @@ class Client:
         """Save a mapping no longer; upload jobs that were made from it stay as they are."""
         self._call("DeleteMapping", "DELETE", self._domain_url(domain_name, "mappings", mapping_name)).close()
 
+    def put_webhook(self, domain_name: str, *, url: str | None = None, secret: str | None = None) -> str | None:
+        """Have a URL told when upload jobs of the domain end, in place of the one that is told now.
+
+        Args:
+            url: None tells of those jobs alone that have a URL of their own (``Webhook`` of ``set_options``).
+            secret: what is told is signed with it, 16 to 256 characters; None has one made.
+
+        Returns:
+            The secret that was made, which is never told again; None if it was given.
+        """
+        given = {name: value for name, value in (("Url", url), ("Secret", secret)) if value is not None}
+        answer = self._call("PutWebhook", "PUT", self._domain_url(domain_name, "webhook"), json.dumps(given).encode())
+        return cast("str | None", answer.json().get("Secret"))
+
+    def get_webhook(self, domain_name: str) -> dict[str, Any]:
+        """The domain's webhook: ``Url``, if it has one, and ``CreatedAt``."""
+        return cast("dict[str, Any]", self._call("GetWebhook", "GET", self._domain_url(domain_name, "webhook")).json())
+
+    def delete_webhook(self, domain_name: str) -> None:
+        """Have nobody told any more, of no job of the domain."""
+        self._call("DeleteWebhook", "DELETE", self._domain_url(domain_name, "webhook")).close()
+
     def _items(self, name: str, domain_name: str, job_id: str, what: str) -> Iterator[dict[str, Any]]:
         return self._pages(name, self._url(domain_name, job_id, what))
 

@@ -82,6 +82,7 @@ class Settings:
         phone_region: country (ISO 3166) whose phone numbers new domains read without a country code.
         memory_limit_bytes: what a load may hold in memory before it spills to disk.
         failed_rows_days: how long after the end of a job its failed rows are kept.
+        webhook_private_addresses: whether webhooks may lead to addresses that are not of the open Internet.
 
     Raises:
         SettingsError: a value is out of range.
@@ -104,6 +105,7 @@ class Settings:
     log_format: str = "text"
     memory_limit_bytes: int = 256_000_000
     failed_rows_days: int = 30
+    webhook_private_addresses: bool = False
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")

@@ -118,6 +118,9 @@ def test_a_worker_gets_the_settings_of_its_server(monkeypatch: pytest.MonkeyPatc
         "--log-format=json",
     ]
     assert settings_to_arguments(Settings(), "store", "compat") == ["--compat=generous"]
+    assert settings_to_arguments(Settings(), "webhook_private_addresses") == []
+    allowing = Settings(webhook_private_addresses=True)
+    assert settings_to_arguments(allowing, "webhook_private_addresses") == ["--webhook-private-addresses"]
 
 
 def test_every_setting_of_serve_has_a_variable_of_its_own() -> None:

@@ -35,6 +35,7 @@ DEFAULT_OPTIONS = {
     "HandSetFields": "KEEP",
     "FailureLimit": {},
     "Checks": {},
+    "Webhook": {},
 }
 MALFORMED = b'"a"b,c,\nRen\xe9,e,\n,"1,5",x,y\n'
 
@@ -149,6 +150,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
             "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},
             "Tier": {"Type": "ONE_OF", "Values": ["gold", "silver"]},
         },
+        "Webhook": {},
     }
     before = client.get_options("shop", job_id)
     with pytest.raises(ClientError, match="Possible are"):

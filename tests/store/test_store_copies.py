@@ -64,6 +64,13 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text("insert into saved_mapping values (1, 'daily', '{\"a\": {}}', 'a', '[\"Ünï\", \"b\"]', 5, 6)")
         )
         connection.execute(text("insert into preview_sample values (1, 0, x'00ff')"))
+        connection.execute(text("insert into webhook values (1, 'https://hooks.example/', x'00ff', 5)"))
+        connection.execute(
+            text(
+                "insert into webhook_delivery "
+                "values (1, 1, 'https://hooks.example/', 2, 7, 'The answer was 500.', null, null)"
+            )
+        )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
         connection.execute(
             text("insert into failed_row values (1, 3, 0, 4, 'MISSING_UNIQUE_KEY', 'Email', null, null)")

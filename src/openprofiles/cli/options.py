@@ -158,6 +158,14 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "How long the failed rows of a job are kept after its end.",
         },
     ),
+    "webhook_private_addresses": (
+        "--webhook-private-addresses",
+        {
+            "is_flag": True,
+            "help": "Let webhooks lead to addresses of this machine and of private networks; otherwise they are "
+            "refused.",
+        },
+    ),
 }
 
 
@@ -228,7 +236,9 @@ def settings_to_arguments(settings: Settings, *names: str) -> list[str]:
         value = settings.compat_strict if name == "compat" else getattr(settings, name)
         if name == "compat":
             value = "strict" if value else "generous"
-        if value is not None:
+        if isinstance(value, bool):
+            arguments += [_OPTIONS[name][0]] if value else []
+        elif value is not None:
             arguments += [f"{_OPTIONS[name][0]}={value}"]
     return arguments
 

@@ -15,13 +15,21 @@ from openprofiles.settings import Settings, SettingsError
 
 @click.command()
 @settings_options(
-    "data_folder", "store", "files", "master_key", "compat", "memory_limit_bytes", "failed_rows_days", "log_format"
+    "data_folder",
+    "store",
+    "files",
+    "master_key",
+    "compat",
+    "memory_limit_bytes",
+    "failed_rows_days",
+    "webhook_private_addresses",
+    "log_format",
 )
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.
 
-    It takes the upload jobs that were started, and removes what has expired.
+    It takes the upload jobs that were started, tells webhooks of their end, and removes what has expired.
 
     `openprofiles serve` starts one by itself; run this beside `openprofiles serve --workers 0` to have it as a service
     of its own, on the same data folder, or on another host with the same --store, --files and --master-key. It stops at

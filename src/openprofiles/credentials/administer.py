@@ -14,7 +14,7 @@ from openprofiles.data_folder import locked_data_folder, write_private_file
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import DecryptionError, MasterKey
 from openprofiles.settings import Settings, SettingsError
-from openprofiles.store import upload_jobs
+from openprofiles.store import upload_jobs, webhooks
 from openprofiles.store.connections import Store
 from openprofiles.store.credentials import (
     StoredCredential,
@@ -28,6 +28,7 @@ from openprofiles.store.credentials import (
 )
 from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
 from openprofiles.uploads.failed_row_cipher import decrypt_failed_rows_key, encrypt_failed_rows_key
+from openprofiles.uploads.webhooks import decrypt_webhook_secret, encrypt_webhook_secret
 
 _SECRET_PURPOSE = "credential secret"  # noqa: S105 - the name of a purpose, not a secret
 
@@ -171,6 +172,12 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
                     token and encrypt_client_token(new, decrypt_client_token(old, token, job_id), job_id),
                     failed_rows_key
                     and encrypt_failed_rows_key(new, decrypt_failed_rows_key(old, failed_rows_key, job_id), job_id),
+                )
+            for domain_id, wrapped in webhooks.list_secrets(connection):
+                webhooks.replace_secret(
+                    connection,
+                    domain_id,
+                    encrypt_webhook_secret(new, decrypt_webhook_secret(old, wrapped, domain_id), domain_id),
                 )
         except DecryptionError as error:
             raise InvalidRequest("The present master key is not the one that belongs to this store.") from error

@@ -1,5 +1,5 @@
-"""What AWS has no operation for: why rows of an upload job failed, how far it has come, what else it can be told, and
-help with mappings.
+"""What AWS has no operation for: why rows of an upload job failed, how far it has come, what else it can be told,
+help with mappings, and who is told when a job ends.
 
 The same signatures, errors and permissions as the API: who may call GetUploadJob may read all of it; what changes
 something has an action of its own.
@@ -30,8 +30,9 @@ from openprofiles.server.mapping_documents import (
 )
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
+from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
 from openprofiles.store.upload_jobs import RepeatedRow
-from openprofiles.uploads import jobs, previews, saved_mappings
+from openprofiles.uploads import jobs, previews, saved_mappings, webhooks
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
@@ -49,6 +50,7 @@ _READING = "profile:GetUploadJob"
 _JOB_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs/{job_id}"
 _MAPPINGS_PATH = "/openprofiles/v1/domains/{domain_name}/mappings"
 _SUGGESTIONS_PATH = "/openprofiles/v1/domains/{domain_name}/mapping-suggestions"
+_WEBHOOK_PATH = "/openprofiles/v1/domains/{domain_name}/webhook"
 _MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
 _BODY_LIMIT_BYTES = 64 * 1024
 # 500 fields with long names, or the beginning of a file.
@@ -58,7 +60,8 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 def routes(services: Services) -> list[Route]:
     """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
-    ``PUT .../options``; and those of ``_mapping_routes``.
+    ``PUT .../options``; and those of ``_mapping_routes``
+    and ``_webhook_routes``.
     """
 
     # Domain and job are named as there, and held to the same forms.
@@ -112,7 +115,14 @@ def routes(services: Services) -> list[Route]:
             services, like_get_upload_job, request, action="openprofiles:SetUploadJobOptions", body=body
         )
         options = read_options(body)
-        jobs.set_options(services.store, domain, job_id, options, strict=services.settings.compat_strict)
+        jobs.set_options(
+            services.store,
+            domain,
+            job_id,
+            options,
+            strict=services.settings.compat_strict,
+            private_addresses=services.settings.webhook_private_addresses,
+        )
         return _answer(options_document(options))
 
     def start_preview(request: Request) -> Response:
@@ -145,6 +155,7 @@ def routes(services: Services) -> list[Route]:
         Route(f"{_JOB_PATH}/progress", progress),
         Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
         *_mapping_routes(services),
+        *_webhook_routes(services),
     ]
 
 
@@ -199,6 +210,40 @@ def _mapping_routes(services: Services) -> list[Route]:
         Route(one, get_mapping),
         Route(one, _with_body(put_mapping, _LARGE_BODY_LIMIT_BYTES), methods=["PUT"]),
         Route(one, delete_mapping, methods=["DELETE"]),
+    ]
+
+
+def _webhook_routes(services: Services) -> list[Route]:
+    """``GET``, ``PUT`` and ``DELETE .../webhook`` of a domain."""
+
+    def get_webhook(request: Request) -> Response:
+        return _answer(webhook_document(webhooks.get_webhook(services.store, _enter_domain(services, request))))
+
+    def put_webhook(request: Request, body: bytes) -> Response:
+        domain = _enter_domain(services, request, action="openprofiles:PutWebhook", body=body)
+        url, secret = read_webhook_document(body)
+        webhook, its_secret = webhooks.put_webhook(
+            services.store,
+            services.master_key,
+            domain,
+            url=url,
+            secret=secret,
+            private_addresses=services.settings.webhook_private_addresses,
+            now=services.clock(),
+        )
+        # Who has given it knows it.
+        made = {"Secret": its_secret} if secret is None else {}
+        return _answer(webhook_document(webhook) | made)
+
+    def delete_webhook(request: Request) -> Response:
+        domain = _enter_domain(services, request, action="openprofiles:DeleteWebhook")
+        webhooks.delete_webhook(services.store, domain, now=services.clock())
+        return Response(status_code=204)
+
+    return [
+        Route(_WEBHOOK_PATH, get_webhook),
+        Route(_WEBHOOK_PATH, _with_body(put_webhook), methods=["PUT"]),
+        Route(_WEBHOOK_PATH, delete_webhook, methods=["DELETE"]),
     ]
 
 
@@ -339,6 +384,7 @@ def _progress_answer(account: Account) -> dict[str, Any]:
         "File": None if account.file_form is None else file_form_document(account.file_form),
         "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in account.step_seconds.items()] or None,
         "RecordsPerSecond": None if account.records_per_second is None else round(account.records_per_second),
+        "Webhook": None if account.webhook is None else delivery_document(account.webhook),
         "StopRequested": job.stop_requested_at is not None,
         "CreatedAt": _epoch_seconds(job.created_at),
         "StartedAt": _epoch_seconds(job.started_at),

@@ -28,9 +28,10 @@ def read_options(body: bytes) -> JobOptions:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise bad_request("The body is no JSON.") from None
-    members = _members("The body", document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks"))
+    members = _members("The body", document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
     file = _members("File", members.get("File", {}), _FILE_MEMBERS)
     limit = _members("FailureLimit", members.get("FailureLimit", {}), _LIMIT_MEMBERS)
+    webhook = _members("Webhook", members.get("Webhook", {}), ("Url",))
     checks = members.get("Checks", {})
     if not isinstance(checks, dict):
         raise bad_request("Checks must be a JSON object: a check for each name of a field.")
@@ -41,6 +42,8 @@ def read_options(body: bytes) -> JobOptions:
         given["max_failed_records"] = _number("FailureLimit.Records", limit["Records"], (int,))
     if "Percent" in limit:
         given["max_failed_percent"] = _number("FailureLimit.Percent", limit["Percent"], (int, float))
+    if "Url" in webhook:
+        given["webhook_url"] = _text("Webhook.Url", webhook["Url"])
     return JobOptions(
         file=FileOptions(**{_FILE_MEMBERS[name]: _text(f"File.{name}", value) for name, value in file.items()}),
         checks={name: _read_check(f"Checks.{name}", check) for name, check in checks.items()},
@@ -57,6 +60,7 @@ def options_document(options: JobOptions) -> dict[str, Any]:
         **{name: getattr(options, field) for name, field in _POLICY_MEMBERS.items()},
         "FailureLimit": {name: value for name, value in limit.items() if value is not None},
         "Checks": {name: _check_document(check) for name, check in options.checks.items()},
+        "Webhook": {} if options.webhook_url is None else {"Url": options.webhook_url},
     }
 
 

@@ -14,6 +14,7 @@ import pyarrow.ipc
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 _JOB_COLUMNS = (
     "job_id",
@@ -222,7 +223,8 @@ class LeasedJobWriter(LeasedJobReader):
             "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
             f"fault_counts = {self._JSON.format('?')}, step_milliseconds = {self._JSON.format('?')}, completed_at = ?, "
             "client_token = null, lease_owner = null, lease_until = null "
-            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
+            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' "
+            f"returning domain_id, {WEBHOOK_URL_OF_JOB}",
             status,
             reason,
             message,
@@ -235,6 +237,15 @@ class LeasedJobWriter(LeasedJobReader):
         )
         if not rows:
             raise LeaseLost
+        domain_id, webhook_url = rows[0]
+        if webhook_url is not None:
+            self._run(
+                "insert into webhook_delivery (upload_job_id, domain_id, url, next_attempt_at) values (?, ?, ?, ?)",
+                self._lease.upload_job_id,
+                domain_id,
+                webhook_url,
+                to_milliseconds(completed_at),
+            )
 
     def reserve_row_numbers(self, count: int) -> int:
         """See ``BulkStore``."""

@@ -26,6 +26,8 @@ from openprofiles.store.tables import (
     repeated_row,
     saved_mapping,
     upload_job,
+    webhook,
+    webhook_delivery,
 )
 from openprofiles.store.tables import domain as table
 
@@ -185,12 +187,14 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         (preview_sample, preview_sample.c.upload_job_id.in_(jobs)),
         (pending_keys, pending_keys.c.upload_job_id.in_(jobs)),
         (ordered_record, ordered_record.c.upload_job_id.in_(jobs)),
+        (webhook_delivery, webhook_delivery.c.domain_id == domain_id),
         (upload_job, upload_job.c.domain_id == domain_id),
         (profile_key, profile_key.c.domain_id == domain_id),
         (added_key, added_key.c.pid.in_(next_profiles.scalar_subquery())),
         (profile, profile.c.pid.in_(next_profiles.scalar_subquery())),
         (indexed_field, indexed_field.c.domain_id == domain_id),
         (saved_mapping, saved_mapping.c.domain_id == domain_id),
+        (webhook, webhook.c.domain_id == domain_id),
         (table, table.c.domain_id == domain_id),
     )
     return any(_remove_some(connection, *part, limit) for part in parts)

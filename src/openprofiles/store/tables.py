@@ -284,6 +284,42 @@ saved_mapping = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+# Who is told when upload jobs of a domain end.
+webhook = Table(
+    "webhook",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True, autoincrement=False),
+    # May hold a token. Null: only jobs that have a URL of their own are told of.
+    Column("url", Text),
+    # What bodies are signed with, encrypted with the master key.
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+# That a job has ended, to be told or told; written in the transaction that ends it.
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("domain_id", BigInteger, nullable=False),
+    # The job's own or the domain's.
+    Column("url", Text, nullable=False),
+    # Those that were begun.
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    # Null once it is delivered or given up. While an attempt is made, when another worker may make the next one.
+    Column("next_attempt_at", Moment),
+    # Why the last attempt failed, in our words; nothing of what the receiver sent.
+    Column("last_error", Text),
+    Column("delivered_at", Moment),
+    Column("given_up_at", Moment),
+)
+Index(
+    "webhook_delivery_due",
+    webhook_delivery.c.next_attempt_at,
+    sqlite_where=webhook_delivery.c.next_attempt_at.is_not(None),
+    postgresql_where=webhook_delivery.c.next_attempt_at.is_not(None),
+)
+
 credential = Table(
     "credential",
     metadata,

@@ -15,12 +15,14 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Row,
+    Update,
     and_,
     bindparam,
     delete,
     exists,
     func,
     insert,
+    literal_column,
     or_,
     select,
     tuple_,
@@ -29,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
+from openprofiles.store import webhooks
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import (
     Moment,
@@ -41,6 +44,7 @@ from openprofiles.store.tables import (
     upload_job,
 )
 from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +317,32 @@ def release_lease(connection: Connection, job: UploadJob, **values: Any) -> bool
 
 
 def end_leased_job(connection: Connection, job: UploadJob, **values: Any) -> bool:
-    """Set the final state of a job that we hold; False when we no longer do."""
-    return _update_leased(connection, job, lease_owner=None, lease_until=None, **values)
+    """Set the final state of a job that we hold, and note whom to tell; False when we no longer hold it."""
+    ending = _leased(job).values(lease_owner=None, lease_until=None, **values)
+    return _end(connection, ending)
+
+
+def end_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStatus, **values: Any) -> bool:
+    """Set the final state of a job if it is still in the given status, and note whom to tell; whether it was."""
+    ending = update(upload_job).where(upload_job.c.upload_job_id == job.upload_job_id, upload_job.c.status == only_in)
+    return _end(connection, ending.values(**values))
+
+
+def _end(connection: Connection, ending: Update) -> bool:
+    ended = connection.execute(
+        ending.returning(
+            upload_job.c.upload_job_id,
+            upload_job.c.domain_id,
+            upload_job.c.completed_at,
+            literal_column(WEBHOOK_URL_OF_JOB),
+        )
+    ).one_or_none()
+    if ended is None:
+        return False
+    upload_job_id, domain_id, completed_at, url = ended
+    if url is not None:
+        webhooks.insert_delivery(connection, upload_job_id, domain_id=domain_id, url=url, now=completed_at)
+    return True
 
 
 def forget_unstarted_files(connection: Connection, *, received_before: datetime) -> None:
@@ -466,17 +494,16 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
 
 
 def _update_leased(connection: Connection, job: UploadJob, **values: Any) -> bool:
-    result = connection.execute(
-        update(upload_job)
-        .where(
-            upload_job.c.upload_job_id == job.upload_job_id,
-            upload_job.c.status == UploadJobStatus.IN_PROGRESS,
-            upload_job.c.lease_owner == job.lease_owner,
-            upload_job.c.epoch == job.epoch,
-        )
-        .values(**values)
+    return connection.execute(_leased(job).values(**values)).rowcount == 1
+
+
+def _leased(job: UploadJob) -> Update:
+    return update(upload_job).where(
+        upload_job.c.upload_job_id == job.upload_job_id,
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+        upload_job.c.lease_owner == job.lease_owner,
+        upload_job.c.epoch == job.epoch,
     )
-    return result.rowcount == 1
 
 
 def _one(connection: Connection, condition: Any) -> UploadJob | None:

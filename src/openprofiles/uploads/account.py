@@ -10,6 +10,7 @@ from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
+from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mapping import read_mapping
@@ -36,6 +37,7 @@ class Account:
         columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
         file_form: what the file is read as; None until reading has begun.
         step_seconds: once it has ended, how long each step took, in their order.
+        webhook: what became of telling its end; None if nobody is to be told.
     """
 
     job: UploadJob
@@ -44,6 +46,7 @@ class Account:
     columns_not_mapped: list[str] | None
     file_form: FileForm | None
     step_seconds: Mapping[str, float]
+    webhook: Delivery | None
 
     @property
     def processed_count(self) -> int:
@@ -75,6 +78,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         findings = upload_jobs.read_findings(connection, job.upload_job_id)
         has_counts = job.completed_at is not None and job.failed_count > 0
         counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
+        webhook = find_delivery(connection, job.upload_job_id) if job.completed_at is not None else None
     not_mapped = None
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
@@ -86,6 +90,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         columns_not_mapped=not_mapped,
         file_form=None if findings.file_form is None else FileForm.from_json(findings.file_form),
         step_seconds={step: ms / 1000 for step, ms in (findings.step_milliseconds or {}).items()},
+        webhook=webhook,
     )
 
 

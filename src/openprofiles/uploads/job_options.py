@@ -9,6 +9,7 @@ from typing import Any
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.file_form import FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
+from openprofiles.uploads.webhook_url import parse_webhook_url
 
 CREATE_AND_UPDATE = "CREATE_AND_UPDATE"
 CREATE_ONLY = "CREATE_ONLY"
@@ -34,6 +35,7 @@ class JobOptions:
         max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written where
             that can be told by then; None: no limit. 0 means all or nothing.
         checks: of values, by the name of the field in ``Fields``.
+        webhook_url: who is told of the job's end in place of the domain's webhook; None: that one. May hold a token.
 
     Raises:
         InvalidRequest: a value is none of the possible ones.
@@ -46,6 +48,7 @@ class JobOptions:
     max_failed_records: int | None = None
     max_failed_percent: float | None = None
     checks: Mapping[str, ValueCheck] = field(default_factory=dict)
+    webhook_url: str | None = None
 
     def __post_init__(self) -> None:
         for what, value, possible in (
@@ -59,6 +62,8 @@ class JobOptions:
             raise InvalidRequest("The limit of failed rows cannot be less than 0.")
         if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
             raise InvalidRequest("The limit of failed rows must be between 0 and 100 percent.")
+        if self.webhook_url is not None:
+            parse_webhook_url(self.webhook_url)
 
     def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
         """In a sentence, which limit so many failed rows of so many are beyond; None if they are not."""

@@ -31,6 +31,8 @@ from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_fail
 from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mapping import read_mapping
+from openprofiles.uploads.webhook_url import check_webhook_url
+from openprofiles.uploads.webhooks import require_webhook
 
 DEFAULT_DATA_EXPIRY_DAYS = 14
 STRICT_MAX_DATA_EXPIRY_DAYS = 90
@@ -122,6 +124,8 @@ def create_job(
     }
     with store.write() as connection:
         _require_living(connection, domain)
+        if options is not None and options.webhook_url is not None:
+            require_webhook(connection, domain.domain_id)
         upload_jobs.insert_job(connection, values)
         return find_job_of_domain(connection, domain, job_id)
 
@@ -242,18 +246,34 @@ def get_options(store: Store, domain: Domain, job_id: str) -> JobOptions:
         return JobOptions.from_json(upload_jobs.read_options(connection, job.upload_job_id))
 
 
-def set_options(store: Store, domain: Domain, job_id: str, options: JobOptions, *, strict: bool) -> None:
+def set_options(
+    store: Store,
+    domain: Domain,
+    job_id: str,
+    options: JobOptions,
+    *,
+    strict: bool,
+    private_addresses: bool = False,
+) -> None:
     """Give a job that was not started other options, all of them.
+
+    Args:
+        private_addresses: whether a webhook may lead to addresses that are not of the open Internet.
 
     Raises:
         NotFound: no such job in this domain.
-        InvalidRequest: the job is not CREATED, or AWS's limits hold, and AWS has no options.
+        InvalidRequest: the job is not CREATED; a webhook's URL is refused, or the domain has no secret for it; or AWS's
+            limits hold, and AWS has no options.
     """
     if strict:
         raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+    if options.webhook_url is not None:
+        check_webhook_url(options.webhook_url, private_addresses=private_addresses)
     with store.write() as connection:
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         options.require_fields(job.fields)
+        if options.webhook_url is not None:
+            require_webhook(connection, domain.domain_id)
         if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, options=options.to_json()):
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status; options can be set before it is started."
@@ -308,7 +328,7 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_pre
             return
         if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
             raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and cannot be stopped any more.")
-        upload_jobs.update_job(
+        upload_jobs.end_job(
             connection,
             job,
             only_in=job.status,

@@ -1,4 +1,5 @@
-"""The worker: claims upload jobs, has a loader run each, and removes what has had its time.
+"""The worker: claims upload jobs, has a loader run each, tells who wants to know of their end, and removes what has had
+its time.
 
 A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
 and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
@@ -45,6 +46,7 @@ from openprofiles.worker.orders import (
     EXIT_UNREACHABLE,
     Orders,
 )
+from openprofiles.worker.webhook_deliveries import WebhookDeliveries
 
 MAX_LOADERS = 2
 LEASE_SECONDS = 15.0
@@ -78,6 +80,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     store = open_store(settings)
     check_master_key(settings, store, master_key)
     worker = Worker(settings, store, open_own_files(settings, master_key))
+    deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
+    deliveries.start()
     try:
         while not stop.wait(_POLL_SECONDS):
             try:
@@ -93,6 +97,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
                 stop.wait(_UNREACHABLE_SECONDS)
     finally:
         worker.close()
+        deliveries.close()
 
 
 class Worker:

@@ -1,0 +1,58 @@
+"""A domain's webhook and what became of a delivery, as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.store.webhooks import Delivery
+from openprofiles.uploads.webhook_url import host_of
+from openprofiles.uploads.webhooks import Webhook
+from openprofiles.wire.errors import bad_request
+
+_MEMBERS = ("Url", "Secret")
+
+
+def read_webhook_document(body: bytes) -> tuple[str | None, str | None]:
+    """The URL and the secret that a request sends.
+
+    Raises:
+        WireError: it is no JSON object, or has a member that is not known or no string; the message names it.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise bad_request("The body is no JSON.") from None
+    if not isinstance(document, dict):
+        raise bad_request("The body must be a JSON object.")
+    for name, value in document.items():
+        if name not in _MEMBERS:
+            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(_MEMBERS)}.")
+        if not isinstance(value, str):
+            raise bad_request(f"{name} must be a string.")
+    return document.get("Url"), document.get("Secret")
+
+
+def webhook_document(webhook: Webhook) -> dict[str, Any]:
+    """A domain's webhook, without its secret."""
+    return {"Url": webhook.url, "CreatedAt": _epoch_seconds(webhook.created_at)}
+
+
+def delivery_document(delivery: Delivery) -> dict[str, Any]:
+    """What became of telling a job's end. Of the URL, which may hold a token, the host alone."""
+    members = {
+        "Host": host_of(delivery.url),
+        "Delivered": delivery.delivered_at is not None,
+        "Attempts": delivery.attempts,
+        "NextAttemptAt": _epoch_seconds(delivery.next_attempt_at),
+        "LastError": delivery.last_error,
+        "DeliveredAt": _epoch_seconds(delivery.delivered_at),
+        "GivenUpAt": _epoch_seconds(delivery.given_up_at),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _epoch_seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else to_milliseconds(moment) / 1000

@@ -1,0 +1,239 @@
+"""Webhooks of domains, and their deliveries: who is to be told that an upload job has ended, and who was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.store.prepared import PreparedQuery
+from openprofiles.store.tables import Moment, domain, upload_job, webhook, webhook_delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A domain's webhook.
+
+    Attributes:
+        url: whom to tell of its jobs; None: only the jobs that have a URL of their own are told of.
+        secret: encrypted with the master key.
+    """
+
+    url: str | None
+    secret: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of telling that a job has ended; see the table ``webhook_delivery``."""
+
+    url: str
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedDelivery:
+    """An attempt that its worker alone makes.
+
+    Attributes:
+        attempt: its number, from 1.
+        secret: encrypted with the master key; None if the domain has no webhook any more.
+    """
+
+    upload_job_id: int
+    domain_id: int
+    url: str
+    attempt: int
+    secret: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """What is told of a job that has ended: nothing that a customer or a caller wrote but the domain's name."""
+
+    domain_name: str
+    job_id: str
+    status: str
+    status_reason: str | None
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    unchanged_count: int
+    failed_count: int
+    started_at: datetime | None
+    completed_at: datetime
+
+
+def write_webhook(connection: Connection, domain_id: int, *, url: str | None, secret: bytes, now: datetime) -> None:
+    """Writes the domain's webhook, over the one that it has.
+
+    What the former URL was not told yet goes to the new one, and is given up if there is none. The caller holds the
+    domain's row, so that of two at once the second one sees what the first one wrote.
+    """
+    before = find_webhook(connection, domain_id)
+    values = {"url": url, "secret": secret, "created_at": now}
+    if before is None:
+        connection.execute(insert(webhook).values(domain_id=domain_id, **values))
+        return
+    connection.execute(update(webhook).where(webhook.c.domain_id == domain_id).values(values))
+    if before.url is None or before.url == url:
+        return
+    pending = update(webhook_delivery).where(
+        webhook_delivery.c.domain_id == domain_id,
+        webhook_delivery.c.url == before.url,
+        webhook_delivery.c.next_attempt_at.is_not(None),
+    )
+    connection.execute(
+        pending.values(next_attempt_at=None, given_up_at=now) if url is None else pending.values(url=url)
+    )
+
+
+def find_webhook(connection: Connection, domain_id: int) -> Webhook | None:
+    row = connection.execute(
+        select(webhook.c.url, webhook.c.secret, webhook.c.created_at).where(webhook.c.domain_id == domain_id)
+    ).one_or_none()
+    return None if row is None else Webhook(*row)
+
+
+def delete_webhook(connection: Connection, domain_id: int, now: datetime) -> bool:
+    """Removes the domain's webhook and gives up what was not told yet; whether there was one."""
+    # In the order of ``write_webhook``, so that neither waits for the other.
+    was_there = connection.execute(delete(webhook).where(webhook.c.domain_id == domain_id)).rowcount > 0
+    connection.execute(
+        update(webhook_delivery)
+        .where(webhook_delivery.c.domain_id == domain_id, webhook_delivery.c.next_attempt_at.is_not(None))
+        .values(next_attempt_at=None, given_up_at=now)
+    )
+    return was_there
+
+
+def list_secrets(connection: Connection) -> list[tuple[int, bytes]]:
+    """The secrets of all webhooks by the number of the domain, as they are stored."""
+    return [
+        (domain_id, secret) for domain_id, secret in connection.execute(select(webhook.c.domain_id, webhook.c.secret))
+    ]
+
+
+def replace_secret(connection: Connection, domain_id: int, secret: bytes) -> None:
+    """Store a secret as another master key encrypts it."""
+    connection.execute(update(webhook).where(webhook.c.domain_id == domain_id).values(secret=secret))
+
+
+def insert_delivery(connection: Connection, upload_job_id: int, *, domain_id: int, url: str, now: datetime) -> None:
+    """Note that a job's end is to be told from now on."""
+    connection.execute(
+        insert(webhook_delivery).values(
+            upload_job_id=upload_job_id, domain_id=domain_id, url=url, attempts=0, next_attempt_at=now
+        )
+    )
+
+
+def find_delivery(connection: Connection, upload_job_id: int) -> Delivery | None:
+    """What became of telling a job's end; None if nobody is to be told."""
+    columns = (webhook_delivery.c[field.name] for field in fields(Delivery))
+    row = connection.execute(select(*columns).where(webhook_delivery.c.upload_job_id == upload_job_id)).one_or_none()
+    return None if row is None else Delivery(*row)
+
+
+def has_due_delivery(connection: Connection, now: datetime) -> bool:
+    """Whether ``claim_due_delivery`` may find something; a read, so that an idle worker takes no lock."""
+    return _DUE.one_or_none(connection, now=to_milliseconds(now)) is not None
+
+
+def claim_due_delivery(connection: Connection, *, now: datetime, until: datetime) -> ClaimedDelivery | None:
+    """Begin the next attempt of the delivery that is due for longest.
+
+    Args:
+        until: when the next attempt may be made if nothing is heard of this one: its worker died.
+    """
+    due = connection.execute(
+        select(
+            webhook_delivery.c.upload_job_id,
+            webhook_delivery.c.domain_id,
+            webhook_delivery.c.url,
+            webhook_delivery.c.attempts,
+        )
+        .where(webhook_delivery.c.next_attempt_at <= now)
+        .order_by(webhook_delivery.c.next_attempt_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if due is None:
+        return None
+    connection.execute(
+        update(webhook_delivery)
+        .where(webhook_delivery.c.upload_job_id == due.upload_job_id)
+        .values(attempts=due.attempts + 1, next_attempt_at=until)
+    )
+    found = find_webhook(connection, due.domain_id)
+    return ClaimedDelivery(
+        due.upload_job_id, due.domain_id, due.url, due.attempts + 1, None if found is None else found.secret
+    )
+
+
+def record_delivered(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
+    """The receiver has taken it, whatever else was tried meanwhile."""
+    connection.execute(
+        update(webhook_delivery)
+        .where(webhook_delivery.c.upload_job_id == claimed.upload_job_id)
+        .values(delivered_at=now, next_attempt_at=None, last_error=None, given_up_at=None)
+    )
+
+
+def record_failed(
+    connection: Connection, claimed: ClaimedDelivery, error: str, *, next_attempt_at: datetime | None, now: datetime
+) -> None:
+    """An attempt has failed.
+
+    Args:
+        next_attempt_at: None gives up.
+    """
+    connection.execute(
+        update(webhook_delivery)
+        .where(
+            webhook_delivery.c.upload_job_id == claimed.upload_job_id,
+            # Not if it was given up, or another worker has taken it over, meanwhile.
+            webhook_delivery.c.attempts == claimed.attempt,
+            webhook_delivery.c.next_attempt_at.is_not(None),
+        )
+        .values(
+            last_error=error,
+            next_attempt_at=next_attempt_at,
+            given_up_at=now if next_attempt_at is None else None,
+        )
+    )
+
+
+def read_ended_job(connection: Connection, claimed: ClaimedDelivery) -> EndedJob | None:
+    """What is told of the job; None if its domain was deleted."""
+    row = connection.execute(
+        select(domain.c.name, *(upload_job.c[field.name] for field in fields(EndedJob)[1:]))
+        .join(domain, domain.c.domain_id == upload_job.c.domain_id)
+        .where(
+            upload_job.c.domain_id == claimed.domain_id,
+            upload_job.c.upload_job_id == claimed.upload_job_id,
+            domain.c.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    return None if row is None else EndedJob(*row)
+
+
+def _number(row: dict[str, Any]) -> int:
+    return int(row["upload_job_id"])
+
+
+_DUE = PreparedQuery(
+    select(webhook_delivery.c.upload_job_id)
+    .where(webhook_delivery.c.next_attempt_at <= bindparam("now", type_=Moment()))
+    .limit(1),
+    _number,
+)
