@@ -2,13 +2,13 @@
 
 What tells encodings apart is charset-normalizer, and what tells delimiters apart DuckDB's sniffer. Asked are they only
 where the answer is not plain: a byte order mark, a text that is UTF-8, a header whose commas give the columns that the
-job is mapped from.
+job is mapped from, or in which only one delimiter stands.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
@@ -171,10 +171,14 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
     first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
     if headers is not None and _has_columns(first_line, plain, headers):
         return plain
-    others = [one for one in DELIMITERS[1:] if one in first_line]
-    if not others and (given.quote is not None or not first_line.startswith(QUOTES[1])):
-        return plain
-    return _sniff(text, given) or plain
+    # Whatever separates the cells separates the names, too.
+    possible = [one for one in DELIMITERS if one in first_line]
+    asks_for_quote = given.quote is None and first_line.startswith(QUOTES[1])
+    if len(possible) <= 1 and not asks_for_quote:
+        return Dialect(possible[0] if possible else DELIMITERS[0], quote)
+    sniffed = _sniff(text, given, possible)
+    # A file too messy for the sniffer: what is most frequent among the names.
+    return sniffed or Dialect(max(possible, key=first_line.count, default=DELIMITERS[0]), quote)
 
 
 def _has_columns(line: str, dialect: Dialect, headers: Collection[str]) -> bool:
@@ -185,8 +189,8 @@ def _has_columns(line: str, dialect: Dialect, headers: Collection[str]) -> bool:
     return set(headers) <= set(names)
 
 
-def _sniff(text: bytes, given: FileOptions) -> Dialect | None:
-    """What DuckDB makes of it; None if it cannot tell."""
+def _sniff(text: bytes, given: FileOptions, possible: Sequence[str]) -> Dialect | None:
+    """What DuckDB makes of it; None if it cannot tell, or finds a delimiter that is none of the possible ones."""
     import duckdb
 
     from openprofiles.uploads.block_files import BlockFiles
@@ -206,7 +210,7 @@ def _sniff(text: bytes, given: FileOptions) -> Dialect | None:
                     ).fetchone()
                 except duckdb.Error:
                     continue
-                if found is not None and found[0] in DELIMITERS:
+                if found is not None and found[0] in possible:
                     sniffed = found[1] if found[1] in QUOTES else QUOTES[0]
                     chosen = given.quote or sniffed
                     return Dialect(found[0], None if chosen == NO_QUOTE else chosen)
