@@ -11,6 +11,7 @@ It needs ``openprofiles[client]``. Credentials and region are those of the sessi
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -46,23 +47,56 @@ class Client:
         profiles = self._session.client("customer-profiles", endpoint_url=endpoint_url, region_name=self._region)
         self._endpoint_url = profiles.meta.endpoint_url.rstrip("/")
         profiles.close()
-        self._http = requests.Session()
-        # Requests are signed already; credentials from a .netrc file must not replace the signature.
-        self._http.auth = lambda request: request
-        # A job goes on while the server restarts or the network fails for a moment; so does watching it.
-        retries = Retry(
-            total=6,
-            backoff_factor=0.5,
-            status_forcelist=(429, 502, 503, 504),
-            allowed_methods=("GET", "PUT"),
-            raise_on_status=False,
-        )
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(max_retries=retries))
+        self._http = _http_session("GET", "PUT")
+        # For what can be sent again although its method does not say so.
+        self._repeating_http = _http_session("GET", "PUT", "POST")
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        self._repeating_http.close()
+
+    def create_upload_job(
+        self,
+        domain_name: str,
+        *,
+        display_name: str,
+        fields: Mapping[str, Mapping[str, str]],
+        unique_key: str,
+        data_expiry: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        idempotency_token: str | None = None,
+    ) -> str:
+        """Make an upload job, and only one, although the request may be sent again when the connection breaks.
+
+        Args:
+            display_name, fields, unique_key: as in CreateUploadJob.
+            data_expiry: days; by default as CreateUploadJob.
+            options: as in ``set_options``.
+            idempotency_token: 1 to 64 letters, digits, ``_``, ``-`` and dots; by default a new one for each call. The
+                same request with the same token gives the same job, another one is refused. So a program that gives
+                its own may die and call again.
+
+        Returns:
+            Its job id.
+        """
+        given: dict[str, Any] = {
+            "DisplayName": display_name,
+            "Fields": fields,
+            "UniqueKey": unique_key,
+            "DataExpiry": data_expiry,
+            "Options": options,
+        }
+        url = self._domain_url(domain_name, "upload-jobs")
+        return str(self._repeat("CreateUploadJob", url, given, idempotency_token).json()["JobId"])
+
+    def start_upload_job(self, domain_name: str, job_id: str, idempotency_token: str | None = None) -> None:
+        """Start an upload job that has its file, also when the request has to be sent again.
+
+        Args:
+            idempotency_token: as in ``create_upload_job``: a job that was started with this token need not be started.
+        """
+        self._repeat("StartUploadJob", self._url(domain_name, job_id, "start"), {}, idempotency_token).close()
 
     def get_progress(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """How far an upload job has come: ``Status``, ``Phase``, ``RecordCount`` and the counts."""
@@ -213,14 +247,33 @@ class Client:
         path = "/".join(quote(part, safe="") for part in (domain_name, *parts))
         return f"{self._endpoint_url}/openprofiles/v1/domains/{path}"
 
-    def _call(self, name: str, method: str, url: str, body: bytes = b"", **more: Any) -> requests.Response:
+    def _repeat(
+        self, name: str, url: str, members: Mapping[str, Any], idempotency_token: str | None
+    ) -> requests.Response:
+        """POST the members with a token by which the server knows the request when it comes again."""
+        token = uuid.uuid4().hex if idempotency_token is None else idempotency_token
+        given = {**members, "IdempotencyToken": token}
+        body = json.dumps({member: value for member, value in given.items() if value is not None}).encode()
+        return self._call(name, "POST", url, body, http=self._repeating_http)
+
+    def _call(
+        self,
+        name: str,
+        method: str,
+        url: str,
+        body: bytes = b"",
+        *,
+        http: requests.Session | None = None,
+        **more: Any,
+    ) -> requests.Response:
         credentials = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
         request = AWSRequest(method, url, data=body)
         SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, self._region).add_auth(request)
         headers = dict(request.headers.items())
-        answer = self._http.request(method, url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS, **more)
+        http = http or self._http
+        answer = http.request(method, url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS, **more)
         if answer.ok:
             return answer
         try:
@@ -230,3 +283,23 @@ class Client:
         code = answer.headers.get("x-amzn-errortype", str(answer.status_code))
         answer.close()
         raise ClientError({"Error": {"Code": code, "Message": message}}, name)
+
+
+def _http_session(*repeated_methods: str) -> requests.Session:
+    """A session that sends requests of these methods again when that may help.
+
+    A job goes on while the server restarts or the network fails for a moment; so does watching it.
+    """
+    http = requests.Session()
+    # Requests are signed already; credentials from a .netrc file must not replace the signature.
+    http.auth = lambda request: request
+    retries = Retry(
+        total=6,
+        backoff_factor=0.5,
+        status_forcelist=(429, 502, 503, 504),
+        allowed_methods=repeated_methods,
+        raise_on_status=False,
+    )
+    for scheme in ("http://", "https://"):
+        http.mount(scheme, HTTPAdapter(max_retries=retries))
+    return http

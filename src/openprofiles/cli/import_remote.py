@@ -1,4 +1,4 @@
-"""``openprofiles import --endpoint-url``: through a server, as any other client of the API, with boto3."""
+"""``openprofiles import --endpoint-url``: through a server, with boto3 and our own client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import html
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO, cast
+from functools import partial
+from typing import BinaryIO
 
 import boto3
 import requests
@@ -23,12 +24,10 @@ from openprofiles.server.preview_document import read_sample_document
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.preview_sample import PreviewSample
 
-if TYPE_CHECKING:
-    from mypy_boto3_customer_profiles.type_defs import ObjectTypeFieldTypeDef
-
 _DEFAULT_REGION = "us-east-1"
 _TIMEOUT_SECONDS = 60.0
 _SSE_C = "x-amz-server-side-encryption-customer-"
+_REFUSALS = ("BadRequestException", "AccessDeniedException")
 _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 
 
@@ -80,21 +79,22 @@ class RemoteImporter:
         options: JobOptions | None,
         needs_options: bool,
     ) -> str:
+        create = partial(
+            self._own.create_upload_job,
+            domain,
+            display_name=display_name,
+            fields=fields,
+            unique_key=unique_key,
+            data_expiry=data_expiry_days,
+        )
         with told_in_a_sentence(self._endpoint_url):
-            self._job_id = self._client.create_upload_job(
-                DomainName=domain,
-                DisplayName=display_name,
-                Fields=cast("Mapping[str, ObjectTypeFieldTypeDef]", fields),
-                UniqueKey=unique_key,
-                DataExpiry=data_expiry_days,
-            )["JobId"]
-            if options is not None:
-                try:
-                    self._own.set_options(domain, self._job_id, options_document(options))
-                except ClientError:
-                    # A strict server, or a credential for AWS's operations alone.
-                    if needs_options:
-                        raise
+            try:
+                self._job_id = create(options=None if options is None else options_document(options))
+            except ClientError as error:
+                if options is None or needs_options or error.response["Error"]["Code"] not in _REFUSALS:
+                    raise
+                # A strict server, or a credential for AWS's operations alone. What else is wrong is told again.
+                self._job_id = create()
         return self._job_id
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
@@ -120,7 +120,7 @@ class RemoteImporter:
 
     def start_job(self) -> None:
         with told_in_a_sentence(self._endpoint_url):
-            self._client.start_upload_job(DomainName=self._domain, JobId=self._job_id)
+            self._own.start_upload_job(self._domain, self._job_id)
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
         with told_in_a_sentence(self._endpoint_url):

@@ -1,5 +1,5 @@
-"""What AWS has no operation for: why rows of an upload job failed, how far it has come, what else it can be told,
-help with mappings, and who is told when a job ends.
+"""What AWS has no operation for: why rows of an upload job failed, how far it has come, what else it can be told, help
+with mappings, creating and starting jobs in a way that can be repeated, and who is told when a job ends.
 
 The same signatures, errors and permissions as the API: who may call GetUploadJob may read all of it; what changes
 something has an action of its own.
@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from openprofiles.clock import to_milliseconds, utc_now
+from openprofiles.clock import to_milliseconds
 from openprofiles.credentials.authorise import authorise_action
+from openprofiles.credentials.principal import Principal
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.job_options_document import file_form_document, options_document, read_options
@@ -30,6 +31,7 @@ from openprofiles.server.mapping_documents import (
 )
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
+from openprofiles.server.upload_job_documents import read_create_document, read_start_document
 from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
 from openprofiles.store.upload_jobs import RepeatedRow
 from openprofiles.uploads import jobs, previews, saved_mappings, webhooks
@@ -40,6 +42,7 @@ from openprofiles.uploads.faults import sentence_for
 from openprofiles.uploads.file_form import STRICT_OPTIONS
 from openprofiles.uploads.file_sample import sample_beginning
 from openprofiles.uploads.suggest import suggest_mapping
+from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import WireError, bad_request
 from openprofiles.wire.model import StructureShape, load_model
@@ -47,7 +50,9 @@ from openprofiles.wire.signature import SignedRequest
 
 # Who may look at upload jobs may read all that is here.
 _READING = "profile:GetUploadJob"
-_JOB_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs/{job_id}"
+_SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
+_JOBS_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs"
+_JOB_PATH = f"{_JOBS_PATH}/{{job_id}}"
 _MAPPINGS_PATH = "/openprofiles/v1/domains/{domain_name}/mappings"
 _SUGGESTIONS_PATH = "/openprofiles/v1/domains/{domain_name}/mapping-suggestions"
 _WEBHOOK_PATH = "/openprofiles/v1/domains/{domain_name}/webhook"
@@ -60,8 +65,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 def routes(services: Services) -> list[Route]:
     """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
-    ``PUT .../options``; and those of ``_mapping_routes``
-    and ``_webhook_routes``.
+    ``PUT .../options``; and those of ``_repeatable_routes``, ``_mapping_routes`` and ``_webhook_routes``.
     """
 
     # Domain and job are named as there, and held to the same forms.
@@ -111,9 +115,7 @@ def routes(services: Services) -> list[Route]:
         return _answer(options_document(jobs.get_options(services.store, domain, job_id)))
 
     def set_job_options(request: Request, body: bytes) -> Response:
-        domain, job_id = _enter(
-            services, like_get_upload_job, request, action="openprofiles:SetUploadJobOptions", body=body
-        )
+        domain, job_id = _enter(services, like_get_upload_job, request, action=_SETTING_OPTIONS, body=body)
         options = read_options(body)
         jobs.set_options(
             services.store,
@@ -127,7 +129,7 @@ def routes(services: Services) -> list[Route]:
 
     def start_preview(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
-        preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=utc_now())
+        preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=services.clock())
         return _answer({"PreviewId": preview.job_id})
 
     def read_preview(request: Request) -> Response:
@@ -141,7 +143,7 @@ def routes(services: Services) -> list[Route]:
 
     def stop_preview(request: Request) -> Response:
         domain, preview_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
-        jobs.stop_job(services.store, domain, preview_id, now=utc_now(), is_preview=True)
+        jobs.stop_job(services.store, domain, preview_id, now=services.clock(), is_preview=True)
         return _answer({})
 
     return [
@@ -154,8 +156,49 @@ def routes(services: Services) -> list[Route]:
         Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
         Route(f"{_JOB_PATH}/progress", progress),
         Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
+        *_repeatable_routes(services),
         *_mapping_routes(services),
         *_webhook_routes(services),
+    ]
+
+
+def _repeatable_routes(services: Services) -> list[Route]:
+    """``POST .../upload-jobs`` and ``POST`` of one job's ``start``: the API's operations, with a token that makes them
+    safe to send again, and the first one with options.
+    """
+    like_start_upload_job = load_model().operations["StartUploadJob"].input
+
+    def create_upload_job(request: Request, body: bytes) -> Response:
+        domain_name = request.path_params["domain_name"]
+        principal = _authorise(services, request, "profile:CreateUploadJob", body)
+        given = read_create_document(domain_name, body)
+        if given.options is not None:
+            authorise_action(principal, _SETTING_OPTIONS, domain_name)
+        job = jobs.create_job(
+            services.store,
+            services.master_key,
+            get_domain(services.store, domain_name),
+            display_name=given.display_name,
+            fields=given.fields,
+            unique_key=given.unique_key,
+            data_expiry_days=given.data_expiry_days,
+            strict=services.settings.compat_strict,
+            now=services.clock(),
+            options=given.options,
+            idempotency_token=given.idempotency_token,
+            private_addresses=services.settings.webhook_private_addresses,
+        )
+        return _answer({"JobId": job.job_id})
+
+    def start_upload_job(request: Request, body: bytes) -> Response:
+        domain, job_id = _enter(services, like_start_upload_job, request, action="profile:StartUploadJob", body=body)
+        token = read_start_document(body)
+        jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=token)
+        return _answer({})
+
+    return [
+        Route(_JOBS_PATH, _with_body(create_upload_job, DEFAULT_BODY_LIMIT_BYTES), methods=["POST"]),
+        Route(f"{_JOB_PATH}/start", _with_body(start_upload_job), methods=["POST"]),
     ]
 
 
@@ -309,12 +352,13 @@ def _enter_domain(services: Services, request: Request, *, action: str = _READIN
     return get_domain(services.store, domain_name)
 
 
-def _authorise(services: Services, request: Request, action: str, body: bytes) -> None:
+def _authorise(services: Services, request: Request, action: str, body: bytes) -> Principal:
     scope = request.scope
     signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
     principal = services.authenticator.authenticate(signed)
     request.state.access_key_id = principal.access_key_id
     authorise_action(principal, action, request.path_params["domain_name"])
+    return principal
 
 
 def _read_once(request: Request, name: str) -> str | None:

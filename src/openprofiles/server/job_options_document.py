@@ -18,17 +18,30 @@ _CHECK_MEMBERS = ("Type", "Values", "Pattern")
 
 
 def read_options(body: bytes) -> JobOptions:
-    """The options that a request sends.
+    """The options that a request sends as its body; see ``read_options_member``.
 
     Raises:
-        WireError: it is no JSON object, or has a member that is not known or of another type; the message names it.
-        InvalidRequest: a value is none of the possible ones.
+        WireError: also when it is no JSON.
     """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         raise bad_request("The body is no JSON.") from None
-    members = _members("The body", document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
+    return read_options_member("The body", document)
+
+
+def read_options_member(what: str, document: Any) -> JobOptions:
+    """The options that stand in a document.
+
+    Args:
+        what: its name for messages.
+        document: what the JSON was parsed to.
+
+    Raises:
+        WireError: it is no JSON object, or has a member that is not known or of another type; the message names it.
+        InvalidRequest: a value is none of the possible ones.
+    """
+    members = _members(what, document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
     file = _members("File", members.get("File", {}), _FILE_MEMBERS)
     limit = _members("FailureLimit", members.get("FailureLimit", {}), _LIMIT_MEMBERS)
     webhook = _members("Webhook", members.get("Webhook", {}), ("Url",))

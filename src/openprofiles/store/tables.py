@@ -197,12 +197,25 @@ upload_job = Table(
     Column("options", JSON(none_as_null=True)),
     # The form in which the file was read (uploads.file_form), known once reading has begun.
     Column("file_form", JSON(none_as_null=True)),
+    # What its caller sent to be safe to repeat: a token with the request that made the job, the digest of that request
+    # (uploads.idempotency), and a token with the one that started it. Null: none was sent.
+    Column("create_token", Text),
+    Column("create_digest", Text),
+    Column("start_token", Text),
     # The job of which this one is a preview: it finds out what that would do, and is no job of AWS's API.
     Column("preview_of", BigInteger),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
 Index("upload_job_status", upload_job.c.status)
+Index(
+    "upload_job_create_token",
+    upload_job.c.domain_id,
+    upload_job.c.create_token,
+    unique=True,
+    sqlite_where=upload_job.c.create_token.is_not(None),
+    postgresql_where=upload_job.c.create_token.is_not(None),
+)
 
 failed_row = Table(
     "failed_row",

@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store import webhooks
@@ -133,8 +134,44 @@ class Findings:
 _JOB_COLUMNS = tuple(upload_job.c[field.name] for field in fields(UploadJob))
 
 
+class CreateTokenTaken(Exception):
+    """Another transaction has made a job of the domain with this token meanwhile. This one can only be rolled back."""
+
+
 def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
-    connection.execute(insert(upload_job).values(**values))
+    """Write a new job; ``values`` by column.
+
+    Raises:
+        CreateTokenTaken: a job of the domain has its ``create_token``.
+    """
+    try:
+        connection.execute(insert(upload_job).values(**values))
+    except IntegrityError as error:
+        # SQLite names the columns, PostgreSQL the index.
+        if "create_token" in str(error.orig):
+            raise CreateTokenTaken from error
+        raise
+
+
+def find_job_made_with(connection: Connection, domain_id: int, create_token: str) -> tuple[UploadJob, str] | None:
+    """The job of the domain that was made with this token, and the digest of the request that made it."""
+    row = connection.execute(
+        select(*_JOB_COLUMNS, upload_job.c.create_digest).where(
+            upload_job.c.domain_id == domain_id, upload_job.c.create_token == create_token
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    values = row._asdict()
+    digest: str = values.pop("create_digest")
+    return _make_job(values), digest
+
+
+def read_start_token(connection: Connection, upload_job_id: int) -> str | None:
+    """The token that a job was started with."""
+    query = select(upload_job.c.start_token).where(upload_job.c.upload_job_id == upload_job_id)
+    token: str | None = connection.execute(query).scalar_one()
+    return token
 
 
 def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change: bool = False) -> UploadJob | None:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
@@ -29,6 +29,7 @@ from openprofiles.uploads.client_token import decrypt_client_token, encrypt_clie
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
 from openprofiles.uploads.file_form import FileForm
+from openprofiles.uploads.idempotency import digest_of, require_token
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mapping import read_mapping
 from openprofiles.uploads.webhook_url import check_webhook_url
@@ -90,26 +91,36 @@ def create_job(
     strict: bool,
     now: datetime,
     options: JobOptions | None = None,
+    idempotency_token: str | None = None,
+    private_addresses: bool = False,
 ) -> UploadJob:
     """Make a job that waits for its file.
 
     Args:
         strict: take what AWS takes alone.
         options: None stands for the defaults.
+        idempotency_token: the same request with the same token, sent again, gives the job that the first one made,
+            whatever has become of it.
+        private_addresses: whether a webhook may lead to addresses that are not of the open Internet.
 
     Raises:
-        InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
+        InvalidRequest: the mapping, the expiry or the options cannot be used, and the message names the field; or
+            another request came with the same token.
+        NotFound: the domain was deleted.
     """
+    require_token(idempotency_token)
     read_mapping(fields, unique_key, strict=strict)
     if options is not None:
         if strict:
             raise InvalidRequest(_NO_OPTIONS_MESSAGE)
         options.require_fields(fields)
+        if options.webhook_url is not None:
+            check_webhook_url(options.webhook_url, private_addresses=private_addresses)
     expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
         raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS takes at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
     job_id = new_job_id(now)
-    values = {
+    values: dict[str, Any] = {
         "job_id": job_id,
         "domain_id": domain.domain_id,
         "display_name": display_name,
@@ -122,12 +133,26 @@ def create_job(
         "failed_rows_key": make_failed_rows_key(master_key, job_id),
         "options": None if options is None else options.to_json(),
     }
-    with store.write() as connection:
-        _require_living(connection, domain)
-        if options is not None and options.webhook_url is not None:
-            require_webhook(connection, domain.domain_id)
-        upload_jobs.insert_job(connection, values)
-        return find_job_of_domain(connection, domain, job_id)
+    if idempotency_token is not None:
+        request = {name: values[name] for name in ("display_name", "fields", "unique_key", "data_expiry_days")}
+        request["options"] = (options or JobOptions()).to_json()
+        values |= {"create_token": idempotency_token, "create_digest": digest_of(request)}
+    try:
+        with store.write() as connection:
+            _require_living(connection, domain)
+            made = _find_made(connection, domain, values)
+            if made is None:
+                if options is not None and options.webhook_url is not None:
+                    require_webhook(connection, domain.domain_id)
+                upload_jobs.insert_job(connection, values)
+                made = find_job_of_domain(connection, domain, job_id)
+    except upload_jobs.CreateTokenTaken:
+        # By the same request on another connection, since this transaction looked.
+        with store.read() as connection:
+            made = _find_made(connection, domain, values)
+        if made is None:
+            raise _deleted(domain) from None
+    return made
 
 
 def find_job_of_domain(
@@ -280,17 +305,27 @@ def set_options(
             )
 
 
-def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> None:
+def start_job(
+    store: Store, domain: Domain, job_id: str, *, now: datetime, idempotency_token: str | None = None
+) -> None:
     """Hand the job to the workers; its file is checked by them.
+
+    Args:
+        idempotency_token: the job may have been started with the same one, and have ended since; then nothing happens.
 
     Raises:
         NotFound: no such job in this domain.
         InvalidRequest: the job is not CREATED, or no file has arrived.
     """
+    require_token(idempotency_token)
     with store.write() as connection:
         _require_living(connection, domain)
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
+            if idempotency_token is not None and idempotency_token == upload_jobs.read_start_token(
+                connection, job.upload_job_id
+            ):
+                return
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
             )
@@ -299,7 +334,12 @@ def start_job(store: Store, domain: Domain, job_id: str, *, now: datetime) -> No
                 f"Upload job {job_id} has no file yet. PUT the file to the Url of GetUploadJobPath, then start the job."
             )
         upload_jobs.update_job(
-            connection, job, only_in=UploadJobStatus.CREATED, status=UploadJobStatus.IN_PROGRESS, started_at=now
+            connection,
+            job,
+            only_in=UploadJobStatus.CREATED,
+            status=UploadJobStatus.IN_PROGRESS,
+            started_at=now,
+            start_token=idempotency_token,
         )
 
 
@@ -352,10 +392,34 @@ def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
     return decrypt_client_token(master_key, job.client_token, job.job_id)
 
 
+def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]) -> UploadJob | None:
+    """The job that a request with the token of these values has made; None if there was none, or they have no token.
+
+    Raises:
+        InvalidRequest: it was another request.
+    """
+    if "create_token" not in values:
+        return None
+    found = upload_jobs.find_job_made_with(connection, domain.domain_id, values["create_token"])
+    if found is None:
+        return None
+    job, digest = found
+    if digest != values["create_digest"]:
+        raise InvalidRequest(
+            f"IdempotencyToken was sent with another request before, which made the upload job {job.job_id}. Repeat a "
+            "request exactly as it was, or give a new one a token of its own."
+        )
+    return job
+
+
 def _require_living(connection: Connection, domain: Domain) -> None:
     """The domain was read before this transaction began, and may have been deleted since."""
     if read_domain(connection, domain.name).domain_id != domain.domain_id:
-        raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
+        raise _deleted(domain)
+
+
+def _deleted(domain: Domain) -> NotFound:
+    return NotFound(f"Domain {domain.name} was deleted a moment ago.")
 
 
 def _decrypted(row: upload_jobs.FailedRow, cipher: FailedRowCipher | None) -> FailedRow:

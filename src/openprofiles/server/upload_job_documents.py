@@ -1,0 +1,85 @@
+"""Requests to create and start upload jobs as JSON: what AWS's operations take, and more."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from openprofiles.server.job_options_document import read_options_member
+from openprofiles.uploads.job_options import JobOptions
+from openprofiles.wire import codec
+from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.errors import bad_request
+from openprofiles.wire.model import load_model
+
+_CREATE_MEMBERS = ("DisplayName", "Fields", "UniqueKey", "DataExpiry", "Options", "IdempotencyToken")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadJobGiven:
+    """What a request to create an upload job says; see ``uploads.jobs.create_job``."""
+
+    display_name: str
+    fields: dict[str, dict[str, str]]
+    unique_key: str
+    data_expiry_days: int | None
+    options: JobOptions | None
+    idempotency_token: str | None
+
+
+def read_create_document(domain_name: str, body: bytes) -> UploadJobGiven:
+    """The upload job that a request describes, held to the constraints of CreateUploadJob.
+
+    Raises:
+        WireError: it is no JSON object, or the domain's name or a member is missing, not known or of another form; the
+            message names it.
+        InvalidRequest: the value of an option is none of the possible ones.
+    """
+    create = load_model().operations["CreateUploadJob"]
+    values = codec.read(create, {"DomainName": quote(domain_name, safe="").encode()}, b"", body)
+    if broken := violations(create.input, values):
+        raise bad_request(describe_violations(broken))
+    document = json.loads(body)
+    _refuse_unknown(document, _CREATE_MEMBERS)
+    options = document.get("Options")
+    return UploadJobGiven(
+        display_name=values["DisplayName"],
+        fields=values["Fields"],
+        unique_key=values["UniqueKey"],
+        data_expiry_days=values.get("DataExpiry"),
+        options=None if options is None else read_options_member("Options", options),
+        idempotency_token=_read_token(document),
+    )
+
+
+def read_start_document(body: bytes) -> str | None:
+    """The idempotency token of a request to start an upload job, if it sends one; its body may be empty.
+
+    Raises:
+        WireError: it is no JSON object, or has another member; the message names it.
+    """
+    if not body:
+        return None
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise bad_request("The body is no JSON.") from None
+    if not isinstance(document, dict):
+        raise bad_request("The body must be a JSON object.")
+    _refuse_unknown(document, ("IdempotencyToken",))
+    return _read_token(document)
+
+
+def _refuse_unknown(document: dict[str, Any], known: tuple[str, ...]) -> None:
+    for name in document:
+        if name not in known:
+            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
+
+
+def _read_token(document: dict[str, Any]) -> str | None:
+    token = document.get("IdempotencyToken")
+    if token is not None and not isinstance(token, str):
+        raise bad_request("IdempotencyToken must be a string.")
+    return token

@@ -1,0 +1,33 @@
+"""Tokens that a caller sends along with a request, so that the same request sent again is not another one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from openprofiles.errors import InvalidRequest
+
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+
+def require_token(token: str | None) -> None:
+    """Hold a token to its form; None is no token.
+
+    Raises:
+        InvalidRequest: no token can look so.
+    """
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise InvalidRequest("IdempotencyToken must have 1 to 64 characters: letters, digits, _, - and dots.")
+
+
+def digest_of(request: Mapping[str, Any]) -> str:
+    """64 hexadecimal digits that are the same for the same request, in whichever order its members came.
+
+    Args:
+        request: what JSON can hold.
+    """
+    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
