@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from openprofiles.server.json_bodies import members, number, read_json, text
 from openprofiles.uploads.file_form import FileForm, FileOptions
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.value_checks import ValueCheck
@@ -23,11 +23,7 @@ def read_options(body: bytes) -> JobOptions:
     Raises:
         WireError: also when it is no JSON.
     """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise bad_request("The body is no JSON.") from None
-    return read_options_member("The body", document)
+    return read_options_member("The body", read_json(body))
 
 
 def read_options_member(what: str, document: Any) -> JobOptions:
@@ -41,24 +37,22 @@ def read_options_member(what: str, document: Any) -> JobOptions:
         WireError: it is no JSON object, or has a member that is not known or of another type; the message names it.
         InvalidRequest: a value is none of the possible ones.
     """
-    members = _members(what, document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
-    file = _members("File", members.get("File", {}), _FILE_MEMBERS)
-    limit = _members("FailureLimit", members.get("FailureLimit", {}), _LIMIT_MEMBERS)
-    webhook = _members("Webhook", members.get("Webhook", {}), ("Url",))
-    checks = members.get("Checks", {})
+    sent = members(what, document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
+    file = members("File", sent.get("File", {}), _FILE_MEMBERS)
+    limit = members("FailureLimit", sent.get("FailureLimit", {}), _LIMIT_MEMBERS)
+    webhook = members("Webhook", sent.get("Webhook", {}), ("Url",))
+    checks = sent.get("Checks", {})
     if not isinstance(checks, dict):
         raise bad_request("Checks must be a JSON object: a check for each name of a field.")
-    given: dict[str, Any] = {
-        _POLICY_MEMBERS[name]: _text(name, members[name]) for name in _POLICY_MEMBERS if name in members
-    }
+    given: dict[str, Any] = {_POLICY_MEMBERS[name]: text(name, sent[name]) for name in _POLICY_MEMBERS if name in sent}
     if "Records" in limit:
-        given["max_failed_records"] = _number("FailureLimit.Records", limit["Records"], (int,))
+        given["max_failed_records"] = number("FailureLimit.Records", limit["Records"], whole=True)
     if "Percent" in limit:
-        given["max_failed_percent"] = _number("FailureLimit.Percent", limit["Percent"], (int, float))
+        given["max_failed_percent"] = number("FailureLimit.Percent", limit["Percent"], whole=False)
     if "Url" in webhook:
-        given["webhook_url"] = _text("Webhook.Url", webhook["Url"])
+        given["webhook_url"] = text("Webhook.Url", webhook["Url"])
     return JobOptions(
-        file=FileOptions(**{_FILE_MEMBERS[name]: _text(f"File.{name}", value) for name, value in file.items()}),
+        file=FileOptions(**{_FILE_MEMBERS[name]: text(f"File.{name}", value) for name, value in file.items()}),
         checks={name: _read_check(f"Checks.{name}", check) for name, check in checks.items()},
         **given,
     )
@@ -92,14 +86,14 @@ def file_form_document(form: FileForm) -> dict[str, Any]:
 
 
 def _read_check(what: str, document: Any) -> ValueCheck:
-    members = _members(what, document, _CHECK_MEMBERS)
-    values = members.get("Values", [])
+    sent = members(what, document, _CHECK_MEMBERS)
+    values = sent.get("Values", [])
     if not isinstance(values, list):
         raise bad_request(f"{what}.Values must be a list of strings.")
     return ValueCheck(
-        kind=_text(f"{what}.Type", members.get("Type")),
-        values=tuple(_text(f"{what}.Values", value) for value in values),
-        pattern=_text(f"{what}.Pattern", members["Pattern"]) if "Pattern" in members else None,
+        kind=text(f"{what}.Type", sent.get("Type")),
+        values=tuple(text(f"{what}.Values", value) for value in values),
+        pattern=text(f"{what}.Pattern", sent["Pattern"]) if "Pattern" in sent else None,
     )
 
 
@@ -120,24 +114,3 @@ def read_file_form(document: Mapping[str, Any]) -> FileForm:
         given=tuple(_FILE_MEMBERS[name] for name in document["Given"]),
         **{field: document[name] for name, field in _FILE_MEMBERS.items()},
     )
-
-
-def _members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
-    if not isinstance(document, dict):
-        raise bad_request(f"{what} must be a JSON object.")
-    for name in document:
-        if name not in known:
-            raise bad_request(f"{what} has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
-    return document
-
-
-def _text(what: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise bad_request(f"{what} must be a string.")
-    return value
-
-
-def _number(what: str, value: Any, kinds: tuple[type, ...]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise bad_request(f"{what} must be {'an integer' if kinds == (int,) else 'a number'}.")
-    return value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.server.job_options_document import file_form_document
+from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.suggest import LeftOut, SuggestedField, Suggestion
@@ -40,10 +40,7 @@ def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
     values = codec.read(create, {"DomainName": b"any"}, b"", body)
     if broken := violations(create.input, values | {"DisplayName": mapping_name}):
         raise bad_request(describe_violations(broken))
-    document = json.loads(body)
-    for name in document:
-        if name not in _MEMBERS:
-            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(_MEMBERS)}.")
+    document = members("The body", read_json(body), _MEMBERS)
     return MappingGiven(values["Fields"], values["UniqueKey"], _read_columns(document.get("Columns")))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from openprofiles.server.job_options_document import read_options_member
+from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
@@ -41,8 +41,7 @@ def read_create_document(domain_name: str, body: bytes) -> UploadJobGiven:
     values = codec.read(create, {"DomainName": quote(domain_name, safe="").encode()}, b"", body)
     if broken := violations(create.input, values):
         raise bad_request(describe_violations(broken))
-    document = json.loads(body)
-    _refuse_unknown(document, _CREATE_MEMBERS)
+    document = members("The body", read_json(body), _CREATE_MEMBERS)
     options = document.get("Options")
     return UploadJobGiven(
         display_name=values["DisplayName"],
@@ -62,24 +61,9 @@ def read_start_document(body: bytes) -> str | None:
     """
     if not body:
         return None
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise bad_request("The body is no JSON.") from None
-    if not isinstance(document, dict):
-        raise bad_request("The body must be a JSON object.")
-    _refuse_unknown(document, ("IdempotencyToken",))
-    return _read_token(document)
-
-
-def _refuse_unknown(document: dict[str, Any], known: tuple[str, ...]) -> None:
-    for name in document:
-        if name not in known:
-            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
+    return _read_token(members("The body", read_json(body), ("IdempotencyToken",)))
 
 
 def _read_token(document: dict[str, Any]) -> str | None:
     token = document.get("IdempotencyToken")
-    if token is not None and not isinstance(token, str):
-        raise bad_request("IdempotencyToken must be a string.")
-    return token
+    return None if token is None else text("IdempotencyToken", token)

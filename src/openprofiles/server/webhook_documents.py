@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 from openprofiles.clock import to_milliseconds
+from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.store.webhooks import Delivery
 from openprofiles.uploads.webhook_url import host_of
 from openprofiles.uploads.webhooks import Webhook
-from openprofiles.wire.errors import bad_request
 
 _MEMBERS = ("Url", "Secret")
 
@@ -21,17 +20,9 @@ def read_webhook_document(body: bytes) -> tuple[str | None, str | None]:
     Raises:
         WireError: it is no JSON object, or has a member that is not known or no string; the message names it.
     """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        raise bad_request("The body is no JSON.") from None
-    if not isinstance(document, dict):
-        raise bad_request("The body must be a JSON object.")
+    document = members("The body", read_json(body), _MEMBERS)
     for name, value in document.items():
-        if name not in _MEMBERS:
-            raise bad_request(f"The body has a member {name!r}, which is not known. Known are: {', '.join(_MEMBERS)}.")
-        if not isinstance(value, str):
-            raise bad_request(f"{name} must be a string.")
+        text(name, value)
     return document.get("Url"), document.get("Secret")
 
 
@@ -42,7 +33,7 @@ def webhook_document(webhook: Webhook) -> dict[str, Any]:
 
 def delivery_document(delivery: Delivery) -> dict[str, Any]:
     """What became of telling a job's end. Of the URL, which may hold a token, the host alone."""
-    members = {
+    shown = {
         "Host": host_of(delivery.url),
         "Delivered": delivery.delivered_at is not None,
         "Attempts": delivery.attempts,
@@ -51,7 +42,7 @@ def delivery_document(delivery: Delivery) -> dict[str, Any]:
         "DeliveredAt": _epoch_seconds(delivery.delivered_at),
         "GivenUpAt": _epoch_seconds(delivery.given_up_at),
     }
-    return {name: value for name, value in members.items() if value is not None}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _epoch_seconds(moment: datetime | None) -> float | None:

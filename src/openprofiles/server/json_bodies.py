@@ -1,0 +1,62 @@
+"""Read the JSON that a request sends, and say what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from openprofiles.wire.errors import bad_request
+
+
+def read_json(body: bytes) -> Any:
+    """What the body says.
+
+    Raises:
+        WireError: it is no JSON.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise bad_request("The body is no JSON.") from None
+
+
+def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
+    """The members of an object.
+
+    Args:
+        what: its name for messages.
+
+    Raises:
+        WireError: it is no object, or has a member that is not known.
+    """
+    if not isinstance(document, dict):
+        raise bad_request(f"{what} must be a JSON object.")
+    for name in document:
+        if name not in known:
+            raise bad_request(f"{what} has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
+    return document
+
+
+def text(what: str, value: Any) -> str:
+    """A string that every store can keep.
+
+    Raises:
+        WireError: it is none, or holds NUL or half of a surrogate pair.
+    """
+    if not isinstance(value, str):
+        raise bad_request(f"{what} must be a string.")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise bad_request(f"{what} holds a character that no text has.")
+    return value
+
+
+def number(what: str, value: Any, *, whole: bool) -> Any:
+    """A number, whole or not.
+
+    Raises:
+        WireError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise bad_request(f"{what} must be {'an integer' if whole else 'a number'}.")
+    return value
