@@ -235,6 +235,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "given": [],
         },
         "mapping": {"Login": "EmailAddress"},
+        "values_checked": True,
         "faults": [],
         "failed_rows_file": None,
     }

@@ -19,6 +19,7 @@ from acceptance.running import run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
 from openprofiles.cli import table_files
 
+SEEN = "1970-01-01 00:00:00.000000001"
 PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São Paulo"), ("", "Nobody", "")]
 GERMAN = "E-Mail;First name;City\r\n" + "".join(f"{mail};{name};{city}\r\n" for mail, name, city in PEOPLE)
 
@@ -132,6 +133,7 @@ def test_a_parquet_file_is_loaded(tmp_path: Path) -> None:
             "Birth date": [date(1985, 12, 10), None],
             "Points": [5, 6],
             "Tags": [["a", "b"], None],
+            "Seen": pa.array([1, None], pa.timestamp("ns")),
         }
     )
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
@@ -142,7 +144,7 @@ def test_a_parquet_file_is_loaded(tmp_path: Path) -> None:
 
     assert (status, told["created"], told["file"]["kind"]) == (0, 2, "Parquet")
     ada = find(tmp_path / "data", "ada@example.com")
-    assert (ada["BirthDate"], ada["Attributes"]) == ("1985-12-10", {"Points": "5", "Tags": '["a", "b"]'})
+    assert (ada["BirthDate"], ada["Attributes"]) == ("1985-12-10", {"Points": "5", "Tags": '["a", "b"]', "Seen": SEEN})
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -165,6 +167,14 @@ def _without_end(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-300])
 
 
+def _vast(path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet["A1"], sheet["A2"], sheet["XFD1048576"] = "a", "b", "far away"
+    book.save(path)
+
+
 def _large(path: Path) -> None:
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/media/nothing.bin", b"\0" * (table_files.MAX_WORKBOOK_BYTES + 1))
@@ -175,7 +185,8 @@ def _large(path: Path) -> None:
     [
         ("a.xlsx", _without_end, "a ZIP archive or an Excel workbook"),
         ("b.xlsx", _large, "when unpacked; a workbook may have 500,000,000. Save its sheet as CSV"),
-        ("a.parquet", _without_end, "is a damaged Parquet file"),
+        ("d.xlsx", _vast, "needs too much memory: its cells may lie far apart"),
+        ("a.parquet", _without_end, "is a Parquet file that cannot be read to its end"),
         ("a.csv.gz", _without_end, "The gzip file cannot be unpacked"),
         ("a.jsonl", lambda path: path.write_bytes(b'{"a": 1}\n[2]\n'), "Line 2 of the file is no JSON object."),
         ("b.jsonl", lambda path: path.write_bytes(b'{"a": 1}\n{"a": \n'), "Line 2 of the file is no JSON, while"),

@@ -79,6 +79,8 @@ def test_nothing_is_loaded_when_more_rows_fail_than_may(tmp_path: Path, option: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--create-only", "--update-only"], "--create-only and --update-only exclude each other"),
+        (["--all-or-nothing", "--max-failed", "3"], "--all-or-nothing and --max-failed exclude each other"),
         (["--check", "Nope=email"], "is not COLUMN=CHECK with a column that is loaded"),
         (["--check", "Name=postcode"], "names no check. There are: email, phone"),
         (["--check", "Name=pattern:(["], "no regular expression that RE2 knows"),
@@ -113,5 +115,6 @@ def test_through_a_server_policies_go_along_and_a_strict_one_refuses_them(tmp_pa
 
         # What was not asked for a strict server need not take.
         assert (status, told["failed"]) == ((0, 0) if strict else (1, 2))
+        assert told["values_checked"] is not strict
         assert asked.returncode == (2 if strict else 1)
         assert ("--compat strict" in asked.stderr) == strict

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from acceptance.running import RunningServer, run_command, running_server, wait_until
+from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
 from acceptance.test_client import validator
 from acceptance.test_import import import_json, list_jobs, read_csv, write
-from acceptance.test_upload_flow import create, put, wait_for_end
+from acceptance.test_upload_flow import create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.errors import NotFound
 from openprofiles.profiles.domains import get_domain
@@ -51,11 +53,14 @@ def test_a_dry_run_tells_what_a_load_then_does(tmp_path: Path, place: tuple[list
     import_json(write(tmp_path / "first.csv", FIRST.replace(b"First", b"First name")), *given, **variables)
     file = write(tmp_path / "second.csv", SECOND.replace(b"First", b"First name"))
 
-    dry_status, dry = import_json(file, "--dry-run", *given, **variables)
-    failed = read_csv(tmp_path / "second.failed-rows.csv")
+    mended = write(tmp_path / "second.failed-rows.csv", b"somebody mends this")
+    import_json(file, "--dry-run", *given, **variables)
+    kept = mended.read_bytes()
+    dry_status, dry = import_json(file, "--dry-run", "--failed-rows", tmp_path / "dry.csv", *given, **variables)
+    failed = read_csv(tmp_path / "dry.csv")
     status, told = import_json(file, *given, **variables)
 
-    assert (dry_status, status) == (1, 1)
+    assert (dry_status, status, kept) == (1, 1, b"somebody mends this")
     assert {name: dry[name] for name in COUNTS} == {name: told[name] for name in COUNTS}
     assert failed == read_csv(tmp_path / "second.failed-rows.csv")
     created, changed = dry["samples"]
@@ -95,6 +100,29 @@ def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) 
     assert [path for path in (tmp_path / "data" / "uploads").iterdir() if path.is_file()] == []
 
 
+def test_a_dry_run_that_is_killed_leaves_the_domain_usable(tmp_path: Path) -> None:
+    rows = b"".join(b"n%d@x.example,A,\n" % number for number in range(200_000))
+    file = write(tmp_path / "a.csv", b"Email,First,Tier\n" + rows)
+    given: list[str | Path] = ["--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"]
+    import_json(write(tmp_path / "b.csv", FIRST), *given)
+    with subprocess.Popen(
+        [*command("import"), str(file), "--dry-run", *map(str, given)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as dry_run:
+        assert dry_run.stderr is not None
+        for line in dry_run.stderr:
+            if line.startswith("Reading"):
+                break
+        dry_run.kill()
+
+    status, told = import_json(tmp_path / "b.csv", *given)
+
+    assert (status, told["unchanged"]) == (0, 2)
+
+
 def test_a_dry_run_of_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", SECOND)
 
@@ -122,28 +150,29 @@ def client(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
     made.close()
 
 
-def wait_for_preview(client: Client, preview_id: str) -> dict[str, Any]:
-    wait_until(lambda: client.get_preview("shop", preview_id)["Status"] != "IN_PROGRESS", "the preview ends")
-    return client.get_preview("shop", preview_id)
+def wait_for_preview(client: Client, preview_id: str, domain: str = "shop") -> dict[str, Any]:
+    wait_until(lambda: client.get_preview(domain, preview_id)["Status"] != "IN_PROGRESS", "the preview ends")
+    return client.get_preview(domain, preview_id)
 
 
 def test_a_job_is_previewed_through_the_client_and_runs_afterwards(client: Client, server: RunningServer) -> None:
-    job_id = create(server, "shop")
-    put(server, "shop", job_id, SECOND)
+    server.client().create_domain(DomainName="fresh", DefaultExpirationDays=30)
+    job_id = create(server, "fresh")
+    put(server, "fresh", job_id, SECOND)
 
-    preview_id = client.start_preview("shop", job_id)
-    preview = wait_for_preview(client, preview_id)
-    during = server.client().get_upload_job(DomainName="shop", JobId=job_id)
-    stats = server.client().get_domain(DomainName="shop")["Stats"]
-    server.client().start_upload_job(DomainName="shop", JobId=job_id)
-    shown = wait_for_end(server, "shop", job_id)
+    preview_id = client.start_preview("fresh", job_id)
+    preview = wait_for_preview(client, preview_id, "fresh")
+    during = server.client().get_upload_job(DomainName="fresh", JobId=job_id)
+    stats = server.client().get_domain(DomainName="fresh")["Stats"]
+    server.client().start_upload_job(DomainName="fresh", JobId=job_id)
+    shown = wait_for_end(server, "fresh", job_id)
 
     validator("Preview").validate(preview)
     assert (preview["Status"], shown["Status"]) == ("PARTIALLY_SUCCEEDED", "PARTIALLY_SUCCEEDED")
     assert {name: preview[name] for name in shown["ResultsSummary"]} == shown["ResultsSummary"]
     assert (during["Status"], stats["ProfileCount"]) == ("CREATED", 0)
-    assert [row["Line"] for row in client.list_failed_rows("shop", preview_id)] == [5]
-    (_, failed) = csv.reader(io.StringIO(b"".join(client.read_failed_rows_file("shop", preview_id)).decode()))
+    assert [row["Line"] for row in client.list_failed_rows("fresh", preview_id)] == [5]
+    (_, failed) = csv.reader(io.StringIO(b"".join(client.read_failed_rows_file("fresh", preview_id)).decode()))
     assert failed[:2] == ["", "Nobody"]
 
 
@@ -161,6 +190,49 @@ def test_a_preview_is_no_job_for_aws_clients(client: Client, server: RunningServ
     assert preview_id not in listed
     assert job_id in listed
     assert wait_for_preview(client, preview_id)["Status"] == "SUCCEEDED"
+
+
+def test_what_is_stored_is_told_only_to_those_who_may_read_profiles(client: Client, server: RunningServer) -> None:
+    server.client().create_domain(DomainName="others", DefaultExpirationDays=30)
+    load(server, "others", FIRST)
+    job_id = create(server, "others")
+    put(server, "others", job_id, SECOND)
+    preview_id = client.start_preview("others", job_id)
+    wait_until(lambda: client.get_preview("others", preview_id)["Status"] != "IN_PROGRESS", "the preview ends")
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "loads", "--action", "profile:GetUploadJob",
+        "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    session = boto3.Session(keys["access_key_id"], keys["secret_access_key"], region_name="us-east-1")
+
+    told = client.get_preview("others", preview_id)["Samples"][-1]
+    told_less = Client(session, server.url).get_preview("others", preview_id)["Samples"][-1]
+
+    assert (len(told["ProfileId"]), told["Fields"][0]) == (
+        32,
+        {"Field": "FirstName", "Before": "Ada", "After": "Adele"},
+    )
+    assert told_less == {
+        "Record": 1,
+        "Fields": [{"Field": "FirstName", "After": "Adele"}, {"Field": "Attributes.tier", "After": "silver"}],
+    }
+
+
+def test_a_preview_ends_when_its_job_is_started_or_gets_another_file(client: Client, server: RunningServer) -> None:
+    job_id = create(server, "shop")
+    put(server, "shop", job_id, b"Email,First,Tier\n" + b"".join(b"n%d@x.example,A,\n" % n for n in range(50_000)))
+    first = client.start_preview("shop", job_id)
+    put(server, "shop", job_id, FIRST)
+    second = client.start_preview("shop", job_id)
+    server.client().start_upload_job(DomainName="shop", JobId=job_id)
+
+    shown = wait_for_end(server, "shop", job_id)
+
+    assert shown["Status"] == "SUCCEEDED"
+    for preview_id in (first, second):
+        # It may have come to its end before.
+        assert wait_for_preview(client, preview_id)["Status"] in ("STOPPED", "SUCCEEDED")
 
 
 def test_only_a_job_that_has_its_file_and_was_not_started_is_previewed(client: Client, server: RunningServer) -> None:

@@ -270,7 +270,9 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
             boto3.Session(keys["access_key_id"], keys["secret_access_key"], region_name="us-east-1"), server.url
         )
 
-        assert reader.get_webhook("shop").keys() == {"Url", "CreatedAt"}
+        assert client.get_webhook("shop").keys() == {"Url", "CreatedAt"}
+        with pytest.raises(ClientError, match="may not call openprofiles:GetWebhook"):
+            reader.get_webhook("shop")
         with pytest.raises(ClientError, match="may not call openprofiles:PutWebhook"):
             reader.put_webhook("shop")
         with pytest.raises(ClientError, match="may not call openprofiles:DeleteWebhook"):

@@ -182,6 +182,7 @@ class Shop:
             strict=False,
             now=now,
             options=replace(options or JobOptions(), file=file),
+            private_addresses=True,
         )
         receiver = FileReceiver(
             self.store,
@@ -197,8 +198,8 @@ class Shop:
         return self.job(job)
 
     def job(self, job: UploadJob) -> UploadJob:
-        """The job as it stands now."""
-        return jobs.get_job(self.store, self.domain, job.job_id)
+        """The job, or the preview, as it stands now."""
+        return read_account(self.store, self.domain, job.job_id).job
 
     def claim(self, job: UploadJob, **more: Any) -> Orders:
         """Take the job's lease, as a worker does, and make out the orders of its loader."""

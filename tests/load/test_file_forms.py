@@ -150,6 +150,19 @@ def test_one_row_in_another_encoding_fails_and_the_others_are_loaded(shop: Shop)
     assert [email for email, _, _ in people(shop)] == ["a@x", "b@x", "d@x"]
 
 
+def test_a_stray_byte_far_before_what_tells_the_encoding_does_not_decide_about_it(shop: Shop) -> None:
+    stray = "c@x,O\x92Brien,\n".encode("latin-1")
+    rows = "E-Mail,Prénom,Note\n".replace("é", "e").encode() + b"a@x,Ann,\n" * 200_000 + stray
+    columns = (EMAIL, Column("Prenom", "FirstName"))
+
+    data = rows + b"a@x,Ann,\n" * 200_000 + "z@x,Zoë,\nb@x,Bjørn,\n".encode()
+    job = shop.run(shop.create_job(columns, "E-Mail", data, file=DETECTED))
+
+    assert form_of(shop, job) == FileForm()
+    assert [row.faults[0].code for row in shop.failed_rows(job)] == ["INVALID_UTF8"]
+    assert [name for _, name, _ in people(shop)] == ["Ann", "Zoë", "Bjørn"]
+
+
 def test_what_is_no_text_in_the_encoding_fails_in_its_row_alone(shop: Shop) -> None:
     text = "E-Mail,Prénom,Note\r\na@x,Zoë,\r\nb@x,"
     data = text.encode("utf-16-le") + b"\x00\xd8" + "x,\r\nc@x,Cy,\r\nd@x,Di".encode("utf-16-le") + b"x"

@@ -30,6 +30,7 @@ VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
     "profile_key": {"select", "insert", "copy", "delete"},
     "failed_row": {"select", "copy"},
+    "preview_sample": {"select", "copy"},
     "repeated_row": {"select", "copy", "delete"},
     "pending_keys": {"select", "insert", "delete"},
     "ordered_record": {"select", "insert", "delete"},
@@ -48,6 +49,8 @@ def use_everything(shop: Shop) -> None:
     made = shop.create_profile(EmailAddress="hand@example.com", FirstName="By", PhoneNumber="+12025550100")
     gone = shop.create_profile(EmailAddress="gone@example.com")
     profiles.update_profile(store, name, made.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
+    email = Column("Email", "EmailAddress")
+    shop.preview(shop.create_job((email,), "Email", b"Email\npreview@example.com\n", start=False))
     profiles.add_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
     profiles.delete_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
     profiles.delete_profile(store, name, gone.profile_id, NOW)

@@ -274,7 +274,7 @@ def scenarios_with_policies(draw: st.DrawFn) -> Scenario:
 
 
 @settings(
-    max_examples=EXAMPLES or 45,
+    max_examples=EXAMPLES or 18,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

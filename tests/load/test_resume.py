@@ -23,13 +23,15 @@ from sqlalchemy import update
 from load.loader_server import AFTER, BEFORE, INSIDE
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column
-from load.test_oracle import EXAMPLES, Scenario, check, entangled_scenarios, scenarios
+from load.test_oracle import COUNTS, EXAMPLES, Scenario, check, entangled_scenarios, scenarios, scenarios_with_policies
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads import jobs, previews
+from openprofiles.uploads.job_options import UPDATE_ONLY, JobOptions
 from openprofiles.uploads.jobs import stop_job
 from openprofiles.uploads.local_files import LocalFiles
 from openprofiles.worker import main as worker_main
@@ -65,7 +67,8 @@ def run_with_deaths(shop: Shop, job: UploadJob, deaths: Deaths, **more: int | No
             raise LoaderFault(event.get("trace", str(event)))
         if shop.job(job).status != "IN_PROGRESS":
             # It had set the final state already; what it left lying, the worker's cleaning removes.
-            (shop.place.settings.uploads_folder / (job.file_name or "")).unlink(missing_ok=True)
+            if job.preview_of is None:
+                (shop.place.settings.uploads_folder / (job.file_name or "")).unlink(missing_ok=True)
             lose_scratch(shop, job)
             return shop.job(job)
         shop.release(job)
@@ -80,13 +83,13 @@ deaths = st.lists(
 
 
 @settings(
-    max_examples=EXAMPLES or 8,
+    max_examples=EXAMPLES or 5,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(scenario=st.one_of(scenarios(), entangled_scenarios()), deaths=deaths)
+@given(scenario=st.one_of(scenarios(), entangled_scenarios(), scenarios_with_policies()), deaths=deaths)
 def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
     place: Place, scenario: Scenario, deaths: Deaths
 ) -> None:
@@ -94,6 +97,44 @@ def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
         return run_with_deaths(shop, job, deaths, rows_per_chunk=1, block_bytes=scenario.block_bytes)
 
     check(place, scenario, run)
+
+
+@settings(
+    max_examples=EXAMPLES or 5,
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(scenario=scenarios_with_policies(), deaths=deaths)
+def test_a_preview_whose_loaders_die_counts_what_the_load_then_does(
+    place: Place, scenario: Scenario, deaths: Deaths
+) -> None:
+    def preview_and_run(shop: Shop, job: UploadJob) -> UploadJob:
+        started = previews.start_preview(shop.store, shop.place.master_key, shop.domain, job.job_id, now=job.created_at)
+        preview = run_with_deaths(shop, started, deaths, block_bytes=scenario.block_bytes)
+        failed = [(row.record, row.faults) for row in shop.failed_rows(preview)]
+        jobs.start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        ended = shop.run(job, block_bytes=scenario.block_bytes)
+        for name in (*COUNTS, "status", "failure_message", "record_count"):
+            assert getattr(preview, name) == getattr(ended, name), name
+        assert failed == [(row.record, row.faults) for row in shop.failed_rows(ended)]
+        return ended
+
+    check(place, scenario, preview_and_run, starts=False)
+
+
+@pytest.mark.parametrize("deaths", [[(chunk, INSIDE, True)] for chunk in range(2, 9)])
+def test_all_or_nothing_loads_nothing_also_when_the_loader_dies_while_it_reports(shop: Shop, deaths: Deaths) -> None:
+    data = b"Email,Personal,First,tier\n" + b"".join(b"n%d@x,,,\n" % number for number in range(5))
+    shop.create_profile(EmailAddress="n0@x", ingested=True)
+    options = JobOptions(write_mode=UPDATE_ONLY, max_failed_records=0)
+    job = shop.create_job(COLUMNS, "Email", data, options=options)
+
+    job = run_with_deaths(shop, job, deaths)
+
+    assert (job.status, job.updated_count, job.failed_count) == ("FAILED", 0, 4)
+    assert "Nothing was loaded" in (job.failure_message or "")
 
 
 @pytest.mark.parametrize(

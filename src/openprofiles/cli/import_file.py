@@ -142,8 +142,8 @@ class _KeepsArguments(click.Command):
     help="What the values of a column must be: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Can be "
     "given several times.  [default: email and phone for columns that go to such fields]",
 )
-@click.option("--create-only", "write_mode", flag_value="CREATE_ONLY", help="Rows of known customers fail.")
-@click.option("--update-only", "write_mode", flag_value="UPDATE_ONLY", help="Rows of unknown customers fail.")
+@click.option("--create-only", is_flag=True, help="Rows of known customers fail.")
+@click.option("--update-only", is_flag=True, help="Rows of unknown customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),
@@ -199,7 +199,8 @@ def import_file(
     line_ends: str | None,
     sheet: str | None,
     checks: tuple[str, ...],
-    write_mode: str | None,
+    create_only: bool,
+    update_only: bool,
     blank_cells: str,
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
@@ -232,6 +233,14 @@ def import_file(
     from openprofiles.cli.source_file import open_source
     from openprofiles.uploads.file_form import FileOptions
 
+    for one, other, are_given in (
+        ("--create-only", "--update-only", create_only and update_only),
+        ("--all-or-nothing", "--max-failed", all_or_nothing and max_failed is not None),
+        ("--dry-run", "--save-mapping", is_dry_run and save_as is not None),
+    ):
+        if are_given:
+            raise click.UsageError(f"{one} and {other} exclude each other.")
+
     with ExitStack() as at_end:
         # 1 means that some rows failed, so whatever else goes wrong ends with 2.
         at_end.enter_context(exit_statuses(EXIT_FAILED))
@@ -247,7 +256,7 @@ def import_file(
             choices=choices,
             policies=ImportPolicies(
                 checks=checks,
-                write_mode=write_mode,
+                write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
@@ -256,7 +265,10 @@ def import_file(
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
-            failed_rows_path=_check_failed_rows_path(failed_rows_path, file),
+            # What somebody mends there is not written over by a dry run.
+            failed_rows_path=None
+            if is_dry_run and failed_rows_path is None
+            else _check_failed_rows_path(failed_rows_path, file),
             is_json=output == "json",
             is_dry_run=is_dry_run,
         ).run(settings, endpoint_url)
@@ -297,7 +309,7 @@ class _Import:
         save_as: str | None,
         data_expiry_days: int | None,
         display_name: str,
-        failed_rows_path: Path,
+        failed_rows_path: Path | None,
         is_json: bool,
         is_dry_run: bool,
     ) -> None:
@@ -331,11 +343,14 @@ class _Import:
 
         importer = _open_importer(settings, endpoint_url)
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
-        try:
+        with ExitStack() as at_end:
+            at_end.callback(importer.close)
             started = time.monotonic()
             try:
                 self._use_saved_mapping(importer)
-                domain = importer.find_or_create_domain(self._domain_name)
+                domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
+                if self._is_dry_run:
+                    at_end.callback(importer.discard, domain)
                 days = self._data_expiry_days or domain.expiration_days
                 self._tell_plan(domain, days)
                 job_id = importer.create_job(
@@ -347,6 +362,8 @@ class _Import:
                     options=self._options,
                     needs_options=self._form is not None or not self._policies.is_default,
                 )
+                if importer.left_out_options and not self._is_json:
+                    click.echo("This server takes no checks, so e-mail addresses and phone numbers are not checked.")
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     cannot_save = None
@@ -356,24 +373,22 @@ class _Import:
                         importer.start_job()
                         cannot_save = self._save_mapping(importer)
                     state, interrupted = _watch(importer, display, poll_seconds)
-            except (KeyboardInterrupt, CommandFault):
+            except (KeyboardInterrupt, CommandFault, DomainError):
                 # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
-                with suppress(CommandFault):
+                with suppress(CommandFault, DomainError):
                     importer.stop_job()
                 raise
             samples = importer.read_samples() if self._is_dry_run else ()
             seconds = time.monotonic() - started
             if cannot_save is not None:
                 click.echo(f"The mapping could not be saved as {self._save_as}: {cannot_save}", err=True)
-            failed_rows_file = self._write_failed_rows(importer, state) if state.failed_count else None
-            if self._is_dry_run:
-                importer.discard(domain)
-            elif state.status == "SUCCEEDED":
+            failed_rows_file = None
+            if state.failed_count and self._failed_rows_path is not None:
+                failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state)
+            if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
                 # What an earlier load of this file left there is mended.
                 self._failed_rows_path.unlink(missing_ok=True)
-        finally:
-            importer.close()
-        self._tell_end(domain, job_id, days, state, seconds, failed_rows_file, samples)
+        self._tell_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
@@ -413,20 +428,20 @@ class _Import:
             self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
         )
 
-    def _write_failed_rows(self, importer: Importer, state: JobState) -> Path | None:
+    def _write_failed_rows(self, importer: Importer, path: Path, state: JobState) -> Path | None:
         from openprofiles.cli.failed_rows_file import write_failed_rows
 
         try:
-            write_failed_rows(self._failed_rows_path, importer.read_failed_rows())
+            write_failed_rows(path, importer.read_failed_rows())
         except OSError as error:
             # The load itself is done, and its counts must still be told.
             click.echo(
-                f"The {state.failed_count:,} failed rows cannot be written to {self._failed_rows_path}: "
+                f"The {state.failed_count:,} failed rows cannot be written to {path}: "
                 f"{error.strerror}. Give another place with --failed-rows.",
                 err=True,
             )
             return None
-        return self._failed_rows_path
+        return path
 
     def _tell_plan(self, domain: ImportDomain, days: int) -> None:
         from openprofiles.cli.import_mapping import describe_mapping
@@ -435,7 +450,7 @@ class _Import:
             return
         if self._is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
-            click.echo(f"Dry run of {self._source.path} into the domain {domain.name}{missing}:")
+            click.echo(f"Dry run of {self._source.path} into the domain {self._domain_name}{missing}:")
         elif domain.was_created:
             click.echo(
                 f"Created the domain {domain.name}. Its profiles expire after {domain.expiration_days} days without a "
@@ -452,6 +467,7 @@ class _Import:
 
     def _tell_end(
         self,
+        importer: Importer,
         domain: ImportDomain,
         job_id: str,
         days: int,
@@ -469,9 +485,9 @@ class _Import:
             click.echo(bad_end, err=True)
         if self._is_json:
             document: dict[str, Any] = {
-                "domain": domain.name,
-                "domain_created": domain.was_created,
-                "job_id": job_id,
+                "domain": self._domain_name,
+                "domain_created": domain.was_created and not self._is_dry_run,
+                "job_id": None if self._is_dry_run else job_id,
                 **state_members(state),
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
@@ -479,6 +495,7 @@ class _Import:
                 "unique_key": self._mapping.unique_key.header,
                 "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
+                "values_checked": self._options is not None and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
             if self._mapping_name is not None:
@@ -499,6 +516,8 @@ class _Import:
             click.echo(line)
         if self._was_saved:
             click.echo(f"The mapping is saved as {self._save_as}: load the next such file with --mapping.")
+        if state.failed_count and self._failed_rows_path is None:
+            click.echo("Give --failed-rows to have these rows and their reasons in a file.")
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
 

@@ -6,7 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault, KeptMapping
+from openprofiles.cli.importer import (
+    NEW_DOMAIN_EXPIRATION_DAYS,
+    ImportDomain,
+    ImportFault,
+    KeptMapping,
+    new_domain_name,
+)
 from openprofiles.cli.job_state import JobState, state_of_account
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
@@ -55,14 +61,14 @@ class LocalImporter:
         found = saved_mappings.get_mapping(self._store, get_domain(self._store, domain), mapping_name)
         return KeptMapping(found.fields, found.unique_key, found.columns)
 
-    def find_or_create_domain(self, name: str) -> ImportDomain:
+    def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
         try:
             domain = get_domain(self._store, name)
         except NotFound:
             domain = create_domain(
                 self._store,
-                name,
+                new_domain_name(name, is_dry_run=is_dry_run),
                 default_expiration_days=NEW_DOMAIN_EXPIRATION_DAYS,
                 config={},
                 tags={},
@@ -97,6 +103,10 @@ class LocalImporter:
             options=options,
         )
         return self._job.job_id
+
+    @property
+    def left_out_options(self) -> bool:
+        return False
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         try:
@@ -133,6 +143,10 @@ class LocalImporter:
         return previews.read_preview(self._store, self._master_key, self._known_domain, self._followed_id).samples
 
     def discard(self, domain: ImportDomain) -> None:
+        if self._job is None:
+            if domain.was_created:
+                delete_domain(self._store, domain.name, utc_now())
+            return
         job_id = self._known_job.job_id
         file_name = jobs.get_job(self._store, self._known_domain, job_id).file_name
         jobs.stop_job(self._store, self._known_domain, job_id, now=utc_now())
@@ -184,13 +198,8 @@ class LocalImporter:
             self._run()
 
     def _find_jobs_ahead(self) -> list[str]:
-        ahead, token = [], None
-        while True:
-            page = jobs.list_jobs(self._store, self._known_domain, max_results=None, next_token=token)
-            ahead += [job.job_id for job in page.items if job.status is UploadJobStatus.IN_PROGRESS]
-            token = page.next_token
-            if token is None:
-                return [job_id for job_id in reversed(ahead) if job_id != self._known_job.job_id]
+        running = previews.list_running(self._store, self._known_domain)
+        return [job_id for job_id in running if job_id != self._followed_id]
 
     @property
     def _followed_id(self) -> str:

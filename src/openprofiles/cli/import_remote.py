@@ -15,7 +15,13 @@ import boto3
 import requests
 from botocore.exceptions import ClientError
 
-from openprofiles.cli.importer import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain, ImportFault, KeptMapping
+from openprofiles.cli.importer import (
+    NEW_DOMAIN_EXPIRATION_DAYS,
+    ImportDomain,
+    ImportFault,
+    KeptMapping,
+    new_domain_name,
+)
 from openprofiles.cli.job_state import JobState, state_of_progress
 from openprofiles.cli.server_faults import told_in_a_sentence
 from openprofiles.client import Client
@@ -49,18 +55,20 @@ class RemoteImporter:
         self._domain = ""
         self._job_id = ""
         self._preview_id = ""
+        self._left_out_options = False
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         with told_in_a_sentence(self._endpoint_url):
             found = self._own.get_mapping(domain, mapping_name)
         return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
 
-    def find_or_create_domain(self, name: str) -> ImportDomain:
+    def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
         with told_in_a_sentence(self._endpoint_url):
             try:
                 days = self._client.get_domain(DomainName=name)["DefaultExpirationDays"]
             except self._client.exceptions.ResourceNotFoundException:
+                name = new_domain_name(name, is_dry_run=is_dry_run)
                 days = self._client.create_domain(DomainName=name, DefaultExpirationDays=NEW_DOMAIN_EXPIRATION_DAYS)[
                     "DefaultExpirationDays"
                 ]
@@ -95,7 +103,12 @@ class RemoteImporter:
                     raise
                 # A strict server, or a credential for AWS's operations alone. What else is wrong is told again.
                 self._job_id = create()
+                self._left_out_options = True
         return self._job_id
+
+    @property
+    def left_out_options(self) -> bool:
+        return self._left_out_options
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         with told_in_a_sentence(self._endpoint_url):
@@ -143,7 +156,8 @@ class RemoteImporter:
 
     def discard(self, domain: ImportDomain) -> None:
         with told_in_a_sentence(self._endpoint_url):
-            self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
+            if self._job_id:
+                self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
             if domain.was_created:
                 self._client.delete_domain(DomainName=domain.name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from openprofiles.uploads.preview_sample import PreviewSample
 
 NEW_DOMAIN_EXPIRATION_DAYS = 1098
+
+
+def new_domain_name(name: str, *, is_dry_run: bool) -> str:
+    """What a domain is called that is missing."""
+    return f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name
 
 
 class ImportFault(CommandFault):
@@ -56,8 +62,12 @@ class Importer(Protocol):
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         """The mapping that the domain keeps under this name; makes neither."""
 
-    def find_or_create_domain(self, name: str) -> ImportDomain:
-        """The domain of this name, made with 1098 days if there is none."""
+    def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
+        """The domain of this name, made with 1098 days if there is none.
+
+        Args:
+            is_dry_run: in place of one that is missing, make one under another name, which nobody else uses.
+        """
 
     def create_job(
         self,
@@ -76,6 +86,10 @@ class Importer(Protocol):
             options: what it is told beyond its mapping; None: nothing.
             needs_options: False: a server that takes none is sent the file all the same.
         """
+
+    @property
+    def left_out_options(self) -> bool:
+        """Whether the job was made without the options, since the server takes none."""
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give the job its file. ``on_sent`` is called with the number of bytes so far."""

@@ -6,26 +6,25 @@ line of the CSV unless a cell has several lines.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, time
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.table_rows import cell_text, write_rows
 
 # A workbook is held in memory, in somewhat more than it takes unpacked.
 MAX_WORKBOOK_BYTES = 500_000_000
 
 _WORKBOOK = "xl/workbook.xml"
 _ROWS_PER_BATCH = 10_000
-_JSON_LINE_BYTES = 8_000_000
-# What CSV has no other way to write than as text.
-_JSON_TYPES = (list, dict)
 
 
 def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[Path, BinaryIO, str | None], BinaryIO]] | None:
@@ -49,7 +48,7 @@ def is_json_lines(head: bytes) -> bool:
         return False
     try:
         return isinstance(json.loads(first), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         # A line that is longer than what was read of it.
         return not rest and b'":' in first
 
@@ -71,8 +70,8 @@ def convert_json_lines(open_lines: Callable[[], Iterator[bytes]]) -> BinaryIO:
     if not names:
         raise ImportFault("The file holds no JSON object with a member, so there is nothing to load.")
     columns = list(names)
-    rows = ([_text(row.get(name)) for name in columns] for row in _json_objects(open_lines()))
-    return _write_csv([columns], rows)
+    rows = ([cell_text(row.get(name)) for name in columns] for row in _json_objects(open_lines()))
+    return _write_csv(chain([columns], rows))
 
 
 def _json_objects(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
@@ -81,11 +80,13 @@ def _json_objects(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
             continue
         try:
             found = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            if isinstance(found, dict):
+                found = dict(_members(found, ""))
         except (ValueError, RecursionError) as error:
             raise ImportFault(f"Line {number} of the file is no JSON, while its first line is.") from error
         if not isinstance(found, dict):
             raise ImportFault(f"Line {number} of the file is no JSON object. Each line must be one.")
-        yield dict(_members(found, ""))
+        yield found
 
 
 def _members(found: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -107,68 +108,28 @@ def _is_workbook(file: BinaryIO) -> bool:
 
 
 def _read_workbook(path: Path, file: BinaryIO, sheet: str | None) -> BinaryIO:
-    try:
-        import python_calamine as calamine
-    except ModuleNotFoundError as error:
+    if find_spec("python_calamine") is None:
         raise ImportFault(
             f"{path} is an Excel workbook, which needs the Python package python-calamine. Install it with: "
             "pip install 'openprofiles[excel]'"
-        ) from error
-    try:
-        _check_size(path, file)
-        book = calamine.CalamineWorkbook.from_filelike(file)
-        if sheet is not None and sheet not in book.sheet_names:
-            raise ImportFault(f"{path} has no sheet {sheet!r}. It has: {', '.join(map(repr, book.sheet_names))}.")
-        chosen = book.get_sheet_by_name(sheet) if sheet is not None else book.get_sheet_by_index(0)
-        rows = chosen.iter_rows()
-    except (zipfile.BadZipFile, calamine.CalamineError, OSError, EOFError) as error:
-        raise ImportFault(f"{path} is a damaged Excel workbook. Open it in Excel and save it again.") from error
-    return _write_csv([], ([_text(cell) for cell in row] for row in rows))
-
-
-def _check_size(path: Path, file: BinaryIO) -> None:
+        )
     with zipfile.ZipFile(file) as archive:
         size_bytes = sum(entry.file_size for entry in archive.infolist())
-        if size_bytes > MAX_WORKBOOK_BYTES:
-            raise ImportFault(
-                f"{path} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
-                "sheet as CSV, which is read at any size."
-            )
-        # That it holds what it says, and no more.
-        if archive.testzip() is not None:
-            raise zipfile.BadZipFile
-    file.seek(0)
-
-
-def _read_parquet(path: Path, file: BinaryIO, _sheet: str | None) -> BinaryIO:
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    try:
-        table = pyarrow.parquet.ParquetFile(file)
-        columns = [field.name for field in table.schema_arrow]
-
-        def rows() -> Iterator[Sequence[str]]:
-            for batch in table.iter_batches(_ROWS_PER_BATCH):
-                texts = [[_text(value) for value in column.to_pylist()] for column in batch.columns]
-                yield from zip(*texts, strict=True)
-
-        return _write_csv([columns], rows())
-    except (pa.ArrowException, OSError) as error:
-        raise ImportFault(f"{path} is a damaged Parquet file: it cannot be read to its end.") from error
-
-
-def _write_csv(first: Iterable[Sequence[str]], rows: Iterable[Sequence[str]]) -> BinaryIO:
-    """Rows as CSV in a file without a name, which is gone when it is closed."""
+    if size_bytes > MAX_WORKBOOK_BYTES:
+        raise ImportFault(
+            f"{path} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
+            "sheet as CSV, which is read at any size."
+        )
     output = tempfile.TemporaryFile()  # noqa: SIM115 (whoever reads it closes it)
     try:
-        text = io.TextIOWrapper(output, encoding="utf-8", errors="replace", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows(first)
-        # A row without a value is a blank line, so that the others keep their numbers.
-        writer.writerows(row if any(row) else [] for row in rows)
-        text.flush()
-        text.detach()
+        reader = subprocess.run(
+            [sys.executable, "-m", "openprofiles.cli.workbook_reader", str(path), *([sheet] if sheet else [])],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        _check_reader(path, sheet, reader)
     except BaseException:
         output.close()
         raise
@@ -176,23 +137,53 @@ def _write_csv(first: Iterable[Sequence[str]], rows: Iterable[Sequence[str]]) ->
     return output
 
 
-def _text(value: object) -> str:
-    """A cell as people write it: whole numbers without a point, dates as ISO 8601."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, datetime):
-        is_date = value.time() == time() and value.tzinfo is None
-        return value.date().isoformat() if is_date else value.isoformat(" ")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, _JSON_TYPES):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+def _check_reader(path: Path, sheet: str | None, reader: subprocess.CompletedProcess[bytes]) -> None:
+    # As in workbook_reader, which is not imported here: it needs a package that may not be there.
+    damaged, no_sheet = 3, 4
+    if reader.returncode == 0:
+        return
+    if reader.returncode == no_sheet:
+        names = ", ".join(map(repr, json.loads(reader.stderr)))
+        raise ImportFault(f"{path} has no sheet {sheet!r}. It has: {names}.")
+    if reader.returncode == damaged:
+        raise ImportFault(f"{path} is a damaged Excel workbook, or one with a password. Save it again in Excel.")
+    raise ImportFault(
+        f"{path} is an Excel workbook that needs too much memory: its cells may lie far apart. Save its sheet as CSV, "
+        "which is read at any size."
+    )
+
+
+def _read_parquet(path: Path, file: BinaryIO, _sheet: str | None) -> BinaryIO:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    def texts(column: Any) -> list[str]:
+        try:
+            return [cell_text(value) for value in column.to_pylist()]
+        except (ValueError, OverflowError, ModuleNotFoundError):
+            # What Python has no type for: nanoseconds, years beyond 9999.
+            return [value or "" for value in column.cast(pa.string()).to_pylist()]
+
+    def rows(table: Any) -> Iterator[Sequence[str]]:
+        for batch in table.iter_batches(_ROWS_PER_BATCH):
+            yield from zip(*map(texts, batch.columns), strict=True)
+
+    try:
+        table = pyarrow.parquet.ParquetFile(file)
+        return _write_csv(chain([[field.name for field in table.schema_arrow]], rows(table)))
+    except (pa.ArrowException, OSError) as error:
+        raise ImportFault(
+            f"{path} is a Parquet file that cannot be read to its end: damaged, or of odd types."
+        ) from error
+
+
+def _write_csv(rows: Iterable[Sequence[str]]) -> BinaryIO:
+    """Rows as CSV in a file without a name, which is gone when it is closed."""
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (whoever reads it closes it)
+    try:
+        write_rows(output, rows)
+    except BaseException:
+        output.close()
+        raise
+    output.seek(0)
+    return output

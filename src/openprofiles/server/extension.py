@@ -112,7 +112,11 @@ def routes(services: Services) -> list[Route]:
 
     def read_job_options(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(options_document(jobs.get_options(services.store, domain, job_id)))
+        document = options_document(jobs.get_options(services.store, domain, job_id))
+        if not request.state.principal.may_do("openprofiles:SetUploadJobOptions"):
+            # The address may hold a token.
+            document.pop("Webhook")
+        return _answer(document)
 
     def set_job_options(request: Request, body: bytes) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request, action=_SETTING_OPTIONS, body=body)
@@ -138,6 +142,8 @@ def routes(services: Services) -> list[Route]:
             preview_document(
                 previews.read_preview(services.store, services.master_key, domain, preview_id),
                 _progress_answer(read_account(services.store, domain, preview_id)),
+                # The rest is the caller's own file; this is what others have stored.
+                with_stored=request.state.principal.may_do("profile:SearchProfiles"),
             )
         )
 
@@ -260,7 +266,11 @@ def _webhook_routes(services: Services) -> list[Route]:
     """``GET``, ``PUT`` and ``DELETE .../webhook`` of a domain."""
 
     def get_webhook(request: Request) -> Response:
-        return _answer(webhook_document(webhooks.get_webhook(services.store, _enter_domain(services, request))))
+        return _answer(
+            webhook_document(
+                webhooks.get_webhook(services.store, _enter_domain(services, request, action="openprofiles:GetWebhook"))
+            )
+        )
 
     def put_webhook(request: Request, body: bytes) -> Response:
         domain = _enter_domain(services, request, action="openprofiles:PutWebhook", body=body)
@@ -357,6 +367,7 @@ def _authorise(services: Services, request: Request, action: str, body: bytes) -
     signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
     principal = services.authenticator.authenticate(signed)
     request.state.access_key_id = principal.access_key_id
+    request.state.principal = principal
     authorise_action(principal, action, request.path_params["domain_name"])
     return principal
 

@@ -53,7 +53,7 @@ def read_options_member(what: str, document: Any) -> JobOptions:
         given["webhook_url"] = text("Webhook.Url", webhook["Url"])
     return JobOptions(
         file=FileOptions(**{_FILE_MEMBERS[name]: text(f"File.{name}", value) for name, value in file.items()}),
-        checks={name: _read_check(f"Checks.{name}", check) for name, check in checks.items()},
+        checks={text("A name in Checks", name): _read_check(f"Checks.{name}", check) for name, check in checks.items()},
         **given,
     )
 

@@ -9,13 +9,14 @@ from openprofiles.uploads.preview_sample import PreviewSample
 from openprofiles.uploads.previews import Preview
 
 
-def preview_document(preview: Preview, progress: Mapping[str, Any]) -> dict[str, Any]:
+def preview_document(preview: Preview, progress: Mapping[str, Any], *, with_stored: bool) -> dict[str, Any]:
     """The progress of the preview's own job, and the samples.
 
     Args:
         progress: as of any upload job; what is None is left out by the caller.
+        with_stored: also what is stored of the profiles that would be changed.
     """
-    return {**progress, "Samples": [_sample_document(sample) for sample in preview.samples]}
+    return {**progress, "Samples": [_sample_document(sample, with_stored) for sample in preview.samples]}
 
 
 def read_sample_document(document: Mapping[str, Any]) -> PreviewSample:
@@ -24,14 +25,14 @@ def read_sample_document(document: Mapping[str, Any]) -> PreviewSample:
     return PreviewSample(document["Record"], document.get("ProfileId"), fields)
 
 
-def _sample_document(sample: PreviewSample) -> dict[str, Any]:
+def _sample_document(sample: PreviewSample, with_stored: bool) -> dict[str, Any]:
     document: dict[str, Any] = {"Record": sample.record}
-    if sample.profile_id is not None:
+    if sample.profile_id is not None and with_stored:
         document["ProfileId"] = sample.profile_id
     document["Fields"] = [
         {
             "Field": path,
-            **({"Before": before} if before is not None else {}),
+            **({"Before": before} if before is not None and with_stored else {}),
             **({"After": after} if after is not None else {}),
         }
         for path, before, after in sample.fields

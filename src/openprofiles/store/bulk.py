@@ -65,6 +65,8 @@ class LeasedJob:
     # Nothing is to be written to the profiles.
     is_preview: bool
     indexed_paths: tuple[str, ...]
+    # Those of them whose index has all stored profiles.
+    whole_index_paths: tuple[str, ...]
 
     @property
     def gives_up(self) -> bool:
@@ -270,6 +272,16 @@ class BulkStore(BulkReader, Protocol):
 
     def insert_pending_keys(self, rows: pa.Table) -> None:
         """Columns added (0 or 1), name, value, pid."""
+
+    def forget_report(self) -> bool:
+        """Remove some of what this job has reported of its file, and of what it noted; whether anything was left."""
+
+    def restart(self) -> None:
+        """Take the job back to its beginning: no counts, nothing known of the file. Row numbers stay reserved.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
 
     def forget_notes(self) -> bool:
         """Remove some of what this job noted for itself, when it is done; whether anything was left."""

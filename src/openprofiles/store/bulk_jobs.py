@@ -38,6 +38,8 @@ _JOB_COLUMNS = (
 )
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
+# Failed rows may have a megabyte each.
+_REPORTED_PER_CHUNK = 2_000
 
 
 class LeasedJobReader(ABC):
@@ -66,7 +68,9 @@ class LeasedJobReader(ABC):
             raise LeaseLost
         *values, fields, options, file_form, phone_region, key_version, deleted_at = rows[0]
         row = dict(zip(_JOB_COLUMNS, values, strict=True))
-        paths = self._rows("select path from indexed_field where domain_id = ? order by path", row["domain_id"])
+        paths = self._rows(
+            "select path, is_built from indexed_field where domain_id = ? order by path", row["domain_id"]
+        )
         return LeasedJob(
             job_id=row["job_id"],
             domain_id=row["domain_id"],
@@ -93,7 +97,8 @@ class LeasedJobReader(ABC):
             key_version=key_version,
             domain_deleted=deleted_at is not None,
             is_preview=row["preview_of"] is not None,
-            indexed_paths=tuple(path for (path,) in paths),
+            indexed_paths=tuple(path for path, _ in paths),
+            whole_index_paths=tuple(path for path, is_built in paths if is_built),
         )
 
     def read_key_version(self, domain_id: int) -> int:
@@ -270,13 +275,38 @@ class LeasedJobWriter(LeasedJobReader):
             stream.getvalue().to_pybytes(),
         )
 
+    def forget_report(self) -> bool:
+        """See ``BulkStore``."""
+        return self._forget(
+            ("failed_row", "record", _REPORTED_PER_CHUNK),
+            ("repeated_row", "record", _NOTES_PER_CHUNK[1]),
+            ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
+        )
+
+    def restart(self) -> None:
+        """See ``BulkStore``."""
+        rows = self._rows(
+            "update upload_job set phase = null, position = 0, record_count = null, repeated_count = null, "
+            "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 "
+            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
+            self._lease.upload_job_id,
+            self._lease.owner,
+            self._lease.epoch,
+        )
+        if not rows:
+            raise LeaseLost
+
     def forget_notes(self) -> bool:
         """See ``BulkStore``."""
-        is_left = False
-        for table, column, limit in (
+        return self._forget(
             ("pending_keys", "pending_keys_id", _NOTES_PER_CHUNK[0]),
             ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
-        ):
+        )
+
+    def _forget(self, *parts: tuple[str, str, int]) -> bool:
+        """Remove up to so many rows of each table, the first by a column; whether there were any."""
+        is_left = False
+        for table, column, limit in parts:
             last = self._rows(
                 f"select max({column}) from (select {column} from {table} where upload_job_id = ? "
                 f"order by {column} limit {limit}) t",

@@ -207,6 +207,16 @@ def list_jobs(
     return [_job(row) for row in connection.execute(query)]
 
 
+def list_running_jobs_of_domain(connection: Connection, domain_id: int) -> list[str]:
+    """Ids of the domain's jobs that are IN_PROGRESS, previews among them, in the order of their start."""
+    query = (
+        select(upload_job.c.job_id)
+        .where(upload_job.c.domain_id == domain_id, upload_job.c.status == UploadJobStatus.IN_PROGRESS)
+        .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
+    )
+    return list(connection.execute(query).scalars())
+
+
 def update_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStatus, **values: Any) -> bool:
     """Change a job if it is still in the given status; whether it was."""
     result = connection.execute(
@@ -429,6 +439,31 @@ def remove_old_previews(connection: Connection, *, completed_before: datetime) -
         for table in (failed_row, repeated_row, preview_sample, ordered_record)
     ]
     connection.execute(delete(upload_job).where(of_preview, upload_job.c.completed_at < completed_before, ~or_(*left)))
+
+
+def stop_previews(connection: Connection, job: UploadJob, now: datetime) -> None:
+    """End the previews of a job, whose file they can soon read no more; those that run end at their next chunk."""
+    running = (
+        upload_job.c.domain_id == job.domain_id,
+        upload_job.c.preview_of == job.upload_job_id,
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+    )
+    connection.execute(
+        update(upload_job)
+        .where(*running, upload_job.c.epoch == 0)
+        .values(
+            status=UploadJobStatus.STOPPED,
+            stop_requested_at=now,
+            completed_at=now,
+            client_token=None,
+            file_name=None,
+        )
+    )
+    connection.execute(
+        update(upload_job)
+        .where(*running, upload_job.c.epoch > 0, upload_job.c.stop_requested_at.is_(None))
+        .values(stop_requested_at=now)
+    )
 
 
 def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tuple[int, bytes]]:

@@ -8,6 +8,7 @@ job is mapped from, or in which only one delimiter stands.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
@@ -21,6 +22,10 @@ from openprofiles.uploads.file_text import PartsReader, Readable, open_text, unp
 _HEAD_BYTES = 256 * 1024
 # What is not ASCII may come late in the file, and decides about its encoding.
 _SAMPLE_BYTES = 1 << 20
+# So many characters beyond ASCII, nearly all of one kind, and the rest need not be read.
+_ENOUGH = 500
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 _OTHER_KINDS = (
@@ -112,14 +117,24 @@ def _detect_encoding(head: bytes, rest: Readable) -> str:
             return name
     if b"\0" in head and (utf_16 := _detect_utf_16(head)):
         return utf_16
-    sample = head
-    while sample.isascii():
-        # What is ASCII so far reads the same in all that is left.
-        sample = rest.read(_SAMPLE_BYTES)
-        if not sample:
-            return UTF_8
-    valid, invalid = _count_utf_8(sample)
-    if valid >= invalid or not _looks_like_windows_1252(sample):
+    valid = invalid = 0
+    strange = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    part = head
+    # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
+    while part:
+        if not part.isascii():
+            text = decoder.decode(part)
+            bad = len(_NOT_UTF_8.findall(text))
+            invalid += bad
+            valid += len(_BEYOND_ASCII.findall(text)) - bad
+            strange = strange or (part if bad else b"")
+            if valid >= _ENOUGH and valid >= 10 * invalid:
+                return UTF_8
+            if invalid >= _ENOUGH and invalid >= 10 * valid:
+                break
+        part = rest.read(_SAMPLE_BYTES)
+    if valid >= invalid or not _looks_like_windows_1252(strange):
         # A file in another encoding yet fails row by row, and says so; read as Windows-1252 it would be loaded wrong.
         return UTF_8
     return WINDOWS_1252
@@ -147,14 +162,6 @@ def _ask_library(sample: bytes, encodings: list[str]) -> str | None:
     return None if best is None else best.encoding
 
 
-def _count_utf_8(sample: bytes) -> tuple[int, int]:
-    """How many characters beyond ASCII it has as UTF-8, and how many bytes that are none."""
-    # The sample may end within a character.
-    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)
-    invalid = sum(text.count(chr(code)) for code in range(0xDC80, 0xDD00))
-    return len(text) - invalid - sum(sample.count(byte) for byte in range(0x80)), invalid
-
-
 def _find_line_ends(text: bytes) -> str:
     feeds, pairs = text.count(b"\n"), text.count(b"\r\n")
     if not feeds and b"\r" in text:
@@ -173,12 +180,17 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
         return plain
     # Whatever separates the cells separates the names, too.
     possible = [one for one in DELIMITERS if one in first_line]
-    asks_for_quote = given.quote is None and first_line.startswith(QUOTES[1])
+    asks_for_quote = given.quote is None and _may_have_single_quotes(text, possible)
     if len(possible) <= 1 and not asks_for_quote:
         return Dialect(possible[0] if possible else DELIMITERS[0], quote)
     sniffed = _sniff(text, given, possible)
     # A file too messy for the sniffer: what is most frequent among the names.
     return sniffed or Dialect(max(possible, key=first_line.count, default=DELIMITERS[0]), quote)
+
+
+def _may_have_single_quotes(text: bytes, possible: Sequence[str]) -> bool:
+    """Whether any cell begins with one."""
+    return text.startswith(b"'") or any(before + b"'" in text for before in (b"\n", *map(str.encode, possible)))
 
 
 def _has_columns(line: str, dialect: Dialect, headers: Collection[str]) -> bool:

@@ -16,6 +16,8 @@ CREATE_ONLY = "CREATE_ONLY"
 UPDATE_ONLY = "UPDATE_ONLY"
 WRITE_MODES = (CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY)
 
+_MAX_RECORDS = 1_000_000_000_000
+
 KEEP = "KEEP"
 CLEAR = "CLEAR"
 OVERWRITE = "OVERWRITE"
@@ -58,8 +60,8 @@ class JobOptions:
         ):
             if value not in possible:
                 raise InvalidRequest(f"The {what} {value!r} is none. Possible are: {', '.join(possible)}.")
-        if self.max_failed_records is not None and self.max_failed_records < 0:
-            raise InvalidRequest("The limit of failed rows cannot be less than 0.")
+        if self.max_failed_records is not None and not 0 <= self.max_failed_records <= _MAX_RECORDS:
+            raise InvalidRequest(f"The limit of failed rows must be between 0 and {_MAX_RECORDS}.")
         if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
             raise InvalidRequest("The limit of failed rows must be between 0 and 100 percent.")
         if self.webhook_url is not None:

@@ -341,6 +341,8 @@ def start_job(
             started_at=now,
             start_token=idempotency_token,
         )
+        # Whoever starts a job waits for no preview of it.
+        upload_jobs.stop_previews(connection, job, now)
 
 
 def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_preview: bool = False) -> None:
@@ -368,6 +370,7 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_pre
             return
         if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
             raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and cannot be stopped any more.")
+        upload_jobs.stop_previews(connection, job, now)
         upload_jobs.end_job(
             connection,
             job,

@@ -183,7 +183,12 @@ def _run_steps(
     """Everything but the end itself: the status that the job ends with, and why if it failed."""
     if job.gives_up and job.phase in (None, STAGE, REPORT):
         raise GaveUp
+    if preview is not None and job.phase == PREVIEW:
+        return _preview_end(store, JobOptions.from_json(job.options))
     try:
+        if job.phase == REPORT and (preview is not None or not scratch.is_done("planned")):
+            # Nothing is written to the profiles yet. The plan that was reported is gone; another may find otherwise.
+            job = _begin_anew(store)
         if not scratch.is_done("staged"):
             with times.timed(STAGE):
                 _stage(store, scratch, job, mapping, file, strict=strict)
@@ -256,19 +261,35 @@ def _run_steps(
     return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
 
 
+def _begin_anew(store: BulkStore) -> LeasedJob:
+    """Forget what was reported, some at a time."""
+    is_left = True
+    while is_left:
+        with store.chunk() as state:
+            check_stop(state)
+            is_left = store.forget_report()
+            if not is_left:
+                store.restart()
+            store.check_lease()
+    return store.read_job()
+
+
 def _preview(load: Load, preview: Preview, times: StepTimes) -> tuple[UploadJobStatus, str | None]:
     """The status that the load would end with, and why if it would fail."""
     try:
-        if load.job.phase != PREVIEW:
-            with times.timed(PREVIEW):
-                preview_records(load, preview.originals, preview.cipher)
+        with times.timed(PREVIEW):
+            preview_records(load, preview.originals, preview.cipher)
     except Stopped:
         return UploadJobStatus.STOPPED, None
     except TooManyFailed:
         # Told below, also by a loader that comes after the one that came upon it.
         pass
-    job = load.store.read_job()
-    if reason := load.options.too_many_failed(job.failed_count, job.record_count or 0):
+    return _preview_end(load.store, load.options)
+
+
+def _preview_end(store: BulkStore, options: JobOptions) -> tuple[UploadJobStatus, str | None]:
+    job = store.read_job()
+    if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
         return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
     if job.failed_count == job.record_count:
         return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
@@ -301,10 +322,11 @@ def _stage(
         form = file.detect(STRICT_OPTIONS if strict else options.file, [field.header for field in mapping.fields])
         if strict and form.compression != "none":
             raise FileRejected(f"The file is packed with {form.compression}, which AWS does not take.")
-        with store.chunk() as state:
-            check_stop(state)
-            store.record_file_form(form.to_json())
-            store.record_progress(phase=job.phase or STAGE, position=job.position if has_written else 0)
+        if job.file_form is None:
+            with store.chunk() as state:
+                check_stop(state)
+                store.record_file_form(form.to_json())
+                store.record_progress(phase=STAGE, position=0)
         with file.open() as reader:
             record_count = stage(
                 scratch,
@@ -327,7 +349,7 @@ def _stage(
 
 def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
     path = mapping.unique_key.path
-    is_indexed = mapping.key_name != field_key_name(path) or path in job.indexed_paths
+    is_indexed = mapping.key_name != field_key_name(path) or path in job.whole_index_paths
     if mapping.key_name == field_key_name(path) and not job.is_preview:
         build_field_index(scratch, store, job, mapping.unique_key.path, phase=job.phase or STAGE, position=job.position)
     job = store.read_job()
@@ -335,7 +357,7 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
         raise Stopped
     options = JobOptions.from_json(job.options)
     if scratch.recall("made_again") and not job.is_preview:
-        plan_again(scratch, store, job, mapping, options, may_set_apart=job.phase in (REPORT, CREATE, UPDATE))
+        plan_again(scratch, store, job, mapping, options, may_set_apart=job.phase in (CREATE, UPDATE))
         # What was written between the first plan and now is not known, so every key is looked at again.
         scratch.remember("key_version", _NEVER)
     else:
@@ -364,7 +386,9 @@ def _report(store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows:
             store.insert_ordered_records(scratch.table("select record from ordered order by record"))
             # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
             # is that of record 1.
-            pid_base = 0 if job.is_preview else store.reserve_row_numbers(record_count) - 1
+            pid_base = job.pid_base
+            if pid_base is None:
+                pid_base = 0 if job.is_preview else store.reserve_row_numbers(record_count) - 1
             store.record_plan(
                 record_count=record_count,
                 pid_base=pid_base,

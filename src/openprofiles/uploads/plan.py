@@ -216,7 +216,7 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
             scratch.put("asked", pa.table({"i": pa.array(range(len(keys)), pa.int64()), "key": keys}))
             scratch.put("found", found)
             scratch.run("insert into holder select key, pid from found join asked using (i)")
-    if job.pid_base is not None:
+    if job.pid_base is not None and not job.is_preview:
         # Planned again: a profile that this very job created from the value is not a holder before the job.
         scratch.run(
             "delete from holder using key_group where holder.key = key_group.key and holder.pid = key_group.first + ?",

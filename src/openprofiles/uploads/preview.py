@@ -24,6 +24,7 @@ from openprofiles.uploads.follow import follow_records
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.merge import (
     Load,
+    Stopped,
     TooManyFailed,
     changed_parts,
     check_stop,
@@ -60,7 +61,7 @@ def preview_records(load: Load, originals: OriginalRows, cipher: FailedRowCipher
         reader=cast(BulkStore, shadow),
         job=_with_index(load),
         pid_base=PREVIEW_PID_BASE,
-        # Few, and held until the end: without what stands in the file.
+        # Without what stands in the file, which would be read from its beginning again.
         failed_rows=FailedRowContents(originals, None),
     )
     too_many_failed = None
@@ -80,8 +81,6 @@ def preview_records(load: Load, originals: OriginalRows, cipher: FailedRowCipher
     )
     with load.store.chunk() as state:
         check_stop(state)
-        for part in shadow.failed:
-            load.store.insert_failed_rows(part)
         if cipher is not None:
             load.store.insert_preview_samples(contents)
         load.store.record_progress(
@@ -112,6 +111,7 @@ def _preview_new(load: Load, counts: PreviewCounts) -> Iterator[PreviewSample]:
             break
     if records > created:
         for part in new_parts(load, "row_count > 1"):
+            _check_stop(load)
             counts.unchanged += count_unchanged(load, part, None)
 
 
@@ -121,11 +121,17 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
     size = ChunkSize(5_000)
     with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, 0, size), 1) as parts:
         for _version, targets, stored in parts:
+            _check_stop(load)
             counts.updated += pa.compute.sum(targets["row_count"]).as_py() or 0
             counts.unchanged += count_unchanged(load, targets, stored)
             if len(samples) < MAX_UPDATED_SAMPLES:
                 samples += _sample_changes(load, targets, stored, MAX_UPDATED_SAMPLES - len(samples))
     return samples
+
+
+def _check_stop(load: Load) -> None:
+    if load.store.read_job().stop_requested:
+        raise Stopped
 
 
 def _sample_changes(load: Load, targets: pa.Table, stored: pa.Table, count: int) -> list[PreviewSample]:

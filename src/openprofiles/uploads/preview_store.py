@@ -15,6 +15,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob
+from openprofiles.uploads.merge import check_stop
 from openprofiles.uploads.scratch import Scratch
 
 _PROFILES_PER_READ = 20_000
@@ -47,7 +48,6 @@ class PreviewStore:
         self, scratch: Scratch, store: BulkStore, job: LeasedJob, columns: Sequence[str], key_name: str
     ) -> None:
         self.counts = PreviewCounts()
-        self.failed: list[pa.Table] = []
         self._scratch = scratch
         self._store = store
         self._job = job
@@ -107,7 +107,11 @@ class PreviewStore:
         yield ChunkState(_KEY_VERSION, self._store.read_job().stop_requested, domain_deleted=False)
 
     def insert_failed_rows(self, rows: pa.Table) -> None:
-        self.failed.append(rows)
+        # Numbers alone, but there may be as many as records.
+        with self._store.chunk() as state:
+            check_stop(state)
+            self._store.insert_failed_rows(rows)
+            self._store.record_progress(phase=self._job.phase or "", position=self._job.position)
 
     def insert_profiles(
         self,

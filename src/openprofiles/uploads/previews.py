@@ -96,3 +96,9 @@ def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id
         return Preview(job, ())
     cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, preview_id))
     return Preview(job, tuple(read_sample(cipher, number, content) for number, content in contents))
+
+
+def list_running(store: Store, domain: Domain) -> list[str]:
+    """Ids of the jobs and previews of a domain that are IN_PROGRESS, in the order in which they run."""
+    with store.read() as connection:
+        return upload_jobs.list_running_jobs_of_domain(connection, domain.domain_id)

@@ -205,6 +205,9 @@ class FileReceiver:
                     file_size_bytes=self._size_bytes,
                     file_received_at=utc_now(),
                 )
+                if job is not None and published:
+                    # The file that they read goes.
+                    upload_jobs.stop_previews(connection, job, utc_now())
         except Exception:
             # The disk may be full, and this file what fills it. A commit that fails may still have been kept, so the
             # store is asked.
