@@ -74,7 +74,7 @@ def put(store: Store, domain: Domain, url: str | None, secret: str | None = SECR
 def make_job(store: Store, domain: Domain, url: str | None = None) -> UploadJob:
     return jobs.create_job(
         store, KEY, domain, display_name="Customers of Zoë", fields=FIELDS, unique_key="Email", data_expiry_days=None,
-        strict=False, now=NOW, options=JobOptions(webhook_url=url),
+        strict=False, now=NOW, options=JobOptions(webhook_url=url), private_addresses=True,
     )  # fmt: skip
 
 

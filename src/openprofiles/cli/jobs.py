@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -243,14 +245,27 @@ def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str
 def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
     from openprofiles.cli.import_progress import ProgressDisplay
 
+    interrupts = 0
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # An exception that is raised wherever the program is can be lost, in a destructor for one. The second Ctrl-C
+        # does not wait for an answer.
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         with ProgressDisplay(lines=shows_lines) as display:
-            while (state := place.read_state(job_id)).is_running:
+            while not interrupts and (state := place.read_state(job_id)).is_running:
                 display.show_job(state)
                 time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
         click.echo(f"Upload job {job_id} goes on without being watched.", err=True)
-        raise
+        raise KeyboardInterrupt
 
 
 def _tell_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
