@@ -124,7 +124,7 @@ class Client:
         return cast("dict[str, Any]", self._get("GetUploadJobOptions", domain_name, job_id, "options").json())
 
     def set_options(self, domain_name: str, job_id: str, options: Mapping[str, Any]) -> None:
-        """Tell an upload job, before it is started, what its file is to be read as.
+        """Tell an upload job, before it is started, what its file is to be read as and what it may do.
 
         Args:
             options: such as ``{"File": {"Encoding": "windows-1252", "Delimiter": ";"}}``; they replace all that were

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +23,7 @@ from openprofiles.cli.exit_statuses import (
 )
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
+from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
 from openprofiles.cli.options import Name, domain_option, endpoint_url_option, output_option, settings_options
@@ -527,29 +526,18 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
 
     The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
     """
-    interrupts = 0
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
+    with counted_interrupts() as interrupts:
         is_stopping = False
         while True:
             state = importer.read_state()
             if not state.is_running:
-                return state, interrupts > 0
-            if interrupts and not is_stopping:
+                return state, interrupts.count > 0
+            if interrupts.count and not is_stopping:
                 is_stopping = True
                 click.echo("Stopping the job. Press Ctrl-C again to leave at once.", err=True)
                 importer.stop_job()
             display.show_job(state)
             time.sleep(poll_seconds)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from openprofiles.cli.exit_statuses import EXIT_FAILED, CommandFault, exit_status_of_job, exit_statuses
+from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_place import JobAccount, JobPlace, ListedJob, open_job_place
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
 from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
@@ -245,25 +244,11 @@ def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str
 def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
     from openprofiles.cli.import_progress import ProgressDisplay
 
-    interrupts = 0
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        # An exception that is raised wherever the program is can be lost, in a destructor for one. The second Ctrl-C
-        # does not wait for an answer.
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with ProgressDisplay(lines=shows_lines) as display:
-            while not interrupts and (state := place.read_state(job_id)).is_running:
-                display.show_job(state)
-                time.sleep(_POLL_SECONDS)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupts:
+    with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
+        while not interrupts.count and (state := place.read_state(job_id)).is_running:
+            display.show_job(state)
+            time.sleep(_POLL_SECONDS)
+    if interrupts.count:
         click.echo(f"Upload job {job_id} goes on without being watched.", err=True)
         raise KeyboardInterrupt
 
