@@ -200,6 +200,28 @@ def test_a_file_that_is_no_text_or_is_damaged_is_refused_with_the_reason(shop: S
     assert people(shop) == []
 
 
+@pytest.mark.parametrize("name", ["PAR1", "BZhang", "%PDF-"])
+def test_a_file_that_has_its_columns_is_text_whatever_it_begins_with(shop: Shop, name: str) -> None:
+    job = load(shop, f"{name},E-Mail,Prénom,Note\n1,a@x,Ann,n\n".encode())
+
+    assert job.status == "SUCCEEDED"
+    assert people(shop) == [("a@x", "Ann", "n")]
+
+
+def test_columns_named_over_lines_and_with_other_delimiters_are_found(shop: Shop) -> None:
+    columns = [
+        Column("E;Mail", "EmailAddress"),
+        Column("First\nname", "FirstName"),
+        Column("'Note\t|", "Attributes.note"),
+    ]
+    data = b'E;Mail,"First\nname",\'Note\t|,x;y;z\na@x,Ann,a;b|c\td,1;2;3\nb;c@x,"Bo;"\n'
+
+    job = shop.run(shop.create_job(columns, "E;Mail", data))
+
+    assert job.status == "SUCCEEDED"
+    assert people(shop) == [("a@x", "Ann", "a;b|c\td"), ("b;c@x", "Bo;", None)]
+
+
 def test_a_file_that_unpacks_to_more_than_a_file_may_have_is_refused(shop: Shop) -> None:
     bomb = gzip.compress(b"E-Mail,Pr\xc3\xa9nom,Note\n" + b"a@x,Ann,n\n" * 300_000)
     assert len(bomb) < 10_000

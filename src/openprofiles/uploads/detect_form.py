@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.cells import MalformedQuotesError, split_text
 from openprofiles.uploads.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.file_form import NO_QUOTE, UTF_8, WINDOWS_1252, FileForm, FileOptions
+from openprofiles.uploads.file_header import read_file_header
 from openprofiles.uploads.file_text import PartsReader, Readable, open_text, unpacked
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
@@ -69,7 +69,9 @@ def detect_form(
     whole = PartsReader(chain([magic] if magic else [], _rest(file)))
     plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
     head = plain.read(_HEAD_BYTES)
-    _refuse_other_kinds(head)
+    # PAR1 may be the name of a column, too.
+    if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
+        _refuse_other_kinds(head)
     encoding = given.encoding or _detect_encoding(head, plain)
     if encoding == "utf-16":
         encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
@@ -174,10 +176,10 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
     if given.delimiter is not None:
         return Dialect(given.delimiter, quote)
     plain = Dialect(DELIMITERS[0], quote)
+    if headers is not None and _has_columns(text, plain, headers):
+        return plain
     # A quoted name may hold a line end; what follows it hardly matters here.
     first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
-    if headers is not None and _has_columns(first_line, plain, headers):
-        return plain
     # Whatever separates the cells separates the names, too.
     possible = [one for one in DELIMITERS if one in first_line]
     asks_for_quote = given.quote is None and _may_have_single_quotes(text, possible)
@@ -193,10 +195,10 @@ def _may_have_single_quotes(text: bytes, possible: Sequence[str]) -> bool:
     return text.startswith(b"'") or any(before + b"'" in text for before in (b"\n", *map(str.encode, possible)))
 
 
-def _has_columns(line: str, dialect: Dialect, headers: Collection[str]) -> bool:
+def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> bool:
     try:
-        names = split_text(line, dialect)
-    except MalformedQuotesError:
+        names = read_file_header(PartsReader(iter([text])).read, dialect)
+    except InvalidRequest:
         return False
     return set(headers) <= set(names)
 
