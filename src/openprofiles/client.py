@@ -119,6 +119,29 @@ class Client:
         """End a preview early."""
         self._call("StopPreview", "DELETE", self._url(domain_name, preview_id, "preview")).close()
 
+    def start_undo(self, domain_name: str, job_id: str) -> dict[str, Any]:
+        """Have the workers take an upload job back that has ended: see ``get_undo`` for the answer.
+
+        Once: asked for again, it tells what has become of it, and one that failed goes on.
+        """
+        answer = self._call("UndoUploadJob", "POST", self._url(domain_name, job_id, "undo")).json()
+        return cast("dict[str, Any]", answer)
+
+    def get_undo(self, domain_name: str, job_id: str) -> dict[str, Any]:
+        """What has become of taking an upload job back.
+
+        ``Status`` as of an upload job; ``RemovedProfiles`` that it had made, ``RestoredProfiles`` that it had changed,
+        ``KeptProfiles`` that something else has changed since and ``GoneProfiles`` that were deleted since.
+        """
+        return cast("dict[str, Any]", self._get("GetUndo", domain_name, job_id, "undo").json())
+
+    def list_kept_profiles(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
+        """The profiles that stayed when an upload job was taken back, fetched a page at a time.
+
+        Each has ``ProfileId`` and ``Loaded``: whether the job had ``CREATED`` or ``UPDATED`` it.
+        """
+        return self._items("ListKeptProfiles", domain_name, job_id, "kept-profiles")
+
     def get_options(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """What an upload job was told beyond its mapping."""
         return cast("dict[str, Any]", self._get("GetUploadJobOptions", domain_name, job_id, "options").json())

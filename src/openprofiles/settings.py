@@ -82,6 +82,7 @@ class Settings:
         phone_region: country (ISO 3166) whose phone numbers new domains read without a country code.
         memory_limit_bytes: what a load may hold in memory before it spills to disk.
         failed_rows_days: how long after the end of a job its failed rows are kept.
+        undo_days: how long after its end a job can be taken back; 0 keeps nothing for that.
         webhook_private_addresses: whether webhooks may lead to addresses that are not of the open Internet.
 
     Raises:
@@ -105,6 +106,7 @@ class Settings:
     log_format: str = "text"
     memory_limit_bytes: int = 256_000_000
     failed_rows_days: int = 30
+    undo_days: int = 7
     webhook_private_addresses: bool = False
 
     def __post_init__(self) -> None:
@@ -131,6 +133,7 @@ class Settings:
             "The memory limit of loads must be at least 100 MB.",
         )
         _require(1 <= self.failed_rows_days <= 3650, "Failed rows can be kept for 1 to 3650 days.")
+        _require(0 <= self.undo_days <= 3650, "A job can be taken back for 0 to 3650 days.")
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _check_public_url(self.public_url))
         if self.compat_strict:

@@ -16,7 +16,7 @@ import yaml
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
-from acceptance.running import RunningServer, run_command, running_server
+from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.server import extension
@@ -258,6 +258,57 @@ HEADER = ["Email", "First", "Tier", "Notes"]
 def make_domain(server: RunningServer, name: str) -> str:
     server.client().create_domain(DomainName=name, DefaultExpirationDays=30)
     return name
+
+
+def test_a_job_is_taken_back_once_and_what_stays_is_listed(client: Client, server: RunningServer) -> None:
+    domain = make_domain(server, "undone")
+    shown = load(server, domain, b"Email,First,Tier\na@x.example,Ann,\nb@x.example,Bo,\nc@x.example,Cy,\n")
+    job_id = str(shown["JobId"])
+    found = server.client().search_profiles(DomainName=domain, KeyName="_email", Values=["b@x.example"])["Items"]
+    server.client().update_profile(DomainName=domain, ProfileId=found[0]["ProfileId"], LastName="Since")
+    before = client.get_progress(domain, job_id)
+    with pytest.raises(ClientError, match=f"Upload job {job_id} was not taken back"):
+        client.get_undo(domain, job_id)
+
+    started = client.start_undo(domain, job_id)
+    wait_until(lambda: client.get_undo(domain, job_id)["Status"] == "SUCCEEDED", "it is taken back")
+
+    undo = client.get_undo(domain, job_id)
+    for document in (started, undo):
+        validator("Undo").validate(document)
+    counts = {name: undo[name] for name in ("RemovedProfiles", "RestoredProfiles", "KeptProfiles", "GoneProfiles")}
+    assert counts == {"RemovedProfiles": 2, "RestoredProfiles": 0, "KeptProfiles": 1, "GoneProfiles": 0}
+    assert list(client.list_kept_profiles(domain, job_id)) == [
+        {"ProfileId": found[0]["ProfileId"], "Loaded": "CREATED"}
+    ]
+    assert client.start_undo(domain, job_id) == undo
+    after = client.get_progress(domain, job_id)
+    for progress in (before, after):
+        validator("Progress").validate(progress)
+    assert (round((before.pop("UndoUntil") - before["CompletedAt"]) / 86_400), "UndoStatus" in before) == (7, False)
+    assert after.pop("UndoStatus") == "SUCCEEDED"
+    assert after == before
+    # AWS's operations do not know of it.
+    jobs = server.client().list_upload_jobs(DomainName=domain)["Items"]
+    assert [(job["JobId"], job["Status"]) for job in jobs] == [(job_id, "SUCCEEDED")]
+
+
+def test_taking_back_needs_an_action_of_its_own(client: Client, server: RunningServer) -> None:
+    domain = make_domain(server, "kept")
+    job_id = str(load(server, domain, b"Email,First,Tier\na@x.example,Ann,\n")["JobId"])
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "undoer", "--action", "profile:GetUploadJob",
+        "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    reader = Client(
+        boto3.Session(keys["access_key_id"], keys["secret_access_key"], region_name="us-east-1"), server.url
+    )
+
+    with pytest.raises(ClientError, match="may not call openprofiles:UndoUploadJob"):
+        reader.start_undo(domain, job_id)
+    with pytest.raises(ClientError, match="was not taken back"):
+        reader.get_undo(domain, job_id)
 
 
 def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(

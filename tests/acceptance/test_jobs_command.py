@@ -11,19 +11,19 @@ import signal
 import struct
 import subprocess
 import termios
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
 from acceptance.test_import import start_job
 from acceptance.test_upload_flow import create, put
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
-from openprofiles.store.tables import failed_row, upload_job
+from openprofiles.store.tables import failed_row, profile, upload_job
 from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
 
 FAULTY = b"""Email,First Name,Phone,Notes
@@ -178,7 +178,7 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
     assert sum(shown[name] for name in ("created", "updated", "unchanged", "failed", "unprocessed")) == shown["rows"]
     assert list(shown["step_seconds"]) == ["stage", "plan", "report", "create", "update", "follow", "index"]
     assert shown["rows_per_second"] > 0
-    volatile = ("created_at", "started_at", "completed_at", "step_seconds", "rows_per_second")
+    volatile = ("created_at", "started_at", "completed_at", "step_seconds", "rows_per_second", "undo_until")
     assert {name: value for name, value in shown.items() if name not in volatile} == {
         "domain": "demo",
         "job_id": job_id,
@@ -187,6 +187,7 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
         "status_reason": "VALIDATION_FAILURE",
         "message": None,
         "stop_requested": False,
+        "undo_status": None,
         "phase": None,
         "position": None,
         "rows": 5,
@@ -487,7 +488,125 @@ def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "typo").exists()
 
 
+# undo
+
+
+@pytest.fixture
+def updated(tmp_path: Path) -> Path:
+    """A data folder with two jobs in the domain demo; the second has changed two profiles and made two."""
+    for name, content in [
+        ("first.csv", b"Email,First Name\nada@example.com,Ada\nbob@example.com,Bob\n"),
+        ("second.csv", b"Email,First Name\nada@example.com,A.\nBOB@example.com,B.\nc@example.com,C\nd@example.com,D\n"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        answer = run_command(
+            "import", tmp_path / name, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"
+        )
+        assert answer.returncode == 0, answer.stderr
+    return tmp_path / "data"
+
+
+def first_names(data: Path) -> dict[str, str]:
+    store = open_store(Settings(data_folder=data))
+    try:
+        with store.read() as connection:
+            return {row.email_address.lower(): row.first_name for row in connection.execute(select(profile))}
+    finally:
+        store.close()
+
+
+def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
+    job_id = job_ids(updated)["second.csv"]
+    until = datetime.fromisoformat(jobs_json("show", job_id, "--data", updated)["undo_until"])
+
+    answer = jobs("undo", job_id, "--data", updated)
+
+    assert (answer.returncode, answer.stdout) == (
+        0,
+        f"Upload job {job_id} is taken back. Profiles: 2 removed, 2 as before, 0 changed since and left as they are.\n",
+    )
+    assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
+    shown = jobs_json("show", job_id, "--data", updated)
+    assert (shown["status"], shown["undo_status"], shown["undo_until"]) == ("SUCCEEDED", "SUCCEEDED", None)
+    assert timedelta(days=6, hours=23) < until - datetime.now(UTC) < timedelta(days=7)
+    assert "taken back" in jobs("show", job_id, "--data", updated).stdout
+    assert list((updated / "scratch").iterdir()) == []
+
+
+def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None:
+    job_id = job_ids(updated)["first.csv"]
+
+    answer = jobs("undo", job_id, "--data", updated, "--limit", "1")
+    told = json.loads(jobs("undo", job_id, "--data", updated, "--output", "json").stdout)
+
+    assert answer.returncode == 1
+    assert answer.stdout.splitlines()[0] == (
+        f"Upload job {job_id} is taken back. Profiles: 0 removed, 0 as before, 2 changed since and left as they are."
+    )
+    assert answer.stdout.splitlines()[1].split() == ["PROFILE", "ID", "LOADED", "AS"]
+    assert "These are the first 1 of 2. --limit shows more." in answer.stderr
+    kept = told.pop("kept_profiles")
+    assert answer.stdout.splitlines()[2].split() == [kept[0]["profile_id"], "created"]
+    assert told == {
+        "domain": "demo", "job_id": job_id, "status": "SUCCEEDED", "message": None,
+        "removed": 0, "restored": 0, "kept": 2, "gone": 0,
+    }  # fmt: skip
+    assert (len(kept), {one["loaded"] for one in kept}) == (2, {"created"})
+    assert first_names(updated)["ada@example.com"] == "A."
+
+
+def test_a_job_that_cannot_be_taken_back_is_refused_with_the_reason(data: Path, tmp_path: Path) -> None:
+    nothing = jobs("undo", job_ids(data)["empty.csv"], "--data", data)
+    missing = jobs("undo", MISSING, "--data", data)
+    (tmp_path / "kept.csv").write_text("Email\na@example.com\n")
+    run_command(
+        "import", tmp_path / "kept.csv", "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data",
+        "--undo-days", "0",
+    )  # fmt: skip
+    unkept = jobs("undo", job_ids(tmp_path / "data")["kept.csv"], "--data", tmp_path / "data")
+
+    assert (nothing.returncode, missing.returncode, unkept.returncode) == (2, 2, 2)
+    assert "has changed no profile, so there is nothing to take back" in nothing.stderr
+    assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
+    assert "its worker ran with --undo-days 0" in unkept.stderr
+
+
 # Through a server
+
+
+def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> None:
+    second = job_ids(updated)["second.csv"]
+    with running_server(updated, "--workers", "1") as server:
+        variables = variables_for(server)
+        answer = jobs("undo", second, **variables)
+        first = json.loads(jobs("undo", job_ids(updated)["first.csv"], "--output", "json", **variables).stdout)
+        shown = jobs_json("show", second, **variables)
+
+    assert (answer.returncode, answer.stdout) == (
+        0,
+        f"Upload job {second} is taken back. Profiles: 2 removed, 2 as before, 0 changed since and left as they are.\n",
+    )
+    assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
+    assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})
+
+
+def test_ctrl_c_leaves_taking_back_to_the_server(updated: Path) -> None:
+    job_id = job_ids(updated)["second.csv"]
+    with running_server(updated, "--workers", "0") as server:
+        undoing = subprocess.Popen(
+            command("jobs", "undo", job_id, "--domain", "demo"),
+            env=environment(**variables_for(server)), stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert undoing.stderr is not None
+        assert undoing.stderr.readline() == "Waiting for the worker\n"
+        undoing.send_signal(signal.SIGINT)
+        told = undoing.stderr.read()
+        undoing.stderr.close()
+        exit_status = undoing.wait(60)
+
+    assert (exit_status, told) == (130, f"Taking upload job {job_id} back is not at its end.\nInterrupted.\n")
+    assert jobs("undo", job_id, "--data", updated).returncode == 0
+    assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
 
 
 def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ BOTH = "worker and loader"
 
 # In the order in which a load goes through them.
 PHASES = ("stage", "report", "create", "update", "follow", "unindex", "index")
+# And in which taking it back goes.
+UNDO_PHASES = ("stage", "remove", "restore", "unindex", "index", "forget")
 
 
 def tree_of(pid: int) -> list[int]:
@@ -103,10 +105,15 @@ def _log_path(data_folder: Path) -> Path:
 
 @dataclass
 class Kills:
-    """How many processes were killed so far, by the phase that their job was in."""
+    """How many processes were killed so far, by the phase that their job was in.
+
+    Attributes:
+        order: the phases of the job.
+    """
 
     wanted: int
     dice: random.Random
+    order: tuple[str, ...] = PHASES
     phases: Counter[str] = field(default_factory=Counter)
     victims: Counter[str] = field(default_factory=Counter)
     # The phases whose first moment has passed in the present load.
@@ -119,14 +126,14 @@ class Kills:
     @property
     def missing(self) -> set[str]:
         """The phases in which nothing was killed yet."""
-        return set(PHASES) - set(self.phases)
+        return set(self.order) - set(self.phases)
 
     @property
     def is_random_due(self) -> bool:
         """Whether there may be one more kill at a random moment, so that they are spread over the phases."""
-        all_random = self.wanted - len(PHASES)
-        begun = len(self.begun & set(PHASES))
-        return self.count - begun < all_random * min(1.0, (begun + 1) / len(PHASES))
+        all_random = self.wanted - len(self.order)
+        begun = len(self.begun & set(self.order))
+        return self.count - begun < all_random * min(1.0, (begun + 1) / len(self.order))
 
     def __str__(self) -> str:
         return f"{self.count} kills, by phase {dict(self.phases)}, of {dict(self.victims)}"
@@ -152,12 +159,12 @@ def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills
 def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:
     """Return when something is to be killed; False when the job has ended."""
     # Once the last phase has begun, the load may end before any later moment.
-    longest_seconds = 0.4 if PHASES[-1] in kills.begun else 2.5
+    longest_seconds = 0.4 if kills.order[-1] in kills.begun else 2.5
     moment = time.monotonic() + kills.dice.uniform(0.0, longest_seconds)
     while (now := shop.job(job)).status == "IN_PROGRESS":
         assert worker.process.poll() is None, f"the worker has ended by itself: {_told(shop, now, kills)}"
         assert time.monotonic() < deadline, f"the job does not end: {_told(shop, now, kills)}"
-        is_moment = now.phase in set(PHASES) - kills.begun or (kills.is_random_due and time.monotonic() >= moment)
+        is_moment = now.phase in set(kills.order) - kills.begun or (kills.is_random_due and time.monotonic() >= moment)
         if is_moment and worker.loaders():
             return True
         time.sleep(0.001)

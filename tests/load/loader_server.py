@@ -36,7 +36,8 @@ from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store
 from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
-from openprofiles.uploads import chunks, load, records
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads import chunks, load, records, undo
 from openprofiles.uploads.files import open_files
 
 BEFORE = "before"
@@ -70,6 +71,7 @@ class Orders:
     die_at: tuple[int, str] | None = None
     strict: bool = False
     max_unpacked_bytes: int = 100_000_000
+    undo_days: int = 7
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -114,6 +116,27 @@ def main() -> None:
             _say("died", signal=os.WTERMSIG(status))
 
 
+def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:
+    if store.read_job().undo_of is not None:
+        return undo.run_undo(
+            store,
+            settings.scratch_folder,
+            memory_limit_bytes=256_000_000,
+            clock=lambda: from_milliseconds(orders.now_ms),
+        )
+    return load.run_load(
+        store,
+        load_master_key(settings),
+        open_files(settings),
+        settings.scratch_folder,
+        memory_limit_bytes=256_000_000,
+        max_unpacked_bytes=orders.max_unpacked_bytes,
+        undo_days=orders.undo_days,
+        strict=orders.strict,
+        clock=lambda: from_milliseconds(orders.now_ms),
+    )
+
+
 def _run(orders: Orders) -> None:
     if orders.rows_per_chunk is not None:
         _fix_chunk_size(orders.rows_per_chunk)
@@ -123,16 +146,7 @@ def _run(orders: Orders) -> None:
     try:
         store = open_bulk_store(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
         _watch(store, orders)
-        status = load.run_load(
-            store,
-            load_master_key(settings),
-            open_files(settings),
-            settings.scratch_folder,
-            memory_limit_bytes=256_000_000,
-            max_unpacked_bytes=orders.max_unpacked_bytes,
-            strict=orders.strict,
-            clock=lambda: from_milliseconds(orders.now_ms),
-        )
+        status = _run_job(store, settings, orders)
         store.close()
     except LeaseLost:
         _say("lease_lost")

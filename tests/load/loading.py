@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ from openprofiles.store import profiles as profile_rows
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs, previews
+from openprofiles.uploads import jobs, previews, undos
 from openprofiles.uploads.account import list_repeated_rows, read_account
 from openprofiles.uploads.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.receive import FileReceiver
+from openprofiles.uploads.undos import Undo
 
 DEFAULT_POLICIES = Policies()
 NOW = from_milliseconds(1_780_000_000_123)
@@ -116,6 +117,16 @@ class LoaderProcess:
         event: dict[str, Any] = json.loads(line)
         self._is_paused = event["event"] == "paused"
         return event
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Profiles by row number; keys, and keys added by hand, as row number, name and value."""
+
+    profiles: dict[int, dict[str, Any]]
+    keys: set[tuple[int, str, str]]
+    added_keys: set[tuple[int, str, str]]
+    profile_count: int
 
 
 class Shop:
@@ -198,8 +209,11 @@ class Shop:
         return self.job(job)
 
     def job(self, job: UploadJob) -> UploadJob:
-        """The job, or the preview, as it stands now."""
-        return read_account(self.store, self.domain, job.job_id).job
+        """The job, the preview or the undo as it stands now."""
+        with self.store.read() as connection:
+            found = upload_jobs.find_job(connection, self.domain.domain_id, job.job_id)
+        assert found is not None
+        return found
 
     def claim(self, job: UploadJob, **more: Any) -> Orders:
         """Take the job's lease, as a worker does, and make out the orders of its loader."""
@@ -218,10 +232,10 @@ class Shop:
             **more,
         )
 
-    def release(self, job: UploadJob) -> None:
+    def release(self, job: UploadJob, failed_attempts: int = 0) -> None:
         """Give the lease back, as a worker does whose loader has died."""
         with self.store.write() as connection:
-            upload_jobs.release_lease(connection, self.job(job), failed_attempts=0)
+            upload_jobs.release_lease(connection, self.job(job), failed_attempts=failed_attempts)
 
     def run(self, job: UploadJob, **more: Any) -> UploadJob:
         """Run the job to its end; the job afterwards."""
@@ -252,6 +266,37 @@ class Shop:
         if event["event"] != "ended":
             raise LoaderFault(event.get("trace", str(event)))
         return previews.read_preview(self.store, self.place.master_key, self.domain, started.job_id).job
+
+    def start_undo(self, job: UploadJob, *, now: datetime = NOW) -> UploadJob:
+        """Ask for a job to be taken back; the undo's own job."""
+        return undos.start_undo(self.store, self.domain, job.job_id, now=now).job
+
+    def undo(self, job: UploadJob, **more: Any) -> Undo:
+        """Take a job back, to the end."""
+        loader = self.place.loader
+        event = loader.go_on_to_the_end(loader.send(self.claim(self.start_undo(job), **more)))
+        if event["event"] != "ended":
+            raise LoaderFault(event.get("trace", str(event)))
+        return self.read_undo(job)
+
+    def read_undo(self, job: UploadJob) -> Undo:
+        """What has become of taking a job back."""
+        return undos.read_undo(self.store, self.domain, job.job_id)
+
+    def contents(self) -> Contents:
+        """All that the store holds of the domain's profiles, to the last column."""
+        domain_id = self.domain.domain_id
+        profile, key, added = tables.profile, tables.profile_key, tables.added_key
+        with self.store.read() as connection:
+            rows = connection.execute(select_rows(profile).where(profile.c.domain_id == domain_id)).mappings().all()
+            keys = connection.execute(select_rows(key).where(key.c.domain_id == domain_id)).all()
+            by_hand = connection.execute(select_rows(added).where(added.c.pid.in_([row["pid"] for row in rows]))).all()
+        return Contents(
+            {row["pid"]: dict(row) for row in rows},
+            {(one.pid, one.name, one.value) for one in keys},
+            {(one.pid, one.name, one.value) for one in by_hand},
+            self.profile_count(),
+        )
 
     def failed_rows(self, job: UploadJob) -> list[FailedRow]:
         return list(jobs.iterate_failed_rows(self.store, self.place.master_key, self.domain, job.job_id))

@@ -16,10 +16,11 @@ from load.loading import FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
+from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
-from openprofiles.uploads import jobs
+from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.account import list_repeated_rows
 from postgresql_server import PostgresqlServer
 
@@ -28,12 +29,16 @@ COLUMNS = (Column("Email", "EmailAddress"), Column("Phone", "PhoneNumber"), Colu
 ROWS = 20_000
 VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
-    "profile_key": {"select", "insert", "copy", "delete"},
+    # Removing keys counts them: "with removed as (delete ...".
+    "profile_key": {"select", "insert", "copy", "delete", "with"},
     "failed_row": {"select", "copy"},
     "preview_sample": {"select", "copy"},
     "repeated_row": {"select", "copy", "delete"},
     "pending_keys": {"select", "insert", "delete"},
     "ordered_record": {"select", "insert", "delete"},
+    "undo_image": {"select", "insert", "delete"},
+    "undo_absent_key": {"select", "insert", "delete"},
+    "undo_kept_profile": {"select", "copy"},
 }
 
 
@@ -41,6 +46,14 @@ def documented_columns() -> dict[str, str | None]:
     """The page's table: by which column each table is spread, None for those that every host has whole."""
     rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|whole on every host) \|", PAGE.read_text(), re.MULTILINE)
     return {table: column or None for table, column in rows}
+
+
+def search(shop: Shop, key_name: str, value: str) -> Profile:
+    """The one profile that is found by this key."""
+    key = SearchKey(key_name, (value,))
+    found = search_profiles(shop.store, shop.name, [key], match_all_keys=False, max_results=2, next_token=None, now=NOW)
+    (only,) = found.found
+    return only.profile
 
 
 def use_everything(shop: Shop) -> None:
@@ -69,6 +82,16 @@ def use_everything(shop: Shop) -> None:
     assert len(repeated.items) == 1
     # A field that becomes a key.
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
+
+    # Loads that are taken back, but for a profile that was touched since, and for a key that was deleted before.
+    first_page = search(shop, "_email", "c150@example.com")
+    profiles.delete_profile_key(store, name, first_page.profile_id, "_phone", ["+12025550150"], NOW)
+    undone = shop.load(COLUMNS, "Email", b"Email,Phone,First\nc150@example.com,+12025557777,\nu@example.com,,New\n")
+    again = shop.load(COLUMNS, "Email", b"Email,Phone,First\nc151@example.com,,Again\n")
+    touched = search(shop, "_email", "c151@example.com")
+    profiles.update_profile(store, name, touched.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
+    assert (shop.undo(again).kept_count, shop.undo(undone).restored_count) == (1, 1)
+    undos.list_kept_profiles(store, shop.domain, again.job_id, max_results=10, next_token=None)
 
     key = SearchKey("_email", ("c1@example.com",))
     found = search_profiles(store, name, [key], match_all_keys=False, max_results=10, next_token=None, now=NOW)

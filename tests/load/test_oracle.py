@@ -332,7 +332,7 @@ def check(
     """
     shop = place.open_shop(expiration_days=30)
     for profile in scenario.profiles:
-        _make(shop, profile)
+        make_profile(shop, profile)
     for file in scenario.files:
         expected = shop.known()
         job = shop.create_job(
@@ -369,7 +369,7 @@ def check(
     assert shop.count(tables.pending_keys, true()) == 0
 
 
-def _make(shop: Shop, start: StartingProfile) -> None:
+def make_profile(shop: Shop, start: StartingProfile) -> None:
     now = NOW - start.age_days * DAY
     standard = {path: text for path, text in start.values.items() if not path.startswith("Attributes.")}
     attributes = {

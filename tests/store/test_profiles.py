@@ -425,6 +425,13 @@ def make_job(store: Store, domain: Domain, **columns: Any) -> int:
                 insert(tables.failed_row).values(upload_job_id=job, record=number, line=number + 1, code="TOO_LONG")
             )
             connection.execute(insert(tables.pending_keys).values(upload_job_id=job, changes=b"a"))
+            connection.execute(insert(tables.undo_image).values(upload_job_id=job, content=b"a"))
+            connection.execute(
+                insert(tables.undo_absent_key).values(upload_job_id=job, name="_email", value="a@x", pid=number)
+            )
+            connection.execute(
+                insert(tables.undo_kept_profile).values(upload_job_id=job, pid=number, profile_id="a", was_created=True)
+            )
     return int(job)
 
 
@@ -438,6 +445,9 @@ ALL_TABLES = (
     tables.upload_job,
     tables.failed_row,
     tables.pending_keys,
+    tables.undo_image,
+    tables.undo_absent_key,
+    tables.undo_kept_profile,
 )
 
 

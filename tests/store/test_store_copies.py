@@ -72,6 +72,9 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
+        connection.execute(text("insert into undo_image values (8, 1, x'00ff')"))
+        connection.execute(text("insert into undo_absent_key values (1, '_email', 'Ünï@x', 3)"))
+        connection.execute(text("insert into undo_kept_profile values (1, 3, 'a', 1)"))
         connection.execute(
             text("insert into failed_row values (1, 3, 0, 4, 'MISSING_UNIQUE_KEY', 'Email', null, null)")
         )

@@ -61,6 +61,8 @@ def account(name: str) -> JobAccount:
         columns_not_mapped=NAMES,
         file_form=None,
         rows_per_second=98_765,
+        undo_until=NOON,
+        undo_status=None,
     )
 
 
@@ -148,6 +150,7 @@ def test_an_account_of_a_job_that_waits_for_its_file_leaves_out_what_is_not_know
         mapping=(("Email", "EmailAddress"),),
         columns_not_mapped=None,
         rows_per_second=None,
+        undo_until=None,
         started_at=None,
         completed_at=None,
     )

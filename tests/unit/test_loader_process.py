@@ -37,6 +37,7 @@ def orders_for(folder: Path) -> Orders:
         memory_limit_bytes=100_000_000,
         max_upload_size_bytes=1_000_000,
         compat_strict=False,
+        undo_days=7,
         log_format="json",
         upload_job_id=1,
         owner="a worker",

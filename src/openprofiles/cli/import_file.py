@@ -183,7 +183,7 @@ class _KeepsArguments(click.Command):
 )
 @endpoint_url_option("Load through")
 @output_option
-@settings_options("data_folder", "store", "files", "master_key", "phone_region", "memory_limit_bytes")
+@settings_options("data_folder", "store", "files", "master_key", "phone_region", "memory_limit_bytes", "undo_days")
 def import_file(
     settings: Settings,
     file: Path,
@@ -542,14 +542,8 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
 
 def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
     if endpoint_url is None:
-        import logging
-
         from openprofiles.cli.import_local import LocalImporter
-        from openprofiles.logs import set_up_logs
 
-        # The worker tells each start and end of a load; here the command itself does.
-        set_up_logs("text")
-        logging.getLogger().setLevel(logging.WARNING)
         return LocalImporter(settings)
     with needs_client_packages():
         from openprofiles.cli.import_remote import RemoteImporter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -13,6 +12,7 @@ from openprofiles.cli.importer import (
     KeptMapping,
     new_domain_name,
 )
+from openprofiles.cli.job_runner import JobRunner
 from openprofiles.cli.job_state import JobState, state_of_account
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
@@ -31,11 +31,6 @@ from openprofiles.uploads.files import open_own_files
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.preview_sample import PreviewSample
 from openprofiles.uploads.receive import Refused, receive_local
-from openprofiles.worker.main import Worker
-
-# What a loader does after its job has ended: it removes the uploaded file and its scratch database.
-_LOADER_TIDIES_SECONDS = 30.0
-_POLL_SECONDS = 0.02
 
 
 class LocalImporter:
@@ -51,11 +46,11 @@ class LocalImporter:
         # Whatever opens a new data folder first makes it complete.
         ensure_admin_credential(settings, self._store, self._master_key, utc_now())
         self._files = open_own_files(settings, self._master_key)
-        self._worker = Worker(settings, self._store, self._files)
+        self._job_runner = JobRunner(settings, self._store)
         self._domain: Domain | None = None
         self._job: UploadJob | None = None
         self._preview_id: str | None = None
-        self._ahead: list[str] = []
+        self._has_ended = False
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         found = saved_mappings.get_mapping(self._store, get_domain(self._store, domain), mapping_name)
@@ -118,7 +113,6 @@ class LocalImporter:
 
     def start_job(self) -> None:
         jobs.start_job(self._store, self._known_domain, self._known_job.job_id, now=utc_now())
-        self._ahead = self._find_jobs_ahead()
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
         saved_mappings.put_mapping(
@@ -137,7 +131,6 @@ class LocalImporter:
             self._store, self._master_key, self._known_domain, self._known_job.job_id, now=utc_now()
         )
         self._preview_id = preview.job_id
-        self._ahead = self._find_jobs_ahead()
 
     def read_samples(self) -> Sequence[PreviewSample]:
         return previews.read_preview(self._store, self._master_key, self._known_domain, self._followed_id).samples
@@ -160,9 +153,10 @@ class LocalImporter:
         account = read_account(self._store, self._known_domain, self._followed_id)
         status = account.job.status
         if status is UploadJobStatus.IN_PROGRESS:
-            self._run()
+            self._job_runner.run(self._known_domain, self._followed_id)
         elif status is not UploadJobStatus.CREATED:
-            self._wait_for_loader()
+            self._job_runner.wait_until_idle()
+            self._has_ended = True
         return state_of_account(account)
 
     def stop_job(self) -> None:
@@ -182,24 +176,10 @@ class LocalImporter:
         return failed_rows_csv(headers, rows, dialect)
 
     def close(self) -> None:
-        self._worker.close()
+        if self._has_ended:
+            self._job_runner.clean()
+        self._job_runner.close()
         self._store.close()
-
-    def _run(self) -> None:
-        # Jobs of a domain run in order. One that was interrupted would be ahead for ever if nobody else runs it.
-        for job_id in (*self._ahead, self._followed_id):
-            self._worker.step(job_id)
-
-    def _wait_for_loader(self) -> None:
-        """Give the loader the time to remove its files; killed before, it would leave them behind."""
-        deadline = time.monotonic() + _LOADER_TIDIES_SECONDS
-        while not self._worker.is_idle and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            self._run()
-
-    def _find_jobs_ahead(self) -> list[str]:
-        running = previews.list_running(self._store, self._known_domain)
-        return [job_id for job_id in running if job_id != self._followed_id]
 
     @property
     def _followed_id(self) -> str:

@@ -84,6 +84,13 @@ class ProgressDisplay:
                 _ACTIVITIES.get(phase, "Loading"), self._describe_rows(state), state.done_count, state.record_count
             )
 
+    def show_undo(self, done_count: int, profile_count: int | None) -> None:
+        """A job is being taken back; ``profile_count`` is None until it is known."""
+        if profile_count is None:
+            self.show_waiting()
+        else:
+            self._show("Taking back", f"{done_count:,} of {profile_count:,} profiles", done_count, profile_count)
+
     def _describe_rows(self, state: JobState) -> str:
         text = f"{state.done_count:,}" + (f" of {state.record_count:,} rows" if state.record_count else " rows")
         seconds = self._clock() - (self._started or 0.0)

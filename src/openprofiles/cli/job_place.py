@@ -41,6 +41,8 @@ class JobAccount(ListedJob):
         columns_not_mapped: headers of the others; None until the file is read.
         file_form: what the file is read as; None until reading has begun.
         rows_per_second: of a job that has ended, waiting left out.
+        undo_until: until when it can be taken back; None if it cannot, or was.
+        undo_status: where taking it back stands; None if that was not asked for.
     """
 
     status_reason: str | None
@@ -52,6 +54,8 @@ class JobAccount(ListedJob):
     columns_not_mapped: tuple[str, ...] | None
     file_form: FileForm | None
     rows_per_second: int | None
+    undo_until: datetime | None
+    undo_status: str | None
 
     @property
     def seconds(self) -> float:
@@ -79,10 +83,39 @@ class FaultyRow:
     faults: tuple[ToldFault, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class UndoState:
+    """Where taking an upload job back stands; see ``uploads.undos.Undo`` for the counts."""
+
+    status: str
+    message: str | None
+    removed_count: int
+    restored_count: int
+    kept_count: int
+    gone_count: int
+    profile_count: int | None
+
+    @property
+    def is_running(self) -> bool:
+        return self.status == "IN_PROGRESS"
+
+    @property
+    def done_count(self) -> int:
+        return self.removed_count + self.restored_count + self.kept_count + self.gone_count
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """A profile that stayed when a job was taken back; ``was_created``: whether the job had made it."""
+
+    profile_id: str
+    was_created: bool
+
+
 class JobPlace(Protocol):
     """The upload jobs of one domain.
 
-    Each method raises CommandFault or DomainError when it cannot be done; the message says why. It never runs a job.
+    Each method raises CommandFault or DomainError when it cannot be done; the message says why. It runs no upload job.
     """
 
     def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
@@ -102,6 +135,15 @@ class JobPlace(Protocol):
 
     def stop_job(self, job_id: str) -> None:
         """Ask for the end of the job; nothing happens if it is STOPPED."""
+
+    def start_undo(self, job_id: str) -> UndoState:
+        """Ask for the job to be taken back, which changes nothing if it was."""
+
+    def read_undo(self, job_id: str) -> UndoState:
+        """Where taking the job back stands. Without a server this is also what does it, so it is to be asked again."""
+
+    def list_kept_profiles(self, job_id: str, limit: int) -> list[KeptProfile]:
+        """The first profiles that stayed when the job was taken back."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -7,7 +7,16 @@ from itertools import islice
 from pathlib import Path
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.job_place import FaultyRow, JobAccount, ListedJob, ToldFault, mapping_members
+from openprofiles.cli.job_place import (
+    FaultyRow,
+    JobAccount,
+    KeptProfile,
+    ListedJob,
+    ToldFault,
+    UndoState,
+    mapping_members,
+)
+from openprofiles.cli.job_runner import JobRunner
 from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
 from openprofiles.clock import utc_now
 from openprofiles.master_key import load_master_key
@@ -15,11 +24,13 @@ from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store.open import open_store
+from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs
+from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.faults import sentence_for
+from openprofiles.uploads.undos import Undo
 
 
 class LocalJobs:
@@ -31,6 +42,8 @@ class LocalJobs:
         self._settings = settings
         self._domain_name = domain_name
         self._store = open_store(settings)
+        # Only to take a job back: everything else looks at jobs, or leaves them to others.
+        self._job_runner: JobRunner | None = None
 
     def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
         wanted = (job for job in self._iterate_jobs() if status in (None, job.status.value))
@@ -63,6 +76,8 @@ class LocalJobs:
             columns_not_mapped=None if account.columns_not_mapped is None else tuple(account.columns_not_mapped),
             file_form=account.file_form,
             rows_per_second=None if account.records_per_second is None else round(account.records_per_second),
+            undo_until=account.undo_until,
+            undo_status=None if account.undo_status is None else account.undo_status.value,
         )
 
     def read_state(self, job_id: str) -> JobState:
@@ -86,7 +101,27 @@ class LocalJobs:
     def stop_job(self, job_id: str) -> None:
         jobs.stop_job(self._store, self._find_domain(), job_id, now=utc_now())
 
+    def start_undo(self, job_id: str) -> UndoState:
+        return _state_of_undo(undos.start_undo(self._store, self._find_domain(), job_id, now=utc_now()))
+
+    def read_undo(self, job_id: str) -> UndoState:
+        domain = self._find_domain()
+        undo = undos.read_undo(self._store, domain, job_id)
+        if undo.job.status is UploadJobStatus.IN_PROGRESS:
+            if self._job_runner is None:
+                self._job_runner = JobRunner(self._settings, self._store)
+            self._job_runner.run(domain, undo.job.job_id)
+        elif self._job_runner is not None:
+            self._job_runner.wait_until_idle()
+        return _state_of_undo(undo)
+
+    def list_kept_profiles(self, job_id: str, limit: int) -> list[KeptProfile]:
+        page = undos.list_kept_profiles(self._store, self._find_domain(), job_id, max_results=limit, next_token=None)
+        return [KeptProfile(one.profile_id, one.was_created) for one in page.items]
+
     def close(self) -> None:
+        if self._job_runner is not None:
+            self._job_runner.close()
         self._store.close()
 
     def _find_domain(self) -> Domain:
@@ -104,6 +139,18 @@ class LocalJobs:
 
     def _iterate_failed_rows(self, domain: Domain, job_id: str) -> Iterator[jobs.FailedRow]:
         return jobs.iterate_failed_rows(self._store, load_master_key(self._settings), domain, job_id)
+
+
+def _state_of_undo(undo: Undo) -> UndoState:
+    return UndoState(
+        status=undo.job.status.value,
+        message=undo.job.failure_message,
+        removed_count=undo.removed_count,
+        restored_count=undo.restored_count,
+        kept_count=undo.kept_count,
+        gone_count=undo.gone_count,
+        profile_count=undo.job.record_count,
+    )
 
 
 def _require_store(path: Path) -> None:

@@ -9,7 +9,15 @@ from typing import Any, cast
 
 import boto3
 
-from openprofiles.cli.job_place import FaultyRow, JobAccount, ListedJob, ToldFault, mapping_members
+from openprofiles.cli.job_place import (
+    FaultyRow,
+    JobAccount,
+    KeptProfile,
+    ListedJob,
+    ToldFault,
+    UndoState,
+    mapping_members,
+)
 from openprofiles.cli.job_state import JobState, state_of_progress
 from openprofiles.cli.server_faults import told_in_a_sentence
 from openprofiles.client import Client
@@ -61,6 +69,8 @@ class RemoteJobs:
             columns_not_mapped=None if not_mapped is None else tuple(not_mapped),
             file_form=read_file_form(progress["File"]) if "File" in progress else None,
             rows_per_second=progress.get("RecordsPerSecond"),
+            undo_until=_moment(progress.get("UndoUntil")),
+            undo_status=progress.get("UndoStatus"),
         )
 
     def read_state(self, job_id: str) -> JobState:
@@ -86,9 +96,36 @@ class RemoteJobs:
         with told_in_a_sentence(self._endpoint_url):
             self._client.stop_upload_job(DomainName=self._domain_name, JobId=job_id)
 
+    def start_undo(self, job_id: str) -> UndoState:
+        with told_in_a_sentence(self._endpoint_url):
+            return _state_of_undo(self._own.start_undo(self._domain_name, job_id))
+
+    def read_undo(self, job_id: str) -> UndoState:
+        with told_in_a_sentence(self._endpoint_url):
+            return _state_of_undo(self._own.get_undo(self._domain_name, job_id))
+
+    def list_kept_profiles(self, job_id: str, limit: int) -> list[KeptProfile]:
+        with told_in_a_sentence(self._endpoint_url):
+            return [
+                KeptProfile(item["ProfileId"], item["Loaded"] == "CREATED")
+                for item in islice(self._own.list_kept_profiles(self._domain_name, job_id), limit)
+            ]
+
     def close(self) -> None:
         self._client.close()
         self._own.close()
+
+
+def _state_of_undo(answer: Mapping[str, Any]) -> UndoState:
+    return UndoState(
+        status=answer["Status"],
+        message=answer.get("Message"),
+        removed_count=answer["RemovedProfiles"],
+        restored_count=answer["RestoredProfiles"],
+        kept_count=answer["KeptProfiles"],
+        gone_count=answer["GoneProfiles"],
+        profile_count=answer.get("ProfileCount"),
+    )
 
 
 def _listed(display_name: str, progress: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ _COUNTS = (Column(""), Column("", is_number=True))
 _MAPPING = (Column("COLUMN", shrinks_to=12), Column("GOES TO", shrinks_to=12))
 _NOT_MAPPED = (Column("", shrinks_to=12),)
 _FAULTS = (Column("COUNT", is_number=True), Column("CODE"), Column("COLUMN", shrinks_to=8))
+_UNDO_WORDS = {"SUCCEEDED": "taken back", "IN_PROGRESS": "is being taken back", "FAILED": "failed; ask for it again"}
 _STEPS = (Column("STEP"), Column("SECONDS", is_number=True))
 
 
@@ -119,6 +120,8 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
     yield "created at", utc_text(account.created_at)
     yield "started at", utc_text(account.started_at)
     yield "ended at", utc_text(account.completed_at)
+    yield "undo", "" if account.undo_status is None else _UNDO_WORDS.get(account.undo_status, account.undo_status)
+    yield "undo until", utc_text(account.undo_until)
     if account.rows_per_second is not None:
         yield "speed", f"{account.rows_per_second:,} rows per second"
 

@@ -1,10 +1,10 @@
-"""``openprofiles jobs list | show | failed | stop | watch``."""
+"""``openprofiles jobs list | show | failed | stop | undo | watch``."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openprofiles.cli.exit_statuses import EXIT_FAILED, CommandFault, exit_status_of_job, exit_statuses
+from openprofiles.cli.exit_statuses import (
+    EXIT_ALL_LOADED,
+    EXIT_FAILED,
+    EXIT_SOME_FAILED,
+    CommandFault,
+    exit_status_of_job,
+    exit_statuses,
+)
 from openprofiles.cli.interrupts import counted_interrupts
-from openprofiles.cli.job_place import JobAccount, JobPlace, ListedJob, open_job_place
+from openprofiles.cli.job_place import JobAccount, JobPlace, KeptProfile, ListedJob, UndoState, open_job_place
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
+from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
 from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.settings import Settings
@@ -28,14 +36,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _POLL_SECONDS = 0.25
 _JOBS_LISTED = 20
 _FAILED_ROWS_LISTED = 100
+_KEPT_PROFILES_LISTED = 100
+_UNDO_POLL_SECONDS = 0.05
 _EXIT_FAULT = 1
 _STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
 
 
-def _of_a_domain(command: F) -> F:
+def _of_a_domain(command: F, *more_settings: str) -> F:
     """Gives a command the options that say where the jobs are, and what form the answer has."""
     for decorate in (
-        settings_options("data_folder", "store", "master_key"),
+        settings_options("data_folder", "store", "master_key", *more_settings),
         output_option,
         endpoint_url_option("Work through"),
         domain_option("Domain of the upload jobs."),
@@ -44,15 +54,20 @@ def _of_a_domain(command: F) -> F:
     return command
 
 
+def _of_a_domain_to_work_on(command: F) -> F:
+    """Gives a command those options, and what a loader needs that it may run itself."""
+    return _of_a_domain(command, "files", "memory_limit_bytes")
+
+
 _job_id = click.argument("job_id", metavar="JOB_ID")
 
 
 @click.group()
 def jobs() -> None:
-    """Look at upload jobs, follow and stop them.
+    """Look at upload jobs, follow them, stop them and take them back.
 
     Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. None of them
-    runs a job: that is for the worker of a server, or for `openprofiles import`.
+    loads a file: that is for the worker of a server, or for `openprofiles import`.
 
     \b
     Example:
@@ -219,6 +234,56 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
 @jobs.command()
 @_job_id
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=_KEPT_PROFILES_LISTED,
+    show_default=True,
+    metavar="N",
+    help="How many of the profiles that stay are listed at most.",
+)
+@_of_a_domain_to_work_on
+def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str, limit: int) -> None:
+    """Take an upload job back: as if its file had never been loaded.
+
+    Profiles that it made are removed. Profiles that it changed are as they were before, with all their keys. A profile
+    that something else has changed since stays as it is, and is listed: a later load that went over it, too, is such a
+    change, so take the last load back first. A job that was stopped, or failed half way, is taken back as far as it
+    came.
+
+    It is possible for some days after the end of the job (--undo-days of the server or the import, 7 by default), and
+    once. Ctrl-C lets a server go on with it; without a server it waits for the next time. The index of a field that the
+    job was the first to have as its unique key stays.
+
+    The exit status is 0 when all is as before, 1 when profiles stay, 2 when it failed or is not possible, and 130 after
+    Ctrl-C.
+
+    \b
+    Example:
+      openprofiles jobs undo 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+    """
+    is_json = output == "json"
+    with exit_statuses(EXIT_FAILED):
+        with open_job_place(settings, endpoint_url, domain) as place:
+            place.start_undo(job_id)
+            state = _follow_undo(place, job_id, shows_lines=not is_json)
+            kept = place.list_kept_profiles(job_id, limit) if state.kept_count else []
+        if is_json:
+            _print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
+        else:
+            for line in undo_lines(job_id, state):
+                click.echo(line)
+            if kept:
+                click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
+        if state.status != "SUCCEEDED":
+            raise CommandFault(describe_bad_undo(job_id, state))
+        if len(kept) < state.kept_count:
+            click.echo(f"These are the first {len(kept):,} of {state.kept_count:,}. --limit shows more.", err=True)
+    raise SystemExit(EXIT_SOME_FAILED if state.kept_count else EXIT_ALL_LOADED)
+
+
+@jobs.command()
+@_job_id
 @_of_a_domain
 def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
     """Follow an upload job to its end, then print what became of its rows.
@@ -251,6 +316,23 @@ def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
     if interrupts.count:
         click.echo(f"Upload job {job_id} goes on without being watched.", err=True)
         raise KeyboardInterrupt
+
+
+def _follow_undo(place: JobPlace, job_id: str, *, shows_lines: bool) -> UndoState:
+    from openprofiles.cli.import_progress import ProgressDisplay
+
+    with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
+        while (state := place.read_undo(job_id)).is_running:
+            if interrupts.count:
+                click.echo(f"Taking upload job {job_id} back is not at its end.", err=True)
+                raise KeyboardInterrupt
+            display.show_undo(state.done_count, state.profile_count)
+            time.sleep(_UNDO_POLL_SECONDS)
+    return state
+
+
+def _members(kept: Sequence[KeptProfile]) -> list[dict[str, str]]:
+    return [{"profile_id": one.profile_id, "loaded": loaded_word(one)} for one in kept]
 
 
 def _tell_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
@@ -339,6 +421,8 @@ def _account_members(account: JobAccount) -> dict[str, Any]:
         **state_members(state),
         "status_reason": account.status_reason,
         "stop_requested": account.stop_requested,
+        "undo_until": _iso(account.undo_until),
+        "undo_status": account.undo_status,
         "phase": state.phase if state.is_running else None,
         "position": state.position if state.is_running and state.phase is not None else None,
         "rows_per_second": account.rows_per_second,

@@ -158,6 +158,15 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "How long the failed rows of a job are kept after its end.",
         },
     ),
+    "undo_days": (
+        "--undo-days",
+        {
+            "type": int,
+            "default": _DEFAULTS.undo_days,
+            "metavar": "DAYS",
+            "help": "How long after its end an upload job can be taken back; 0 keeps nothing for that.",
+        },
+    ),
     "webhook_private_addresses": (
         "--webhook-private-addresses",
         {

@@ -17,6 +17,7 @@ _WORKER_SETTINGS = (
     "compat",
     "memory_limit_bytes",
     "failed_rows_days",
+    "undo_days",
     "webhook_private_addresses",
     "log_format",
 )
@@ -40,6 +41,7 @@ _WORKER_SETTINGS = (
     "phone_region",
     "memory_limit_bytes",
     "failed_rows_days",
+    "undo_days",
     "webhook_private_addresses",
     "log_format",
 )

@@ -22,6 +22,7 @@ from openprofiles.settings import Settings, SettingsError
     "compat",
     "memory_limit_bytes",
     "failed_rows_days",
+    "undo_days",
     "webhook_private_addresses",
     "log_format",
 )

@@ -31,10 +31,11 @@ from openprofiles.server.mapping_documents import (
 )
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
+from openprofiles.server.undo_document import kept_profile_item, undo_document
 from openprofiles.server.upload_job_documents import read_create_document, read_start_document
 from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
 from openprofiles.store.upload_jobs import RepeatedRow
-from openprofiles.uploads import jobs, previews, saved_mappings, webhooks
+from openprofiles.uploads import jobs, previews, saved_mappings, undos, webhooks
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.dialect import Dialect
 from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
@@ -65,7 +66,8 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 def routes(services: Services) -> list[Route]:
     """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
-    ``PUT .../options``; and those of ``_repeatable_routes``, ``_mapping_routes`` and ``_webhook_routes``.
+    ``PUT .../options``; and those of ``_undo_routes``, ``_repeatable_routes``, ``_mapping_routes`` and
+    ``_webhook_routes``.
     """
 
     # Domain and job are named as there, and held to the same forms.
@@ -162,9 +164,40 @@ def routes(services: Services) -> list[Route]:
         Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
         Route(f"{_JOB_PATH}/progress", progress),
         Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
+        *_undo_routes(services),
         *_repeatable_routes(services),
         *_mapping_routes(services),
         *_webhook_routes(services),
+    ]
+
+
+def _undo_routes(services: Services) -> list[Route]:
+    """``POST`` and ``GET .../undo`` of one upload job, and the profiles that stayed."""
+    like_get_upload_job = load_model().operations["GetUploadJob"].input
+
+    def start_undo(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request, action="openprofiles:UndoUploadJob")
+        return _answer(undo_document(undos.start_undo(services.store, domain, job_id, now=services.clock())))
+
+    def read_undo(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        return _answer(undo_document(undos.read_undo(services.store, domain, job_id)))
+
+    def kept_profiles(request: Request) -> Response:
+        domain, job_id = _enter(services, like_get_upload_job, request)
+        page = undos.list_kept_profiles(
+            services.store,
+            domain,
+            job_id,
+            max_results=_read_max_results(request),
+            next_token=_read_once(request, "next-token"),
+        )
+        return _answer({"Items": [kept_profile_item(one) for one in page.items], "NextToken": page.next_token})
+
+    return [
+        Route(f"{_JOB_PATH}/undo", start_undo, methods=["POST"]),
+        Route(f"{_JOB_PATH}/undo", read_undo),
+        Route(f"{_JOB_PATH}/kept-profiles", kept_profiles),
     ]
 
 
@@ -440,6 +473,8 @@ def _progress_answer(account: Account) -> dict[str, Any]:
         "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in account.step_seconds.items()] or None,
         "RecordsPerSecond": None if account.records_per_second is None else round(account.records_per_second),
         "Webhook": None if account.webhook is None else delivery_document(account.webhook),
+        "UndoUntil": _epoch_seconds(account.undo_until),
+        "UndoStatus": None if account.undo_status is None else account.undo_status.value,
         "StopRequested": job.stop_requested_at is not None,
         "CreatedAt": _epoch_seconds(job.created_at),
         "StartedAt": _epoch_seconds(job.started_at),

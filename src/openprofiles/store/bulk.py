@@ -42,13 +42,14 @@ class LeasedJob:
     unique_key: str
     data_expiry_days: int
     started_at: datetime
-    client_token: bytes
+    # None: of a job without a file of its own, which takes another one back.
+    client_token: bytes | None
     # As they are kept: see ``uploads.job_options`` and ``uploads.file_form``.
     options: Mapping[str, Any] | None
     file_form: Mapping[str, Any] | None
     # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
     failed_rows_key: bytes | None
-    file_name: str
+    file_name: str | None
     phase: str | None
     position: int
     record_count: int | None
@@ -64,6 +65,8 @@ class LeasedJob:
     domain_deleted: bool
     # Nothing is to be written to the profiles.
     is_preview: bool
+    # The job that this one takes back.
+    undo_of: int | None
     indexed_paths: tuple[str, ...]
     # Those of them whose index has all stored profiles.
     whole_index_paths: tuple[str, ...]
@@ -81,6 +84,18 @@ class ChunkState:
     key_version: int
     stop_requested: bool
     domain_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneJob:
+    """What an undo needs of the job that it takes back: which row numbers its new profiles have, and how many they are.
+
+    They are above ``pid_base``, up to ``pid_base + record_count``.
+    """
+
+    pid_base: int
+    record_count: int
+    created_count: int
 
 
 # Code, header of the column or None, how many faults.
@@ -135,12 +150,24 @@ class BulkReader(Protocol):
             columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
         """
 
-    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
-        """Text columns of the profiles that the domain has among these row numbers.
+    def read_profiles(
+        self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()
+    ) -> pa.Table:
+        """Columns of the profiles that the domain has among these row numbers.
+
+        Args:
+            columns: those to be read as text.
+            numbers: those to be read as numbers.
 
         Returns:
-            ``pid`` and the columns asked for, all text, null where the profile has none, in order of ``pid``.
+            ``pid``, the columns (text, null where the profile has none) and the numbers (int64, 0 where it has none),
+            in order of ``pid``.
         """
+
+    def read_profile_range(
+        self, domain_id: int, after: int, upto: int, limit: int, columns: Sequence[str], numbers: Sequence[str]
+    ) -> pa.Table:
+        """The same of the first profiles of the domain with a row number above ``after``, up to ``upto``."""
 
     def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
         """One text column of a domain's profiles, in order of row number: ``pid`` and ``value``, without nulls."""
@@ -153,6 +180,15 @@ class BulkReader(Protocol):
 
     def read_pending_keys(self) -> Iterator[pa.Table]:
         """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
+
+    def read_undone_job(self, upload_job_id: int) -> UndoneJob:
+        """The job that this one takes back."""
+
+    def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
+        """What profiles were before a job changed them, chunk by chunk: see ``uploads.undo_images``."""
+
+    def read_absent_keys(self, upload_job_id: int) -> pa.Table:
+        """Keys that a job would have taken out of the index, had they been there: name, value, pid."""
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """The records that this job follows one by one: ``record``."""
@@ -218,8 +254,12 @@ class BulkStore(BulkReader, Protocol):
         fault_counts: Sequence[FaultCount],
         step_milliseconds: Mapping[str, int],
         completed_at: datetime,
+        undo_until: datetime | None,
     ) -> None:
         """Set the final state, and forget the job's key: the file can no longer be read.
+
+        Args:
+            undo_until: until when it can be taken back; None if it cannot.
 
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
@@ -267,6 +307,32 @@ class BulkStore(BulkReader, Protocol):
     def update_origins(self, domain_id: int, rows: pa.Table) -> None:
         """What profiles keep as set by hand: columns origins (a JSON list or null), then pid."""
 
+    def restore_profiles(self, rows: pa.Table, *, domain_id: int, columns: Sequence[str]) -> None:
+        """Make existing profiles hold exactly this.
+
+        Args:
+            rows: ``columns`` (text or null), then the numbers revision, updated_at, expires_at and last_upload_job (0
+                for none), then pid.
+        """
+
+    def delete_profiles(self, domain_id: int, pids: pa.Array) -> None:
+        """Remove these profiles, which are there; their keys are the caller's affair."""
+
+    def insert_undo_image(self, content: bytes) -> None:
+        """What profiles were before the chunk changed them: see ``uploads.undo_images``."""
+
+    def insert_absent_keys(self, rows: pa.Table) -> None:
+        """Columns name, value, pid; those already there stay."""
+
+    def insert_kept_profiles(self, rows: pa.Table) -> None:
+        """Columns pid, profile_id, was_created."""
+
+    def record_undo_plan(self, record_count: int) -> None:
+        """Record how many profiles an undo has to look at, in a chunk that then records progress."""
+
+    def forget_undo(self, upload_job_id: int) -> bool:
+        """Remove some of what is kept to take a job back; whether anything was left."""
+
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """Column record; those already there stay."""
 
@@ -289,8 +355,8 @@ class BulkStore(BulkReader, Protocol):
     def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
         """Keys of one name, columns value and pid; those already there stay."""
 
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
-        """Keys of one name, columns value and pid; keys that were added by hand stay."""
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> int:
+        """Keys of one name, columns value and pid; keys that were added by hand stay. How many were removed."""
 
     def register_indexed_field(self, domain_id: int, path: str) -> bool:
         """Have every writer of the domain keep this field's index from now on; whether it is whole already."""

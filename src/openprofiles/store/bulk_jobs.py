@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
-from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost
+from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
@@ -35,9 +35,11 @@ _JOB_COLUMNS = (
     "stop_requested_at",
     "failed_attempts",
     "preview_of",
+    "undo_of",
 )
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
+_IMAGES_PER_CHUNK = 10
 # Failed rows may have a megabyte each.
 _REPORTED_PER_CHUNK = 2_000
 
@@ -97,6 +99,7 @@ class LeasedJobReader(ABC):
             key_version=key_version,
             domain_deleted=deleted_at is not None,
             is_preview=row["preview_of"] is not None,
+            undo_of=row["undo_of"],
             indexed_paths=tuple(path for path, _ in paths),
             whole_index_paths=tuple(path for path, is_built in paths if is_built),
         )
@@ -118,18 +121,36 @@ class LeasedJobReader(ABC):
         )
         return [(code, column_name, int(count)) for code, column_name, count in rows]
 
+    def read_undone_job(self, upload_job_id: int) -> UndoneJob:
+        """See ``BulkReader``."""
+        row = self._rows(
+            "select coalesce(pid_base, 0), coalesce(record_count, 0), created_count from upload_job "
+            "where upload_job_id = ?",
+            upload_job_id,
+        )[0]
+        return UndoneJob(*(int(number) for number in row))
+
     def read_pending_keys(self) -> Iterator[pa.Table]:
         """See ``BulkReader``."""
+        for content in self._read_contents("pending_keys", "changes", self._lease.upload_job_id):
+            with pa.ipc.open_stream(content) as stream:
+                yield stream.read_all()
+
+    def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
+        """See ``BulkReader``."""
+        return self._read_contents("undo_image", "content", upload_job_id)
+
+    def _read_contents(self, table: str, column: str, upload_job_id: int) -> Iterator[bytes]:
+        """What a job has in the rows of a table, in their order, one at a time."""
         after = 0
         while rows := self._rows(
-            "select pending_keys_id, changes from pending_keys "
-            "where upload_job_id = ? and pending_keys_id > ? order by pending_keys_id limit 1",
-            self._lease.upload_job_id,
+            f"select {table}_id, {column} from {table} "
+            f"where upload_job_id = ? and {table}_id > ? order by {table}_id limit 1",
+            upload_job_id,
             after,
         ):
-            after = rows[0][0]
-            with pa.ipc.open_stream(rows[0][1]) as stream:
-                yield stream.read_all()
+            after, content = rows[0]
+            yield content
 
 
 class LeasedJobWriter(LeasedJobReader):
@@ -222,11 +243,13 @@ class LeasedJobWriter(LeasedJobReader):
         fault_counts: Sequence[FaultCount],
         step_milliseconds: Mapping[str, int],
         completed_at: datetime,
+        undo_until: datetime | None,
     ) -> None:
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
             f"fault_counts = {self._JSON.format('?')}, step_milliseconds = {self._JSON.format('?')}, completed_at = ?, "
+            "undo_until = cast(? as bigint), "
             "client_token = null, lease_owner = null, lease_until = null "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' "
             f"returning domain_id, {WEBHOOK_URL_OF_JOB}",
@@ -236,6 +259,7 @@ class LeasedJobWriter(LeasedJobReader):
             json.dumps(fault_counts) if fault_counts else None,
             json.dumps(dict(step_milliseconds)),
             to_milliseconds(completed_at),
+            None if undo_until is None else to_milliseconds(undo_until),
             self._lease.upload_job_id,
             self._lease.owner,
             self._lease.epoch,
@@ -275,6 +299,28 @@ class LeasedJobWriter(LeasedJobReader):
             stream.getvalue().to_pybytes(),
         )
 
+    def insert_undo_image(self, content: bytes) -> None:
+        """See ``BulkStore``."""
+        self._rows(
+            "insert into undo_image (upload_job_id, content) values (?, ?) returning 1",
+            self._lease.upload_job_id,
+            content,
+        )
+
+    def record_undo_plan(self, record_count: int) -> None:
+        """See ``BulkStore``."""
+        self._run(
+            "update upload_job set record_count = ? where upload_job_id = ?", record_count, self._lease.upload_job_id
+        )
+
+    def forget_undo(self, upload_job_id: int) -> bool:
+        """See ``BulkStore``."""
+        return self._forget(
+            ("undo_image", "undo_image_id", _IMAGES_PER_CHUNK),
+            ("undo_absent_key", "pid", _NOTES_PER_CHUNK[1]),
+            upload_job_id=upload_job_id,
+        )
+
     def forget_report(self) -> bool:
         """See ``BulkStore``."""
         return self._forget(
@@ -303,20 +349,23 @@ class LeasedJobWriter(LeasedJobReader):
             ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
         )
 
-    def _forget(self, *parts: tuple[str, str, int]) -> bool:
-        """Remove up to so many rows of each table, the first by a column; whether there were any."""
+    def _forget(self, *parts: tuple[str, str, int], upload_job_id: int | None = None) -> bool:
+        """Remove up to so many rows of each table, the first by a column; whether there were any.
+
+        Args:
+            upload_job_id: whose rows; by default this job's own.
+        """
+        of_job = self._lease.upload_job_id if upload_job_id is None else upload_job_id
         is_left = False
         for table, column, limit in parts:
             last = self._rows(
                 f"select max({column}) from (select {column} from {table} where upload_job_id = ? "
                 f"order by {column} limit {limit}) t",
-                self._lease.upload_job_id,
+                of_job,
             )[0][0]
             if last is not None:
                 is_left = True
-                self._run(
-                    f"delete from {table} where upload_job_id = ? and {column} <= ?", self._lease.upload_job_id, last
-                )
+                self._run(f"delete from {table} where upload_job_id = ? and {column} <= ?", of_job, last)
         return is_left
 
     def register_indexed_field(self, domain_id: int, path: str) -> bool:

@@ -30,10 +30,15 @@ from openprofiles.store.tables import metadata
 
 # A row of profiles can take many kilobytes; those of other tables are small, but for one that has a megabyte in each.
 _ROWS_PER_BATCH = 2_000
-_ROWS_PER_BATCH_OF = {"pending_keys": 8, "failed_row": 200}
+_ROWS_PER_BATCH_OF = {"pending_keys": 8, "undo_image": 8, "failed_row": 200}
 
 # Tables whose row numbers the engine gives out.
-_NUMBERED = {"domain": "domain_id", "upload_job": "upload_job_id", "pending_keys": "pending_keys_id"}
+_NUMBERED = {
+    "domain": "domain_id",
+    "upload_job": "upload_job_id",
+    "pending_keys": "pending_keys_id",
+    "undo_image": "undo_image_id",
+}
 
 Row = tuple[Any, ...]
 

@@ -25,6 +25,8 @@ from openprofiles.store.postgresql_session import connection_url
 _LOCK_NOT_AVAILABLE = "55P03"
 _UNIQUE_VIOLATION = "23505"
 
+_JSON_COLUMNS = ("attributes", "origins")
+
 _FAILED_ROWS = pa.schema(
     [
         ("record", pa.int64()),
@@ -156,6 +158,58 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             f") c where p.domain_id = {domain_id} and p.ctid = c.place"
         )
 
+    def restore_profiles(self, rows: pa.Table, *, domain_id: int, columns: Sequence[str]) -> None:
+        """See ``BulkStore``."""
+        if not rows.num_rows:
+            return
+        numbers = ("revision", "updated_at", "expires_at", "last_upload_job")
+        texts = "".join(f"{column} text, " for column in columns)
+        self._fill(
+            "restored_profile",
+            rows.rename_columns([*columns, *numbers, "pid"]),
+            [
+                f"create temp table restored_profile ({texts}{', '.join(f'{name} bigint' for name in numbers)}, "
+                "pid bigint primary key)"
+            ],
+        )
+        changes = "".join(
+            f"{column} = {f'cast(c.{column} as json)' if column in _JSON_COLUMNS else f'c.{column}'}, "
+            for column in columns
+        )
+        self._execute(
+            f"update profile p set {changes}revision = c.revision, updated_at = c.updated_at, "
+            "expires_at = c.expires_at, last_upload_job = nullif(c.last_upload_job, 0) from ("
+            "select w.*, present.place from restored_profile w cross join lateral ("
+            f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
+            f") c where p.domain_id = {domain_id} and p.ctid = c.place"
+        )
+
+    def delete_profiles(self, domain_id: int, pids: pa.Array) -> None:
+        """See ``BulkStore``."""
+        if not len(pids):
+            return
+        self._fill_pids(pids)
+        self._execute(
+            "delete from profile p using (select present.place from wanted_pid w cross join lateral ("
+            f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
+            f") found where p.domain_id = {domain_id} and p.ctid = found.place"
+        )
+        self._count_profiles(domain_id, -len(pids))
+
+    def insert_absent_keys(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        if not rows.num_rows:
+            return
+        self._fill("changed_key", rows.select(["name", "value", "pid"]))
+        self._execute(
+            "insert into undo_absent_key (upload_job_id, name, value, pid) "
+            f"select {self._lease.upload_job_id}, name, value, pid from changed_key on conflict do nothing"
+        )
+
+    def insert_kept_profiles(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._copy("undo_kept_profile", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
         if not rows.num_rows:
@@ -188,22 +242,24 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         else:
             self._execute("release savepoint before_keys")
 
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> int:
         """See ``BulkStore``."""
         table = _key_rows(name, rows)
         if not table.num_rows:
-            return
+            return 0
         self._fill("changed_key", table)
         # As written, a key after the other: a planner that knows nothing of the domain's size began with the index and
         # went through all of it (80 s instead of 3 for 240,000 keys).
-        self._execute(
-            "delete from profile_key k using ("
+        removed = self._rows(
+            "with removed as (delete from profile_key k using ("
             "select present.place from changed_key c cross join lateral ("
             f"select i.ctid as place from profile_key i where i.domain_id = {domain_id} and i.name = c.name "
             "and i.value = c.value and i.pid = c.pid offset 0) present "
             "where not exists (select 1 from added_key a where a.pid = c.pid and a.name = c.name and a.value = c.value)"
-            f") found where k.domain_id = {domain_id} and k.ctid = found.place"
+            f") found where k.domain_id = {domain_id} and k.ctid = found.place returning 1) "
+            "select count(*) from removed"
         )
+        return int(removed[0][0])
 
     def _read_locked_state(self) -> ChunkState:
         try:

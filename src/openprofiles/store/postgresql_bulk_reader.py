@@ -114,14 +114,28 @@ class PostgresqlBulkReader(LeasedJobReader):
         )
         return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
-    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+    def read_profiles(
+        self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """See ``BulkReader``."""
         self._fill_pids(pids)
-        texts = "".join(f", cast({column} as text) as {column}" for column in columns)
+        chosen, types = _chosen_columns(columns, numbers)
         return self._table(
-            f"select p.* from wanted_pid w {_EACH_PROFILE.format(f'pid{texts}')} order by p.pid",
-            {"pid": pa.int64(), **dict.fromkeys(columns, pa.string())},
+            f"select p.* from wanted_pid w {_EACH_PROFILE.format(chosen)} order by p.pid", types, domain_id
+        )
+
+    def read_profile_range(
+        self, domain_id: int, after: int, upto: int, limit: int, columns: Sequence[str], numbers: Sequence[str]
+    ) -> pa.Table:
+        """See ``BulkReader``."""
+        chosen, types = _chosen_columns(columns, numbers)
+        return self._table(
+            f"select {chosen} from profile where domain_id = ? and pid > ? and pid <= ? order by pid limit ?",
+            types,
             domain_id,
+            after,
+            upto,
+            limit,
         )
 
     def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
@@ -153,6 +167,14 @@ class PostgresqlBulkReader(LeasedJobReader):
             "select a.pid, a.value from wanted_pid w join added_key a on a.pid = w.pid and a.name = ?",
             {"pid": pa.int64(), "value": pa.string()},
             name,
+        )
+
+    def read_absent_keys(self, upload_job_id: int) -> pa.Table:
+        """See ``BulkReader``."""
+        return self._table(
+            "select name, value, pid from undo_absent_key where upload_job_id = ?",
+            {"name": pa.string(), "value": pa.string(), "pid": pa.int64()},
+            upload_job_id,
         )
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
@@ -231,6 +253,14 @@ class PostgresqlBulkReader(LeasedJobReader):
 
     def _fill_pids(self, pids: pa.Array) -> None:
         self._fill("wanted_pid", {"pid": pa.compute.unique(pids)})
+
+
+def _chosen_columns(columns: Sequence[str], numbers: Sequence[str]) -> tuple[str, dict[str, pa.DataType]]:
+    """What a select reads of a profile, and its types."""
+    texts = "".join(f", cast({column} as text) as {column}" for column in columns)
+    integers = "".join(f", coalesce({column}, 0) as {column}" for column in numbers)
+    types = {"pid": pa.int64(), **dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.int64())}
+    return f"pid{texts}{integers}", types
 
 
 def _numbered(sql: str) -> str:

@@ -139,6 +139,36 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         if rows.num_rows:
             self._write_rows(f"update profile set origins = ? where pid = ? and domain_id = {domain_id}", rows)
 
+    def restore_profiles(self, rows: pa.Table, *, domain_id: int, columns: Sequence[str]) -> None:
+        """See ``BulkStore``."""
+        changes = "".join(f"{column} = ?, " for column in columns)
+        self._write_rows(
+            f"update profile set {changes}revision = ?, updated_at = ?, expires_at = ?, "
+            f"last_upload_job = nullif(?, 0) where pid = ? and domain_id = {domain_id}",
+            rows,
+        )
+
+    def delete_profiles(self, domain_id: int, pids: pa.Array) -> None:
+        """See ``BulkStore``."""
+        self._write_rows(f"delete from profile where pid = ? and domain_id = {domain_id}", pa.table({"pid": pids}))
+        self._count_profiles(domain_id, -len(pids))
+
+    def insert_absent_keys(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._insert(
+            "insert or ignore into undo_absent_key (upload_job_id, name, value, pid)",
+            f"({self._lease.upload_job_id}, ?, ?, ?)",
+            rows.select(["name", "value", "pid"]),
+        )
+
+    def insert_kept_profiles(self, rows: pa.Table) -> None:
+        """See ``BulkStore``."""
+        self._insert(
+            "insert into undo_kept_profile (upload_job_id, pid, profile_id, was_created)",
+            f"({self._lease.upload_job_id}, ?, ?, ?)",
+            rows.select(["pid", "profile_id", "was_created"]),
+        )
+
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
         self._insert(
@@ -156,14 +186,16 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             rows,
         )
 
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> int:
         """See ``BulkStore``."""
+        before = self._rows("select total_changes()")[0][0]
         self._write_rows(
             f"delete from profile_key where domain_id = {domain_id} and name = {_text(name)} and value = ?1 "
             "and pid = ?2 and not exists "
             f"(select 1 from added_key a where a.pid = ?2 and a.name = {_text(name)} and a.value = ?1)",
             rows if isinstance(rows, pa.Table) else rows.table,
         )
+        return int(self._rows("select total_changes()")[0][0] - before)
 
     def _begin(self) -> None:
         deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS

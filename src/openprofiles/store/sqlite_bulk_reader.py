@@ -106,16 +106,35 @@ class SqliteBulkReader(LeasedJobReader):
         )
         return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
 
-    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+    def read_profiles(
+        self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()
+    ) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
-        texts = "".join(f", ifnull(p.{column}, char(0)) {column}" for column in columns)
+        chosen, types = _chosen_columns(columns, numbers)
         table = self._table(
-            f"select p.pid{texts} from temp.wanted_pid w cross join profile p "
+            f"select {chosen} from temp.wanted_pid w cross join profile p "
             "on p.pid = w.pid and p.domain_id = ? order by p.pid",
-            {"pid": pa.int64(), **dict.fromkeys(columns, pa.string())},
+            types,
             domain_id,
+        )
+        return _with_nulls(table)
+
+    def read_profile_range(
+        self, domain_id: int, after: int, upto: int, limit: int, columns: Sequence[str], numbers: Sequence[str]
+    ) -> pa.Table:
+        """See ``BulkReader``."""
+        chosen, types = _chosen_columns(columns, numbers)
+        # The domain's index would be walked as a whole.
+        table = self._table(
+            f"select {chosen} from profile p "
+            "where p.pid > ? and p.pid <= ? and +p.domain_id = ? order by p.pid limit ?",
+            types,
+            after,
+            upto,
+            domain_id,
+            limit,
         )
         return _with_nulls(table)
 
@@ -155,6 +174,14 @@ class SqliteBulkReader(LeasedJobReader):
             "select a.pid, a.value from temp.wanted_pid w cross join added_key a on a.pid = w.pid and a.name = ?",
             {"pid": pa.int64(), "value": pa.string()},
             name,
+        )
+
+    def read_absent_keys(self, upload_job_id: int) -> pa.Table:
+        """See ``BulkReader``."""
+        return self._table(
+            "select name, value, pid from undo_absent_key where upload_job_id = ?",
+            {"name": pa.string(), "value": pa.string(), "pid": pa.int64()},
+            upload_job_id,
         )
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
@@ -227,6 +254,14 @@ class SqliteBulkReader(LeasedJobReader):
             self._write_rows(f"{into} values {', '.join([row] * rows.rows_per_statement)}", rows.several)
         if rows.single.num_rows:
             self._write_rows(f"{into} values {row}", rows.single)
+
+
+def _chosen_columns(columns: Sequence[str], numbers: Sequence[str]) -> tuple[str, dict[str, pa.DataType]]:
+    """What a select reads of a profile ``p``, and its types."""
+    texts = "".join(f", ifnull(p.{column}, char(0)) {column}" for column in columns)
+    integers = "".join(f", ifnull(p.{column}, 0) {column}" for column in numbers)
+    types = {"pid": pa.int64(), **dict.fromkeys(columns, pa.string()), **dict.fromkeys(numbers, pa.int64())}
+    return f"p.pid{texts}{integers}", types
 
 
 def _with_nulls(table: pa.Table) -> pa.Table:

@@ -11,5 +11,9 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
     """How many upload jobs of all domains have each status; a status that no job has counts 0."""
-    rows = connection.execute(select(upload_job.c.status, func.count()).group_by(upload_job.c.status))
+    rows = connection.execute(
+        select(upload_job.c.status, func.count())
+        .where(upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None))
+        .group_by(upload_job.c.status)
+    )
     return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}

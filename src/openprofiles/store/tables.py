@@ -204,6 +204,11 @@ upload_job = Table(
     Column("start_token", Text),
     # The job of which this one is a preview: it finds out what that would do, and is no job of AWS's API.
     Column("preview_of", BigInteger),
+    # The job that this one takes back, itself no job of AWS's API. Its counts are of profiles: created and updated are
+    # those that are as before again, failed those that something else has changed since, unchanged those that are gone.
+    Column("undo_of", BigInteger),
+    # Until when the job can be taken back; null: nothing is kept for that.
+    Column("undo_until", Moment),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
@@ -215,6 +220,14 @@ Index(
     unique=True,
     sqlite_where=upload_job.c.create_token.is_not(None),
     postgresql_where=upload_job.c.create_token.is_not(None),
+)
+# A job is taken back once.
+Index(
+    "upload_job_undo_of",
+    upload_job.c.undo_of,
+    unique=True,
+    sqlite_where=upload_job.c.undo_of.is_not(None),
+    postgresql_where=upload_job.c.undo_of.is_not(None),
 )
 
 failed_row = Table(
@@ -271,6 +284,43 @@ pending_keys = Table(
     Column("changes", LargeBinary, nullable=False),
 )
 Index("pending_keys_job", pending_keys.c.upload_job_id, pending_keys.c.pending_keys_id)
+
+# What profiles were before a load changed them, written with the changes themselves. A row holds those of one chunk:
+# see uploads.undo_images.
+undo_image = Table(
+    "undo_image",
+    metadata,
+    Column("undo_image_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("upload_job_id", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+Index("undo_image_job", undo_image.c.upload_job_id, undo_image.c.undo_image_id)
+
+# Keys that a load's updates would have taken out of the index, had DeleteProfileKey not done so before: whoever takes
+# the load back must not bring them back.
+undo_absent_key = Table(
+    "undo_absent_key",
+    metadata,
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("name", ByteOrderedText, primary_key=True),
+    Column("value", ByteOrderedText, primary_key=True),
+    Column("pid", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Profiles that a load had made or changed and that stayed when it was taken back, since something else has changed
+# them meanwhile.
+undo_kept_profile = Table(
+    "undo_kept_profile",
+    metadata,
+    # That of the undo.
+    Column("upload_job_id", BigInteger, primary_key=True),
+    Column("pid", BigInteger, primary_key=True),
+    Column("profile_id", Text, nullable=False),
+    # Whether the load had made it.
+    Column("was_created", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 # Records that a load follows one by one, in file order, because their unique keys are entangled or were written by
 # something else meanwhile.

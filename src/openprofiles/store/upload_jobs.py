@@ -83,6 +83,13 @@ class UploadJob:
     epoch: int
     failed_attempts: int
     preview_of: int | None
+    undo_of: int | None
+    undo_until: datetime | None
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether it is no job of AWS's API: a preview, or the undo of another job."""
+        return self.preview_of is not None or self.undo_of is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +205,9 @@ def list_jobs(
     connection: Connection, domain_id: int, *, before: tuple[datetime, int] | None, limit: int
 ) -> list[UploadJob]:
     """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen."""
-    query = select(*_JOB_COLUMNS).where(upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None))
+    query = select(*_JOB_COLUMNS).where(
+        upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None)
+    )
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
         # With the columns' types: a bare datetime would be bound as text, which every number comes before.
@@ -483,7 +492,8 @@ def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
         rows = connection.execute(
             select(table.c.upload_job_id, key)
             .join(upload_job, upload_job.c.upload_job_id == table.c.upload_job_id)
-            .where(upload_job.c.status != UploadJobStatus.IN_PROGRESS)
+            # An undo that failed goes on with its own, once it is asked for again.
+            .where(upload_job.c.status != UploadJobStatus.IN_PROGRESS, upload_job.c.undo_of.is_(None))
             .limit(limit)
         ).all()
         for upload_job_id, number in rows:

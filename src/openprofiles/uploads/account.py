@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
+from openprofiles.store.undos import find_undo_status
+from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.file_form import FileForm
@@ -38,6 +41,8 @@ class Account:
         file_form: what the file is read as; None until reading has begun.
         step_seconds: once it has ended, how long each step took, in their order.
         webhook: what became of telling its end; None if nobody is to be told.
+        undo_until: until when it can be taken back; None if it cannot, or was.
+        undo_status: of taking it back; None if nobody has asked for that.
     """
 
     job: UploadJob
@@ -47,6 +52,8 @@ class Account:
     file_form: FileForm | None
     step_seconds: Mapping[str, float]
     webhook: Delivery | None
+    undo_until: datetime | None
+    undo_status: UploadJobStatus | None
 
     @property
     def processed_count(self) -> int:
@@ -79,6 +86,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         has_counts = job.completed_at is not None and job.failed_count > 0
         counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
         webhook = find_delivery(connection, job.upload_job_id) if job.completed_at is not None else None
+        undo_status = find_undo_status(connection, job.upload_job_id) if job.undo_until is not None else None
     not_mapped = None
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
@@ -91,6 +99,8 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         file_form=None if findings.file_form is None else FileForm.from_json(findings.file_form),
         step_seconds={step: ms / 1000 for step, ms in (findings.step_milliseconds or {}).items()},
         webhook=webhook,
+        undo_until=job.undo_until if undo_status is None and (job.created_count or job.updated_count) else None,
+        undo_status=undo_status,
     )
 
 

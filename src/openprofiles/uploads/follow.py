@@ -20,14 +20,16 @@ from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 from openprofiles.uploads import faults
 from openprofiles.uploads.chunks import ChunkSize
+from openprofiles.uploads.index import take_keys_out
 from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys
+from openprofiles.uploads.leased_work import check_stop
 from openprofiles.uploads.merge import (
     Load,
     TooManyFailed,
     changed_rows,
-    check_stop,
     count_unchanged,
+    image_of,
     new_rows,
     overwritten_origins,
     read_stored,
@@ -61,6 +63,7 @@ class _Writes:
     changed: pa.Table
     changed_keys: pa.Table
     origins: pa.Table
+    image: bytes | None
     updated_count: int
     unchanged_count: int
 
@@ -106,6 +109,8 @@ def follow_records(load: Load, position: int) -> None:
             store.insert_profiles(
                 writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
             )
+            if writes.image is not None:
+                store.insert_undo_image(writes.image)
             store.update_profiles(
                 writes.changed,
                 domain_id=domain_id,
@@ -118,9 +123,7 @@ def follow_records(load: Load, position: int) -> None:
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
-                store.remove_keys(
-                    domain_id, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"])
-                )
+                take_keys_out(load, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"]))
                 store.add_keys(domain_id, rule.name, changed.filter(is_added).drop_columns(["added"]))
                 store.add_keys(domain_id, rule.name, _keys_of(rule, writes.created_keys))
             store.record_progress(
@@ -182,6 +185,7 @@ def _place(load: Load) -> _Writes:
         changed,
         changed_keys,
         overwritten_origins(load, existing, stored),
+        image_of(load, stored),
         updated_count,
         unchanged_count,
     )

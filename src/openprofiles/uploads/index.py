@@ -12,22 +12,27 @@ out only if they no longer do.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
+from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute
 
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.store.bulk import BulkStore, LeasedJob, PreparedRows
+from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
+from openprofiles.uploads.leased_work import LeasedWork
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.merge import Load
 from openprofiles.uploads.plan import group_values, read_ordered_records
 from openprofiles.uploads.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.stored_values import column_of, stored_value
+
+Work = TypeVar("Work", bound=LeasedWork)
 
 REMOVE = "unindex"
 ADD = "index"
@@ -36,6 +41,10 @@ _ROWS_PER_READ = 50_000
 # Few: their size was chosen before what is written now has shown how long it takes.
 _CHUNKS_AHEAD = 2
 _INTERRUPT_AGAIN_SECONDS = 0.05
+
+
+class _SomeAbsent(Exception):
+    """Keys that were to go out are not in the index; the chunk was rolled back, so that they can be told apart."""
 
 
 class KeySorting:
@@ -90,12 +99,43 @@ def write_keys(load: Load, created: str, phase: str | None, position: int, sorti
         )
         load.scratch.mark_done("keys")
     if phase != ADD:
-        _write(load, REMOVE, position if phase == REMOVE else 0, sorting)
-    _write(load, ADD, position if phase == ADD else 0, sorting)
+        _remove_keys(load, position if phase == REMOVE else 0, notes_absent=load.keeps_images)
+
+    def table_of(ahead: Load, number: int, rule: KeyRule) -> str:
+        if sorting is not None:
+            sorting.wait_for(rule.name)
+        return _added_keys_table(ahead, number, rule)
+
+    _add_keys(load, position if phase == ADD else 0, table_of)
 
 
-def _rules(load: Load) -> list[KeyRule]:
-    return sorted(load.key_rules, key=lambda rule: rule.name)
+def write_pending_keys(work: LeasedWork, phase: str | None, position: int) -> None:
+    """Apply the key changes that the job's own chunks have left, and nothing else; the arguments are as above."""
+    if not work.scratch.is_done("keys"):
+        _read_pending_keys(work)
+        work.scratch.mark_done("keys")
+    if phase != ADD:
+        _remove_keys(work, position if phase == REMOVE else 0, notes_absent=False)
+    _add_keys(work, position if phase == ADD else 0, _pending_added_table)
+
+
+def take_keys_out(load: Load, name: str, keys: pa.Table) -> None:
+    """Remove keys (value, pid) within a chunk, and note those that are not there, for whoever takes the load back."""
+    if load.keeps_images and keys.num_rows:
+        _note_absent(load, name, keys)
+    load.store.remove_keys(load.job.domain_id, name, keys)
+
+
+def _note_absent(work: LeasedWork, name: str, keys: pa.Table) -> None:
+    values, pids = keys["value"].combine_chunks(), keys["pid"].combine_chunks()
+    present = work.store.find_present_keys(work.job.domain_id, name, values, pids)["i"].combine_chunks()
+    places = pa.array(range(keys.num_rows), pa.int64())
+    absent = keys.filter(pa.compute.invert(pa.compute.is_in(places, present)))
+    work.store.insert_absent_keys(absent.append_column("name", pa.repeat(pa.scalar(name), absent.num_rows)))
+
+
+def _rules(work: LeasedWork) -> list[KeyRule]:
+    return sorted(work.key_rules, key=lambda rule: rule.name)
 
 
 def build_field_index(
@@ -134,11 +174,11 @@ def build_field_index(
     scratch.run("drop table field_key")
 
 
-def _read_pending_keys(load: Load) -> None:
-    load.scratch.run("create or replace table pending (added bigint, name text, value text, pid bigint)")
-    for rows in load.store.read_pending_keys():
-        load.scratch.put("read_pending", rows)
-        load.scratch.run("insert into pending select added, name, value, pid from read_pending")
+def _read_pending_keys(work: LeasedWork) -> None:
+    work.scratch.run("create or replace table pending (added bigint, name text, value text, pid bigint)")
+    for rows in work.store.read_pending_keys():
+        work.scratch.put("read_pending", rows)
+        work.scratch.run("insert into pending select added, name, value, pid from read_pending")
 
 
 def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> str:
@@ -171,51 +211,119 @@ def _new_targets_sql(*, created_only: bool) -> str:
     return f"select target from target where pid is null{condition}"
 
 
-def _write(load: Load, phase: str, position: int, sorting: KeySorting | None) -> None:
-    """Write the keys of each name in turn, from ``position`` on.
+def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
+    """Take the keys of each name in turn out of the index, from ``position`` on.
 
     The order is total and what is read no longer changes, so a loader that takes this up counts the same.
+
+    Args:
+        notes_absent: whether keys that are not there are noted, for whoever takes the job back.
     """
     size = ChunkSize(20_000)
+    with closing(_sorted_keys(work, size, position, _removed_table)) as parts:
+        for rule, rows, done in parts:
+            try:
+                # That all of them are there costs nothing to find out, and nearly always they are.
+                _remove_part(work, size, rule, rows, done, notes_absent=notes_absent, looks_first=False)
+            except _SomeAbsent:
+                _remove_part(work, size, rule, rows, done, notes_absent=True, looks_first=True)
+
+
+def _remove_part(
+    work: LeasedWork,
+    size: ChunkSize,
+    rule: KeyRule,
+    rows: PreparedRows,
+    done: int,
+    *,
+    notes_absent: bool,
+    looks_first: bool,
+) -> None:
+    """Take one chunk of keys out.
+
+    Raises:
+        _SomeAbsent: not all are there, which is to be noted but was not looked for; nothing was written.
+    """
+    with work.store.chunk() as state, size.timed(rows.num_rows):
+        if not state.domain_deleted:
+            keys = _keys_of_chunk(work, rule, rows, state, wanted=False)
+            if looks_first:
+                _note_absent(work, rule.name, keys if isinstance(keys, pa.Table) else keys.table)
+            removed = work.store.remove_keys(work.job.domain_id, rule.name, keys)
+            if notes_absent and not looks_first and removed < keys.num_rows:
+                raise _SomeAbsent
+        work.store.record_progress(phase=REMOVE, position=done)
+
+
+def _add_keys(work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]) -> None:
+    """Put the keys of each name in turn into the index, from ``position`` on, as they are taken out."""
+    size = ChunkSize(20_000)
+    with closing(_sorted_keys(work, size, position, table_of)) as parts:
+        for rule, rows, done in parts:
+            with work.store.chunk() as state, size.timed(rows.num_rows):
+                if not state.domain_deleted:
+                    keys = _keys_of_chunk(work, rule, rows, state, wanted=True)
+                    work.store.add_keys(work.job.domain_id, rule.name, keys)
+                work.store.record_progress(phase=ADD, position=done)
+
+
+def _keys_of_chunk(
+    work: LeasedWork, rule: KeyRule, rows: PreparedRows, state: ChunkState, *, wanted: bool
+) -> PreparedRows | pa.Table:
+    if state.key_version == work.key_version:
+        return rows
+    return _still_right(work.scratch, work.store, work.job, rule, rows.table, wanted=wanted)
+
+
+def _sorted_keys(
+    work: Work, size: ChunkSize, position: int, table_of: Callable[[Work, int, KeyRule], str]
+) -> Generator[tuple[KeyRule, PreparedRows, int], None, None]:
+    """The keys of each name in turn, in the order of the index, without the first ``position`` of all.
+
+    Args:
+        table_of: the name of the sorted table of the keys of a rule, which it makes.
+
+    Returns:
+        with each part of them, how many keys are done with it.
+    """
+
+    def make(ahead: Work) -> Generator[tuple[KeyRule, PreparedRows], None, None]:
+        left = position
+        for number, rule in enumerate(_rules(ahead)):
+            table = table_of(ahead, number, rule)
+            count = int(ahead.cursor.value(f"select count(*) from {table}"))
+            skipped = min(left, count)
+            left -= skipped
+            for rows in _table_chunks(ahead.cursor, table, size, skipped):
+                yield rule, ahead.reader.prepare_rows(rows)
+
     done = position
-    with (
-        load.in_another_thread() as ahead,
-        made_ahead(_key_chunks(ahead, phase, size, position, sorting), _CHUNKS_AHEAD) as chunks,
-    ):
+    with work.in_another_thread() as ahead, made_ahead(make(ahead), _CHUNKS_AHEAD) as chunks:
         for rule, rows in chunks:
             done += rows.num_rows
-            with load.store.chunk() as state, size.timed(rows.num_rows):
-                if not state.domain_deleted:
-                    _write_chunk(load, phase, rule, rows, has_changed=state.key_version != load.key_version)
-                load.store.record_progress(phase=phase, position=done)
-
-
-def _key_chunks(
-    load: Load, phase: str, size: ChunkSize, position: int, sorting: KeySorting | None
-) -> Generator[tuple[KeyRule, PreparedRows], None, None]:
-    """The keys of each name in turn, in the order of the index, without the first ``position`` of all."""
-    for number, rule in enumerate(_rules(load)):
-        if phase == ADD and sorting is not None:
-            sorting.wait_for(rule.name)
-        table = _sorted_table(load, phase, number, rule)
-        count = int(load.cursor.value(f"select count(*) from {table}"))
-        skipped = min(position, count)
-        position -= skipped
-        for rows in _table_chunks(load.cursor, table, size, skipped):
-            yield rule, load.reader.prepare_rows(rows)
+            yield rule, rows, done
 
 
 def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:
     return _make_sorted(load.cursor, f"new_key_{number}", _new_keys_sql(load, rule))
 
 
-def _sorted_table(load: Load, phase: str, number: int, rule: KeyRule) -> str:
-    """The table of the keys of one name that go out, or in, sorted; made unless it is there."""
+def _pending_sql(rule: KeyRule, *, added: int) -> str:
+    return f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
+
+
+def _removed_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, f"removed_key_{number}", _pending_sql(rule, added=0))
+
+
+def _pending_added_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, f"added_key_{number}", _pending_sql(rule, added=1))
+
+
+def _added_keys_table(load: Load, number: int, rule: KeyRule) -> str:
+    """The table of the keys of one name that a load puts in: those of changed profiles and those of new ones."""
     cursor = load.cursor
-    added = int(phase == ADD)
-    changes = f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
-    if phase == REMOVE:
-        return _make_sorted(cursor, f"removed_key_{number}", changes)
+    changes = _pending_sql(rule, added=1)
     any_not_created = bool(cursor.value("select count(*) from not_created"))
     if any_not_created and not cursor.is_done(f"new_key_{number}"):
         # Stopped, perhaps after a hundredth of the file: the rest of its keys need no sorting.
@@ -243,16 +351,6 @@ def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
         cursor.run("drop table unsorted")
         cursor.mark_done(table)
     return table
-
-
-def _write_chunk(load: Load, phase: str, rule: KeyRule, rows: PreparedRows, *, has_changed: bool) -> None:
-    keys: PreparedRows | pa.Table = rows
-    if has_changed:
-        keys = _still_right(load.scratch, load.store, load.job, rule, rows.table, wanted=phase == ADD)
-    if phase == ADD:
-        load.store.add_keys(load.job.domain_id, rule.name, keys)
-    else:
-        load.store.remove_keys(load.job.domain_id, rule.name, keys)
 
 
 def _table_chunks(

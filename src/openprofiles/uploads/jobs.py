@@ -139,7 +139,7 @@ def create_job(
         values |= {"create_token": idempotency_token, "create_digest": digest_of(request)}
     try:
         with store.write() as connection:
-            _require_living(connection, domain)
+            require_living(connection, domain)
             made = _find_made(connection, domain, values)
             if made is None:
                 if options is not None and options.webhook_url is not None:
@@ -168,7 +168,7 @@ def find_job_of_domain(
         NotFound: no such job in this domain.
     """
     job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
-    if job is None or (job.preview_of is not None and not or_preview):
+    if job is None or (job.is_hidden and not (or_preview and job.preview_of is not None)):
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return job
 
@@ -319,7 +319,7 @@ def start_job(
     """
     require_token(idempotency_token)
     with store.write() as connection:
-        _require_living(connection, domain)
+        require_living(connection, domain)
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
             if idempotency_token is not None and idempotency_token == upload_jobs.read_start_token(
@@ -415,7 +415,7 @@ def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]
     return job
 
 
-def _require_living(connection: Connection, domain: Domain) -> None:
+def require_living(connection: Connection, domain: Domain) -> None:
     """The domain was read before this transaction began, and may have been deleted since."""
     if read_domain(connection, domain.name).domain_id != domain.domain_id:
         raise _deleted(domain)

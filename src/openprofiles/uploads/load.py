@@ -40,14 +40,13 @@ from openprofiles.uploads.files import Files
 from openprofiles.uploads.follow import FOLLOW, follow_records
 from openprofiles.uploads.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.leased_work import Stopped, check_stop
 from openprofiles.uploads.mapping import UploadMapping, read_mapping
 from openprofiles.uploads.merge import (
     CREATE,
     UPDATE,
     Load,
-    Stopped,
     TooManyFailed,
-    check_stop,
     create_profiles,
     update_profiles,
 )
@@ -96,10 +95,14 @@ def run_load(
     *,
     memory_limit_bytes: int,
     max_unpacked_bytes: int,
+    undo_days: int,
     strict: bool,
     clock: Clock,
 ) -> UploadJobStatus:
     """Bring the leased job to its end.
+
+    Args:
+        undo_days: how long after its end the job can be taken back; 0 keeps nothing for that.
 
     Returns:
         its final status.
@@ -109,6 +112,8 @@ def run_load(
         Exception: a fault of ours or of the machine; the job can be taken up again where it stood.
     """
     job = store.read_job()
+    if job.file_name is None or job.client_token is None:
+        raise ValueError(f"Upload job {job.job_id} has no file.")
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
     file = UploadedFile(
         files,
@@ -132,7 +137,17 @@ def run_load(
             failed_rows = FailedRowContents(originals, cipher)
             preview = Preview(originals, cipher) if job.is_preview else None
             status, message = _run_steps(
-                store, scratch, job, mapping, file, failed_rows, preview, times, strict=strict, clock=clock
+                store,
+                scratch,
+                job,
+                mapping,
+                file,
+                failed_rows,
+                preview,
+                times,
+                keeps_images=undo_days > 0,
+                strict=strict,
+                clock=clock,
             )
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
@@ -141,6 +156,7 @@ def run_load(
         scratch.close()
     _forget_notes(store)
     fault_counts = store.count_faults()
+    completed_at = clock()
     with store.chunk() as state:
         if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
             # The stop was answered, although it came too late to keep anything from being written.
@@ -151,7 +167,8 @@ def run_load(
             message=message,
             fault_counts=fault_counts,
             step_milliseconds=times.milliseconds,
-            completed_at=clock(),
+            completed_at=completed_at,
+            undo_until=completed_at + timedelta(days=undo_days) if undo_days and not job.is_preview else None,
         )
     if not job.is_preview:
         files.remove(job.file_name)
@@ -177,6 +194,7 @@ def _run_steps(
     preview: Preview | None,
     times: StepTimes,
     *,
+    keeps_images: bool,
     strict: bool,
     clock: Clock,
 ) -> tuple[UploadJobStatus, str | None]:
@@ -220,6 +238,7 @@ def _run_steps(
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
         failed_rows=failed_rows,
+        keeps_images=keeps_images and preview is None,
         clock=clock,
     )
     if preview is not None:
@@ -244,11 +263,11 @@ def _run_steps(
                     sorting.close()
                     sorting = None
         job = store.read_job()
-        # Lists that were made again may be shorter than those that the position counts; writing a key twice does no
-        # harm.
-        phase = None if scratch.recall("made_again") else job.phase
+        # The list of added keys that was made again may be shorter than the one that the position counts; writing a key
+        # twice does no harm. That of removed keys is always the same.
+        position = 0 if scratch.recall("made_again") and job.phase == ADD else job.position
         with times.timed(ADD):
-            write_keys(load, _created_so_far(scratch, job.phase, job.position), phase, job.position, sorting)
+            write_keys(load, _created_so_far(scratch, job.phase, job.position), job.phase, position, sorting)
     if job.gives_up:
         raise GaveUp
     if stopped:

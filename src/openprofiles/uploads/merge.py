@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -23,18 +23,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.clock import Clock
-from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob, PreparedRows
+from openprofiles.store.bulk import PreparedRows
 from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.failed_row_content import FailedRowContents
 from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
-from openprofiles.uploads.key_columns import KeyRule, key_rules
+from openprofiles.uploads.key_columns import KeyRule
+from openprofiles.uploads.leased_work import LeasedWork, check_stop
 from openprofiles.uploads.made_ahead import made_ahead
-from openprofiles.uploads.mapping import MappedField, UploadMapping
+from openprofiles.uploads.mapping import MappedField
 from openprofiles.uploads.profile_ids import new_profile_ids
-from openprofiles.uploads.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.stored_values import column_of, stored_value
+from openprofiles.uploads.undo_images import IMAGE_NUMBERS, image_columns, pack_image
 
 CREATE = "create"
 UPDATE = "update"
@@ -45,43 +45,30 @@ _BYTES_PER_PART = 16_000_000
 _BATCHES_AHEAD = 2
 
 _ORIGINS = pa.schema([("origins", pa.string()), ("pid", pa.int64())])
-_KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
-
-
-class Stopped(Exception):
-    """A stop was asked for, or the domain was deleted; the present chunk was not written."""
+KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
 
 
 class TooManyFailed(Exception):
     """More rows have failed than the job may have; the chunks so far were written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the steps that write share.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load(LeasedWork):
+    """What the steps that write the records share.
 
     Attributes:
-        cursor: where the present thread works on the scratch database.
-        reader: where it reads the store; ``store`` itself in the thread that writes.
-        key_version: of the domain, when it was planned.
         bytes_per_record: in the file, on average.
         all_new: whether each record that is loaded makes a new profile of its own: see ``plan``.
+        keeps_images: whether what is changed is kept, so that the load can be taken back.
     """
 
-    scratch: Scratch
-    cursor: ScratchCursor
-    store: BulkStore
-    reader: BulkReader
-    job: LeasedJob
-    mapping: UploadMapping
     options: JobOptions
-    key_version: int
     bytes_per_record: int
     all_new: bool
     pid_base: int
     expires_at: datetime
     failed_rows: FailedRowContents
-    clock: Clock
+    keeps_images: bool
 
     @property
     def clears_blanks(self) -> bool:
@@ -114,21 +101,6 @@ class Load:
         """The columns of the table ``profile`` that this load writes, attributes left out."""
         return [field.standard.column for _, field in self.standard_fields if field.standard]
 
-    @property
-    def key_rules(self) -> list[KeyRule]:
-        """The keys that this load can change."""
-        return key_rules((field.path for field in self.mapping.fields), self.job.indexed_paths)
-
-    @contextmanager
-    def in_another_thread(self) -> Iterator[Load]:
-        """The same load, with connections for reading in another thread."""
-        cursor, reader = self.scratch.another(), self.store.open_reader()
-        try:
-            yield replace(self, cursor=cursor, reader=reader)
-        finally:
-            cursor.close()
-            reader.close()
-
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
@@ -143,6 +115,7 @@ class _Batch:
         rows: for ``insert_profiles`` or ``update_profiles``.
         key_changes: for ``insert_pending_keys``.
         origins: for ``update_origins``.
+        image: for ``insert_undo_image``; None if there is nothing to keep.
     """
 
     targets: pa.Table
@@ -153,6 +126,7 @@ class _Batch:
     rows: pa.Table | PreparedRows
     key_changes: pa.Table
     origins: pa.Table
+    image: bytes | None
 
 
 def create_profiles(load: Load, position: int) -> None:
@@ -199,6 +173,8 @@ def update_profiles(load: Load, position: int) -> None:
         for first_made in batches:
             with _valid_chunk(load, first_made, _changed_batch, size) as batch:
                 load.store.insert_pending_keys(batch.key_changes)
+                if batch.image is not None:
+                    load.store.insert_undo_image(batch.image)
                 load.store.update_profiles(
                     batch.rows,
                     domain_id=load.job.domain_id,
@@ -225,16 +201,6 @@ def match_targets(load: Load) -> None:
             "where pid is not null order by pid"
         )
         load.scratch.mark_done("matched")
-
-
-def check_stop(state: ChunkState) -> None:
-    """End the merging if that was asked for.
-
-    Raises:
-        Stopped: it was.
-    """
-    if state.stop_requested or state.domain_deleted:
-        raise Stopped
 
 
 @contextmanager
@@ -385,11 +351,24 @@ def _attributes_of_new(load: Load, targets: pa.Table) -> pa.ChunkedArray:
 
 
 def read_stored(load: Load, targets: pa.Table) -> pa.Table:
-    """What the profiles of these targets hold, as far as ``changed_rows`` and ``count_unchanged`` compare it."""
-    paths = {path for rule in load.key_rules for path in rule.paths} | {field.path for field in load.mapping.fields}
-    columns = sorted({column_of(path) for path in paths})
+    """What the profiles of these targets hold, as far as ``changed_rows`` and ``count_unchanged`` compare it, and as an
+    image needs it.
+    """
+    columns = changed_columns(load)
     pids = targets["pid"].combine_chunks().cast(pa.int64())
-    return load.reader.read_profiles(load.job.domain_id, pids, ["origins", *columns])
+    numbers = IMAGE_NUMBERS if load.keeps_images else ()
+    return load.reader.read_profiles(load.job.domain_id, pids, columns, numbers)
+
+
+def changed_columns(work: LeasedWork) -> list[str]:
+    """The text columns of ``profile`` that the mapped fields and their keys stand in."""
+    key_columns = {column_of(path) for rule in work.key_rules for path in rule.paths}
+    return sorted(key_columns.union(image_columns(work.mapping)))
+
+
+def image_of(load: Load, stored: pa.Table) -> bytes | None:
+    """The image of profiles that are changed, as ``read_stored`` gave them; None if none is kept."""
+    return pack_image(load.mapping, stored) if load.keeps_images and stored.num_rows else None
 
 
 def changed_rows(load: Load, targets: pa.Table, stored: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -404,10 +383,10 @@ def changed_rows(load: Load, targets: pa.Table, stored: pa.Table) -> tuple[pa.Ta
     if stored["origins"].null_count < stored.num_rows and not load.overwrites_hand_set:
         targets = _leave_out_what_was_set_by_hand(load, targets, stored)
     names = [f"v{index}" for index, _ in load.standard_fields]
-    key_changes = pa.concat_tables(
-        [_KEY_CHANGES.empty_table(), *(_key_changes(load, rule, targets, stored) for rule in load.key_rules)]
+    changes_of_keys = pa.concat_tables(
+        [KEY_CHANGES.empty_table(), *(key_changes(load, rule, targets, stored) for rule in load.key_rules)]
     )
-    return key_changes, targets.select([*names, "attributes", "pid"])
+    return changes_of_keys, targets.select([*names, "attributes", "pid"])
 
 
 def overwritten_origins(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Table:
@@ -448,9 +427,17 @@ def _leave_out_what_was_set_by_hand(load: Load, targets: pa.Table, stored: pa.Ta
     )
 
 
-def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table) -> pa.Table:
-    """Which keys of one name the targets take from the index and put there; both tables are in order of ``pid``."""
-    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+def key_changes(work: LeasedWork, rule: KeyRule, targets: pa.Table, stored: pa.Table) -> pa.Table:
+    """Which keys of one name are taken from the index and put there when the stored profiles become these targets.
+
+    Args:
+        targets: pid and the values of the mapped fields: null leaves one as it is, an empty text clears it.
+        stored: what the profiles hold; both tables are in order of ``pid``.
+
+    Returns:
+        added (0 or 1), name, value, pid.
+    """
+    indexes = {field.path: index for index, field in enumerate(work.mapping.fields)}
     mapped = [path for path in rule.paths if path in indexes]
     # Few profiles change a key, and only theirs are put into their normal forms.
     has_changed = None
@@ -459,15 +446,15 @@ def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table)
         differs = pa.compute.fill_null(pa.compute.not_equal(after, pa.compute.fill_null(before, "")), False)
         has_changed = differs if has_changed is None else pa.compute.or_(has_changed, differs)
     if has_changed is None or not pa.compute.any(has_changed).as_py():
-        return _KEY_CHANGES.empty_table()
+        return KEY_CHANGES.empty_table()
 
     olds = {path: f"b{number}" for number, path in enumerate(rule.paths)}
 
     def value_after(path: str) -> str:
         return f"coalesce(v{indexes[path]}, {olds[path]})" if path in indexes else olds[path]
 
-    before_forms = rule.sql_forms(olds.__getitem__, load.job.phone_region)
-    after_forms = rule.sql_forms(value_after, load.job.phone_region)
+    before_forms = rule.sql_forms(olds.__getitem__, work.job.phone_region)
+    after_forms = rule.sql_forms(value_after, work.job.phone_region)
     forms = [f"{form} as o{i}" for i, form in enumerate(before_forms)]
     forms += [f"{form} as n{i}" for i, form in enumerate(after_forms)]
     parts = []
@@ -478,15 +465,15 @@ def _key_changes(load: Load, rule: KeyRule, targets: pa.Table, stored: pa.Table)
                 f"select {added}::bigint as added, {sql_text(rule.name)} as name, {mine}{i} as value, pid "
                 f"from forms where {mine}{i} is not null and {others}"
             )
-    load.cursor.put("chosen", targets.select(["pid", *(f"v{indexes[path]}" for path in mapped)]).filter(has_changed))
-    load.cursor.put("stored", stored.filter(has_changed))
-    changes = load.cursor.table(
+    work.cursor.put("chosen", targets.select(["pid", *(f"v{indexes[path]}" for path in mapped)]).filter(has_changed))
+    work.cursor.put("stored", stored.filter(has_changed))
+    changes = work.cursor.table(
         f"with change as materialized (select chosen.*, "
         f"{', '.join(f'{stored_value(path)} as {name}' for path, name in olds.items())} "
         f"from chosen join stored using (pid)), forms as materialized (select pid, {', '.join(forms)} from change) "
         f"{' union all '.join(parts)}"
     )
-    return changes.cast(_KEY_CHANGES)
+    return changes.cast(KEY_CHANGES)
 
 
 def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, repeated: str | None = None) -> int:
@@ -607,8 +594,9 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
         _record_count(kept),
         unchanged,
         rows,
-        _KEY_CHANGES.empty_table(),
+        KEY_CHANGES.empty_table(),
         _ORIGINS.empty_table(),
+        None,
     )
 
 
@@ -622,10 +610,11 @@ def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _
     kept, set_apart = _still_valid(load, version, targets)
     if set_apart.num_rows:
         stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
-    key_changes, rows = changed_rows(load, kept, stored)
+    changes_of_keys, rows = changed_rows(load, kept, stored)
     unchanged = count_unchanged(load, kept, stored)
     origins = overwritten_origins(load, kept, stored)
-    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, key_changes, origins)
+    image = image_of(load, stored)
+    return _Batch(targets, version, set_apart, _record_count(kept), unchanged, rows, changes_of_keys, origins, image)
 
 
 def _record_count(targets: pa.Table) -> int:

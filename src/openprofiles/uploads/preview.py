@@ -21,13 +21,12 @@ from openprofiles.uploads.chunks import ChunkSize
 from openprofiles.uploads.failed_row_cipher import FailedRowCipher
 from openprofiles.uploads.failed_row_content import FailedRowContents
 from openprofiles.uploads.follow import follow_records
+from openprofiles.uploads.leased_work import Stopped, check_stop
 from openprofiles.uploads.made_ahead import made_ahead
 from openprofiles.uploads.merge import (
     Load,
-    Stopped,
     TooManyFailed,
     changed_parts,
-    check_stop,
     count_unchanged,
     differs_sql,
     match_targets,

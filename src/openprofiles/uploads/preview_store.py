@@ -15,7 +15,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob
-from openprofiles.uploads.merge import check_stop
+from openprofiles.uploads.leased_work import check_stop
 from openprofiles.uploads.scratch import Scratch
 
 _PROFILES_PER_READ = 20_000
@@ -153,13 +153,16 @@ class PreviewStore:
             self._scratch.put("written", rows)
             self._scratch.run("insert or ignore into preview_key select value, pid from written")
 
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table) -> None:  # noqa: ARG002
-        if name == self._key_name:
-            self._scratch.put("written", rows)
-            self._scratch.run(
+    def remove_keys(self, domain_id: int, name: str, rows: pa.Table) -> int:  # noqa: ARG002
+        if name != self._key_name:
+            return 0
+        self._scratch.put("written", rows)
+        return int(
+            self._scratch.value(
                 "delete from preview_key k using written w where k.value = w.value and k.pid = w.pid and not exists "
                 "(select 1 from preview_added a where a.value = w.value and a.pid = w.pid)"
             )
+        )
 
     def record_progress(
         self,

@@ -28,6 +28,7 @@ from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.files import open_files
 from openprofiles.uploads.load import run_load
+from openprofiles.uploads.undo import run_undo
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_FAULT,
@@ -61,6 +62,7 @@ def main() -> int:
         memory_limit_bytes=orders.memory_limit_bytes,
         max_upload_size_bytes=orders.max_upload_size_bytes,
         compat_strict=orders.compat_strict,
+        undo_days=orders.undo_days,
     )
     try:
         _run(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
@@ -85,6 +87,9 @@ def main() -> int:
 def _run(settings: Settings, lease: Lease) -> None:
     store = open_bulk_store(settings, lease)
     try:
+        if store.read_job().undo_of is not None:
+            run_undo(store, settings.scratch_folder, memory_limit_bytes=settings.memory_limit_bytes, clock=utc_now)
+            return
         run_load(
             store,
             load_master_key(settings),
@@ -93,6 +98,7 @@ def _run(settings: Settings, lease: Lease) -> None:
             settings.scratch_folder,
             memory_limit_bytes=settings.memory_limit_bytes,
             max_unpacked_bytes=settings.max_upload_size_bytes,
+            undo_days=settings.undo_days,
             strict=settings.compat_strict,
             clock=utc_now,
         )

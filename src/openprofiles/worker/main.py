@@ -29,11 +29,17 @@ from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreac
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
-from openprofiles.store import upload_jobs
+from openprofiles.store import undos, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.open import open_store
-from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, MAX_FAILED_ATTEMPTS, UploadJobStatus
+from openprofiles.store.upload_job_states import (
+    GAVE_UP_MESSAGE,
+    INTERNAL_FAILURE,
+    MAX_FAILED_ATTEMPTS,
+    UNDO_GAVE_UP_MESSAGE,
+    UploadJobStatus,
+)
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.files import Files, open_own_files
 from openprofiles.uploads.scratch_folder import remove_orphaned_scratch
@@ -132,7 +138,7 @@ class Worker:
         if job_id is None and not self._running:
             self._loaders.prepare()
         if job_id is None and time.monotonic() >= self._clean_at:
-            self._clean()
+            self.clean()
             self._clean_at = time.monotonic() + _CLEANING_SECONDS
 
     @property
@@ -183,6 +189,7 @@ class Worker:
             memory_limit_bytes=self._settings.memory_limit_bytes,
             max_upload_size_bytes=self._settings.max_upload_size_bytes,
             compat_strict=self._settings.compat_strict,
+            undo_days=self._settings.undo_days,
             log_format=self._settings.log_format,
             upload_job_id=job.upload_job_id,
             owner=self._owner,
@@ -244,24 +251,32 @@ class Worker:
             if attempts <= MAX_FAILED_ATTEMPTS:
                 upload_jobs.release_lease(connection, job, failed_attempts=attempts)
             else:
+                completed_at = utc_now()
                 upload_jobs.end_leased_job(
                     connection,
                     job,
                     status=UploadJobStatus.FAILED,
                     status_reason=INTERNAL_FAILURE,
-                    failure_message=GAVE_UP_MESSAGE,
-                    completed_at=utc_now(),
+                    failure_message=GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE,
+                    completed_at=completed_at,
+                    undo_until=self._undo_until(job, completed_at),
                     client_token=None,
                     failed_attempts=attempts,
                 )
         _logger.error("loader_died", job_id=job.job_id, exit_status=status, failed_attempts=attempts)
+
+    def _undo_until(self, job: UploadJob, completed_at: datetime) -> datetime | None:
+        """Until when a job that has ended can be taken back."""
+        if job.is_hidden or not self._settings.undo_days:
+            return None
+        return completed_at + timedelta(days=self._settings.undo_days)
 
     def _has_ended(self, job: UploadJob) -> bool:
         with self._store.read() as connection:
             now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
         return now is None or now.status is not UploadJobStatus.IN_PROGRESS
 
-    def _clean(self) -> None:
+    def clean(self) -> None:
         """Remove what has expired and what was left behind, in short steps; the rest waits for the next time."""
         now = utc_now()
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
@@ -283,6 +298,16 @@ class Worker:
         with self._store.write() as connection:
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=old)
             upload_jobs.remove_old_previews(connection, completed_before=old)
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                if not undos.remove_old_images_step(connection, now, _ROWS_PER_CLEANING_STEP):
+                    break
+        for _ in range(_CLEANING_STEPS_AT_A_TIME):
+            with self._store.write() as connection:
+                if not undos.remove_old_kept_profiles_step(
+                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
+                ):
+                    break
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
             with self._store.write() as connection:
                 if not upload_jobs.remove_notes_of_ended_jobs_step(connection, _ROWS_PER_CLEANING_STEP):

@@ -30,6 +30,7 @@ class Orders:
     memory_limit_bytes: int
     max_upload_size_bytes: int
     compat_strict: bool
+    undo_days: int
     log_format: str
     upload_job_id: int
     owner: str

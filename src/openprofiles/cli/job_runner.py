@@ -1,0 +1,68 @@
+"""Runs jobs of the embedded store within a command, where there may be no server to do it."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import structlog
+
+from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
+from openprofiles.logs import set_up_logs
+from openprofiles.master_key import load_master_key
+from openprofiles.profiles.records import Domain
+from openprofiles.settings import Settings
+from openprofiles.store.connections import Store
+from openprofiles.uploads import previews
+from openprofiles.uploads.files import open_own_files
+from openprofiles.worker.main import Worker
+
+# What a loader does after its job has ended: it removes the uploaded file and its scratch database.
+_LOADER_TIDIES_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+
+_logger = structlog.get_logger("openprofiles.cli.job_runner")
+
+
+class JobRunner:
+    """A worker for one job at a time, and for those that are ahead of it in its domain.
+
+    A server may run on the same store. Then its worker may be the one that runs the job.
+    """
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        # The worker tells each start and end of a load; here the command itself does.
+        set_up_logs("text")
+        logging.getLogger().setLevel(logging.WARNING)
+        self._store = store
+        self._worker = Worker(settings, store, open_own_files(settings, load_master_key(settings)))
+        self._job_ids: list[str] = []
+
+    def run(self, domain: Domain, job_id: str) -> None:
+        """Have the job begun with, if it can be, and look after it; to be called again and again until it has ended."""
+        if job_id not in self._job_ids:
+            # Jobs of a domain run in order. One that was interrupted would be ahead for ever if nobody else runs it.
+            ahead = [other for other in previews.list_running(self._store, domain) if other != job_id]
+            self._job_ids = [*ahead, job_id]
+        for one in self._job_ids:
+            self._worker.step(one)
+
+    def wait_until_idle(self) -> None:
+        """Give the loader the time to remove its files; killed before, it would leave them behind."""
+        deadline = time.monotonic() + _LOADER_TIDIES_SECONDS
+        while not self._worker.is_idle and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            for one in self._job_ids:
+                self._worker.step(one)
+
+    def clean(self) -> None:
+        """Remove what has had its time, some of it: without a server nobody else does."""
+        try:
+            self._worker.clean()
+        except (StorageFull, StoreUnreachable, FilesUnreachable, Busy) as error:
+            # What the command was for is done; the next one cleans.
+            _logger.warning("cleaning_put_off", fault=str(error))
+
+    def close(self) -> None:
+        """End what runs at its last chunk; whoever takes it up goes on there."""
+        self._worker.close()

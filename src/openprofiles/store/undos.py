@@ -1,0 +1,120 @@
+"""Undos as rows: the jobs that take others back, and what is kept for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, exists, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.tables import undo_absent_key, undo_image, undo_kept_profile, upload_job
+from openprofiles.store.upload_job_states import UploadJobStatus
+
+# What is kept goes this much later than it may be asked for, so that no host whose clock is behind asks too late.
+_GRACE = timedelta(days=1)
+# An image may have a megabyte.
+_IMAGES_PER_STEP = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """A profile that stayed as it is when a job was taken back."""
+
+    pid: int
+    profile_id: str
+    was_created: bool
+
+
+def find_undo_id(connection: Connection, upload_job_id: int) -> str | None:
+    """The job id of the undo of a job, if there is one."""
+    query = select(upload_job.c.job_id).where(upload_job.c.undo_of == upload_job_id)
+    job_id: str | None = connection.execute(query).scalar_one_or_none()
+    return job_id
+
+
+def find_undo_status(connection: Connection, upload_job_id: int) -> UploadJobStatus | None:
+    """How far taking a job back has come; None if nobody has asked for that."""
+    query = select(upload_job.c.status).where(upload_job.c.undo_of == upload_job_id)
+    status: str | None = connection.execute(query).scalar_one_or_none()
+    return None if status is None else UploadJobStatus(status)
+
+
+def go_on(connection: Connection, undo_job_id: int, now: datetime) -> None:
+    """Have an undo that failed go on where it stood."""
+    connection.execute(
+        update(upload_job)
+        .where(upload_job.c.upload_job_id == undo_job_id, upload_job.c.status == UploadJobStatus.FAILED)
+        .values(
+            status=UploadJobStatus.IN_PROGRESS,
+            status_reason=None,
+            failure_message=None,
+            started_at=now,
+            completed_at=None,
+            failed_attempts=0,
+        )
+    )
+
+
+def list_kept_profiles(connection: Connection, undo_job_id: int, *, after_pid: int, limit: int) -> list[KeptProfile]:
+    """Profiles that stayed, in the order of their row numbers, those behind ``after_pid``."""
+    rows = connection.execute(
+        select(*(undo_kept_profile.c[field.name] for field in fields(KeptProfile)))
+        .where(undo_kept_profile.c.upload_job_id == undo_job_id, undo_kept_profile.c.pid > after_pid)
+        .order_by(undo_kept_profile.c.pid)
+        .limit(limit)
+    )
+    return [KeptProfile(*row) for row in rows]
+
+
+def remove_old_images_step(connection: Connection, now: datetime, limit: int) -> bool:
+    """Remove some of what is kept of jobs that can no longer be taken back; whether there was any.
+
+    Args:
+        limit: how many keys at most.
+    """
+    undo = upload_job.alias()
+    # One that was begun needs them to its end, also if it has failed so far.
+    is_begun = exists().where(undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status != UploadJobStatus.SUCCEEDED)
+    too_old = (
+        select(upload_job.c.upload_job_id).where(upload_job.c.undo_until < now - _GRACE, ~is_begun).scalar_subquery()
+    )
+    images = connection.execute(
+        select(undo_image.c.upload_job_id, undo_image.c.undo_image_id)
+        .where(undo_image.c.upload_job_id.in_(too_old))
+        .limit(_IMAGES_PER_STEP)
+    ).all()
+    for upload_job_id, undo_image_id in images:
+        connection.execute(
+            delete(undo_image).where(
+                undo_image.c.upload_job_id == upload_job_id, undo_image.c.undo_image_id == undo_image_id
+            )
+        )
+    key = tuple(undo_absent_key.primary_key)
+    keys = connection.execute(select(*key).where(undo_absent_key.c.upload_job_id.in_(too_old)).limit(limit)).all()
+    for row in keys:
+        connection.execute(
+            delete(undo_absent_key).where(*(column == value for column, value in zip(key, row, strict=True)))
+        )
+    return bool(images or keys)
+
+
+def remove_old_kept_profiles_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
+    """Remove up to ``limit`` notes of profiles that stayed in undos that ended before the given time; whether any."""
+    old = (
+        select(upload_job.c.upload_job_id)
+        .where(upload_job.c.undo_of.is_not(None), upload_job.c.completed_at < completed_before)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(undo_kept_profile.c.upload_job_id, undo_kept_profile.c.pid)
+        .where(undo_kept_profile.c.upload_job_id.in_(old))
+        .limit(limit)
+    ).all()
+    for upload_job_id, pid in rows:
+        connection.execute(
+            delete(undo_kept_profile).where(
+                undo_kept_profile.c.upload_job_id == upload_job_id, undo_kept_profile.c.pid == pid
+            )
+        )
+    return bool(rows)

@@ -1,0 +1,158 @@
+"""Undos as callers see them: take back what an upload job has loaded.
+
+An undo is a job of its own that nobody sees through AWS's API, one at most for each upload job. It waits for its turn
+in the domain like any other, and is run by the loader (``undo``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.ids import new_job_id
+from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.records import Domain
+from openprofiles.store import undos, upload_jobs
+from openprofiles.store.connections import Connection, Store
+from openprofiles.store.undos import KeptProfile
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.jobs import Page, find_job_of_domain, require_living
+
+DEFAULT_KEPT_PROFILES_PER_PAGE = 1000
+
+_RUNNING = (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What has become of taking a job back.
+
+    Attributes:
+        undone: the job that is taken back.
+        job: the undo's own job.
+    """
+
+    undone: UploadJob
+    job: UploadJob
+
+    @property
+    def removed_count(self) -> int:
+        """Profiles that the job had made and that are gone again."""
+        return self.job.created_count
+
+    @property
+    def restored_count(self) -> int:
+        """Profiles that the job had changed and that are as they were before."""
+        return self.job.updated_count
+
+    @property
+    def kept_count(self) -> int:
+        """Profiles that stayed as they are, since something else has changed them after the job."""
+        return self.job.failed_count
+
+    @property
+    def gone_count(self) -> int:
+        """Profiles that were deleted after the job, so that there was nothing to take back."""
+        return self.job.unchanged_count
+
+
+def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Undo:
+    """Have the workers take a job back, once.
+
+    If that was asked for before, nothing new is begun; an undo that failed goes on where it stood.
+
+    Raises:
+        NotFound: no such job in this domain, or the domain was deleted.
+        InvalidRequest: the job has not ended, has changed nothing, or ended too long ago.
+    """
+    with store.write() as connection:
+        require_living(connection, domain)
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        undo_id = undos.find_undo_id(connection, job.upload_job_id)
+        if undo_id is None:
+            _require_undoable(job, now)
+            undo_id = new_job_id(now)
+            upload_jobs.insert_job(
+                connection,
+                {
+                    "job_id": undo_id,
+                    "domain_id": domain.domain_id,
+                    "display_name": job.display_name,
+                    "fields": job.fields,
+                    "unique_key": job.unique_key,
+                    "data_expiry_days": job.data_expiry_days,
+                    "status": UploadJobStatus.IN_PROGRESS,
+                    "created_at": now,
+                    "started_at": now,
+                    "undo_of": job.upload_job_id,
+                },
+            )
+        else:
+            undo = _find_undo_job(connection, domain, undo_id)
+            if undo.status is UploadJobStatus.FAILED:
+                undos.go_on(connection, undo.upload_job_id, now)
+        return Undo(job, _find_undo_job(connection, domain, undo_id))
+
+
+def read_undo(store: Store, domain: Domain, job_id: str) -> Undo:
+    """What has become of taking a job back.
+
+    Raises:
+        NotFound: no such job in this domain, or nobody has asked for taking it back.
+    """
+    with store.read() as connection:
+        return _read_undo(connection, domain, job_id)
+
+
+def list_kept_profiles(
+    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+) -> Page[KeptProfile]:
+    """The profiles that stayed as they are when a job was taken back.
+
+    Raises:
+        NotFound: no such job in this domain, or nobody has asked for taking it back.
+    """
+    after = int(read_token("kept-profiles", next_token, (int,))[0]) if next_token is not None else 0
+    limit = max_results or DEFAULT_KEPT_PROFILES_PER_PAGE
+    with store.read() as connection:
+        undo = _read_undo(connection, domain, job_id)
+        kept = undos.list_kept_profiles(connection, undo.job.upload_job_id, after_pid=after, limit=limit + 1)
+    token = write_token("kept-profiles", [kept[limit - 1].pid]) if len(kept) > limit else None
+    return Page(kept[:limit], token)
+
+
+def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
+    job = find_job_of_domain(connection, domain, job_id)
+    undo_id = undos.find_undo_id(connection, job.upload_job_id)
+    if undo_id is None:
+        raise NotFound(f"Upload job {job_id} was not taken back.")
+    return Undo(job, _find_undo_job(connection, domain, undo_id))
+
+
+def _find_undo_job(connection: Connection, domain: Domain, undo_id: str) -> UploadJob:
+    undo = upload_jobs.find_job(connection, domain.domain_id, undo_id)
+    if undo is None:
+        raise NotFound(f"The domain {domain.name} was deleted.")
+    return undo
+
+
+def _require_undoable(job: UploadJob, now: datetime) -> None:
+    if job.status in _RUNNING:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} is in {job.status} status; a job can be taken back once it has ended. Stop it "
+            "first, or wait."
+        )
+    if not job.created_count and not job.updated_count:
+        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to take back.")
+    if job.undo_until is None:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} cannot be taken back: nothing was kept for that, since an earlier version loaded "
+            "it or its worker ran with --undo-days 0."
+        )
+    if job.undo_until <= now:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} can no longer be taken back: that was possible until "
+            f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
+        )

@@ -1,0 +1,119 @@
+"""What is kept to take jobs back, and for how long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from openprofiles.clock import from_milliseconds
+from openprofiles.profiles import domains
+from openprofiles.profiles.records import Domain
+from openprofiles.store import tables
+from openprofiles.store.connections import Store
+from openprofiles.store.undos import remove_old_images_step, remove_old_kept_profiles_step
+
+NOW = from_milliseconds(1_780_000_000_123)
+DAY = timedelta(days=1)
+IMAGES = 25
+
+
+@pytest.fixture
+def domain(store: Store) -> Domain:
+    return domains.create_domain(
+        store, "shop", default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
+    )
+
+
+def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
+    given = {
+        "job_id": f"{number:032x}",
+        "domain_id": domain.domain_id,
+        "display_name": "a",
+        "fields": {},
+        "unique_key": "a",
+        "data_expiry_days": 14,
+        "status": "SUCCEEDED",
+        "created_at": NOW,
+        "completed_at": NOW,
+    }
+    with store.write() as connection:
+        job = connection.execute(
+            insert(tables.upload_job).values(given | values).returning(tables.upload_job.c.upload_job_id)
+        ).scalar_one()
+    return int(job)
+
+
+def keep(store: Store, job: int) -> None:
+    """As many images and keys as several steps remove."""
+    with store.write() as connection:
+        for number in range(IMAGES):
+            connection.execute(insert(tables.undo_image).values(upload_job_id=job, content=b"a"))
+            connection.execute(
+                insert(tables.undo_absent_key).values(upload_job_id=job, name="_email", value="a@x", pid=number)
+            )
+
+
+def kept(store: Store, job: int) -> tuple[int, int]:
+    with store.read() as connection:
+        counts = [
+            connection.execute(select(func.count()).select_from(table).where(table.c.upload_job_id == job)).scalar_one()
+            for table in (tables.undo_image, tables.undo_absent_key)
+        ]
+    return counts[0], counts[1]
+
+
+def clean(store: Store, now: Any) -> int:
+    """Remove all that is old; in how many steps."""
+    steps = 0
+    is_left = True
+    while is_left:
+        with store.write() as connection:
+            is_left = remove_old_images_step(connection, now, 10)
+        steps += 1
+    return steps
+
+
+def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_taken_back(
+    store: Store, domain: Domain
+) -> None:
+    old, new, unlimited = (
+        make_job(store, domain, number, undo_until=until) for number, until in enumerate((NOW, NOW + DAY, None))
+    )
+    for job in (old, new, unlimited):
+        keep(store, job)
+
+    assert clean(store, NOW + DAY) == 1
+    assert kept(store, old) == (IMAGES, IMAGES)
+    assert clean(store, NOW + DAY + timedelta(milliseconds=1)) == 4
+
+    assert [kept(store, job) for job in (old, new, unlimited)] == [(0, 0), (IMAGES, IMAGES), (IMAGES, IMAGES)]
+
+
+@pytest.mark.parametrize(("status", "left"), [("IN_PROGRESS", IMAGES), ("FAILED", IMAGES), ("SUCCEEDED", 0)])
+def test_an_undo_that_was_begun_keeps_its_images_to_its_end(
+    store: Store, domain: Domain, status: str, left: int
+) -> None:
+    job = make_job(store, domain, 1, undo_until=NOW)
+    make_job(store, domain, 2, undo_of=job, status=status)
+    keep(store, job)
+
+    clean(store, NOW + 30 * DAY)
+
+    assert kept(store, job) == (left, left)
+
+
+def test_notes_of_what_stayed_go_with_the_failed_rows(store: Store, domain: Domain) -> None:
+    job = make_job(store, domain, 1)
+    undo = make_job(store, domain, 2, undo_of=job)
+    rows = [{"upload_job_id": undo, "pid": number, "profile_id": "a", "was_created": False} for number in range(5)]
+    with store.write() as connection:
+        connection.execute(insert(tables.undo_kept_profile), rows)
+        assert not remove_old_kept_profiles_step(connection, completed_before=NOW, limit=3)
+        later = NOW + DAY
+        steps = [remove_old_kept_profiles_step(connection, completed_before=later, limit=3) for _ in range(3)]
+        left = connection.execute(select(func.count()).select_from(tables.undo_kept_profile)).scalar_one()
+
+    assert (steps, left) == ([True, True, False], 0)
