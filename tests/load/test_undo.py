@@ -19,6 +19,7 @@ from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
+from openprofiles.store import undos as undo_rows
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
@@ -321,13 +322,14 @@ def test_an_undo_whose_loaders_die_again_and_again_fails_and_goes_on_when_it_is_
     loader = shop.place.loader
     loader.send(shop.claim(started, rows_per_chunk=1, die_at=(5, AFTER)))
     shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
-    half_way = shop.contents()
+    half_way = shop.contents().profiles
 
     failed = shop.run(started)
 
     assert (failed.status, failed.status_reason) == ("FAILED", "INTERNAL_FAILURE")
     assert "Ask for it again" in (failed.failure_message or "")
-    assert shop.contents() == half_way
+    assert shop.contents().profiles == half_way
+    assert_index_is_right(shop)
     undo = shop.undo(job, rows_per_chunk=1)
     assert counts(undo) == (4, 4, 0, 0)
     assert shop.contents() == before
@@ -396,3 +398,134 @@ def test_the_domain_is_deleted_while_a_job_is_taken_back(shop: Shop) -> None:
     assert loader.go_on_to_the_end(event)["event"] == "ended"
 
     assert shop.job(started).status == "STOPPED"
+
+
+def test_only_the_keys_that_were_missing_before_stay_away_whichever_profiles_the_load_changed(shop: Shop) -> None:
+    profile = shop.make_profile({"EmailAddress": "a@x", "PersonalEmailAddress": "home@x"}, ingested=True)
+    shop.make_profile({"EmailAddress": "q@x", "PersonalEmailAddress": "qhome@x", "FirstName": "Q"}, ingested=True)
+    profiles.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
+    before = shop.contents()
+    data = b"Email,Personal,First\nb@x,home@x,\na@x,home@x,\nc@x,b@x,\n,qhome@x,Quin\n"
+    job = shop.load((EMAIL, PERSONAL, FIRST), "Personal", data, rows_per_chunk=1)
+    assert (profile.pid, "_email", "a@x") in shop.contents().keys
+
+    shop.undo(job)
+
+    assert shop.contents() == before
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 7), (7, 0)])
+def test_for_how_long_a_job_can_be_taken_back_is_what_its_first_loader_said(
+    shop: Shop, first: int, second: int
+) -> None:
+    for number in range(4):
+        shop.make_profile({"EmailAddress": f"n{number}@x", "FirstName": "Old"}, ingested=True)
+    before = shop.contents()
+    job = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\n" + b"".join(b"n%d@x,New,\n" % n for n in range(4)))
+    loader = shop.place.loader
+    loader.send(shop.claim(job, rows_per_chunk=1, pause_at=[0], undo_days=first))
+    while shop.job(job).updated_count < 2:
+        loader.go_on()
+    loader.die()
+    shop.release(job)
+    job = shop.run(job, rows_per_chunk=1, undo_days=second)
+
+    images = shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id)
+    if first:
+        assert (images, job.undo_until) == (4, NOW + timedelta(days=first))
+        assert counts(shop.undo(job)) == (0, 4, 0, 0)
+        assert shop.contents() == before
+    else:
+        assert (images, job.undo_until) == (0, None)
+        with pytest.raises(InvalidRequest, match="nothing was kept"):
+            shop.start_undo(job)
+
+
+FAILING_UNDO = (EMAIL, PERSONAL, FIRST)
+
+
+def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UploadJob:
+    """Have an undo give up when it has restored a profile, whose keys are not in the index yet."""
+    started = shop.start_undo(job)
+    loader = shop.place.loader
+    loader.send(shop.claim(started, rows_per_chunk=1, pause_at=[0]))
+    while not shop.job(started).updated_count:
+        loader.go_on()
+    loader.die()
+    shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
+    if ending == "by itself":
+        return shop.run(started)
+    # The loader that gives up dies when it has ended the job: its scratch database is left.
+    chunk = 1
+    while shop.job(started).status == "IN_PROGRESS":
+        event = loader.send(shop.claim(started, die_at=(chunk, AFTER)))
+        assert event["event"] == "died"
+        if shop.job(started).status == "IN_PROGRESS":
+            shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
+        chunk += 1
+    return shop.job(started)
+
+
+@pytest.mark.parametrize("ending", ["by itself", "with its scratch database left"])
+@pytest.mark.parametrize(
+    ("unique_key", "row"), [("Email", b"old@x,,Loaded"), ("Personal", b"third@x,p@x,Loaded"), ("First", b",,Other")]
+)
+def test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile(
+    shop: Shop, unique_key: str, row: bytes, ending: str
+) -> None:
+    for name in ("old", "other"):
+        values = {"EmailAddress": f"{name}@x", "PersonalEmailAddress": f"{name[:1]}p@x", "FirstName": name}
+        shop.make_profile(values | ({"PersonalEmailAddress": "p@x"} if name == "old" else {}), ingested=True)
+    before = shop.contents()
+    data = b"Email,Personal,First\nnew@x,p@x,New\nnewer@x,op@x,Newer\n"
+    job = shop.load(FAILING_UNDO, "Personal", data)
+    failed = fail_half_way(shop, job, ending)
+    assert failed.status == "FAILED"
+    assert_index_is_right(shop)
+
+    second = shop.load(FAILING_UNDO, unique_key, b"Email,Personal,First\n" + row + b"\n")
+    if unique_key != "First":
+        assert (second.created_count, second.updated_count) == (0, 1)
+    undo = shop.undo(job)
+
+    assert (undo.job.status, undo.kept_count, undo.gone_count) == ("SUCCEEDED", 0, 0)
+    assert_index_is_right(shop)
+    shop.undo(second)
+    assert without_new_indexes(shop.contents(), shop.known().indexed_paths) == before
+
+
+def test_what_an_undo_that_failed_needs_goes_when_the_job_can_no_longer_be_taken_back(shop: Shop) -> None:
+    shop.make_profile({"EmailAddress": "a@x", "PersonalEmailAddress": "p@x", "FirstName": "Old"}, ingested=True)
+    job = shop.load(FAILING_UNDO, "Personal", b"Email,Personal,First\nb@x,p@x,New\n")
+    fail_half_way(shop, job, "by itself")
+    later = NOW + timedelta(days=8, seconds=1)
+    with pytest.raises(InvalidRequest, match="can no longer be taken back"):
+        shop.start_undo(job, now=later)
+
+    with shop.store.write() as connection:
+        while undo_rows.remove_old_images_step(connection, later, 100):
+            pass
+
+    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id) == 0
+
+
+def test_a_key_that_was_missing_since_its_index_was_not_whole_comes_back(shop: Shop) -> None:
+    shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,T1\nb@x,Bo,T2\nc@x,Cy,T3\n")
+    by_tier = (FIRST, TIER)
+    doomed = shop.create_job(by_tier, "Tier", b"First,Tier\nZed,T9\n")
+    loader = shop.place.loader
+    loader.send(shop.claim(doomed, rows_per_chunk=1, pause_at=[0]))
+    while not shop.known().indexed_paths:
+        loader.go_on()
+    loader.die()
+    shop.release(doomed, failed_attempts=MAX_FAILED_ATTEMPTS)
+    assert shop.run(doomed).status == "FAILED"
+    second = shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,,N1\n")
+    # Builds the index to its end.
+    shop.load(by_tier, "Tier", b"First,Tier\nBob,T2\n")
+
+    shop.undo(second)
+
+    assert_index_is_right(shop)
+    found = shop.load(by_tier, "Tier", b"First,Tier\nAnnabel,T1\n")
+    assert (found.created_count, found.updated_count) == (0, 1)

@@ -7,11 +7,13 @@ import time
 
 import structlog
 
-from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
+from openprofiles.clock import utc_now
+from openprofiles.errors import Busy, StorageFull, StoreUnreachable
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
+from openprofiles.store import undos
 from openprofiles.store.connections import Store
 from openprofiles.uploads import previews
 from openprofiles.uploads.files import open_own_files
@@ -20,6 +22,8 @@ from openprofiles.worker.main import Worker
 # What a loader does after its job has ended: it removes the uploaded file and its scratch database.
 _LOADER_TIDIES_SECONDS = 30.0
 _POLL_SECONDS = 0.02
+_CLEANING_STEPS = 20
+_ROWS_PER_CLEANING_STEP = 300
 
 _logger = structlog.get_logger("openprofiles.cli.job_runner")
 
@@ -56,10 +60,16 @@ class JobRunner:
                 self._worker.step(one)
 
     def clean(self) -> None:
-        """Remove what has had its time, some of it: without a server nobody else does."""
+        """Remove images that have had their time, some of them: without a server nobody else does.
+
+        Nothing else: how long failed rows are kept is a setting of the server's that a command does not know.
+        """
         try:
-            self._worker.clean()
-        except (StorageFull, StoreUnreachable, FilesUnreachable, Busy) as error:
+            for _ in range(_CLEANING_STEPS):
+                with self._store.write() as connection:
+                    if not undos.remove_old_images_step(connection, utc_now(), _ROWS_PER_CLEANING_STEP):
+                        break
+        except (StorageFull, StoreUnreachable, Busy) as error:
             # What the command was for is done; the next one cleans.
             _logger.warning("cleaning_put_off", fault=str(error))
 

@@ -56,7 +56,7 @@ def _of_a_domain(command: F, *more_settings: str) -> F:
 
 def _of_a_domain_to_work_on(command: F) -> F:
     """Gives a command those options, and what a loader needs that it may run itself."""
-    return _of_a_domain(command, "files", "memory_limit_bytes")
+    return _of_a_domain(command, "files", "memory_limit_bytes", "undo_days")
 
 
 _job_id = click.argument("job_id", metavar="JOB_ID")
@@ -67,7 +67,8 @@ def jobs() -> None:
     """Look at upload jobs, follow them, stop them and take them back.
 
     Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. None of them
-    loads a file: that is for the worker of a server, or for `openprofiles import`.
+    loads a file: that is for the worker of a server, or for `openprofiles import`. Only `undo`, without a server, first
+    ends loads that are ahead of it in the domain.
 
     \b
     Example:
@@ -277,7 +278,9 @@ def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str,
                 click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
         if state.status != "SUCCEEDED":
             raise CommandFault(describe_bad_undo(job_id, state))
-        if len(kept) < state.kept_count:
+        if state.kept_count and not kept:
+            click.echo("Which profiles these are is no longer kept.", err=True)
+        elif len(kept) < state.kept_count:
             click.echo(f"These are the first {len(kept):,} of {state.kept_count:,}. --limit shows more.", err=True)
     raise SystemExit(EXIT_SOME_FAILED if state.kept_count else EXIT_ALL_LOADED)
 

@@ -67,6 +67,8 @@ class LeasedJob:
     is_preview: bool
     # The job that this one takes back.
     undo_of: int | None
+    # See ``tables``.
+    undo_days: int | None
     indexed_paths: tuple[str, ...]
     # Those of them whose index has all stored profiles.
     whole_index_paths: tuple[str, ...]
@@ -187,8 +189,8 @@ class BulkReader(Protocol):
     def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
         """What profiles were before a job changed them, chunk by chunk: see ``uploads.undo_images``."""
 
-    def read_absent_keys(self, upload_job_id: int) -> pa.Table:
-        """Keys that a job would have taken out of the index, had they been there: name, value, pid."""
+    def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
+        """Keys that a job would have taken out of the index, had they been there, some at a time: name, value, pid."""
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """The records that this job follows one by one: ``record``."""
@@ -235,8 +237,20 @@ class BulkStore(BulkReader, Protocol):
     def record_file_form(self, file_form: Mapping[str, Any]) -> None:
         """Record what the file is read as, in a chunk that then records progress."""
 
-    def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
-        """Record what reading the file and planning have found, in a chunk that then records progress."""
+    def record_plan(
+        self,
+        *,
+        record_count: int,
+        pid_base: int,
+        file_header: Sequence[str],
+        repeated_count: int,
+        undo_days: int | None,
+    ) -> None:
+        """Record what reading the file and planning have found, in a chunk that then records progress.
+
+        Args:
+            undo_days: see ``tables``; None for a job that changes nothing.
+        """
 
     def check_lease(self) -> None:
         """Hold a chunk that records no progress to the lease, too.

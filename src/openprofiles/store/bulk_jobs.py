@@ -36,10 +36,12 @@ _JOB_COLUMNS = (
     "failed_attempts",
     "preview_of",
     "undo_of",
+    "undo_days",
 )
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 _IMAGES_PER_CHUNK = 10
+ABSENT_KEYS_PER_READ = 20_000
 # Failed rows may have a megabyte each.
 _REPORTED_PER_CHUNK = 2_000
 
@@ -100,6 +102,7 @@ class LeasedJobReader(ABC):
             domain_deleted=deleted_at is not None,
             is_preview=row["preview_of"] is not None,
             undo_of=row["undo_of"],
+            undo_days=row["undo_days"],
             indexed_paths=tuple(path for path, _ in paths),
             whole_index_paths=tuple(path for path, is_built in paths if is_built),
         )
@@ -218,15 +221,24 @@ class LeasedJobWriter(LeasedJobReader):
             self._lease.upload_job_id,
         )
 
-    def record_plan(self, *, record_count: int, pid_base: int, file_header: Sequence[str], repeated_count: int) -> None:
+    def record_plan(
+        self,
+        *,
+        record_count: int,
+        pid_base: int,
+        file_header: Sequence[str],
+        repeated_count: int,
+        undo_days: int | None,
+    ) -> None:
         """See ``BulkStore``."""
         self._run(
             f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
-            "repeated_count = ? where upload_job_id = ?",
+            "repeated_count = ?, undo_days = cast(? as bigint) where upload_job_id = ?",
             record_count,
             pid_base,
             json.dumps(list(file_header)),
             repeated_count,
+            undo_days,
             self._lease.upload_job_id,
         )
 
@@ -333,6 +345,7 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set phase = null, position = 0, record_count = null, repeated_count = null, "
+            "undo_days = null, "
             "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             self._lease.upload_job_id,

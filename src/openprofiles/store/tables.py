@@ -207,7 +207,10 @@ upload_job = Table(
     # The job that this one takes back, itself no job of AWS's API. Its counts are of profiles: created and updated are
     # those that are as before again, failed those that something else has changed since, unchanged those that are gone.
     Column("undo_of", BigInteger),
-    # Until when the job can be taken back; null: nothing is kept for that.
+    # For how long after its end the job can be taken back, fixed before its first change: 0: nothing is kept for that.
+    # Null: it has changed nothing so far, or an earlier version began with it.
+    Column("undo_days", Integer),
+    # Until when it can be taken back, once it has ended; null: it cannot.
     Column("undo_until", Moment),
     sqlite_autoincrement=True,
 )

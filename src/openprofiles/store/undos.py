@@ -52,6 +52,8 @@ def go_on(connection: Connection, undo_job_id: int, now: datetime) -> None:
             started_at=now,
             completed_at=None,
             failed_attempts=0,
+            # Other jobs may have run in between, so no scratch database of before is good.
+            epoch=upload_job.c.epoch + 1,
         )
     )
 
@@ -74,10 +76,11 @@ def remove_old_images_step(connection: Connection, now: datetime, limit: int) ->
         limit: how many keys at most.
     """
     undo = upload_job.alias()
-    # One that was begun needs them to its end, also if it has failed so far.
-    is_begun = exists().where(undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status != UploadJobStatus.SUCCEEDED)
+    is_running = exists().where(
+        undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status == UploadJobStatus.IN_PROGRESS
+    )
     too_old = (
-        select(upload_job.c.upload_job_id).where(upload_job.c.undo_until < now - _GRACE, ~is_begun).scalar_subquery()
+        select(upload_job.c.upload_job_id).where(upload_job.c.undo_until < now - _GRACE, ~is_running).scalar_subquery()
     )
     images = connection.execute(
         select(undo_image.c.upload_job_id, undo_image.c.undo_image_id)

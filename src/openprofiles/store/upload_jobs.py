@@ -84,6 +84,7 @@ class UploadJob:
     failed_attempts: int
     preview_of: int | None
     undo_of: int | None
+    undo_days: int | None
     undo_until: datetime | None
 
     @property
@@ -485,15 +486,26 @@ def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tup
     return [(number, content) for number, content in rows]
 
 
-def remove_notes_of_ended_jobs_step(connection: Connection, limit: int) -> bool:
-    """Remove up to ``limit`` of the notes that jobs left which ended without a loader; whether there were any."""
+def remove_notes_of_ended_jobs_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
+    """Remove up to ``limit`` of the notes that jobs left which ended without a loader; whether there were any.
+
+    Args:
+        completed_before: an undo that FAILED keeps its notes unless it ended before this.
+    """
     found = False
     for table, key in ((pending_keys, pending_keys.c.pending_keys_id), (ordered_record, ordered_record.c.record)):
         rows = connection.execute(
             select(table.c.upload_job_id, key)
             .join(upload_job, upload_job.c.upload_job_id == table.c.upload_job_id)
-            # An undo that failed goes on with its own, once it is asked for again.
-            .where(upload_job.c.status != UploadJobStatus.IN_PROGRESS, upload_job.c.undo_of.is_(None))
+            # An undo whose last loader died before it had given up goes on with its own, once it is asked for again.
+            .where(
+                upload_job.c.status != UploadJobStatus.IN_PROGRESS,
+                or_(
+                    upload_job.c.undo_of.is_(None),
+                    upload_job.c.status != UploadJobStatus.FAILED,
+                    upload_job.c.completed_at < completed_before,
+                ),
+            )
             .limit(limit)
         ).all()
         for upload_job_id, number in rows:

@@ -119,11 +119,31 @@ def write_pending_keys(work: LeasedWork, phase: str | None, position: int) -> No
     _add_keys(work, position if phase == ADD else 0, _pending_added_table)
 
 
+def apply_pending_keys(work: LeasedWork) -> None:
+    """The same from the beginning, without recording progress: for a job that ends here and may go on later."""
+    _read_pending_keys(work)
+    for table_of, is_added in ((_removed_table, False), (_pending_added_table, True)):
+        with closing(_sorted_keys(work, ChunkSize(20_000), 0, table_of)) as parts:
+            for rule, rows, _ in parts:
+                with work.store.chunk() as state:
+                    if not state.domain_deleted:
+                        keys = _keys_of_chunk(work, rule, rows, state, wanted=is_added)
+                        write = work.store.add_keys if is_added else work.store.remove_keys
+                        write(work.job.domain_id, rule.name, keys)
+                    work.store.check_lease()
+
+
 def take_keys_out(load: Load, name: str, keys: pa.Table) -> None:
     """Remove keys (value, pid) within a chunk, and note those that are not there, for whoever takes the load back."""
-    if load.keeps_images and keys.num_rows:
+    if load.keeps_images and keys.num_rows and _is_whole(load, name):
         _note_absent(load, name, keys)
     load.store.remove_keys(load.job.domain_id, name, keys)
+
+
+def _is_whole(work: LeasedWork, name: str) -> bool:
+    """Whether a key of this name can only be missing since it was deleted by hand: its index has all profiles."""
+    building = set(work.job.indexed_paths) - set(work.job.whole_index_paths)
+    return name not in {field_key_name(path) for path in building}
 
 
 def _note_absent(work: LeasedWork, name: str, keys: pa.Table) -> None:
@@ -222,9 +242,10 @@ def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
     size = ChunkSize(20_000)
     with closing(_sorted_keys(work, size, position, _removed_table)) as parts:
         for rule, rows, done in parts:
+            notes = notes_absent and _is_whole(work, rule.name)
             try:
                 # That all of them are there costs nothing to find out, and nearly always they are.
-                _remove_part(work, size, rule, rows, done, notes_absent=notes_absent, looks_first=False)
+                _remove_part(work, size, rule, rows, done, notes_absent=notes, looks_first=False)
             except _SomeAbsent:
                 _remove_part(work, size, rule, rows, done, notes_absent=True, looks_first=True)
 

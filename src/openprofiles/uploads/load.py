@@ -102,7 +102,8 @@ def run_load(
     """Bring the leased job to its end.
 
     Args:
-        undo_days: how long after its end the job can be taken back; 0 keeps nothing for that.
+        undo_days: how long after its end the job can be taken back, unless another loader of it has fixed that; 0 keeps
+            nothing for that.
 
     Returns:
         its final status.
@@ -145,7 +146,7 @@ def run_load(
                 failed_rows,
                 preview,
                 times,
-                keeps_images=undo_days > 0,
+                undo_days=undo_days,
                 strict=strict,
                 clock=clock,
             )
@@ -156,7 +157,7 @@ def run_load(
         scratch.close()
     _forget_notes(store)
     fault_counts = store.count_faults()
-    completed_at = clock()
+    completed_at, kept_days = clock(), store.read_job().undo_days
     with store.chunk() as state:
         if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
             # The stop was answered, although it came too late to keep anything from being written.
@@ -168,7 +169,7 @@ def run_load(
             fault_counts=fault_counts,
             step_milliseconds=times.milliseconds,
             completed_at=completed_at,
-            undo_until=completed_at + timedelta(days=undo_days) if undo_days and not job.is_preview else None,
+            undo_until=completed_at + timedelta(days=kept_days) if kept_days else None,
         )
     if not job.is_preview:
         files.remove(job.file_name)
@@ -194,7 +195,7 @@ def _run_steps(
     preview: Preview | None,
     times: StepTimes,
     *,
-    keeps_images: bool,
+    undo_days: int,
     strict: bool,
     clock: Clock,
 ) -> tuple[UploadJobStatus, str | None]:
@@ -214,7 +215,7 @@ def _run_steps(
             with times.timed(PLAN):
                 _plan(store, scratch, job, mapping)
         with times.timed(REPORT):
-            job = _report(store, scratch, file, failed_rows)
+            job = _report(store, scratch, file, failed_rows, undo_days=undo_days)
     except FileRejected as error:
         return UploadJobStatus.FAILED, str(error)
     except Stopped:
@@ -238,7 +239,7 @@ def _run_steps(
         pid_base=job.pid_base or 0,
         expires_at=job.started_at + timedelta(days=job.data_expiry_days),
         failed_rows=failed_rows,
-        keeps_images=keeps_images and preview is None,
+        keeps_images=bool(job.undo_days),
         clock=clock,
     )
     if preview is not None:
@@ -387,7 +388,9 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
     scratch.mark_done("planned")
 
 
-def _report(store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows: FailedRowContents) -> LeasedJob:
+def _report(
+    store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows: FailedRowContents, *, undo_days: int
+) -> LeasedJob:
     """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
     position = job.position if job.phase == REPORT else 0
@@ -413,6 +416,8 @@ def _report(store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows:
                 pid_base=pid_base,
                 file_header=header,
                 repeated_count=count_repeated_rows(scratch),
+                # From here on it holds for every loader of the job: images of a part of it would be of no use.
+                undo_days=None if job.is_preview else undo_days,
             )
             store.record_progress(phase=REPORT, position=0)
     elif job.phase != REPORT:

@@ -494,16 +494,20 @@ def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, repe
         several = targets.filter(is_several)
         load.cursor.put("several", several.select(["target"]))
         count += _count_unchanged_of_several(load, stored, repeated or _repeated_sql(several))
+        targets = targets.filter(pa.compute.invert(is_several))
     if stored is not None and stored.num_rows:
-        count += _count_unchanged_of_one(load, targets.filter(pa.compute.invert(is_several)), stored)
+        count += _count_unchanged_of_one(load, targets, stored)
     return count
 
 
 def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> int:
     """Of targets that exist and have one record each."""
     # Both are in order of pid, without repeats, so that they stand beside each other row by row.
-    targets = _in_order(targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks())), "pid")
-    stored = stored.filter(pa.compute.is_in(stored["pid"], targets["pid"].combine_chunks().cast(pa.int64())))
+    targets = _in_order(targets, "pid")
+    if not targets["pid"].cast(pa.int64()).equals(stored["pid"]):
+        # Seldom: filtering copies all values.
+        targets = targets.filter(pa.compute.is_in(targets["pid"], stored["pid"].combine_chunks()))
+        stored = stored.filter(pa.compute.is_in(stored["pid"], targets["pid"].combine_chunks().cast(pa.int64())))
     is_same = pa.compute.is_valid(stored["pid"])
     for index, field in load.standard_fields:
         is_same = pa.compute.and_(is_same, _keeps(targets[f"v{index}"], stored[column_of(field.path)]))

@@ -28,7 +28,7 @@ from openprofiles.clock import Clock
 from openprofiles.store.bulk import BulkStore, LeasedJob, UndoneJob
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE, UploadJobStatus
 from openprofiles.uploads.chunks import ChunkSize
-from openprofiles.uploads.index import ADD, REMOVE, write_pending_keys
+from openprofiles.uploads.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
 from openprofiles.uploads.key_columns import sql_keys
 from openprofiles.uploads.leased_work import LeasedWork, Stopped, check_stop
 from openprofiles.uploads.made_ahead import made_ahead
@@ -78,6 +78,7 @@ class _Part:
 class Undo(LeasedWork):
     """What the steps of an undo share."""
 
+    undone_id: int
     undone: UndoneJob
 
     def make_removal(self, pids: pa.Table) -> _Part:
@@ -135,12 +136,13 @@ class Undo(LeasedWork):
         )
         keys_out = _no_keys()
         if self.cursor.value("select count(*) from absent"):
+            self.cursor.put("restored", old.select(["pid"]))
             self.cursor.put("change", changes)
             changes = self.cursor.table(
                 "select c.* from change c anti join absent a "
                 "on c.added = 1 and a.name = c.name and a.value = c.value and a.pid = c.pid"
             ).cast(KEY_CHANGES)
-            keys_out = self.cursor.table("select name, value, pid from absent semi join stored using (pid)")
+            keys_out = self.cursor.table("select name, value, pid from absent semi join restored using (pid)")
         return _Part(
             version,
             images,
@@ -172,10 +174,12 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
     times = StepTimes(scratch)
     status, reason, message = UploadJobStatus.SUCCEEDED, None, None
     try:
+        undo = _make_undo(store, scratch, job, clock)
         if job.gives_up:
+            _complete_keys(undo)
             status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE
         else:
-            _take_back(store, scratch, job, times, clock)
+            _take_back(undo, times)
     except Stopped:
         status = UploadJobStatus.STOPPED
     finally:
@@ -194,7 +198,7 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
     return status
 
 
-def _take_back(store: BulkStore, scratch: Scratch, job: LeasedJob, times: StepTimes, clock: Clock) -> None:
+def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> Undo:
     if job.undo_of is None:
         raise ValueError(f"Upload job {job.job_id} takes none back.")
     key_version = scratch.recall("key_version")
@@ -203,7 +207,7 @@ def _take_back(store: BulkStore, scratch: Scratch, job: LeasedJob, times: StepTi
         # older than what something else has written since.
         key_version = job.key_version if job.phase in (None, STAGE) else _NEVER
         scratch.remember("key_version", key_version)
-    undo = Undo(
+    return Undo(
         scratch=scratch,
         cursor=scratch,
         store=store,
@@ -212,12 +216,16 @@ def _take_back(store: BulkStore, scratch: Scratch, job: LeasedJob, times: StepTi
         mapping=read_mapping(job.fields, job.unique_key, strict=False),
         key_version=key_version,
         clock=clock,
+        undone_id=job.undo_of,
         undone=store.read_undone_job(job.undo_of),
     )
-    phase, position = job.phase, job.position
+
+
+def _take_back(undo: Undo, times: StepTimes) -> None:
+    phase, position = undo.job.phase, undo.job.position
     if phase in (None, STAGE, REMOVE_CREATED, RESTORE_CHANGED):
         with times.timed(STAGE):
-            _stage(undo, job.undo_of)
+            _stage(undo)
         if phase != RESTORE_CHANGED:
             with times.timed(REMOVE_CREATED):
                 _remove_created(undo, position if phase == REMOVE_CREATED else 0)
@@ -227,10 +235,33 @@ def _take_back(store: BulkStore, scratch: Scratch, job: LeasedJob, times: StepTi
         with times.timed(ADD):
             write_pending_keys(undo, phase, position if phase in (REMOVE, ADD) else 0)
     with times.timed(FORGET):
-        _forget(undo, job.undo_of)
+        is_left = True
+        while is_left:
+            with undo.store.chunk():
+                is_left = undo.store.forget_undo(undo.undone_id)
+                undo.store.record_progress(phase=FORGET, position=0)
+        _forget_notes(undo)
 
 
-def _stage(undo: Undo, undone_id: int) -> None:
+def _complete_keys(undo: Undo) -> None:
+    """Before giving up: what is taken back so far can be found, and other jobs may go on with it.
+
+    Phase and position stay, so that the rest can be asked for.
+    """
+    if undo.job.phase != FORGET:
+        apply_pending_keys(undo)
+    _forget_notes(undo)
+
+
+def _forget_notes(undo: Undo) -> None:
+    is_left = True
+    while is_left:
+        with undo.store.chunk():
+            is_left = undo.store.forget_notes()
+            undo.store.check_lease()
+
+
+def _stage(undo: Undo) -> None:
     """Read the images, and find out what revision the job has left each profile with."""
     scratch, store = undo.scratch, undo.store
     if scratch.is_done("staged"):
@@ -238,7 +269,7 @@ def _stage(undo: Undo, undone_id: int) -> None:
     texts = "".join(f", {column} text" for column in image_columns(undo.mapping))
     numbers = "".join(f", {column} bigint" for column in IMAGE_NUMBERS)
     scratch.run(f"create or replace table image (pid bigint{texts}{numbers})")
-    for rows in unpack_images(store.read_undo_images(undone_id)):
+    for rows in unpack_images(store.read_undo_images(undo.undone_id)):
         scratch.put("image_part", rows)
         scratch.run("insert into image select * from image_part")
     # Without a gap between the revisions nothing else has come between two changes by the job.
@@ -254,8 +285,10 @@ def _stage(undo: Undo, undone_id: int) -> None:
         f"where not (image.pid > {first} and image.pid <= {last}) order by image.pid"
     )
     scratch.run("drop table image")
-    scratch.put("read_absent", store.read_absent_keys(undone_id))
-    scratch.run("create or replace table absent as select name, value, pid from read_absent")
+    scratch.run("create or replace table absent (name text, value text, pid bigint)")
+    for rows in store.read_absent_keys(undo.undone_id):
+        scratch.put("absent_part", rows)
+        scratch.run("insert into absent select name, value, pid from absent_part")
     if undo.job.phase in (None, STAGE):
         with store.chunk() as state:
             check_stop(state)
@@ -351,20 +384,6 @@ def _valid_chunk(
         undo.store.insert_pending_keys(part.key_changes)
         undo.store.insert_kept_profiles(part.kept)
         yield part
-
-
-def _forget(undo: Undo, undone_id: int) -> None:
-    """Remove what was kept to take the job back, and the notes of this one."""
-    is_left = True
-    while is_left:
-        with undo.store.chunk():
-            is_left = undo.store.forget_undo(undone_id)
-            undo.store.record_progress(phase=FORGET, position=0)
-    is_left = True
-    while is_left:
-        with undo.store.chunk():
-            is_left = undo.store.forget_notes()
-            undo.store.check_lease()
 
 
 def _kept(found: pa.Table, *, was_created: bool) -> pa.Table:

@@ -138,7 +138,7 @@ class Worker:
         if job_id is None and not self._running:
             self._loaders.prepare()
         if job_id is None and time.monotonic() >= self._clean_at:
-            self.clean()
+            self._clean()
             self._clean_at = time.monotonic() + _CLEANING_SECONDS
 
     @property
@@ -259,24 +259,18 @@ class Worker:
                     status_reason=INTERNAL_FAILURE,
                     failure_message=GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE,
                     completed_at=completed_at,
-                    undo_until=self._undo_until(job, completed_at),
+                    undo_until=completed_at + timedelta(days=now.undo_days) if now and now.undo_days else None,
                     client_token=None,
                     failed_attempts=attempts,
                 )
         _logger.error("loader_died", job_id=job.job_id, exit_status=status, failed_attempts=attempts)
-
-    def _undo_until(self, job: UploadJob, completed_at: datetime) -> datetime | None:
-        """Until when a job that has ended can be taken back."""
-        if job.is_hidden or not self._settings.undo_days:
-            return None
-        return completed_at + timedelta(days=self._settings.undo_days)
 
     def _has_ended(self, job: UploadJob) -> bool:
         with self._store.read() as connection:
             now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
         return now is None or now.status is not UploadJobStatus.IN_PROGRESS
 
-    def clean(self) -> None:
+    def _clean(self) -> None:
         """Remove what has expired and what was left behind, in short steps; the rest waits for the next time."""
         now = utc_now()
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
@@ -310,7 +304,9 @@ class Worker:
                     break
         for _ in range(_CLEANING_STEPS_AT_A_TIME):
             with self._store.write() as connection:
-                if not upload_jobs.remove_notes_of_ended_jobs_step(connection, _ROWS_PER_CLEANING_STEP):
+                if not upload_jobs.remove_notes_of_ended_jobs_step(
+                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
+                ):
                     break
         with self._store.write() as connection:
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))

@@ -14,6 +14,7 @@ def upgrade() -> None:
     byte_ordered_text = sa.Text(collation="C") if is_postgresql else sa.Text()
     row_number = sa.BigInteger() if is_postgresql else sa.Integer()
     op.add_column("upload_job", sa.Column("undo_of", sa.BigInteger()))
+    op.add_column("upload_job", sa.Column("undo_days", sa.Integer()))
     op.add_column("upload_job", sa.Column("undo_until", sa.BigInteger()))
     op.create_index(
         "upload_job_undo_of",
