@@ -15,16 +15,31 @@ from openprofiles.store.tables import metadata
 from postgresql_server import PostgresqlServer
 
 
+@pytest.fixture(scope="session")
+def empty_database(postgresql_server: PostgresqlServer) -> str:
+    """The URL of a database with the tables and nothing else, to be copied."""
+    url = postgresql_server.create_database()
+    made = PostgresqlStore(PostgresqlUrl(url))
+    with made.write() as connection:
+        metadata.create_all(connection)
+    made.close()
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that holds the tables and nothing else, on the engine that the parameter names."""
     fresh: Store
     if request.param == "sqlite":
         fresh = SqliteStore(tmp_path / "openprofiles.db")
+        with fresh.write() as connection:
+            metadata.create_all(connection)
+        yield fresh
+        fresh.close()
     else:
         server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        fresh = PostgresqlStore(PostgresqlUrl(server.create_database()))
-    with fresh.write() as connection:
-        metadata.create_all(connection)
-    yield fresh
-    fresh.close()
+        url = server.create_database(request.getfixturevalue("empty_database"))
+        fresh = PostgresqlStore(PostgresqlUrl(url))
+        yield fresh
+        fresh.close()
+        server.drop_database(url)
