@@ -21,7 +21,7 @@ from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.server import extension
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.uploads.faults import CODES
+from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())

@@ -25,9 +25,9 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
-from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
-from openprofiles.uploads.files import open_own_files
-from openprofiles.uploads.receive import receive_local
+from openprofiles.uploads.arrival.files import open_own_files
+from openprofiles.uploads.arrival.receive import receive_local
+from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
 

@@ -20,7 +20,8 @@ from openprofiles.cli.main import openprofiles
 from openprofiles.profiles.domains import get_domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
-from openprofiles.uploads import jobs, saved_mappings
+from openprofiles.uploads import jobs
+from openprofiles.uploads.mappings import saved_mappings
 
 PEOPLE = "".join(f"u{number}@x.example,Ada,Bob,{number},x\n" for number in range(20))
 FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()

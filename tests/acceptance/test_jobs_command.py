@@ -24,7 +24,7 @@ from acceptance.test_upload_flow import create, put
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, profile, upload_job
-from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
 
 FAULTY = b"""Email,First Name,Phone,Notes
 ada@example.com,Ada,212-555-0101,x

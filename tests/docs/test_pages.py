@@ -16,7 +16,7 @@ from openprofiles.clock import utc_now
 from openprofiles.profiles.domains import create_domain, get_domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
-from openprofiles.uploads.faults import CODES
+from openprofiles.uploads.failures.faults import CODES
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

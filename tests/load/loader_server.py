@@ -37,8 +37,9 @@ from openprofiles.settings import Settings, parse_store
 from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.uploads import chunks, load, records, undo
-from openprofiles.uploads.files import open_files
+from openprofiles.uploads.arrival.files import open_files
+from openprofiles.uploads.loading import chunks, load, undo
+from openprofiles.uploads.reading import records
 
 BEFORE = "before"
 INSIDE = "inside"

@@ -34,11 +34,11 @@ from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews, undos
 from openprofiles.uploads.account import list_repeated_rows, read_account
-from openprofiles.uploads.file_form import STRICT_OPTIONS, FileOptions
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival.files import open_own_files
+from openprofiles.uploads.arrival.receive import FileReceiver
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.jobs import FailedRow, client_token
-from openprofiles.uploads.receive import FileReceiver
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.undos import Undo
 
 DEFAULT_POLICIES = Policies()

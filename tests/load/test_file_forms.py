@@ -16,9 +16,9 @@ from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.account import read_account
-from openprofiles.uploads.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.file_form import FileForm, FileOptions
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.jobs import read_file_columns
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 
 EMAIL = Column("E-Mail", "EmailAddress")
 FIRST = Column("Prénom", "FirstName")

@@ -16,7 +16,7 @@ from openprofiles.store import tables
 from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.account import FaultCount, read_account
 from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
-from openprofiles.uploads.records import MAX_RECORD_BYTES
+from openprofiles.uploads.reading.records import MAX_RECORD_BYTES
 
 EMAIL = Column("Email", "EmailAddress")
 FIRST = Column("First", "FirstName")

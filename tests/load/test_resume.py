@@ -31,9 +31,9 @@ from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
+from openprofiles.uploads.arrival.local_files import LocalFiles
 from openprofiles.uploads.job_options import UPDATE_ONLY, JobOptions
 from openprofiles.uploads.jobs import stop_job
-from openprofiles.uploads.local_files import LocalFiles
 from openprofiles.worker import main as worker_main
 from openprofiles.worker.loader_process import LoaderProcess
 from openprofiles.worker.main import Worker
@@ -518,7 +518,7 @@ from pathlib import Path
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store
 from openprofiles.store.open import open_store
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.worker.main import Worker
 settings = Settings(data_folder=Path(sys.argv[1]), store=parse_store(sys.argv[3]))
 worker = Worker(settings, open_store(settings), open_own_files(settings, load_master_key(settings)))

@@ -29,8 +29,8 @@ from openprofiles.store.tables import metadata
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
-from openprofiles.uploads.file_form import FileOptions
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
 from postgresql_server import PostgresqlServer
 

@@ -16,7 +16,7 @@ from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.saved_mappings import SavedMapping
-from openprofiles.uploads import saved_mappings
+from openprofiles.uploads.mappings import saved_mappings
 
 NOW = from_milliseconds(1_780_000_000_123)
 LATER = NOW + timedelta(days=2)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.uploads.cells import MalformedQuotesError, split_record
+from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.uploads.encrypted_file import FRAME_BYTES, DamagedFile, DecryptingReader, EncryptingWriter
+from openprofiles.uploads.arrival.encrypted_file import FRAME_BYTES, DamagedFile, DecryptingReader, EncryptingWriter
 
 KEY = bytes(range(32))
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.store.upload_jobs import RowFault
-from openprofiles.uploads.cells import split_record
-from openprofiles.uploads.failed_rows_csv import OWN_COLUMNS, failed_rows_csv
-from openprofiles.uploads.faults import INVALID_UTF8, MALFORMED_QUOTES, MISSING_UNIQUE_KEY
+from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS, failed_rows_csv
+from openprofiles.uploads.failures.faults import INVALID_UTF8, MALFORMED_QUOTES, MISSING_UNIQUE_KEY
 from openprofiles.uploads.jobs import FailedRow
-from openprofiles.uploads.records import Scanner
+from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.records import Scanner
 
 NO_KEY = RowFault(MISSING_UNIQUE_KEY, "Email", None)
 

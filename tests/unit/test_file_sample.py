@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.dialect import Dialect
-from openprofiles.uploads.file_form import STRICT_OPTIONS
-from openprofiles.uploads.file_sample import MAX_SAMPLE_ROWS, read_file_sample, sample_beginning
+from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
+from openprofiles.uploads.reading.file_sample import MAX_SAMPLE_ROWS, read_file_sample, sample_beginning
 
 
 def rows(content: bytes, *, is_whole: bool = True, dialect: Dialect = Dialect()) -> list[list[str]]:  # noqa: B008

@@ -16,7 +16,7 @@ from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.settings import Settings
 from openprofiles.store.sqlite import SqliteStore
-from openprofiles.uploads.local_files import LocalFiles
+from openprofiles.uploads.arrival.local_files import LocalFiles
 
 
 def get_readiness(store: SqliteStore, *, workers_alive: bool) -> tuple[int, dict[str, Any]]:

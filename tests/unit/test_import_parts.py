@@ -12,7 +12,7 @@ from openprofiles.cli.failed_rows_file import default_failed_rows_path, write_fa
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.file_header import read_file_header
+from openprofiles.uploads.reading.file_header import read_file_header
 
 # The header
 

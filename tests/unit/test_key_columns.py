@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from openprofiles.profiles.keys import derived_keys
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, FULL_NAME_PATHS, KEY_PATHS
-from openprofiles.uploads.key_columns import key_rules, sql_keys
-from openprofiles.uploads.sql_functions import register_sql_functions
-from openprofiles.uploads.stored_values import stored_value
+from openprofiles.uploads.loading.key_columns import key_rules, sql_keys
+from openprofiles.uploads.loading.sql_functions import register_sql_functions
+from openprofiles.uploads.loading.stored_values import stored_value
 
 KEYED_PATHS = [path for paths in KEY_PATHS.values() for path in paths] + list(FULL_NAME_PATHS)
 INDEXED = ("FirstName", "Attributes.a/b~'c", "Address.City")

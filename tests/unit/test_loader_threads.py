@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from openprofiles.store.sqlite_checkpoints import Checkpointer
-from openprofiles.uploads.made_ahead import made_ahead
+from openprofiles.uploads.loading.made_ahead import made_ahead
 
 
 def numbers(count: int, ended: threading.Event, *, fails_at: int | None = None) -> Generator[int, None, None]:

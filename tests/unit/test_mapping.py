@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.mapping import read_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
 EMAIL = {"Source": "_source.E-mail", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"}
 TIER = {"Source": "_source.Tier", "Target": "_profile.Attributes.tier"}

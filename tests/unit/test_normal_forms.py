@@ -23,7 +23,7 @@ from openprofiles.profiles.normal_forms import (
     sql_normal_full_name,
     sql_normal_key,
 )
-from openprofiles.uploads.sql_functions import register_sql_functions
+from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 STANDARD_KEYS = ("_email", "_phone", "_account")
 

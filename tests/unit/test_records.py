@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openprofiles.uploads.dialect import COMMAS, Dialect
-from openprofiles.uploads.records import (
+from openprofiles.uploads.reading.dialect import COMMAS, Dialect
+from openprofiles.uploads.reading.records import (
     Block,
     Header,
     Kind,

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
-from openprofiles.uploads.mapping import read_mapping
-from openprofiles.uploads.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
 
 def targets(*headers: str, **chosen: str) -> list[str]:

@@ -16,9 +16,9 @@ from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable
 from openprofiles.master_key import MasterKey
 from openprofiles.settings import S3Location, Settings, SettingsError, parse_files
-from openprofiles.uploads.files import Files, change_owner, open_own_files
-from openprofiles.uploads.local_files import LocalFiles
-from openprofiles.uploads.s3_files import S3Files
+from openprofiles.uploads.arrival.files import Files, change_owner, open_own_files
+from openprofiles.uploads.arrival.local_files import LocalFiles
+from openprofiles.uploads.arrival.s3_files import S3Files
 from s3_server import S3Server
 
 PART_BYTES = 16 << 20

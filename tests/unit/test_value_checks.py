@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.sql_functions import register_sql_functions
+from openprofiles.uploads.loading.sql_functions import register_sql_functions
 from openprofiles.uploads.value_checks import ValueCheck
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.uploads.value_kinds import ValueKind, find_column_kind, share_that_may_be
+from openprofiles.uploads.mappings.value_kinds import ValueKind, find_column_kind, share_that_may_be
 
 
 @pytest.mark.parametrize(

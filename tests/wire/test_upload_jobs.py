@@ -46,10 +46,10 @@ from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob, read_failed_rows_key
-from openprofiles.uploads import receive
-from openprofiles.uploads.encrypted_file import DecryptingReader
-from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival import receive
+from openprofiles.uploads.arrival.encrypted_file import DecryptingReader
+from openprofiles.uploads.arrival.files import open_own_files
+from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.jobs import client_token
 from wire.served import serve
 

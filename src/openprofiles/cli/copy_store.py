@@ -71,8 +71,8 @@ def copy_store(
     from openprofiles.master_key import load_master_key
     from openprofiles.store.copy_store import copy_store as copy_whole_store
     from openprofiles.store.open import open_store, open_store_as_it_is
-    from openprofiles.uploads.copy_files import copy_job_files
-    from openprofiles.uploads.files import open_own_files
+    from openprofiles.uploads.arrival.copy_files import copy_job_files
+    from openprofiles.uploads.arrival.files import open_own_files
 
     here = replace(settings, store=_parse(source, "--from"), files=_parse_files(source_files, "--from-files"))
     there = replace(settings, store=_parse(target, "--to"), files=_parse_files(target_files, "--to-files"))

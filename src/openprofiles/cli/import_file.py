@@ -230,7 +230,7 @@ def import_file(
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
     from openprofiles.cli.source_file import open_source
-    from openprofiles.uploads.file_form import FileOptions
+    from openprofiles.uploads.reading.file_form import FileOptions
 
     for one, other, are_given in (
         ("--create-only", "--update-only", create_only and update_only),

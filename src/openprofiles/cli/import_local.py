@@ -24,13 +24,14 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads import jobs, previews, saved_mappings
+from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.account import read_account
-from openprofiles.uploads.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival.files import open_own_files
+from openprofiles.uploads.arrival.receive import Refused, receive_local
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.preview_sample import PreviewSample
-from openprofiles.uploads.receive import Refused, receive_local
 
 
 class LocalImporter:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.header_drift import HeaderDrift, compare_headers
-from openprofiles.uploads.mapping import MappedField, UploadMapping, read_mapping
-from openprofiles.uploads.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
+from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
+from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
+from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping, read_mapping
 
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
-    from openprofiles.uploads.file_form import FileOptions
     from openprofiles.uploads.job_options import JobOptions
-    from openprofiles.uploads.suggest import SuggestedField
+    from openprofiles.uploads.mappings.suggest import SuggestedField
+    from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.value_checks import ValueCheck
 
 _KINDS = {"email": "EMAIL_ADDRESS", "phone": "PHONE_NUMBER", "number": "NUMBER", "date": "DATE"}
@@ -52,8 +52,8 @@ class ImportPolicies:
             ImportFault: a check is for no column that is loaded, or there is no such check.
             InvalidRequest: a check cannot be made as it is given.
         """
-        from openprofiles.uploads.file_form import FileOptions
         from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, KEEP, OVERWRITE, JobOptions
+        from openprofiles.uploads.reading.file_form import FileOptions
 
         limit = self.failure_limit or FailureLimit()
         options = JobOptions(

@@ -116,7 +116,7 @@ class Importer(Protocol):
         """Ask for the end of the job; nothing happens if there is none or it has ended already."""
 
     def read_failed_rows(self) -> Iterator[bytes]:
-        """The file of the rows that were not loaded, part by part: see ``uploads.failed_rows_csv``."""
+        """The file of the rows that were not loaded, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def close(self) -> None:
         """Let go of everything; a load of ours that still runs is given back and can be taken up later."""

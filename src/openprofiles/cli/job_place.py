@@ -13,7 +13,7 @@ from openprofiles.cli.job_state import JobState
 
 if TYPE_CHECKING:
     from openprofiles.settings import Settings
-    from openprofiles.uploads.file_form import FileForm
+    from openprofiles.uploads.reading.file_form import FileForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +131,7 @@ class JobPlace(Protocol):
         """The first failed rows that are kept, in the order of the file."""
 
     def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
-        """The file of all failed rows, part by part: see ``uploads.failed_rows_csv``."""
+        """The file of all failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def stop_job(self, job_id: str) -> None:
         """Ask for the end of the job; nothing happens if it is STOPPED."""
@@ -174,7 +174,7 @@ def open_job_place(settings: Settings, endpoint_url: str | None, domain: str) ->
 
 def mapping_members(fields: Mapping[str, Mapping[str, str]], unique_key: str) -> dict[str, Any]:
     """The members of a ``JobAccount`` that say where the columns go, of a job's ``Fields`` and ``UniqueKey``."""
-    from openprofiles.uploads.mapping import read_mapping
+    from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
     mapping = read_mapping(fields, unique_key, strict=False)
     return {

@@ -28,8 +28,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.account import read_account
-from openprofiles.uploads.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.faults import sentence_for
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.faults import sentence_for
 from openprofiles.uploads.undos import Undo
 
 

@@ -16,7 +16,7 @@ from openprofiles.settings import Settings
 from openprofiles.store import undos
 from openprofiles.store.connections import Store
 from openprofiles.uploads import previews
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.worker.main import Worker
 
 # What a loader does after its job has ended: it removes the uploaded file and its scratch database.

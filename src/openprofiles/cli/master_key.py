@@ -62,7 +62,7 @@ def change(settings: Settings, new_file: Path) -> None:
     from openprofiles.credentials.administer import change_master_key
     from openprofiles.master_key import load_master_key, read_master_key, replace_master_key
     from openprofiles.store.open import open_store
-    from openprofiles.uploads.files import change_owner
+    from openprofiles.uploads.arrival.files import change_owner
 
     old, new = load_master_key(settings), read_master_key(new_file)
     store = open_store(settings)

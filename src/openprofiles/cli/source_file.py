@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
-    from openprofiles.uploads.file_form import FileForm, FileOptions
-    from openprofiles.uploads.file_sample import FileSample
+    from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+    from openprofiles.uploads.reading.file_sample import FileSample
 
 _HEAD_BYTES = 64 * 1024
 _LINE_BYTES = 1 << 20
@@ -62,10 +62,10 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
         ImportFault: it cannot be read; the message says why.
         InvalidRequest: its header cannot be read.
     """
-    from openprofiles.uploads.detect_form import detect_form
-    from openprofiles.uploads.file_form import FileForm, FileOptions
-    from openprofiles.uploads.file_sample import read_sample_of_file
-    from openprofiles.uploads.file_text import FileDamaged
+    from openprofiles.uploads.reading.detect_form import detect_form
+    from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+    from openprofiles.uploads.reading.file_sample import read_sample_of_file
+    from openprofiles.uploads.reading.file_text import FileDamaged
 
     try:
         file = path.open("rb")
@@ -97,9 +97,9 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
 def _convert(path: Path, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[str | None, BinaryIO]:
     """The file as CSV and what it was, or itself if it is text."""
     from openprofiles.cli.table_files import convert_json_lines, find_converter, is_json_lines
-    from openprofiles.uploads.detect_form import find_compression
-    from openprofiles.uploads.file_form import FileForm
-    from openprofiles.uploads.file_text import open_text
+    from openprofiles.uploads.reading.detect_form import find_compression
+    from openprofiles.uploads.reading.file_form import FileForm
+    from openprofiles.uploads.reading.file_text import open_text
 
     head = file.read(_HEAD_BYTES)
     file.seek(0)

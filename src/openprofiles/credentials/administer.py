@@ -26,8 +26,8 @@ from openprofiles.store.credentials import (
     mark_revoked,
     replace_secret,
 )
-from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
-from openprofiles.uploads.failed_row_cipher import decrypt_failed_rows_key, encrypt_failed_rows_key
+from openprofiles.uploads.arrival.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.failures.failed_row_cipher import decrypt_failed_rows_key, encrypt_failed_rows_key
 from openprofiles.uploads.webhooks import decrypt_webhook_secret, encrypt_webhook_secret
 
 _SECRET_PURPOSE = "credential secret"  # noqa: S105 - the name of a purpose, not a secret

@@ -10,7 +10,7 @@ from openprofiles.operations.registry import operation
 from openprofiles.profiles.domains import get_domain
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
-from openprofiles.uploads.receive import make_upload_path
+from openprofiles.uploads.arrival.receive import make_upload_path
 from openprofiles.wire.types import (
     CreateUploadJobRequest,
     CreateUploadJobResponse,

@@ -35,14 +35,15 @@ from openprofiles.server.undo_document import kept_profile_item, undo_document
 from openprofiles.server.upload_job_documents import read_create_document, read_start_document
 from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
 from openprofiles.store.upload_jobs import RepeatedRow
-from openprofiles.uploads import jobs, previews, saved_mappings, undos, webhooks
+from openprofiles.uploads import jobs, previews, undos, webhooks
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
-from openprofiles.uploads.dialect import Dialect
-from openprofiles.uploads.failed_rows_csv import failed_rows_csv, split_row
-from openprofiles.uploads.faults import sentence_for
-from openprofiles.uploads.file_form import STRICT_OPTIONS
-from openprofiles.uploads.file_sample import sample_beginning
-from openprofiles.uploads.suggest import suggest_mapping
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split_row
+from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.suggest import suggest_mapping
+from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
+from openprofiles.uploads.reading.file_sample import sample_beginning
 from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import WireError, bad_request

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from openprofiles.server.json_bodies import members, number, read_json, text
-from openprofiles.uploads.file_form import FileForm, FileOptions
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.wire.errors import bad_request
 

@@ -9,8 +9,8 @@ from openprofiles.clock import to_milliseconds
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
-from openprofiles.uploads.file_form import FileForm
-from openprofiles.uploads.suggest import LeftOut, SuggestedField, Suggestion
+from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
+from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
@@ -22,7 +22,7 @@ _MAX_COLUMNS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class MappingGiven:
-    """What a request to save a mapping says; see ``uploads.saved_mappings.put_mapping``."""
+    """What a request to save a mapping says; see ``uploads.mappings.saved_mappings.put_mapping``."""
 
     fields: dict[str, dict[str, str]]
     unique_key: str

@@ -31,7 +31,7 @@ from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.open import open_store
 from openprofiles.store.statistics import count_jobs_by_status
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.uploads.files import open_own_files
+from openprofiles.uploads.arrival.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
 

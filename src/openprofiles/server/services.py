@@ -10,7 +10,7 @@ from openprofiles.master_key import MasterKey
 from openprofiles.server.metrics import Metrics
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Store
-from openprofiles.uploads.files import Files
+from openprofiles.uploads.arrival.files import Files
 
 
 @dataclass(frozen=True, slots=True)

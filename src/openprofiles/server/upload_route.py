@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull
 from openprofiles.server.services import Services
-from openprofiles.uploads.receive import (
+from openprofiles.uploads.arrival.receive import (
     ALGORITHM_HEADER,
     KEY_MD5_HEADER,
     UPLOAD_PATH,

@@ -44,7 +44,7 @@ class LeasedJob:
     started_at: datetime
     # None: of a job without a file of its own, which takes another one back.
     client_token: bytes | None
-    # As they are kept: see ``uploads.job_options`` and ``uploads.file_form``.
+    # As they are kept: see ``uploads.job_options`` and ``uploads.reading.file_form``.
     options: Mapping[str, Any] | None
     file_form: Mapping[str, Any] | None
     # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
@@ -187,7 +187,7 @@ class BulkReader(Protocol):
         """The job that this one takes back."""
 
     def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
-        """What profiles were before a job changed them, chunk by chunk: see ``uploads.undo_images``."""
+        """What profiles were before a job changed them, chunk by chunk: see ``uploads.loading.undo_images``."""
 
     def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
         """Keys that a job would have taken out of the index, had they been there, some at a time: name, value, pid."""
@@ -333,7 +333,7 @@ class BulkStore(BulkReader, Protocol):
         """Remove these profiles, which are there; their keys are the caller's affair."""
 
     def insert_undo_image(self, content: bytes) -> None:
-        """What profiles were before the chunk changed them: see ``uploads.undo_images``."""
+        """What profiles were before the chunk changed them: see ``uploads.loading.undo_images``."""
 
     def insert_absent_keys(self, rows: pa.Table) -> None:
         """Columns name, value, pid; those already there stay."""

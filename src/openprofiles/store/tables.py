@@ -195,7 +195,7 @@ upload_job = Table(
     Column("step_milliseconds", JSON(none_as_null=True)),
     # What the caller wants beyond the mapping (uploads.job_options); null: the defaults.
     Column("options", JSON(none_as_null=True)),
-    # The form in which the file was read (uploads.file_form), known once reading has begun.
+    # The form in which the file was read (uploads.reading.file_form), known once reading has begun.
     Column("file_form", JSON(none_as_null=True)),
     # What its caller sent to be safe to repeat: a token with the request that made the job, the digest of that request
     # (uploads.idempotency), and a token with the one that started it. Null: none was sent.
@@ -289,7 +289,7 @@ pending_keys = Table(
 Index("pending_keys_job", pending_keys.c.upload_job_id, pending_keys.c.pending_keys_id)
 
 # What profiles were before a load changed them, written with the changes themselves. A row holds those of one chunk:
-# see uploads.undo_images.
+# see uploads.loading.undo_images.
 undo_image = Table(
     "undo_image",
     metadata,

@@ -95,7 +95,7 @@ class UploadJob:
 
 @dataclass(frozen=True, slots=True)
 class RowFault:
-    """One thing that is wrong with a record; see ``uploads.faults`` for the codes and what their details mean."""
+    """One thing that is wrong with a record; ``uploads.failures.faults`` says what codes and their details mean."""
 
     code: str
     column_name: str | None

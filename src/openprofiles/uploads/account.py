@@ -14,9 +14,9 @@ from openprofiles.store.undos import find_undo_status
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
-from openprofiles.uploads.file_form import FileForm
 from openprofiles.uploads.jobs import Page, find_job_of_domain
-from openprofiles.uploads.mapping import read_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.reading.file_form import FileForm
 
 DEFAULT_REPEATED_ROWS_PER_PAGE = 1000
 

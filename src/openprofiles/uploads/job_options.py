@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.file_form import FileOptions
+from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.uploads.webhook_url import parse_webhook_url
 

@@ -25,13 +25,17 @@ from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RowFault, UploadJob
-from openprofiles.uploads.client_token import decrypt_client_token, encrypt_client_token
-from openprofiles.uploads.dialect import Dialect
-from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
-from openprofiles.uploads.file_form import FileForm
+from openprofiles.uploads.arrival.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.failures.failed_row_cipher import (
+    FailedRowCipher,
+    decrypt_failed_rows_key,
+    make_failed_rows_key,
+)
 from openprofiles.uploads.idempotency import digest_of, require_token
 from openprofiles.uploads.job_options import JobOptions
-from openprofiles.uploads.mapping import read_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.webhook_url import check_webhook_url
 from openprofiles.uploads.webhooks import require_webhook
 

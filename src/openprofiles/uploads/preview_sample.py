@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from openprofiles.uploads.failed_row_cipher import FailedRowCipher
+from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher
 
 # They are bound to numbers that no record has.
 _FIRST_NUMBER = 1 << 62

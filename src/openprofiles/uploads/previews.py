@@ -17,8 +17,12 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.client_token import encrypt_client_token
-from openprofiles.uploads.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key, make_failed_rows_key
+from openprofiles.uploads.arrival.client_token import encrypt_client_token
+from openprofiles.uploads.failures.failed_row_cipher import (
+    FailedRowCipher,
+    decrypt_failed_rows_key,
+    make_failed_rows_key,
+)
 from openprofiles.uploads.jobs import client_token, find_job_of_domain
 from openprofiles.uploads.preview_sample import PreviewSample, read_sample
 

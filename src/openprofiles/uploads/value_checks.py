@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.normal_forms import BLANKS, sql_looks_like_phone
-from openprofiles.uploads import faults
+from openprofiles.uploads.failures import faults
 from openprofiles.uploads.sql_text import sql_text
 
 EMAIL_ADDRESS = "EMAIL_ADDRESS"

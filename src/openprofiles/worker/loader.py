@@ -26,9 +26,9 @@ from openprofiles.settings import Settings, parse_files, parse_store
 from openprofiles.store.bulk import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
-from openprofiles.uploads.files import open_files
-from openprofiles.uploads.load import run_load
-from openprofiles.uploads.undo import run_undo
+from openprofiles.uploads.arrival.files import open_files
+from openprofiles.uploads.loading.load import run_load
+from openprofiles.uploads.loading.undo import run_undo
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_FAULT,

@@ -41,8 +41,8 @@ from openprofiles.store.upload_job_states import (
     UploadJobStatus,
 )
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.files import Files, open_own_files
-from openprofiles.uploads.scratch_folder import remove_orphaned_scratch
+from openprofiles.uploads.arrival.files import Files, open_own_files
+from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.orders import (

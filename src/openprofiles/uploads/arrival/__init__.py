@@ -1,0 +1,1 @@
+"""How a file arrives, and where it waits encrypted for its load."""

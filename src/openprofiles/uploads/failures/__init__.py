@@ -1,0 +1,1 @@
+"""What is wrong with rows that are not loaded, and what stands in them."""

@@ -1,0 +1,314 @@
+"""Step 4, for records whose unique keys are entangled: one after the other, in file order, against the store as it is.
+
+What ``merge`` writes together, because the order cannot matter, is written here as one would by hand: look the key
+up, create, update or fail, put the keys into the index, go on to the next record. Some hundreds of records share one
+transaction; within it, what the earlier ones did to the index is kept in mind (``_Index``).
+
+The keys go in at once, so that the next chunk finds them; nothing is left for the last step.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from openprofiles.profiles.normal_forms import normal_key
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
+from openprofiles.uploads.failures import faults
+from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.loading.chunks import ChunkSize
+from openprofiles.uploads.loading.index import take_keys_out
+from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys
+from openprofiles.uploads.loading.leased_work import check_stop
+from openprofiles.uploads.loading.merge import (
+    Load,
+    TooManyFailed,
+    changed_rows,
+    count_unchanged,
+    image_of,
+    new_rows,
+    overwritten_origins,
+    read_stored,
+    targets_with_values_sql,
+)
+from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
+
+FOLLOW = "follow"
+
+# Tables of failed rows in one chunk, of some megabytes each.
+_MOST_PARTS = 8
+
+_PLACED = pa.schema(
+    [
+        ("record", pa.int64()),
+        ("target", pa.int64()),
+        ("pid", pa.int64()),
+        ("holders", pa.int64()),
+        ("code", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writes:
+    """What one chunk writes."""
+
+    failed: pa.Table
+    created: pa.Table
+    created_keys: pa.Table
+    changed: pa.Table
+    changed_keys: pa.Table
+    origins: pa.Table
+    image: bytes | None
+    updated_count: int
+    unchanged_count: int
+
+
+def follow_records(load: Load, position: int) -> None:
+    """Write the records that were set apart, those after ``position``.
+
+    Raises:
+        Stopped: see there. What was written before stays.
+        TooManyFailed: see there.
+    """
+    scratch, store = load.scratch, load.store
+    read_ordered_records(scratch, store)
+    size = ChunkSize(500)
+    failed_count = load.job.failed_count
+    while True:
+        if load.options.too_many_failed(failed_count, load.job.record_count or 0):
+            raise TooManyFailed
+        scratch.run(
+            "create or replace temp table following as select * from staged "
+            "where record in (select record from ordered where record > ? order by record limit ?) order by record",
+            [position, size.rows],
+        )
+        upto = scratch.value("select max(record) from following")
+        if upto is None:
+            return
+        now = load.clock()
+        version = store.read_key_version(load.job.domain_id)
+        writes = _place(load)
+        # Read before the chunk, which holds the domain; and so many that they can be held.
+        failed = list(islice(load.failed_rows.tables(writes.failed), _MOST_PARTS))
+        if len(failed) == _MOST_PARTS and size.rows > 1:
+            size.rows //= 2
+            continue
+        with store.chunk() as state, size.timed(scratch.value("select count(*) from following")):
+            check_stop(state)
+            if state.key_version != version:
+                writes = _place(load)
+                failed = list(load.failed_rows.tables(writes.failed))
+            domain_id = load.job.domain_id
+            for part in failed:
+                store.insert_failed_rows(part)
+            store.insert_profiles(
+                writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
+            )
+            if writes.image is not None:
+                store.insert_undo_image(writes.image)
+            store.update_profiles(
+                writes.changed,
+                domain_id=domain_id,
+                columns=load.columns,
+                now=now,
+                expires_at=load.expires_at,
+                clears=load.clears_blanks,
+            )
+            store.update_origins(domain_id, writes.origins)
+            for rule in load.key_rules:
+                changed = _keys_of(rule, writes.changed_keys)
+                is_added = pa.compute.equal(changed["added"], 1)
+                take_keys_out(load, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"]))
+                store.add_keys(domain_id, rule.name, changed.filter(is_added).drop_columns(["added"]))
+                store.add_keys(domain_id, rule.name, _keys_of(rule, writes.created_keys))
+            store.record_progress(
+                phase=FOLLOW,
+                position=upto,
+                created=writes.created.num_rows,
+                updated=writes.updated_count,
+                unchanged=writes.unchanged_count,
+                failed=writes.failed.num_rows,
+            )
+        position = upto
+        failed_count += writes.failed.num_rows
+
+
+def _place(load: Load) -> _Writes:
+    """Find a profile for each record in the table ``following``, and fold the records of each."""
+    scratch = load.scratch
+    group = group_values(load.mapping)
+    values = "".join(f", v{index}" for index in group.values())
+    index = _read_index(load)
+    placed = []
+    for row in scratch.table(f"select record, key{values} from following order by record").to_pylist():
+        cells = {path: row[f"v{number}"] for path, number in group.items()}
+        keys = {
+            path: normal_key(load.mapping.key_name, cell, load.job.phone_region)
+            for path, cell in cells.items()
+            if cell is not None
+        }
+        placed.append((row["record"], *index.place(row["record"], row["key"], keys)))
+    columns = [pa.array(column, kind.type) for column, kind in zip(zip(*placed, strict=True), _PLACED, strict=True)]
+    scratch.put("placed", pa.table(columns, schema=_PLACED))
+    scratch.run("create or replace temp table followed as select * from placed where code is null")
+    scratch.run(f"create or replace temp table folded_here as {fold_sql(load.mapping, 'followed')}")
+    scratch.run(
+        "create or replace temp table chunk as select target, any_value(pid) as pid, count(*) as row_count "
+        "from followed group by target"
+    )
+    every = scratch.table(targets_with_values_sql(load, "chunk", "folded_here"))
+    is_new = pa.compute.is_null(every["pid"])
+    new = every.filter(is_new).sort_by("target")
+    existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
+    stored = read_stored(load, existing)
+    changed_keys, changed = changed_rows(load, existing, stored)
+    created = new_rows(load, new)
+    failed = scratch.table(
+        "select record, 0 as fault, line, code, ?::varchar as column_name, "
+        "case when holders > 1 then holders end as detail "
+        "from placed join staged using (record) where code is not null order by record",
+        [load.mapping.unique_key.header],
+    )
+    updated_count = len(placed) - failed.num_rows - created.num_rows
+    values = ", ".join(load.value_names)
+    repeated = f"select target, pid, record, {values} from followed join following using (record)"
+    unchanged_count = count_unchanged(load, every, stored, repeated)
+    return _Writes(
+        failed,
+        created,
+        _keys_of_new(load, new),
+        changed,
+        changed_keys,
+        overwritten_origins(load, existing, stored),
+        image_of(load, stored),
+        updated_count,
+        unchanged_count,
+    )
+
+
+def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
+    return rows.filter(pa.compute.equal(rows["name"], rule.name)).drop_columns(["name"])
+
+
+def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:
+    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+    keys = sql_keys(
+        load.key_rules,
+        lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE,
+        load.job.phone_region,
+        "new_target",
+        f"target + {load.pid_base}",
+    )
+    load.cursor.put("new_target", targets)
+    return load.cursor.table(f"{keys} order by name, value, pid")
+
+
+@dataclass(slots=True)
+class _Owner:
+    """A profile, as far as the unique key's group goes: normal forms by path, and which paths were set by hand."""
+
+    keys: dict[str, str | None] = field(default_factory=dict)
+    set_by_hand: frozenset[str] = frozenset()
+    # The first record of this chunk that goes to it.
+    target: int | None = None
+
+
+class _Index:
+    """The part of the index that a chunk's records can touch, as it changes from record to record.
+
+    Owners are row numbers of stored profiles, and minus the first record's number for new ones.
+    """
+
+    def __init__(self, options: JobOptions) -> None:
+        self._write_mode = options.write_mode
+        self._owners: dict[int, _Owner] = {}
+        self._holders: dict[str, set[int]] = {}
+        self._added_by_hand: set[tuple[int, str]] = set()
+
+    def add_profile(self, pid: int, keys: dict[str, str | None], set_by_hand: frozenset[str]) -> None:
+        """A stored profile that holds one of the chunk's unique keys."""
+        self._owners[pid] = _Owner(keys, set_by_hand)
+
+    def add_key(self, value: str, pid: int) -> None:
+        """A key that the index has for a profile."""
+        self._holders.setdefault(value, set()).add(pid)
+
+    def add_key_by_hand(self, value: str, pid: int) -> None:
+        """A key that no change of a field takes away."""
+        self._added_by_hand.add((pid, value))
+
+    def place(
+        self, record: int, key: str, cells: dict[str, str | None]
+    ) -> tuple[int | None, int | None, int, str | None]:
+        """Where a record goes, and what it changes.
+
+        Args:
+            cells: normal forms of the record's values in the fields of the group, blank ones left out.
+
+        Returns:
+            the first record of the chunk that goes to the same profile, the row number of the stored profile or None
+            for a new one, how many profiles hold the key, and the code of the fault if the record fails.
+        """
+        holders = self._holders.get(key, set())
+        if fault := self._find_fault(len(holders)):
+            return None, None, len(holders), fault
+        number = next(iter(holders)) if holders else -record
+        owner = self._owners.setdefault(number, _Owner())
+        if owner.target is None:
+            owner.target = record
+        before = {value for value in owner.keys.values() if value is not None}
+        owner.keys.update({path: value for path, value in cells.items() if path not in owner.set_by_hand})
+        after = {value for value in owner.keys.values() if value is not None}
+        for value in before - after:
+            if (number, value) not in self._added_by_hand:
+                self._holders.get(value, set()).discard(number)
+        for value in after - before:
+            self._holders.setdefault(value, set()).add(number)
+        return owner.target, number if number > 0 else None, len(holders), None
+
+    def _find_fault(self, holder_count: int) -> str | None:
+        if holder_count > 1:
+            return faults.AMBIGUOUS_UNIQUE_KEY
+        if holder_count == 1 and self._write_mode == CREATE_ONLY:
+            return faults.PROFILE_EXISTS
+        if holder_count == 0 and self._write_mode == UPDATE_ONLY:
+            return faults.NO_PROFILE
+        return None
+
+
+def _read_index(load: Load) -> _Index:
+    """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
+    store, job, name = load.store, load.job, load.mapping.key_name
+    keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
+    found = store.find_key_holders(job.domain_id, name, keys.cast(pa.string()), job.started_at)
+    pids = pa.compute.unique(found["pid"].combine_chunks())
+    paths = KEY_PATHS.get(name, ())
+    columns = [FIELD_BY_PATH[path].column for path in paths]
+    index = _Index(load.options)
+    pairs: list[tuple[str, int]] = []
+    row: dict[str, Any]
+    for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
+        values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
+        forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
+        set_by_hand = frozenset() if load.overwrites_hand_set else frozenset(json.loads(row["origins"] or "[]"))
+        index.add_profile(row["pid"], forms, set_by_hand)
+        pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
+    # What a field holds may have been taken from the index by hand, and what is looked for may be there by hand.
+    present = store.find_present_keys(
+        job.domain_id,
+        name,
+        pa.array([value for value, _ in pairs], pa.string()),
+        pa.array([pid for _, pid in pairs], pa.int64()),
+    )
+    for number in present["i"].to_pylist():
+        index.add_key(*pairs[number])
+    for row in found.to_pylist():
+        index.add_key(keys[row["i"]].as_py(), row["pid"])
+    for row in store.read_added_keys(pids, name).to_pylist():
+        index.add_key_by_hand(row["value"], row["pid"])
+    return index

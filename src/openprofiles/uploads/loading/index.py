@@ -1,0 +1,405 @@
+"""Step 5, index: take from the search index what the load's updates removed, and put in what it added, all sorted.
+
+Sorted order writes each page of the index about once; in the order of the file, the same keys took five times as
+long. The keys of new profiles come from the scratch database, those that updates changed from the table
+``pending_keys``, which was written with the updates themselves.
+
+Something else may have changed or deleted a profile since the load wrote it. When the domain's ``key_version`` says
+so, the profiles of a chunk are read again: a key goes in only if the profile's present fields still give it, and goes
+out only if they no longer do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, suppress
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute
+
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob, PreparedRows
+from openprofiles.uploads.loading.chunks import ChunkSize
+from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
+from openprofiles.uploads.loading.leased_work import LeasedWork
+from openprofiles.uploads.loading.made_ahead import made_ahead
+from openprofiles.uploads.loading.merge import Load
+from openprofiles.uploads.loading.plan import group_values, read_ordered_records
+from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.uploads.sql_text import sql_text
+
+Work = TypeVar("Work", bound=LeasedWork)
+
+REMOVE = "unindex"
+ADD = "index"
+
+_ROWS_PER_READ = 50_000
+# Few: their size was chosen before what is written now has shown how long it takes.
+_CHUNKS_AHEAD = 2
+_INTERRUPT_AGAIN_SECONDS = 0.05
+
+
+class _SomeAbsent(Exception):
+    """Keys that were to go out are not in the index; the chunk was rolled back, so that they can be told apart."""
+
+
+class KeySorting:
+    """Sorts the keys of the profiles that the plan creates, into one table for each name, in a thread of its own.
+
+    That needs the file and the plan alone, so it runs beside the merging, whose work is the store's.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._threads = ThreadPoolExecutor(1, initializer=_run_when_idle)
+        self._tables = {
+            rule.name: self._threads.submit(_make_new_keys, load, number, rule)
+            for number, rule in enumerate(_rules(load))
+        }
+
+    def wait_for(self, name: str) -> None:
+        """Return when the table of this name is made."""
+        self._tables[name].result()
+
+    def close(self) -> None:
+        """Give up what is not made yet."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        # Once is not enough: the thread may be between two statements.
+        while not all(table.done() for table in self._tables.values()):
+            self._load.cursor.connection.interrupt()
+            wait(self._tables.values(), timeout=_INTERRUPT_AGAIN_SECONDS)
+        self._threads.shutdown()
+
+
+def _run_when_idle() -> None:
+    """Have this thread take the processor only when no other thread of the loader wants it."""
+    # Some sandboxes refuse it; then the threads share the processor, which costs a little time.
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def write_keys(load: Load, created: str, phase: str | None, position: int, sorting: KeySorting | None) -> None:
+    """Bring the index up to date with what the load wrote.
+
+    Args:
+        created: SQL condition on the table ``target`` that chooses the new profiles which are in the store.
+        phase: where an earlier loader of this job stopped, with its position, if it was in this step.
+        sorting: what makes the tables of the planned profiles' keys; None if nothing does yet.
+    """
+    if not load.scratch.is_done("keys"):
+        _read_pending_keys(load)
+        read_ordered_records(load.scratch, load.store)
+        load.scratch.run(
+            "create or replace table not_created as select target from target "
+            f"where pid is null and (target in (select record from ordered) or not ({created}))"
+        )
+        load.scratch.mark_done("keys")
+    if phase != ADD:
+        _remove_keys(load, position if phase == REMOVE else 0, notes_absent=load.keeps_images)
+
+    def table_of(ahead: Load, number: int, rule: KeyRule) -> str:
+        if sorting is not None:
+            sorting.wait_for(rule.name)
+        return _added_keys_table(ahead, number, rule)
+
+    _add_keys(load, position if phase == ADD else 0, table_of)
+
+
+def write_pending_keys(work: LeasedWork, phase: str | None, position: int) -> None:
+    """Apply the key changes that the job's own chunks have left, and nothing else; the arguments are as above."""
+    if not work.scratch.is_done("keys"):
+        _read_pending_keys(work)
+        work.scratch.mark_done("keys")
+    if phase != ADD:
+        _remove_keys(work, position if phase == REMOVE else 0, notes_absent=False)
+    _add_keys(work, position if phase == ADD else 0, _pending_added_table)
+
+
+def apply_pending_keys(work: LeasedWork) -> None:
+    """The same from the beginning, without recording progress: for a job that ends here and may go on later."""
+    _read_pending_keys(work)
+    for table_of, is_added in ((_removed_table, False), (_pending_added_table, True)):
+        with closing(_sorted_keys(work, ChunkSize(20_000), 0, table_of)) as parts:
+            for rule, rows, _ in parts:
+                with work.store.chunk() as state:
+                    if not state.domain_deleted:
+                        keys = _keys_of_chunk(work, rule, rows, state, wanted=is_added)
+                        write = work.store.add_keys if is_added else work.store.remove_keys
+                        write(work.job.domain_id, rule.name, keys)
+                    work.store.check_lease()
+
+
+def take_keys_out(load: Load, name: str, keys: pa.Table) -> None:
+    """Remove keys (value, pid) within a chunk, and note those that are not there, for whoever takes the load back."""
+    if load.keeps_images and keys.num_rows and _is_whole(load, name):
+        _note_absent(load, name, keys)
+    load.store.remove_keys(load.job.domain_id, name, keys)
+
+
+def _is_whole(work: LeasedWork, name: str) -> bool:
+    """Whether a key of this name can only be missing since it was deleted by hand: its index has all profiles."""
+    building = set(work.job.indexed_paths) - set(work.job.whole_index_paths)
+    return name not in {field_key_name(path) for path in building}
+
+
+def _note_absent(work: LeasedWork, name: str, keys: pa.Table) -> None:
+    values, pids = keys["value"].combine_chunks(), keys["pid"].combine_chunks()
+    present = work.store.find_present_keys(work.job.domain_id, name, values, pids)["i"].combine_chunks()
+    places = pa.array(range(keys.num_rows), pa.int64())
+    absent = keys.filter(pa.compute.invert(pa.compute.is_in(places, present)))
+    work.store.insert_absent_keys(absent.append_column("name", pa.repeat(pa.scalar(name), absent.num_rows)))
+
+
+def _rules(work: LeasedWork) -> list[KeyRule]:
+    return sorted(work.key_rules, key=lambda rule: rule.name)
+
+
+def build_field_index(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, path: str, *, phase: str, position: int
+) -> None:
+    """Index the stored profiles of the domain by one more field, once; every writer keeps it from then on."""
+    with store.chunk():
+        is_built = store.register_indexed_field(job.domain_id, path)
+        store.record_progress(phase=phase, position=position)
+    if is_built:
+        return
+    scratch.run("create or replace table field_value (value text, pid bigint)")
+    column = column_of(path)
+    value = f"nullif({stored_value(path)}, '')"
+    after = 0
+    while True:
+        rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
+        if not rows.num_rows:
+            break
+        after = rows["pid"][-1].as_py()
+        scratch.put("stored", rows.rename_columns(["pid", column]))
+        scratch.run(f"insert into field_value select {value}, pid from stored where {value} is not null")
+    name = field_key_name(path)
+    size = ChunkSize(10_000)
+    table = _make_sorted(scratch, "field_key", "select value, pid from field_value")
+    for rows in _table_chunks(scratch, table, size):
+        with store.chunk(), size.timed(rows.num_rows):
+            # A profile may have changed between reading its value and now, so each is checked.
+            rule = KeyRule(name, (path,))
+            store.add_keys(job.domain_id, name, _still_right(scratch, store, job, rule, rows, wanted=True))
+            store.record_progress(phase=phase, position=position)
+    with store.chunk():
+        store.finish_indexed_field(job.domain_id, path)
+        store.record_progress(phase=phase, position=position)
+    scratch.run("drop table field_value")
+    scratch.run("drop table field_key")
+
+
+def _read_pending_keys(work: LeasedWork) -> None:
+    work.scratch.run("create or replace table pending (added bigint, name text, value text, pid bigint)")
+    for rows in work.store.read_pending_keys():
+        work.scratch.put("read_pending", rows)
+        work.scratch.run("insert into pending select added, name, value, pid from read_pending")
+
+
+def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> str:
+    """SQL for the keys of one name that the planned new profiles have, or those of them that are in the store."""
+    if rule.name == load.mapping.key_name and not set(group_values(load.mapping)) - {load.mapping.unique_key.path}:
+        # The plan has them already, and in their order.
+        source, value, pid = "key_group", "key", f"first + {load.pid_base}"
+        if created_only or not load.all_new:
+            source += f" semi join ({_new_targets_sql(created_only=created_only)}) t on t.target = key_group.first"
+        return f"select {value} as value, {pid} as pid from {source}"
+    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+    used = [index for path, index in indexes.items() if path in rule.paths]
+    if load.all_new and not created_only:
+        created = f"(select record + {load.pid_base} as pid, * from staged where key is not null)"
+    else:
+        values = ", ".join(f"coalesce(f.v{index}, s.v{index}) as v{index}" for index in used)
+        created = (
+            f"(select s.record + {load.pid_base} as pid, {values} from staged s "
+            f"semi join ({_new_targets_sql(created_only=created_only)}) t on t.target = s.record "
+            "left join folded f on f.target = s.record)"
+        )
+    keys = sql_keys_or_null(
+        [rule], lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE, load.job.phone_region, created
+    )
+    return f"select value, pid from ({keys})"
+
+
+def _new_targets_sql(*, created_only: bool) -> str:
+    condition = " and target not in (select target from not_created)" if created_only else ""
+    return f"select target from target where pid is null{condition}"
+
+
+def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
+    """Take the keys of each name in turn out of the index, from ``position`` on.
+
+    The order is total and what is read no longer changes, so a loader that takes this up counts the same.
+
+    Args:
+        notes_absent: whether keys that are not there are noted, for whoever takes the job back.
+    """
+    size = ChunkSize(20_000)
+    with closing(_sorted_keys(work, size, position, _removed_table)) as parts:
+        for rule, rows, done in parts:
+            notes = notes_absent and _is_whole(work, rule.name)
+            try:
+                # That all of them are there costs nothing to find out, and nearly always they are.
+                _remove_part(work, size, rule, rows, done, notes_absent=notes, looks_first=False)
+            except _SomeAbsent:
+                _remove_part(work, size, rule, rows, done, notes_absent=True, looks_first=True)
+
+
+def _remove_part(
+    work: LeasedWork,
+    size: ChunkSize,
+    rule: KeyRule,
+    rows: PreparedRows,
+    done: int,
+    *,
+    notes_absent: bool,
+    looks_first: bool,
+) -> None:
+    """Take one chunk of keys out.
+
+    Raises:
+        _SomeAbsent: not all are there, which is to be noted but was not looked for; nothing was written.
+    """
+    with work.store.chunk() as state, size.timed(rows.num_rows):
+        if not state.domain_deleted:
+            keys = _keys_of_chunk(work, rule, rows, state, wanted=False)
+            if looks_first:
+                _note_absent(work, rule.name, keys if isinstance(keys, pa.Table) else keys.table)
+            removed = work.store.remove_keys(work.job.domain_id, rule.name, keys)
+            if notes_absent and not looks_first and removed < keys.num_rows:
+                raise _SomeAbsent
+        work.store.record_progress(phase=REMOVE, position=done)
+
+
+def _add_keys(work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]) -> None:
+    """Put the keys of each name in turn into the index, from ``position`` on, as they are taken out."""
+    size = ChunkSize(20_000)
+    with closing(_sorted_keys(work, size, position, table_of)) as parts:
+        for rule, rows, done in parts:
+            with work.store.chunk() as state, size.timed(rows.num_rows):
+                if not state.domain_deleted:
+                    keys = _keys_of_chunk(work, rule, rows, state, wanted=True)
+                    work.store.add_keys(work.job.domain_id, rule.name, keys)
+                work.store.record_progress(phase=ADD, position=done)
+
+
+def _keys_of_chunk(
+    work: LeasedWork, rule: KeyRule, rows: PreparedRows, state: ChunkState, *, wanted: bool
+) -> PreparedRows | pa.Table:
+    if state.key_version == work.key_version:
+        return rows
+    return _still_right(work.scratch, work.store, work.job, rule, rows.table, wanted=wanted)
+
+
+def _sorted_keys(
+    work: Work, size: ChunkSize, position: int, table_of: Callable[[Work, int, KeyRule], str]
+) -> Generator[tuple[KeyRule, PreparedRows, int], None, None]:
+    """The keys of each name in turn, in the order of the index, without the first ``position`` of all.
+
+    Args:
+        table_of: the name of the sorted table of the keys of a rule, which it makes.
+
+    Returns:
+        with each part of them, how many keys are done with it.
+    """
+
+    def make(ahead: Work) -> Generator[tuple[KeyRule, PreparedRows], None, None]:
+        left = position
+        for number, rule in enumerate(_rules(ahead)):
+            table = table_of(ahead, number, rule)
+            count = int(ahead.cursor.value(f"select count(*) from {table}"))
+            skipped = min(left, count)
+            left -= skipped
+            for rows in _table_chunks(ahead.cursor, table, size, skipped):
+                yield rule, ahead.reader.prepare_rows(rows)
+
+    done = position
+    with work.in_another_thread() as ahead, made_ahead(make(ahead), _CHUNKS_AHEAD) as chunks:
+        for rule, rows in chunks:
+            done += rows.num_rows
+            yield rule, rows, done
+
+
+def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:
+    return _make_sorted(load.cursor, f"new_key_{number}", _new_keys_sql(load, rule))
+
+
+def _pending_sql(rule: KeyRule, *, added: int) -> str:
+    return f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
+
+
+def _removed_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, f"removed_key_{number}", _pending_sql(rule, added=0))
+
+
+def _pending_added_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, f"added_key_{number}", _pending_sql(rule, added=1))
+
+
+def _added_keys_table(load: Load, number: int, rule: KeyRule) -> str:
+    """The table of the keys of one name that a load puts in: those of changed profiles and those of new ones."""
+    cursor = load.cursor
+    changes = _pending_sql(rule, added=1)
+    any_not_created = bool(cursor.value("select count(*) from not_created"))
+    if any_not_created and not cursor.is_done(f"new_key_{number}"):
+        # Stopped, perhaps after a hundredth of the file: the rest of its keys need no sorting.
+        created = _new_keys_sql(load, rule, created_only=True)
+        return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
+    planned = _make_new_keys(load, number, rule)
+    if not any_not_created and not cursor.value(f"select count(*) from ({changes})"):
+        return planned
+    created = (
+        f"select value, pid from {planned} anti join "
+        f"(select target + {load.pid_base} as pid from not_created) using (pid)"
+    )
+    return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
+
+
+def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
+    """Make the table of these keys in the order of the index, unless it is there; its name. Nulls are left out."""
+    if not cursor.is_done(table):
+        # Two steps are faster than one: normal forms are made once, and short text whose length is known sorts quickly.
+        cursor.run(f"create or replace temp table unsorted as {keys}")
+        cursor.run(
+            f"create or replace table {table} as "
+            "select value, pid from unsorted where value is not null order by value, pid"
+        )
+        cursor.run("drop table unsorted")
+        cursor.mark_done(table)
+    return table
+
+
+def _table_chunks(
+    cursor: ScratchCursor, table: str, size: ChunkSize, first: int = 0
+) -> Generator[pa.Table, None, None]:
+    """The keys of a sorted table from row ``first`` on, in tables of value and pid of ``size.rows`` rows each."""
+    # The table was made in order, so its row ids are: a range of them is read without looking at the others.
+    while True:
+        count = size.rows
+        rows = cursor.table(
+            f"select value, pid from {table} where rowid >= ? and rowid < ? order by rowid",
+            [first, first + count],
+        )
+        if not rows.num_rows:
+            return
+        yield rows
+        first += count
+
+
+def _still_right(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, rule: KeyRule, rows: pa.Table, *, wanted: bool
+) -> pa.Table:
+    """Those of these keys that the profiles' present fields give (``wanted``), or do not give (not ``wanted``)."""
+    columns = {column_of(path) for path in rule.paths}
+    scratch.put("stored", store.read_profiles(job.domain_id, rows["pid"].combine_chunks(), sorted(columns)))
+    scratch.put("candidate", rows)
+    derived = sql_keys([rule], stored_value, job.phone_region, "stored")
+    return scratch.table(
+        f"select value, pid from candidate {'semi' if wanted else 'anti'} join ({derived}) "
+        "using (value, pid) order by value, pid"
+    )

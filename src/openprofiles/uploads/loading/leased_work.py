@@ -1,0 +1,63 @@
+"""What every step shares that writes to profiles or keys on behalf of a job, whether that loads or takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Self
+
+from openprofiles.clock import Clock
+from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob
+from openprofiles.uploads.loading.key_columns import KeyRule, key_rules
+from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+
+
+class Stopped(Exception):
+    """A stop was asked for, or the domain was deleted; the present chunk was not written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedWork:
+    """The job, its mapping, and where its steps work.
+
+    Attributes:
+        cursor: where the present thread works on the scratch database.
+        reader: where it reads the store; ``store`` itself in the thread that writes.
+        key_version: of the domain, when what is written was found out.
+    """
+
+    scratch: Scratch
+    cursor: ScratchCursor
+    store: BulkStore
+    reader: BulkReader
+    job: LeasedJob
+    mapping: UploadMapping
+    key_version: int
+    clock: Clock
+
+    @property
+    def key_rules(self) -> list[KeyRule]:
+        """The keys that a change of the mapped fields can change."""
+        return key_rules((field.path for field in self.mapping.fields), self.job.indexed_paths)
+
+    @contextmanager
+    def in_another_thread(self) -> Iterator[Self]:
+        """The same work, with connections for reading in another thread."""
+        cursor, reader = self.scratch.another(), self.store.open_reader()
+        try:
+            yield replace(self, cursor=cursor, reader=reader)
+        finally:
+            cursor.close()
+            reader.close()
+
+
+def check_stop(state: ChunkState) -> None:
+    """End the work if that was asked for.
+
+    Raises:
+        Stopped: it was.
+    """
+    if state.stop_requested or state.domain_deleted:
+        raise Stopped

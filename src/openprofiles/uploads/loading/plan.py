@@ -1,0 +1,372 @@
+"""Step 3, plan: decide for every staged record which profile it goes to.
+
+The meaning is that of a reading in file order, one record after the other: the record's unique key is looked up; no
+holder: a new profile; one: that profile; several: the record fails. Nearly always one look-up per distinct key value
+says the same, because all records with one value go to one profile. Not so when records of different values can meet
+in one profile: the records of such *entangled* values are set apart here and followed one by one later (``follow``).
+A value is entangled when
+
+- a record holds, in another field of the key's group, a value that is also some record's unique key (then both are);
+- a stored profile is found by several of the file's values (then all of them are);
+- the profile that it finds has the key's own field set by hand, so that the record's value may not go in.
+
+Every other value k stays apart: the profiles that hold k are held by no other value of the file, and no record of
+another value puts k anywhere.
+
+Afterwards the scratch database holds, beside what staging left:
+
+    ordered (record)                 the records of entangled values
+    target (target, pid, row_count)  where the others go: the number of the first record that goes there, the row
+                                     number of the existing profile or null for a new one, and how many go there
+    member (record, target)          the records of targets with several
+    folded (target, v0 .. vn)        for those, the last value of each field that is not blank
+    repeated (target, pid, record, v0 .. vn)    for those, the records themselves, in the order of writing
+
+and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
+what comes after need not join these tables.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+
+import pyarrow as pa
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.profiles.normal_forms import sql_normal_key
+from openprofiles.profiles.standard_profile import KEY_PATHS
+from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
+from openprofiles.uploads.failures import faults
+from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+
+_ROWS_PER_READ = 50_000
+_LOOK_UPS_AT_A_TIME = 2
+
+# What holders a key may have, by what the job may write; and which records fail else, in key_group and outcome.
+_HOLDERS = {CREATE_AND_UPDATE: "0, 1", CREATE_ONLY: "0", UPDATE_ONLY: "1"}
+_REFUSED = {
+    CREATE_ONLY: (faults.PROFILE_EXISTS, "coalesce(holders, 0) <= 1 and (holders = 1 or record <> first)"),
+    UPDATE_ONLY: (faults.NO_PROFILE, "holders is null"),
+}
+
+_TABLES = (
+    "key_group",
+    "holder",
+    "outcome",
+    "entangled",
+    "ordered",
+    "touched",
+    "reported",
+    "unwritten",
+    "target",
+    "member",
+    "last_filled",
+    "repeated",
+    "folded",
+)
+
+
+def plan(
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    options: JobOptions,
+    *,
+    unindexed: bool = False,
+) -> None:
+    """Plan a job of which nothing is written yet.
+
+    Records that are ambiguous, or may not do what they would, join the table ``failed``.
+
+    Args:
+        unindexed: the domain has no index of the unique key's field, and none is to be made.
+    """
+    _start(scratch)
+    if unindexed:
+        _scan(scratch, store, job, mapping)
+    else:
+        _look_up(scratch, store, job, mapping)
+    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
+    scratch.run("create table entangled (key text primary key)")
+    _find_entangled(scratch, store, job, mapping)
+    scratch.run("insert into ordered select record from staged where key in (select key from entangled)")
+    header = mapping.unique_key.header
+    scratch.run(
+        "insert into failed select record, line, 0, ?, ?, holders from staged join outcome using (key) "
+        "where holders > 1 and key not in (select key from entangled)",
+        [faults.AMBIGUOUS_UNIQUE_KEY, header],
+    )
+    if options.write_mode != CREATE_AND_UPDATE:
+        code, condition = _REFUSED[options.write_mode]
+        scratch.run(
+            "insert into failed select record, line, 0, ?, ?, null from staged join key_group using (key) "
+            f"left join outcome using (key) where {condition} and key not in (select key from entangled)",
+            [code, header],
+        )
+    _make_targets(scratch, mapping, options)
+    new = scratch.value("select count(*) from target where pid is null and row_count = 1")
+    scratch.remember("all_new", int(new == scratch.value("select count(*) from staged where key is not null")))
+
+
+def plan_again(
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    options: JobOptions,
+    *,
+    may_set_apart: bool,
+) -> None:
+    """Plan a job anew whose scratch database was lost after its failed rows had begun to be reported.
+
+    The first plan is gone and the store has changed since, so nothing is decided twice: what is written or reported
+    stays, and every other record is set apart, to be followed one by one.
+
+    Args:
+        may_set_apart: False once following has begun; by then all other records are written.
+    """
+    _start(scratch)
+    _look_up(scratch, store, job, mapping)
+    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
+    read_ordered_records(scratch, store)
+    scratch.run("create table entangled as select distinct key from staged join ordered using (record)")
+    scratch.run("create table touched (pid bigint)")
+    row_numbers = f"select first + {job.pid_base} as pid from key_group union select pid from holder order by pid"
+    for pids in _batches(scratch, row_numbers, pa.int64()):
+        scratch.put("touched_here", store.read_touched(job.domain_id, pids))
+        scratch.run("insert into touched select pid from touched_here")
+    scratch.run(
+        f"""
+        create table target as
+        select first as target, null::bigint as pid, {_row_count_sql(options)} as row_count
+        from key_group where first + {job.pid_base} in (select pid from touched)
+        union all
+        select first, min(holder.pid), any_value(row_count) from key_group join holder using (key)
+        where holder.pid in (select pid from touched) and first + {job.pid_base} not in (select pid from touched)
+        group by first
+        order by target
+        """
+    )
+    scratch.run("delete from target where target in (select first from key_group join entangled using (key))")
+    if may_set_apart:
+        scratch.run("create table reported (record bigint)")
+        for records in store.read_failed_records(_ROWS_PER_READ):
+            scratch.put("reported_here", records)
+            scratch.run("insert into reported select record from reported_here")
+        scratch.run(
+            "create or replace table unwritten as select record from staged join key_group using (key) "
+            "where first not in (select target from target) and record not in (select record from ordered) "
+            "and record not in (select record from reported)"
+        )
+        # Some at a time, since each chunk holds the domain. A plan that breaks off here is made once more, and sets
+        # apart what is left.
+        for records in _batches(scratch, "select record from unwritten order by record", pa.int64()):
+            with store.chunk():
+                store.insert_ordered_records(pa.table({"record": records}))
+                store.record_progress(phase=job.phase or "", position=job.position)
+    _fold_members(scratch, mapping)
+
+
+def read_ordered_records(scratch: Scratch, store: BulkStore) -> None:
+    """Fill the table ``ordered`` from the store, which also has the records that were set apart since the plan."""
+    scratch.run("create or replace table ordered (record bigint)")
+    after = 0
+    while True:
+        records = store.read_ordered_records(after, _ROWS_PER_READ)
+        if not records.num_rows:
+            return
+        after = records["record"][-1].as_py()
+        scratch.put("read_ordered", records)
+        scratch.run("insert into ordered select record from read_ordered")
+
+
+def group_values(mapping: UploadMapping) -> dict[str, int]:
+    """The mapped fields whose values the unique key is looked for in: path and index in the mapping."""
+    group = KEY_PATHS.get(mapping.key_name, (mapping.unique_key.path,))
+    return {field.path: index for index, field in enumerate(mapping.fields) if field.path in group}
+
+
+def _start(scratch: Scratch) -> None:
+    for name in _TABLES:
+        scratch.run(f"drop table if exists {name}")
+    scratch.run(
+        "delete from failed where code in (?, ?, ?)",
+        [faults.AMBIGUOUS_UNIQUE_KEY, faults.PROFILE_EXISTS, faults.NO_PROFILE],
+    )
+    scratch.run(
+        "create table key_group as "
+        "select key, min(record) as first, count(*) as row_count from staged "
+        "where key is not null group by key order by key"
+    )
+    scratch.run("create table holder (key text, pid bigint)")
+    scratch.run("create table ordered (record bigint)")
+
+
+def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    if store.has_keys(job.domain_id, mapping.key_name):
+        batches = _batches(scratch, "select key from key_group order by key", pa.string())
+        for keys, found in _find_holders(store, job, mapping.key_name, batches):
+            scratch.put("asked", pa.table({"i": pa.array(range(len(keys)), pa.int64()), "key": keys}))
+            scratch.put("found", found)
+            scratch.run("insert into holder select key, pid from found join asked using (i)")
+    if job.pid_base is not None and not job.is_preview:
+        # Planned again: a profile that this very job created from the value is not a holder before the job.
+        scratch.run(
+            "delete from holder using key_group where holder.key = key_group.key and holder.pid = key_group.first + ?",
+            [job.pid_base],
+        )
+
+
+def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    """Find the holders of keys by reading all profiles of the domain."""
+    path = mapping.unique_key.path
+    column = column_of(path)
+    value = sql_normal_key(mapping.key_name, stored_value(path), job.phone_region)
+    after = 0
+    while True:
+        rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
+        if not rows.num_rows:
+            return
+        after = rows["pid"][-1].as_py()
+        scratch.put("stored", rows.rename_columns(["pid", column]))
+        found = scratch.table(
+            f"select key, pid from (select {value} as key, pid from stored) where key in (select key from key_group)"
+        )
+        # Profiles that have expired by the start are no holders.
+        scratch.put("found", found)
+        scratch.put("expiry", store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at"]))
+        scratch.run(
+            "insert into holder select key, pid from found join expiry using (pid) "
+            f"where expires_at::bigint > {to_milliseconds(job.started_at)}"
+        )
+
+
+def _find_holders(
+    store: BulkStore, job: LeasedJob, name: str, batches: Iterator[pa.Array]
+) -> Iterator[tuple[pa.Array, pa.Table]]:
+    """Each batch of keys with its holders in the store; several are looked up at a time, each on its own connection."""
+    readers = SimpleQueue[BulkReader]()
+    for _ in range(_LOOK_UPS_AT_A_TIME):
+        readers.put(store.open_reader())
+
+    def find(keys: pa.Array) -> tuple[pa.Array, pa.Table]:
+        reader = readers.get()
+        try:
+            return keys, reader.find_key_holders(job.domain_id, name, keys, job.started_at)
+        finally:
+            readers.put(reader)
+
+    with ThreadPoolExecutor(_LOOK_UPS_AT_A_TIME) as threads:
+        working = deque[Future[tuple[pa.Array, pa.Table]]]()
+        for keys in batches:
+            working.append(threads.submit(find, keys))
+            if len(working) > _LOOK_UPS_AT_A_TIME:
+                yield working.popleft().result()
+        while working:
+            yield working.popleft().result()
+    while not readers.empty():
+        readers.get().close()
+
+
+def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    key_index = mapping.fields.index(mapping.unique_key)
+    for index in group_values(mapping).values():
+        if index == key_index:
+            continue
+        value = sql_normal_key(mapping.key_name, f"v{index}", job.phone_region)
+        scratch.run(
+            f"""
+            insert or ignore into entangled
+            with other as (select key, {value} as value from staged where v{index} is not null),
+                 met as (select other.key, value from other join key_group on key_group.key = other.value
+                         where other.value <> other.key)
+            select key from met union select value from met
+            """
+        )
+    scratch.run(
+        "insert or ignore into entangled select distinct key from holder "
+        "where pid in (select pid from holder group by pid having count(distinct key) > 1)"
+    )
+    if len(KEY_PATHS.get(mapping.key_name, ())) > 1:
+        # Only several records of one value can tell the difference.
+        several = "from outcome join key_group using (key) where row_count > 1 and holders = 1"
+        for pids in _batches(scratch, f"select pid {several} order by pid", pa.int64()):
+            scratch.put("origin", store.read_profiles(job.domain_id, pids, ["origins"]))
+            scratch.run(
+                f"insert or ignore into entangled select key {several} and pid in "
+                "(select pid from origin where list_contains(from_json(origins, '[\"VARCHAR\"]'), ?))",
+                [mapping.unique_key.path],
+            )
+
+
+def _make_targets(scratch: Scratch, mapping: UploadMapping, options: JobOptions) -> None:
+    scratch.run(
+        f"create table target as select first as target, pid, {_row_count_sql(options)} as row_count "
+        "from key_group left join outcome using (key) "
+        f"where coalesce(holders, 0) in ({_HOLDERS[options.write_mode]}) and key not in (select key from entangled) "
+        "order by target"
+    )
+    _fold_members(scratch, mapping)
+
+
+def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
+    scratch.run(
+        "create table member as select record, target from staged join key_group using (key) "
+        "join target on target.target = key_group.first where target.row_count > 1"
+    )
+    # Of each field the last record that has a value; numbers alone, so that it spills when there are very many.
+    names = [f"v{index}" for index in range(len(mapping.fields))]
+    lasts = ", ".join(f"max(record) filter (where {name} is not null) as {name}" for name in names)
+    scratch.run(
+        f"create table last_filled as select target, max(record) as record, {lasts} "
+        "from member join staged using (record) group by target"
+    )
+    # Nearly always that is the last record itself; the other values are fetched one field at a time.
+    elsewhere = [
+        name for name in names if scratch.value(f"select exists (select 1 from last_filled where {name} <> record)")
+    ]
+    values = ", ".join(
+        f"coalesce(s.{name}, of_{name}.value) as {name}" if name in elsewhere else f"s.{name} as {name}"
+        for name in names
+    )
+    joins = " ".join(
+        f"left join (select l.target, s.{name} as value from last_filled l join staged s on s.record = l.{name} "
+        f"where l.{name} <> l.record) of_{name} on of_{name}.target = l.target"
+        for name in elsewhere
+    )
+    scratch.run(
+        f"create table folded as select l.target, {values} "
+        f"from last_filled l join staged s on s.record = l.record {joins}"
+    )
+    scratch.run("drop table last_filled")
+    # With their values beside each other, so that a chunk that asks which of them change something reads a range.
+    scratch.run(
+        f"create table repeated as select target, pid, record, {', '.join(names)} from member "
+        "join staged using (record) join target using (target) order by pid nulls first, target"
+    )
+
+
+def _row_count_sql(options: JobOptions) -> str:
+    """SQL for how many records go to a target, in ``key_group``."""
+    # Where profiles are only made, all records of a key but the first fail.
+    return "1::bigint" if options.write_mode == CREATE_ONLY else "row_count"
+
+
+def fold_sql(mapping: UploadMapping, members: str) -> str:
+    """SQL for the values of few targets with several records: of each field the last that is not blank."""
+    # arg_max leaves nulls out: a blank cell never overwrites.
+    values = ", ".join(f"arg_max(v{index}, record) as v{index}" for index in range(len(mapping.fields)))
+    return f"select target, {values} from {members} join staged using (record) group by target"
+
+
+def _batches(scratch: Scratch, query: str, kind: pa.DataType) -> Iterator[pa.Array]:
+    """The one column of an answer, piece by piece. The answer is read on a cursor of its own."""
+    for batch in scratch.connection.cursor().sql(query).to_arrow_reader(_ROWS_PER_READ):
+        yield batch.column(0).cast(kind)

@@ -1,0 +1,183 @@
+"""Find out what a load would do: the same plan, the same comparison with what is stored, and nothing written.
+
+Counts are those that the load would have if nothing else wrote to the domain. Of what would be created and changed a
+sample is kept, encrypted as failed rows are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute
+
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.standard_profile import KEY_PATHS
+from openprofiles.store.bulk import BulkStore
+from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher
+from openprofiles.uploads.failures.failed_row_content import FailedRowContents
+from openprofiles.uploads.failures.original_rows import OriginalRows
+from openprofiles.uploads.loading.chunks import ChunkSize
+from openprofiles.uploads.loading.follow import follow_records
+from openprofiles.uploads.loading.leased_work import Stopped, check_stop
+from openprofiles.uploads.loading.made_ahead import made_ahead
+from openprofiles.uploads.loading.merge import (
+    Load,
+    TooManyFailed,
+    changed_parts,
+    count_unchanged,
+    differs_sql,
+    match_targets,
+    new_parts,
+)
+from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
+from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.uploads.preview_sample import PreviewSample, write_sample
+
+PREVIEW = "preview"
+
+MAX_CREATED_SAMPLES = 20
+MAX_UPDATED_SAMPLES = 100
+
+
+def preview_records(load: Load, originals: OriginalRows, cipher: FailedRowCipher | None) -> None:
+    """Count what would become of all records that are planned, and write that to the preview's own job.
+
+    Raises:
+        Stopped: see there.
+        TooManyFailed: as the load would.
+    """
+    counts = PreviewCounts()
+    samples = list(_preview_new(load, counts))
+    samples += _preview_changed(load, counts)
+    shadow = _make_shadow(load)
+    followed = replace(
+        load,
+        store=cast(BulkStore, shadow),
+        reader=cast(BulkStore, shadow),
+        job=_with_index(load),
+        pid_base=PREVIEW_PID_BASE,
+        # Without what stands in the file, which would be read from its beginning again.
+        failed_rows=FailedRowContents(originals, None),
+    )
+    too_many_failed = None
+    try:
+        follow_records(followed, 0)
+    except TooManyFailed as error:
+        too_many_failed = error
+    contents = pa.table(
+        {
+            "number": pa.array(range(len(samples)), pa.int64()),
+            "content": [
+                None if cipher is None else write_sample(cipher, number, sample)
+                for number, sample in enumerate(samples)
+            ],
+        },
+        schema=pa.schema([("number", pa.int64()), ("content", pa.binary())]),
+    )
+    with load.store.chunk() as state:
+        check_stop(state)
+        if cipher is not None:
+            load.store.insert_preview_samples(contents)
+        load.store.record_progress(
+            phase=PREVIEW,
+            position=1,
+            created=counts.created + shadow.counts.created,
+            updated=counts.updated + shadow.counts.updated,
+            unchanged=counts.unchanged + shadow.counts.unchanged,
+            failed=shadow.counts.failed,
+        )
+    if too_many_failed is not None:
+        raise too_many_failed
+
+
+def _preview_new(load: Load, counts: PreviewCounts) -> Iterator[PreviewSample]:
+    created, records = load.scratch.only_row(
+        "select count(*), coalesce(sum(row_count), 0)::bigint from target where pid is null"
+    )
+    counts.created += created
+    counts.updated += records - created
+    sampled = 0
+    for part in new_parts(load):
+        for row in part.slice(0, MAX_CREATED_SAMPLES - sampled).to_pylist():
+            sampled += 1
+            values = [(field.path, None, row[f"v{index}"] or None) for index, field in enumerate(load.mapping.fields)]
+            yield PreviewSample(row["target"], None, tuple(value for value in values if value[2] is not None))
+        if sampled >= MAX_CREATED_SAMPLES:
+            break
+    if records > created:
+        for part in new_parts(load, "row_count > 1"):
+            _check_stop(load)
+            counts.unchanged += count_unchanged(load, part, None)
+
+
+def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
+    match_targets(load)
+    samples: list[PreviewSample] = []
+    size = ChunkSize(5_000)
+    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, 0, size), 1) as parts:
+        for _version, targets, stored in parts:
+            _check_stop(load)
+            counts.updated += pa.compute.sum(targets["row_count"]).as_py() or 0
+            counts.unchanged += count_unchanged(load, targets, stored)
+            if len(samples) < MAX_UPDATED_SAMPLES:
+                samples += _sample_changes(load, targets, stored, MAX_UPDATED_SAMPLES - len(samples))
+    return samples
+
+
+def _check_stop(load: Load) -> None:
+    if load.store.read_job().stop_requested:
+        raise Stopped
+
+
+def _sample_changes(load: Load, targets: pa.Table, stored: pa.Table, count: int) -> list[PreviewSample]:
+    load.cursor.put("chosen", targets)
+    load.cursor.put("stored", stored)
+    differs = [differs_sql(load, stored, index, field.path) for index, field in enumerate(load.mapping.fields)]
+    columns = ", ".join(
+        f"{differs[index]} as d{index}, v{index} as a{index}, {stored_value(field.path)} as b{index}"
+        for index, field in enumerate(load.mapping.fields)
+    )
+    rows = load.cursor.table(
+        f"select target, pid, {columns} from chosen join stored using (pid) where {' or '.join(differs)} "
+        f"order by pid limit {count}"
+    )
+    pids = rows["pid"].combine_chunks().cast(pa.int64())
+    ids = {
+        row["pid"]: row["profile_id"]
+        for row in load.store.read_profiles(load.job.domain_id, pids, ["profile_id"]).to_pylist()
+    }
+    return [
+        PreviewSample(
+            row["target"],
+            ids[row["pid"]],
+            tuple(
+                (field.path, row[f"b{index}"], row[f"a{index}"] or None)
+                for index, field in enumerate(load.mapping.fields)
+                if row[f"d{index}"]
+            ),
+        )
+        for row in rows.to_pylist()
+        # One that was deleted meanwhile is left out.
+        if row["pid"] in ids
+    ]
+
+
+def _with_index(load: Load) -> Any:
+    """The job as if its unique key's field were indexed already, as the load would see to first."""
+    path = load.mapping.unique_key.path
+    if load.mapping.key_name != field_key_name(path) or path in load.job.indexed_paths:
+        return load.job
+    return replace(load.job, indexed_paths=(*load.job.indexed_paths, path))
+
+
+def _make_shadow(load: Load) -> PreviewStore:
+    paths = {path for rule in load.key_rules for path in rule.paths}
+    paths |= {field.path for field in load.mapping.fields} | set(KEY_PATHS.get(load.mapping.key_name, ()))
+    columns = sorted({column_of(path) for path in paths})
+    with suppress(ValueError):
+        columns.remove("attributes")
+    return PreviewStore(load.scratch, load.store, load.job, columns, load.mapping.key_name)

@@ -1,0 +1,133 @@
+"""A job's scratch database: DuckDB in a folder of its own, under a memory limit, spilling to disk.
+
+It holds what staging and planning found out, so that a load that was killed goes on where it stood. It can be made
+again from the file at any time, and goes when the job ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from openprofiles.uploads.loading.sql_functions import register_sql_functions
+
+# With the number of the form of its tables: one that an earlier version left is not taken up.
+_FILE_NAME = "load-4.duckdb"
+_EPOCH = "epoch"
+
+
+class ScratchCursor:
+    """One connection to a scratch database, for one thread. Temporary tables and names of ``put`` are its own."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def another(self) -> ScratchCursor:
+        """A connection for another thread."""
+        return ScratchCursor(self.connection.cursor())
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def run(self, sql: str, parameters: list[Any] | None = None) -> None:
+        self.connection.execute(sql, parameters)
+
+    def table(self, sql: str, parameters: list[Any] | None = None) -> pa.Table:
+        """The answer as an Arrow table."""
+        return self.connection.sql(sql, params=parameters).to_arrow_table()
+
+    def only_row(self, sql: str, parameters: list[Any] | None = None) -> tuple[Any, ...]:
+        """The answer to a query that has exactly one row."""
+        # All of it: a result that is left half read stays open and bars the next query.
+        row: tuple[Any, ...]
+        (row,) = self.connection.execute(sql, parameters).fetchall()
+        return row
+
+    def value(self, sql: str, parameters: list[Any] | None = None) -> Any:
+        """The first cell of the answer, None if there is no row."""
+        rows = self.connection.execute(sql, parameters).fetchall()
+        return rows[0][0] if rows else None
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Give an Arrow table a name in SQL, until the next one of that name."""
+        self.connection.register(name, table)
+
+    def is_done(self, step: str) -> bool:
+        """Whether a step was finished, by this process or one before it."""
+        return bool(self.value("select count(*) from finished_step where step = ?", [step]))
+
+    def mark_done(self, step: str) -> None:
+        self.run("insert into finished_step values (?)", [step])
+
+
+class Scratch(ScratchCursor):
+    """The scratch database of one job; made anew unless it is there, whole, and of the claim before this one.
+
+    Args:
+        epoch: the claim of the job that it is opened for. If there were others since it was written, on other hosts,
+            they may have gone on in another way, and what it says no longer holds.
+    """
+
+    def __init__(self, folder: Path, *, epoch: int, memory_limit_bytes: int, phone_region: str) -> None:
+        self._folder = folder
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._epoch = epoch
+        self.memory_limit_bytes = memory_limit_bytes
+        self._phone_region = phone_region
+        try:
+            super().__init__(self._open())
+        except duckdb.Error:
+            # Damaged, or of another DuckDB's form: it is made again from the file.
+            self.start_over()
+        written_for = self.recall(_EPOCH)
+        if written_for in (None, epoch - 1):
+            self.remember(_EPOCH, epoch)
+        elif written_for != epoch:
+            self.start_over()
+
+    def start_over(self) -> None:
+        """Forget everything."""
+        if hasattr(self, "connection"):
+            self.connection.close()
+        shutil.rmtree(self._folder)
+        self._folder.mkdir(mode=0o700)
+        self.connection = self._open()
+        self.remember(_EPOCH, self._epoch)
+
+    def remember(self, name: str, value: int) -> None:
+        """Keep a number for a loader that goes on where this one stopped."""
+        self.run("insert or replace into fact values (?, ?)", [name, value])
+
+    def recall(self, name: str) -> int | None:
+        """The number kept under this name, if any."""
+        number: int | None = self.value("select value from fact where name = ?", [name])
+        return number
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(
+            str(self._folder / _FILE_NAME),
+            config={
+                "memory_limit": f"{self.memory_limit_bytes}B",
+                "temp_directory": str(self._folder / "spill"),
+                "preserve_insertion_order": True,
+                # Beside them work the threads of ours that read, sort and write.
+                "threads": 1,
+                # Packing the text of a million rows costs 1.5 s of processor time, and saves room for some seconds.
+                "force_compression": "uncompressed",
+                # Everything it needs is built in; it must not look for more on the network.
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+        try:
+            register_sql_functions(connection, self._phone_region)
+            connection.execute("create table if not exists finished_step (step text primary key)")
+            connection.execute("create table if not exists fact (name text primary key, value bigint)")
+        except duckdb.Error:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,434 @@
+"""Step 2, stage: read the file into the scratch database, and set apart the records that cannot be loaded.
+
+The boundaries of records are those of our own scan (``records``). DuckDB reads the clean ones, all columns as text, a
+block at a time; it must count as many records as the scan did, or the job fails: a CSV library that disagrees about
+one quote can lose half a file without a word. Then the mapping is applied, each value checked, and the unique key put
+into its normal form, in SQL.
+
+Afterwards the scratch database holds:
+
+    staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
+                key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
+                is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
+    failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
+
+Two threads read and check a block each, while a third scans what comes after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from queue import SimpleQueue
+
+import numpy as np
+import pyarrow as pa
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
+from openprofiles.uploads.arrival.block_files import BlockFiles
+from openprofiles.uploads.failures import faults
+from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
+from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.file_form import FileForm
+from openprofiles.uploads.reading.file_header import EMPTY_FILE_MESSAGE, split_header
+from openprofiles.uploads.reading.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+from openprofiles.uploads.sql_text import sql_text
+from openprofiles.uploads.value_checks import ValueCheck
+
+# Records with a few cells more than the header has are read like the others; only those with more yet are split one
+# by one.
+_SPARE_COLUMNS = 4
+
+# As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
+_MAX_COLUMNS = 16_384
+
+_CELLS_PER_BLOCK = 2_000_000
+
+_THREADS = 2
+
+_FAULT_CODES = {
+    Kind.MALFORMED_QUOTES: faults.MALFORMED_QUOTES,
+    Kind.NUL_BYTE: faults.NUL_BYTE,
+    Kind.INVALID_UTF8: faults.INVALID_UTF8,
+    Kind.RECORD_TOO_LONG: faults.RECORD_TOO_LONG,
+}
+
+
+class FileRejected(Exception):
+    """The file as a whole cannot be loaded; the message says why and what to do."""
+
+
+class Disagreement(Exception):
+    """The CSV library found other records than our own scan. A fault of ours; nothing was loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where the mapped columns are. ``indexes`` has one entry per field of the mapping."""
+
+    count: int
+    indexes: tuple[int, ...]
+
+
+def stage(
+    scratch: Scratch,
+    read: Callable[[int], bytes],
+    mapping: UploadMapping,
+    form: FileForm,
+    options: JobOptions,
+    *,
+    phone_region: str,
+    strict: bool,
+    on_block: Callable[[int], None],
+) -> int:
+    """Read the whole file.
+
+    Args:
+        read: the next bytes of the file as UTF-8, at most as many as asked for, none at its end.
+        form: what it is read as.
+        options: of the job: its checks of values, and what a blank cell means.
+        strict: refuse what AWS refuses: a byte order mark, a mapped header with a dot.
+        on_block: called after each block with the number of records so far; what it raises ends the staging.
+
+    Returns:
+        the number of records, failed ones included.
+
+    Raises:
+        FileRejected: no header, a mapped header missing or repeated, no rows, a quote that is never closed.
+    """
+    scanner = Scanner(read, form.dialect)
+    try:
+        header = scanner.read_header()
+        columns = _find_columns(header, mapping, form, strict=strict)
+        _create_tables(scratch, mapping)
+        scanner.max_clean_cells = columns.count + _SPARE_COLUMNS
+        # A block of short records may hold very many, each of them as wide as the mapping.
+        scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
+        files = BlockFiles(scratch.connection)
+        stagers = [
+            _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region)
+            for _ in range(_THREADS)
+        ]
+        record_count = _add_blocks(scanner, stagers, on_block)
+        for stager in stagers:
+            stager.finish()
+        _set_failed_apart(scratch, mapping, options, phone_region)
+    except NoHeaderError:
+        raise FileRejected(EMPTY_FILE_MESSAGE) from None
+    except UnclosedQuoteError as error:
+        raise FileRejected(
+            f"The double quote that opens a value on line {error.line} is never closed, so it cannot be told where the "
+            "rows after it end. Close it, or write it twice if it belongs to the value."
+        ) from None
+    if record_count == 0:
+        raise FileRejected("The file has a header and no rows.")
+    return record_count
+
+
+def _add_blocks(scanner: Scanner, stagers: Sequence[_Stager], on_block: Callable[[int], None]) -> int:
+    """Give the blocks to the stagers, each of which works in a thread of its own; the number of records."""
+    free = SimpleQueue[_Stager]()
+    for stager in stagers:
+        free.put(stager)
+
+    def add(stager: _Stager, block: Block) -> None:
+        try:
+            stager.add(block)
+        finally:
+            free.put(stager)
+
+    record_count = 0
+    working: list[Future[None]] = []
+    with ThreadPoolExecutor(len(stagers)) as threads:
+        for block in scanner.blocks():
+            working.append(threads.submit(add, free.get(), block))
+            for done in [work for work in working if work.done()]:
+                working.remove(done)
+                done.result()
+            record_count = block.first_record + block.record_count - 1
+            on_block(record_count)
+        for work in working:
+            work.result()
+    return record_count
+
+
+def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, strict: bool) -> _Columns:
+    try:
+        names = split_header(header, form.dialect)
+    except InvalidRequest as error:
+        raise FileRejected(str(error)) from None
+    if len(names) > _MAX_COLUMNS:
+        raise FileRejected(f"The header has {len(names)} columns; a file may have at most {_MAX_COLUMNS}.")
+    if header.has_byte_order_mark and strict:
+        raise FileRejected("The file begins with a byte order mark, which AWS does not take. Save it as UTF-8 without.")
+    indexes = []
+    for field in mapping.fields:
+        found = [index for index, name in enumerate(names) if name == field.header]
+        if not found:
+            raise FileRejected(
+                f"The file has no column {field.header!r}, which field {field.name} is mapped from. Headers must match "
+                f"exactly, upper and lower case and blanks too. The file was read as: {form.describe()}."
+            )
+        if len(found) > 1:
+            raise FileRejected(
+                f"The file has {len(found)} columns {field.header!r}, so it cannot be told which one field "
+                f"{field.name} is mapped from. Rename all but one."
+            )
+        if strict and "." in field.header:
+            raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not take.")
+        indexes.append(found[0])
+    return _Columns(len(names), tuple(indexes))
+
+
+def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
+    values = ", ".join(f"v{index} text" for index in range(len(mapping.fields)))
+    scratch.run(f"create table staged (record bigint, line bigint, key text, fault integer, surplus bigint, {values})")
+    scratch.run(
+        "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
+    )
+
+
+class _Stager:
+    """Brings blocks into the scratch database, on a connection and in a transaction of its own."""
+
+    def __init__(
+        self,
+        cursor: ScratchCursor,
+        files: BlockFiles,
+        mapping: UploadMapping,
+        columns: _Columns,
+        dialect: Dialect,
+        options: JobOptions,
+        phone_region: str,
+    ) -> None:
+        self._scratch = cursor
+        self._files = files
+        self._columns = columns
+        self._dialect = dialect
+        self._all = columns.count + _SPARE_COLUMNS
+        wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
+        self._names = ", ".join(f"c{index}" for index in wanted)
+        self._check = partial(_check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region)
+        cursor.run("begin")
+
+    def finish(self) -> None:
+        self._scratch.run("commit")
+        self._scratch.close()
+
+    def add(self, block: Block) -> None:
+        self._add_clean(block)
+        if block.odd:
+            self._add_odd(block)
+        self._fail(block)
+
+    def _add_clean(self, block: Block) -> None:
+        scratch = self._scratch
+        positions = np.flatnonzero(block.kind == Kind.CLEAN)
+        scratch.put("clean_record", pa.table({"record": positions + block.first_record, "line": block.line[positions]}))
+        with self._files.offer(block.clean) as path:
+            # Joined by position: where one side is shorter, its columns are null.
+            cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
+            source = f"(select record, line, {self._names} from {cells})"
+            found = scratch.value(
+                f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
+            )
+        missing = scratch.value(
+            "select count(*) from staged where record >= ? and fault = ?", [block.first_record, _NOT_READ]
+        )
+        if found != block.clean_count or missing:
+            raise Disagreement(
+                f"of records {block.first_record} to {block.first_record + block.record_count - 1} the scan found "
+                f"{block.clean_count} clean ones and the CSV reader {found - missing}"
+            )
+
+    def _add_odd(self, block: Block) -> None:
+        """Add the records that another reader might read differently, with the cells of our own state machine."""
+        count = self._columns.count
+        wanted = sorted(set(self._columns.indexes))
+        rows: dict[str, list[object]] = {"record": [], "line": [], "surplus": [], **{f"c{i}": [] for i in wanted}}
+        for record, cells in block.odd_records():
+            last_filled = max((number for number, cell in enumerate(cells, 1) if not is_blank(cell)), default=0)
+            rows["record"].append(record)
+            rows["line"].append(int(block.line[record - block.first_record]))
+            rows["surplus"].append(last_filled if last_filled > count else 0)
+            for index in wanted:
+                rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
+        types = dict.fromkeys(("record", "line", "surplus"), pa.int64())
+        self._scratch.put(
+            "odd_record",
+            pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
+        )
+        check = self._check("odd_record", is_read="record", surplus=_Surplus("surplus", "surplus > 0"))
+        self._scratch.run(f"insert into staged {check}")
+
+    def _fail(self, block: Block) -> None:
+        """Set the records apart that are no records."""
+        positions = np.flatnonzero(block.kind >= Kind.MALFORMED_QUOTES)
+        if not positions.size:
+            return
+        codes = [_FAULT_CODES[Kind(kind)] for kind in block.kind[positions].tolist()]
+        self._scratch.put(
+            "failed_here",
+            pa.table({"record": positions + block.first_record, "line": block.line[positions], "code": codes}),
+        )
+        self._scratch.run("insert into failed select record, line, 0, code, null, null from failed_here")
+
+
+# What the first look at a record finds, as numbers.
+_NO_FAULT = 0
+# It may have other faults as well.
+_SURPLUS = 1
+_FAULTY = 2
+# No fault of the record: the reader gave none where the scan found one.
+_NOT_READ = 3
+
+
+def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str) -> None:
+    """Tell of each faulty record in ``staged`` everything that is wrong with it."""
+    # Narrow tables of few rows: what follows looks at them once for each field.
+    scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
+    if scratch.value("select exists (select 1 from faulty)"):
+        key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+        no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
+        found = [
+            (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus"),
+            (faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"),
+        ]
+        for index, field in enumerate(mapping.fields):
+            value = f"v{index}"
+            found.append((faults.VALUE_TOO_LONG, field.header, _too_long_sql(value, field), f"length({value})"))
+            if field.standard and field.standard.allowed_values:
+                not_allowed = _not_allowed_sql(value, field.standard.allowed_values)
+                found.append((faults.VALUE_NOT_ALLOWED, field.header, not_allowed, "null"))
+            if check := options.checks.get(field.name):
+                found.append((check.code, field.header, _fails_check_sql(value, check, phone_region), "null"))
+        scratch.run(
+            "create temp table found_fault (record bigint, line bigint, place integer, code text, column_name text, "
+            "detail bigint)"
+        )
+        for place, (code, column_name, condition, detail) in enumerate(found):
+            scratch.run(
+                f"insert into found_fault select record, line, {place}, ?, ?, {detail} from faulty where {condition}",
+                [code, column_name],
+            )
+        scratch.run(
+            "insert into failed select record, line, row_number() over (partition by record order by place) - 1, code, "
+            "column_name, detail from found_fault"
+        )
+        scratch.run("drop table found_fault")
+    scratch.run("drop table faulty")
+
+
+@dataclass(frozen=True, slots=True)
+class _Surplus:
+    """SQL for the number of the last filled cell beyond the header (else 0), and for whether to ask for it."""
+
+    number: str
+    suspicion: str
+
+
+def _surplus_sql(columns: _Columns) -> _Surplus:
+    """Of records that were read with some spare columns."""
+    spare = [f"c{index}" for index in range(columns.count, columns.count + _SPARE_COLUMNS)]
+    cases = " ".join(
+        f"when not {sql_is_blank(cell)} then {columns.count + _SPARE_COLUMNS - offset}"
+        for offset, cell in enumerate(reversed(spare))
+    )
+    return _Surplus(f"case {cases} else 0 end", " or ".join(f"{cell} <> ''" for cell in spare))
+
+
+def _too_long_sql(value: str, field: MappedField) -> str:
+    return f"length({value}) > {field.max_length}"
+
+
+def _not_allowed_sql(value: str, allowed_values: Iterable[str]) -> str:
+    allowed = ", ".join(f"'{one}'" for one in allowed_values)
+    return f"{value} not in ({allowed}, '')"
+
+
+def _fails_check_sql(value: str, check: ValueCheck, phone_region: str) -> str:
+    return f"({value} <> '' and {check.sql_violation(value, phone_region)})"
+
+
+def _check_sql(
+    source: str,
+    *,
+    is_read: str,
+    surplus: _Surplus,
+    mapping: UploadMapping,
+    columns: _Columns,
+    options: JobOptions,
+    phone_region: str,
+) -> str:
+    """The query that applies the mapping to records of cells and finds those with a fault.
+
+    Args:
+        source: a table of ``record``, ``line`` and cells ``c0``, ``c1``, ...
+        is_read: a column that is null where the reader had no record.
+        surplus: in the columns of ``source``.
+    """
+    # Hardly a record is suspicious, so only the few that are pay for the tests themselves.
+    suspicions, tests = [surplus.suspicion], ["key is null"]
+    values = []
+    for index, field in enumerate(mapping.fields):
+        cell = f"c{columns.indexes[index]}"
+        # An empty value clears its field. The unique key is none that could be cleared: without it the row fails.
+        blank = "''" if options.blank_cells == CLEAR and field is not mapping.unique_key else "null"
+        # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
+        values.append(
+            f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
+            f"as v{index}"
+        )
+        # Bytes first: only a value of more bytes than that can have more characters.
+        suspicions.append(f"strlen({cell}) > {field.max_length}")
+        tests.append(_too_long_sql(f"v{index}", field))
+        if field.standard and field.standard.allowed_values:
+            not_allowed = _not_allowed_sql(f"v{index}", field.standard.allowed_values)
+            suspicions.append(not_allowed)
+            tests.append(not_allowed)
+        if check := options.checks.get(field.name):
+            fails = _fails_check_sql(f"v{index}", check, phone_region)
+            suspicions.append(fails)
+            tests.append(fails)
+    key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+    names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
+    return f"""
+        with mapped as (
+            select *, {", ".join(values)} from {source}
+        ), keyed as (
+            select *, {sql_normal_key(mapping.key_name, key_value, phone_region)} as key from mapped
+        ), judged as (
+            select *, (case
+                when {is_read} is null then {_NOT_READ}
+                when coalesce({" or ".join(suspicions)}, false) then case
+                    when {surplus.number} > 0 then {_SURPLUS}
+                    when {" or ".join(tests)} then {_FAULTY}
+                    else {_NO_FAULT} end
+                when key is null then {_FAULTY}
+                else {_NO_FAULT}
+            end)::integer as fault from keyed
+        )
+        select record, line, case when fault = {_NO_FAULT} then key end as key, fault,
+            case when fault = {_SURPLUS} then ({surplus.number})::bigint end as surplus, {names}
+        from judged
+    """
+
+
+def csv_reader_sql(path: str, column_count: int, dialect: Dialect) -> str:
+    """SQL for DuckDB's reader over the clean records of a block, with every option fixed and nothing guessed.
+
+    A cell that is not there is null, an empty one is not: nothing in a clean record stands for null.
+    """
+    columns = ", ".join(f"'c{index}': 'VARCHAR'" for index in range(column_count))
+    quote = sql_text(dialect.quote or "")
+    return (
+        f"read_csv('{path}', auto_detect = false, header = false, delim = '{dialect.delimiter}', "
+        f"quote = {quote}, escape = {quote}, "
+        f"columns = {{{columns}}}, nullstr = '\x00', null_padding = true, strict_mode = false, parallel = false, "
+        "max_line_size = 4194304)"
+    )

@@ -1,0 +1,395 @@
+"""Take an upload job back: remove the profiles that it made, and give those that it changed their old values and keys.
+
+It is a job of its own, run by a loader under a lease, in chunks that each move ``phase`` and ``position`` in its row:
+
+    stage          reading the images that the load left; nothing is written, so it begins anew
+    remove         new profiles are gone up to row number ``position``
+    restore        changed profiles are as before up to row number ``position``
+    unindex        keys that go with both are out, ``position`` of them
+    index          keys that come back are in, ``position`` of them
+    forget         the images are being removed
+
+A profile that something else has changed since has another revision than the load left. It stays as it is and is noted.
+The revision, too, is set back, so that jobs that went over the same profiles can be taken back one after the other, the
+last one first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute
+
+from openprofiles.clock import Clock
+from openprofiles.store.bulk import BulkStore, LeasedJob, UndoneJob
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE, UploadJobStatus
+from openprofiles.uploads.loading.chunks import ChunkSize
+from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
+from openprofiles.uploads.loading.key_columns import sql_keys
+from openprofiles.uploads.loading.leased_work import LeasedWork, Stopped, check_stop
+from openprofiles.uploads.loading.made_ahead import made_ahead
+from openprofiles.uploads.loading.merge import KEY_CHANGES, changed_columns, key_changes
+from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.scratch_folder import remove_scratch
+from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.stored_values import stored_value
+from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, unpack_images
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
+
+STAGE = "stage"
+REMOVE_CREATED = "remove"
+RESTORE_CHANGED = "restore"
+FORGET = "forget"
+
+_PARTS_AHEAD = 2
+_FIRST_PART = 5_000
+# No version that a domain ever has.
+_NEVER = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one chunk takes back.
+
+    Attributes:
+        key_version: of the domain, for which it holds.
+        asked: what it was made of: profiles that the job has made (pid), or the images of those that it has changed.
+        rows: those of them that are as the job left them: pid alone, or what ``restore_profiles`` takes.
+        key_changes: for ``insert_pending_keys``.
+        keys_out: keys that go at once: name, value, pid.
+        kept: for ``insert_kept_profiles``.
+        gone_count: those that are no longer there.
+    """
+
+    key_version: int
+    asked: pa.Table
+    rows: pa.Table
+    key_changes: pa.Table
+    keys_out: pa.Table
+    kept: pa.Table
+    gone_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo(LeasedWork):
+    """What the steps of an undo share."""
+
+    undone_id: int
+    undone: UndoneJob
+
+    def make_removal(self, pids: pa.Table) -> _Part:
+        """What becomes of profiles that the job has made."""
+        version = self.reader.read_key_version(self.job.domain_id)
+        columns = [*changed_columns(self), "profile_id"]
+        stored = self.reader.read_profiles(self.job.domain_id, pids["pid"].combine_chunks(), columns, ["revision"])
+        return self.removal_of(version, pids, stored)
+
+    def removal_of(self, version: int, pids: pa.Table, stored: pa.Table) -> _Part:
+        """The same, given what was stored when the domain had this version, or after."""
+        self.cursor.put("stored", stored)
+        # Records that were followed one by one may have changed what an earlier one had made.
+        found = self.cursor.table(
+            "select pid, profile_id, stored.revision = coalesce(left_revision, 1) "
+            "and coalesce(is_chained and first_revision = 1, true) as is_untouched "
+            "from stored left join left_behind using (pid) order by pid"
+        )
+        untouched = stored.filter(found["is_untouched"])
+        self.cursor.put("stored", untouched)
+        keys = sql_keys(self.key_rules, stored_value, self.job.phone_region, "stored")
+        changes = self.cursor.table(f"select distinct 0::bigint as added, name, value, pid from ({keys})")
+        return _Part(
+            version,
+            pids,
+            untouched.select(["pid"]),
+            changes.cast(KEY_CHANGES),
+            _no_keys(),
+            _kept(found, was_created=True),
+            0,
+        )
+
+    def make_restoration(self, images: pa.Table) -> _Part:
+        """What becomes of profiles that the job has changed."""
+        version = self.reader.read_key_version(self.job.domain_id)
+        pids = images["pid"].combine_chunks()
+        columns = [*changed_columns(self), "profile_id"]
+        stored = self.reader.read_profiles(self.job.domain_id, pids, columns, ["revision"])
+        self.cursor.put("image_part", images)
+        self.cursor.put("stored", stored)
+        found = self.cursor.table(
+            "select pid, profile_id, stored.revision = left_revision and is_chained as is_untouched "
+            "from stored join image_part using (pid) order by pid"
+        )
+        stored = stored.filter(found["is_untouched"])
+        old = images.filter(pa.compute.is_in(pids, stored["pid"].combine_chunks()))
+        self.cursor.put("stored", old)
+        values = ", ".join(
+            f"coalesce({stored_value(field.path)}, '') as v{index}" for index, field in enumerate(self.mapping.fields)
+        )
+        # An empty value clears what was not there before.
+        targets = self.cursor.table(f"select pid, {values} from stored order by pid")
+        changes = pa.concat_tables(
+            [KEY_CHANGES.empty_table(), *(key_changes(self, rule, targets, stored) for rule in self.key_rules)]
+        )
+        keys_out = _no_keys()
+        if self.cursor.value("select count(*) from absent"):
+            self.cursor.put("restored", old.select(["pid"]))
+            self.cursor.put("change", changes)
+            changes = self.cursor.table(
+                "select c.* from change c anti join absent a "
+                "on c.added = 1 and a.name = c.name and a.value = c.value and a.pid = c.pid"
+            ).cast(KEY_CHANGES)
+            keys_out = self.cursor.table("select name, value, pid from absent semi join restored using (pid)")
+        return _Part(
+            version,
+            images,
+            old.select([*image_columns(self.mapping), *IMAGE_NUMBERS, "pid"]),
+            changes,
+            keys_out,
+            _kept(found, was_created=False),
+            images.num_rows - found.num_rows,
+        )
+
+
+def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int, clock: Clock) -> UploadJobStatus:
+    """Bring the leased job, which takes another one back, to its end.
+
+    Returns:
+        its final status. One that FAILED goes on where it stood once it is IN_PROGRESS again.
+
+    Raises:
+        LeaseLost: another worker has the job; nothing may be removed.
+        Exception: a fault of ours or of the machine; the job can be taken up again where it stood.
+    """
+    job = store.read_job()
+    scratch = Scratch(
+        scratch_folder / job.job_id,
+        epoch=job.epoch,
+        memory_limit_bytes=memory_limit_bytes,
+        phone_region=job.phone_region,
+    )
+    times = StepTimes(scratch)
+    status, reason, message = UploadJobStatus.SUCCEEDED, None, None
+    try:
+        undo = _make_undo(store, scratch, job, clock)
+        if job.gives_up:
+            _complete_keys(undo)
+            status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE
+        else:
+            _take_back(undo, times)
+    except Stopped:
+        status = UploadJobStatus.STOPPED
+    finally:
+        scratch.close()
+    with store.chunk():
+        store.end_job(
+            status=status,
+            reason=reason,
+            message=message,
+            fault_counts=(),
+            step_milliseconds=times.milliseconds,
+            completed_at=clock(),
+            undo_until=None,
+        )
+    remove_scratch(scratch_folder, job.job_id)
+    return status
+
+
+def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> Undo:
+    if job.undo_of is None:
+        raise ValueError(f"Upload job {job.job_id} takes none back.")
+    key_version = scratch.recall("key_version")
+    if key_version is None:
+        # The first loader of the job that has this scratch database: what an earlier one has noted in the store may be
+        # older than what something else has written since.
+        key_version = job.key_version if job.phase in (None, STAGE) else _NEVER
+        scratch.remember("key_version", key_version)
+    return Undo(
+        scratch=scratch,
+        cursor=scratch,
+        store=store,
+        reader=store,
+        job=job,
+        mapping=read_mapping(job.fields, job.unique_key, strict=False),
+        key_version=key_version,
+        clock=clock,
+        undone_id=job.undo_of,
+        undone=store.read_undone_job(job.undo_of),
+    )
+
+
+def _take_back(undo: Undo, times: StepTimes) -> None:
+    phase, position = undo.job.phase, undo.job.position
+    if phase in (None, STAGE, REMOVE_CREATED, RESTORE_CHANGED):
+        with times.timed(STAGE):
+            _stage(undo)
+        if phase != RESTORE_CHANGED:
+            with times.timed(REMOVE_CREATED):
+                _remove_created(undo, position if phase == REMOVE_CREATED else 0)
+        with times.timed(RESTORE_CHANGED):
+            _restore_changed(undo, position if phase == RESTORE_CHANGED else 0)
+    if phase != FORGET:
+        with times.timed(ADD):
+            write_pending_keys(undo, phase, position if phase in (REMOVE, ADD) else 0)
+    with times.timed(FORGET):
+        is_left = True
+        while is_left:
+            with undo.store.chunk():
+                is_left = undo.store.forget_undo(undo.undone_id)
+                undo.store.record_progress(phase=FORGET, position=0)
+        _forget_notes(undo)
+
+
+def _complete_keys(undo: Undo) -> None:
+    """Before giving up: what is taken back so far can be found, and other jobs may go on with it.
+
+    Phase and position stay, so that the rest can be asked for.
+    """
+    if undo.job.phase != FORGET:
+        apply_pending_keys(undo)
+    _forget_notes(undo)
+
+
+def _forget_notes(undo: Undo) -> None:
+    is_left = True
+    while is_left:
+        with undo.store.chunk():
+            is_left = undo.store.forget_notes()
+            undo.store.check_lease()
+
+
+def _stage(undo: Undo) -> None:
+    """Read the images, and find out what revision the job has left each profile with."""
+    scratch, store = undo.scratch, undo.store
+    if scratch.is_done("staged"):
+        return
+    texts = "".join(f", {column} text" for column in image_columns(undo.mapping))
+    numbers = "".join(f", {column} bigint" for column in IMAGE_NUMBERS)
+    scratch.run(f"create or replace table image (pid bigint{texts}{numbers})")
+    for rows in unpack_images(store.read_undo_images(undo.undone_id)):
+        scratch.put("image_part", rows)
+        scratch.run("insert into image select * from image_part")
+    # Without a gap between the revisions nothing else has come between two changes by the job.
+    scratch.run(
+        "create or replace table left_behind as select pid, min(revision) as first_revision, "
+        "max(revision) + 1 as left_revision, max(revision) - min(revision) + 1 = count(*) as is_chained "
+        "from image group by pid"
+    )
+    first, last = undo.undone.pid_base, undo.undone.pid_base + undo.undone.record_count
+    scratch.run(
+        "create or replace table restoring as select image.*, left_revision, is_chained from image join left_behind "
+        "on left_behind.pid = image.pid and first_revision = image.revision "
+        f"where not (image.pid > {first} and image.pid <= {last}) order by image.pid"
+    )
+    scratch.run("drop table image")
+    scratch.run("create or replace table absent (name text, value text, pid bigint)")
+    for rows in store.read_absent_keys(undo.undone_id):
+        scratch.put("absent_part", rows)
+        scratch.run("insert into absent select name, value, pid from absent_part")
+    if undo.job.phase in (None, STAGE):
+        with store.chunk() as state:
+            check_stop(state)
+            count = int(scratch.value("select count(*) from restoring"))
+            store.record_undo_plan(undo.undone.created_count + count)
+            store.record_progress(phase=STAGE, position=0)
+    scratch.mark_done("staged")
+
+
+def _remove_created(undo: Undo, position: int) -> None:
+    size = ChunkSize(_FIRST_PART)
+    with (
+        undo.in_another_thread() as ahead,
+        made_ahead(_created_parts(ahead, position, size), _PARTS_AHEAD) as parts,
+    ):
+        for first_made in parts:
+            with _valid_chunk(undo, first_made, Undo.make_removal, size) as part:
+                undo.store.delete_profiles(undo.job.domain_id, part.rows["pid"].combine_chunks())
+                undo.store.record_progress(
+                    phase=REMOVE_CREATED,
+                    position=part.asked["pid"][-1].as_py(),
+                    created=part.rows.num_rows,
+                    failed=part.kept.num_rows,
+                )
+    with undo.store.chunk() as state:
+        check_stop(state)
+        job = undo.store.read_job()
+        gone_count = max(0, undo.undone.created_count - job.created_count - job.failed_count)
+        undo.store.record_progress(phase=RESTORE_CHANGED, position=0, unchanged=gone_count)
+
+
+def _created_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
+    """The profiles that the job has made and that are there, with a row number above ``position``, in their order."""
+    domain_id, undone = undo.job.domain_id, undo.undone
+    after = max(position, undone.pid_base)
+    columns = [*changed_columns(undo), "profile_id"]
+    while True:
+        version = undo.reader.read_key_version(domain_id)
+        stored = undo.reader.read_profile_range(
+            domain_id, after, undone.pid_base + undone.record_count, size.rows, columns, ["revision"]
+        )
+        if not stored.num_rows:
+            return
+        after = stored["pid"][-1].as_py()
+        yield undo.removal_of(version, stored.select(["pid"]), stored)
+
+
+def _restore_changed(undo: Undo, position: int) -> None:
+    size = ChunkSize(_FIRST_PART)
+    with (
+        undo.in_another_thread() as ahead,
+        made_ahead(_changed_parts(ahead, position, size), _PARTS_AHEAD) as parts,
+    ):
+        for first_made in parts:
+            with _valid_chunk(undo, first_made, Undo.make_restoration, size) as part:
+                domain_id = undo.job.domain_id
+                undo.store.restore_profiles(part.rows, domain_id=domain_id, columns=image_columns(undo.mapping))
+                for name in pa.compute.unique(part.keys_out["name"]).to_pylist():
+                    keys = part.keys_out.filter(pa.compute.equal(part.keys_out["name"], name))
+                    undo.store.remove_keys(domain_id, name, keys.drop_columns(["name"]))
+                undo.store.record_progress(
+                    phase=RESTORE_CHANGED,
+                    position=part.asked["pid"][-1].as_py(),
+                    updated=part.rows.num_rows,
+                    failed=part.kept.num_rows,
+                    unchanged=part.gone_count,
+                )
+
+
+def _changed_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
+    # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
+    first = int(undo.cursor.value("select count(*) from restoring where pid <= ?", [position]))
+    while True:
+        count = size.rows
+        images = undo.cursor.table(
+            "select * from restoring where rowid >= ? and rowid < ? order by rowid", [first, first + count]
+        )
+        if not images.num_rows:
+            return
+        first += count
+        yield undo.make_restoration(images)
+
+
+@contextmanager
+def _valid_chunk(
+    undo: Undo, part: _Part, make_again: Callable[[Undo, pa.Table], _Part], size: ChunkSize
+) -> Iterator[_Part]:
+    """A chunk that notes what a part changes in the index and keeps, made again if something has written since."""
+    with undo.store.chunk() as state, size.timed(part.asked.num_rows):
+        check_stop(state)
+        if state.key_version != part.key_version:
+            part = make_again(undo, part.asked)
+        undo.store.insert_pending_keys(part.key_changes)
+        undo.store.insert_kept_profiles(part.kept)
+        yield part
+
+
+def _kept(found: pa.Table, *, was_created: bool) -> pa.Table:
+    kept = found.filter(pa.compute.invert(found["is_untouched"])).select(["pid", "profile_id"])
+    return kept.append_column("was_created", pa.repeat(pa.scalar(was_created), kept.num_rows))
+
+
+def _no_keys() -> pa.Table:
+    return pa.schema([("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())]).empty_table()

@@ -1,0 +1,231 @@
+"""Find out the form of a customers' file from its beginning, as far as nobody has said it.
+
+What tells encodings apart is charset-normalizer, and what tells delimiters apart DuckDB's sniffer. Asked are they only
+where the answer is not plain: a byte order mark, a text that is UTF-8, a header whose commas give the columns that the
+job is mapped from, or in which only one delimiter stands.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Collection, Iterator, Sequence
+from itertools import chain
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
+from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, WINDOWS_1252, FileForm, FileOptions
+from openprofiles.uploads.reading.file_header import read_file_header
+from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+
+# Enough for a few thousand rows; a sniffer needs some hundred.
+_HEAD_BYTES = 256 * 1024
+# What is not ASCII may come late in the file, and decides about its encoding.
+_SAMPLE_BYTES = 1 << 20
+# So many characters beyond ASCII, nearly all of one kind, and the rest need not be read.
+_ENOUGH = 500
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
+_NOT_UTF_8 = re.compile("[\udc80-\udcff]")
+
+_GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+_OTHER_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook"),
+    (b"PAR1", "a Parquet file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls), or one with a password"),
+    (b"%PDF-", "a PDF document"),
+    (b"BZh", "packed with bzip2"),
+    (b"\xfd7zXZ\x00", "packed with xz"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"SQLite format 3\x00", "a SQLite database"),
+)
+_MAGIC_BYTES = 16
+
+_MARKS = (
+    (codecs.BOM_UTF8, UTF_8),
+    # A UTF-32 mark begins with that of UTF-16; nobody writes such files.
+    (codecs.BOM_UTF16_LE, "utf-16le"),
+    (codecs.BOM_UTF16_BE, "utf-16be"),
+)
+_UTF_16 = {"utf_16_le": "utf-16le", "utf_16_be": "utf-16be"}
+# Bytes that Windows-1252 has no character for.
+_UNDEFINED_1252 = bytes.maketrans(b"\x81\x8d\x8f\x90\x9d", b"?????")
+
+
+def detect_form(
+    file: Readable, given: FileOptions, headers: Collection[str] | None, *, max_unpacked_bytes: int
+) -> FileForm:
+    """The form of a file.
+
+    Args:
+        file: at its beginning.
+        headers: the columns that it must have, where that is known: a file that has them with commas is read so.
+
+    Raises:
+        InvalidRequest: it is no text but something else, which the message names.
+        FileDamaged: it is compressed and cannot be unpacked.
+    """
+    magic = file.read(_MAGIC_BYTES)
+    compression = find_compression(magic)
+    whole = PartsReader(chain([magic] if magic else [], _rest(file)))
+    plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
+    head = plain.read(_HEAD_BYTES)
+    # PAR1 may be the name of a column, too.
+    if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
+        _refuse_other_kinds(head)
+    encoding = given.encoding or _detect_encoding(head, plain)
+    if encoding == "utf-16":
+        encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
+    has_mark = any(head.startswith(mark) and encoding == name for mark, name in _MARKS)
+    as_utf_8 = FileForm(encoding=encoding)
+    text = open_text(PartsReader(iter([head])), as_utf_8, max_unpacked_bytes=max_unpacked_bytes).read(2 * _HEAD_BYTES)
+    text = text.removeprefix(codecs.BOM_UTF8)
+    line_ends = given.line_ends or _find_line_ends(text)
+    if line_ends == "CR":
+        text = text.replace(b"\r", b"\n")
+    dialect = _find_dialect(text, given, headers)
+    return FileForm(
+        compression=compression,
+        encoding=encoding,
+        has_byte_order_mark=has_mark,
+        delimiter=dialect.delimiter,
+        quote=dialect.quote or NO_QUOTE,
+        line_ends=line_ends,
+        given=given.given,
+    )
+
+
+def find_compression(head: bytes) -> str:
+    """What a file that begins so is packed with, or ``none``."""
+    return "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else "none"
+
+
+def _rest(file: Readable) -> Iterator[bytes]:
+    while part := file.read(_HEAD_BYTES):
+        yield part
+
+
+def _refuse_other_kinds(head: bytes) -> None:
+    for magic, name in _OTHER_KINDS:
+        if head.startswith(magic):
+            raise InvalidRequest(
+                f"The file is {name}, whatever its name says. An upload job takes text: save it as CSV. "
+                "The command openprofiles import also takes Excel workbooks (.xlsx) and Parquet files as they are."
+            )
+
+
+def _detect_encoding(head: bytes, rest: Readable) -> str:
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if b"\0" in head and (utf_16 := _detect_utf_16(head)):
+        return utf_16
+    valid = invalid = 0
+    strange = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    part = head
+    # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
+    while part:
+        if not part.isascii():
+            text = decoder.decode(part)
+            bad = len(_NOT_UTF_8.findall(text))
+            invalid += bad
+            valid += len(_BEYOND_ASCII.findall(text)) - bad
+            strange = strange or (part if bad else b"")
+            if valid >= _ENOUGH and valid >= 10 * invalid:
+                return UTF_8
+            if invalid >= _ENOUGH and invalid >= 10 * valid:
+                break
+        part = rest.read(_SAMPLE_BYTES)
+    if valid >= invalid or not _looks_like_windows_1252(strange):
+        # A file in another encoding yet fails row by row, and says so; read as Windows-1252 it would be loaded wrong.
+        return UTF_8
+    return WINDOWS_1252
+
+
+def _detect_utf_16(head: bytes) -> str | None:
+    found = _ask_library(head[: len(head) // 2 * 2], ["utf_16_le", "utf_16_be"])
+    if found is None:
+        return None
+    # Each line end has its NUL on the same side; some stray ones in another file do not.
+    expected = b"\n\0" if found == "utf_16_le" else b"\0\n"
+    line_ends = head.count(b"\n") or 1
+    nuls = head.count(b"\0")
+    return _UTF_16[found] if head.count(expected) * 10 >= line_ends * 9 and nuls * 20 >= len(head) else None
+
+
+def _looks_like_windows_1252(sample: bytes) -> bool:
+    return _ask_library(sample.translate(_UNDEFINED_1252), ["cp1252", "latin_1"]) is not None
+
+
+def _ask_library(sample: bytes, encodings: list[str]) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample, cp_isolation=encodings).best()
+    return None if best is None else best.encoding
+
+
+def _find_line_ends(text: bytes) -> str:
+    feeds, pairs = text.count(b"\n"), text.count(b"\r\n")
+    if not feeds and b"\r" in text:
+        return "CR"
+    return "CRLF" if 2 * pairs > feeds else "LF"
+
+
+def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> Dialect:
+    quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
+    if given.delimiter is not None:
+        return Dialect(given.delimiter, quote)
+    plain = Dialect(DELIMITERS[0], quote)
+    if headers is not None and _has_columns(text, plain, headers):
+        return plain
+    # A quoted name may hold a line end; what follows it hardly matters here.
+    first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
+    # Whatever separates the cells separates the names, too.
+    possible = [one for one in DELIMITERS if one in first_line]
+    asks_for_quote = given.quote is None and _may_have_single_quotes(text, possible)
+    if len(possible) <= 1 and not asks_for_quote:
+        return Dialect(possible[0] if possible else DELIMITERS[0], quote)
+    sniffed = _sniff(text, given, possible)
+    # A file too messy for the sniffer: what is most frequent among the names.
+    return sniffed or Dialect(max(possible, key=first_line.count, default=DELIMITERS[0]), quote)
+
+
+def _may_have_single_quotes(text: bytes, possible: Sequence[str]) -> bool:
+    """Whether any cell begins with one."""
+    return text.startswith(b"'") or any(before + b"'" in text for before in (b"\n", *map(str.encode, possible)))
+
+
+def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> bool:
+    try:
+        names = read_file_header(PartsReader(iter([text])).read, dialect)
+    except InvalidRequest:
+        return False
+    return set(headers) <= set(names)
+
+
+def _sniff(text: bytes, given: FileOptions, possible: Sequence[str]) -> Dialect | None:
+    """What DuckDB makes of it; None if it cannot tell, or finds a delimiter that is none of the possible ones."""
+    import duckdb
+
+    from openprofiles.uploads.arrival.block_files import BlockFiles
+
+    # A row that is cut off looks like one with too few cells.
+    whole_lines = text[: text.rfind(b"\n") + 1] or text
+    quote = "" if given.quote is None else f", quote = '{'' if given.quote == NO_QUOTE else given.quote * 2}'"
+    with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as connection:
+        files = BlockFiles(connection)
+        with files.offer(whole_lines.decode("utf-8", "replace").encode()) as path:
+            # Strictly first: only so quotes of another kind are found.
+            for more in ("", ", strict_mode = false, ignore_errors = true, null_padding = true"):
+                try:
+                    found = connection.execute(
+                        "select Delimiter, Quote from "
+                        f"sniff_csv('{path}', header = true, all_varchar = true{quote}{more})"
+                    ).fetchone()
+                except duckdb.Error:
+                    continue
+                if found is not None and found[0] in possible:
+                    sniffed = found[1] if found[1] in QUOTES else QUOTES[0]
+                    chosen = given.quote or sniffed
+                    return Dialect(found[0], None if chosen == NO_QUOTE else chosen)
+    return None

@@ -1,0 +1,146 @@
+"""The form of a customers' file: compression, encoding, delimiter, quoting and line ends; as given, and as found."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
+
+COMPRESSIONS = ("none", "gzip", "zstd")
+LINE_ENDS = ("LF", "CRLF", "CR")
+NO_QUOTE = "none"
+
+UTF_8 = "utf-8"
+WINDOWS_1252 = "windows-1252"
+
+# By the names that Python's codecs give themselves. Latin-1 is read as Windows-1252, as browsers do: what it has in
+# other places are control characters, which nobody means.
+_ENCODINGS = {
+    "ascii": UTF_8,
+    "utf-8": UTF_8,
+    "utf-8-sig": UTF_8,
+    "utf-16": "utf-16",
+    "utf-16-le": "utf-16le",
+    "utf-16-be": "utf-16be",
+    "cp1252": WINDOWS_1252,
+    "iso8859-1": WINDOWS_1252,
+    **{f"cp{number}": f"windows-{number}" for number in (1250, 1251, 1253, 1254, 1255, 1256, 1257, 1258)},
+    **{f"iso8859-{number}": f"iso-8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)},
+    "koi8-r": "koi8-r",
+    "shift_jis": "shift_jis",
+    "gb18030": "gb18030",
+    "big5": "big5",
+    "euc_jp": "euc-jp",
+    "euc_kr": "euc-kr",
+}
+
+DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def _canonical_encoding(name: str) -> str:
+    try:
+        canonical = _ENCODINGS.get(codecs.lookup(name).name)
+    except (LookupError, ValueError):
+        canonical = None
+    if canonical is None:
+        known = ", ".join(sorted({*_ENCODINGS.values()}))
+        raise InvalidRequest(f"The encoding {name!r} is none that can be read. Possible are: {known}.")
+    return canonical
+
+
+def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
+    if value is not None and value not in possible:
+        shown = ", ".join(repr(one) for one in possible)
+        raise InvalidRequest(f"The {what} {value!r} cannot be used. Possible are: {shown}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """What a caller says of the form of the file; what is None is detected.
+
+    Raises:
+        InvalidRequest: a value is none of the possible ones; the message names them.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    line_ends: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoding is not None:
+            object.__setattr__(self, "encoding", _canonical_encoding(self.encoding))
+        _require("delimiter", self.delimiter, DELIMITERS)
+        _require("quote", self.quote, (*QUOTES, NO_QUOTE))
+        _require("line ends", self.line_ends, LINE_ENDS)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The names of those that are given."""
+        return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
+
+
+# What AWS takes.
+STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileForm:
+    """What a file is read as.
+
+    Attributes:
+        compression: none, gzip or zstd.
+        encoding: by its usual name.
+        has_byte_order_mark: whether it begins with one.
+        delimiter: the character between cells.
+        quote: the character around cells, or ``none``.
+        line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
+        given: those of ``FileOptions`` that were not detected.
+    """
+
+    compression: str = "none"
+    encoding: str = UTF_8
+    has_byte_order_mark: bool = False
+    delimiter: str = ","
+    quote: str = '"'
+    line_ends: str = "LF"
+    given: tuple[str, ...] = ()
+
+    def to_options(self) -> FileOptions | None:
+        """This form as it is said to a job; None if that finds it out by itself, and a strict server takes it too."""
+        if not self.given and self.encoding == UTF_8 and self.line_ends != "CR" and self.dialect == Dialect():
+            return None
+        return FileOptions(encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, line_ends=self.line_ends)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes can be read as they are."""
+        return self.compression == "none" and self.encoding == UTF_8 and self.line_ends != "CR"
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect(self.delimiter, None if self.quote == NO_QUOTE else self.quote)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "given": list(self.given)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> FileForm:
+        """What ``to_json`` made; of a job without one, which an earlier version loaded, the form that all had."""
+        return cls() if stored is None else cls(**{**stored, "given": tuple(stored["given"])})
+
+    def describe(self) -> str:
+        """For people, as part of a sentence: ``windows-1252, semicolons, CRLF``."""
+        parts = [self.encoding, DELIMITER_NAMES[self.delimiter]]
+        if self.quote != '"':
+            parts.append("single quotes" if self.quote == "'" else "no quoting")
+        parts.append(self.line_ends)
+        if self.has_byte_order_mark:
+            parts.append("byte order mark")
+        if self.compression != "none":
+            parts.append(self.compression)
+        return ", ".join(parts)

@@ -1,0 +1,67 @@
+"""Read the names of the columns from the beginning of a file, before there is an upload job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
+from openprofiles.uploads.reading.dialect import COMMAS, Dialect
+from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+
+EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
+
+_FAULTS = {
+    Kind.INVALID_UTF8: "holds bytes that are no text in the encoding of the file. Save the file as UTF-8, or give its "
+    "encoding.",
+    Kind.NUL_BYTE: "holds NUL bytes, which no text has. Save the file as UTF-8, or give its encoding.",
+    Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
+    Kind.MALFORMED_QUOTES: "has a double quote where none may stand.",
+}
+
+
+def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) -> list[str]:
+    """The names of all columns, in their order, as they stand in the file; a byte order mark is no part of them.
+
+    Args:
+        read: the next bytes of the file, at most as many as asked for, none at its end.
+
+    Raises:
+        InvalidRequest: there is no header, or it cannot be read; the message names the line.
+    """
+    return scan_header(Scanner(read, dialect), dialect)[1]
+
+
+def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) -> tuple[Header, list[str]]:
+    """The header that a scanner at the beginning of a file finds, and the names in it.
+
+    Args:
+        is_whole: whether the scanner gets the whole file, or its beginning alone.
+
+    Raises:
+        InvalidRequest: as ``read_file_header``.
+    """
+    try:
+        header = scanner.read_header()
+    except NoHeaderError:
+        raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
+    except UnclosedQuoteError as error:
+        where = "" if is_whole else " in what was sent of the file"
+        raise InvalidRequest(
+            f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
+        ) from None
+    return header, split_header(header, dialect)
+
+
+def split_header(header: Header, dialect: Dialect) -> list[str]:
+    """The names of the columns in a header that was scanned.
+
+    Raises:
+        InvalidRequest: it cannot be read; the message names the line.
+    """
+    if header.fault is not None:
+        raise InvalidRequest(f"The header on line {header.line} {_FAULTS[header.fault]}")
+    try:
+        return split_record(header.raw, dialect)
+    except MalformedQuotesError:
+        raise InvalidRequest(f"The header on line {header.line} {_FAULTS[Kind.MALFORMED_QUOTES]}") from None

@@ -1,0 +1,144 @@
+"""The beginning of a file as cells: its header, and some rows to tell from what its columns hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.detect_form import detect_form, find_compression
+from openprofiles.uploads.reading.dialect import COMMAS, Dialect
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+from openprofiles.uploads.reading.file_header import scan_header
+from openprofiles.uploads.reading.file_text import FileDamaged, Readable, open_text
+from openprofiles.uploads.reading.records import Block, Kind, Scanner, UnclosedQuoteError
+
+MAX_SAMPLE_ROWS = 200
+
+# Rows may have a megabyte, but then fewer will do.
+_MAX_SAMPLE_BYTES = 2 << 20
+_READ_BYTES = 256 * 1024
+# What cannot be unpacked because the end is missing is at most as long as one step.
+_UNPACK_BYTES = 4 * 1024
+_MAX_UNPACKED_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileSample:
+    """The header of a file and its first rows.
+
+    Attributes:
+        headers: the names of all columns, in the order of the file.
+        rows: the cells of whole rows, in the order of the file; a row may have fewer than the header, or more.
+    """
+
+    headers: list[str]
+    rows: list[list[str]]
+
+
+def read_file_sample(
+    read: Callable[[int], bytes], dialect: Dialect = COMMAS, *, is_whole: bool = True, max_rows: int = MAX_SAMPLE_ROWS
+) -> FileSample:
+    """The header and the first rows of a file; rows that cannot be split are left out.
+
+    Args:
+        read: the next bytes of the file as UTF-8, at most as many as asked for, none at the end.
+        is_whole: whether the end of what is read is the end of the file. If not, the last record may be cut off, and
+            is left out.
+
+    Raises:
+        InvalidRequest: there is no header, or it cannot be read, or it is cut off; the message names the line.
+        FileDamaged: from ``read``.
+    """
+    text = bytearray()
+
+    def read_and_keep(size_bytes: int) -> bytes:
+        part = read(size_bytes)
+        text.extend(part)
+        return part
+
+    # A block for each piece, so that those before a quote that is never closed are not lost with it.
+    scanner = Scanner(read_and_keep, dialect, read_bytes=_READ_BYTES, max_block_records=1)
+    header, headers = scan_header(scanner, dialect, is_whole=is_whole)
+    if not is_whole and text.find(b"\n", header.byte_end) < 0:
+        raise InvalidRequest(
+            "What was sent ends within the header of the file. Send more of the file, with the line end after the "
+            "header."
+        )
+    rows: list[list[str]] = []
+    try:
+        for block in scanner.blocks():
+            for record in _records(block, text, is_whole=is_whole):
+                rows.append(split_record(record, dialect))
+                if len(rows) >= max_rows:
+                    return FileSample(headers, rows)
+            if len(text) >= _MAX_SAMPLE_BYTES:
+                break
+    except UnclosedQuoteError:
+        # At the cut it means nothing; in a whole file the job will tell it, with the line.
+        pass
+    return FileSample(headers, rows)
+
+
+def sample_beginning(beginning: bytes, given: FileOptions | None = None) -> tuple[FileForm, FileSample]:
+    """What a file is read as, and its sample, from nothing but its first bytes; packed ones too.
+
+    Args:
+        given: what is known of its form.
+
+    Raises:
+        InvalidRequest: it is no text, or has no header that can be read.
+    """
+    options = given or FileOptions()
+    compression = find_compression(beginning)
+    plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
+    try:
+        form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
+        text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
+        sample = read_file_sample(text.read, form.dialect, is_whole=False)
+    except FileDamaged as error:
+        raise InvalidRequest(str(error)) from error
+    return dataclasses.replace(form, compression=compression), sample
+
+
+def read_sample_of_file(file: Readable, form: FileForm, max_unpacked_bytes: int) -> FileSample:
+    """The sample of a whole file, from its beginning on.
+
+    Raises:
+        InvalidRequest, FileDamaged: as ``read_file_sample``.
+    """
+    return read_file_sample(open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read, form.dialect)
+
+
+def _records(block: Block, text: bytearray, *, is_whole: bool) -> Iterator[bytes]:
+    for start, end, kind in zip(block.byte_start.tolist(), block.byte_end.tolist(), block.kind.tolist(), strict=True):
+        is_cut = not is_whole and end >= len(text)
+        if kind <= Kind.ODD and not is_cut:
+            yield bytes(text[start:end])
+
+
+def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
+    """The text of a packed file whose end is missing.
+
+    Raises:
+        InvalidRequest: nothing of it can be unpacked.
+    """
+    import pyarrow as pa
+
+    unpacked = bytearray()
+    try:
+        stream = pa.CompressedInputStream(pa.BufferReader(packed), compression)
+        while len(unpacked) < _MAX_UNPACKED_BYTES and (part := stream.read(_UNPACK_BYTES)):
+            unpacked += part
+    except OSError:
+        # The end of what is there.
+        pass
+    if not unpacked:
+        raise InvalidRequest(
+            f"The {compression} file cannot be unpacked: it holds nothing, is damaged, or what was sent of it is too "
+            "short."
+        )
+    return bytes(unpacked)

@@ -1,0 +1,160 @@
+"""A customers' file, whatever its form, as one stream of UTF-8 with LF or CRLF: what the scanner of records reads.
+
+What is no text in the file's encoding becomes a byte that is no UTF-8, so that the row it stands in fails and no
+other.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Protocol
+
+from openprofiles.uploads.reading.file_form import UTF_8, FileForm
+
+_READ_BYTES = 1 << 20
+_UNDECODABLE = "openprofiles.undecodable"
+
+
+class FileDamaged(Exception):
+    """The compressed file cannot be unpacked as a whole; the message says why."""
+
+
+class Readable(Protocol):
+    """What gives bytes."""
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next ones, exactly so many but at the end."""
+
+
+class TextReader(Protocol):
+    """A file from its beginning, as UTF-8."""
+
+    def read(self, size_bytes: int, /) -> bytes:
+        """The next bytes, exactly so many but at the end."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many were read so far, or some more."""
+
+
+def open_text(file: Readable, form: FileForm, *, max_unpacked_bytes: int) -> TextReader:
+    """The file as UTF-8.
+
+    Args:
+        file: at its beginning.
+        max_unpacked_bytes: a compressed file that has more is damaged, or made to harm.
+
+    Raises:
+        FileDamaged: from ``read``.
+    """
+    parts: Iterator[bytes] | None = None
+    if form.compression != "none":
+        parts = unpacked(file, form.compression, max_unpacked_bytes)
+    if form.encoding != UTF_8:
+        parts = _decoded(parts or _parts(file), form.encoding)
+    if form.line_ends == "CR":
+        parts = (part.replace(b"\r", b"\n") for part in parts or _parts(file))
+    return PartsReader(parts or _parts(file))
+
+
+class PartsReader:
+    """Reads what an iterator gives, in sizes of the caller's choice."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._part = b""
+        self._offset = 0
+        self.size_bytes = 0
+
+    def read(self, size_bytes: int) -> bytes:
+        taken = []
+        wanted = size_bytes
+        while wanted > 0:
+            if self._offset == len(self._part):
+                self._part, self._offset = next(self._parts, b""), 0
+                if not self._part:
+                    break
+                self.size_bytes += len(self._part)
+            piece = self._part[self._offset : self._offset + wanted]
+            self._offset += len(piece)
+            wanted -= len(piece)
+            taken.append(piece)
+        return b"".join(taken)
+
+
+def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Iterator[bytes]:
+    """What a compressed file holds, part by part.
+
+    Raises:
+        FileDamaged: it is cut off, or not what was packed, or has more than ``max_unpacked_bytes``.
+    """
+    # Only compressed files need it, and to load it takes longer than to read a short one.
+    import pyarrow as pa
+
+    source = _Source(file)
+    unpacked_bytes = 0
+    try:
+        stream = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), compression)
+        while part := stream.read(_READ_BYTES):
+            unpacked_bytes += len(part)
+            if unpacked_bytes > max_unpacked_bytes:
+                raise FileDamaged(
+                    f"Unpacked, the {compression} file has more than the {max_unpacked_bytes:,} bytes that a file may "
+                    "have."
+                )
+            yield part
+        if not unpacked_bytes:
+            # pyarrow does not tell one that is cut off before its first byte from one that is empty.
+            raise FileDamaged(f"The {compression} file holds nothing, or is cut off near its beginning.")
+    except OSError as error:
+        if source.error is not None:
+            raise source.error from None
+        raise FileDamaged(
+            f"The {compression} file cannot be unpacked after {unpacked_bytes:,} bytes: it is cut off or damaged. Pack "
+            "it again."
+        ) from error
+
+
+class _Source:
+    """A file for pyarrow, which remembers a fault of the file itself."""
+
+    closed = False
+
+    def __init__(self, file: Readable) -> None:
+        self._file = file
+        self.error: Exception | None = None
+
+    def read(self, size_bytes: int) -> bytes:
+        try:
+            return self._file.read(size_bytes)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def close(self) -> None:
+        """Whoever opened the file closes it."""
+
+
+def _parts(file: Readable) -> Iterator[bytes]:
+    while part := file.read(_READ_BYTES):
+        yield part
+
+
+def _decoded(parts: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)(_UNDECODABLE)
+    for part in parts:
+        if text := decoder.decode(part):
+            yield text.encode("utf-8", "surrogateescape")
+    if text := decoder.decode(b"", final=True):
+        yield text.encode("utf-8", "surrogateescape")
+
+
+def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
+    """A surrogate in place of what is no text, which ``surrogateescape`` writes as 0xff: never part of UTF-8."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_UNDECODABLE, _mark_undecodable)

@@ -1,0 +1,63 @@
+"""The file of an upload job as its loader reads it: decrypted, unpacked and decoded, as often as need be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from openprofiles.uploads.arrival.encrypted_file import DecryptingReader
+from openprofiles.uploads.arrival.files import Files
+from openprofiles.uploads.reading.detect_form import detect_form
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+from openprofiles.uploads.reading.file_text import TextReader, open_text
+
+
+class UploadedFile:
+    """One file.
+
+    Args:
+        key: that of the job.
+        form: what is known of it from an earlier loader.
+        max_unpacked_bytes: what it may have where it is compressed.
+    """
+
+    def __init__(self, files: Files, name: str, key: bytes, form: FileForm | None, *, max_unpacked_bytes: int) -> None:
+        self._files = files
+        self._name = name
+        self._key = key
+        self._form = form
+        self._max_unpacked_bytes = max_unpacked_bytes
+
+    @property
+    def form(self) -> FileForm:
+        """What it is read as; known once it was detected."""
+        assert self._form is not None, "the form is detected before anything is read"
+        return self._form
+
+    def detect(self, given: FileOptions, headers: Collection[str]) -> FileForm:
+        """Find out its form, unless it is known.
+
+        Args:
+            headers: the columns that are mapped.
+
+        Raises:
+            InvalidRequest: it is no text.
+            FileDamaged: it cannot be unpacked.
+        """
+        if self._form is None:
+            with self._files.open(self._name) as file:
+                reader = DecryptingReader(file, self._key)
+                self._form = detect_form(reader, given, headers, max_unpacked_bytes=self._max_unpacked_bytes)
+        return self._form
+
+    @contextmanager
+    def open(self) -> Iterator[TextReader]:
+        """Read it as text from its beginning."""
+        with self._files.open(self._name) as file:
+            reader = DecryptingReader(file, self._key)
+            # A plain file, as most are, needs nothing in between.
+            yield (
+                reader
+                if self.form.is_plain
+                else open_text(reader, self.form, max_unpacked_bytes=self._max_unpacked_bytes)
+            )
