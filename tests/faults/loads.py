@@ -201,7 +201,15 @@ _DIFFERS = {
     "profile": {"profile_id", "created_at", "updated_at", "revision"},
     "domain": {"created_at", "updated_at"},
     "failed_row": {"content"},
-    "upload_job": {"completed_at", "lease_owner", "lease_until", "epoch", "failed_attempts", "step_milliseconds"},
+    "upload_job": {
+        "completed_at",
+        "undo_until",
+        "lease_owner",
+        "lease_until",
+        "epoch",
+        "failed_attempts",
+        "step_milliseconds",
+    },
 }
 _COMPARED = (
     (tables.profile, ("pid",)),

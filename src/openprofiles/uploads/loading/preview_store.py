@@ -92,7 +92,13 @@ class PreviewStore:
         self._scratch.put("wanted", table.set_column(1, "value", table["value"].cast(pa.string())))
         return self._scratch.table(f"select {answer} from wanted join preview_key k on {condition}")
 
-    def read_profiles(self, domain_id: int, pids: pa.Array, columns: Sequence[str]) -> pa.Table:  # noqa: ARG002
+    def read_profiles(
+        self,
+        domain_id: int,  # noqa: ARG002
+        pids: pa.Array,
+        columns: Sequence[str],
+        numbers: Sequence[str] = (),  # noqa: ARG002  (those are for images, which a preview does not keep)
+    ) -> pa.Table:
         self._scratch.put("wanted", pa.table({"pid": pids.cast(pa.int64())}))
         return self._scratch.table(
             f"select pid, {', '.join(columns)} from preview_profile where pid in (select pid from wanted) order by pid"
