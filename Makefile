@@ -7,7 +7,7 @@ YARDSTICKS := benchmarks/.venv
 YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test serve format lint types imports pytest lock example bench test-faults
+.PHONY: help demo test test-setup serve format lint types imports pytest lock example screenshot bench test-faults
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,17 @@ demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a
 
 test: lint types imports pytest ## everything that a change must pass
 	@echo "All checks and tests have passed."
+
+# Debian's package, as root; elsewhere install a Chromium and name it in OPENPROFILES_CHROMIUM.
+test-setup: ## install what the tests need beside Python: a Chromium, for the console
+	@if [ -n "$$OPENPROFILES_CHROMIUM" ] || command -v chromium >/dev/null; then \
+		echo "A Chromium is here."; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else \
+		echo "There is no Chromium here, so the console's tests will be left out. Install the package chromium, or set"; \
+		echo "OPENPROFILES_CHROMIUM to the program."; \
+	fi
 
 serve: $(INSTALLED) ## run a server on ./openprofiles-data, at http://127.0.0.1:8420
 	$(BIN)/openprofiles serve
@@ -45,6 +56,9 @@ test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, 
 example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py
 	$(BIN)/python scripts/make_cli_page.py
+
+screenshot: $(INSTALLED) ## take the picture of the console in README.md again
+	$(BIN)/python scripts/make_screenshot.py
 
 # Some 50 minutes and 20 GB; BENCH="--only api", BENCH="--only postgresql" or BENCH="--small" for less.
 bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure everything, and write the results into benchmarks/README.md

@@ -89,6 +89,17 @@ def test_the_beginning_of_a_file_in_any_form_is_enough(content: bytes, compressi
     assert sample.rows[-1] == ["u199@x.example", "Weg 199"]
 
 
+def test_the_last_row_of_a_beginning_that_is_the_whole_file_counts_without_a_line_end() -> None:
+    whole = sample_beginning(b"a,b\n1,2\n3,4", is_whole=True)[1]
+    header_alone = sample_beginning(b"a,b", is_whole=True)[1]
+    # Of a packed file the end may still be missing.
+    packed = sample_beginning(gzip.compress(b"a,b\n1,2\n3,4"), is_whole=True)[1]
+
+    assert whole.rows == [["1", "2"], ["3", "4"]]
+    assert (header_alone.headers, header_alone.rows) == (["a", "b"], [])
+    assert packed.rows == [["1", "2"]]
+
+
 def test_what_is_known_of_the_form_is_not_detected() -> None:
     form, sample = sample_beginning(b"a;b\n1;2\n", STRICT_OPTIONS)
 

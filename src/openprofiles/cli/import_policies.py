@@ -70,14 +70,9 @@ class ImportPolicies:
 
 def _read_checks(given: Iterable[str], fields: Sequence[SuggestedField]) -> dict[str, ValueCheck]:
     """The checks by name of the field; those of e-mail addresses and phone numbers without being asked."""
-    from openprofiles.uploads.value_checks import EMAIL_ADDRESS, PHONE_NUMBER, ValueCheck
+    from openprofiles.uploads.value_checks import ValueCheck
 
-    checks = {
-        field.name: ValueCheck(kind=field.content_type)
-        for field in fields
-        # Where hardly a value is one, the column goes to the wrong field, and is told to be doubtful.
-        if field.content_type in (EMAIL_ADDRESS, PHONE_NUMBER) and not field.is_doubtful
-    }
+    checks = {field.name: ValueCheck(kind=check) for field in fields if (check := field.usual_check)}
     for text in given:
         # A header may hold an equals sign itself.
         known = [field for field in fields if text.startswith(f"{field.header}=")]

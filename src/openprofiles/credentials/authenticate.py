@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 import time
 from dataclasses import dataclass
@@ -70,6 +71,18 @@ class Authenticator:
                 f"The credential {found.principal.access_key_id} is held to {found.bucket.requests_per_second:g} "
                 "requests per second. Try again a little later.",
             )
+        return found.principal
+
+    def find_principal(self, access_key_id: str) -> Principal | None:
+        """The owner of a credential who has proved it before; None once it is revoked."""
+        found = self._find(access_key_id)
+        return None if found is None else found.principal
+
+    def check_secret(self, access_key_id: str, secret: str) -> Principal | None:
+        """The owner of a credential, if this is its secret."""
+        found = self._find(access_key_id)
+        if found is None or not hmac.compare_digest(found.secret.encode(), secret.encode()):
+            return None
         return found.principal
 
     def _find(self, access_key_id: str) -> _Known | None:

@@ -37,15 +37,21 @@ def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
     )
 
 
-def profile_answer(profile: Profile, found_by: Iterable[SearchKey] = ()) -> types.Profile:
-    """A profile with all its values, and with what found it if it was searched for."""
-    answer: dict[str, Any] = {"ProfileId": profile.profile_id}
-    for path, text in profile.values.items():
+def members_of_values(values: Mapping[str, str]) -> dict[str, Any]:
+    """Values by path of the standard profile as members of a request or an answer; an address is a structure."""
+    members: dict[str, Any] = {}
+    for path, text in values.items():
         member, _, inner = path.partition(".")
         if inner:
-            answer.setdefault(member, {})[inner] = text
+            members.setdefault(member, {})[inner] = text
         else:
-            answer[member] = text
+            members[member] = text
+    return members
+
+
+def profile_answer(profile: Profile, found_by: Iterable[SearchKey] = ()) -> types.Profile:
+    """A profile with all its values, and with what found it if it was searched for."""
+    answer = {"ProfileId": profile.profile_id} | members_of_values(profile.values)
     for member, (twin, allowed_values) in TWINS.items():
         if answer.get(twin) in allowed_values:
             answer[member] = answer[twin]

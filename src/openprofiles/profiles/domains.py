@@ -83,6 +83,12 @@ def get_domain_with_profile_count(store: Store, name: str, now: datetime) -> tup
         return domain, domain.profile_count - expired_count
 
 
+def get_indexed_paths(store: Store, domain: Domain) -> frozenset[str]:
+    """The fields that upload jobs of the domain find profiles by, beside the standard keys."""
+    with store.read() as connection:
+        return domain_rows.read_indexed_paths(connection, domain.domain_id)
+
+
 def update_domain(
     store: Store,
     name: str,

@@ -43,6 +43,18 @@ class ProfileChange:
     engagement_preferences: Mapping[str, Any] | None = None
 
 
+class ChangedMeanwhile(Exception):
+    """A profile is no longer as it was when somebody began to change it; nothing was written.
+
+    Attributes:
+        profile: as it stands now.
+    """
+
+    def __init__(self, profile: Profile) -> None:
+        super().__init__("The profile was changed meanwhile.")
+        self.profile = profile
+
+
 @dataclass(frozen=True, slots=True)
 class FoundProfiles:
     """The profiles of a list of ids, in the order of the list, and the ids that name none."""
@@ -78,19 +90,33 @@ def create_profile(store: Store, domain_name: str, change: ProfileChange, now: d
         return profile
 
 
-def update_profile(store: Store, domain_name: str, profile_id: str, change: ProfileChange, now: datetime) -> Profile:
+def update_profile(
+    store: Store,
+    domain_name: str,
+    profile_id: str,
+    change: ProfileChange,
+    now: datetime,
+    *,
+    only_revision: int | None = None,
+) -> Profile:
     """Changes a profile by hand and keeps it for at least the domain's default from now.
 
     A change that leaves every value as it was touches the profile all the same.
 
+    Args:
+        only_revision: the revision that the change was made for; None takes whatever there is.
+
     Raises:
         NotFound: there is no such domain, or no such profile in it.
         InvalidRequest: a custom attribute has no name.
+        ChangedMeanwhile: the profile has another revision.
     """
     _check_attribute_names(change)
     with store.write() as connection:
         domain = domain_rows.read_domain(connection, domain_name, for_change=True)
         before = _lock_profile(connection, domain, profile_id, now)
+        if only_revision is not None and before.revision != only_revision:
+            raise ChangedMeanwhile(before)
         after = _touched(_with_change(before, change), domain, now)
         pid = before.pid
         changes = key_changes(

@@ -27,6 +27,8 @@ from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
 from openprofiles.operations.registry import Handler, handlers
 from openprofiles.server import extension, health, upload_route
+from openprofiles.server.console.app import PREFIX as CONSOLE_PREFIX
+from openprofiles.server.console.app import build_console
 from openprofiles.server.services import Services
 from openprofiles.wire.app import Context, Finished, wire_app
 from openprofiles.wire.errors import WireError, write_error
@@ -68,7 +70,7 @@ def build_app(services: Services, *, instance: str, workers_alive: Callable[[], 
     )
     # A redirect would lead a signed request to a path that it was not signed for.
     own.router.redirect_slashes = False
-    return _Dispatch(api, own, services)
+    return _Dispatch(api, own, build_console(services), services)
 
 
 def _extension_routes(services: Services) -> list[Route]:
@@ -100,22 +102,25 @@ def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal],
 
 
 class _Dispatch:
-    """Our own paths to our own routes, every other one to the API."""
+    """Our own paths to our own routes, pages to the console, every other one to the API."""
 
-    def __init__(self, api: ASGIApp, own: Starlette, services: Services) -> None:
+    def __init__(self, api: ASGIApp, own: Starlette, console: Starlette, services: Services) -> None:
         self._api = api
         self._own = own
+        self._console = console
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._own(scope, receive, send)
         elif scope["path"] in health.PROBE_PATHS or scope["path"].startswith(_OWN_PREFIX):
-            await self._answer_own(scope, receive, send)
+            await self._answer_own(self._own, scope, receive, send)
+        elif scope["path"] in ("/", "/console") or scope["path"].startswith(CONSOLE_PREFIX):
+            await self._answer_own(self._console, scope, receive, send)
         else:
             await self._api(scope, receive, send)
 
-    async def _answer_own(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_own(self, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = str(uuid.uuid4())
         # The routes leave here what the log says of a request beside its status: error_code, access_key_id.
@@ -131,7 +136,7 @@ class _Dispatch:
             await send(message)
 
         try:
-            await self._own(scope, receive, send_with_id)
+            await application(scope, receive, send_with_id)
         finally:
             # Status 0: the client left before there was an answer.
             route = scope.get("route")

@@ -71,6 +71,33 @@ def count_expired_profiles(connection: Connection, domain_id: int, now: datetime
     return count
 
 
+def read_revisions(connection: Connection, domain_id: int, pids: Collection[int]) -> dict[int, int]:
+    """The revisions of the profiles of the domain among these row numbers, by row number."""
+    rows = connection.execute(
+        select(table.c.pid, table.c.revision).where(_of_domain(connection, domain_id, table.c.pid.in_(pids)))
+    )
+    return {row.pid: row.revision for row in rows}
+
+
+def count_changed_in_range(
+    connection: Connection, domain_id: int, after_pid: int, upto_pid: int, *, at_most: int
+) -> tuple[int, dict[int, int]]:
+    """Of the profiles with row numbers above ``after_pid`` and up to ``upto_pid``, the first ``at_most`` at most: how
+    many there are, and the revision of each that was changed since it was made, by row number.
+    """
+    is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
+    first = (
+        select(table.c.pid, table.c.revision)
+        .where(_of_domain(connection, domain_id, is_row))
+        .order_by(table.c.pid)
+        .limit(at_most)
+        .subquery()
+    )
+    count: int = connection.execute(select(func.count()).select_from(first)).scalar_one()
+    changed = connection.execute(select(first.c.pid, first.c.revision).where(first.c.revision != 1))
+    return count, {row.pid: row.revision for row in changed}
+
+
 def _of_domain(connection: Connection, domain_id: int, is_row: ColumnElement[bool]) -> ColumnElement[bool]:
     """The condition for rows that are known by number, in words that name the domain where that costs nothing.
 

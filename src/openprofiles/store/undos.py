@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -67,6 +68,22 @@ def list_kept_profiles(connection: Connection, undo_job_id: int, *, after_pid: i
         .limit(limit)
     )
     return [KeptProfile(*row) for row in rows]
+
+
+def iterate_images(connection: Connection, upload_job_id: int) -> Iterator[bytes]:
+    """The images that a load has left, in their order, read one at a time."""
+    after = 0
+    while True:
+        row = connection.execute(
+            select(undo_image.c.undo_image_id, undo_image.c.content)
+            .where(undo_image.c.upload_job_id == upload_job_id, undo_image.c.undo_image_id > after)
+            .order_by(undo_image.c.undo_image_id)
+            .limit(1)
+        ).one_or_none()
+        if row is None:
+            return
+        after = row.undo_image_id
+        yield row.content
 
 
 def remove_old_images_step(connection: Connection, now: datetime, limit: int) -> bool:

@@ -138,6 +138,19 @@ class Findings:
     file_form: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """What one job did to the number of profiles.
+
+    Attributes:
+        at: its end, or its start if it has not ended.
+        profiles: how many it made; negative for an undo, which removes them.
+    """
+
+    at: datetime
+    profiles: int
+
+
 # Without what only the account needs: a header may be long.
 _JOB_COLUMNS = tuple(upload_job.c[field.name] for field in fields(UploadJob))
 
@@ -192,6 +205,11 @@ def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change:
     return query.one_or_none(connection, domain_id=domain_id, job_id=job_id)
 
 
+def find_job_by_number(connection: Connection, domain_id: int, upload_job_id: int) -> UploadJob | None:
+    """The job of this row number in the domain."""
+    return _one(connection, and_(upload_job.c.domain_id == domain_id, upload_job.c.upload_job_id == upload_job_id))
+
+
 def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
     """The job of this id in a domain that still exists."""
     row = connection.execute(
@@ -203,18 +221,53 @@ def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
 
 
 def list_jobs(
-    connection: Connection, domain_id: int, *, before: tuple[datetime, int] | None, limit: int
+    connection: Connection,
+    domain_id: int,
+    *,
+    before: tuple[datetime, int] | None,
+    limit: int,
+    status: UploadJobStatus | None = None,
 ) -> list[UploadJob]:
-    """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen."""
+    """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen.
+
+    Args:
+        status: only those that have it; None: all.
+    """
     query = select(*_JOB_COLUMNS).where(
         upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None)
     )
+    if status is not None:
+        query = query.where(upload_job.c.status == status)
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
         # With the columns' types: a bare datetime would be bound as text, which every number comes before.
         query = query.where(tuple_(*place) < tuple_(*before, types=[column.type for column in place]))
     query = query.order_by(upload_job.c.created_at.desc(), upload_job.c.upload_job_id.desc()).limit(limit)
     return [_job(row) for row in connection.execute(query)]
+
+
+def list_creations(connection: Connection, domain_id: int, *, limit: int) -> list[Creation]:
+    """What the newest jobs of a domain have made and the newest undos removed, newest first.
+
+    Args:
+        limit: how many jobs and undos to read; those that made nothing are among them.
+    """
+    rows = connection.execute(
+        select(
+            upload_job.c.created_at,
+            upload_job.c.started_at,
+            upload_job.c.completed_at,
+            upload_job.c.created_count,
+            upload_job.c.undo_of,
+        )
+        .where(upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None))
+        .order_by(upload_job.c.created_at.desc(), upload_job.c.upload_job_id.desc())
+        .limit(limit)
+    )
+    return [
+        Creation(completed or started or created, -count if undo_of is not None else count)
+        for created, started, completed, count, undo_of in rows
+    ]
 
 
 def list_running_jobs_of_domain(connection: Connection, domain_id: int) -> list[str]:

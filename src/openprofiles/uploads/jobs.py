@@ -198,15 +198,33 @@ def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
         return find_job_of_domain(connection, domain, job_id)
 
 
-def list_jobs(store: Store, domain: Domain, *, max_results: int | None, next_token: str | None) -> Page[UploadJob]:
-    """The jobs of a domain, newest first."""
+def find_job_of_number(store: Store, domain: Domain, upload_job_id: int) -> UploadJob | None:
+    """The job of this row number, as ``Profile.last_upload_job`` names it; None if it is gone or none of AWS's API."""
+    with store.read() as connection:
+        job = upload_jobs.find_job_by_number(connection, domain.domain_id, upload_job_id)
+    return None if job is None or job.is_hidden else job
+
+
+def list_jobs(
+    store: Store,
+    domain: Domain,
+    *,
+    max_results: int | None,
+    next_token: str | None,
+    status: UploadJobStatus | None = None,
+) -> Page[UploadJob]:
+    """The jobs of a domain, newest first.
+
+    Args:
+        status: only those that have it; None: all.
+    """
     before = None
     if next_token is not None:
         created_at_ms, upload_job_id = read_token("ListUploadJobs", next_token, (int, int))
         before = (_moment(int(created_at_ms)), int(upload_job_id))
     limit = max_results or DEFAULT_JOBS_PER_PAGE
     with store.read() as connection:
-        jobs = upload_jobs.list_jobs(connection, domain.domain_id, before=before, limit=limit + 1)
+        jobs = upload_jobs.list_jobs(connection, domain.domain_id, before=before, limit=limit + 1, status=status)
     token = None
     if len(jobs) > limit:
         last = jobs[limit - 1]

@@ -72,7 +72,7 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         undo_id = undos.find_undo_id(connection, job.upload_job_id)
         if undo_id is None:
-            _require_undoable(job, now)
+            require_undoable(job, now)
             undo_id = new_job_id(now)
             upload_jobs.insert_job(
                 connection,
@@ -92,9 +92,30 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
         else:
             undo = _find_undo_job(connection, domain, undo_id)
             if undo.status is UploadJobStatus.FAILED:
-                _require_undoable(job, now)
+                require_undoable(job, now)
                 undos.go_on(connection, undo.upload_job_id, now)
         return Undo(job, _find_undo_job(connection, domain, undo_id))
+
+
+def require_undoable(job: UploadJob, now: datetime) -> None:
+    """Raises InvalidRequest, which says why, if the job cannot be taken back, whatever was asked for before."""
+    if job.status in _RUNNING:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} is in {job.status} status; a job can be taken back once it has ended. Stop it "
+            "first, or wait."
+        )
+    if not job.created_count and not job.updated_count:
+        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to take back.")
+    if job.undo_until is None:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} cannot be taken back: nothing was kept for that, since an earlier version loaded "
+            "it or its worker ran with --undo-days 0."
+        )
+    if job.undo_until <= now:
+        raise InvalidRequest(
+            f"Upload job {job.job_id} can no longer be taken back: that was possible until "
+            f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
+        )
 
 
 def read_undo(store: Store, domain: Domain, job_id: str) -> Undo:
@@ -137,23 +158,3 @@ def _find_undo_job(connection: Connection, domain: Domain, undo_id: str) -> Uplo
     if undo is None:
         raise NotFound(f"The domain {domain.name} was deleted.")
     return undo
-
-
-def _require_undoable(job: UploadJob, now: datetime) -> None:
-    if job.status in _RUNNING:
-        raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status; a job can be taken back once it has ended. Stop it "
-            "first, or wait."
-        )
-    if not job.created_count and not job.updated_count:
-        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to take back.")
-    if job.undo_until is None:
-        raise InvalidRequest(
-            f"Upload job {job.job_id} cannot be taken back: nothing was kept for that, since an earlier version loaded "
-            "it or its worker ran with --undo-days 0."
-        )
-    if job.undo_until <= now:
-        raise InvalidRequest(
-            f"Upload job {job.job_id} can no longer be taken back: that was possible until "
-            f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
-        )

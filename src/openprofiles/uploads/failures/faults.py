@@ -72,7 +72,25 @@ _SENTENCES = {
 
 CODES = tuple(_SENTENCES)
 
+# Of those sentences that have a number of one row in them, what holds for all rows.
+_SENTENCES_FOR_MANY = {
+    AMBIGUOUS_UNIQUE_KEY: (
+        "The unique key, column {column}, is held by several profiles, so the row cannot be given to one of them. "
+        "Remove the duplicates or use another unique key."
+    ),
+    TOO_MANY_CELLS: (
+        "The row has a value beyond the last column of the header. A delimiter inside a value needs quotes around the "
+        "value."
+    ),
+    VALUE_TOO_LONG: "The value in column {column} has more characters than its field takes.",
+}
+
 
 def sentence_for(fault: RowFault) -> str:
     """What a person is told about a fault."""
     return _SENTENCES[fault.code].format(column=fault.column_name, detail=fault.detail)
+
+
+def sentence_for_many(code: str, column_name: str | None) -> str:
+    """What a person is told about all rows that have a fault of this code in this column."""
+    return _SENTENCES_FOR_MANY.get(code, _SENTENCES[code]).format(column=column_name)

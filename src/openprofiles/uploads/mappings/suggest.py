@@ -108,6 +108,13 @@ class SuggestedField:
         by_key = {EMAIL_KEY: "EMAIL_ADDRESS", PHONE_KEY: "PHONE_NUMBER"}
         return by_key.get(standard.key_name or "", "NAME" if standard.path in FULL_NAME_PATHS else "STRING")
 
+    @property
+    def usual_check(self) -> str | None:
+        """The check that a load makes of its values without being asked; None for none."""
+        # Where hardly a value is one, the column goes to the wrong field, and is told to be doubtful.
+        is_checked = self.content_type in ("EMAIL_ADDRESS", "PHONE_NUMBER") and not self.is_doubtful
+        return self.content_type if is_checked else None
+
     def to_entry(self) -> dict[str, str]:
         """What ``Fields`` of CreateUploadJob has under its name."""
         return {

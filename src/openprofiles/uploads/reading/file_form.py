@@ -41,13 +41,18 @@ _ENCODINGS = {
 DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
+def encodings() -> list[str]:
+    """The names of all encodings that can be read."""
+    return sorted({*_ENCODINGS.values()})
+
+
 def _canonical_encoding(name: str) -> str:
     try:
         canonical = _ENCODINGS.get(codecs.lookup(name).name)
     except (LookupError, ValueError):
         canonical = None
     if canonical is None:
-        known = ", ".join(sorted({*_ENCODINGS.values()}))
+        known = ", ".join(encodings())
         raise InvalidRequest(f"The encoding {name!r} is none that can be read. Possible are: {known}.")
     return canonical
 

@@ -83,11 +83,14 @@ def read_file_sample(
     return FileSample(headers, rows)
 
 
-def sample_beginning(beginning: bytes, given: FileOptions | None = None) -> tuple[FileForm, FileSample]:
+def sample_beginning(
+    beginning: bytes, given: FileOptions | None = None, *, is_whole: bool = False
+) -> tuple[FileForm, FileSample]:
     """What a file is read as, and its sample, from nothing but its first bytes; packed ones too.
 
     Args:
         given: what is known of its form.
+        is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
 
     Raises:
         InvalidRequest: it is no text, or has no header that can be read.
@@ -98,7 +101,8 @@ def sample_beginning(beginning: bytes, given: FileOptions | None = None) -> tupl
     try:
         form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
-        sample = read_file_sample(text.read, form.dialect, is_whole=False)
+        # Of a packed file no more is unpacked than a sample needs.
+        sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
     except FileDamaged as error:
         raise InvalidRequest(str(error)) from error
     return dataclasses.replace(form, compression=compression), sample

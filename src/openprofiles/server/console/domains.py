@@ -1,0 +1,162 @@
+"""The domains that somebody may see: all of them, and one with its counts, its growth, its newest jobs and settings."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles import domains
+from openprofiles.server.console.growth_picture import draw_growth
+from openprofiles.server.console.render import PAGE_HEADERS
+from openprofiles.server.console.visitors import Visitor, signed_in
+from openprofiles.server.services import Services
+from openprofiles.uploads import jobs
+from openprofiles.uploads.growth import MAX_JOBS, read_growth
+from openprofiles.wire.check import violations
+from openprofiles.wire.model import load_model
+
+DEFAULT_EXPIRATION_DAYS = 1098
+MAX_EXPIRATION_DAYS = 1098
+
+_DOMAINS_PER_PAGE = 50
+_NEWEST_JOBS = 5
+
+
+def routes(services: Services) -> list[Route]:
+    """``/console/`` and ``/console/domains/{domain_name}``."""
+    return [
+        Route("/console/", signed_in(services, list_domains), methods=["GET"]),
+        Route("/console/domains", signed_in(services, create_domain), methods=["POST"]),
+        Route("/console/domains/{domain_name}", signed_in(services, show_domain), methods=["GET"]),
+        Route("/console/domains/{domain_name}", signed_in(services, change_domain), methods=["POST"]),
+        Route("/console/domains/{domain_name}/delete", signed_in(services, remove_domain), methods=["POST"]),
+    ]
+
+
+def list_domains(visitor: Visitor) -> Response:
+    """The start page."""
+    return _list_page(visitor)
+
+
+def create_domain(visitor: Visitor) -> Response:
+    """Make a domain of the name in the form."""
+    form = visitor.form()
+    name = form.get("name", "").strip()
+    try:
+        _require_name(name)
+        visitor.require("profile:CreateDomain", name)
+        days = _read_days(form.get("expiration_days", ""))
+        settings = visitor.services.settings
+        domains.create_domain(
+            visitor.services.store,
+            name,
+            default_expiration_days=days,
+            config={},
+            tags={},
+            phone_region=settings.phone_region,
+            now=visitor.services.clock(),
+        )
+    except InvalidRequest as error:
+        return _list_page(visitor, name, form.get("expiration_days", ""), str(error))
+    return RedirectResponse(f"/console/domains/{name}", 303, headers=PAGE_HEADERS)
+
+
+def show_domain(visitor: Visitor) -> Response:
+    """One domain."""
+    return _domain_page(visitor)
+
+
+def change_domain(visitor: Visitor) -> Response:
+    """Change how long profiles of the domain are kept."""
+    domain = visitor.domain("profile:UpdateDomain")
+    text = visitor.form().get("expiration_days", "")
+    try:
+        domains.update_domain(
+            visitor.services.store,
+            domain.name,
+            default_expiration_days=_read_days(text),
+            config={},
+            tags=None,
+            now=visitor.services.clock(),
+        )
+    except InvalidRequest as error:
+        return _domain_page(visitor, days=text, fault=str(error))
+    return RedirectResponse(f"/console/domains/{domain.name}?saved=1", 303, headers=PAGE_HEADERS)
+
+
+def remove_domain(visitor: Visitor) -> Response:
+    """Delete the domain, if its name was typed."""
+    domain = visitor.domain("profile:DeleteDomain")
+    typed = visitor.form().get("confirmation", "")
+    if typed.strip() != domain.name:
+        fault = "That is not the name of this domain. Nothing was deleted."
+        return _domain_page(visitor, confirmation=typed, delete_fault=fault)
+    domains.delete_domain(visitor.services.store, domain.name, visitor.services.clock())
+    return RedirectResponse("/console/?deleted=1", 303, headers=PAGE_HEADERS)
+
+
+def _list_page(visitor: Visitor, name: str = "", days: str = "", fault: str | None = None) -> Response:
+    page = None
+    if visitor.may("profile:ListDomains"):
+        page = domains.list_domains(
+            visitor.services.store,
+            is_visible=visitor.principal.may_see_domain,
+            max_results=_DOMAINS_PER_PAGE,
+            next_token=visitor.request.query_params.get("next-token"),
+        )
+    return visitor.page(
+        "domains.html",
+        status=200 if fault is None else 400,
+        page=page,
+        name=name,
+        days=days or str(DEFAULT_EXPIRATION_DAYS),
+        fault=fault,
+        was_deleted="deleted" in visitor.request.query_params,
+    )
+
+
+def _domain_page(
+    visitor: Visitor,
+    *,
+    days: str = "",
+    fault: str | None = None,
+    confirmation: str = "",
+    delete_fault: str | None = None,
+) -> Response:
+    domain = visitor.domain("profile:GetDomain")
+    store = visitor.services.store
+    now = visitor.services.clock()
+    domain, count = domains.get_domain_with_profile_count(store, domain.name, now)
+    newest = growth = picture = None
+    if visitor.may("profile:ListUploadJobs", domain.name):
+        newest = jobs.list_jobs(store, domain, max_results=_NEWEST_JOBS, next_token=None).items
+        growth = read_growth(store, domain)
+        picture = draw_growth(growth, now.date())
+    return visitor.page(
+        "domain.html",
+        status=200 if fault is None and delete_fault is None else 400,
+        domain=domain,
+        profile_count=count,
+        newest=newest,
+        growth=growth,
+        picture=picture,
+        max_jobs=MAX_JOBS,
+        days=days or str(domain.default_expiration_days),
+        fault=fault,
+        confirmation=confirmation,
+        delete_fault=delete_fault,
+        was_saved="saved" in visitor.request.query_params,
+    )
+
+
+def _require_name(name: str) -> None:
+    shape = load_model().operations["CreateDomain"].input.members["DomainName"].shape
+    if not name or violations(shape, name):
+        raise InvalidRequest("A domain's name has 1 to 64 letters, digits, _ and -.")
+
+
+def _read_days(text: str) -> int:
+    if not (text.strip().isascii() and text.strip().isdigit() and 1 <= int(text) <= MAX_EXPIRATION_DAYS):
+        raise InvalidRequest(f"The number of days is a whole number from 1 to {MAX_EXPIRATION_DAYS}.")
+    return int(text)

@@ -1,0 +1,331 @@
+"""The upload jobs of a domain: all of them, and one with its progress, its account and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.profiles.domains import get_domain
+from openprofiles.profiles.records import Domain
+from openprofiles.server.console.account_picture import describe, parts_of
+from openprofiles.server.console.job_progress import (
+    STATUS_WORDS,
+    STEP_WORDS,
+    milliseconds_between_looks,
+    news_of,
+    progress_of,
+    state_document,
+    view_of,
+)
+from openprofiles.server.console.render import PAGE_HEADERS
+from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
+from openprofiles.server.services import Services
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads import jobs, undos
+from openprofiles.uploads.account import Account, list_repeated_rows, read_account
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.failure_groups import FailureGroup, group_failures
+from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
+from openprofiles.uploads.undos import Undo
+from openprofiles.wire.check import violations
+from openprofiles.wire.model import load_model
+
+JOBS_PATH = "/console/domains/{domain_name}/jobs"
+JOB_PATH = JOBS_PATH + "/{job_id}"
+
+_READING = "profile:GetUploadJob"
+_UNDOING = "openprofiles:UndoUploadJob"
+_JOBS_PER_PAGE = 50
+_REASONS_SHOWN = 20
+_FAILED_ROWS_READ = 200
+_REPEATED_ROWS_SHOWN = 10
+_KEPT_PROFILES_PER_PAGE = 100
+
+
+def routes(services: Services) -> list[Route]:
+    """``/console/domains/{domain_name}/jobs`` and what is below it."""
+
+    def route(path: str, handler: Callable[[Visitor], Response], method: str) -> Route:
+        return Route(path, signed_in(services, _with_place(handler)), methods=[method])
+
+    return [
+        route(JOBS_PATH, list_jobs, "GET"),
+        route(JOB_PATH, show_job, "GET"),
+        route(JOB_PATH + "/state", tell_state, "GET"),
+        route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
+        route(JOB_PATH + "/start", start_job, "POST"),
+        route(JOB_PATH + "/stop", stop_job, "POST"),
+        route(JOB_PATH + "/undo", show_undo, "GET"),
+        route(JOB_PATH + "/undo", start_undo, "POST"),
+    ]
+
+
+def list_jobs(visitor: Visitor) -> Response:
+    """The jobs of the domain, newest first, perhaps only those with one status."""
+    domain = visitor.domain("profile:ListUploadJobs")
+    query = visitor.request.query_params
+    # Whatever else stands in an address means all jobs.
+    status = next((one for one in UploadJobStatus if one.value == query.get("status")), None)
+    page = jobs.list_jobs(
+        visitor.services.store,
+        domain,
+        max_results=_JOBS_PER_PAGE,
+        next_token=query.get("next-token"),
+        status=status,
+    )
+    return visitor.page(
+        "jobs.html",
+        domain=domain,
+        page=page,
+        wanted=status,
+        status_words=STATUS_WORDS,
+        is_first_page="next-token" not in query,
+    )
+
+
+def show_job(visitor: Visitor) -> Response:
+    """One job as it stands."""
+    return _job_page(visitor)
+
+
+def tell_state(visitor: Visitor) -> Response:
+    """How far the job is, for the script of its page."""
+    domain, job_id = _enter(visitor, _READING)
+    account, undo = _read(visitor, domain, job_id)
+    return json_answer(state_document(account, undo))
+
+
+def send_failed_rows(visitor: Visitor) -> Response:
+    """The rows that were not loaded, as a file to mend."""
+    domain, job_id = _enter(visitor, _READING)
+    services = visitor.services
+    headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
+    rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
+    return StreamingResponse(
+        failed_rows_csv(headers, rows, dialect),
+        media_type="text/csv",
+        headers=PAGE_HEADERS | {"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
+    )
+
+
+def start_job(visitor: Visitor) -> Response:
+    """Start a job whose file is there."""
+    domain, job_id = _enter(visitor, "profile:StartUploadJob")
+    try:
+        jobs.start_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
+    except InvalidRequest as error:
+        return _fault_page(visitor, error)
+    return _lead_to(_place_of(domain, job_id))
+
+
+def stop_job(visitor: Visitor) -> Response:
+    """End a job early."""
+    domain, job_id = _enter(visitor, "profile:StopUploadJob")
+    try:
+        jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
+    except InvalidRequest as error:
+        return _fault_page(visitor, error)
+    return _lead_to(_place_of(domain, job_id))
+
+
+def show_undo(visitor: Visitor) -> Response:
+    """What taking the job back would do, or what it does, or what it has done."""
+    return _undo_page(visitor)
+
+
+def start_undo(visitor: Visitor) -> Response:
+    """Take the job back."""
+    domain, job_id = _enter(visitor, _UNDOING)
+    try:
+        undos.start_undo(visitor.services.store, domain, job_id, now=visitor.services.clock())
+    except InvalidRequest as error:
+        if not visitor.may(_READING, domain.name):
+            raise
+        return _undo_page(visitor, str(error))
+    return _lead_to(_place_of(domain, job_id) + "/undo")
+
+
+def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
+    domain, job_id = _enter(visitor, _READING)
+    account, undo = _read(visitor, domain, job_id)
+    job = account.job
+    mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    groups, failed_rows_kept = _failures(visitor, domain, account)
+    repeated = []
+    if job.completed_at is not None and account.repeated_count:
+        repeated = list_repeated_rows(
+            visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
+        ).items
+    return visitor.page(
+        "job.html",
+        status=200 if fault is None else 400,
+        **_shared(visitor, domain, account, undo),
+        fault=fault,
+        mapping=mapping,
+        groups=groups,
+        more_reasons=max(0, len(account.fault_counts) - _REASONS_SHOWN),
+        failed_rows_kept=failed_rows_kept,
+        failed_rows_read=_FAILED_ROWS_READ,
+        repeated=repeated,
+        policies=_policies(jobs.get_options(visitor.services.store, domain, job_id)),
+        steps=[(STEP_WORDS.get(step, step), f"{seconds:.1f}") for step, seconds in account.step_seconds.items()],
+        took=None if not (job.completed_at and job.started_at) else _duration(job.completed_at - job.started_at),
+        records_per_second=None if account.records_per_second is None else round(account.records_per_second),
+        file_size=None if job.file_size_bytes is None else _size(job.file_size_bytes),
+    )
+
+
+def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
+    domain, job_id = _enter(visitor, _READING)
+    account, undo = _read(visitor, domain, job_id)
+    store = visitor.services.store
+    outlook: UndoOutlook | None = None
+    kept = None
+    if undo is None and fault is None:
+        try:
+            outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
+        except InvalidRequest as error:
+            fault = str(error)
+    elif undo is not None and undo.job.completed_at is not None:
+        token = visitor.request.query_params.get("next-token")
+        kept = undos.list_kept_profiles(store, domain, job_id, max_results=_KEPT_PROFILES_PER_PAGE, next_token=token)
+    return visitor.page(
+        "undo.html",
+        status=200 if fault is None else 400,
+        **_shared(visitor, domain, account, undo),
+        fault=fault,
+        outlook=outlook,
+        kept=kept,
+        is_first_page="next-token" not in visitor.request.query_params,
+    )
+
+
+def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | None) -> dict[str, Any]:
+    """What every page about one job needs."""
+    parts = parts_of(account.job)
+    until = account.job.undo_until
+    return {
+        "domain": domain,
+        "account": account,
+        "job": account.job,
+        "place": _place_of(domain, account.job.job_id),
+        "status_word": STATUS_WORDS[account.job.status],
+        "view": view_of(account),
+        "milliseconds_between_looks": milliseconds_between_looks(account),
+        "news": news_of(account, undo),
+        "progress": progress_of(account, undo),
+        "parts": parts,
+        "description": describe(parts),
+        "undo": undo,
+        "is_in_time": until is not None and until > visitor.services.clock(),
+    }
+
+
+def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[Account, Undo | None]:
+    store = visitor.services.store
+    account = read_account(store, domain, job_id)
+    if account.job.is_hidden:
+        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
+    return account, None if account.undo_status is None else undos.read_undo(store, domain, job_id)
+
+
+def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[FailureGroup], bool]:
+    """Why rows failed, and whether the rows are still kept. However many there are, only the first are read."""
+    if not account.fault_counts:
+        return [], False
+    store, job_id = visitor.services.store, account.job.job_id
+    headers, dialect = jobs.read_file_columns(store, domain, job_id)
+    rows = jobs.list_failed_rows(
+        store, visitor.services.master_key, domain, job_id, max_results=_FAILED_ROWS_READ, next_token=None
+    ).items
+    return group_failures(account.fault_counts[:_REASONS_SHOWN], rows, headers, dialect), bool(rows)
+
+
+def _policies(options: JobOptions) -> list[str]:
+    """What was asked for beyond the mapping, in sentences; nothing of what is so anyway."""
+    told = {
+        CREATE_ONLY: "Only creates profiles.",
+        UPDATE_ONLY: "Only updates profiles that are there.",
+    }
+    sentences = [told[options.write_mode]] if options.write_mode in told else []
+    if options.blank_cells == CLEAR:
+        sentences.append("A blank cell clears the field.")
+    if options.hand_set_fields == OVERWRITE:
+        sentences.append("Overwrites what was set by hand.")
+    if options.max_failed_records is not None:
+        sentences.append(f"Fails with more than {options.max_failed_records:,} failed rows.")
+    if options.max_failed_percent is not None:
+        sentences.append(f"Fails with more than {options.max_failed_percent:g} % failed rows.")
+    if options.checks:
+        sentences.append(f"Checks the values of {len(options.checks)} fields.")
+    return sentences
+
+
+def _enter(visitor: Visitor, action: str) -> tuple[Domain, str]:
+    """The domain and the job id in the path, of somebody who may do this.
+
+    Raises:
+        Forbidden: they may not.
+        NotFound: there is no such domain, or no job can have such an id.
+    """
+    job_id: str = visitor.request.path_params["job_id"]
+    domain = visitor.domain(action)
+    if violations(load_model().operations["GetUploadJob"].input, {"DomainName": domain.name, "JobId": job_id}):
+        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
+    return domain, job_id
+
+
+def _with_place(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
+    """Tell of a job or a domain that is not there on a page that leads on."""
+
+    def answer(visitor: Visitor) -> Response:
+        try:
+            return handler(visitor)
+        except NotFound:
+            if wants_json(visitor.request):
+                raise
+            name: str = visitor.request.path_params["domain_name"]
+            try:
+                domain = get_domain(visitor.services.store, name)
+            except NotFound:
+                domain = None
+            return visitor.page("job_gone.html", 404, domain_name=name, has_domain=domain is not None)
+
+    return answer
+
+
+def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
+    """Why something was not done, above the job as it stands now; the error alone for those who may not see it."""
+    if not visitor.may(_READING, visitor.request.path_params["domain_name"]):
+        raise error
+    return _job_page(visitor, str(error))
+
+
+def _place_of(domain: Domain, job_id: str) -> str:
+    return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
+
+
+def _lead_to(place: str) -> Response:
+    return RedirectResponse(place, 303, headers=PAGE_HEADERS)
+
+
+def _duration(took: timedelta) -> str:
+    seconds = took.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < 1_000_000:
+        return f"{max(1, round(size_bytes / 1000)):,} kB"
+    return f"{size_bytes / 1e6:,.1f} MB"

@@ -1,0 +1,275 @@
+"""Profiles: found by one search box, shown, edited and deleted by hand."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.operations.profile_shapes import change_of_request
+from openprofiles.profiles.domains import get_indexed_paths
+from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.profiles import (
+    ENGAGEMENT_PREFERENCES_PATH,
+    ChangedMeanwhile,
+    delete_profile,
+    get_profile,
+    update_profile,
+)
+from openprofiles.profiles.records import Domain, Profile
+from openprofiles.profiles.search import SearchKey, SearchPage, search_profiles
+from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
+from openprofiles.profiles.standard_profile import (
+    ACCOUNT_KEY,
+    ATTRIBUTES_PREFIX,
+    EMAIL_KEY,
+    FULL_NAME_KEY,
+    FULL_NAME_PATHS,
+    KEY_PATHS,
+    PHONE_KEY,
+    PROFILE_ID_KEY,
+    attribute_of_target,
+)
+from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
+from openprofiles.server.console.profile_form import (
+    Draft,
+    attribute_rows,
+    draft_of,
+    faults_of,
+    form_groups,
+    label_of_control,
+    read_draft,
+)
+from openprofiles.server.console.render import PAGE_HEADERS
+from openprofiles.server.console.visitors import Visitor, signed_in
+from openprofiles.server.services import Services
+from openprofiles.uploads import jobs
+
+_PROFILES_PER_PAGE = 25
+
+_KIND_WORDS = {
+    PROFILE_ID_KEY: "a profile id",
+    EMAIL_KEY: "an e-mail address",
+    PHONE_KEY: "a phone number",
+    FULL_NAME_KEY: "a full name",
+    ACCOUNT_KEY: "an account number",
+}
+
+
+def routes(services: Services) -> list[Route]:
+    """Everything below ``/console/domains/{domain_name}/profiles``."""
+    base = "/console/domains/{domain_name}/profiles"
+    return [
+        Route(base, signed_in(services, find_profiles), methods=["GET"]),
+        Route(base + "/{profile_id}", signed_in(services, show_profile), methods=["GET"]),
+        Route(base + "/{profile_id}/edit", signed_in(services, edit_profile), methods=["GET"]),
+        Route(base + "/{profile_id}/edit", signed_in(services, save_profile), methods=["POST"]),
+        Route(base + "/{profile_id}/delete", signed_in(services, remove_profile), methods=["POST"]),
+    ]
+
+
+def find_profiles(visitor: Visitor) -> Response:
+    """The search box, and what it has found."""
+    domain = visitor.domain("profile:SearchProfiles")
+    query = visitor.request.query_params
+    text = query.get("q", "").strip()
+    indexed_paths = sorted(get_indexed_paths(visitor.services.store, domain))
+    page: SearchPage | None = None
+    fault = None
+    keys = likely_keys(text, indexed_paths)
+    if keys:
+        try:
+            page = search_profiles(
+                visitor.services.store,
+                domain.name,
+                keys,
+                match_all_keys=False,
+                max_results=_PROFILES_PER_PAGE,
+                next_token=query.get("next-token"),
+                now=visitor.services.clock(),
+            )
+        except InvalidRequest as error:
+            fault = str(error)
+    elif text:
+        fault = f"That is too long: a search has at most {MAX_TEXT_LENGTH:,} characters."
+    return visitor.page(
+        "profiles.html",
+        status=200 if fault is None else 400,
+        domain=domain,
+        text=text,
+        kinds=_in_words([_kind_of(key) for key in keys], "or"),
+        indexed=[_field_in_words(path, "The") for path in indexed_paths],
+        results=None if page is None else [_result(found.profile) for found in page.found],
+        next_token=None if page is None else page.next_token,
+        is_first="next-token" not in query,
+        fault=fault,
+        was_deleted="deleted" in query,
+    )
+
+
+def show_profile(visitor: Visitor) -> Response:
+    """One profile with all that it holds."""
+    domain, profile = _find(visitor)
+    last_job = None
+    if profile.last_upload_job is not None and visitor.may("profile:GetUploadJob", domain.name):
+        last_job = jobs.find_job_of_number(visitor.services.store, domain, profile.last_upload_job)
+    return visitor.page(
+        "profile.html",
+        domain=domain,
+        profile=profile,
+        title=_title_of(profile),
+        groups=_shown_groups(profile),
+        last_job=last_job,
+        was_saved="saved" in visitor.request.query_params,
+    )
+
+
+def edit_profile(visitor: Visitor) -> Response:
+    """The form of one profile."""
+    domain, profile = _find(visitor, "profile:UpdateProfile")
+    return _form_page(visitor, domain, profile, draft_of(profile))
+
+
+def save_profile(visitor: Visitor) -> Response:
+    """Write what was changed in the form."""
+    domain, profile = _find(visitor, "profile:UpdateProfile")
+    draft = read_draft(visitor.form())
+    request = draft.request(domain.name, profile.profile_id)
+    if faults := faults_of(draft, request):
+        return _form_page(visitor, domain, profile, draft, faults=faults)
+    now = visitor.services.clock()
+    place = _path_of(domain, profile)
+    if len(request) == len(("DomainName", "ProfileId")):
+        return RedirectResponse(place, 303, headers=PAGE_HEADERS)
+    try:
+        change = change_of_request(request)
+        update_profile(
+            visitor.services.store, domain.name, profile.profile_id, change, now, only_revision=draft.revision
+        )
+    except InvalidRequest as error:
+        return _form_page(visitor, domain, profile, draft, message=str(error))
+    except ChangedMeanwhile as error:
+        return _form_page(visitor, domain, error.profile, draft.after(error.profile), is_conflict=True)
+    return RedirectResponse(place + "?saved=1", 303, headers=PAGE_HEADERS)
+
+
+def remove_profile(visitor: Visitor) -> Response:
+    """Delete the profile."""
+    domain = visitor.domain("profile:DeleteProfile")
+    profile_id = visitor.request.path_params["profile_id"]
+    delete_profile(visitor.services.store, domain.name, profile_id, visitor.services.clock())
+    # Whoever may delete need not be allowed to search.
+    may_search = visitor.may("profile:SearchProfiles", domain.name)
+    place = f"/console/domains/{domain.name}/profiles?deleted=1" if may_search else "/console/"
+    return RedirectResponse(place, 303, headers=PAGE_HEADERS)
+
+
+def _find(visitor: Visitor, *more_actions: str) -> tuple[Domain, Profile]:
+    """The profile in the path, which the visitor may read.
+
+    Args:
+        more_actions: what else they need to be allowed to do.
+    """
+    domain = visitor.domain("profile:SearchProfiles")
+    for action in more_actions:
+        visitor.require(action, domain.name)
+    services = visitor.services
+    return domain, get_profile(services.store, domain.name, visitor.request.path_params["profile_id"], services.clock())
+
+
+def _form_page(
+    visitor: Visitor,
+    domain: Domain,
+    profile: Profile,
+    draft: Draft,
+    *,
+    faults: dict[str, str] | None = None,
+    message: str | None = None,
+    is_conflict: bool = False,
+) -> Response:
+    faults = faults or {}
+    status = 409 if is_conflict else 400 if faults or message else 200
+    return visitor.page(
+        "profile_form.html",
+        status=status,
+        domain=domain,
+        profile=profile,
+        title=_title_of(profile),
+        draft=draft,
+        groups=form_groups(draft, faults),
+        attributes=attribute_rows(draft, faults),
+        faults=[(control_id, label_of_control(control_id, draft), fault) for control_id, fault in faults.items()],
+        message=message,
+        is_conflict=is_conflict,
+    )
+
+
+def _path_of(domain: Domain, profile: Profile) -> str:
+    return f"/console/domains/{domain.name}/profiles/{quote(profile.profile_id)}"
+
+
+def _kind_of(key: SearchKey) -> str:
+    return _KIND_WORDS.get(key.name) or _field_in_words(key.name.removeprefix(field_key_name("")))
+
+
+def _field_in_words(path: str, article: str = "the") -> str:
+    attribute = attribute_of_target(path)
+    return f"{article} field “{full_label_of(path)}”" if attribute is None else f"{article} attribute “{attribute}”"
+
+
+def _in_words(parts: list[str], last: str) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}" if parts else ""
+
+
+def _title_of(profile: Profile) -> str:
+    return _name_of(profile) or _first_of(profile, KEY_PATHS[EMAIL_KEY]) or "A profile without a name"
+
+
+def _name_of(profile: Profile) -> str:
+    full_name = " ".join(text for path in FULL_NAME_PATHS if (text := profile.values.get(path)))
+    return full_name or profile.values.get("BusinessName", "")
+
+
+def _first_of(profile: Profile, paths: tuple[str, ...]) -> str:
+    return next((text for path in paths if (text := profile.values.get(path))), "")
+
+
+def _result(profile: Profile) -> dict[str, str]:
+    return {
+        "id": profile.profile_id,
+        "name": _name_of(profile),
+        "email": _first_of(profile, KEY_PATHS[EMAIL_KEY]),
+        "phone": _first_of(profile, KEY_PATHS[PHONE_KEY]),
+        "account": _first_of(profile, KEY_PATHS[ACCOUNT_KEY]),
+    }
+
+
+def _shown_groups(profile: Profile) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    """What has a value: the title of a group, and of each value its label, its text and whether it was set by hand."""
+    groups = [
+        (
+            group.title,
+            [
+                (label_of(path), profile.values[path], path in profile.origins)
+                for path in group.paths
+                if path in profile.values
+            ],
+        )
+        for group in GROUPS
+    ]
+    attributes = [
+        (name, text, ATTRIBUTES_PREFIX + name in profile.origins) for name, text in sorted(profile.attributes.items())
+    ]
+    groups[-1:-1] = [("Attributes", attributes), ("Engagement preferences", _shown_preferences(profile))]
+    return [(title, fields) for title, fields in groups if fields]
+
+
+def _shown_preferences(profile: Profile) -> list[tuple[str, str, bool]]:
+    by_hand = ENGAGEMENT_PREFERENCES_PATH in profile.origins
+    return [
+        (kind, " ".join(str(one[name]) for name in ("KeyName", "KeyValue", "ProfileId") if name in one), by_hand)
+        for kind, contacts in (profile.engagement_preferences or {}).items()
+        for one in contacts
+    ]

@@ -1,0 +1,66 @@
+"""Who is signed in: a signed cookie that names a credential, and a token that each form repeats.
+
+The cookie holds no secret. What its owner may do is looked up with each request, so a revoked credential is out at
+once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.master_key import MasterKey
+
+COOKIE = "openprofiles_session"
+LIFETIME = timedelta(hours=12)
+
+_PURPOSE = "console session"
+_CSRF_PURPOSE = "console form"
+_NONCE_BYTES = 16
+_SIGNATURE_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person who has signed in.
+
+    Attributes:
+        csrf_token: what a form of this session has to repeat, so that no other site can send it.
+    """
+
+    access_key_id: str
+    ends_at: datetime
+    csrf_token: str
+
+
+def make_cookie(master_key: MasterKey, access_key_id: str, now: datetime) -> str:
+    """The value of the cookie of a new session."""
+    nonce = secrets.token_hex(_NONCE_BYTES)
+    payload = json.dumps([access_key_id, to_milliseconds(now + LIFETIME), nonce]).encode()
+    return base64.urlsafe_b64encode(master_key.sign(_PURPOSE, payload) + payload).decode()
+
+
+def read_cookie(master_key: MasterKey, value: str, now: datetime) -> Session | None:
+    """The session of a cookie; None if it was not made here or has ended."""
+    try:
+        content = base64.urlsafe_b64decode(value.encode())
+    except (binascii.Error, ValueError):
+        return None
+    signature, payload = content[:_SIGNATURE_BYTES], content[_SIGNATURE_BYTES:]
+    if not master_key.verify_signature(_PURPOSE, payload, signature):
+        return None
+    access_key_id, ends_at_ms, _nonce = json.loads(payload)
+    ends_at = from_milliseconds(ends_at_ms)
+    if ends_at <= now:
+        return None
+    return Session(access_key_id, ends_at, master_key.sign(_CSRF_PURPOSE, payload).hex())
+
+
+def is_csrf_token(session: Session, given: str) -> bool:
+    """Whether a form or script of this session sent this."""
+    return secrets.compare_digest(session.csrf_token.encode(), given.encode())

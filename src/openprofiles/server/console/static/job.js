@@ -1,0 +1,198 @@
+// Keeps a page about a job up to date: numbers are changed in place, and when the job has come to another state, the
+// page's content is fetched anew. Without this script the page is whole, and the browser loads it again.
+
+import { localise, numberText } from "./locale.js";
+
+const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
+const RATE_WINDOW_MS = 8000;
+const RETRY_MS = 2000;
+const PATIENCE_MS = 15000;
+
+const announcer = document.getElementById("announcer");
+const trouble = document.getElementById("trouble");
+const title = document.title;
+
+let timer = null;
+let isLooking = false;
+let announcedAt = performance.now();
+let samples = [];
+let measured = "";
+
+const job = () => document.getElementById("job");
+
+function announce(text) {
+  announcedAt = performance.now();
+  announcer.textContent = text;
+}
+
+function tellTrouble(text, link) {
+  if (trouble.dataset.text === text) return;
+  trouble.dataset.text = text;
+  trouble.replaceChildren();
+  if (!text) return;
+  const line = document.createElement("p");
+  line.className = "fault";
+  line.append(text);
+  if (link) {
+    const anchor = document.createElement("a");
+    anchor.href = link.href;
+    anchor.textContent = link.text;
+    line.append(" ", anchor);
+  }
+  trouble.append(line);
+}
+
+// Units per second over the last seconds; null as long as too little is known.
+function rateOf(progress) {
+  const now = performance.now();
+  const kind = `${progress.unit} ${progress.total === null}`;
+  if (kind !== measured || (samples.length && samples[samples.length - 1].done > progress.done)) samples = [];
+  measured = kind;
+  samples.push({ at: now, done: progress.done });
+  while (samples.length > 2 && now - samples[0].at > RATE_WINDOW_MS) samples.shift();
+  const seconds = (now - samples[0].at) / 1000;
+  const done = progress.done - samples[0].done;
+  return seconds >= 0.5 && done > 0 ? done / seconds : null;
+}
+
+function timeText(seconds) {
+  if (seconds < 60) return `${numberText.format(Math.max(1, Math.round(seconds)))} s`;
+  if (seconds < 3600) return `${numberText.format(Math.round(seconds / 60))} min`;
+  return `${numberText.format(Math.round(seconds / 360) / 10)} h`;
+}
+
+function amountText(progress) {
+  const rate = rateOf(progress);
+  const done = numberText.format(progress.done);
+  const parts = [];
+  if (progress.total !== null) parts.push(`${done} of ${numberText.format(progress.total)} ${progress.unit}`);
+  else if (progress.done) parts.push(`${done} ${progress.unit}`);
+  if (rate !== null) {
+    parts.push(`${numberText.format(Math.round(rate))} ${progress.unit} per second`);
+    if (progress.total !== null && progress.total > progress.done) {
+      parts.push(`about ${timeText((progress.total - progress.done) / rate)} left`);
+    }
+  }
+  return parts.join(" · ");
+}
+
+function showProgress(root, progress) {
+  const place = root.querySelector("#progress");
+  if (!place) return;
+  const bar = place.querySelector("[data-bar]");
+  const doing = place.querySelector("[data-doing]");
+  const amount = place.querySelector("[data-amount]");
+  const text = amountText(progress);
+  doing.textContent = progress.doing;
+  amount.textContent = text;
+  if (progress.total) {
+    bar.max = progress.total;
+    bar.value = progress.done;
+    document.title = `${Math.floor((100 * progress.done) / progress.total)} % · ${title}`;
+  } else {
+    bar.removeAttribute("value");
+    document.title = title;
+  }
+  if (performance.now() - announcedAt > SECONDS_BETWEEN_ANNOUNCEMENTS * 1000) {
+    announce(text ? `${progress.doing}: ${text}` : progress.doing);
+  }
+}
+
+function showParts(root, state) {
+  const named = root.querySelector("#picture-title");
+  if (!named) return;
+  named.textContent = state.description;
+  for (const part of state.parts) {
+    for (const rect of root.querySelectorAll(`[data-part="${part.name}"]`)) {
+      rect.setAttribute("x", `${part.x}%`);
+      rect.setAttribute("width", `${part.width}%`);
+    }
+    root.querySelector(`[data-count="${part.name}"]`).textContent = numberText.format(part.count);
+    root.querySelector(`[data-share="${part.name}"]`).textContent = part.share;
+  }
+}
+
+async function makeAnew() {
+  const { page } = job().dataset;
+  const answer = await fetch(page, { headers: { Accept: "text/html" } });
+  if (answer.status >= 500) throw new Error(answer.statusText);
+  const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("job");
+  if (!made) {
+    location.assign(page);
+    return;
+  }
+  const old = job();
+  const hadFocus = old.contains(document.activeElement);
+  localise(made);
+  old.replaceWith(made);
+  document.title = title;
+  if (hadFocus) made.querySelector("h1").focus();
+  announce(made.dataset.news);
+}
+
+function lookIn(milliseconds) {
+  clearTimeout(timer);
+  timer = document.hidden || milliseconds === null ? null : setTimeout(look, milliseconds);
+}
+
+const pauseOf = (root) => (root.dataset.every ? Number(root.dataset.every) : null);
+
+async function look() {
+  if (isLooking) return;
+  isLooking = true;
+  let next = RETRY_MS;
+  try {
+    const root = job();
+    const answer = await fetch(root.dataset.state, {
+      headers: { Accept: "application/json" },
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    if (answer.status === 401) {
+      tellTrouble("Your session has ended. The job goes on all the same.", {
+        href: `/console/sign-in?next=${encodeURIComponent(root.dataset.page)}`,
+        text: "Sign in again",
+      });
+    } else if (answer.status === 404 || answer.status === 403) {
+      // The page itself tells what has become of it.
+      location.assign(root.dataset.page);
+      return;
+    } else if (!answer.ok) {
+      throw new Error(answer.statusText);
+    } else {
+      const state = await answer.json();
+      tellTrouble("");
+      if (state.view !== root.dataset.view) {
+        await makeAnew();
+      } else {
+        if (state.progress) showProgress(root, state.progress);
+        showParts(root, state);
+      }
+      next = pauseOf(job());
+    }
+  } catch {
+    tellTrouble("The server does not answer. The job goes on all the same; this page tries again by itself.");
+  } finally {
+    isLooking = false;
+  }
+  lookIn(next);
+}
+
+document.addEventListener("visibilitychange", () => {
+  // Nobody sees a hidden page; what passed meanwhile is told as soon as somebody does.
+  samples = [];
+  if (document.hidden) clearTimeout(timer);
+  else if (job().dataset.every) look();
+});
+
+document.addEventListener("submit", (event) => {
+  const asks = event.target.dataset.asks;
+  if (!asks) return;
+  event.preventDefault();
+  document.getElementById(asks).showModal();
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-closes]")) event.target.closest("dialog").close();
+});
+
+lookIn(pauseOf(job()));

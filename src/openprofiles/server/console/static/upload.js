@@ -1,0 +1,718 @@
+// The page that loads a file, from choosing it to starting its job. What the page knows stands in its fields, so that an
+// error loses nothing.
+
+import { bytes, duration, percent } from "./amounts.js";
+import { Refused, ask, tell } from "./ask.js";
+import { make } from "./elements.js";
+import { numberText } from "./locale.js";
+import { startTransfer } from "./transfer.js";
+import { Columns } from "./upload_columns.js";
+import { previewCounts, previewDetails, previewSentence } from "./upload_preview.js";
+
+const find = (id) => document.getElementById(id);
+const root = find("upload");
+const base = location.pathname;
+const domainPath = base.slice(0, base.lastIndexOf("/"));
+const maxSizeBytes = Number(root.dataset.maxSizeBytes);
+const maxDays = Number(root.dataset.maxDays);
+
+const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
+const PHASES = {
+  stage: (preview) => (preview.Position ? `Reading: ${numberText.format(preview.Position)} rows` : "Reading the file"),
+  report: () => "Collecting the rows that would fail",
+  preview: () => "Comparing with what is stored",
+};
+const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
+
+const columns = new Columns({
+  list: find("mapping"),
+  targets: [...find("targets").options].map((option) => option.value),
+  checked: JSON.parse(root.dataset.checked),
+  twins: JSON.parse(root.dataset.twins),
+  onChange: offerKeys,
+});
+
+let file = null;
+// Counts files, so that an answer about an earlier one is not taken for one about this.
+let fileNumber = 0;
+let suggestedKey = null;
+// The job that was made last: {id, description, wasSent}, and the token that it was, or is to be, made with.
+let job = null;
+let creation = null;
+let wantsCheck = false;
+let transfer = null;
+// The check that was asked for last: {id, number}.
+let preview = null;
+let previewNumber = 0;
+
+// ---- steps
+
+const SECTIONS = ["choose", "columns", "transfer", "preview"];
+
+function show(section, step, { focuses = true } = {}) {
+  for (const id of SECTIONS) {
+    find(id).hidden = id !== section;
+  }
+  let isBefore = true;
+  for (const item of document.querySelectorAll(".steps li")) {
+    const isPresent = item.dataset.step === step;
+    isBefore = isBefore && !isPresent;
+    item.className = isBefore ? "done" : "";
+    if (isPresent) {
+      item.setAttribute("aria-current", "step");
+    } else {
+      item.removeAttribute("aria-current");
+    }
+  }
+  if (focuses) {
+    find(`${section}-title`).focus();
+    scrollTo({ top: 0 });
+  }
+}
+
+// ---- the file
+
+find("file").addEventListener("change", (event) => {
+  const [chosen] = event.target.files;
+  // The same file can be chosen again, once it was changed.
+  if (chosen) {
+    take(chosen).finally(() => (event.target.value = ""));
+  }
+});
+find("other-file").addEventListener("click", () => {
+  showChoice();
+  find("file").focus();
+});
+find("keep-file").addEventListener("click", () => show("columns", "columns"));
+
+function showChoice() {
+  show("choose", "choose", { focuses: false });
+  find("keep-file").hidden = file === null;
+  find("keep-file").textContent = file === null ? "" : `Go on with ${file.name}`;
+  tell(find("choose-fault"), null);
+}
+
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+for (const kind of ["dragenter", "dragover"]) {
+  document.addEventListener(kind, (event) => {
+    if (hasFiles(event)) {
+      // Otherwise the browser would open the file in place of this page.
+      event.preventDefault();
+      event.dataTransfer.dropEffect = takesFiles() ? "copy" : "none";
+      document.body.classList.toggle("dragging", takesFiles());
+    }
+  });
+}
+document.addEventListener("dragleave", (event) => {
+  if (event.relatedTarget === null) {
+    document.body.classList.remove("dragging");
+  }
+});
+document.addEventListener("drop", (event) => {
+  document.body.classList.remove("dragging");
+  if (!hasFiles(event)) {
+    return;
+  }
+  event.preventDefault();
+  const dropped = [...event.dataTransfer.files];
+  if (!takesFiles() || !dropped.length) {
+    return;
+  }
+  if (dropped.length > 1) {
+    showChoice();
+    tell(find("choose-fault"), `These are ${dropped.length} files. Drop one; each file is a job of its own.`);
+    return;
+  }
+  take(dropped[0]);
+});
+
+function takesFiles() {
+  return !find("choose").hidden || !find("columns").hidden;
+}
+
+async function take(chosen) {
+  const number = ++fileNumber;
+  const status = find("choose-status");
+  tell(find("choose-fault"), null);
+  try {
+    if (chosen.size > maxSizeBytes) {
+      throw new Refused(`The file has ${bytes(chosen.size)}. This server takes files of up to ${bytes(maxSizeBytes)}.`, 400);
+    }
+    status.textContent = `Reading ${chosen.name} …`;
+    const sample = await askForSample(chosen, {});
+    if (number !== fileNumber) {
+      return;
+    }
+    const name = find("name");
+    if (file === null || name.value === file.name.slice(0, 255)) {
+      name.value = chosen.name.slice(0, 255);
+    }
+    file = chosen;
+    if (job) {
+      job.wasSent = false;
+    }
+    if (find("form-details")) {
+      find("form-details").open = false;
+      find("encoding").value = "";
+      find("delimiter").value = "";
+      tell(find("form-fault"), null);
+    }
+    showSample(sample, { isSameFile: false });
+    show("columns", "columns");
+  } catch (error) {
+    if (number === fileNumber) {
+      showChoice();
+      tell(find("choose-fault"), error);
+      find("file").focus();
+    }
+  } finally {
+    if (number === fileNumber) {
+      status.textContent = "";
+    }
+  }
+}
+
+// form: encoding and delimiter, as far as they are not to be found out.
+async function askForSample(chosen, form) {
+  const beginning = chosen.slice(0, Number(root.dataset.sampleBytes));
+  let content;
+  try {
+    content = await beginning.arrayBuffer();
+  } catch {
+    throw new Refused(`${chosen.name} cannot be read. If it is a folder, choose a file in it; if it was changed meanwhile, choose it again.`, 0);
+  }
+  const query = new URLSearchParams({ ...form, whole: beginning.size === chosen.size ? "1" : "0" });
+  return ask(`${base}/sample?${query}`, { body: content });
+}
+
+function showSample(sample, { isSameFile }) {
+  find("file-name").textContent = file.name;
+  find("found").textContent = `${bytes(file.size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${describeForm(sample.File)}`;
+  const head = make("tr", {}, ...sample.Columns.map((column) => make("th", { scope: "col" }, column.Header)));
+  const rows = sample.Rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { title: cell.length > 30 ? cell : null }, cell))));
+  find("sample").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
+  if (find("saved")) {
+    find("saved").value = "";
+  }
+  find("drift").replaceChildren();
+  suggestedKey = sample.UniqueKey;
+  columns.show(sample.Columns, { keeps: isSameFile });
+  offerKeys(suggestedKey);
+}
+
+function describeForm(form) {
+  const parts = [form.Encoding, `${DELIMITERS[form.Delimiter]} between columns`];
+  if (form.Quote !== '"') {
+    parts.push(form.Quote === "none" ? "no quotes" : "single quotes");
+  }
+  if (form.Compression !== "none") {
+    parts.push(`packed with ${form.Compression}`);
+  }
+  parts.push(`line ends ${form.LineEnds}`);
+  return parts.join(", ");
+}
+
+for (const id of ["encoding", "delimiter"]) {
+  find(id)?.addEventListener("change", async () => {
+    const number = ++fileNumber;
+    tell(find("form-fault"), null);
+    try {
+      const sample = await askForSample(file, { encoding: find("encoding").value, delimiter: find("delimiter").value });
+      if (number === fileNumber) {
+        showSample(sample, { isSameFile: true });
+      }
+    } catch (error) {
+      if (number === fileNumber) {
+        tell(find("form-fault"), error);
+      }
+    }
+  });
+}
+
+// ---- the mapping
+
+// Offers the columns that are loaded as unique keys. wanted: the header of the one to be chosen.
+function offerKeys(wanted = find("unique-key").value) {
+  const select = find("unique-key");
+  const loaded = columns.loaded;
+  const options = loaded.map(({ header, path }) => make("option", { value: header }, path === null || path === header ? header : `${header} (${path})`));
+  const isThere = loaded.some(({ header }) => header === wanted);
+  if (!isThere) {
+    options.unshift(make("option", { value: "" }, "Choose a column"));
+  }
+  select.replaceChildren(...options);
+  select.value = isThere ? wanted : "";
+}
+
+find("saved")?.addEventListener("change", async (event) => {
+  const name = event.target.value;
+  const drift = find("drift");
+  const number = fileNumber;
+  drift.replaceChildren();
+  if (!name) {
+    columns.choose(null, null);
+    offerKeys(suggestedKey);
+    return;
+  }
+  try {
+    const saved = await ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: columns.headers } });
+    if (number === fileNumber && event.target.value === name) {
+      columns.choose(new Map(Object.entries(saved.Targets)), name);
+      offerKeys(saved.UniqueKey);
+      drift.replaceChildren(...describeDrift(saved));
+    }
+  } catch (error) {
+    const fault = make("p", { class: "fault" });
+    tell(fault, error);
+    drift.replaceChildren(fault);
+  }
+});
+
+function describeDrift(saved) {
+  const sentences = [
+    [saved.MissingMapped, "The mapping loads columns that this file does not have"],
+    [saved.MissingOther, "The earlier file also had"],
+    [saved.New, "New in this file, and left out"],
+    [saved.Doubled, "The mapping sends a column to several fields; here it goes to one"],
+  ].filter(([names]) => names.length);
+  if (!sentences.length) {
+    return [make("p", { class: "hint" }, "The file has the columns that the mapping was made for.")];
+  }
+  return [make("div", { class: "warning" }, ...sentences.map(([names, text]) => make("p", {}, `${text}: ${names.join(", ")}.`)))];
+}
+
+find("save")?.addEventListener("click", async () => {
+  const field = find("mapping-name");
+  const name = field.value.trim();
+  const status = find("save-status");
+  status.textContent = "";
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
+    mark(field, "The name has 1 to 64 letters, digits, _ and -.");
+    field.focus();
+    return;
+  }
+  mark(field, null);
+  const wrong = findMappingFault();
+  if (wrong) {
+    wrong.focus();
+    return;
+  }
+  try {
+    await ask(`${base}/mappings/${encodeURIComponent(name)}/save`, { body: describeMapping() });
+    status.textContent = `Saved as ${name}.`;
+  } catch (error) {
+    tell(find("mapping-name-fault"), error);
+  }
+});
+
+function describeMapping() {
+  return { Columns: columns.headers, Targets: columns.targets(), UniqueKey: find("unique-key").value };
+}
+
+function findMappingFault() {
+  const wrong = columns.findFault();
+  const key = find("unique-key");
+  mark(key, key.value ? null : "Choose the column that tells customers apart.");
+  return wrong ?? (key.value ? null : key);
+}
+
+// ---- the job
+
+find("limit")?.addEventListener("change", (event) => {
+  find("limit-number-part").hidden = !["records", "percent"].includes(event.target.value);
+});
+
+find("job").addEventListener("submit", (event) => {
+  event.preventDefault();
+  begin(find("check") !== null);
+});
+if (find("check")) {
+  find("load")?.addEventListener("click", () => begin(false));
+}
+find("job").addEventListener("keydown", (event) => {
+  // Enter in a field is for its list, and shall send nothing.
+  if (event.key === "Enter" && event.target.matches("input:not([type=checkbox])")) {
+    event.preventDefault();
+    if (event.target.id === "mapping-name") {
+      find("save").click();
+    }
+  }
+});
+
+function mark(field, fault) {
+  const element = find(`${field.id}-fault`);
+  tell(element, fault);
+  if (fault === null) {
+    field.removeAttribute("aria-invalid");
+  } else {
+    field.setAttribute("aria-invalid", "true");
+    field.closest("details")?.setAttribute("open", "");
+  }
+}
+
+function findFault() {
+  if (find("form-fault") && !find("form-fault").hidden) {
+    find("form-details").open = true;
+    return find("encoding");
+  }
+  let first = findMappingFault();
+  const faults = [
+    ["name", (text) => (text ? null : "Give the job a name.")],
+    ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Write a whole number from 1 to ${numberText.format(maxDays)}.`)],
+    ["limit-number", faultOfLimit],
+  ];
+  for (const [id, faultOf] of faults) {
+    const field = find(id);
+    if (field) {
+      const fault = faultOf(field.value.trim());
+      mark(field, fault);
+      first ??= fault === null ? null : field;
+    }
+  }
+  return first;
+}
+
+function faultOfLimit(text) {
+  const kind = find("limit").value;
+  if (kind === "records") {
+    return /^[0-9]{1,12}$/.test(text) ? null : "Write a whole number of rows.";
+  }
+  if (kind === "percent") {
+    const value = Number(text.replace(",", "."));
+    return text && value >= 0 && value <= 100 ? null : "Write a number from 0 to 100.";
+  }
+  return null;
+}
+
+function describeJob() {
+  const description = { ...describeMapping(), DisplayName: find("name").value.trim(), DataExpiry: Number(find("days").value) };
+  const options = describeOptions();
+  return options === null ? description : { ...description, Options: options };
+}
+
+function describeOptions() {
+  if (!find("policies")) {
+    return null;
+  }
+  const options = {};
+  const form = {};
+  for (const [id, name] of [["encoding", "Encoding"], ["delimiter", "Delimiter"]]) {
+    if (find(id).value) {
+      form[name] = find(id).value;
+    }
+  }
+  if (Object.keys(form).length) {
+    options.File = form;
+  }
+  for (const [id, [name, usual]] of Object.entries(POLICIES)) {
+    if (find(id).value !== usual) {
+      options[name] = find(id).value;
+    }
+  }
+  const number = Number(find("limit-number").value.trim().replace(",", "."));
+  const limits = { none: { Records: 0 }, records: { Records: number }, percent: { Percent: number } };
+  if (find("limit").value) {
+    options.FailureLimit = limits[find("limit").value];
+  }
+  const kinds = new Set();
+  if (find("check-email").checked) {
+    kinds.add("EMAIL_ADDRESS");
+  }
+  if (find("check-phone").checked) {
+    kinds.add("PHONE_NUMBER");
+  }
+  const checks = columns.checks(kinds);
+  if (Object.keys(checks).length) {
+    options.Checks = checks;
+  }
+  return Object.keys(options).length ? options : null;
+}
+
+// crypto.randomUUID is not there without HTTPS.
+function newToken() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+}
+
+// Sends the file, if it is not there yet, then checks or loads it.
+async function begin(isCheck) {
+  wantsCheck = isCheck;
+  tell(find("job-fault"), null);
+  const wrong = findFault();
+  if (wrong) {
+    show("columns", "columns", { focuses: false });
+    wrong.focus();
+    return;
+  }
+  const description = JSON.stringify(describeJob());
+  if (job?.description === description && job.wasSent) {
+    await whileBusy(goOn);
+    return;
+  }
+  const place = await whileBusy(async () => {
+    try {
+      return job?.description === description ? await askForJob("path") : await createJob(description);
+    } catch (error) {
+      tell(find(find("transfer").hidden ? "job-fault" : "transfer-fault"), error);
+      return null;
+    }
+  });
+  if (place) {
+    show("transfer", wantsCheck ? "check" : "load");
+    await send(place);
+  }
+}
+
+function goOn() {
+  return wantsCheck ? check() : start();
+}
+
+// Asks for something of the job. If it is no more what it was, the next attempt makes another one.
+async function askForJob(what) {
+  try {
+    return await ask(`${base}/jobs/${job.id}/${what}`);
+  } catch (error) {
+    if (error.status === 400 || error.status === 404) {
+      job = null;
+      creation = null;
+    }
+    throw error;
+  }
+}
+
+async function createJob(description) {
+  // Should the answer be lost, the same request gives the same job.
+  if (creation?.description !== description) {
+    creation = { description, token: newToken() };
+  }
+  const made = await ask(`${base}/jobs`, { body: { ...JSON.parse(description), IdempotencyToken: creation.token, Replaces: job?.id ?? null } });
+  job = { id: made.JobId, description, wasSent: false };
+  return made;
+}
+
+async function whileBusy(work) {
+  const buttons = document.querySelectorAll("#job button, #transfer button, #preview button");
+  const were = [...buttons].map((button) => button.disabled);
+  buttons.forEach((button) => (button.disabled = true));
+  try {
+    return await work();
+  } finally {
+    buttons.forEach((button, index) => (button.disabled = were[index]));
+  }
+}
+
+// ---- sending
+
+async function send(place) {
+  const progress = find("sent");
+  const started = performance.now();
+  let toldShare = 0;
+  let shownAt = 0;
+  tell(find("transfer-fault"), null);
+  find("again").hidden = true;
+  find("transfer-back").hidden = true;
+  find("cancel").hidden = false;
+  find("transfer-title").textContent = "Sending the file";
+  find("sent-name").textContent = file.name;
+  find("sent-status").textContent = "";
+  progress.value = 0;
+
+  function onProgress(sent) {
+    const now = performance.now();
+    const share = file.size ? Math.min(1, sent / file.size) : 1;
+    if (now - shownAt < 100 && share < 1) {
+      return;
+    }
+    shownAt = now;
+    progress.value = share;
+    const seconds = (now - started) / 1000;
+    const left = seconds > 2 && share > 0 && share < 1 ? `, about ${duration((seconds / share) * (1 - share))} left` : "";
+    find("sent-text").textContent = share < 1 ? `${bytes(Math.min(sent, file.size))} of ${bytes(file.size)} (${percent(share)})${left}` : `All ${bytes(file.size)} sent. The server puts them in place.`;
+    if (share - toldShare >= 0.25) {
+      toldShare = share;
+      find("sent-status").textContent = `${percent(share)} sent`;
+    }
+  }
+
+  onProgress(0);
+  transfer = startTransfer(file, place.Url, place.Headers, onProgress);
+  try {
+    await transfer.done;
+    transfer = null;
+    job.wasSent = true;
+  } catch (error) {
+    transfer = null;
+    find("transfer-title").textContent = "The file was not sent";
+    if (error.isStopped) {
+      tell(find("transfer-fault"), "You stopped it. Nothing of the file was kept, and nothing is loaded.");
+    } else if (error.status === 0) {
+      tell(
+        find("transfer-fault"),
+        `The connection was lost ${error.sent ? `after ${bytes(error.sent)}` : "before anything was sent"}, or the file was changed or moved meanwhile. Nothing is loaded. Try again sends the file from its beginning; what you chose is kept.`,
+      );
+    } else {
+      tell(find("transfer-fault"), error);
+    }
+    offerAgain();
+    return;
+  }
+  await goOn();
+}
+
+function offerAgain() {
+  find("cancel").hidden = true;
+  find("again").hidden = false;
+  find("transfer-back").hidden = false;
+  find("again").focus();
+}
+
+find("cancel").addEventListener("click", () => transfer?.stop());
+find("again").addEventListener("click", () => begin(wantsCheck));
+for (const id of ["transfer-back", "preview-back"]) {
+  find(id).addEventListener("click", () => show("columns", "columns"));
+}
+addEventListener("beforeunload", (event) => {
+  if (transfer) {
+    event.preventDefault();
+  }
+});
+
+// ---- checking
+
+async function check() {
+  const number = ++previewNumber;
+  preview = null;
+  showChecking("Waiting for its turn");
+  show("preview", "check");
+  try {
+    const started = await askForJob("preview");
+    preview = { id: started.PreviewId };
+  } catch (error) {
+    endCheck("The file was not checked", error);
+    return;
+  }
+  await follow(number);
+}
+
+function showChecking(text) {
+  find("preview-title").textContent = "Checking the file";
+  find("checking").hidden = false;
+  find("checking-text").textContent = text;
+  find("checked").removeAttribute("value");
+  find("preview-counts").replaceChildren();
+  find("preview-details").replaceChildren();
+  find("preview-status").textContent = "";
+  tell(find("preview-fault"), null);
+  for (const id of ["load-checked", "check-again", "preview-back"]) {
+    if (find(id)) {
+      find(id).hidden = true;
+    }
+  }
+}
+
+async function follow(number) {
+  let pause = 250;
+  let phase = null;
+  while (number === previewNumber) {
+    let found;
+    try {
+      found = await ask(`${base}/previews/${preview.id}`, { method: "GET" });
+    } catch (error) {
+      if (error.status === 404) {
+        preview = null;
+      }
+      if (number === previewNumber) {
+        endCheck("The check cannot be followed", error);
+      }
+      return;
+    }
+    if (number !== previewNumber) {
+      return;
+    }
+    if (found.HasEnded) {
+      showPreview(found);
+      return;
+    }
+    find("checking-text").textContent = (PHASES[found.Phase] ?? (() => "Waiting for its turn"))(found);
+    if (found.Phase !== phase) {
+      phase = found.Phase;
+      find("preview-status").textContent = find("checking-text").textContent;
+    }
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    pause = Math.min(1500, pause * 1.3);
+  }
+}
+
+function endCheck(title, error) {
+  find("checking").hidden = true;
+  find("preview-title").textContent = title;
+  tell(find("preview-fault"), error);
+  find("check-again").hidden = false;
+  find("preview-back").hidden = false;
+  find("check-again").focus();
+}
+
+function showPreview(found) {
+  preview = null;
+  if (found.Status === "STOPPED") {
+    endCheck("The check was stopped", null);
+    return;
+  }
+  const isHopeless = found.Status === "FAILED";
+  find("checking").hidden = true;
+  find("preview-title").textContent = isHopeless ? "A load would fail" : "This is what a load would do";
+  if (isHopeless) {
+    tell(find("preview-fault"), found.Message || "No row of the file can be loaded.");
+  }
+  find("preview-counts").replaceChildren(...previewCounts(found));
+  find("preview-details").replaceChildren(
+    ...previewDetails(found, { profilesPath: `${domainPath}/profiles`, showsStored: "showsStored" in root.dataset }),
+  );
+  find("preview-status").textContent = previewSentence(found);
+  if (find("load-checked")) {
+    const rows = found.Created + found.Updated + found.Unchanged;
+    find("load-checked").hidden = isHopeless;
+    find("load-checked").textContent = rows === 1 ? "Load 1 row" : `Load ${numberText.format(rows)} rows`;
+  }
+  find("preview-back").hidden = false;
+  find("preview-title").focus();
+}
+
+find("stop-check").addEventListener("click", async () => {
+  if (preview) {
+    find("checking-text").textContent = "Stopping";
+    try {
+      await ask(`${base}/previews/${preview.id}/stop`);
+    } catch (error) {
+      tell(find("preview-fault"), error);
+    }
+  }
+});
+find("check-again").addEventListener("click", () => {
+  if (preview) {
+    // It runs on; only its news did not arrive.
+    showChecking("Asking the server");
+    find("preview-title").focus();
+    follow(++previewNumber);
+  } else {
+    begin(true);
+  }
+});
+find("load-checked")?.addEventListener("click", () => whileBusy(start));
+
+// ---- loading
+
+async function start() {
+  try {
+    const started = await askForJob("start");
+    location.assign(started.Location);
+  } catch (error) {
+    if (!find("transfer").hidden) {
+      // The file is there; only the start is asked for again.
+      find("transfer-title").textContent = "The load was not started";
+      tell(find("transfer-fault"), error);
+      offerAgain();
+      return;
+    }
+    tell(find(find("preview").hidden ? "job-fault" : "preview-fault"), error);
+  }
+}

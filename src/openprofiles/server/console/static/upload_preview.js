@@ -1,0 +1,97 @@
+// What a load would do: the counts, why rows would fail, and some profiles field by field.
+
+import { make, makeSvg } from "./elements.js";
+import { numberText } from "./locale.js";
+
+const SAMPLES_SHOWN = 4;
+
+const COUNTS = [
+  ["created", "Created", "would be created"],
+  ["updated", "Updated", "would be updated"],
+  ["unchanged", "Unchanged", "would stay as they are"],
+  ["failed", "Failed", "would fail"],
+];
+
+export function previewCounts(preview) {
+  const total = COUNTS.reduce((sum, [, name]) => sum + preview[name], 0);
+  if (total === 0) {
+    return [];
+  }
+  const counts = COUNTS.map(([kind, name, label]) =>
+    make("div", { class: kind }, make("dt", {}, label), make("dd", {}, numberText.format(preview[name]))),
+  );
+  return [bar(preview, total), make("dl", { class: "counts" }, ...counts)];
+}
+
+export function previewDetails(preview, { profilesPath, showsStored }) {
+  const parts = [];
+  if (preview.Repeated) {
+    const rows = preview.Repeated === 1 ? "1 row has" : `${numberText.format(preview.Repeated)} rows have`;
+    parts.push(make("p", {}, `${rows} the unique key of an earlier row; the later row wins.`));
+  }
+  if (preview.Faults?.length) {
+    parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.Faults.map(reason)));
+  }
+  parts.push(...samples(preview.Samples, profilesPath, showsStored));
+  return parts;
+}
+
+// One sentence for those who hear the page.
+export function previewSentence(preview) {
+  return `${COUNTS.map(([, name, label]) => `${numberText.format(preview[name])} ${label}`).join(", ")}.`;
+}
+
+function bar(preview, total) {
+  let start = 0;
+  const parts = COUNTS.filter(([, name]) => preview[name]).map(([kind, name]) => {
+    const width = (preview[name] / total) * 1000;
+    start += width;
+    return makeSvg("rect", { class: kind, x: start - width, width: Math.max(0, width - 2), height: 20 });
+  });
+  return makeSvg("svg", { class: "bar", viewBox: "0 0 1000 20", preserveAspectRatio: "none", "aria-hidden": "true" }, ...parts);
+}
+
+function reason(fault) {
+  const count = fault.Count === 1 ? "1 row" : `${numberText.format(fault.Count)} rows`;
+  const sentence = fault.Sentence ?? (fault.Column === null ? fault.Code : `${fault.Code}, column ${fault.Column}`);
+  const examples = fault.Examples.map((example) =>
+    make("li", {}, `line ${numberText.format(example.Line)}`, ...(example.Value ? [": ", make("code", {}, example.Value)] : [])),
+  );
+  return make("li", {}, make("p", {}, make("strong", {}, count), `: ${sentence}`), examples.length ? make("ul", {}, ...examples) : null);
+}
+
+function samples(all, profilesPath, showsStored) {
+  const groups = showsStored
+    ? [
+        ["New profiles, for example", all.filter((one) => !one.ProfileId)],
+        ["Profiles that would change, for example", all.filter((one) => one.ProfileId)],
+      ]
+    : [["Profiles that would be created or changed, for example", all]];
+  return groups
+    .filter(([, some]) => some.length)
+    .flatMap(([title, some]) => [
+      make("h3", {}, title),
+      make("div", { class: "samples" }, ...some.slice(0, SAMPLES_SHOWN).map((one) => card(one, profilesPath, showsStored))),
+    ]);
+}
+
+function card(sample, profilesPath, showsStored) {
+  const title = make("h4", {}, `Row ${numberText.format(sample.Record)}`);
+  if (sample.ProfileId) {
+    const link = make("a", { href: `${profilesPath}/${encodeURIComponent(sample.ProfileId)}`, target: "_blank" }, "profile as it is");
+    title.append(", ", link);
+  }
+  const showsBefore = showsStored && Boolean(sample.ProfileId);
+  const rows = sample.Fields.map((field) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, field.Field),
+      showsBefore ? make("td", {}, field.Before === undefined ? "–" : make("del", {}, field.Before)) : null,
+      make("td", {}, field.After === undefined ? "cleared" : make("ins", {}, field.After)),
+    ),
+  );
+  const names = showsBefore ? ["Field", "Before", "After"] : ["Field", "Value"];
+  const head = make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name))));
+  return make("div", { class: "card" }, title, make("table", {}, head, make("tbody", {}, ...rows)));
+}

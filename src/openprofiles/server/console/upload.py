@@ -1,0 +1,294 @@
+"""The page that loads a file: what it holds, where its columns go, what would become of it; and then the load.
+
+The page moves by its script, which asks the other paths here. The file itself goes straight to the upload URL.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.profiles.records import Domain
+from openprofiles.profiles.standard_profile import FIELDS, TWINS
+from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
+from openprofiles.server.console.upload_documents import (
+    fault_items,
+    preview_counts,
+    read_columns,
+    read_job,
+    read_mapping_to_save,
+    sample_document,
+    saved_mapping_document,
+)
+from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in
+from openprofiles.server.preview_document import preview_document
+from openprofiles.server.services import Services
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads import jobs, previews
+from openprofiles.uploads.account import read_account
+from openprofiles.uploads.arrival.receive import (
+    ALGORITHM_HEADER,
+    KEY_HEADER,
+    KEY_MD5_HEADER,
+    make_upload_path,
+)
+from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
+from openprofiles.uploads.reading.file_sample import sample_beginning
+from openprofiles.wire.check import violations
+from openprofiles.wire.errors import WireError
+from openprofiles.wire.model import load_model
+
+# Of the beginning of a file: enough for some thousand rows.
+SAMPLE_BYTES = 512 * 1024
+
+_SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
+_PREVIEWING = "openprofiles:PreviewUploadJob"
+_READING = "profile:GetUploadJob"
+_FAILED_ROWS_READ = 1000
+
+
+def routes(services: Services) -> list[Route]:
+    """``/console/domains/{domain_name}/upload``, and below it what the page's script asks."""
+    page = "/console/domains/{domain_name}/upload"
+    job, preview = f"{page}/jobs/{{job_id}}", f"{page}/previews/{{job_id}}"
+
+    def post(path: str, handler: Handler) -> Route:
+        return Route(path, signed_in(services, _telling(handler)), methods=["POST"])
+
+    return [
+        Route(page, signed_in(services, show_page), methods=["GET"]),
+        post(f"{page}/sample", read_sample),
+        post(f"{page}/mappings/{{mapping_name}}", apply_mapping),
+        post(f"{page}/mappings/{{mapping_name}}/save", save_mapping),
+        post(f"{page}/jobs", create_job),
+        post(f"{job}/path", make_path),
+        post(f"{job}/preview", start_preview),
+        post(f"{job}/start", start_job),
+        Route(preview, signed_in(services, read_preview), methods=["GET"]),
+        post(f"{preview}/stop", stop_preview),
+    ]
+
+
+def show_page(visitor: Visitor) -> Response:
+    """The page with no file yet."""
+    domain = _enter(visitor)
+    settings = visitor.services.settings
+    usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
+    checked = {path: check for path, check in usual_checks.items() if check}
+    mappings = None
+    if visitor.may(_READING, domain.name):
+        mappings = saved_mappings.list_mappings(visitor.services.store, domain, max_results=None, next_token=None).items
+    max_days = jobs.STRICT_MAX_DATA_EXPIRY_DAYS if settings.compat_strict else MAX_EXPIRATION_DAYS
+    may_set_options = visitor.may(_SETTING_OPTIONS, domain.name) and not settings.compat_strict
+    return visitor.page(
+        "upload.html",
+        domain=domain,
+        targets=[field.path for field in FIELDS],
+        checked=checked,
+        twins={name: twin for name, (twin, _) in TWINS.items()},
+        delimiters=DELIMITER_NAMES,
+        mappings=mappings,
+        encodings=encodings(),
+        may_set_options=may_set_options,
+        may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
+        may_start=visitor.may("profile:StartUploadJob", domain.name),
+        sample_bytes=SAMPLE_BYTES,
+        max_size_bytes=settings.max_upload_size_bytes,
+        days=min(domain.default_expiration_days, max_days),
+        max_days=max_days,
+    )
+
+
+def read_sample(visitor: Visitor) -> Response:
+    """What the beginning of a file holds, read as the query says where that is not to be detected."""
+    _enter(visitor)
+    query = visitor.request.query_params
+    given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
+    if visitor.services.settings.compat_strict:
+        given = STRICT_OPTIONS
+    form, sample = sample_beginning(visitor.body, given, is_whole=query.get("whole") == "1")
+    return json_answer(sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows)))
+
+
+def apply_mapping(visitor: Visitor) -> Response:
+    """A saved mapping for the columns of the file at hand."""
+    domain = visitor.domain(_READING)
+    mapping = saved_mappings.get_mapping(visitor.services.store, domain, _mapping_name(visitor))
+    return json_answer(saved_mapping_document(mapping, read_columns(visitor.body)))
+
+
+def save_mapping(visitor: Visitor) -> Response:
+    """Keep the mapping of the page under a name."""
+    domain = visitor.domain("openprofiles:PutMapping")
+    name = _mapping_name(visitor)
+    given = read_mapping_to_save(name, visitor.body)
+    saved_mappings.put_mapping(
+        visitor.services.store,
+        domain,
+        name,
+        fields=given.fields,
+        unique_key=given.unique_key,
+        columns=given.columns,
+        strict=visitor.services.settings.compat_strict,
+        now=visitor.services.clock(),
+    )
+    return json_answer({"MappingName": name})
+
+
+def create_job(visitor: Visitor) -> Response:
+    """Make the job, and say where its file goes."""
+    domain = _enter(visitor)
+    services = visitor.services
+    given = read_job(domain.name, visitor.body)
+    if given.job.options is not None:
+        visitor.require(_SETTING_OPTIONS, domain.name)
+    job = jobs.create_job(
+        services.store,
+        services.master_key,
+        domain,
+        display_name=given.job.display_name,
+        fields=given.job.fields,
+        unique_key=given.job.unique_key,
+        data_expiry_days=given.job.data_expiry_days,
+        strict=services.settings.compat_strict,
+        now=services.clock(),
+        options=given.job.options,
+        idempotency_token=given.job.idempotency_token,
+        private_addresses=services.settings.webhook_private_addresses,
+    )
+    if given.replaces is not None and visitor.may("profile:StopUploadJob", domain.name):
+        _stop_replaced(visitor, domain, given.replaces)
+    return json_answer({"JobId": job.job_id} | _upload_path(visitor, domain, job.job_id))
+
+
+def make_path(visitor: Visitor) -> Response:
+    """Say anew where the file of a job goes."""
+    domain = visitor.domain("profile:GetUploadJobPath")
+    return json_answer(_upload_path(visitor, domain, _job_id(visitor)))
+
+
+def start_preview(visitor: Visitor) -> Response:
+    """Have it found out what a job would do."""
+    domain = visitor.domain(_PREVIEWING)
+    services = visitor.services
+    job_id = _job_id(visitor)
+    preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=services.clock())
+    return json_answer({"PreviewId": preview.job_id})
+
+
+def read_preview(visitor: Visitor) -> Response:
+    """How far a preview is; once it has ended, what it has found."""
+    domain = visitor.domain(_READING)
+    store, master_key = visitor.services.store, visitor.services.master_key
+    preview_id = _job_id(visitor)
+    preview = previews.read_preview(store, master_key, domain, preview_id)
+    account = read_account(store, domain, preview_id)
+    answer: dict[str, Any] = preview_document(
+        preview,
+        preview_counts(account),
+        # The rest is the reader's own file; this is what others have stored.
+        with_stored=visitor.may("profile:SearchProfiles", domain.name),
+    )
+    if account.fault_counts:
+        rows = jobs.list_failed_rows(
+            store, master_key, domain, preview_id, max_results=_FAILED_ROWS_READ, next_token=None
+        ).items
+        answer["Faults"] = fault_items(account, rows, *jobs.read_file_columns(store, domain, preview_id))
+    return json_answer(answer)
+
+
+def stop_preview(visitor: Visitor) -> Response:
+    """End a preview early."""
+    domain = visitor.domain(_PREVIEWING)
+    services, preview_id = visitor.services, _job_id(visitor)
+    jobs.stop_job(services.store, domain, preview_id, now=services.clock(), is_preview=True)
+    return json_answer({})
+
+
+def start_job(visitor: Visitor) -> Response:
+    """Start a job whose file has arrived, and say where it can be watched."""
+    domain = visitor.domain("profile:StartUploadJob")
+    services, job_id = visitor.services, _job_id(visitor)
+    # Whoever has lost the answer may ask again.
+    jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
+    return json_answer({"Location": f"/console/domains/{domain.name}/jobs/{job_id}"})
+
+
+def _enter(visitor: Visitor) -> Domain:
+    """The domain, for whoever may bring a file into it."""
+    visitor.require("profile:GetUploadJobPath", visitor.request.path_params["domain_name"])
+    return visitor.domain("profile:CreateUploadJob")
+
+
+def _job_id(visitor: Visitor) -> str:
+    """The upload job in the path.
+
+    Raises:
+        NotFound: no job can have such an id.
+    """
+    job_id: str = visitor.request.path_params["job_id"]
+    if violations(load_model().operations["GetUploadJob"].input.members["JobId"].shape, job_id):
+        raise NotFound("There is no upload job of this id.")
+    return job_id
+
+
+def _mapping_name(visitor: Visitor) -> str:
+    """The mapping in the path.
+
+    Raises:
+        InvalidRequest: no mapping can have such a name.
+    """
+    name: str = visitor.request.path_params["mapping_name"]
+    if violations(load_model().operations["GetDomain"].input.members["DomainName"].shape, name):
+        raise InvalidRequest("The name of a mapping has 1 to 64 letters, digits, _ and -.")
+    return name
+
+
+def _telling(handler: Handler) -> Handler:
+    """What is wrong with a document, told as any other thing that was asked wrongly."""
+
+    def handle(visitor: Visitor) -> Response:
+        try:
+            return handler(visitor)
+        except WireError as error:
+            raise InvalidRequest(error.message) from error
+
+    return handle
+
+
+def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any]:
+    services = visitor.services
+    path = make_upload_path(
+        services.master_key,
+        jobs.get_job(services.store, domain, job_id),
+        # The console's own origin, which its pages may send to.
+        base_url="",
+        lifetime_seconds=services.settings.upload_url_lifetime_seconds,
+        now=services.clock(),
+    )
+    # MD5 guards against a garbled key, as S3 defines it. A browser has none.
+    digest = hashlib.md5(base64.b64decode(path.client_token), usedforsecurity=False).digest()
+    headers = {
+        ALGORITHM_HEADER: "AES256",
+        KEY_HEADER: path.client_token,
+        KEY_MD5_HEADER: base64.b64encode(digest).decode(),
+    }
+    return {"Url": path.url, "Headers": headers}
+
+
+def _stop_replaced(visitor: Visitor, domain: Domain, job_id: str) -> None:
+    """The page has made another job of the same file; the first one would wait for ever."""
+    store, now = visitor.services.store, visitor.services.clock()
+    try:
+        if jobs.get_job(store, domain, job_id).status is UploadJobStatus.CREATED:
+            jobs.stop_job(store, domain, job_id, now=now)
+    except NotFound:
+        # It is gone already.
+        pass

@@ -1,0 +1,217 @@
+"""What the script of the upload page sends and is answered, as JSON.
+
+The script knows columns by their headers; what an upload job needs is made of that here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from openprofiles.server.job_options_document import file_form_document
+from openprofiles.server.json_bodies import members, read_json, text
+from openprofiles.server.mapping_documents import MappingGiven, read_mapping_document
+from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
+from openprofiles.store.saved_mappings import SavedMapping
+from openprofiles.uploads.account import Account
+from openprofiles.uploads.failures.failed_rows_csv import split_row
+from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.jobs import FailedRow
+from openprofiles.uploads.mappings.header_drift import compare_headers
+from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.file_form import FileForm
+from openprofiles.uploads.reading.file_sample import FileSample
+from openprofiles.wire.errors import bad_request
+
+_ROWS_SHOWN = 8
+_EXAMPLES_PER_COLUMN = 3
+_EXAMPLES_PER_FAULT = 3
+# A cell may have a megabyte; nobody reads that in a table.
+_LENGTH_SHOWN = 200
+
+_MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
+_JOB_MEMBERS = (*_MAPPING_MEMBERS, "DisplayName", "DataExpiry", "Options", "IdempotencyToken", "Replaces")
+
+
+@dataclass(frozen=True, slots=True)
+class JobGiven:
+    """The job that the page describes. ``replaces``: the id of the one that it made before, of the same file."""
+
+    job: UploadJobGiven
+    replaces: str | None
+
+
+def read_job(domain_name: str, body: bytes) -> JobGiven:
+    """The job to be made. Checks in its options are named by header.
+
+    Raises:
+        WireError: it is no such document, or a value cannot be used; the message names it.
+        InvalidRequest: so is the mapping, or an option.
+    """
+    sent = members("The body", read_json(body), _JOB_MEMBERS)
+    suggestion, unique_key = _read_choice(sent)
+    document: dict[str, Any] = {
+        name: sent[name] for name in ("DisplayName", "DataExpiry", "IdempotencyToken") if name in sent
+    }
+    document |= {"Fields": suggestion.to_fields(), "UniqueKey": unique_key.name}
+    if "Options" in sent:
+        options = dict(members("Options", sent["Options"], sent["Options"]))
+        checks = members("Checks", options.get("Checks", {}), options.get("Checks", {}))
+        options["Checks"] = {suggestion.find_unique_key(header).name: check for header, check in checks.items()}
+        document["Options"] = options
+    given = read_create_document(domain_name, json.dumps(document).encode())
+    replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
+    return JobGiven(given, replaces)
+
+
+def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
+    """The mapping that the page shows, as it is saved.
+
+    Raises:
+        WireError, InvalidRequest: as ``read_job``.
+    """
+    sent = members("The body", read_json(body), _MAPPING_MEMBERS)
+    suggestion, unique_key = _read_choice(sent)
+    document = {"Fields": suggestion.to_fields(), "UniqueKey": unique_key.name, "Columns": sent["Columns"]}
+    return read_mapping_document(name, json.dumps(document).encode())
+
+
+def read_columns(body: bytes) -> list[str]:
+    """The header of the file that a saved mapping is wanted for.
+
+    Raises:
+        WireError: it is none.
+    """
+    return _columns(members("The body", read_json(body), ("Columns",)))
+
+
+def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) -> dict[str, Any]:
+    """What a file holds, and what is suggested for each of its columns."""
+    left_out = {column.column_number: column.reason for column in suggestion.left_out}
+    fields = iter(suggestion.fields)
+    columns = []
+    for number, header in enumerate(sample.headers, start=1):
+        column: dict[str, Any] = {"Header": header, "Examples": _examples(sample, number - 1)}
+        if number in left_out:
+            column["Reason"] = left_out[number]
+        else:
+            field = next(fields)
+            column |= {
+                "Target": field.target,
+                "Confidence": field.confidence,
+                "IsDoubtful": field.is_doubtful,
+                "Reason": field.reason,
+                "Check": field.usual_check,
+            }
+        columns.append(column)
+    key = suggestion.unique_key
+    return {
+        "File": file_form_document(form),
+        "Columns": columns,
+        "Rows": [[_cut(cell) for cell in row] for row in sample.rows[:_ROWS_SHOWN]],
+        "UniqueKey": None if key is None else key.header,
+    }
+
+
+def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dict[str, Any]:
+    """A saved mapping for a file with these columns: targets by header, and how the header has changed."""
+    read = read_mapping(mapping.fields, mapping.unique_key, strict=False)
+    targets: dict[str, str] = {}
+    doubled = []
+    for field in read.fields:
+        if targets.setdefault(field.header, field.path) != field.path:
+            doubled.append(field.header)
+    drift = compare_headers(targets, mapping.columns, columns)
+    return {
+        "Targets": targets,
+        "UniqueKey": read.unique_key.header,
+        "MissingMapped": drift.missing_mapped,
+        "MissingOther": drift.missing_other,
+        "New": drift.new,
+        "Doubled": doubled,
+    }
+
+
+def preview_counts(account: Account) -> dict[str, Any]:
+    """How far a preview is, and what it has counted."""
+    job = account.job
+    return {
+        "Status": job.status.value,
+        "Message": job.failure_message,
+        "Phase": job.phase,
+        "Position": job.position,
+        "Records": job.record_count,
+        "Created": job.created_count,
+        "Updated": job.updated_count - job.unchanged_count,
+        "Unchanged": job.unchanged_count,
+        "Failed": job.failed_count,
+        "Repeated": account.repeated_count,
+        "HasEnded": job.completed_at is not None,
+    }
+
+
+def fault_items(
+    account: Account, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
+) -> list[dict[str, Any]]:
+    """Why rows would fail, the most frequent reason first, each with its first examples.
+
+    Args:
+        rows: the first failed rows.
+        headers, dialect: of the file.
+    """
+    examples: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+    sentences: dict[tuple[str, str | None], str] = {}
+    for row in rows:
+        for fault in row.faults:
+            reason = fault.code, fault.column_name
+            found = examples.setdefault(reason, [])
+            sentences.setdefault(reason, sentence_for(fault))
+            if len(found) < _EXAMPLES_PER_FAULT:
+                found.append({"Line": row.line, "Value": _value_at_fault(row, fault.column_name, headers, dialect)})
+    return [
+        {
+            "Code": one.code,
+            "Column": one.column_name,
+            "Count": one.count,
+            "Sentence": sentences.get((one.code, one.column_name)),
+            "Examples": examples.get((one.code, one.column_name), []),
+        }
+        for one in account.fault_counts
+    ]
+
+
+def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
+    columns, targets = _columns(sent), sent.get("Targets")
+    if not isinstance(targets, dict):
+        raise bad_request("Targets must be a JSON object: a field of the profile for each column.")
+    chosen = {text("A column", header): text("A target", target) for header, target in targets.items()}
+    # Whatever is not chosen is left out.
+    suggestion = suggest_mapping(columns, dict.fromkeys(columns, "") | chosen)
+    return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
+
+
+def _columns(sent: Mapping[str, Any]) -> list[str]:
+    columns = sent.get("Columns")
+    if not isinstance(columns, list):
+        raise bad_request("Columns must be the header of the file: a list of the names of all its columns.")
+    return [text("The name of a column", name) for name in columns]
+
+
+def _examples(sample: FileSample, index: int) -> list[str]:
+    values = (row[index] for row in sample.rows if index < len(row) and row[index].strip())
+    return [_cut(value) for value in list(dict.fromkeys(values))[:_EXAMPLES_PER_COLUMN]]
+
+
+def _value_at_fault(row: FailedRow, header: str | None, headers: Sequence[str], dialect: Dialect) -> str | None:
+    cells, _ = split_row(row.content, len(headers), dialect)
+    if header is None or header not in headers or not cells:
+        return None
+    return _cut(cells[headers.index(header)].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= _LENGTH_SHOWN else value[:_LENGTH_SHOWN] + "…"

@@ -1,0 +1,178 @@
+"""Who asks for a page, and what they may do; how a page learns of both.
+
+A handler is a plain function of a ``Visitor``; ``signed_in`` makes an endpoint of it. It runs in the thread pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from openprofiles.credentials.principal import Principal
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.domains import get_domain
+from openprofiles.profiles.records import Domain
+from openprofiles.server.console.render import PAGE_HEADERS, render
+from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
+from openprofiles.server.services import Services
+
+SIGN_IN_PATH = "/console/sign-in"
+CSRF_FIELD = "csrf_token"
+CSRF_HEADER = "x-csrf-token"
+
+_BODY_LIMIT_BYTES = 2 * 1024 * 1024
+_CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+
+
+class Forbidden(Exception):
+    """The visitor may not do this; the message says what."""
+
+
+class BodyTooLarge(Exception):
+    """A form or a document is larger than the console takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is signed in, and what they ask for.
+
+    Attributes:
+        body: of a request that changes something; empty for others.
+    """
+
+    services: Services
+    request: Request
+    session: Session
+    principal: Principal
+    body: bytes
+
+    def may(self, action: str, domain_name: str | None = None) -> bool:
+        """Whether the visitor may do an action, such as ``profile:GetUploadJob``, on a domain."""
+        return self.principal.may_do(action) and (domain_name is None or self.principal.may_see_domain(domain_name))
+
+    def require(self, action: str, domain_name: str | None = None) -> None:
+        """Raises Forbidden unless the visitor may."""
+        if not self.may(action, domain_name):
+            place = f" in the domain {domain_name}" if domain_name else ""
+            raise Forbidden(f"Your access key may not do {action}{place}.")
+
+    def domain(self, action: str) -> Domain:
+        """The domain in the path, on which the visitor may do this.
+
+        Raises:
+            Forbidden: they may not.
+            NotFound: there is no such domain.
+        """
+        name: str = self.request.path_params["domain_name"]
+        self.require(action, name)
+        return get_domain(self.services.store, name)
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form that was sent; the last of those that have one name."""
+        try:
+            text = self.body.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest("The form is not UTF-8.") from None
+        fields = dict(parse_qsl(text, keep_blank_values=True))
+        _refuse_nul(fields.values())
+        return fields
+
+    def page(self, template: str, status: int = 200, **context: Any) -> Response:
+        """A page, which knows what its reader may do (``may``) and the token for its forms (``csrf_token``)."""
+        shared = {
+            "may": self.may,
+            "principal": self.principal,
+            "csrf_token": self.session.csrf_token,
+            "path": self.request.url.path,
+        }
+        return render(template, shared | context, status)
+
+
+Handler = Callable[[Visitor], Response]
+
+
+def signed_in(services: Services, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for people who are signed in; others are led to the sign-in, scripts are told 401."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await _read_body(request) if request.method in _CHANGING_METHODS else b""
+        return await run_in_threadpool(answer, request, body)
+
+    def answer(request: Request, body: bytes) -> Response:
+        found = _find_visitor(services, request, body)
+        if found is None:
+            return _ask_to_sign_in(request)
+        request.state.access_key_id = found.principal.access_key_id
+        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
+        if request.method in _CHANGING_METHODS:
+            _require_own_form(found)
+        return handler(found)
+
+    return endpoint
+
+
+def is_from_here(services: Services, request: Request) -> bool:
+    """Whether a browser says that one of our own pages sends this. One that says nothing is no browser of today."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    # A proxy may put another Host into the request than the browser sent.
+    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc}
+    return origin is None or urlsplit(origin).netloc in own
+
+
+def json_answer(members: Mapping[str, Any], status: int = 200) -> JSONResponse:
+    """An answer for a script of ours."""
+    return JSONResponse(dict(members), status, headers=PAGE_HEADERS)
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script of ours asks, and not a person who would read a page."""
+    return "application/json" in request.headers.get("accept", "")
+
+
+def _refuse_nul(texts: Iterable[str]) -> None:
+    """No database holds NUL as text, and no browser sends it."""
+    if any("\0" in text for text in texts):
+        raise InvalidRequest("The address or the form holds a NUL character, which no text has.")
+
+
+def _find_visitor(services: Services, request: Request, body: bytes) -> Visitor | None:
+    session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
+    if session is None:
+        return None
+    principal = services.authenticator.find_principal(session.access_key_id)
+    return None if principal is None else Visitor(services, request, session, principal, body)
+
+
+def _ask_to_sign_in(request: Request) -> Response:
+    if wants_json(request):
+        return json_answer({"message": "Your session has ended. Sign in again in another tab, then go on here."}, 401)
+    place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    # What was typed into a form is not lost: the browser still has it one step back.
+    query = f"?next={quote(place, safe='')}" if request.method == "GET" else "?expired=1"
+    return RedirectResponse(SIGN_IN_PATH + query, 303, headers=PAGE_HEADERS)
+
+
+def _require_own_form(visitor: Visitor) -> None:
+    request = visitor.request
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        given = visitor.form().get(CSRF_FIELD, "")
+    if not is_from_here(visitor.services, request) or not is_csrf_token(visitor.session, given or ""):
+        raise Forbidden("This request did not come from a page of this console. Load the page again and try once more.")
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _BODY_LIMIT_BYTES:
+            raise BodyTooLarge
+    return bytes(body)

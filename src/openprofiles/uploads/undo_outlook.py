@@ -1,0 +1,133 @@
+"""What taking a job back would do, told before anybody asks for it.
+
+It goes by the rules of the undo: a profile stays when its revision is not the one that the load left. To answer at
+once it looks at the first so many profiles of a large job and counts the others unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from openprofiles.profiles.records import Domain
+from openprofiles.store import profiles as profile_rows
+from openprofiles.store import undos as undo_rows
+from openprofiles.store.connections import Connection, Store
+from openprofiles.uploads.jobs import find_job_of_domain
+from openprofiles.uploads.undos import require_undoable
+
+# Reading a revision of each takes about a quarter of a second.
+MAX_PROFILES_SEEN = 50_000
+# Pictures of long rows may be large.
+_MAX_IMAGE_BYTES = 32 * 1024 * 1024
+_PROFILES_PER_READ = 500
+
+
+@dataclass(frozen=True, slots=True)
+class UndoOutlook:
+    """What would become of the profiles of a job.
+
+    Attributes:
+        created_count: profiles that the job has made.
+        changed_count: profiles that were there and that it has changed.
+        touched_count: those of both that something else has changed since; they would stay as they are.
+        gone_count: those of both that were deleted since.
+        all_seen: whether all were looked at; if not, the last two are what was found so far, and ``changed_count`` is
+            that of rows, of which several may have gone to one profile.
+    """
+
+    created_count: int
+    changed_count: int
+    touched_count: int
+    gone_count: int
+    all_seen: bool
+
+
+@dataclass(slots=True)
+class _Left:
+    """The revisions at which a load found a profile, first and last, and how often it changed it."""
+
+    first: int
+    last: int
+    count: int = 1
+
+    def add(self, revision: int) -> None:
+        self.first, self.last = min(self.first, revision), max(self.last, revision)
+        self.count += 1
+
+    def is_untouched(self, revision: int) -> bool:
+        """Whether this is what the load left, and nothing else came between two changes of its own."""
+        return revision == self.last + 1 and self.last - self.first + 1 == self.count
+
+
+def read_undo_outlook(
+    store: Store, domain: Domain, job_id: str, *, now: datetime, max_seen: int = MAX_PROFILES_SEEN
+) -> UndoOutlook:
+    """What taking the job back would do as things stand.
+
+    Args:
+        max_seen: how many profiles are looked at, about, of those that it has made and of those that it has changed.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: it cannot be taken back; the message says why.
+    """
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id)
+        require_undoable(job, now)
+        changed_rows = job.updated_count - job.unchanged_count
+        left, all_images = _read_images(connection, job.upload_job_id, max_seen) if changed_rows else ({}, True)
+        base, last = job.pid_base or 0, (job.pid_base or 0) + (job.record_count or 0)
+        there, revisions = profile_rows.count_changed_in_range(
+            connection, domain.domain_id, base, last, at_most=max_seen
+        )
+        # A later row of its file may have changed what an earlier one had made.
+        touched = sum(
+            pid not in left or left[pid].first != 1 or not left[pid].is_untouched(revision)
+            for pid, revision in revisions.items()
+        )
+        all_created = there < max_seen or there == job.created_count
+        gone = max(0, job.created_count - there) if all_created else 0
+        changed = [pid for pid in left if not base < pid <= last]
+        for start in range(0, len(changed), _PROFILES_PER_READ):
+            part = changed[start : start + _PROFILES_PER_READ]
+            found = profile_rows.read_revisions(connection, domain.domain_id, part)
+            gone += len(part) - len(found)
+            touched += sum(not left[pid].is_untouched(revision) for pid, revision in found.items())
+    return UndoOutlook(
+        created_count=job.created_count,
+        changed_count=len(changed) if all_images else changed_rows,
+        touched_count=touched,
+        gone_count=gone,
+        all_seen=all_created and all_images,
+    )
+
+
+def _read_images(connection: Connection, upload_job_id: int, max_seen: int) -> tuple[dict[int, _Left], bool]:
+    """How the load left each profile that it has an image of, and whether all images were read."""
+    left: dict[int, _Left] = {}
+    size_bytes = 0
+    for content in undo_rows.iterate_images(connection, upload_job_id):
+        if len(left) >= max_seen or size_bytes >= _MAX_IMAGE_BYTES:
+            return left, False
+        size_bytes += len(content)
+        for pid, revision in _revisions_in(content):
+            if pid in left:
+                left[pid].add(revision)
+            else:
+                left[pid] = _Left(revision, revision)
+    return left, True
+
+
+def _revisions_in(image: bytes) -> Iterator[tuple[int, int]]:
+    """Row number and revision of each profile of an image (``loading.undo_images``), and nothing of its values."""
+    # Of no use to a server that is not asked for this.
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.ipc.open_stream(image) as stream:
+        indexes = [stream.schema.get_field_index(name) for name in ("pid", "revision")]
+    with pa.ipc.open_stream(image, options=pa.ipc.IpcReadOptions(included_fields=indexes)) as stream:
+        rows = stream.read_all()
+    yield from zip(rows["pid"].to_pylist(), rows["revision"].to_pylist(), strict=True)

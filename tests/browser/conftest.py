@@ -1,0 +1,97 @@
+"""A real Chromium in front of a real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from acceptance.running import RunningServer, running_server
+
+CHROMIUM = os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium")
+DEADLINE_MS = 30_000
+expect.set_options(timeout=DEADLINE_MS)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium here, so the console's tests are left out. `make test-setup` installs it.")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not work for root.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("console") / "data", "--workers", "1") as running:
+        yield running
+
+
+@pytest.fixture
+def context(browser: Browser, server: RunningServer) -> Iterator[BrowserContext]:
+    """A fresh browser profile, in which whatever a page's script throws fails the test."""
+    made = browser.new_context(base_url=server.url, locale="en-GB", timezone_id="Europe/Berlin")
+    made.set_default_timeout(DEADLINE_MS)
+    faults: list[str] = []
+    made.on("weberror", lambda error: faults.append(str(error.error)))
+    # A refusal by the Content-Security-Policy is told on the browser's console.
+    made.on(
+        "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
+    )
+    yield made
+    made.close()
+    assert faults == []
+
+
+@pytest.fixture
+def visitor(context: BrowserContext) -> Page:
+    """A page of somebody who has not signed in."""
+    return context.new_page()
+
+
+@pytest.fixture
+def page(visitor: Page, server: RunningServer) -> Page:
+    """A page of the administrator."""
+    sign_in(visitor, *server.admin())
+    return visitor
+
+
+def sign_in(page: Page, access_key_id: str, secret: str) -> None:
+    page.goto("/console/sign-in")
+    page.get_by_label("Access key id").fill(access_key_id)
+    page.get_by_label("Secret access key").fill(secret)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/console/")
+
+
+@pytest.fixture
+def find_barriers() -> Callable[[Page], list[str]]:
+    """What an accessibility engine finds on a page, in both colour schemes."""
+
+    def find(page: Page) -> list[str]:
+        found = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="light" if scheme == "light" else "dark")
+            results = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
+            found += [
+                f"{scheme}: {violation['id']} at {[node['target'] for node in violation['nodes']]}: {violation['help']}"
+                for violation in results.response["violations"]
+            ]
+        page.emulate_media(color_scheme="light")
+        return found
+
+    return find
+
+
+def screenshot(page: Page, path: Path) -> None:
+    """The whole page as a picture, to be looked at by hand."""
+    page.screenshot(path=path, full_page=True)

@@ -1,0 +1,683 @@
+"""The jobs of a domain in the browser: all of them, one while it runs and at its end, and taking one back."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import update
+
+from acceptance.running import RunningServer, run_command, wait_until
+from acceptance.test_upload_flow import FIELDS, create, find_by_email, load, put, wait_for_end
+from browser.conftest import DEADLINE_MS, sign_in
+from browser.test_sign_in import cookie_of, send
+from openprofiles.store.sqlite import SqliteStore
+from openprofiles.store.tables import upload_job
+from openprofiles.store.upload_job_states import UNDO_GAVE_UP_MESSAGE, UploadJobStatus
+from openprofiles.store.upload_jobs import find_job_by_id
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)">'
+GOOD = b"Email,First,Tier\nada@example.com,Ada,gold\nbob@example.com,Bob,silver\n"
+# Created, missing key, missing key, too many cells, unchanged, updated.
+BAD = (
+    b"Email,First,Tier\neve@example.com,Eve,\n,Nobody,gold\n,Noone,\nfay@example.com,Fay,a,b\n"
+    b"ada@example.com,Ada,gold\nada@example.com,Ada,iron\n"
+)
+MANY = 300_000
+
+Barriers = Callable[[Page], list[str]]
+
+
+@pytest.fixture
+def domain(server: RunningServer, request: pytest.FixtureRequest) -> str:
+    """A domain of the test's own."""
+    name = "j-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
+    server.client().create_domain(DomainName=name, DefaultExpirationDays=30)
+    return name
+
+
+def many_rows(count: int, tier: str = "gold") -> bytes:
+    lines = [f"customer{number}@example.com,First{number},{tier}" for number in range(count)]
+    return "\n".join(["Email,First,Tier", *lines, ""]).encode()
+
+
+def place_of(domain: str, job_id: str = "") -> str:
+    return f"/console/domains/{domain}/jobs" + (f"/{job_id}" if job_id else "")
+
+
+def start(server: RunningServer, domain: str, data: bytes) -> str:
+    """Starts a job on the file and waits for nothing."""
+    job_id = create(server, domain)
+    put(server, domain, job_id, data)
+    server.client().start_upload_job(DomainName=domain, JobId=job_id)
+    return job_id
+
+
+def keys_that_may(server: RunningServer, *actions: str) -> tuple[str, str]:
+    chosen = [part for action in actions for part in ("--action", action)]
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "reader", *chosen, "--output", "json"
+    )
+    keys = json.loads(made.stdout)
+    return keys["access_key_id"], keys["secret_access_key"]
+
+
+def read_only_keys(server: RunningServer) -> tuple[str, str]:
+    return keys_that_may(server, "profile:Get*", "profile:List*", "profile:SearchProfiles")
+
+
+def csrf_token_of(server: RunningServer, cookie: str) -> str:
+    found = re.search(r'name="csrf-token" content="([0-9a-f]+)"', send(server, "GET", "/console/", Cookie=cookie)[2])
+    assert found is not None
+    return found[1]
+
+
+def count_of(page: Page, part: str) -> str:
+    return page.locator(f'[data-count="{part}"]').inner_text()
+
+
+# All jobs
+
+
+def test_a_domain_without_jobs_says_so(page: Page, server: RunningServer, domain: str, find_barriers: Barriers) -> None:
+    page.goto(place_of(domain))
+
+    expect(page.get_by_text("No file was loaded into this domain yet.")).to_be_visible()
+    assert find_barriers(page) == []
+
+
+def test_jobs_are_listed_newest_first_and_filtered_by_status(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    load(server, domain, GOOD)
+    load(server, domain, BAD)
+    create(server, domain)
+
+    page.goto(place_of(domain))
+
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(3)
+    assert [row.split("\t")[1] for row in rows.all_inner_texts()] == ["Not started", "Partly succeeded", "Succeeded"]
+    assert rows.nth(1).inner_text().split("\t")[3:] == ["6", "1", "1", "1", "3"]
+    assert find_barriers(page) == []
+
+    page.get_by_label("Status").select_option("Partly succeeded")
+    page.get_by_role("button", name="Show").click()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_label("Status")).to_have_value("PARTIALLY_SUCCEEDED")
+
+    page.get_by_label("Status").select_option("Failed")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("No job of this domain has the status “Failed”.")).to_be_visible()
+    assert find_barriers(page) == []
+    page.get_by_role("link", name="Show all jobs").click()
+    expect(rows).to_have_count(3)
+
+
+def test_many_jobs_come_in_pages(page: Page, server: RunningServer, domain: str, find_barriers: Barriers) -> None:
+    job_ids = [create(server, domain) for _ in range(60)]
+
+    page.goto(place_of(domain) + "?status=CREATED")
+    shown = [link.get_attribute("href") for link in page.locator("tbody a").all()]
+    page.get_by_role("link", name="Older jobs").click()
+    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(page.get_by_label("Status")).to_have_value("CREATED")
+    assert find_barriers(page) == []
+    shown += [link.get_attribute("href") for link in page.locator("tbody a").all()]
+
+    assert shown == [place_of(domain, job_id) for job_id in reversed(job_ids)]
+    expect(page.get_by_role("link", name="Older jobs")).to_have_count(0)
+    page.get_by_role("link", name="Newest jobs").click()
+    expect(page.locator("tbody tr")).to_have_count(50)
+
+
+# A job that runs
+
+
+def test_progress_moves_without_reloading_to_the_account_at_the_end(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = start(server, domain, many_rows(MANY))
+    page.goto(place_of(domain, job_id))
+    # Gone as soon as the page is loaded again.
+    page.evaluate("window.isTheSamePage = true")
+    page.evaluate(
+        """() => {
+            window.seen = []; window.said = [];
+            const amount = () => document.querySelector("[data-amount]")?.textContent;
+            new MutationObserver(() => { const text = amount(); if (text) window.seen.push(text); })
+                .observe(document.querySelector("main"), { subtree: true, childList: true, characterData: true });
+            new MutationObserver(() => window.said.push(document.getElementById("announcer").textContent))
+                .observe(document.getElementById("announcer"), { childList: true });
+        }"""
+    )
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+
+    expect(page.locator(".badge").first).to_have_text("Succeeded", timeout=2 * DEADLINE_MS)
+
+    assert page.evaluate("window.isTheSamePage")
+    seen = page.evaluate("window.seen")
+    assert len(set(seen)) >= 2
+    assert any(f"of {MANY:,} rows" in text for text in seen)
+    said = page.evaluate("window.said")
+    assert said[-1] == f"The job has ended: succeeded. Of {MANY:,} rows: {MANY:,} created."
+    assert len(said) <= 4
+    assert count_of(page, "created") == f"{MANY:,}"
+    expect(page.get_by_role("img", name=f"Of {MANY:,} rows: {MANY:,} created.")).to_be_visible()
+    assert find_barriers(page) == []
+
+
+def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = start(server, domain, many_rows(MANY))
+    done = 0
+
+    def tell(route: Route) -> None:
+        # As of a job that loads steadily.
+        nonlocal done
+        done += 1000
+        progress = {"doing": "Creating profiles", "done": done, "total": 100_000, "unit": "rows"}
+        parts = [{"name": "created", "x": 0, "width": done / 1000, "count": done, "share": f"{done / 1000} %"}]
+        route.fulfill(
+            json={"view": "IN_PROGRESS", "progress": progress, "parts": parts, "description": f"{done} created"}
+        )
+
+    page.route("**/state", tell)
+    page.goto(place_of(domain, job_id))
+
+    amount = page.locator("[data-amount]")
+    expect(amount).to_have_text(re.compile(r"^[0-9]+,000 of 100,000 rows · 1,[0-9]{3} rows per second · about [0-9]+ "))
+    expect(page).to_have_title(re.compile("^[0-9]+ % · customers.csv"))
+    expect(page.get_by_role("progressbar")).to_have_attribute("max", "100000")
+    expect(page.locator("#announcer")).to_have_text("")
+    assert find_barriers(page) == []
+    expect(page.locator("#announcer")).to_have_text(re.compile("^Creating profiles: .* left$"), timeout=DEADLINE_MS)
+    assert done >= 5000
+    wait_for_end(server, domain, job_id)
+
+
+def test_a_running_job_is_stopped_after_a_question(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = start(server, domain, many_rows(2 * MANY))
+    page.goto(place_of(domain, job_id))
+    dialog = page.get_by_role("dialog", name="Stop this job?")
+
+    page.get_by_role("button", name="Stop").click()
+    expect(dialog).to_be_visible()
+    expect(page.get_by_role("button", name="Go on loading")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Go on loading").click()
+    expect(dialog).to_be_hidden()
+    assert server.client().get_upload_job(DomainName=domain, JobId=job_id)["Status"] == "IN_PROGRESS"
+
+    page.get_by_role("button", name="Stop").click()
+    client = server.client()
+    wait_until(
+        lambda: client.get_upload_job(DomainName=domain, JobId=job_id)["ResultsSummary"]["CreatedRecords"] > 0,
+        "some rows are loaded",
+    )
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".badge").first).to_have_text("Stopped", timeout=2 * DEADLINE_MS)
+    created, left = (int(count_of(page, part).replace(",", "")) for part in ("created", "left"))
+    assert created > 0
+    assert left > 0
+    assert created + left == 2 * MANY
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    assert find_barriers(page) == []
+
+
+def test_a_job_that_was_not_started_says_what_is_missing_and_starts_when_its_file_is_there(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = create(server, domain)
+    page.goto(place_of(domain, job_id))
+    expect(page.get_by_role("heading", name="The file is missing")).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_have_count(0)
+    assert find_barriers(page) == []
+
+    put(server, domain, job_id, GOOD)
+
+    expect(page.get_by_role("heading", name="Ready to start")).to_be_visible()
+    assert find_barriers(page) == []
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator(".badge").first).to_have_text("Succeeded")
+    assert count_of(page, "created") == "2"
+
+
+def test_a_job_that_was_not_started_is_given_up(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = create(server, domain)
+    page.goto(place_of(domain, job_id))
+
+    page.get_by_role("button", name="Give this job up").click()
+    assert find_barriers(page) == []
+    page.get_by_role("button", name="Give it up").click()
+
+    expect(page.locator(".badge").first).to_have_text("Stopped")
+    expect(page.get_by_text("The job was stopped before a row was loaded.")).to_be_visible()
+
+
+def test_what_is_asked_of_a_job_that_has_ended_meanwhile_is_told_above_it(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = create(server, domain)
+    put(server, domain, job_id, GOOD)
+    page.goto(place_of(domain, job_id))
+    page.route("**/state", lambda route: route.abort())
+    server.client().start_upload_job(DomainName=domain, JobId=job_id)
+    wait_for_end(server, domain, job_id)
+
+    page.get_by_role("button", name="Start").click()
+
+    expect(page.get_by_role("alert").filter(has_text="cannot be started")).to_be_visible()
+    expect(page.locator(".badge").first).to_have_text("Succeeded")
+    assert find_barriers(page) == []
+
+
+def test_a_lost_connection_is_told_and_the_page_goes_on_by_itself(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = create(server, domain)
+    page.goto(place_of(domain, job_id))
+
+    page.route("**/state", lambda route: route.abort())
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    assert find_barriers(page) == []
+    put(server, domain, job_id, GOOD)
+    page.unroute("**/state")
+
+    expect(page.get_by_role("heading", name="Ready to start")).to_be_visible()
+    expect(page.get_by_text("The server does not answer.")).to_have_count(0)
+
+
+def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_seen(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    page.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.isHidden === true })")
+    show = "isHidden => { window.isHidden = isHidden; document.dispatchEvent(new Event('visibilitychange')); }"
+    job_id = start(server, domain, many_rows(2 * MANY))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/state") else None)
+    page.goto(place_of(domain, job_id))
+    page.wait_for_timeout(1000)
+    assert asked
+
+    page.evaluate(show, True)
+    page.wait_for_timeout(300)
+    before = len(asked)
+    page.wait_for_timeout(2000)
+    assert len(asked) == before
+
+    wait_for_end(server, domain, job_id)
+    page.evaluate(show, False)
+    expect(page.locator(".badge").first).to_have_text("Succeeded")
+
+
+def test_an_expired_session_is_told_and_the_link_leads_back_to_the_job(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    job_id = create(server, domain)
+    page.goto(place_of(domain, job_id))
+    page.context.clear_cookies()
+
+    expect(page.get_by_role("alert")).to_contain_text("Your session has ended.")
+    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("Access key id").fill(server.admin()[0])
+    page.get_by_label("Secret access key").fill(server.admin()[1])
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("heading", name="customers.csv")).to_be_visible()
+
+
+def test_a_link_to_a_job_leads_a_colleague_to_it_through_the_sign_in(
+    visitor: Page, server: RunningServer, domain: str
+) -> None:
+    job_id = load(server, domain, GOOD)["JobId"]
+    visitor.goto(place_of(domain, job_id))
+    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Secret access key").fill(server.admin()[1])
+    visitor.keyboard.press("Enter")
+
+    expect(visitor).to_have_url(server.url + place_of(domain, job_id))
+
+
+# A job that has ended
+
+
+def test_the_account_has_every_row_and_what_failed_with_examples(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers, tmp_path: Path
+) -> None:
+    load(server, domain, GOOD)
+    job_id = load(server, domain, BAD)["JobId"]
+
+    page.goto(place_of(domain, job_id))
+
+    parts = ("created", "updated", "unchanged", "failed", "left")
+    assert [count_of(page, part) for part in parts] == ["1", "1", "1", "3", "0"]
+    expect(
+        page.get_by_role("img", name="Of 6 rows: 1 created, 1 updated, 1 unchanged, 3 failed.", exact=True)
+    ).to_be_visible()
+    reasons = page.locator(".reason")
+    expect(reasons).to_have_count(2)
+    expect(reasons.nth(0)).to_contain_text("2 × The unique key, column Email, is blank")
+    expect(reasons.nth(0)).to_contain_text("MISSING_UNIQUE_KEY in column Email")
+    assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\tnothing", "4\tnothing"]
+    expect(reasons.nth(1)).to_contain_text("fay@example.com,Fay,a,b")
+    expect(page.get_by_text("Rows with the unique key of an earlier row: 1")).to_be_visible()
+    expect(page.get_by_text("utf-8, commas, LF")).to_be_visible()
+    assert find_barriers(page) == []
+
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download the failed rows").click()
+    downloading.value.save_as(tmp_path / "failed.csv")
+    with (tmp_path / "failed.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["First"], row["openprofiles_line"]) for row in rows] == [("Nobody", "3"), ("Noone", "4"), ("Fay", "5")]
+
+
+def test_a_job_whose_file_could_not_be_read_says_why(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = load(server, domain, b"Mail,Name\na@example.com,Ada\n")["JobId"]
+
+    page.goto(place_of(domain, job_id))
+
+    expect(page.locator(".badge").first).to_have_text("Failed")
+    expect(page.locator(".fault").first).to_contain_text("Email")
+    expect(page.get_by_text("so there is nothing to take back")).to_be_visible()
+    assert find_barriers(page) == []
+
+
+def test_a_great_many_failures_of_many_kinds_leave_the_page_quick_and_short(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    rows = "".join(f",Name{number},{'x' * 300 if number % 2 else 'y'}\n" for number in range(50_000))
+    job_id = load(server, domain, f"Email,First,Tier\n{rows}".encode())["JobId"]
+
+    page.goto(place_of(domain, job_id))
+
+    expect(page.locator(".reason").first).to_contain_text("50,000 ×")
+    milliseconds = page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd")
+    assert milliseconds < 1500
+    assert len(page.content()) < 60_000
+
+
+def test_a_job_is_seen_without_scripts(page: Page, server: RunningServer, domain: str) -> None:
+    load(server, domain, GOOD)
+    job_id = load(server, domain, BAD)["JobId"]
+    cookie = cookie_of(server, *server.admin())
+
+    status, _, text = send(server, "GET", place_of(domain, job_id), Cookie=cookie)
+
+    assert status == 200
+    for part in ("Of 6 rows: 1 created, 1 updated, 1 unchanged, 3 failed.", "MISSING_UNIQUE_KEY", "failed-rows.csv"):
+        assert part in text
+    running = create(server, domain)
+    assert '<noscript><meta http-equiv="refresh"' in send(server, "GET", place_of(domain, running), Cookie=cookie)[2]
+
+
+# Taking a job back
+
+
+def test_a_job_is_taken_back_after_it_is_told_what_that_does(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    client = server.client()
+    load(server, domain, GOOD)
+    job_id = load(
+        server, domain, b"Email,First,Tier\nada@example.com,Ada,iron\neve@example.com,Eve,\nfay@example.com,Fay,\n"
+    )["JobId"]
+    (eve,) = find_by_email(server, domain, "eve@example.com")
+    client.update_profile(DomainName=domain, ProfileId=eve["ProfileId"], LastName="Since")
+
+    page.goto(place_of(domain, job_id))
+    expect(page.get_by_text("The job can be taken back until")).to_be_visible()
+    page.get_by_role("link", name="See what that would do").click()
+
+    expect(page.get_by_role("heading", name="Take this job back?")).to_be_visible()
+    assert page.locator(".facts dd").all_inner_texts() == ["2", "1", "1", "0"]
+    assert find_barriers(page) == []
+    assert len(find_by_email(server, domain, "fay@example.com")) == 1
+    page.get_by_role("button", name="Take it back").click()
+
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    assert page.locator(".facts dd").all_inner_texts() == ["1", "1", "1", "0"]
+    kept = page.get_by_role("link", name=eve["ProfileId"])
+    assert kept.get_attribute("href") == f"/console/domains/{domain}/profiles/{eve['ProfileId']}"
+    expect(page.get_by_role("row", name="made it")).to_be_visible()
+    assert find_barriers(page) == []
+    assert find_by_email(server, domain, "fay@example.com") == []
+    (ada,) = find_by_email(server, domain, "ada@example.com")
+    assert ada["Attributes"] == {"tier": "gold"}
+
+    page.goto(place_of(domain, job_id))
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    expect(page.get_by_role("link", name="See what that would do")).to_have_count(0)
+    assert find_barriers(page) == []
+    page.get_by_role("link", name="Which profiles were left").click()
+    expect(kept).to_be_visible()
+
+
+def test_a_large_job_is_taken_back_before_ones_eyes(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = start(server, domain, many_rows(MANY))
+    wait_for_end(server, domain, job_id)
+    page.goto(place_of(domain, job_id) + "/undo")
+    assert page.locator(".facts dd").all_inner_texts() == [f"{MANY:,}", "0", "none seen", "none seen"]
+
+    page.get_by_role("button", name="Take it back").click()
+    page.evaluate("window.isTheSamePage = true")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.locator("[data-amount]")).to_contain_text(f"of {MANY:,} profiles")
+    assert find_barriers(page) == []
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible(timeout=2 * DEADLINE_MS)
+
+    assert page.evaluate("window.isTheSamePage")
+    assert page.locator(".facts dd").first.inner_text() == f"{MANY:,}"
+
+
+def test_the_profiles_that_were_left_come_in_pages(page: Page, server: RunningServer, domain: str) -> None:
+    job_id = load(server, domain, many_rows(130))["JobId"]
+    load(server, domain, many_rows(130, "iron"))
+    page.goto(place_of(domain, job_id) + "/undo")
+    assert page.locator(".facts dd").all_inner_texts() == ["130", "0", "130", "0"]
+
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("tbody tr")).to_have_count(100)
+    page.get_by_role("link", name="More profiles").click()
+    expect(page.locator("tbody tr")).to_have_count(30)
+    page.get_by_role("link", name="First profiles").click()
+    expect(page.locator("tbody tr")).to_have_count(100)
+
+
+def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = load(server, domain, GOOD)["JobId"]
+    page.goto(place_of(domain, job_id) + "/undo")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    # As its worker would have left it.
+    with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
+        job = find_job_by_id(connection, job_id)
+        assert job is not None
+        connection.execute(
+            update(upload_job)
+            .where(upload_job.c.undo_of == job.upload_job_id)
+            .values(status=UploadJobStatus.FAILED, failure_message=UNDO_GAVE_UP_MESSAGE)
+        )
+
+    page.goto(place_of(domain, job_id))
+    expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
+    page.get_by_role("link", name="What was taken back so far").click()
+    expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
+    assert find_barriers(page) == []
+    page.get_by_role("button", name="Go on taking it back").click()
+
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+
+
+def test_a_job_that_has_changed_nothing_is_not_taken_back(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    job_id = create(server, domain)
+
+    page.goto(place_of(domain, job_id) + "/undo")
+
+    expect(page.get_by_role("alert").filter(has_text="once it has ended")).to_be_visible()
+    expect(page.get_by_role("button", name="Take it back")).to_have_count(0)
+    assert find_barriers(page) == []
+
+
+# Who may do what
+
+
+def test_a_reader_sees_no_button_and_is_refused_when_forging_it(
+    visitor: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    load(server, domain, GOOD)
+    waiting, ended = create(server, domain), load(server, domain, BAD)["JobId"]
+    put(server, domain, waiting, GOOD)
+    keys = read_only_keys(server)
+    sign_in(visitor, *keys)
+
+    buttons = visitor.locator("main").get_by_role("button")
+    visitor.goto(place_of(domain))
+    expect(visitor.locator("tbody tr")).to_have_count(3)
+    for place in (place_of(domain, waiting), place_of(domain, ended), place_of(domain, ended) + "/undo"):
+        visitor.goto(place)
+        expect(visitor.locator("h1")).to_be_visible()
+        expect(buttons).to_have_count(0)
+        assert find_barriers(visitor) == []
+    expect(visitor.get_by_role("link", name="See what that would do")).to_have_count(0)
+
+    cookie = cookie_of(server, *keys)
+    form = f"csrf_token={csrf_token_of(server, cookie)}"
+    for job_id, what in ((waiting, "start"), (waiting, "stop"), (ended, "undo")):
+        assert send(server, "POST", f"{place_of(domain, job_id)}/{what}", form, Cookie=cookie)[0] == 403
+    assert server.client().get_upload_job(DomainName=domain, JobId=waiting)["Status"] == "CREATED"
+    assert len(find_by_email(server, domain, "eve@example.com")) == 1
+
+
+def test_a_form_from_elsewhere_stops_nothing(server: RunningServer, domain: str) -> None:
+    job_id = create(server, domain)
+    cookie = cookie_of(server, *server.admin())
+
+    for what in ("start", "stop", "undo"):
+        assert send(server, "POST", f"{place_of(domain, job_id)}/{what}", "csrf_token=0", Cookie=cookie)[0] == 403
+
+
+def test_who_may_not_look_at_jobs_sees_none(server: RunningServer, domain: str) -> None:
+    job_id = load(server, domain, BAD)["JobId"]
+    cookie = cookie_of(server, *keys_that_may(server, "profile:GetDomain"))
+
+    for place in ("", "/state", "/failed-rows.csv", "/undo"):
+        status, _, text = send(server, "GET", place_of(domain, job_id) + place, Cookie=cookie)
+        assert (status, "fay@example.com" in text) == (403, False)
+    assert send(server, "GET", place_of(domain), Cookie=cookie)[0] == 403
+
+
+# What is not there
+
+
+def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_lead_on(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    for job_id in ("0" * 32, "no-id", "%3Cscript%3E"):
+        page.goto(place_of(domain, job_id))
+        expect(page.get_by_role("heading", name="There is no such job")).to_be_visible()
+    assert find_barriers(page) == []
+    page.get_by_role("link", name="All jobs of").click()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+
+    page.goto(place_of(domain, create(server, domain)))
+    server.client().delete_domain(DomainName=domain)
+
+    expect(page.get_by_role("heading", name="There is no such domain")).to_be_visible()
+    assert find_barriers(page) == []
+
+
+def test_taking_a_job_back_is_no_job_in_the_list(page: Page, server: RunningServer, domain: str) -> None:
+    load(server, domain, GOOD)
+    job_id = load(server, domain, BAD)["JobId"]
+    page.goto(place_of(domain, job_id) + "/undo")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+
+    page.goto(place_of(domain))
+
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+# Hostile strings, narrow screens
+
+
+def test_markup_in_names_headers_and_cells_is_text(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    header = HOSTILE.replace('"', "'")
+    fields = {
+        "Email": FIELDS["Email"],
+        "Hostile": {"Source": f"_source.{header}", "Target": "_profile.FirstName"},
+        "Tier": {"Source": "_source.Tier", "Target": f"_profile.Attributes.{header}"},
+    }
+    long = HOSTILE + "x" * 300
+    data = (
+        f'Email,{header},Tier,{header}2\na@example.com,Ada,gold,\n,"{HOSTILE.replace(chr(34), chr(34) * 2)}",,\n'
+        f"b@example.com,{header}{'x' * 300},,\nc@example.com,,,,{header}\n"
+    )
+    client = server.client()
+    job_id = client.create_upload_job(DomainName=domain, DisplayName=HOSTILE, Fields=fields, UniqueKey="Email")["JobId"]
+    put(server, domain, job_id, data.encode())
+    client.start_upload_job(DomainName=domain, JobId=job_id)
+    wait_for_end(server, domain, job_id)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+
+    page.goto(place_of(domain))
+    expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
+    page.get_by_role("link", name=HOSTILE).click()
+    expect(page.get_by_role("heading", name=HOSTILE, level=1)).to_be_visible()
+    expect(page).to_have_title(f"{HOSTILE} · openprofiles")
+    expect(page.get_by_text(f"{header}2", exact=True)).to_be_visible()
+    expect(page.locator(".examples", has_text=header).first).to_be_visible()
+    assert long not in page.content()
+    assert find_barriers(page) == []
+    page.goto(place_of(domain, job_id) + "/undo")
+    expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
+    assert dialogs == []
+    assert page.locator("main script, main img").count() == 0
+
+
+def test_the_pages_fit_on_a_narrow_screen(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    fields = {**FIELDS, "Email": {**FIELDS["Email"], "Source": "_source." + "Email" * 40}}
+    client = server.client()
+    job_id = client.create_upload_job(
+        DomainName=domain, DisplayName="customers" * 25, Fields=fields, UniqueKey="Email"
+    )["JobId"]
+    put(server, domain, job_id, ("Email" * 40 + ",First,Tier\na@x.example,A,b\n,A,b\n" + "c," * 90 + "c\n").encode())
+    client.start_upload_job(DomainName=domain, JobId=job_id)
+    wait_for_end(server, domain, job_id)
+    page.set_viewport_size({"width": 360, "height": 740})
+
+    for place in (place_of(domain), place_of(domain, job_id), place_of(domain, job_id) + "/undo"):
+        page.goto(place)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert find_barriers(page) == []

@@ -1,0 +1,130 @@
+"""Signing in and out, and what is kept from those who have not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from acceptance.running import RunningServer, run_command
+from browser.conftest import sign_in
+
+
+def send(
+    server: RunningServer, method: str, path: str, body: str = "", **headers: str
+) -> tuple[int, dict[str, str], str]:
+    """A request as a program sends it, without a browser's care."""
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded"} | headers)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def cookie_of(server: RunningServer, access_key_id: str, secret: str) -> str:
+    form = urlencode({"access_key_id": access_key_id, "secret_access_key": secret})
+    status, headers, _ = send(server, "POST", "/console/sign-in", form)
+    assert status == 303
+    return headers["set-cookie"].split(";")[0]
+
+
+def test_the_root_leads_to_the_sign_in_and_on_to_where_one_wanted_to_go(visitor: Page, server: RunningServer) -> None:
+    server.client().create_domain(DomainName="wanted", DefaultExpirationDays=30)
+    visitor.goto("/")
+    expect(visitor).to_have_title("Sign in · openprofiles")
+    visitor.goto("/console/domains/wanted")
+
+    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Secret access key").fill(server.admin()[1])
+    visitor.keyboard.press("Enter")
+
+    expect(visitor.get_by_role("heading", name="wanted", level=1)).to_be_visible()
+    visitor.get_by_role("button", name="Sign out").click()
+    visitor.goto("/console/domains/wanted")
+    expect(visitor).to_have_title("Sign in · openprofiles")
+
+
+def test_a_wrong_secret_is_told_and_the_key_stays_in_its_field(visitor: Page, server: RunningServer) -> None:
+    visitor.goto("/console/sign-in")
+    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Secret access key").fill("wrong")
+    visitor.get_by_role("button", name="Sign in").click()
+
+    expect(visitor.get_by_role("alert")).to_contain_text("There is no such access key with this secret.")
+    expect(visitor.get_by_label("Access key id")).to_have_value(server.admin()[0])
+    expect(visitor.get_by_label("Secret access key")).to_have_value("")
+
+
+def test_the_pages_have_no_barriers(
+    visitor: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    visitor.goto("/console/sign-in")
+    assert find_barriers(visitor) == []
+    sign_in(visitor, *server.admin())
+    assert find_barriers(visitor) == []
+    visitor.goto("/console/nowhere")
+    assert find_barriers(visitor) == []
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites_and_secure_under_https(server: RunningServer) -> None:
+    form = urlencode(dict(zip(("access_key_id", "secret_access_key"), server.admin(), strict=True)))
+
+    _, headers, _ = send(server, "POST", "/console/sign-in", form)
+
+    attributes = [one.strip().lower() for one in headers["set-cookie"].split(";")[1:]]
+    assert {"httponly", "samesite=strict", "path=/console"} <= set(attributes)
+    assert "secure" not in attributes
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "unsafe" not in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "place", ["https://evil.example/", "//evil.example/", "/console/\\evil", "/domains", "javascript:1"]
+)
+def test_signing_in_leads_to_no_other_site(server: RunningServer, place: str) -> None:
+    keys = dict(zip(("access_key_id", "secret_access_key"), server.admin(), strict=True))
+
+    status, headers, _ = send(server, "POST", "/console/sign-in", urlencode(keys | {"next": place}))
+
+    assert (status, headers["location"]) == (303, "/console/")
+
+
+def test_a_form_from_elsewhere_changes_nothing(server: RunningServer) -> None:
+    cookie = cookie_of(server, *server.admin())
+    form = urlencode({"name": "forged", "expiration_days": "30"})
+
+    refused = [
+        send(server, "POST", "/console/domains", form, Cookie=cookie),
+        send(server, "POST", "/console/domains", form + "&csrf_token=0", Cookie=cookie),
+        send(server, "POST", "/console/domains", form, Cookie=cookie, Origin="https://evil.example"),
+        send(server, "POST", "/console/sign-in", form, Origin="https://evil.example"),
+    ]
+
+    assert [status for status, _, _ in refused] == [403] * 4
+    assert "forged" not in json.dumps(server.client().list_domains()["Items"], default=str)
+
+
+def test_a_cookie_that_was_changed_or_whose_key_is_revoked_is_nobody_s(server: RunningServer) -> None:
+    made = run_command("credentials", "create", "--data", server.data_folder, "--name", "gone", "--output", "json")
+    keys = json.loads(made.stdout)
+    cookie = cookie_of(server, keys["access_key_id"], keys["secret_access_key"])
+    assert send(server, "GET", "/console/", Cookie=cookie)[0] == 200
+
+    changed = cookie[:-3] + ("AAA" if not cookie.endswith("AAA") else "BBB")
+    run_command("credentials", "revoke", keys["access_key_id"], "--data", server.data_folder)
+
+    for one in (changed, "openprofiles_session=%F0", "openprofiles_session=" + "A" * 200):
+        assert send(server, "GET", "/console/", Cookie=one)[0] == 303
+    # A server knows a credential for a second.
+    time.sleep(1.1)
+    assert send(server, "GET", "/console/", Cookie=cookie)[0] == 303
+    told = send(server, "GET", "/console/", Cookie=cookie, Accept="application/json")
+    assert (told[0], "session has ended" in told[2]) == (401, True)

@@ -1,0 +1,664 @@
+"""Loading a file in the browser, from choosing it to starting its job."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Locator, Page, Route, expect
+
+from acceptance.running import RunningServer, run_command, running_server, wait_until
+from browser.conftest import sign_in
+
+WEBSHOP = Path(__file__).parents[2] / "examples" / "webshop-export.csv"
+HOSTILE = "<script>alert(1)</script>"
+HOSTILE_IMAGE = '"><img src=x onerror=alert(2)>'
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def domain(server: RunningServer) -> str:
+    name = f"shop-{next(_numbers)}"
+    server.client().create_domain(DomainName=name, DefaultExpirationDays=366)
+    return name
+
+
+@pytest.fixture
+def upload(page: Page, domain: str) -> Page:
+    """The page of a domain of its own, for the administrator."""
+    page.goto(f"/console/domains/{domain}/upload")
+    return page
+
+
+def choose(page: Page, content: bytes | Path, name: str = "customers.csv") -> None:
+    if isinstance(content, Path):
+        page.locator("#file").set_input_files(content)
+        name = content.name
+    else:
+        page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+    expect(page.get_by_role("heading", name=f"What is in {name}")).to_be_focused()
+
+
+def drop(page: Page, *files: tuple[str, bytes]) -> None:
+    """As from the desktop, anywhere on the page."""
+    page.evaluate(
+        """files => {
+            const data = new DataTransfer();
+            for (const [name, content] of files) {
+                data.items.add(new File([Uint8Array.from(atob(content), one => one.charCodeAt(0))], name));
+            }
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                document.querySelector("main").dispatchEvent(
+                    new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+            }
+        }""",
+        [[name, base64.b64encode(content).decode()] for name, content in files],
+    )
+
+
+def target(page: Page, header: str) -> Locator:
+    return page.get_by_label(header, exact=True)
+
+
+def start_load(page: Page, button: str) -> str:
+    """Presses the button that starts a load; the id of the job."""
+    page.get_by_role("button", name=button).click()
+    page.wait_for_url("**/jobs/*")
+    return page.url.rpartition("/")[2]
+
+
+def end_of_job(server: RunningServer, domain: str, job_id: str) -> dict[str, Any]:
+    def job() -> dict[str, Any]:
+        answer: dict[str, Any] = server.client().get_upload_job(DomainName=domain, JobId=job_id)
+        return answer
+
+    wait_until(lambda: job()["Status"] not in ("CREATED", "IN_PROGRESS"), "the job has ended")
+    return job()
+
+
+def sign_in_with(page: Page, server: RunningServer, *actions: str) -> None:
+    """As somebody whose access key may do no more than this."""
+    made = run_command(
+        *("credentials", "create", "--data", server.data_folder, "--name", "reader", "--output", "json"),
+        *itertools.chain.from_iterable(("--action", action) for action in actions),
+    )
+    keys = json.loads(made.stdout)
+    sign_in(page, keys["access_key_id"], keys["secret_access_key"])
+
+
+def forge(page: Page, path: str, document: object) -> int:
+    """The status of a request that no control of the page sends, with all that a real one has."""
+    status: int = page.evaluate(
+        """async ([path, body]) => {
+            const token = document.querySelector('meta[name="csrf-token"]').content;
+            const headers = { Accept: "application/json", "X-CSRF-Token": token, "Content-Type": "application/json" };
+            return (await fetch(path, { method: "POST", headers, body })).status;
+        }""",
+        [path, json.dumps(document)],
+    )
+    return status
+
+
+def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningServer, domain: str) -> None:
+    choose(upload, WEBSHOP)
+
+    expect(upload.get_by_text("windows-1252, semicolons between columns")).to_be_visible()
+    expect(upload.get_by_role("cell", name="Größer").first).to_be_visible()
+    expect(target(upload, "Kunden-Nr.")).to_have_value("AccountNumber")
+    expect(target(upload, "Bemerkung")).to_have_value("Attributes.Bemerkung")
+    expect(upload.get_by_label("Unique key")).to_have_value("Kunden-Nr.")
+    expect(upload.get_by_label("Name of the job")).to_have_value("webshop-export.csv")
+    expect(upload.get_by_label("Days until its profiles expire")).to_have_value("366")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.locator(".counts .created")).to_have_text("would be created9")
+    expect(upload.locator(".counts .failed")).to_have_text("would fail3")
+    expect(upload.locator(".reasons")).to_contain_text("1 row: The value in column E-Mail is no e-mail address.")
+    expect(upload.locator(".reasons")).to_contain_text("line 7: peter.schmidt@example")
+    expect(upload.locator(".samples .card").first).to_contain_text("juergen.groesser@example.com")
+    assert server.client().search_profiles(DomainName=domain, KeyName="_account", Values=["1001"])["Items"] == []
+
+    job = end_of_job(server, domain, start_load(upload, "Load 9 rows"))
+
+    assert job["Status"] == "PARTIALLY_SUCCEEDED"
+    assert job["ResultsSummary"] == {"CreatedRecords": 9, "UpdatedRecords": 0, "FailedRecords": 3}
+    assert (job["DisplayName"], job["DataExpiry"]) == ("webshop-export.csv", 366)
+
+
+def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningServer, domain: str) -> None:
+    server.client().create_profile(DomainName=domain, AccountNumber="7", FirstName="Ann", LastName="Lee")
+    choose(upload, b"AccountNumber,FirstName\n7,Anna\n")
+    upload.get_by_text("What the load may do").click()
+    upload.get_by_label("What was set by hand").select_option("is overwritten")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.locator(".counts .updated")).to_have_text("would be updated1")
+    change = upload.locator(".samples .card")
+    expect(change.get_by_role("row", name="FirstName")).to_have_text("FirstNameAnnAnna")
+    expect(change.get_by_role("row", name="LastName")).to_have_count(0)
+
+
+def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: RunningServer, domain: str) -> None:
+    drop(upload, ("dropped.csv", b"E-Mail;Vorname\na@example.com;Ann\nb@example.com;Bob"))
+    expect(upload.get_by_role("heading", name="What is in dropped.csv")).to_be_focused()
+    # The last row counts without a line end.
+    expect(upload.get_by_role("cell", name="b@example.com")).to_be_visible()
+
+    job = end_of_job(server, domain, start_load(upload, "Load now"))
+
+    assert job["ResultsSummary"]["CreatedRecords"] == 2
+
+
+def test_two_files_that_are_dropped_are_told_to_be_one_too_many(upload: Page) -> None:
+    drop(upload, ("a.csv", b"a\n1\n"), ("b.csv", b"a\n1\n"))
+
+    expect(upload.get_by_role("alert")).to_contain_text("These are 2 files. Drop one")
+
+
+def test_another_file_that_is_dropped_takes_the_place_of_the_first(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+
+    drop(upload, ("second.csv", b"Email\na@example.com\n"))
+
+    expect(upload.get_by_role("heading", name="What is in second.csv")).to_be_focused()
+    expect(upload.locator("#mapping li")).to_have_count(1)
+    expect(upload.get_by_label("Name of the job")).to_have_value("second.csv")
+
+
+def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    target(upload, "Ort").fill("Attributes.town")
+    upload.get_by_label("Name of the job").fill("Weekly")
+
+    drop(upload, ("sheet.xlsx", b"PK\x03\x04" + bytes(200)))
+    expect(upload.get_by_role("alert")).to_contain_text("an Excel workbook")
+    upload.get_by_role("button", name="Go on with webshop-export.csv").click()
+
+    expect(upload.get_by_role("heading", name="What is in webshop-export.csv")).to_be_focused()
+    expect(target(upload, "Ort")).to_have_value("Attributes.town")
+    drop(upload, ("second.csv", b"Email\na@example.com\n"))
+    expect(upload.get_by_role("heading", name="What is in second.csv")).to_be_focused()
+    expect(upload.get_by_label("Name of the job")).to_have_value("Weekly")
+
+
+def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str) -> None:
+    def tab_to(locator: Locator) -> None:
+        for _ in range(60):
+            upload.keyboard.press("Tab")
+            if locator.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError("The Tab key does not lead there.")
+
+    # The browser learns of it without an answer, so it is told well before the key.
+    with upload.expect_file_chooser() as chooser:
+        tab_to(upload.locator("#file"))
+        upload.keyboard.press("Enter")
+    chooser.value.set_files(WEBSHOP)
+    expect(upload.get_by_role("heading", name="What is in")).to_be_focused()
+    tab_to(upload.get_by_role("button", name="Leave out: Newsletter"))
+    upload.keyboard.press("Enter")
+    expect(target(upload, "Newsletter")).to_have_value("")
+    tab_to(target(upload, "Bemerkung"))
+    # The field is searched anew, without taking out what was there.
+    upload.keyboard.type("additionalinformation")
+    tab_to(upload.get_by_role("button", name="Check first"))
+    expect(target(upload, "Bemerkung")).to_have_value("AdditionalInformation")
+    upload.keyboard.press("Enter")
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    tab_to(upload.get_by_role("button", name="Load 9 rows"))
+    upload.keyboard.press("Enter")
+    upload.wait_for_url("**/jobs/*")
+
+    job = end_of_job(server, domain, upload.url.rpartition("/")[2])
+    assert job["Fields"]["Bemerkung"]["Target"] == "_profile.AdditionalInformation"
+    assert "Newsletter" not in job["Fields"]
+
+
+def test_a_file_that_was_read_wrongly_is_read_as_one_says(upload: Page, server: RunningServer, domain: str) -> None:
+    # More commas than bars, and yet it is the bars.
+    choose(upload, b"Email|Note, Tags, Remarks\na@example.com|x, y, z\nb@example.com|p, q, r\n")
+    upload.get_by_text("It does not look right").click()
+    upload.get_by_label("Between the columns stand").select_option("semicolons")
+    expect(upload.locator("#mapping li")).to_have_count(1)
+
+    upload.get_by_label("Between the columns stand").select_option("vertical bars")
+
+    expect(upload.locator("#mapping li")).to_have_count(2)
+    expect(upload.locator("#found")).to_contain_text("vertical bars between columns")
+    job_id = start_load(upload, "Load now")
+    assert end_of_job(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 2
+
+
+def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    target(upload, "Ort").fill("Attributes.town")
+    upload.get_by_text("It does not look right").click()
+
+    upload.get_by_label("Encoding").select_option("iso-8859-7")
+
+    expect(upload.get_by_role("cell", name="Jόrgen").first).to_be_visible()
+    expect(target(upload, "Ort")).to_have_value("Attributes.town")
+    upload.get_by_label("Encoding").select_option("Find out")
+    expect(upload.get_by_role("cell", name="Jürgen").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"PK\x03\x04" + bytes(200), "The file is a ZIP archive or an Excel workbook, whatever its name says."),
+        (b"", "The file is empty."),
+        (b"%PDF-1.7\n", "The file is a PDF document"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_the_reason(upload: Page, content: bytes, message: str) -> None:
+    upload.locator("#file").set_input_files({"name": "wrong.csv", "mimeType": "text/csv", "buffer": content})
+
+    expect(upload.get_by_role("alert")).to_contain_text(message)
+    expect(upload.locator("#file")).to_be_focused()
+    choose(upload, WEBSHOP)
+    expect(upload.locator("#choose-fault")).to_be_hidden()
+
+
+def test_a_header_alone_is_a_file_too(upload: Page) -> None:
+    choose(upload, b"Email,Name")
+
+    expect(upload.locator("#mapping li")).to_have_count(2)
+
+
+def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, b"Mail,Level,Old,Gone\na@example.com,gold,1,2\n")
+    target(upload, "Level").fill("Attributes.tier")
+    target(upload, "Gone").fill("")
+    upload.get_by_text("Keep this mapping").click()
+    upload.get_by_label("Name of the mapping").fill("not a name")
+    upload.get_by_role("button", name="Save the mapping").click()
+    expect(upload.get_by_role("alert")).to_contain_text("1 to 64 letters")
+    upload.get_by_label("Name of the mapping").fill("weekly")
+    upload.keyboard.press("Enter")
+    expect(upload.get_by_text("Saved as weekly.")).to_be_visible()
+
+    upload.reload()
+    choose(upload, b"Mail,Level,Fresh\na@example.com,gold,3\n")
+    upload.get_by_label("Saved mapping").select_option("weekly")
+
+    expect(target(upload, "Level")).to_have_value("Attributes.tier")
+    expect(target(upload, "Fresh")).to_have_value("")
+    expect(upload.locator("#drift")).to_contain_text("The mapping loads columns that this file does not have: Old.")
+    expect(upload.locator("#drift")).to_contain_text("The earlier file also had: Gone.")
+    expect(upload.locator("#drift")).to_contain_text("New in this file, and left out: Fresh.")
+    expect(upload.get_by_label("Unique key")).to_have_value("Mail")
+    fields = end_of_job(server, domain, start_load(upload, "Load now"))["Fields"]
+    assert {field["Target"] for field in fields.values()} == {"_profile.EmailAddress", "_profile.Attributes.tier"}
+
+
+def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    target(upload, "Ort").fill("Town")
+    target(upload, "Vorname").fill("lastname")
+    upload.get_by_label("Days until its profiles expire").fill("2000")
+    upload.get_by_label("Name of the job").fill("")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(target(upload, "Nachname")).to_be_focused()
+    expect(upload.get_by_text("The column Vorname goes there already.")).to_be_visible()
+    expect(upload.get_by_text("For a value of your own, write Attributes.Town")).to_be_visible()
+    expect(upload.get_by_text("Write a whole number from 1 to 1,098.")).to_be_visible()
+    expect(upload.get_by_text("Give the job a name.")).to_be_visible()
+    expect(target(upload, "Ort")).to_have_value("Town")
+    expect(target(upload, "Vorname")).to_have_value("LastName")
+    upload.get_by_role("button", name="Leave out: Kunden-Nr.").click()
+    expect(upload.get_by_label("Unique key")).to_have_value("")
+
+
+def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, server: RunningServer, domain: str) -> None:
+    choose(upload, WEBSHOP)
+    upload.get_by_text("What the load may do").click()
+    upload.get_by_label("When rows fail").select_option("load nothing at all")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.get_by_role("heading", name="A load would fail")).to_be_focused()
+    expect(upload.get_by_role("alert")).to_contain_text("3 rows failed, more than the 0 that may.")
+    expect(upload.get_by_role("button", name="Load", exact=False)).to_have_count(0)
+    first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
+
+    # Another job takes the place of the one that nobody will start.
+    upload.get_by_role("button", name="Back to the columns").click()
+    upload.get_by_label("When rows fail").select_option("load nothing if there are more than so many percent")
+    upload.get_by_label("So many").fill("25,5")
+    upload.get_by_label("an e-mail address that is none").uncheck()
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.locator(".counts .failed")).to_have_text("would fail2")
+    job = end_of_job(server, domain, start_load(upload, "Load 10 rows"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 10
+    assert server.client().get_upload_job(DomainName=domain, JobId=first)["Status"] == "STOPPED"
+
+
+def test_a_lost_connection_is_told_and_the_file_sent_again_for_the_same_job(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    addresses: list[str] = []
+
+    def cut_once(route: Route) -> None:
+        addresses.append(route.request.url)
+        if len(addresses) == 1:
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    upload.route("**/openprofiles/v1/uploads/*", cut_once)
+    choose(upload, WEBSHOP)
+    upload.get_by_role("button", name="Load now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("The connection was lost before anything was sent")
+    expect(upload.get_by_role("button", name="Try again")).to_be_focused()
+
+    job_id = start_load(upload, "Try again")
+
+    assert end_of_job(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 9
+    assert [urlsplit(one).path.rpartition("/")[2] for one in addresses] == [job_id, job_id]
+    assert len(server.client().list_upload_jobs(DomainName=domain)["Items"]) == 1
+
+
+def test_an_answer_that_is_lost_makes_no_second_job(upload: Page, server: RunningServer, domain: str) -> None:
+    choose(upload, WEBSHOP)
+    lost: list[str] = []
+
+    def lose_once(route: Route) -> None:
+        if not lost:
+            lost.append(route.request.url)
+            route.fetch()
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    upload.route("**/upload/jobs", lose_once)
+    upload.get_by_role("button", name="Load now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("The server does not answer.")
+
+    start_load(upload, "Load now")
+
+    assert len(server.client().list_upload_jobs(DomainName=domain)["Items"]) == 1
+
+
+def test_a_job_that_was_removed_meanwhile_is_told_and_the_next_attempt_makes_another(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, WEBSHOP)
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
+    server.client().stop_upload_job(DomainName=domain, JobId=first)
+
+    upload.get_by_role("button", name="Load 9 rows").click()
+    expect(upload.get_by_role("alert")).to_contain_text("is in STOPPED status and cannot be started")
+    upload.get_by_role("button", name="Back to the columns").click()
+    second = start_load(upload, "Load now")
+
+    assert second != first
+    assert end_of_job(server, domain, second)["ResultsSummary"]["CreatedRecords"] == 9
+
+
+def test_a_server_that_is_held_to_aws_s_limits_offers_no_more_than_they_allow(visitor: Page, tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", "--workers", "1", "--compat", "strict") as strict:
+        strict.client().create_domain(DomainName="strict", DefaultExpirationDays=366)
+        visitor.goto(f"{strict.url}/console/sign-in?next=/console/domains/strict/upload")
+        visitor.get_by_label("Access key id").fill(strict.admin()[0])
+        visitor.get_by_label("Secret access key").fill(strict.admin()[1])
+        visitor.keyboard.press("Enter")
+        visitor.wait_for_url("**/upload")
+        choose(visitor, b"Email,Name\na@example.com,Ann\n")
+
+        expect(visitor.get_by_label("Days until its profiles expire")).to_have_value("90")
+        expect(visitor.get_by_text("What the load may do")).to_have_count(0)
+        job_id = start_load(visitor, "Load now")
+        assert end_of_job(strict, "strict", job_id)["ResultsSummary"]["CreatedRecords"] == 1
+
+
+def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str) -> None:
+    upload.route("**/openprofiles/v1/uploads/*", lambda _route: None)
+    choose(upload, WEBSHOP)
+    upload.get_by_role("button", name="Load now").click()
+    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    expect(upload.get_by_role("progressbar", name="webshop-export.csv")).to_be_visible()
+
+    upload.get_by_role("button", name="Stop sending").click()
+
+    expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing of the file was kept")
+    upload.get_by_role("button", name="Back to the columns").click()
+    expect(target(upload, "Vorname")).to_have_value("FirstName")
+    assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["CREATED"]
+
+
+def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> None:
+    refusal = "<Error><Code>InsufficientStorage</Code><Message>The disk of this server is full.</Message></Error>"
+    upload.route("**/openprofiles/v1/uploads/*", lambda route: route.fulfill(status=507, body=refusal))
+    choose(upload, WEBSHOP)
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.get_by_role("alert")).to_have_text(
+        "The server did not take the file: The disk of this server is full."
+    )
+
+
+def test_an_expired_session_loses_nothing_and_goes_on_after_signing_in_elsewhere(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, WEBSHOP)
+    target(upload, "Ort").fill("Attributes.town")
+    upload.context.clear_cookies()
+    upload.get_by_role("button", name="Load now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("Your session has ended.")
+
+    other = upload.context.new_page()
+    sign_in(other, *server.admin())
+    job_id = start_load(upload, "Load now")
+
+    assert end_of_job(server, domain, job_id)["Fields"]["Ort"]["Target"] == "_profile.Attributes.town"
+
+
+def test_hostile_headers_and_cells_are_text(upload: Page, server: RunningServer, domain: str) -> None:
+    server.client().create_profile(DomainName=domain, AccountNumber="1", FirstName=HOSTILE)
+    quoted = HOSTILE_IMAGE.replace('"', '""')
+    content = (
+        f'AccountNumber,FirstName,"{quoted}",{HOSTILE},__proto__,constructor,EmailAddress\n'
+        f'1,{HOSTILE}!,"{quoted}",x,y,z,{HOSTILE}\n2,"{quoted}",{HOSTILE},x,y,z,\n'
+    )
+    upload.on("dialog", lambda dialog: pytest.fail(f"A script of the file ran: {dialog.message}"))
+    choose(upload, content.encode(), f"{HOSTILE}.csv")
+
+    expect(upload.locator("#mapping label").nth(2)).to_have_text(HOSTILE_IMAGE)
+    expect(upload.get_by_role("cell", name=HOSTILE, exact=True).first).to_be_visible()
+    target(upload, HOSTILE).fill(f"Attributes.{HOSTILE}")
+    target(upload, "__proto__").fill("Attributes.__proto__")
+    target(upload, "EmailAddress").fill("EmailAddress")
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.locator("main script, main img")).to_have_count(0)
+    expect(upload.locator(".samples").first).to_contain_text(HOSTILE_IMAGE)
+
+    job = end_of_job(server, domain, start_load(upload, "Load"))
+
+    targets = {field["Source"]: field["Target"] for field in job["Fields"].values()}
+    assert targets["_source.__proto__"] == "_profile.Attributes.__proto__"
+    assert targets[f"_source.{HOSTILE}"] == f"_profile.Attributes.{HOSTILE}"
+    assert "_source.constructor" in targets
+
+
+def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
+    visitor: Page, server: RunningServer, domain: str
+) -> None:
+    sign_in_with(visitor, server, "profile:Get*", "profile:List*", "profile:SearchProfiles")
+    visitor.goto(f"/console/domains/{domain}")
+    expect(visitor.get_by_role("link", name="Load a file")).to_have_count(0)
+    base = f"/console/domains/{domain}/upload"
+
+    forged = [
+        forge(
+            visitor,
+            f"{base}/{path}",
+            {"Columns": ["Email"], "Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email"},
+        )
+        for path in ("sample", "jobs", f"jobs/{'0' * 32}/preview", f"jobs/{'0' * 32}/start", "mappings/x/save")
+    ]
+
+    assert forged == [403] * 5
+    answer = visitor.goto(base)
+    assert answer is not None
+    assert answer.status == 403
+    assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
+
+
+def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
+    visitor: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    actions = ("profile:CreateUploadJob", "profile:GetUploadJobPath", "profile:StartUploadJob", "profile:GetDomain")
+    sign_in_with(visitor, server, *actions)
+    visitor.goto(f"/console/domains/{domain}/upload")
+    choose(visitor, WEBSHOP)
+
+    for text in ("It does not look right", "What the load may do", "Keep this mapping", "Check first"):
+        expect(visitor.get_by_text(text)).to_have_count(0)
+    assert find_barriers(visitor) == []
+    document = {
+        "Columns": ["Email"],
+        "Targets": {"Email": "EmailAddress"},
+        "UniqueKey": "Email",
+        "DisplayName": "forged",
+        "Options": {"WriteMode": "UPDATE_ONLY"},
+    }
+    assert forge(visitor, f"/console/domains/{domain}/upload/jobs", document) == 403
+    job_id = start_load(visitor, "Load now")
+    # Without options nothing is checked but what the fields take.
+    assert end_of_job(server, domain, job_id)["ResultsSummary"] == {
+        "CreatedRecords": 11,
+        "UpdatedRecords": 0,
+        "FailedRecords": 1,
+    }
+
+
+def test_what_others_have_stored_is_shown_to_whoever_may_search_alone(
+    visitor: Page, server: RunningServer, domain: str
+) -> None:
+    server.client().create_profile(DomainName=domain, AccountNumber="7", FirstName="Secret")
+    actions = ("profile:CreateUploadJob", "profile:GetUpload*", "openprofiles:PreviewUploadJob")
+    sign_in_with(visitor, server, *actions, "openprofiles:SetUploadJobOptions")
+    visitor.goto(f"/console/domains/{domain}/upload")
+    choose(visitor, b"AccountNumber,FirstName\n7,Anna\n")
+    visitor.get_by_text("What the load may do").click()
+    visitor.get_by_label("What was set by hand").select_option("is overwritten")
+
+    with visitor.expect_response(
+        lambda answer: "/previews/" in answer.url and '"HasEnded":true' in answer.text()
+    ) as last:
+        visitor.get_by_role("button", name="Check first").click()
+
+    expect(visitor.locator(".samples")).to_contain_text("Anna")
+    expect(visitor.get_by_role("button", name="Load")).to_have_count(0)
+    assert "Secret" not in last.value.text()
+
+
+def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
+    upload: Page, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    def require_good(state: str) -> None:
+        assert (state, find_barriers(upload)) == (state, [])
+        assert upload.evaluate("document.documentElement.scrollWidth") <= 360, state
+
+    upload.set_viewport_size({"width": 360, "height": 740})
+    require_good("no file yet")
+    upload.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b""})
+    expect(upload.get_by_role("alert")).to_be_visible()
+    require_good("a file was refused")
+    choose(
+        upload,
+        b"E-Mail,Vorname,,Twice,Twice,E-Mail 2\n" + b"nobody,Ann,1,2,3," + b"x" * 300 + b"\n",
+        "b" * 120 + ".csv",
+    )
+    for summary in upload.locator("summary").all():
+        summary.click()
+    require_good("columns")
+    target(upload, "E-Mail 2").fill("W" * 100)
+    upload.get_by_role("button", name="Check first").click()
+    require_good("columns that are wrong")
+
+    choose_again = upload.get_by_role("button", name="Choose another file")
+    choose_again.click()
+    choose(upload, WEBSHOP)
+    held: list[Route] = []
+    upload.route("**/openprofiles/v1/uploads/*", lambda route: held.append(route))
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    require_good("sending")
+    wait_until(lambda: upload.evaluate("1") == 1 and bool(held), "the file is sent")
+    held.pop().abort()
+    expect(upload.get_by_role("button", name="Try again")).to_be_focused()
+    require_good("a lost connection")
+    upload.unroute("**/openprofiles/v1/uploads/*")
+    waiting: list[Route] = []
+    upload.route("**/upload/previews/*", lambda route: waiting.append(route))
+    upload.get_by_role("button", name="Try again").click()
+    expect(upload.get_by_role("heading", name="Checking the file")).to_be_focused()
+    require_good("checking")
+    wait_until(lambda: upload.evaluate("1") == 1 and bool(waiting), "the check is asked for")
+    # What waits goes on.
+    upload.unroute("**/upload/previews/*")
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    require_good("checked")
+
+
+def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    base = f"/console/domains/{domain}/upload"
+    page.goto(base)
+    good = {"Columns": ["Email"], "Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email", "DisplayName": "x"}
+    wrong: list[tuple[str, object]] = [
+        ("jobs", []),
+        ("jobs", {}),
+        ("jobs", good | {"Columns": [1]}),
+        ("jobs", good | {"Targets": {"Other": "EmailAddress"}}),
+        ("jobs", good | {"Targets": {"Email": "\0"}}),
+        ("jobs", good | {"UniqueKey": None}),
+        ("jobs", good | {"UniqueKey": "\ud800"}),
+        ("jobs", good | {"DisplayName": ""}),
+        ("jobs", good | {"DataExpiry": 0}),
+        ("jobs", good | {"Options": []}),
+        ("jobs", good | {"Options": {"Checks": []}}),
+        ("jobs", good | {"Options": {"Checks": {"Email": {"Type": "NONE"}}}}),
+        ("jobs", good | {"IdempotencyToken": "{}"}),
+        ("sample?encoding=klingon", "a"),
+        ("sample?delimiter=x", "a"),
+        ("mappings/no such name", {"Columns": ["Email"]}),
+        ("mappings/x%00/save", {"Columns": ["Email"]}),
+        ("jobs/x%00y/path", {}),
+    ]
+
+    assert [forge(page, f"{base}/{path}", document) for path, document in wrong] == [400] * len(wrong)
+    missing = [f"jobs/{'0' * 32}/start", f"jobs/{'0' * 32}/preview", "mappings/none"]
+    assert [forge(page, f"{base}/{path}", {"Columns": []}) for path in missing] == [404] * len(missing)
+    assert forge(page, f"{base}/jobs", good | {"Replaces": "no job"}) == 200
+    assert "Traceback" not in server.log()
+
+
+def test_the_page_is_for_people_who_are_signed_in(server: RunningServer, domain: str) -> None:
+    address = urlsplit(server.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+    connection.request("POST", f"/console/domains/{domain}/upload/jobs", "{}", {"Accept": "application/json"})
+
+    assert connection.getresponse().status == 401
+    connection.close()

@@ -1,0 +1,113 @@
+"""What the pages of profiles and domains ask beside the API: which job touched a profile, and how a domain grew."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from openprofiles.clock import from_milliseconds
+from openprofiles.profiles import domains, profiles
+from openprofiles.profiles.profiles import ChangedMeanwhile, ProfileChange
+from openprofiles.profiles.records import Domain
+from openprofiles.store import tables
+from openprofiles.store.connections import Store
+from openprofiles.uploads import growth, jobs
+
+NOW = from_milliseconds(1_780_000_000_123)
+DAY = timedelta(days=1)
+
+
+def make_domain(store: Store, name: str) -> Domain:
+    return domains.create_domain(
+        store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
+    )
+
+
+def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
+    given = {
+        "job_id": f"{number:032x}",
+        "domain_id": domain.domain_id,
+        "display_name": "a",
+        "fields": {},
+        "unique_key": "a",
+        "data_expiry_days": 14,
+        "status": "SUCCEEDED",
+        "created_at": NOW,
+    }
+    with store.write() as connection:
+        row = connection.execute(
+            insert(tables.upload_job).values(given | values).returning(tables.upload_job.c.upload_job_id)
+        )
+        return int(row.scalar_one())
+
+
+def test_a_job_is_found_by_the_number_that_a_profile_has_of_it(store: Store) -> None:
+    shop, other = make_domain(store, "shop"), make_domain(store, "other")
+    number = make_job(store, shop, 1)
+    undo = make_job(store, shop, 2, undo_of=number)
+
+    found = jobs.find_job_of_number(store, shop, number)
+
+    assert found is not None
+    assert found.job_id == f"{1:032x}"
+    assert jobs.find_job_of_number(store, other, number) is None
+    assert jobs.find_job_of_number(store, shop, undo) is None
+    assert jobs.find_job_of_number(store, shop, undo + 1) is None
+
+
+def test_a_domain_grows_by_what_its_jobs_made_and_shrinks_by_what_was_taken_back(store: Store) -> None:
+    shop, other = make_domain(store, "shop"), make_domain(store, "other")
+    first = make_job(store, shop, 1, completed_at=NOW + DAY, created_count=100)
+    make_job(store, shop, 2, started_at=NOW + 2 * DAY, created_count=7, status="IN_PROGRESS")
+    make_job(store, shop, 3, undo_of=first, completed_at=NOW + 3 * DAY, created_count=90)
+    make_job(store, shop, 4, preview_of=first, completed_at=NOW + 3 * DAY, created_count=1000)
+    make_job(store, shop, 5, completed_at=NOW + 3 * DAY)
+    make_job(store, other, 6, completed_at=NOW, created_count=1000)
+
+    grown = growth.read_growth(store, shop)
+
+    assert grown.is_whole
+    assert [(day.day, day.made, day.total) for day in grown.days] == [
+        ((NOW + DAY).date(), 100, 100),
+        ((NOW + 2 * DAY).date(), 7, 107),
+        ((NOW + 3 * DAY).date(), -90, 17),
+    ]
+
+
+def test_only_the_newest_jobs_are_read_and_it_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = make_domain(store, "shop")
+    for number in range(4):
+        make_job(store, shop, number, created_at=NOW + number * DAY, completed_at=NOW + number * DAY, created_count=1)
+    monkeypatch.setattr(growth, "MAX_JOBS", 3)
+
+    grown = growth.read_growth(store, shop)
+
+    assert not grown.is_whole
+    assert [day.day for day in grown.days] == [(NOW + number * DAY).date() for number in (1, 2, 3)]
+
+
+def test_a_change_that_was_made_for_another_revision_is_refused_with_the_profile_as_it_is(store: Store) -> None:
+    make_domain(store, "shop")
+    made = profiles.create_profile(store, "shop", ProfileChange(values={"FirstName": "Ada"}), NOW)
+    change = ProfileChange(values={"LastName": "King"})
+    after = profiles.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
+
+    with pytest.raises(ChangedMeanwhile) as refused:
+        profiles.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
+
+    assert refused.value.profile == after
+    assert profiles.get_profile(store, "shop", made.profile_id, NOW) == after
+
+
+def test_the_fields_that_jobs_find_profiles_by_are_told(store: Store) -> None:
+    shop, other = make_domain(store, "shop"), make_domain(store, "other")
+    with store.write() as connection:
+        connection.execute(
+            insert(tables.indexed_field).values(domain_id=shop.domain_id, path="LastName", is_built=True)
+        )
+
+    assert domains.get_indexed_paths(store, shop) == {"LastName"}
+    assert domains.get_indexed_paths(store, other) == frozenset()

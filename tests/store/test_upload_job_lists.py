@@ -1,0 +1,49 @@
+"""Lists of upload jobs: newest first, by status, in pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from openprofiles.clock import from_milliseconds
+from openprofiles.profiles import domains
+from openprofiles.store.connections import Store
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import insert_job
+from openprofiles.uploads.jobs import list_jobs
+
+NOW = from_milliseconds(1_780_000_000_123)
+
+
+def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
+    domain = domains.create_domain(
+        store, "shop", default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
+    )
+    with store.write() as connection:
+        for number in range(10):
+            insert_job(
+                connection,
+                {
+                    "job_id": f"{number:032x}",
+                    "domain_id": domain.domain_id,
+                    "display_name": "a",
+                    "fields": {},
+                    "unique_key": "a",
+                    "data_expiry_days": 14,
+                    "status": "FAILED" if number % 2 else "STOPPED",
+                    # Two at a time.
+                    "created_at": NOW + timedelta(seconds=number // 4),
+                    "undo_of": 1 if number == 9 else None,
+                },
+            )
+
+    found, token = [], None
+    while True:
+        page = list_jobs(store, domain, max_results=3, next_token=token, status=UploadJobStatus.FAILED)
+        found.append([int(job.job_id, 16) for job in page.items])
+        token = page.next_token
+        if token is None:
+            break
+
+    assert found == [[7, 5, 3], [1]]
+    assert len(list_jobs(store, domain, max_results=None, next_token=None).items) == 9
+    assert list_jobs(store, domain, max_results=None, next_token=None, status=UploadJobStatus.IN_PROGRESS).items == []
