@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from acceptance.running import RunningServer, run_command
+from acceptance.test_upload_flow import load
 from browser.conftest import sign_in
 
 
@@ -27,6 +28,11 @@ def send(
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
     finally:
         connection.close()
+
+
+def csrf_token_of(server: RunningServer, cookie: str) -> str:
+    page = send(server, "GET", "/console/", Cookie=cookie)[2]
+    return page.split('name="csrf-token" content="')[1].split('"')[0]
 
 
 def cookie_of(server: RunningServer, access_key_id: str, secret: str) -> str:
@@ -106,9 +112,11 @@ def test_a_form_from_elsewhere_changes_nothing(server: RunningServer) -> None:
         send(server, "POST", "/console/domains", form + "&csrf_token=0", Cookie=cookie),
         send(server, "POST", "/console/domains", form, Cookie=cookie, Origin="https://evil.example"),
         send(server, "POST", "/console/sign-in", form, Origin="https://evil.example"),
+        # A frame without rights of its own.
+        send(server, "POST", "/console/sign-in", form, Origin="null"),
     ]
 
-    assert [status for status, _, _ in refused] == [403] * 4
+    assert [status for status, _, _ in refused] == [403] * 5
     assert "forged" not in json.dumps(server.client().list_domains()["Items"], default=str)
 
 
@@ -128,3 +136,60 @@ def test_a_cookie_that_was_changed_or_whose_key_is_revoked_is_nobody_s(server: R
     assert send(server, "GET", "/console/", Cookie=cookie)[0] == 303
     told = send(server, "GET", "/console/", Cookie=cookie, Accept="application/json")
     assert (told[0], "session has ended" in told[2]) == (401, True)
+
+
+def test_what_no_person_sends_is_refused_plainly(server: RunningServer) -> None:
+    cookie = cookie_of(server, *server.admin())
+    token = csrf_token_of(server, cookie)
+    many = "&".join(f"x{number}=" for number in range(6_000))
+
+    told = [
+        send(server, "POST", "/console/sign-in", "access_key_id=%00&secret_access_key=%00")[0],
+        send(server, "GET", "/console/static/x/" + "x" * 300)[0],
+        send(server, "GET", "/console/static/x/..%2Fapp.py")[0],
+        send(
+            server,
+            "POST",
+            "/console/domains",
+            f"csrf_token={token}&name=a&expiration_days={'9' * 5_000}",
+            Cookie=cookie,
+        )[0],
+        send(server, "POST", "/console/domains", f"csrf_token={token}&{many}", Cookie=cookie)[0],
+    ]
+
+    assert told == [403, 404, 404, 400, 400]
+    assert "Traceback" not in server.log()
+
+
+def test_a_key_is_held_to_its_rate_in_the_console_too(server: RunningServer) -> None:
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "slow", "--requests-per-second", "1",
+        "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    cookie = cookie_of(server, keys["access_key_id"], keys["secret_access_key"])
+
+    told = [send(server, "GET", "/console/connect", Cookie=cookie)[0] for _ in range(3)]
+
+    assert told[0] == 200
+    assert 429 in told
+
+
+def test_who_may_only_list_jobs_learns_no_counts_of_them(server: RunningServer) -> None:
+    server.client().create_domain(DomainName="listed", DefaultExpirationDays=30)
+    load(server, "listed", b"Email,First,Tier\na@x.example,Ann,\n")
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "lister", "--action", "profile:List*",
+        "--action", "profile:GetDomain", "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    cookie = cookie_of(server, keys["access_key_id"], keys["secret_access_key"])
+
+    pages = [send(server, "GET", f"/console/domains/listed{rest}", Cookie=cookie) for rest in ("/jobs", "")]
+
+    assert [status for status, _, _ in pages] == [200, 200]
+    for _, _, page in pages:
+        assert "Succeeded" in page
+        assert ">Failed</th>" not in page
+        assert "Unchanged" not in page
+        assert "Profiles made by upload jobs" not in page

@@ -65,18 +65,20 @@ class Authenticator:
         verify(request, secret_of, self._clock())
         assert found is not None
         # Only good signatures count, or anyone could use up somebody else's rate.
-        if found.bucket is not None and not found.bucket.take():
-            raise WireError(
-                "ThrottlingException",
-                f"The credential {found.principal.access_key_id} is held to {found.bucket.requests_per_second:g} "
-                "requests per second. Try again a little later.",
-            )
+        _count(found)
         return found.principal
 
     def find_principal(self, access_key_id: str) -> Principal | None:
-        """The owner of a credential who has proved it before; None once it is revoked."""
+        """The owner of a credential who has proved it before; None once it is revoked.
+
+        Raises:
+            WireError: ThrottlingException, as ``authenticate``.
+        """
         found = self._find(access_key_id)
-        return None if found is None else found.principal
+        if found is None:
+            return None
+        _count(found)
+        return found.principal
 
     def check_secret(self, access_key_id: str, secret: str) -> Principal | None:
         """The owner of a credential, if this is its secret."""
@@ -104,3 +106,12 @@ class Authenticator:
             principal = Principal(access_key_id, stored.name, stored.actions, stored.domains)
             self._known[access_key_id] = _Known(principal, reveal_secret(stored, self._master_key), bucket, now)
             return self._known[access_key_id]
+
+
+def _count(known: _Known) -> None:
+    if known.bucket is not None and not known.bucket.take():
+        raise WireError(
+            "ThrottlingException",
+            f"The credential {known.principal.access_key_id} is held to {known.bucket.requests_per_second:g} "
+            "requests per second. Try again a little later.",
+        )

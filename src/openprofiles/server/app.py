@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -115,7 +115,7 @@ class _Dispatch:
             await self._own(scope, receive, send)
         elif scope["path"] in health.PROBE_PATHS or scope["path"].startswith(_OWN_PREFIX):
             await self._answer_own(self._own, scope, receive, send)
-        elif scope["path"] in ("/", "/console") or scope["path"].startswith(CONSOLE_PREFIX):
+        elif _is_for_console(scope):
             await self._answer_own(self._console, scope, receive, send)
         else:
             await self._api(scope, receive, send)
@@ -153,6 +153,13 @@ class _Dispatch:
                     error_code=state.get("error_code"),
                     access_key_id=state.get("access_key_id"),
                 )
+
+
+def _is_for_console(scope: Scope) -> bool:
+    """Whether a request goes to the console. At the root only a browser does; to anybody else it is the API's."""
+    if scope["path"] == "/":
+        return bool(scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""))
+    return bool(scope["path"] == "/console" or scope["path"].startswith(CONSOLE_PREFIX))
 
 
 def _record_operation(services: Services, finished: Finished[Principal]) -> None:

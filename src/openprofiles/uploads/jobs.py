@@ -367,7 +367,15 @@ def start_job(
         upload_jobs.stop_previews(connection, job, now)
 
 
-def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_preview: bool = False) -> None:
+def stop_job(
+    store: Store,
+    domain: Domain,
+    job_id: str,
+    *,
+    now: datetime,
+    is_preview: bool = False,
+    only_if_created: bool = False,
+) -> None:
     """End the job early. What was written stays, is counted and can be searched.
 
     A job that a worker has taken up is STOPPED once the keys of what was written are in; it writes no further
@@ -375,6 +383,7 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_pre
 
     Args:
         is_preview: stop a preview, and nothing else.
+        only_if_created: leave a job alone that was started.
 
     Raises:
         NotFound: no such job in this domain.
@@ -385,6 +394,8 @@ def stop_job(store: Store, domain: Domain, job_id: str, *, now: datetime, is_pre
         if is_preview and job.preview_of is None:
             raise InvalidRequest(f"Upload job {job_id} is no preview.")
         if job.status is UploadJobStatus.STOPPED:
+            return
+        if only_if_created and job.status is not UploadJobStatus.CREATED:
             return
         if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:
             if job.stop_requested_at is None:

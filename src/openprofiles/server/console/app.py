@@ -12,9 +12,10 @@ from starlette.routing import Route
 
 from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
-from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest
+from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
 from openprofiles.server.console.visitors import BodyTooLarge, Forbidden, json_answer, wants_json
 from openprofiles.server.services import Services
+from openprofiles.wire.errors import WireError
 
 PREFIX = "/console/"
 
@@ -48,6 +49,7 @@ def build_console(services: Services) -> Starlette:
             DomainError: _tell,
             Forbidden: _tell,
             BodyTooLarge: _tell,
+            WireError: _tell_throttled,
             404: _tell_not_found,
             405: _tell_not_found,
             Exception: _tell_unexpected,
@@ -64,7 +66,7 @@ async def _lead_home(_request: Request) -> Response:
 async def _send_static(request: Request) -> Response:
     name: str = request.path_params["name"]
     file = resources.files("openprofiles.server.console").joinpath("static", name)
-    if "/" in name or name.startswith(".") or not file.is_file():
+    if name not in static_names():
         return await _tell_not_found(request, NotFound(""))
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     # An address of an earlier version of this program gives what there is now, and is not kept.
@@ -87,6 +89,14 @@ async def _tell(request: Request, error: Exception) -> Response:
     titles = {403: "This is not allowed", 404: "There is nothing here", 400: "This is not possible"}
     message = str(error) or "What was sent is too large for a form."
     return _answer(request, status, titles.get(status, "This does not work at the moment"), message)
+
+
+async def _tell_throttled(request: Request, error: Exception) -> Response:
+    # The only one that is left to get here.
+    if not isinstance(error, WireError) or error.code != "ThrottlingException":
+        return await _tell_unexpected(request, error)
+    request.state.error_code = error.code
+    return _answer(request, 429, "Too many requests", error.message)
 
 
 async def _tell_not_found(request: Request, _error: Exception) -> Response:

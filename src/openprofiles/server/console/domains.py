@@ -131,8 +131,10 @@ def _domain_page(
     newest = growth = picture = None
     if visitor.may("profile:ListUploadJobs", domain.name):
         newest = jobs.list_jobs(store, domain, max_results=_NEWEST_JOBS, next_token=None).items
-        growth = read_growth(store, domain)
-        picture = draw_growth(growth, now.date())
+        # As in the API, who may list jobs learns no counts of them.
+        if visitor.may("profile:GetUploadJob", domain.name):
+            growth = read_growth(store, domain)
+            picture = draw_growth(growth, now.date())
     return visitor.page(
         "domain.html",
         status=200 if fault is None and delete_fault is None else 400,
@@ -157,6 +159,7 @@ def _require_name(name: str) -> None:
 
 
 def _read_days(text: str) -> int:
-    if not (text.strip().isascii() and text.strip().isdigit() and 1 <= int(text) <= MAX_EXPIRATION_DAYS):
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_EXPIRATION_DAYS):
         raise InvalidRequest(f"The number of days is a whole number from 1 to {MAX_EXPIRATION_DAYS}.")
     return int(text)

@@ -19,12 +19,12 @@ from openprofiles.profiles.normal_forms import BLANKS
 from openprofiles.profiles.records import Profile
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, FIELDS, GENDERS, PARTY_TYPES
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
-from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.model import load_model
 
 _NEW_ROWS = 2
 _LONG_FROM = 80
-_ATTRIBUTE = re.compile(r"attribute\.(\d{1,6})\.value", re.ASCII)
+_ATTRIBUTE = re.compile(r"attribute\.(0|[1-9]\d{0,5})\.value", re.ASCII)
 _SUGGESTED = {"GenderString": GENDERS, "PartyTypeString": PARTY_TYPES}
 
 
@@ -157,8 +157,11 @@ def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
         InvalidRequest: something is wrong that no control has.
     """
     broken = violations(load_model().operations["UpdateProfile"].input, request)
-    names = list(request.get("Attributes", {}))
+    positions = {name: position for position, name in enumerate(request.get("Attributes", {}))}
     paths = {one.path for one in broken}
+    by_path: dict[str, list[Violation]] = {}
+    for violation in broken:
+        by_path.setdefault(violation.path, []).append(violation)
     faults = {}
     for group in GROUPS:
         for path in group.paths:
@@ -166,8 +169,7 @@ def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
                 faults[f"value.{path}"] = _fault_of(path, draft.fields[path].new_text or "")
     counts = Counter(one.name for one in draft.attributes)
     for number, one in enumerate(draft.attributes):
-        position = names.index(one.name) if one.name in names else None
-        mine = [violation for violation in broken if violation.path == f"Attributes[{position}]"]
+        mine = by_path.get(f"Attributes[{positions.get(one.name)}]", [])
         if not one.name:
             faults[f"attribute.{number}.name"] = "This attribute has a value but no name."
         elif counts[one.name] > 1 and one.is_new:

@@ -41,6 +41,13 @@ def static_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def static_names() -> frozenset[str]:
+    """The static files that there are."""
+    folder = resources.files("openprofiles.server.console").joinpath("static")
+    return frozenset(file.name for file in folder.iterdir() if file.is_file())
+
+
 def static_url(name: str) -> str:
     """The address of a static file."""
     return f"{STATIC_PATH}{static_digest()}/{name}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
@@ -28,7 +29,6 @@ from openprofiles.server.console.upload_documents import (
 from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
-from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.arrival.receive import (
@@ -286,9 +286,6 @@ def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any
 def _stop_replaced(visitor: Visitor, domain: Domain, job_id: str) -> None:
     """The page has made another job of the same file; the first one would wait for ever."""
     store, now = visitor.services.store, visitor.services.clock()
-    try:
-        if jobs.get_job(store, domain, job_id).status is UploadJobStatus.CREATED:
-            jobs.stop_job(store, domain, job_id, now=now)
-    except NotFound:
-        # It is gone already.
-        pass
+    # It may be gone already.
+    with suppress(NotFound):
+        jobs.stop_job(store, domain, job_id, now=now, only_if_created=True)

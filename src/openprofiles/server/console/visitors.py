@@ -27,6 +27,7 @@ CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
 
 _BODY_LIMIT_BYTES = 2 * 1024 * 1024
+_MAX_FIELDS = 5_000
 _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -79,7 +80,10 @@ class Visitor:
             text = self.body.decode()
         except UnicodeDecodeError:
             raise InvalidRequest("The form is not UTF-8.") from None
-        fields = dict(parse_qsl(text, keep_blank_values=True))
+        try:
+            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        except ValueError:
+            raise InvalidRequest(f"The form has more than {_MAX_FIELDS} fields.") from None
         _refuse_nul(fields.values())
         return fields
 
@@ -123,7 +127,7 @@ def is_from_here(services: Services, request: Request) -> bool:
         return False
     origin = request.headers.get("origin")
     # A proxy may put another Host into the request than the browser sent.
-    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc}
+    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc} - {"", None}
     return origin is None or urlsplit(origin).netloc in own
 
 
@@ -155,7 +159,6 @@ def _ask_to_sign_in(request: Request) -> Response:
     if wants_json(request):
         return json_answer({"message": "Your session has ended. Sign in again in another tab, then go on here."}, 401)
     place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    # What was typed into a form is not lost: the browser still has it one step back.
     query = f"?next={quote(place, safe='')}" if request.method == "GET" else "?expired=1"
     return RedirectResponse(SIGN_IN_PATH + query, 303, headers=PAGE_HEADERS)
 
