@@ -41,7 +41,7 @@ _JOB_COLUMNS = (
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 _IMAGES_PER_CHUNK = 10
-ABSENT_KEYS_PER_READ = 20_000
+_ABSENT_KEYS_PER_READ = 20_000
 # Failed rows may have a megabyte each.
 _REPORTED_PER_CHUNK = 2_000
 
@@ -55,6 +55,10 @@ class LeasedJobReader(ABC):
     @abstractmethod
     def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The answer to a statement with ``?`` for each parameter."""
+
+    @abstractmethod
+    def _table(self, sql: str, types: Mapping[str, pa.DataType], *parameters: object) -> pa.Table:
+        """The answer as a table of these columns."""
 
     def read_job(self) -> LeasedJob:
         """See ``BulkReader``."""
@@ -142,6 +146,23 @@ class LeasedJobReader(ABC):
     def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
         """See ``BulkReader``."""
         return self._read_contents("undo_image", "content", upload_job_id)
+
+    def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
+        """See ``BulkReader``."""
+        last: tuple[str, str, int] = ("", "", 0)
+        while True:
+            rows = self._table(
+                "select name, value, pid from undo_absent_key "
+                "where upload_job_id = ? and (name, value, pid) > (?, ?, ?) order by name, value, pid limit ?",
+                {"name": pa.string(), "value": pa.string(), "pid": pa.int64()},
+                upload_job_id,
+                *last,
+                _ABSENT_KEYS_PER_READ,
+            )
+            if not rows.num_rows:
+                return
+            yield rows
+            last = tuple(rows[name][-1].as_py() for name in ("name", "value", "pid"))
 
     def _read_contents(self, table: str, column: str, upload_job_id: int) -> Iterator[bytes]:
         """What a job has in the rows of a table, in their order, one at a time."""

@@ -19,7 +19,7 @@ import pyarrow.compute
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store.bulk import Lease, PreparedRows
-from openprofiles.store.bulk_jobs import ABSENT_KEYS_PER_READ, LeasedJobReader
+from openprofiles.store.bulk_jobs import LeasedJobReader
 from openprofiles.store.sqlite_version import require_safe_sqlite
 
 NULL_TEXT = "\x00"  # never a value: NUL is refused everywhere
@@ -175,23 +175,6 @@ class SqliteBulkReader(LeasedJobReader):
             {"pid": pa.int64(), "value": pa.string()},
             name,
         )
-
-    def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
-        """See ``BulkReader``."""
-        last: tuple[str, str, int] = ("", "", 0)
-        while True:
-            rows = self._table(
-                "select name, value, pid from undo_absent_key "
-                "where upload_job_id = ? and (name, value, pid) > (?, ?, ?) order by name, value, pid limit ?",
-                {"name": pa.string(), "value": pa.string(), "pid": pa.int64()},
-                upload_job_id,
-                *last,
-                ABSENT_KEYS_PER_READ,
-            )
-            if not rows.num_rows:
-                return
-            yield rows
-            last = tuple(rows[name][-1].as_py() for name in ("name", "value", "pid"))
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """See ``BulkReader``."""
