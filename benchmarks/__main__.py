@@ -11,6 +11,7 @@ from benchmarks.api import ApiBenchmark
 from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
 from benchmarks.postgresql import PostgresqlBenchmark
 from benchmarks.report import results, write_into_readme
+from benchmarks.undo import UndoBenchmark
 
 SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000)
 
@@ -20,7 +21,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where files and stores go; some 20 GB")
     parser.add_argument("--yardstick-python", type=Path, required=True, help="Python with pandas and sqlite-utils")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["loads", "api", "postgresql"], help="this part alone; nothing is written")
+    parser.add_argument(
+        "--only", choices=["loads", "undo", "api", "postgresql"], help="this part alone; nothing is written"
+    )
     parser.add_argument("--small", action="store_true", help="small files, to try the benchmark; nothing is written")
     choices = parser.parse_args()
     folder = choices.folder.resolve()
@@ -29,9 +32,11 @@ def main() -> None:
 
     figures = Figures()
     with ExitStack() as at_end:
-        loads = api = postgresql = None
+        loads = undo = api = postgresql = None
         if choices.only in (None, "loads"):
             loads = LoadBenchmark(folder, choices.yardstick_python.absolute(), sizes, figures)
+        if choices.only in (None, "undo"):
+            undo = UndoBenchmark(folder, sizes, figures)
         if choices.only in (None, "api"):
             api = ApiBenchmark(folder, first_file(folder, sizes.rows), figures)
         if choices.only in (None, "postgresql"):
@@ -40,6 +45,8 @@ def main() -> None:
             print(f"round {number} of {choices.rounds}", flush=True)
             if loads is not None:
                 loads.round(is_first=number == 1)
+            if undo is not None:
+                undo.round()
             if api is not None:
                 api.measure_bare_route()
                 api.round()

@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from benchmarks import data
-from benchmarks.loads import ROOT, Figures, import_command
+from benchmarks.loads import DOMAIN, ROOT, Figures, import_command
 from benchmarks.processes import run
 from postgresql_server import PostgresqlServer
 
@@ -34,7 +34,6 @@ _TURN_SECONDS = 1.5
 _CLIENTS = (1, 16)
 _WRITE_PAUSE_SECONDS = 0.01
 _REGION = "us-east-1"
-_DOMAIN = "shop"
 _START_SECONDS = 60.0
 
 Answer = dict[str, float]
@@ -90,7 +89,7 @@ class ApiBenchmark:
         """What a server could answer if it had nothing to do."""
         with _bare_route() as port:
             for clients in _CLIENTS:
-                request = f"GET /domains/{_DOMAIN} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+                request = f"GET /domains/{DOMAIN} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
                 self._add(f"bare route, {clients}", _measure(port, clients, [request]))
 
     @contextmanager
@@ -165,8 +164,8 @@ class Caller:
         )
 
     def get_upload_job(self) -> str:
-        job = self.client.list_upload_jobs(DomainName=_DOMAIN)["Items"][-1]["JobId"]
-        return self._signed("GET", f"/domains/{_DOMAIN}/upload-jobs/{job}")
+        job = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"][-1]["JobId"]
+        return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{job}")
 
     def searches(self) -> list[str]:
         """By the e-mail addresses of customers that are spread over the whole store."""
@@ -174,10 +173,10 @@ class Caller:
         for number in range(1, 900_000, 4_500):
             email = next(data.customers([number])).split(",")[3]
             body = json.dumps({"KeyName": "_email", "Values": [email]})
-            found.append(self._signed("POST", f"/domains/{_DOMAIN}/profiles/search", body))
+            found.append(self._signed("POST", f"/domains/{DOMAIN}/profiles/search", body))
         return found
 
-    def writes(self, domain: str = _DOMAIN) -> list[str]:
+    def writes(self, domain: str = DOMAIN) -> list[str]:
         body = json.dumps({"FirstName": "Ada", "EmailAddress": f"ada-{time.monotonic_ns()}@example.com"})
         return [self._signed("POST", f"/domains/{domain}/profiles", body)]
 

@@ -15,6 +15,8 @@ from benchmarks import data
 from benchmarks.processes import Run, run
 
 ROOT = Path(__file__).parents[1]
+OPENPROFILES = (sys.executable, "-m", "openprofiles")
+DOMAIN = "shop"
 
 # What a user types, and what it took: the whole command, and the upload job from its start to its end.
 COMMAND = "command"
@@ -153,11 +155,11 @@ class LoadBenchmark:
 
 
 def import_command(file: Path, *place: str | Path) -> list[str | Path]:
-    """What loads a file into the domain shop of the store that the options in ``place`` name."""
+    """What loads a file into the domain of the store that the options in ``place`` name."""
     maps = [part for column, target in data.TARGETS.items() for part in ("--map", f"{column}={target}")]
     return [
-        *(sys.executable, "-m", "openprofiles", "import", file, *place),
-        *("--domain", "shop", "--unique-key", data.UNIQUE_KEY, *maps),
+        *(*OPENPROFILES, "import", file, *place),
+        *("--domain", DOMAIN, "--unique-key", data.UNIQUE_KEY, *maps),
     ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.loads import COMMAND, JOB, Figures
 from benchmarks.postgresql import ONE_BY_ONE, PREFIX, WORKERS
+from benchmarks.undo import FIRST, FIRST_PREVIEW, PREVIEW, UNDO, WITH_IMAGES, WITHOUT_IMAGES
 
 _README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
@@ -45,6 +46,15 @@ _REQUESTS = (
 )
 
 
+_UNDO = {
+    FIRST_PREVIEW: "preview of the first load of 1M rows",
+    FIRST: "the load, which can be undone",
+    PREVIEW: "preview of the second load, half updates of the last 500,000",
+    WITHOUT_IMAGES: "the load with `--undo-days 0`, which keeps nothing for an undo",
+    WITH_IMAGES: "the load, which can be undone",
+    UNDO: "its undo: 500,000 profiles removed, 500,000 restored",
+}
+
 _POSTGRESQL_LOADS = {
     "first": "first load, 1M rows in key order",
     "second": "second load of 1M rows, half updates of the last 500,000",
@@ -57,6 +67,8 @@ def results(figures: Figures, *, rounds: int) -> str:
     parts += ["", *_targets(figures)]
     if f"first, {JOB}" in figures:
         parts += ["", *_loads(figures)]
+    if f"{PREVIEW}, seconds" in figures:
+        parts += ["", *_undo(figures)]
     if "bare route, 1, per_second" in figures:
         parts += ["", *_api(figures)]
     if f"{PREFIX}first, {JOB}" in figures:
@@ -102,6 +114,11 @@ def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
         yield "first load of 5M against 1M", "at most 5.8x", ratio(f"many, {JOB}", job)
         yield "peak memory of all processes, 5M rows, MB", "at most 700", figures.median("many, MB")
         yield "the same when every row fails, MB", "at most 700", figures.median("all fail, MB")
+    if f"{PREVIEW}, seconds" in figures:
+        for preview, load, title in ((FIRST_PREVIEW, FIRST, "first load"), (PREVIEW, WITH_IMAGES, "second load")):
+            yield f"preview of the {title} against it", "at most 0.5x", ratio(f"{preview}, seconds", f"{load}, seconds")
+        with_images = ratio(f"{WITH_IMAGES}, seconds", f"{WITHOUT_IMAGES}, seconds")
+        yield "second load that can be undone against one that cannot", "at most 1.25x", with_images
     if "bare route, 1, per_second" in figures:
         longest = "CreateProfile, loading, 1, longest_ms"
         yield "longest wait of a single-profile write during a load, ms", "at most 300", figures.range(longest)[1]
@@ -148,6 +165,15 @@ def _loads(figures: Figures) -> Iterator[str]:
     for name, title in _YARDSTICKS.items():
         least, most = figures.range(name)
         yield f"| {title} | {figures.median(name):.1f} | {least:.1f} to {most:.1f} |"
+
+
+def _undo(figures: Figures) -> Iterator[str]:
+    yield "| Before and after a load | s | (least to most) | peak memory, MB |"
+    yield "| --- | --- | --- | --- |"
+    for name, title in _UNDO.items():
+        least, most = figures.range(f"{name}, seconds")
+        median, peak = figures.median(f"{name}, seconds"), figures.median(f"{name}, MB")
+        yield f"| {title} | {median:.1f} | {least:.1f} to {most:.1f} | {peak:.0f} |"
 
 
 def _postgresql_loads(figures: Figures) -> Iterator[str]:
