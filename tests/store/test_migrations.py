@@ -4,43 +4,72 @@ import multiprocessing
 import re
 import sqlite3
 import stat
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import make_url, text
 
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
+from openprofiles.store.connections import Store
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import alembic_config, migrate, open_store
+from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
+from postgresql_server import PostgresqlServer
 
 
-def schema_of(store: SqliteStore) -> dict[str, str]:
-    """Every table and index by name, in its own words but for blanks and quotes."""
+def schema_of(store: Store) -> dict[str, str]:
+    """Every table and index by name, in its own words but for blanks and quotes; in PostgreSQL every column too."""
     with store.read() as connection:
-        rows = connection.execute(
-            text("select name, sql from sqlite_master where sql is not null and name <> 'alembic_version'")
-        ).all()
+        if connection.dialect.name == "sqlite":
+            query = "select name, sql from sqlite_master where sql is not null"
+        else:
+            query = (
+                "select indexname, indexdef from pg_indexes where schemaname = 'public' union all "
+                "select table_name || '.' || column_name, concat_ws(' ', data_type, collation_name, is_nullable, "
+                "column_default, character_maximum_length) from information_schema.columns "
+                "where table_schema = 'public' union all "
+                "select conname, pg_get_constraintdef(oid) from pg_constraint "
+                "where connamespace = 'public'::regnamespace"
+            )
+        rows = connection.execute(text(query)).all()
     return {name: re.sub(r'[\s"]+', " ", sql).replace(", )", ")").replace("( ", "(").strip() for name, sql in rows}
 
 
-def test_a_migrated_store_has_the_tables_that_the_program_describes(tmp_path: Path) -> None:
-    migrated, described = SqliteStore(tmp_path / "migrated.db"), SqliteStore(tmp_path / "described.db")
-    with described.write() as connection:
-        metadata.create_all(connection)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Store]]:
+    """Two stores without any table."""
+    stores: list[Store]
+    if request.param == "sqlite":
+        stores = [SqliteStore(tmp_path / "one.db"), SqliteStore(tmp_path / "two.db")]
+    else:
+        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+        stores = [PostgresqlStore(PostgresqlUrl(server.create_database())) for _ in range(2)]
+    yield stores
+    for store in stores:
+        store.close()
 
-    migrate(migrated)
 
-    assert schema_of(migrated) == schema_of(described)
-    with migrated.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    migrated.close()
-    described.close()
+def test_a_store_that_went_through_all_steps_is_like_a_new_one(empty_stores: list[Store]) -> None:
+    stepped, new = empty_stores
+    with stepped.write() as connection:
+        command.upgrade(alembic_config(connection), NEWEST_REVISION)
+
+    migrate(new)
+
+    assert schema_of(stepped) == schema_of(new)
+    assert "alembic_version_pkc" in " ".join(schema_of(new).values()) + " ".join(schema_of(new))
+    for store in empty_stores:
+        with store.read() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            assert connection.execute(text("select version_num from alembic_version")).all() == [(NEWEST_REVISION,)]
 
 
 def test_text_that_rows_are_ordered_by_is_ordered_by_its_bytes_on_postgresql_as_well() -> None:
@@ -120,18 +149,19 @@ def test_a_file_that_is_no_database_is_named_in_the_error(tmp_path: Path) -> Non
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
-    migrate(store)
     with store.write() as connection:
-        # As if an older program had made the store: the first step then fails half way, at a table that is there.
-        connection.execute(text("delete from alembic_version"))
-        connection.execute(text("drop table added_key"))
+        command.upgrade(alembic_config(connection), "0011")
+        # In the way of the last table that the next step makes.
+        connection.execute(text("create table undo_kept_profile (number integer)"))
     before = schema_of(store)
 
     with pytest.raises(Exception, match="already exists"):
         migrate(store)
 
     assert schema_of(store) == before
-    assert "added_key" not in before
+    assert "undo_image" not in before
+    with store.read() as connection:
+        assert connection.execute(text("select version_num from alembic_version")).scalar_one() == "0011"
     store.close()
 
 

@@ -1,6 +1,7 @@
 """Opens the store in the form that this program knows, migrating an older one first.
 
-Alembic is imported where it is used: half a second that only a store in need of a step pays for.
+A new store is made as ``tables`` describes it; only an older one goes through the steps, which lead to the same.
+Alembic is imported where it is used: a quarter of a second that only a store in need of a step pays for.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError
 
@@ -17,6 +18,7 @@ from openprofiles.master_key import load_master_key
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store.connections import Store
 from openprofiles.store.migrations import NEWEST_REVISION
+from openprofiles.store.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -26,6 +28,14 @@ _MIGRATION_LOCK = 7_308_604_897_068_083_558
 
 # In the place of a revision: of a store that a copy is being made into.
 _UNFINISHED = "unfinished copy"
+
+# As Alembic makes it.
+_alembic_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 
@@ -136,7 +146,9 @@ def migrate(store: Store) -> tuple[str | None, str]:
         _take_turns(connection)
         # Another process may have migrated it while this one waited for the lock.
         before = revision_of(connection)
-        if before != NEWEST_REVISION:
+        if before is None:
+            _make_tables(connection, NEWEST_REVISION)
+        elif before != NEWEST_REVISION:
             _apply_steps(connection, before)
     return before, NEWEST_REVISION
 
@@ -159,8 +171,7 @@ def begin_unfinished_store(store: Store) -> None:
             return
         if revision_of(connection) is not None:
             raise InvalidRequest("The target holds a store already. Name one that is empty.")
-        _apply_steps(connection, None)
-        connection.execute(text("update alembic_version set version_num = :mark"), {"mark": _UNFINISHED})
+        _make_tables(connection, _UNFINISHED)
 
 
 def is_unfinished(connection: Connection) -> bool:
@@ -201,13 +212,19 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
-def _apply_steps(connection: Connection, before: str | None) -> None:
+def _make_tables(connection: Connection, revision: str) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    _alembic_version.create(connection)
+    connection.execute(_alembic_version.insert().values(version_num=revision))
+
+
+def _apply_steps(connection: Connection, before: str) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
     config = alembic_config(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if before is not None and before not in known:
+    if before not in known:
         raise SettingsError(
             f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: a "
             "newer openprofiles has written it. Use that version, or restore the store from an older backup."
