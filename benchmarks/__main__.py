@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from benchmarks.api import ApiBenchmark
+from benchmarks.console import ConsoleBenchmark
 from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
 from benchmarks.postgresql import PostgresqlBenchmark
 from benchmarks.report import results, write_into_readme
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("--yardstick-python", type=Path, required=True, help="Python with pandas and sqlite-utils")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--only", choices=["loads", "undo", "api", "postgresql"], help="this part alone; nothing is written"
+        "--only", choices=["loads", "undo", "console", "api", "postgresql"], help="this part alone; nothing is written"
     )
     parser.add_argument("--small", action="store_true", help="small files, to try the benchmark; nothing is written")
     choices = parser.parse_args()
@@ -32,11 +33,13 @@ def main() -> None:
 
     figures = Figures()
     with ExitStack() as at_end:
-        loads = undo = api = postgresql = None
+        loads = undo = console = api = postgresql = None
         if choices.only in (None, "loads"):
             loads = LoadBenchmark(folder, choices.yardstick_python.absolute(), sizes, figures)
         if choices.only in (None, "undo"):
             undo = UndoBenchmark(folder, sizes, figures)
+        if choices.only in (None, "console"):
+            console = ConsoleBenchmark(folder, sizes, figures)
         if choices.only in (None, "api"):
             api = ApiBenchmark(folder, first_file(folder, sizes.rows), figures)
         if choices.only in (None, "postgresql"):
@@ -47,6 +50,8 @@ def main() -> None:
                 loads.round(is_first=number == 1)
             if undo is not None:
                 undo.round()
+            if console is not None:
+                console.round()
             if api is not None:
                 api.measure_bare_route()
                 api.round()

@@ -153,19 +153,30 @@ class Caller:
     def __init__(self, folder: Path, port: int) -> None:
         admin = json.loads((folder / "admin-credential.json").read_bytes())
         self.port = port
-        self._credentials = Credentials(admin["access_key_id"], admin["secret_access_key"])
+        self.access_key_id, self.secret = admin["access_key_id"], admin["secret_access_key"]
+        self._credentials = Credentials(self.access_key_id, self.secret)
         self.client: Any = boto3.client(
             "customer-profiles",
             endpoint_url=f"http://127.0.0.1:{port}",
             region_name=_REGION,
-            aws_access_key_id=admin["access_key_id"],
-            aws_secret_access_key=admin["secret_access_key"],
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret,
             config=Config(retries={"max_attempts": 1}, proxies={}),
         )
 
     def get_upload_job(self) -> str:
-        job = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"][-1]["JobId"]
-        return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{job}")
+        return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{self.newest_job()}")
+
+    def newest_job(self) -> str:
+        job: str = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"][-1]["JobId"]
+        return job
+
+    def find(self, key_name: str, value: str) -> str:
+        """The id of the first profile that has this key."""
+        found: str = self.client.search_profiles(DomainName=DOMAIN, KeyName=key_name, Values=[value])["Items"][0][
+            "ProfileId"
+        ]
+        return found
 
     def searches(self) -> list[str]:
         """By the e-mail addresses of customers that are spread over the whole store."""

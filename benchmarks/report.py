@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.console import PAGES
+from benchmarks.console import PREFIX as CONSOLE
 from benchmarks.loads import COMMAND, JOB, Figures
 from benchmarks.postgresql import ONE_BY_ONE, PREFIX, WORKERS
 from benchmarks.undo import FIRST, FIRST_PREVIEW, PREVIEW, UNDO, WITH_IMAGES, WITHOUT_IMAGES
@@ -69,6 +71,8 @@ def results(figures: Figures, *, rounds: int) -> str:
         parts += ["", *_loads(figures)]
     if f"{PREVIEW}, seconds" in figures:
         parts += ["", *_undo(figures)]
+    if f"{CONSOLE}{PAGES[0]}, first" in figures:
+        parts += ["", *_console(figures)]
     if "bare route, 1, per_second" in figures:
         parts += ["", *_api(figures)]
     if f"{PREFIX}first, {JOB}" in figures:
@@ -119,6 +123,9 @@ def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
             yield f"preview of the {title} against it", "at most 0.5x", ratio(f"{preview}, seconds", f"{load}, seconds")
         with_images = ratio(f"{WITH_IMAGES}, seconds", f"{WITHOUT_IMAGES}, seconds")
         yield "second load that can be undone against one that cannot", "at most 1.25x", with_images
+    if f"{CONSOLE}{PAGES[0]}, first" in figures:
+        slowest = max(figures.median(f"{CONSOLE}{page}, {view}") for page in PAGES for view in ("first", "again"))
+        yield "slowest page of the console, with 5M profiles, ms", "at most 100", slowest
     if "bare route, 1, per_second" in figures:
         longest = "CreateProfile, loading, 1, longest_ms"
         yield "longest wait of a single-profile write during a load, ms", "at most 300", figures.range(longest)[1]
@@ -174,6 +181,14 @@ def _undo(figures: Figures) -> Iterator[str]:
         least, most = figures.range(f"{name}, seconds")
         median, peak = figures.median(f"{name}, seconds"), figures.median(f"{name}, MB")
         yield f"| {title} | {median:.1f} | {least:.1f} to {most:.1f} | {peak:.0f} |"
+
+
+def _console(figures: Figures) -> Iterator[str]:
+    yield "| Page of the console, with 5M profiles | first view after a start, ms | again, ms |"
+    yield "| --- | --- | --- |"
+    for page in PAGES:
+        first, again = (figures.median(f"{CONSOLE}{page}, {view}") for view in ("first", "again"))
+        yield f"| {page} | {first:.1f} | {again:.1f} |"
 
 
 def _postgresql_loads(figures: Figures) -> Iterator[str]:

@@ -1,0 +1,102 @@
+"""How long the pages of the console take on a store of many profiles: from the request to the last byte of the page.
+
+One browser's connection, each page first right after the server's start and then again and again. A page is painted
+when it is there: its style sheets and scripts are small, and kept by the browser.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from benchmarks import data
+from benchmarks.api import Caller, Place, running_server
+from benchmarks.loads import DOMAIN, Figures, Sizes, first_file, import_command
+from benchmarks.processes import run
+
+PREFIX = "console, "
+PAGES = (
+    "domains",
+    "one domain",
+    "its jobs",
+    "a job",
+    "preview of its undo",
+    "upload",
+    "profiles",
+    "a search by e-mail",
+    "a search by phone",
+    "a search by account",
+    "a search by name, of hundreds of profiles",
+    "a search by profile id",
+    "a profile",
+    "editing it",
+)
+_VIEWS = 20
+
+
+class ConsoleBenchmark:
+    """Loads its store when it is made."""
+
+    def __init__(self, folder: Path, sizes: Sizes, figures: Figures) -> None:
+        self._figures = figures
+        self._customer = next(data.customers([sizes.many_rows // 2])).split(",")
+        self._place = Place(folder / "data-console")
+        shutil.rmtree(self._place.folder, ignore_errors=True)
+        run(import_command(first_file(folder, sizes.many_rows), *self._place.options))
+
+    def round(self) -> None:
+        """Look at each page."""
+        with running_server(self._place) as port:
+            caller = Caller(self._place.folder, port)
+            browser = _Browser(port)
+            browser.sign_in(caller.access_key_id, caller.secret)
+            for name, path in self._paths(caller).items():
+                views = [browser.view_ms(path) for _ in range(1 + _VIEWS)]
+                self._figures.add(f"{PREFIX}{name}, first", views[0])
+                self._figures.add(f"{PREFIX}{name}, again", statistics.median(views[1:]))
+
+    def _paths(self, caller: Caller) -> Mapping[str, str]:
+        account, first_name, last_name, email, phone = self._customer[:5]
+        domain = f"/console/domains/{DOMAIN}"
+        job = f"{domain}/jobs/{caller.newest_job()}"
+        profile_id = caller.find("_account", account)
+        profile = f"{domain}/profiles/{profile_id}"
+        searches = (email, phone, account, f"{first_name} {last_name}", profile_id)
+        paths = ("/console/", domain, f"{domain}/jobs", job, f"{job}/undo", f"{domain}/upload", f"{domain}/profiles")
+        found = (f"{domain}/profiles?q={quote(text)}" for text in searches)
+        return dict(zip(PAGES, (*paths, *found, profile, f"{profile}/edit"), strict=True))
+
+
+class _Browser:
+    def __init__(self, port: int) -> None:
+        self._connection = HTTPConnection("127.0.0.1", port)
+        self._origin = f"http://127.0.0.1:{port}"
+        self._cookie = ""
+
+    def sign_in(self, access_key_id: str, secret: str) -> None:
+        form = urlencode({"access_key_id": access_key_id, "secret_access_key": secret})
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Origin": self._origin}
+        self._connection.request("POST", "/console/sign-in", form, headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        self._cookie = (answer.headers["Set-Cookie"] or "").split(";")[0]
+
+    def view_ms(self, path: str) -> float:
+        """Milliseconds until the page is there.
+
+        Raises:
+            RuntimeError: there is another answer.
+        """
+        started = time.perf_counter()
+        self._connection.request("GET", path, headers={"Accept": "text/html", "Cookie": self._cookie})
+        answer = self._connection.getresponse()
+        page = answer.read()
+        ended = time.perf_counter()
+        if answer.status != 200:
+            raise RuntimeError(f"{path} answered {answer.status}: {page.decode(errors='replace')}")
+        return 1000 * (ended - started)
