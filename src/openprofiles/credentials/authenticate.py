@@ -68,8 +68,11 @@ class Authenticator:
         _count(found)
         return found.principal
 
-    def find_principal(self, access_key_id: str) -> Principal | None:
+    def find_principal(self, access_key_id: str, *, is_counted: bool = True) -> Principal | None:
         """The owner of a credential who has proved it before; None once it is revoked.
+
+        Args:
+            is_counted: whether this is one of the requests that the credential's rate allows.
 
         Raises:
             WireError: ThrottlingException, as ``authenticate``.
@@ -77,7 +80,8 @@ class Authenticator:
         found = self._find(access_key_id)
         if found is None:
             return None
-        _count(found)
+        if is_counted:
+            _count(found)
         return found.principal
 
     def check_secret(self, access_key_id: str, secret: str) -> Principal | None:

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
 from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
-from openprofiles.server.console.visitors import BodyTooLarge, Forbidden, json_answer, wants_json
+from openprofiles.server.console.visitors import BodyTooLarge, Forbidden, json_answer, sent_form, wants_json
 from openprofiles.server.services import Services
 from openprofiles.wire.errors import WireError
 
@@ -78,7 +78,10 @@ async def _send_static(request: Request) -> Response:
 def _answer(request: Request, status: int, title: str, message: str) -> Response:
     if wants_json(request):
         return json_answer({"message": message}, status)
-    return render("error.html", {"title": title, "message": message}, status)
+    form = sent_form(request)
+    typed = form.typed() if form is not None else []
+    context = {"title": title, "message": message, "form": form, "typed": typed, "may_repeat": status != 404}
+    return render("error.html", context, status)
 
 
 async def _tell(request: Request, error: Exception) -> Response:

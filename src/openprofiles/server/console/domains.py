@@ -9,7 +9,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
 from openprofiles.server.console.growth_picture import draw_growth
 from openprofiles.server.console.render import PAGE_HEADERS
-from openprofiles.server.console.visitors import Visitor, signed_in
+from openprofiles.server.console.visitors import Forbidden, Visitor, signed_in
 from openprofiles.server.services import Services
 from openprofiles.uploads import jobs
 from openprofiles.uploads.growth import MAX_JOBS, read_growth
@@ -59,6 +59,11 @@ def create_domain(visitor: Visitor) -> Response:
         )
     except InvalidRequest as error:
         return _list_page(visitor, name, form.get("expiration_days", ""), str(error))
+    except Forbidden as error:
+        # A key that is held to some domains may do it under another name.
+        if not visitor.may("profile:CreateDomain"):
+            raise
+        return _list_page(visitor, name, form.get("expiration_days", ""), str(error), status=403)
     return RedirectResponse(f"/console/domains/{name}", 303, headers=PAGE_HEADERS)
 
 
@@ -81,6 +86,8 @@ def change_domain(visitor: Visitor) -> Response:
             now=visitor.services.clock(),
         )
     except InvalidRequest as error:
+        if not visitor.may("profile:GetDomain", domain.name):
+            raise
         return _domain_page(visitor, days=text, fault=str(error))
     return RedirectResponse(f"/console/domains/{domain.name}?saved=1", 303, headers=PAGE_HEADERS)
 
@@ -96,7 +103,10 @@ def remove_domain(visitor: Visitor) -> Response:
     return RedirectResponse("/console/?deleted=1", 303, headers=PAGE_HEADERS)
 
 
-def _list_page(visitor: Visitor, name: str = "", days: str = "", fault: str | None = None) -> Response:
+def _list_page(
+    visitor: Visitor, name: str = "", days: str = "", fault: str | None = None, status: int = 400
+) -> Response:
+    """Args: status: of a page with a fault."""
     page = None
     if visitor.may("profile:ListDomains"):
         page = domains.list_domains(
@@ -107,7 +117,7 @@ def _list_page(visitor: Visitor, name: str = "", days: str = "", fault: str | No
         )
     return visitor.page(
         "domains.html",
-        status=200 if fault is None else 400,
+        status=200 if fault is None else status,
         page=page,
         name=name,
         days=days or str(DEFAULT_EXPIRATION_DAYS),

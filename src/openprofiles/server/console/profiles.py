@@ -137,13 +137,13 @@ def save_profile(visitor: Visitor) -> Response:
     domain, profile = _find(visitor, "profile:UpdateProfile")
     draft = read_draft(visitor.form())
     request = draft.request(domain.name, profile.profile_id)
-    if faults := faults_of(draft, request):
-        return _form_page(visitor, domain, profile, draft, faults=faults)
     now = visitor.services.clock()
     place = _path_of(domain, profile)
-    if len(request) == len(("DomainName", "ProfileId")):
-        return RedirectResponse(place, 303, headers=PAGE_HEADERS)
     try:
+        if faults := faults_of(draft, request):
+            return _form_page(visitor, domain, profile, draft, faults=faults)
+        if len(request) == len(("DomainName", "ProfileId")):
+            return RedirectResponse(place, 303, headers=PAGE_HEADERS)
         change = change_of_request(request)
         update_profile(
             visitor.services.store, domain.name, profile.profile_id, change, now, only_revision=draft.revision

@@ -12,7 +12,15 @@ from starlette.routing import Route
 
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
-from openprofiles.server.console.visitors import SIGN_IN_PATH, Forbidden, Visitor, is_from_here, signed_in
+from openprofiles.server.console.visitors import (
+    BODY_LIMIT_BYTES,
+    SIGN_IN_PATH,
+    Forbidden,
+    Visitor,
+    is_from_here,
+    json_answer,
+    signed_in,
+)
 from openprofiles.server.services import Services
 
 HOME_PATH = "/console/"
@@ -23,7 +31,7 @@ _BODY_LIMIT_BYTES = 64 * 1024
 
 
 def routes(services: Services) -> list[Route]:
-    """``GET`` and ``POST /console/sign-in``, ``POST /console/sign-out``."""
+    """``GET`` and ``POST /console/sign-in``, ``GET /console/session``, ``POST /console/sign-out``."""
 
     def show(request: Request) -> Response:
         reason = (
@@ -75,8 +83,15 @@ def routes(services: Services) -> list[Route]:
     return [
         Route(SIGN_IN_PATH, show, methods=["GET"]),
         Route(SIGN_IN_PATH, sign_in, methods=["POST"]),
+        # Whoever asks sends a form next, and that is what counts.
+        Route("/console/session", signed_in(services, _tell_session, is_counted=False), methods=["GET"]),
         Route("/console/sign-out", signed_in(services, sign_out), methods=["POST"]),
     ]
+
+
+def _tell_session(visitor: Visitor) -> Response:
+    """What a script needs to know before it sends a form."""
+    return json_answer({"CsrfToken": visitor.session.csrf_token, "MaxFormBytes": BODY_LIMIT_BYTES})
 
 
 def _page(place: str, access_key_id: str, reason: str | None, status: int = 200) -> Response:

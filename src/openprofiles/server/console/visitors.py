@@ -19,14 +19,14 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console.render import PAGE_HEADERS, render
+from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
 from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
 from openprofiles.server.services import Services
 
 SIGN_IN_PATH = "/console/sign-in"
-CSRF_FIELD = "csrf_token"
 CSRF_HEADER = "x-csrf-token"
+BODY_LIMIT_BYTES = 2 * 1024 * 1024
 
-_BODY_LIMIT_BYTES = 2 * 1024 * 1024
 _MAX_FIELDS = 5_000
 _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
@@ -76,16 +76,7 @@ class Visitor:
 
     def form(self) -> dict[str, str]:
         """The fields of a form that was sent; the last of those that have one name."""
-        try:
-            text = self.body.decode()
-        except UnicodeDecodeError:
-            raise InvalidRequest("The form is not UTF-8.") from None
-        try:
-            fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
-        except ValueError:
-            raise InvalidRequest(f"The form has more than {_MAX_FIELDS} fields.") from None
-        _refuse_nul(fields.values())
-        return fields
+        return _read_fields(self.body)
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
         """A page, which knows what its reader may do (``may``) and the token for its forms (``csrf_token``)."""
@@ -101,22 +92,32 @@ class Visitor:
 Handler = Callable[[Visitor], Response]
 
 
-def signed_in(services: Services, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint for people who are signed in; others are led to the sign-in, scripts are told 401."""
+def signed_in(
+    services: Services, handler: Handler, *, is_counted: bool = True
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for people who are signed in; others are led to the sign-in, scripts are told 401.
+
+    Args:
+        is_counted: whether a request is one of those that the rate of the visitor's key allows.
+    """
 
     async def endpoint(request: Request) -> Response:
         body = await _read_body(request) if request.method in _CHANGING_METHODS else b""
         return await run_in_threadpool(answer, request, body)
 
     def answer(request: Request, body: bytes) -> Response:
-        found = _find_visitor(services, request, body)
-        if found is None:
+        session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
+        if session is None:
             return _ask_to_sign_in(request)
-        request.state.access_key_id = found.principal.access_key_id
-        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
+        request.state.access_key_id = session.access_key_id
+        # Before anything else can go wrong: what was typed into a form of ours is shown again then.
         if request.method in _CHANGING_METHODS:
-            _require_own_form(found)
-        return handler(found)
+            _require_own_form(services, request, session, body)
+        principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
+        if principal is None:
+            return _ask_to_sign_in(request)
+        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
+        return handler(Visitor(services, request, session, principal, body))
 
     return endpoint
 
@@ -147,12 +148,17 @@ def _refuse_nul(texts: Iterable[str]) -> None:
         raise InvalidRequest("The address or the form holds a NUL character, which no text has.")
 
 
-def _find_visitor(services: Services, request: Request, body: bytes) -> Visitor | None:
-    session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
-    if session is None:
-        return None
-    principal = services.authenticator.find_principal(session.access_key_id)
-    return None if principal is None else Visitor(services, request, session, principal, body)
+def _read_fields(body: bytes) -> dict[str, str]:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("The form is not UTF-8.") from None
+    try:
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except ValueError:
+        raise InvalidRequest(f"The form has more than {_MAX_FIELDS} fields.") from None
+    _refuse_nul(fields.values())
+    return fields
 
 
 def _ask_to_sign_in(request: Request) -> Response:
@@ -163,19 +169,28 @@ def _ask_to_sign_in(request: Request) -> Response:
     return RedirectResponse(SIGN_IN_PATH + query, 303, headers=PAGE_HEADERS)
 
 
-def _require_own_form(visitor: Visitor) -> None:
-    request = visitor.request
+def _require_own_form(services: Services, request: Request, session: Session, body: bytes) -> None:
+    """Raises Forbidden for what no page of this session has sent; keeps the content of a form, see ``sent_form``."""
     given = request.headers.get(CSRF_HEADER)
+    form = None
     if given is None and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        given = visitor.form().get(CSRF_FIELD, "")
-    if not is_from_here(visitor.services, request) or not is_csrf_token(visitor.session, given or ""):
+        form = SentForm(request.url.path, session.csrf_token, _read_fields(body))
+        given = form.fields.get(CSRF_FIELD, "")
+    if not is_from_here(services, request) or not is_csrf_token(session, given or ""):
         raise Forbidden("This request did not come from a page of this console. Load the page again and try once more.")
+    request.state.sent_form = form
+
+
+def sent_form(request: Request) -> SentForm | None:
+    """The form of ours that a request has sent; None for a script's request, and for one that was made up."""
+    found: SentForm | None = getattr(request.state, "sent_form", None)
+    return found
 
 
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > _BODY_LIMIT_BYTES:
+        if len(body) > BODY_LIMIT_BYTES:
             raise BodyTooLarge
     return bytes(body)

@@ -1,6 +1,8 @@
 // Asks the console's own paths, as JSON. Says in plain words what went wrong.
 
 const tokenElement = document.querySelector('meta[name="csrf-token"]');
+const SILENT = "The server does not answer. Check your connection, then try again.";
+const SESSION_PATIENCE_MS = 10000;
 let token = tokenElement ? tokenElement.content : "";
 
 export class Refused extends Error {
@@ -11,11 +13,11 @@ export class Refused extends Error {
   }
 }
 
-export async function ask(path, { method = "POST", body = null } = {}) {
-  let answer = await send(path, method, body);
+export async function ask(path, { method = "POST", body = null, patienceMs = null } = {}) {
+  let answer = await send(path, method, body, patienceMs);
   // Whoever has signed in again in another tab has another token.
   if (answer.status === 403 && method !== "GET" && (await hasNewToken())) {
-    answer = await send(path, method, body);
+    answer = await send(path, method, body, patienceMs);
   }
   let document = {};
   try {
@@ -29,7 +31,21 @@ export async function ask(path, { method = "POST", body = null } = {}) {
   return document;
 }
 
-async function send(path, method, body) {
+// What the session of this browser is now. Its token is used from now on, also by the forms of this page.
+export async function readSession() {
+  const session = await ask("/console/session", { method: "GET", patienceMs: SESSION_PATIENCE_MS });
+  if (!session.CsrfToken) {
+    // Something else has answered, such as the sign-in page of a network.
+    throw new Refused(SILENT, 0);
+  }
+  token = session.CsrfToken;
+  for (const field of document.querySelectorAll('input[name="csrf_token"]')) {
+    field.value = token;
+  }
+  return session;
+}
+
+async function send(path, method, body, patienceMs) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") {
     headers["X-CSRF-Token"] = token;
@@ -37,29 +53,21 @@ async function send(path, method, body) {
   }
   const content = body === null || body instanceof ArrayBuffer ? body : JSON.stringify(body);
   try {
-    return await fetch(path, { method, headers, body: content, redirect: "error" });
+    const signal = patienceMs === null ? null : AbortSignal.timeout(patienceMs);
+    return await fetch(path, { method, headers, body: content, redirect: "error", signal });
   } catch {
-    throw new Refused("The server does not answer. Check your connection, then try again.", 0);
+    throw new Refused(SILENT, 0);
   }
 }
 
 async function hasNewToken() {
+  const old = token;
   try {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const found = page.querySelector('meta[name="csrf-token"]')?.content;
-    if (!found || found === token) {
-      return false;
-    }
-    token = found;
-    // A form on this page, such as that for signing out, has it too.
-    for (const field of document.querySelectorAll('input[name="csrf_token"]')) {
-      field.value = found;
-    }
-    return true;
+    await readSession();
   } catch {
     return false;
   }
+  return token !== old;
 }
 
 // Shows an error where it belongs; null takes it away.

@@ -1,0 +1,75 @@
+"""A form that was sent and could not be dealt with: the page about the error shows what was typed again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+from openprofiles.server.console.profile_fields import full_label_of
+
+CSRF_FIELD = "csrf_token"
+
+_LONG_FROM = 80
+_NEVER_TYPED = re.compile(r"csrf_token|revision|was\..*|attribute\.\d+\.was")
+_ATTRIBUTE = re.compile(r"(attribute\.\d+)\.(name|value)")
+
+
+@dataclass(frozen=True, slots=True)
+class TypedField:
+    """One field that somebody has filled in or changed."""
+
+    name: str
+    label: str
+    text: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether one line is too little for it."""
+        return len(self.text) > _LONG_FROM or "\n" in self.text or "\r" in self.text
+
+
+@dataclass(frozen=True, slots=True)
+class SentForm:
+    """The fields of a form of the console, which the session with this token has sent to a path.
+
+    Attributes:
+        fields: by name; the names are those of ``profile_form`` and of the small forms.
+    """
+
+    path: str
+    csrf_token: str
+    fields: Mapping[str, str]
+
+    def typed(self) -> list[TypedField]:
+        """What somebody has typed, in the order of the form."""
+        return [
+            TypedField(name, self._label_of(name), text) for name, text in self.fields.items() if self._is_typed(name)
+        ]
+
+    def others(self) -> dict[str, str]:
+        """What the form needs beside that, with the token that holds now."""
+        return {name: text for name, text in self.fields.items() if not self._is_typed(name)} | {
+            CSRF_FIELD: self.csrf_token
+        }
+
+    def _is_typed(self, name: str) -> bool:
+        if _NEVER_TYPED.fullmatch(name):
+            return False
+        if name.startswith("value."):
+            return self.fields[name] != self.fields.get("was." + name.removeprefix("value."), "")
+        if found := _ATTRIBUTE.fullmatch(name):
+            was = self.fields.get(f"{found[1]}.was")
+            # The name of an attribute that was there before is not typed.
+            return self.fields[name] != (was or "") and not (found[2] == "name" and was is not None)
+        return True
+
+    def _label_of(self, name: str) -> str:
+        path = name.removeprefix("value.")
+        if path in FIELD_BY_PATH:
+            return full_label_of(path)
+        if found := _ATTRIBUTE.fullmatch(name):
+            attribute = self.fields.get(f"{found[1]}.name", "")
+            return "Name of an attribute" if found[2] == "name" else f"Attribute {attribute}".strip()
+        return name.replace("_", " ").capitalize()
