@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from acceptance.running import RunningServer, run_command, wait_until
 from acceptance.test_upload_flow import FIELDS, create, find_by_email, load, put, wait_for_end
 from browser.conftest import DEADLINE_MS, sign_in
 from browser.test_sign_in import cookie_of, send
 from openprofiles.store.sqlite import SqliteStore
-from openprofiles.store.tables import upload_job
+from openprofiles.store.tables import failed_row, upload_job
 from openprofiles.store.upload_job_states import UNDO_GAVE_UP_MESSAGE, UploadJobStatus
 from openprofiles.store.upload_jobs import find_job_by_id
 
@@ -60,10 +60,11 @@ def start(server: RunningServer, domain: str, data: bytes) -> str:
     return job_id
 
 
-def keys_that_may(server: RunningServer, *actions: str) -> tuple[str, str]:
+def keys_that_may(server: RunningServer, *actions: str, domain: str = "*") -> tuple[str, str]:
     chosen = [part for action in actions for part in ("--action", action)]
     made = run_command(
-        "credentials", "create", "--data", server.data_folder, "--name", "reader", *chosen, "--output", "json"
+        *("credentials", "create", "--data", server.data_folder, "--name", "reader", "--domain", domain),
+        *(*chosen, "--output", "json"),
     )
     keys = json.loads(made.stdout)
     return keys["access_key_id"], keys["secret_access_key"]
@@ -295,13 +296,16 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_by_itself(
     page.goto(place_of(domain, job_id))
 
     page.route("**/state", lambda route: route.abort())
-    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer; this page tries again by itself.")
     assert find_barriers(page) == []
+    page.unroute("**/state")
+    page.route("**/state", lambda route: route.fulfill(status=503, body="{}"))
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot tell at the moment how the job is;")
     put(server, domain, job_id, GOOD)
     page.unroute("**/state")
 
     expect(page.get_by_role("heading", name="Ready to start")).to_be_visible()
-    expect(page.get_by_text("The server does not answer.")).to_have_count(0)
+    expect(page.get_by_text("this page tries again by itself")).to_have_count(0)
 
 
 def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_seen(
@@ -416,6 +420,28 @@ def test_a_great_many_failures_of_many_kinds_leave_the_page_quick_and_short(
     assert len(page.content()) < 60_000
 
 
+def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, server: RunningServer, domain: str) -> None:
+    names = [f"C{number}" for number in range(25)]
+    fields = {"Email": FIELDS["Email"]} | {
+        name: {"Source": f"_source.{name}", "Target": f"_profile.Attributes.{name}"} for name in names
+    }
+    job_id = create(server, domain, fields)
+    put(server, domain, job_id, f"Email,{','.join(names)}\na@x.example,{','.join(['x' * 300] * 25)}\n".encode())
+    server.client().start_upload_job(DomainName=domain, JobId=job_id)
+    wait_for_end(server, domain, job_id)
+    page.goto(place_of(domain, job_id))
+    expect(page.get_by_text("And 5 more reasons; the file of failed rows has them all.")).to_be_visible()
+
+    with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
+        job = find_job_by_id(connection, job_id)
+        assert job is not None
+        connection.execute(delete(failed_row).where(failed_row.c.upload_job_id == job.upload_job_id))
+
+    page.reload()
+    expect(page.get_by_text("And 5 more reasons.", exact=True)).to_be_visible()
+    expect(page.get_by_text("The failed rows themselves are no longer kept.")).to_be_visible()
+
+
 def test_a_job_is_seen_without_scripts(page: Page, server: RunningServer, domain: str) -> None:
     load(server, domain, GOOD)
     job_id = load(server, domain, BAD)["JobId"]
@@ -484,6 +510,8 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     page.evaluate("window.isTheSamePage = true")
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(page.locator("[data-amount]")).to_contain_text(f"of {MANY:,} profiles")
+    jobs = send(server, "GET", place_of(domain), Cookie=cookie_of(server, *server.admin()))[2]
+    assert '<span class="badge undo in-progress">Being taken back</span>' in jobs
     assert find_barriers(page) == []
     expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible(timeout=2 * DEADLINE_MS)
 
@@ -612,16 +640,50 @@ def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_l
     assert find_barriers(page) == []
 
 
-def test_taking_a_job_back_is_no_job_in_the_list(page: Page, server: RunningServer, domain: str) -> None:
+def test_taking_a_job_back_is_no_job_in_the_list_but_told_beside_its_status(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
     load(server, domain, GOOD)
     job_id = load(server, domain, BAD)["JobId"]
     page.goto(place_of(domain, job_id) + "/undo")
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
 
+    for place in (place_of(domain), f"/console/domains/{domain}"):
+        page.goto(place)
+        badges = page.locator("table.jobs tbody tr").all()
+        assert [row.locator(".badge").all_inner_texts() for row in badges] == [
+            ["Partly succeeded", "Taken back"],
+            ["Succeeded"],
+        ]
+        assert find_barriers(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
     page.goto(place_of(domain))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.goto(place_of(domain, job_id))
+    assert page.locator(".heading .badge").all_inner_texts() == ["Partly succeeded", "Taken back"]
+    # Who may list jobs alone is told of them what the API tells.
+    cookie = cookie_of(server, *keys_that_may(server, "profile:List*", "profile:GetDomain"))
+    for place in (place_of(domain), f"/console/domains/{domain}"):
+        status, _, text = send(server, "GET", place, Cookie=cookie)
+        assert (status, "Partly succeeded" in text, "Taken back" in text) == (200, True, False)
 
-    expect(page.locator("tbody tr")).to_have_count(2)
+
+@pytest.mark.parametrize("name", [" ", "\u200b", "\u3000\u2063"])
+def test_a_job_whose_name_cannot_be_seen_goes_by_its_id(server: RunningServer, domain: str, name: str) -> None:
+    client = server.client()
+    job_id = client.create_upload_job(DomainName=domain, DisplayName=name, Fields=FIELDS, UniqueKey="Email")["JobId"]
+    put(server, domain, job_id, GOOD)
+    client.start_upload_job(DomainName=domain, JobId=job_id)
+    wait_for_end(server, domain, job_id)
+    (ada,) = find_by_email(server, domain, "ada@example.com")
+    cookie = cookie_of(server, *server.admin())
+
+    profile = f"/console/domains/{domain}/profiles/{ada['ProfileId']}"
+    for place in (place_of(domain), f"/console/domains/{domain}", profile):
+        text = send(server, "GET", place, Cookie=cookie)[2]
+        assert f'<a href="{place_of(domain, job_id)}"><bdi>{job_id}</bdi></a>' in text
+    assert f"<title>{job_id} " in send(server, "GET", place_of(domain, job_id), Cookie=cookie)[2]
 
 
 # Hostile strings, narrow screens

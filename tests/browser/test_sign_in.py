@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -159,6 +160,31 @@ def test_what_no_person_sends_is_refused_plainly(server: RunningServer) -> None:
 
     assert told == [403, 404, 404, 400, 400]
     assert "Traceback" not in server.log()
+
+
+def test_no_body_is_read_of_whoever_has_no_session_or_no_token(server: RunningServer) -> None:
+    own = {"Cookie": cookie_of(server, *server.admin())}
+    token = csrf_token_of(server, own["Cookie"])
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    address = urlsplit(server.url)
+
+    def status_before_the_body(**headers: str) -> int:
+        with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)) as connection:
+            connection.putrequest("POST", "/console/domains")
+            for name, value in {"Content-Length": str(2 * 1024 * 1024), **headers}.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            return connection.getresponse().status
+
+    assert status_before_the_body(**form) == 303
+    assert status_before_the_body(**form, **{"X-CSRF-Token": token}) == 303
+    assert status_before_the_body(**form, Cookie="openprofiles_session=" + "A" * 200) == 303
+    assert status_before_the_body(**own) == 403
+    assert status_before_the_body(**own, **{"X-CSRF-Token": "0" * 64}) == 403
+    assert status_before_the_body(**own, **form, Origin="https://evil.example") == 403
+    with pytest.raises(TimeoutError):
+        # It may have the token, which stands in the body.
+        status_before_the_body(**own, **form)
 
 
 def test_a_key_is_held_to_its_rate_in_the_console_too(server: RunningServer) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from browser.conftest import sign_in
+from openprofiles.client import Client
 
 WEBSHOP = Path(__file__).parents[2] / "examples" / "webshop-export.csv"
 HOSTILE = "<script>alert(1)</script>"
@@ -324,6 +326,47 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Pag
     expect(upload.get_by_label("Unique key")).to_have_value("")
 
 
+def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    choose(upload, WEBSHOP)
+    target(upload, "Ort").fill("Attributes.town")
+    upload.get_by_text("What the load may do").click()
+    upload.get_by_label("A blank cell").select_option("clears the field")
+    field = upload.get_by_label("Webhook of this job")
+    fault = upload.locator("#webhook-url-fault")
+    for url, message in (
+        ("ftp://hooks.example.com", "The webhook's URL must begin with https:// or http://."),
+        ("http://127.0.0.1:8420/x?token=secret", "is at an address that is not of the open Internet."),
+        ("https://8.8.8.8/hook", "The domain has no webhook secret to sign with."),
+    ):
+        field.fill(url)
+        # Folded again, until there is something to say about what stands there.
+        upload.get_by_text("What the load may do").click()
+        upload.get_by_role("button", name="Check first").click()
+        expect(fault).to_contain_text(message)
+        expect(field).to_be_focused()
+        expect(field).to_have_value(url)
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(upload.locator("#job-fault")).to_be_hidden()
+        expect(target(upload, "Ort")).to_have_value("Attributes.town")
+        expect(upload.get_by_label("A blank cell")).to_have_value("CLEAR")
+    assert find_barriers(upload) == []
+    assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
+
+    access_key_id, secret = server.admin()
+    extension = Client(boto3.Session(access_key_id, secret, region_name="us-east-1"), server.url)
+    extension.put_webhook(domain)
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(fault).to_be_hidden()
+
+    (job,) = server.client().list_upload_jobs(DomainName=domain)["Items"]
+    assert extension.get_options(domain, job["JobId"])["Webhook"] == {"Url": "https://8.8.8.8/hook"}
+    upload.goto(f"/console/domains/{domain}/jobs/{job['JobId']}")
+    expect(upload.get_by_text("Tells 8.8.8.8 when it has ended.")).to_be_visible()
+
+
 def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, server: RunningServer, domain: str) -> None:
     choose(upload, WEBSHOP)
     upload.get_by_text("What the load may do").click()
@@ -437,7 +480,7 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
 
     upload.get_by_role("button", name="Stop sending").click()
 
-    expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing of the file was kept")
+    expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
     upload.get_by_role("button", name="Back to the columns").click()
     expect(target(upload, "Vorname")).to_have_value("FirstName")
     assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["CREATED"]
@@ -542,7 +585,12 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
         "Options": {"WriteMode": "UPDATE_ONLY"},
     }
     assert forge(visitor, f"/console/domains/{domain}/upload/jobs", document) == 403
-    job_id = start_load(visitor, "Load now")
+    visitor.get_by_role("button", name="Load now").click()
+    # The page of the job is not for them.
+    visitor.wait_for_url(f"**/console/domains/{domain}?done=job-started")
+    expect(visitor.get_by_role("status").filter(has_text="The job was started.")).to_be_visible()
+    assert find_barriers(visitor) == []
+    job_id = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
     # Without options nothing is checked but what the fields take.
     assert end_of_job(server, domain, job_id)["ResultsSummary"] == {
         "CreatedRecords": 11,

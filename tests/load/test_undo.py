@@ -20,7 +20,7 @@ from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
 from openprofiles.store import undos as undo_rows
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
@@ -333,6 +333,24 @@ def test_an_undo_whose_loaders_die_again_and_again_fails_and_goes_on_when_it_is_
     undo = shop.undo(job, rows_per_chunk=1)
     assert counts(undo) == (4, 4, 0, 0)
     assert shop.contents() == before
+
+
+def test_how_far_the_undos_of_many_jobs_are_is_read_at_once(shop: Shop) -> None:
+    done, running, asked_by_nobody = (
+        shop.load(COLUMNS, "Email", f"Email,First,Tier\n{name}@x,Ann,\n".encode()) for name in "abc"
+    )
+    shop.undo(done)
+    shop.start_undo(running)
+    waiting = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\nd@x,Ann,\n")
+    all_jobs = jobs.list_jobs(shop.store, shop.domain, max_results=None, next_token=None).items
+    assert {job.job_id for job in all_jobs} == {job.job_id for job in (done, running, asked_by_nobody, waiting)}
+
+    statuses = undos.read_undo_statuses(shop.store, all_jobs)
+
+    assert statuses == {
+        done.upload_job_id: UploadJobStatus.SUCCEEDED,
+        running.upload_job_id: UploadJobStatus.IN_PROGRESS,
+    }
 
 
 def test_an_undo_is_no_upload_job_of_the_api(shop: Shop) -> None:

@@ -28,5 +28,5 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
 
 def to_wire_error(error: Exception) -> WireError | None:
     """The error that the caller sees for a handler's exception, or None if it is none of the domain's."""
-    code = WIRE_CODES.get(type(error)) if isinstance(error, DomainError) else None
+    code = next((code for kind, code in WIRE_CODES.items() if isinstance(error, kind)), None)
     return None if code is None else WireError(code, str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -34,11 +34,10 @@ def find_undo_id(connection: Connection, upload_job_id: int) -> str | None:
     return job_id
 
 
-def find_undo_status(connection: Connection, upload_job_id: int) -> UploadJobStatus | None:
-    """How far taking a job back has come; None if nobody has asked for that."""
-    query = select(upload_job.c.status).where(upload_job.c.undo_of == upload_job_id)
-    status: str | None = connection.execute(query).scalar_one_or_none()
-    return None if status is None else UploadJobStatus(status)
+def find_undo_statuses(connection: Connection, upload_job_ids: Collection[int]) -> dict[int, UploadJobStatus]:
+    """How far taking each of these jobs back has come, by their row numbers, as far as somebody has asked for that."""
+    query = select(upload_job.c.undo_of, upload_job.c.status).where(upload_job.c.undo_of.in_(upload_job_ids))
+    return {undo_of: UploadJobStatus(status) for undo_of, status in connection.execute(query)}
 
 
 def go_on(connection: Connection, undo_job_id: int, now: datetime) -> None:

@@ -10,13 +10,13 @@ from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
-from openprofiles.store.undos import find_undo_status
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_form import FileForm
+from openprofiles.uploads.undos import find_undo_statuses
 
 DEFAULT_REPEATED_ROWS_PER_PAGE = 1000
 
@@ -86,7 +86,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
         has_counts = job.completed_at is not None and job.failed_count > 0
         counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
         webhook = find_delivery(connection, job.upload_job_id) if job.completed_at is not None else None
-        undo_status = find_undo_status(connection, job.upload_job_id) if job.undo_until is not None else None
+        undo_status = find_undo_statuses(connection, [job]).get(job.upload_job_id)
     not_mapped = None
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}

@@ -6,6 +6,7 @@ in the domain like any other, and is run by the loader (``undo``).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -126,6 +127,21 @@ def read_undo(store: Store, domain: Domain, job_id: str) -> Undo:
     """
     with store.read() as connection:
         return _read_undo(connection, domain, job_id)
+
+
+def read_undo_statuses(store: Store, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
+    """See ``find_undo_statuses``."""
+    with store.read() as connection:
+        return find_undo_statuses(connection, of_jobs)
+
+
+def find_undo_statuses(connection: Connection, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
+    """How far taking each of these jobs back has come, by ``UploadJob.upload_job_id``, in one look at the store; those
+    that nobody has asked that for are left out.
+    """
+    # Nothing else can have been taken back.
+    numbers = [job.upload_job_id for job in of_jobs if job.undo_until is not None]
+    return undos.find_undo_statuses(connection, numbers) if numbers else {}
 
 
 def list_kept_profiles(

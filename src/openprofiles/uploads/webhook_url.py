@@ -24,6 +24,10 @@ _TRANSLATED = ip_network("64:ff9b::/96")
 _TRANSLATED_LOCALLY = ip_network("64:ff9b:1::/48")
 
 
+class WebhookRefused(InvalidRequest):
+    """A webhook cannot be used: its URL, or what the domain lacks for it. The message does not repeat the URL."""
+
+
 class PrivateAddress(Exception):
     """A host is at an address that is not of the open Internet."""
 
@@ -57,23 +61,23 @@ def parse_webhook_url(text: str) -> WebhookUrl:
     """The parts of a webhook's URL.
 
     Raises:
-        InvalidRequest: it is none. The message does not repeat it, since it may hold a token.
+        WebhookRefused: it is none. The message does not repeat it, since it may hold a token.
     """
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise InvalidRequest("The webhook's URL is none.") from None
+        raise WebhookRefused("The webhook's URL is none.") from None
     if not _URL.fullmatch(text):
-        raise InvalidRequest(
+        raise WebhookRefused(
             "The webhook's URL must have at most 2048 characters of ASCII, without blanks. Encode others by %."
         )
     if parts.scheme not in _DEFAULT_PORTS:
-        raise InvalidRequest("The webhook's URL must begin with https:// or http://.")
+        raise WebhookRefused("The webhook's URL must begin with https:// or http://.")
     if "@" in parts.netloc:
-        raise InvalidRequest("The webhook's URL must hold no user and no password.")
+        raise WebhookRefused("The webhook's URL must hold no user and no password.")
     if not _HOST.fullmatch(parts.hostname or "") or port == 0 or "\\" in text:
-        raise InvalidRequest("The webhook's URL must have a host, and may have a port from 1 to 65535.")
+        raise WebhookRefused("The webhook's URL must have a host, and may have a port from 1 to 65535.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return WebhookUrl(parts.scheme, str(parts.hostname), port or _DEFAULT_PORTS[parts.scheme], target)
 
@@ -87,7 +91,7 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
     """Hold a URL to the rules when it is given. A host that is not known now may be known later.
 
     Raises:
-        InvalidRequest: it is no URL, or leads to an address that is refused.
+        WebhookRefused: it is no URL, or leads to an address that is refused.
     """
     url = parse_webhook_url(text)
     if private_addresses:
@@ -95,7 +99,7 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
     try:
         resolve(url, private_addresses=False)
     except PrivateAddress:
-        raise InvalidRequest(
+        raise WebhookRefused(
             f"The webhook's host {url.host} is at an address that is not of the open Internet. Whoever runs the server "
             "can allow such addresses with --webhook-private-addresses."
         ) from None

@@ -13,7 +13,7 @@ from openprofiles.profiles.records import Domain
 from openprofiles.store import webhooks as rows
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
-from openprofiles.uploads.webhook_url import check_webhook_url
+from openprofiles.uploads.webhook_url import WebhookRefused, check_webhook_url
 
 _PURPOSE = "webhook secret"
 _MADE_SECRET_BYTES = 32
@@ -97,10 +97,10 @@ def require_webhook(connection: Connection, domain_id: int) -> None:
     """A job that has a URL of its own needs the secret of its domain.
 
     Raises:
-        InvalidRequest: there is none.
+        WebhookRefused: there is none.
     """
     if rows.find_webhook(connection, domain_id) is None:
-        raise InvalidRequest(
+        raise WebhookRefused(
             "The domain has no webhook secret to sign with. PUT a webhook of the domain first; it needs no Url."
         )
 

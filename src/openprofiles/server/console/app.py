@@ -13,7 +13,7 @@ from starlette.routing import Route
 from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
 from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
-from openprofiles.server.console.visitors import BodyTooLarge, Forbidden, json_answer, sent_form, wants_json
+from openprofiles.server.console.visitors import HOME_PATH, BodyTooLarge, Forbidden, json_answer, sent_form, wants_json
 from openprofiles.server.services import Services
 from openprofiles.wire.errors import WireError
 
@@ -60,7 +60,7 @@ def build_console(services: Services) -> Starlette:
 
 
 async def _lead_home(_request: Request) -> Response:
-    return RedirectResponse(sign_in.HOME_PATH, 303)
+    return RedirectResponse(HOME_PATH, 303)
 
 
 async def _send_static(request: Request) -> Response:

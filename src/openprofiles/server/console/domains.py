@@ -8,10 +8,12 @@ from starlette.routing import Route
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
 from openprofiles.server.console.growth_picture import draw_growth
+from openprofiles.server.console.places import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Forbidden, Visitor, signed_in
 from openprofiles.server.services import Services
-from openprofiles.uploads import jobs
+from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.growth import MAX_JOBS, read_growth
 from openprofiles.wire.check import violations
 from openprofiles.wire.model import load_model
@@ -45,7 +47,8 @@ def create_domain(visitor: Visitor) -> Response:
     name = form.get("name", "").strip()
     try:
         _require_name(name)
-        visitor.require("profile:CreateDomain", name)
+        visitor.require("profile:CreateDomain")
+        _require_own_name(visitor, name)
         days = _read_days(form.get("expiration_days", ""))
         settings = visitor.services.settings
         domains.create_domain(
@@ -64,7 +67,7 @@ def create_domain(visitor: Visitor) -> Response:
         if not visitor.may("profile:CreateDomain"):
             raise
         return _list_page(visitor, name, form.get("expiration_days", ""), str(error), status=403)
-    return RedirectResponse(f"/console/domains/{name}", 303, headers=PAGE_HEADERS)
+    return visitor.lead_to(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
 
 
 def show_domain(visitor: Visitor) -> Response:
@@ -86,10 +89,10 @@ def change_domain(visitor: Visitor) -> Response:
             now=visitor.services.clock(),
         )
     except InvalidRequest as error:
-        if not visitor.may("profile:GetDomain", domain.name):
+        if not visitor.may_open(Page.DOMAIN, domain.name):
             raise
         return _domain_page(visitor, days=text, fault=str(error))
-    return RedirectResponse(f"/console/domains/{domain.name}?saved=1", 303, headers=PAGE_HEADERS)
+    return visitor.lead_to(domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1"))
 
 
 def remove_domain(visitor: Visitor) -> Response:
@@ -98,6 +101,8 @@ def remove_domain(visitor: Visitor) -> Response:
     typed = visitor.form().get("confirmation", "")
     if typed.strip() != domain.name:
         fault = "That is not the name of this domain. Nothing was deleted."
+        if not visitor.may_open(Page.DOMAIN, domain.name):
+            raise InvalidRequest(fault)
         return _domain_page(visitor, confirmation=typed, delete_fault=fault)
     domains.delete_domain(visitor.services.store, domain.name, visitor.services.clock())
     return RedirectResponse("/console/?deleted=1", 303, headers=PAGE_HEADERS)
@@ -120,6 +125,8 @@ def _list_page(
         status=200 if fault is None else status,
         page=page,
         name=name,
+        ways={} if page is None else {domain.name: visitor.way_into(domain.name) for domain in page.domains},
+        example=visitor.way_into("NAME", is_example=True),
         days=days or str(DEFAULT_EXPIRATION_DAYS),
         fault=fault,
         was_deleted="deleted" in visitor.request.query_params,
@@ -134,15 +141,17 @@ def _domain_page(
     confirmation: str = "",
     delete_fault: str | None = None,
 ) -> Response:
-    domain = visitor.domain("profile:GetDomain")
+    domain = visitor.domain(*NEEDS[Page.DOMAIN])
     store = visitor.services.store
     now = visitor.services.clock()
     domain, count = domains.get_domain_with_profile_count(store, domain.name, now)
     newest = growth = picture = None
-    if visitor.may("profile:ListUploadJobs", domain.name):
+    undo_statuses: dict[int, UploadJobStatus] = {}
+    if visitor.may_open(Page.JOBS, domain.name):
         newest = jobs.list_jobs(store, domain, max_results=_NEWEST_JOBS, next_token=None).items
-        # As in the API, who may list jobs learns no counts of them.
-        if visitor.may("profile:GetUploadJob", domain.name):
+        # As in the API, who may list jobs learns neither their counts nor whether they were taken back.
+        if visitor.may_open(Page.JOB, domain.name):
+            undo_statuses = undos.read_undo_statuses(store, newest)
             growth = read_growth(store, domain)
             picture = draw_growth(growth, now.date())
     return visitor.page(
@@ -151,6 +160,7 @@ def _domain_page(
         domain=domain,
         profile_count=count,
         newest=newest,
+        undo_statuses=undo_statuses,
         growth=growth,
         picture=picture,
         max_jobs=MAX_JOBS,
@@ -166,6 +176,12 @@ def _require_name(name: str) -> None:
     shape = load_model().operations["CreateDomain"].input.members["DomainName"].shape
     if not name or violations(shape, name):
         raise InvalidRequest("A domain's name has 1 to 64 letters, digits, _ and -.")
+
+
+def _require_own_name(visitor: Visitor, name: str) -> None:
+    """Whoever may make domains, but not this one, can mend the name."""
+    if not visitor.may("profile:CreateDomain", name):
+        raise InvalidRequest(f"Your access key is held to other domains: it may not make one that is named {name}.")
 
 
 def _read_days(text: str) -> int:

@@ -6,18 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openprofiles.server.console.account_picture import describe, parts_of
+from openprofiles.server.console.job_words import status_word
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.account import Account
 from openprofiles.uploads.undos import Undo
 
-STATUS_WORDS = {
-    UploadJobStatus.CREATED: "Not started",
-    UploadJobStatus.IN_PROGRESS: "Running",
-    UploadJobStatus.SUCCEEDED: "Succeeded",
-    UploadJobStatus.PARTIALLY_SUCCEEDED: "Partly succeeded",
-    UploadJobStatus.FAILED: "Failed",
-    UploadJobStatus.STOPPED: "Stopped",
-}
 STEP_WORDS = {
     "stage": "Reading the file",
     "plan": "Finding the profiles of its rows",
@@ -121,7 +114,7 @@ def news_of(account: Account, undo: Undo | None) -> str:
         return "The file has arrived." if job.file_name is not None else "The job waits for its file."
     if job.status is UploadJobStatus.IN_PROGRESS:
         return "The job is stopping." if job.stop_requested_at is not None else "The job has started."
-    return f"The job has ended: {STATUS_WORDS[job.status].lower()}. {describe(parts_of(job))}"
+    return f"The job has ended: {status_word(job.status).lower()}. {describe(parts_of(job))}"
 
 
 def _progress_of_undo(undo: Undo) -> Progress:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
@@ -14,7 +14,6 @@ from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.job_progress import (
-    STATUS_WORDS,
     STEP_WORDS,
     milliseconds_between_looks,
     news_of,
@@ -22,6 +21,8 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
+from openprofiles.server.console.job_words import STATUS_WORDS
+from openprofiles.server.console.places import NEEDS, Page, place_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
 from openprofiles.server.services import Services
@@ -34,13 +35,14 @@ from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDA
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
+from openprofiles.uploads.webhook_url import host_of
 from openprofiles.wire.check import violations
 from openprofiles.wire.model import load_model
 
 JOBS_PATH = "/console/domains/{domain_name}/jobs"
 JOB_PATH = JOBS_PATH + "/{job_id}"
 
-_READING = "profile:GetUploadJob"
+_SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _UNDOING = "openprofiles:UndoUploadJob"
 _JOBS_PER_PAGE = 50
 _REASONS_SHOWN = 20
@@ -69,7 +71,7 @@ def routes(services: Services) -> list[Route]:
 
 def list_jobs(visitor: Visitor) -> Response:
     """The jobs of the domain, newest first, perhaps only those with one status."""
-    domain = visitor.domain("profile:ListUploadJobs")
+    domain = visitor.domain(*NEEDS[Page.JOBS])
     query = visitor.request.query_params
     # Whatever else stands in an address means all jobs.
     status = next((one for one in UploadJobStatus if one.value == query.get("status")), None)
@@ -80,12 +82,16 @@ def list_jobs(visitor: Visitor) -> Response:
         next_token=query.get("next-token"),
         status=status,
     )
+    # As in the API, who may list jobs learns neither their counts nor whether they were taken back.
+    may_see_more = visitor.may_open(Page.JOB, domain.name)
     return visitor.page(
         "jobs.html",
         domain=domain,
         page=page,
         wanted=status,
-        status_words=STATUS_WORDS,
+        undo_statuses=undos.read_undo_statuses(visitor.services.store, page.items) if may_see_more else {},
+        may_see_more=may_see_more,
+        statuses=list(STATUS_WORDS),
         is_first_page="next-token" not in query,
     )
 
@@ -97,14 +103,14 @@ def show_job(visitor: Visitor) -> Response:
 
 def tell_state(visitor: Visitor) -> Response:
     """How far the job is, for the script of its page."""
-    domain, job_id = _enter(visitor, _READING)
+    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
     return json_answer(state_document(account, undo))
 
 
 def send_failed_rows(visitor: Visitor) -> Response:
     """The rows that were not loaded, as a file to mend."""
-    domain, job_id = _enter(visitor, _READING)
+    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     services = visitor.services
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
     rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
@@ -122,7 +128,7 @@ def start_job(visitor: Visitor) -> Response:
         jobs.start_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_to(_place_of(domain, job_id))
+    return _lead_on(visitor, domain, "job-started", _place_of(domain, job_id))
 
 
 def stop_job(visitor: Visitor) -> Response:
@@ -132,7 +138,7 @@ def stop_job(visitor: Visitor) -> Response:
         jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_to(_place_of(domain, job_id))
+    return _lead_on(visitor, domain, "job-stopped", _place_of(domain, job_id))
 
 
 def show_undo(visitor: Visitor) -> Response:
@@ -146,14 +152,14 @@ def start_undo(visitor: Visitor) -> Response:
     try:
         undos.start_undo(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
-        if not visitor.may(_READING, domain.name):
+        if not visitor.may_open(Page.JOB, domain.name):
             raise
         return _undo_page(visitor, str(error))
-    return _lead_to(_place_of(domain, job_id) + "/undo")
+    return _lead_on(visitor, domain, "undo-started", _place_of(domain, job_id) + "/undo")
 
 
 def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
-    domain, job_id = _enter(visitor, _READING)
+    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
     job = account.job
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
@@ -174,7 +180,10 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         failed_rows_kept=failed_rows_kept,
         failed_rows_read=_FAILED_ROWS_READ,
         repeated=repeated,
-        policies=_policies(jobs.get_options(visitor.services.store, domain, job_id)),
+        policies=_policies(
+            jobs.get_options(visitor.services.store, domain, job_id),
+            with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
+        ),
         steps=[(STEP_WORDS.get(step, step), f"{seconds:.1f}") for step, seconds in account.step_seconds.items()],
         took=None if not (job.completed_at and job.started_at) else _duration(job.completed_at - job.started_at),
         records_per_second=None if account.records_per_second is None else round(account.records_per_second),
@@ -183,7 +192,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
 
 
 def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
-    domain, job_id = _enter(visitor, _READING)
+    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
     store = visitor.services.store
     outlook: UndoOutlook | None = None
@@ -216,7 +225,6 @@ def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | Non
         "account": account,
         "job": account.job,
         "place": _place_of(domain, account.job.job_id),
-        "status_word": STATUS_WORDS[account.job.status],
         "view": view_of(account),
         "milliseconds_between_looks": milliseconds_between_looks(account),
         "news": news_of(account, undo),
@@ -248,8 +256,12 @@ def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[
     return group_failures(account.fault_counts[:_REASONS_SHOWN], rows, headers, dialect), bool(rows)
 
 
-def _policies(options: JobOptions) -> list[str]:
-    """What was asked for beyond the mapping, in sentences; nothing of what is so anyway."""
+def _policies(options: JobOptions, *, with_webhook: bool) -> list[str]:
+    """What was asked for beyond the mapping, in sentences; nothing of what is so anyway.
+
+    Args:
+        with_webhook: also who is told of the end: the host alone, since the rest of the URL may hold a token.
+    """
     told = {
         CREATE_ONLY: "Only creates profiles.",
         UPDATE_ONLY: "Only updates profiles that are there.",
@@ -265,10 +277,12 @@ def _policies(options: JobOptions) -> list[str]:
         sentences.append(f"Fails with more than {options.max_failed_percent:g} % failed rows.")
     if options.checks:
         sentences.append(f"Checks the values of {len(options.checks)} fields.")
+    if with_webhook and options.webhook_url is not None:
+        sentences.append(f"Tells {host_of(options.webhook_url)} when it has ended.")
     return sentences
 
 
-def _enter(visitor: Visitor, action: str) -> tuple[Domain, str]:
+def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
     """The domain and the job id in the path, of somebody who may do this.
 
     Raises:
@@ -276,7 +290,7 @@ def _enter(visitor: Visitor, action: str) -> tuple[Domain, str]:
         NotFound: there is no such domain, or no job can have such an id.
     """
     job_id: str = visitor.request.path_params["job_id"]
-    domain = visitor.domain(action)
+    domain = visitor.domain(*actions)
     if violations(load_model().operations["GetUploadJob"].input, {"DomainName": domain.name, "JobId": job_id}):
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return domain, job_id
@@ -303,7 +317,7 @@ def _with_place(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], R
 
 def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
     """Why something was not done, above the job as it stands now; the error alone for those who may not see it."""
-    if not visitor.may(_READING, visitor.request.path_params["domain_name"]):
+    if not visitor.may_open(Page.JOB, visitor.request.path_params["domain_name"]):
         raise error
     return _job_page(visitor, str(error))
 
@@ -312,8 +326,8 @@ def _place_of(domain: Domain, job_id: str) -> str:
     return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
 
 
-def _lead_to(place: str) -> Response:
-    return RedirectResponse(place, 303, headers=PAGE_HEADERS)
+def _lead_on(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
+    return visitor.lead_to(domain.name, done, (Page.JOB, place), (Page.JOBS, place_of_tab(Page.JOBS, domain.name)))
 
 
 def _duration(took: timedelta) -> str:

@@ -32,6 +32,7 @@ from openprofiles.profiles.standard_profile import (
     PROFILE_ID_KEY,
     attribute_of_target,
 )
+from openprofiles.server.console.places import NEEDS, Page, place_of_tab
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
 from openprofiles.server.console.profile_form import (
     Draft,
@@ -72,7 +73,7 @@ def routes(services: Services) -> list[Route]:
 
 def find_profiles(visitor: Visitor) -> Response:
     """The search box, and what it has found."""
-    domain = visitor.domain("profile:SearchProfiles")
+    domain = visitor.domain(*NEEDS[Page.PROFILES])
     query = visitor.request.query_params
     text = query.get("q", "").strip()
     indexed_paths = sorted(get_indexed_paths(visitor.services.store, domain))
@@ -111,9 +112,9 @@ def find_profiles(visitor: Visitor) -> Response:
 
 def show_profile(visitor: Visitor) -> Response:
     """One profile with all that it holds."""
-    domain, profile = _find(visitor)
+    domain, profile = _find(visitor, Page.PROFILE)
     last_job = None
-    if profile.last_upload_job is not None and visitor.may("profile:GetUploadJob", domain.name):
+    if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
         last_job = jobs.find_job_of_number(visitor.services.store, domain, profile.last_upload_job)
     return visitor.page(
         "profile.html",
@@ -128,13 +129,13 @@ def show_profile(visitor: Visitor) -> Response:
 
 def edit_profile(visitor: Visitor) -> Response:
     """The form of one profile."""
-    domain, profile = _find(visitor, "profile:UpdateProfile")
+    domain, profile = _find(visitor, Page.PROFILE_FORM)
     return _form_page(visitor, domain, profile, draft_of(profile))
 
 
 def save_profile(visitor: Visitor) -> Response:
     """Write what was changed in the form."""
-    domain, profile = _find(visitor, "profile:UpdateProfile")
+    domain, profile = _find(visitor, Page.PROFILE_FORM)
     draft = read_draft(visitor.form())
     request = draft.request(domain.name, profile.profile_id)
     now = visitor.services.clock()
@@ -160,21 +161,13 @@ def remove_profile(visitor: Visitor) -> Response:
     domain = visitor.domain("profile:DeleteProfile")
     profile_id = visitor.request.path_params["profile_id"]
     delete_profile(visitor.services.store, domain.name, profile_id, visitor.services.clock())
-    # Whoever may delete need not be allowed to search.
-    may_search = visitor.may("profile:SearchProfiles", domain.name)
-    place = f"/console/domains/{domain.name}/profiles?deleted=1" if may_search else "/console/"
-    return RedirectResponse(place, 303, headers=PAGE_HEADERS)
+    place = place_of_tab(Page.PROFILES, domain.name)
+    return visitor.lead_to(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
 
 
-def _find(visitor: Visitor, *more_actions: str) -> tuple[Domain, Profile]:
-    """The profile in the path, which the visitor may read.
-
-    Args:
-        more_actions: what else they need to be allowed to do.
-    """
-    domain = visitor.domain("profile:SearchProfiles")
-    for action in more_actions:
-        visitor.require(action, domain.name)
+def _find(visitor: Visitor, page: Page) -> tuple[Domain, Profile]:
+    """The profile in the path, for a visitor who may see this page of it."""
+    domain = visitor.domain(*NEEDS[page])
     services = visitor.services
     return domain, get_profile(services.store, domain.name, visitor.request.path_params["profile_id"], services.clock())
 

@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from openprofiles.server.console.job_words import job_name, status_word, undo_word
+
 # Nothing from elsewhere, nothing inline, in no frame. Uploads and polling go to this server.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -85,6 +87,9 @@ def _environment() -> Environment:
     environment.filters["number"] = number
     environment.filters["moment"] = moment
     environment.filters["day"] = day
+    environment.filters["job_name"] = job_name
+    environment.filters["status_word"] = status_word
+    environment.filters["undo_word"] = undo_word
     return environment
 
 

@@ -14,6 +14,7 @@ from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
 from openprofiles.server.console.visitors import (
     BODY_LIMIT_BYTES,
+    HOME_PATH,
     SIGN_IN_PATH,
     Forbidden,
     Visitor,
@@ -22,8 +23,6 @@ from openprofiles.server.console.visitors import (
     signed_in,
 )
 from openprofiles.server.services import Services
-
-HOME_PATH = "/console/"
 
 # Whatever is not like one need not be looked for. Nobody guesses a secret of 40 characters: attempts are not counted.
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9]{1,128}")

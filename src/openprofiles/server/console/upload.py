@@ -17,6 +17,7 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
 from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
+from openprofiles.server.console.places import NEEDS, Page, place_of_tab
 from openprofiles.server.console.upload_documents import (
     fault_items,
     preview_counts,
@@ -29,6 +30,7 @@ from openprofiles.server.console.upload_documents import (
 from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.arrival.receive import (
@@ -41,6 +43,7 @@ from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.reading.file_sample import sample_beginning
+from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
 from openprofiles.wire.errors import WireError
 from openprofiles.wire.model import load_model
@@ -78,7 +81,7 @@ def routes(services: Services) -> list[Route]:
 
 def show_page(visitor: Visitor) -> Response:
     """The page with no file yet."""
-    domain = _enter(visitor)
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
     settings = visitor.services.settings
     usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
     checked = {path: check for path, check in usual_checks.items() if check}
@@ -108,7 +111,7 @@ def show_page(visitor: Visitor) -> Response:
 
 def read_sample(visitor: Visitor) -> Response:
     """What the beginning of a file holds, read as the query says where that is not to be detected."""
-    _enter(visitor)
+    visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
     if visitor.services.settings.compat_strict:
@@ -144,27 +147,12 @@ def save_mapping(visitor: Visitor) -> Response:
 
 def create_job(visitor: Visitor) -> Response:
     """Make the job, and say where its file goes."""
-    domain = _enter(visitor)
-    services = visitor.services
-    given = read_job(domain.name, visitor.body)
-    if given.job.options is not None:
-        visitor.require(_SETTING_OPTIONS, domain.name)
-    job = jobs.create_job(
-        services.store,
-        services.master_key,
-        domain,
-        display_name=given.job.display_name,
-        fields=given.job.fields,
-        unique_key=given.job.unique_key,
-        data_expiry_days=given.job.data_expiry_days,
-        strict=services.settings.compat_strict,
-        now=services.clock(),
-        options=given.job.options,
-        idempotency_token=given.job.idempotency_token,
-        private_addresses=services.settings.webhook_private_addresses,
-    )
-    if given.replaces is not None and visitor.may("profile:StopUploadJob", domain.name):
-        _stop_replaced(visitor, domain, given.replaces)
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
+    try:
+        job = _make_job(visitor, domain)
+    except WebhookRefused as error:
+        # With a status of its own, by which the page knows which field the message belongs to.
+        return json_answer({"message": str(error)}, 422)
     return json_answer({"JobId": job.job_id} | _upload_path(visitor, domain, job.job_id))
 
 
@@ -218,13 +206,33 @@ def start_job(visitor: Visitor) -> Response:
     services, job_id = visitor.services, _job_id(visitor)
     # Whoever has lost the answer may ask again.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
-    return json_answer({"Location": f"/console/domains/{domain.name}/jobs/{job_id}"})
+    jobs_place = place_of_tab(Page.JOBS, domain.name)
+    places = (Page.JOB, f"{jobs_place}/{job_id}"), (Page.JOBS, jobs_place)
+    return json_answer({"Location": visitor.place_after(domain.name, "job-started", *places)})
 
 
-def _enter(visitor: Visitor) -> Domain:
-    """The domain, for whoever may bring a file into it."""
-    visitor.require("profile:GetUploadJobPath", visitor.request.path_params["domain_name"])
-    return visitor.domain("profile:CreateUploadJob")
+def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
+    services = visitor.services
+    given = read_job(domain.name, visitor.body)
+    if given.job.options is not None:
+        visitor.require(_SETTING_OPTIONS, domain.name)
+    job = jobs.create_job(
+        services.store,
+        services.master_key,
+        domain,
+        display_name=given.job.display_name,
+        fields=given.job.fields,
+        unique_key=given.job.unique_key,
+        data_expiry_days=given.job.data_expiry_days,
+        strict=services.settings.compat_strict,
+        now=services.clock(),
+        options=given.job.options,
+        idempotency_token=given.job.idempotency_token,
+        private_addresses=services.settings.webhook_private_addresses,
+    )
+    if given.replaces is not None and visitor.may("profile:StopUploadJob", domain.name):
+        _stop_replaced(visitor, domain, given.replaces)
+    return job
 
 
 def _job_id(visitor: Visitor) -> str:

@@ -18,11 +18,13 @@ from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
+from openprofiles.server.console.places import DONE, NEEDS, TABS, Page, place_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
 from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
 from openprofiles.server.services import Services
 
+HOME_PATH = "/console/"
 SIGN_IN_PATH = "/console/sign-in"
 CSRF_HEADER = "x-csrf-token"
 BODY_LIMIT_BYTES = 2 * 1024 * 1024
@@ -63,25 +65,60 @@ class Visitor:
             place = f" in the domain {domain_name}" if domain_name else ""
             raise Forbidden(f"Your access key may not do {action}{place}.")
 
-    def domain(self, action: str) -> Domain:
-        """The domain in the path, on which the visitor may do this.
+    def domain(self, *actions: str) -> Domain:
+        """The domain in the path, on which the visitor may do all of this; of a page: ``places.NEEDS``.
 
         Raises:
             Forbidden: they may not.
             NotFound: there is no such domain.
         """
         name: str = self.request.path_params["domain_name"]
-        self.require(action, name)
+        for action in actions:
+            self.require(action, name)
         return get_domain(self.services.store, name)
+
+    def may_open(self, page: str, domain_name: str | None = None) -> bool:
+        """Whether the visitor may see a page (``places.Page``) of a domain; None: of any domain."""
+        return all(self.may(action, domain_name) for action in NEEDS[Page(page)])
+
+    def way_into(self, domain_name: str, *, is_example: bool = False) -> str | None:
+        """The path of the first page of a domain that the visitor may see; None if there is none.
+
+        Args:
+            is_example: the name stands for that of any domain.
+        """
+        asked = None if is_example else domain_name
+        return next((place_of_tab(page, domain_name) for page in TABS if self.may_open(page, asked)), None)
+
+    def lead_to(self, domain_name: str, done: str, *places: tuple[Page, str]) -> Response:
+        """Leads on after something was done: see ``place_after``."""
+        return RedirectResponse(self.place_after(domain_name, done, *places), 303, headers=PAGE_HEADERS)
+
+    def place_after(self, domain_name: str, done: str, *places: tuple[Page, str]) -> str:
+        """Where to go on after something was done: the first of the places that the visitor may see, else another page,
+        which says what was done.
+
+        Args:
+            done: a key of ``places.DONE``.
+            places: pages and their paths; the first shows by itself what was done.
+        """
+        for number, (page, path) in enumerate(places):
+            if self.may_open(page, domain_name):
+                return path if number == 0 else f"{path}?done={done}"
+        return f"{self.way_into(domain_name) or HOME_PATH}?done={done}"
 
     def form(self) -> dict[str, str]:
         """The fields of a form that was sent; the last of those that have one name."""
         return _read_fields(self.body)
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
-        """A page, which knows what its reader may do (``may``) and the token for its forms (``csrf_token``)."""
+        """A page, which knows what its reader may do (``may``) and see (``may_open``), and the token for its forms
+        (``csrf_token``).
+        """
         shared = {
             "may": self.may,
+            "may_open": self.may_open,
+            "done": DONE.get(self.request.query_params.get("done", "")),
             "principal": self.principal,
             "csrf_token": self.session.csrf_token,
             "path": self.request.url.path,
@@ -102,17 +139,21 @@ def signed_in(
     """
 
     async def endpoint(request: Request) -> Response:
-        body = await _read_body(request) if request.method in _CHANGING_METHODS else b""
-        return await run_in_threadpool(answer, request, body)
-
-    def answer(request: Request, body: bytes) -> Response:
         session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
         if session is None:
             return _ask_to_sign_in(request)
         request.state.access_key_id = session.access_key_id
-        # Before anything else can go wrong: what was typed into a form of ours is shown again then.
+        body = b""
         if request.method in _CHANGING_METHODS:
-            _require_own_form(services, request, session, body)
+            # Nobody's body is read before it is known whose it is.
+            _require_own_headers(services, request, session)
+            body = await _read_body(request)
+        return await run_in_threadpool(answer, request, session, body)
+
+    def answer(request: Request, session: Session, body: bytes) -> Response:
+        # Before anything else can go wrong: what was typed into a form of ours is shown again then.
+        if request.method in _CHANGING_METHODS and CSRF_HEADER not in request.headers:
+            _keep_own_form(request, session, body)
         principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
         if principal is None:
             return _ask_to_sign_in(request)
@@ -169,16 +210,32 @@ def _ask_to_sign_in(request: Request) -> Response:
     return RedirectResponse(SIGN_IN_PATH + query, 303, headers=PAGE_HEADERS)
 
 
-def _require_own_form(services: Services, request: Request, session: Session, body: bytes) -> None:
-    """Raises Forbidden for what no page of this session has sent; keeps the content of a form, see ``sent_form``."""
+def _require_own_headers(services: Services, request: Request, session: Session) -> None:
+    """Raises Forbidden as far as it can be told without the body that this comes from no page of ours: a script has the
+    token in a header, a form in the body.
+    """
     given = request.headers.get(CSRF_HEADER)
-    form = None
-    if given is None and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        form = SentForm(request.url.path, session.csrf_token, _read_fields(body))
-        given = form.fields.get(CSRF_FIELD, "")
-    if not is_from_here(services, request) or not is_csrf_token(session, given or ""):
-        raise Forbidden("This request did not come from a page of this console. Load the page again and try once more.")
+    is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if not is_from_here(services, request) or (given is None and not is_form):
+        raise _foreign()
+    if given is not None:
+        _require_token(session, given)
+
+
+def _keep_own_form(request: Request, session: Session, body: bytes) -> None:
+    """Keeps the content of a form for ``sent_form``; raises Forbidden if no page of this session has sent it."""
+    form = SentForm(request.url.path, session.csrf_token, _read_fields(body))
+    _require_token(session, form.fields.get(CSRF_FIELD, ""))
     request.state.sent_form = form
+
+
+def _require_token(session: Session, given: str) -> None:
+    if not is_csrf_token(session, given):
+        raise _foreign()
+
+
+def _foreign() -> Forbidden:
+    return Forbidden("This request did not come from a page of this console. Load the page again and try once more.")
 
 
 def sent_form(request: Request) -> SentForm | None:

@@ -8,6 +8,9 @@ const RATE_WINDOW_MS = 8000;
 const RETRY_MS = 2000;
 const PATIENCE_MS = 15000;
 
+// The server answers, but not with what was asked for.
+class Unwell extends Error {}
+
 const announcer = document.getElementById("announcer");
 const trouble = document.getElementById("trouble");
 const title = document.title;
@@ -115,7 +118,7 @@ function showParts(root, state) {
 async function makeAnew() {
   const { page } = job().dataset;
   const answer = await fetch(page, { headers: { Accept: "text/html" } });
-  if (answer.status >= 500) throw new Error(answer.statusText);
+  if (answer.status >= 500) throw new Unwell(answer.statusText);
   const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("job");
   if (!made) {
     location.assign(page);
@@ -148,7 +151,7 @@ async function look() {
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (answer.status === 401) {
-      tellTrouble("Your session has ended. The job goes on all the same.", {
+      tellTrouble("Your session has ended. That stops no job.", {
         href: `/console/sign-in?next=${encodeURIComponent(root.dataset.page)}`,
         text: "Sign in again",
       });
@@ -157,7 +160,7 @@ async function look() {
       location.assign(root.dataset.page);
       return;
     } else if (!answer.ok) {
-      throw new Error(answer.statusText);
+      throw new Unwell(answer.statusText);
     } else {
       const state = await answer.json();
       tellTrouble("");
@@ -169,8 +172,9 @@ async function look() {
       }
       next = pauseOf(job());
     }
-  } catch {
-    tellTrouble("The server does not answer. The job goes on all the same; this page tries again by itself.");
+  } catch (error) {
+    const what = error instanceof Unwell ? "The server cannot tell at the moment how the job is" : "The server does not answer";
+    tellTrouble(`${what}; this page tries again by itself.`);
   } finally {
     isLooking = false;
   }

@@ -22,6 +22,8 @@ const PHASES = {
   report: () => "Collecting the rows that would fail",
   preview: () => "Comparing with what is stored",
 };
+// The status of an answer about a job whose webhook the server does not take.
+const WEBHOOK_REFUSED = 422;
 const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
 
 const columns = new Columns({
@@ -360,6 +362,8 @@ function findFault() {
     ["name", (text) => (text ? null : "Give the job a name.")],
     ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Write a whole number from 1 to ${numberText.format(maxDays)}.`)],
     ["limit-number", faultOfLimit],
+    // The server alone knows what is wrong with it; until it is asked again, nothing is.
+    ["webhook-url", () => null],
   ];
   for (const [id, faultOf] of faults) {
     const field = find(id);
@@ -421,6 +425,9 @@ function describeOptions() {
   if (find("check-phone").checked) {
     kinds.add("PHONE_NUMBER");
   }
+  if (find("webhook-url").value.trim()) {
+    options.Webhook = { Url: find("webhook-url").value.trim() };
+  }
   const checks = columns.checks(kinds);
   if (Object.keys(checks).length) {
     options.Checks = checks;
@@ -452,6 +459,12 @@ async function begin(isCheck) {
     try {
       return job?.description === description ? await askForJob("path") : await createJob(description);
     } catch (error) {
+      if (error.status === WEBHOOK_REFUSED) {
+        show("columns", "columns", { focuses: false });
+        mark(find("webhook-url"), error.message);
+        find("webhook-url").focus();
+        return null;
+      }
       tell(find(find("transfer").hidden ? "job-fault" : "transfer-fault"), error);
       return null;
     }
@@ -543,7 +556,8 @@ async function send(place) {
     transfer = null;
     find("transfer-title").textContent = "The file was not sent";
     if (error.isStopped) {
-      tell(find("transfer-fault"), "You stopped it. Nothing of the file was kept, and nothing is loaded.");
+      // Whether the server had the whole file by then is not known here.
+      tell(find("transfer-fault"), "You stopped it. Nothing is loaded. Try again sends the file from its beginning; what you chose is kept.");
     } else if (error.status === 0) {
       tell(
         find("transfer-fault"),
