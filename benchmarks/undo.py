@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class UndoBenchmark:
         for folder in (place, other):
             shutil.copytree(before, folder)
         shutil.rmtree(before)
+        # Or what comes first would wait until the disk has all of the copies.
+        os.sync()
         self._import(PREVIEW, "second", place, "--dry-run")
         self._import(WITHOUT_IMAGES, "second", other, "--undo-days", "0")
         shutil.rmtree(other)

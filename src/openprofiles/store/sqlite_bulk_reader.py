@@ -86,7 +86,7 @@ class SqliteBulkReader(LeasedJobReader):
     def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted")
-        self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
+        self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(np.arange(len(keys))), "v": keys})
         found = self._table(
             "select w.i, k.pid from temp.wanted w cross join profile_key k "
             "on k.domain_id = ? and k.name = ? and k.value = w.v",
@@ -110,6 +110,11 @@ class SqliteBulkReader(LeasedJobReader):
         self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()
     ) -> pa.Table:
         """See ``BulkReader``."""
+        if len(pids) and (np.diff(pids) == 1).all():
+            # Most often they are a range, which needs no table to be joined with.
+            return self.read_profile_range(
+                domain_id, pids[0].as_py() - 1, pids[-1].as_py(), len(pids), columns, numbers
+            )
         self._execute("delete from temp.wanted_pid")
         self._insert("insert or ignore into temp.wanted_pid", "(?)", {"pid": pids})
         chosen, types = _chosen_columns(columns, numbers)
@@ -156,7 +161,7 @@ class SqliteBulkReader(LeasedJobReader):
         self._insert(
             "insert into temp.wanted_key",
             "(?, ?, ?)",
-            {"i": pa.array(range(len(values)), pa.int64()), "v": values, "pid": pids},
+            {"i": pa.array(np.arange(len(values))), "v": values, "pid": pids},
         )
         return self._table(
             "select w.i from temp.wanted_key w cross join profile_key k "

@@ -27,6 +27,7 @@ from openprofiles.uploads.loading.leased_work import check_stop
 from openprofiles.uploads.loading.merge import (
     Load,
     TooManyFailed,
+    changed_columns,
     changed_rows,
     count_unchanged,
     image_of,
@@ -165,7 +166,7 @@ def _place(load: Load) -> _Writes:
     is_new = pa.compute.is_null(every["pid"])
     new = every.filter(is_new).sort_by("target")
     existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
-    stored = read_stored(load, existing)
+    stored = read_stored(load, existing, changed_columns(load))
     changed_keys, changed = changed_rows(load, existing, stored)
     created = new_rows(load, new)
     failed = scratch.table(

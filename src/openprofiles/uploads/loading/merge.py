@@ -13,7 +13,7 @@ hold one unique key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +40,7 @@ CREATE = "create"
 UPDATE = "update"
 
 # Values are read from the scratch database about so much at a time.
-_BYTES_PER_PART = 16_000_000
+_BYTES_PER_PART = 8_000_000
 
 _BATCHES_AHEAD = 2
 
@@ -197,8 +197,7 @@ def match_targets(load: Load) -> None:
     if not load.scratch.is_done("matched"):
         load.scratch.run(
             "create or replace table matched as "
-            "select target, pid, key, row_count from target join staged on record = target "
-            "where pid is not null order by pid"
+            "select target, pid, row_count from target where pid is not null order by pid"
         )
         load.scratch.mark_done("matched")
 
@@ -232,7 +231,10 @@ def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch
 
 def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
     # To read the values and to compare them takes longer than to write them, so each has a thread.
-    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, position, size), 1) as parts:
+    with (
+        load.in_another_thread() as ahead,
+        made_ahead(changed_parts(ahead, position, size, changed_columns(load)), 1) as parts,
+    ):
         for version, targets, stored in parts:
             yield _compare(load, version, targets, stored)
 
@@ -254,8 +256,27 @@ def new_parts(load: Load, condition: str = "true") -> Iterator[pa.Table]:
         yield _in_order(part, "target")
 
 
-def changed_parts(load: Load, position: int, size: ChunkSize) -> Generator[tuple[int, pa.Table, pa.Table], None, None]:
-    """What one chunk changes: a version of the domain, targets with their values, and what was stored no earlier."""
+def changed_parts(
+    load: Load, position: int, size: ChunkSize, columns: Sequence[str]
+) -> Generator[tuple[int, pa.Table, pa.Table], None, None]:
+    """What one chunk changes: a version of the domain, targets with their values, and what was stored no earlier.
+
+    Args:
+        columns: those of ``profile`` that are read.
+    """
+    # The values come from the scratch database, what is stored from the store: each is read by a thread of its own.
+    with load.in_another_thread() as ahead, made_ahead(_changed_targets(ahead, position), 1) as parts:
+        for part in parts:
+            while part.num_rows:
+                rows = size.rows
+                targets = part.slice(0, rows)
+                version = load.reader.read_key_version(load.job.domain_id)
+                yield version, targets, read_stored(load, targets, columns)
+                part = part.slice(rows)
+
+
+def _changed_targets(load: Load, position: int) -> Generator[pa.Table, None, None]:
+    """The targets that are stored profiles with a row number above ``position``, in its order, some at a time."""
     # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
     first = int(load.cursor.value("select count(*) from matched where pid <= ?", [position]))
     count = int(load.cursor.value("select count(*) from matched"))
@@ -263,13 +284,7 @@ def changed_parts(load: Load, position: int, size: ChunkSize) -> Generator[tuple
     for low in range(first, count, step):
         # The values come to the narrow table a part at a time: sorting all of them at once takes memory with the file.
         chosen = f"select target, pid, row_count from matched where rowid >= {low} and rowid < {low + step}"
-        part = _in_order(_read_values(load, chosen), "pid")
-        while part.num_rows:
-            rows = size.rows
-            targets = part.slice(0, rows)
-            version = load.reader.read_key_version(load.job.domain_id)
-            yield version, targets, read_stored(load, targets)
-            part = part.slice(rows)
+        yield _in_order(_read_values(load, chosen), "pid")
 
 
 def _records_per_part(load: Load) -> int:
@@ -292,6 +307,8 @@ def _read_new(load: Load, low: int, high: int) -> pa.Table:
 def _read_values(load: Load, targets: str) -> pa.Table:
     """The targets that a query chooses, with their values."""
     load.cursor.run(f"create or replace temp table part as {targets}")
+    if not load.cursor.value("select exists (select 1 from part where row_count > 1)"):
+        return load.cursor.table(targets_with_values_sql(load, "part", None))
     # Joining what is folded as a whole would take memory with the file.
     load.cursor.run(
         "create or replace temp table folded_part as select * from folded where target in (select target from part)"
@@ -299,28 +316,32 @@ def _read_values(load: Load, targets: str) -> pa.Table:
     return load.cursor.table(targets_with_values_sql(load, "part", "folded_part"))
 
 
-def targets_with_values_sql(load: Load, targets: str, folded: str) -> str:
+def targets_with_values_sql(load: Load, targets: str, folded: str | None) -> str:
     """SQL for targets with their key, their values and the attributes made of these.
 
     Args:
         targets: a table of ``target`` (the record that the values come from), ``pid`` and ``row_count``.
-        folded: a table with the values of targets of several records.
+        folded: a table with the values of targets of several records; None if there are none.
     """
-    # What is folded holds the values of the first record too, so it is null only where that is.
-    values = ", ".join(f"coalesce(f.{name}, s.{name}) as {name}" for name in load.value_names)
+    if folded is None:
+        values = ", ".join(f"s.{name}" for name in load.value_names)
+        join = ""
+    else:
+        # What is folded holds the values of the first record too, so it is null only where that is.
+        values = ", ".join(f"coalesce(f.{name}, s.{name}) as {name}" for name in load.value_names)
+        join = f"left join {folded} f on f.target = t.target"
     return (
         f"select *, {_attributes_json(load)} as attributes from "
         f"(select t.target, t.pid, s.key, t.row_count, {values} "
-        f"from {targets} t join staged s on s.record = t.target left join {folded} f on f.target = t.target)"
+        f"from {targets} t join staged s on s.record = t.target {join})"
     )
 
 
 def _in_order(table: pa.Table, column: str) -> pa.Table:
     """The table in the order of a column, in which it nearly always is."""
-    table = table.combine_chunks()
     numbers = table[column].to_numpy()
     if len(numbers) and (np.diff(numbers) < 0).any():
-        return table.take(pa.array(np.argsort(numbers)))
+        return table.combine_chunks().take(pa.array(np.argsort(numbers)))
     return table
 
 
@@ -350,11 +371,12 @@ def _attributes_of_new(load: Load, targets: pa.Table) -> pa.ChunkedArray:
     return load.cursor.table(f"select {members} as attributes from chosen order by target")["attributes"]
 
 
-def read_stored(load: Load, targets: pa.Table) -> pa.Table:
-    """What the profiles of these targets hold, as far as ``changed_rows`` and ``count_unchanged`` compare it, and as an
-    image needs it.
+def read_stored(load: Load, targets: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """What the profiles of these targets hold, with the numbers that an image needs.
+
+    Args:
+        columns: ``changed_columns`` for ``changed_rows``; for ``count_unchanged`` those of an image will do.
     """
-    columns = changed_columns(load)
     pids = targets["pid"].combine_chunks().cast(pa.int64())
     numbers = IMAGE_NUMBERS if load.keeps_images else ()
     return load.reader.read_profiles(load.job.domain_id, pids, columns, numbers)
@@ -606,7 +628,7 @@ def _new_batch(load: Load, targets: pa.Table) -> _Batch:
 
 def _changed_batch(load: Load, targets: pa.Table) -> _Batch:
     version = load.reader.read_key_version(load.job.domain_id)
-    return _compare(load, version, targets, read_stored(load, targets))
+    return _compare(load, version, targets, read_stored(load, targets, changed_columns(load)))
 
 
 def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _Batch:
@@ -641,7 +663,7 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
     by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
     keys = by_key["key"].combine_chunks().cast(pa.string())
     found = load.reader.find_key_holders(load.job.domain_id, load.mapping.key_name, keys, load.job.started_at)
-    load.cursor.put("asked", by_key.append_column("i", pa.array(range(len(keys)), pa.int64())))
+    load.cursor.put("asked", by_key.append_column("i", pa.array(np.arange(len(keys)))))
     load.cursor.put("found", found)
     # The load itself writes the keys of these profiles only in its last step, so whatever differs from the plan was
     # written by something else.

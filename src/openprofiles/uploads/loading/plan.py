@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
+import numpy as np
 import pyarrow as pa
 
 from openprofiles.clock import to_milliseconds
@@ -213,7 +214,7 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
     if store.has_keys(job.domain_id, mapping.key_name):
         batches = _batches(scratch, "select key from key_group order by key", pa.string())
         for keys, found in _find_holders(store, job, mapping.key_name, batches):
-            scratch.put("asked", pa.table({"i": pa.array(range(len(keys)), pa.int64()), "key": keys}))
+            scratch.put("asked", pa.table({"i": pa.array(np.arange(len(keys))), "key": keys}))
             scratch.put("found", found)
             scratch.run("insert into holder select key, pid from found join asked using (i)")
     if job.pid_base is not None and not job.is_preview:

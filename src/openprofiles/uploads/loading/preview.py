@@ -35,6 +35,7 @@ from openprofiles.uploads.loading.merge import (
 )
 from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.uploads.loading.undo_images import image_columns
 from openprofiles.uploads.preview_sample import PreviewSample, write_sample
 
 PREVIEW = "preview"
@@ -118,7 +119,9 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
     match_targets(load)
     samples: list[PreviewSample] = []
     size = ChunkSize(5_000)
-    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, 0, size), 1) as parts:
+    # Without those that only keys are made of.
+    columns = image_columns(load.mapping)
+    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, 0, size, columns), 1) as parts:
         for _version, targets, stored in parts:
             _check_stop(load)
             counts.updated += pa.compute.sum(targets["row_count"]).as_py() or 0

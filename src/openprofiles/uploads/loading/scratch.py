@@ -78,8 +78,11 @@ class Scratch(ScratchCursor):
         self._epoch = epoch
         self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
+        is_new = not any(self._folder.iterdir())
+        self._is_new = False
         try:
             super().__init__(self._open())
+            self._is_new = is_new
         except duckdb.Error:
             # Damaged, or of another DuckDB's form: it is made again from the file.
             self.start_over()
@@ -91,6 +94,10 @@ class Scratch(ScratchCursor):
 
     def start_over(self) -> None:
         """Forget everything."""
+        if self._is_new:
+            # To make it takes as long as to load a small file; this one holds nothing yet.
+            self._is_new = False
+            return
         if hasattr(self, "connection"):
             self.connection.close()
         shutil.rmtree(self._folder)
