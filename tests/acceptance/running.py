@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+
+from acceptance.forked_commands import ForkedCommands, can_fork
 
 START_TIMEOUT_SECONDS = 60.0
 
@@ -36,9 +39,17 @@ def command(*arguments: str | Path) -> list[str]:
 
 def run_command(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs ``openprofiles`` to its end; ``more`` is added to its environment."""
+    variables = environment(**more)
+    if can_fork(variables):
+        return _forked_commands().run(list(map(str, arguments)), variables, START_TIMEOUT_SECONDS)
     return subprocess.run(
-        command(*arguments), env=environment(**more), capture_output=True, text=True, timeout=START_TIMEOUT_SECONDS
+        command(*arguments), env=variables, capture_output=True, text=True, timeout=START_TIMEOUT_SECONDS
     )
+
+
+@cache
+def _forked_commands() -> ForkedCommands:
+    return ForkedCommands()
 
 
 @dataclass

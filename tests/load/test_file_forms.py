@@ -276,7 +276,7 @@ FORMS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=6), FORMS, st.integers(16, 80))
 def test_any_cells_in_any_form_that_is_given_are_read_as_in_a_file_of_commas(
     place: Place, rows: list[tuple[str, str]], form: FileForm, block_bytes: int

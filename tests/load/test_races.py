@@ -205,7 +205,7 @@ writes = st.builds(
 
 
 @settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 15,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

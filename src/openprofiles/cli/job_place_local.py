@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_place import (
@@ -16,7 +17,6 @@ from openprofiles.cli.job_place import (
     UndoState,
     mapping_members,
 )
-from openprofiles.cli.job_runner import JobRunner
 from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
 from openprofiles.clock import utc_now
 from openprofiles.master_key import load_master_key
@@ -31,6 +31,9 @@ from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.failures.faults import sentence_for
 from openprofiles.uploads.undos import Undo
+
+if TYPE_CHECKING:
+    from openprofiles.cli.job_runner import JobRunner
 
 
 class LocalJobs:
@@ -109,6 +112,9 @@ class LocalJobs:
         undo = undos.read_undo(self._store, domain, job_id)
         if undo.job.status is UploadJobStatus.IN_PROGRESS:
             if self._job_runner is None:
+                # With all that a worker needs: a fifth of a second that a command which only looks at jobs saves.
+                from openprofiles.cli.job_runner import JobRunner
+
                 self._job_runner = JobRunner(self._settings, self._store)
             self._job_runner.run(domain, undo.job.job_id)
         elif self._job_runner is not None:

@@ -1,0 +1,155 @@
+"""Runs the command line in processes that are forked from one which has imported everything and opened nothing.
+
+The tests run the program many hundred times, and half of what a short command takes is importing its libraries. What
+runs here is ``cli.main.main`` in a process of its own, with its own arguments, environment, folder and standard
+streams; only the start of the interpreter is left out. Servers, workers, loaders and whatever a test signals or kills
+are started as a user starts them.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import importlib
+import json
+import locale
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_STREAMS = 3
+_MOST_BYTES = 1_000_000
+# What an interpreter looks at when it starts, and nothing later.
+_OF_THE_START = ("PYTHON", "LC_", "LANG")
+
+
+def can_fork(variables: Mapping[str, str]) -> bool:
+    """Whether nothing of this environment counts when the interpreter starts, other than in that of this process."""
+    return all(
+        variables.get(name) == os.environ.get(name)
+        for name in variables.keys() | os.environ.keys()
+        if name.startswith(_OF_THE_START)
+    )
+
+
+class ForkedCommands:
+    """The process that forks; it ends when this one does."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                cwd=Path(__file__).parents[1],
+                # A thread that a library starts when it is imported would not live in what is forked.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Have it end."""
+        self._socket.close()
+        self._process.wait()
+
+    def run(
+        self, arguments: Sequence[str], variables: Mapping[str, str], timeout_seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``openprofiles`` with these arguments to its end.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end in time, and was killed.
+        """
+        readers, writers = zip(os.pipe(), os.pipe(), strict=True)
+        order = {"arguments": list(arguments), "variables": dict(variables), "folder": str(Path.cwd())}
+        with Path(os.devnull).open("rb") as nothing:
+            streams = array.array("i", [nothing.fileno(), *writers])
+            self._socket.sendmsg([json.dumps(order).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+        for writer in writers:
+            os.close(writer)
+        pid = int(self._socket.recv(_MOST_BYTES))
+        texts = ["", ""]
+        threads = [threading.Thread(target=_read_into, args=(texts, i, reader)) for i, reader in enumerate(readers)]
+        for thread in threads:
+            thread.start()
+        has_ended, _, _ = select.select([self._socket], [], [], timeout_seconds)
+        if not has_ended:
+            os.kill(pid, signal.SIGKILL)
+        status = int(self._socket.recv(_MOST_BYTES))
+        for thread in threads:
+            thread.join()
+        if not has_ended:
+            raise subprocess.TimeoutExpired(["openprofiles", *arguments], timeout_seconds, *texts)
+        return subprocess.CompletedProcess(["openprofiles", *arguments], status, *texts)
+
+
+def _read_into(texts: list[str], index: int, reader: int) -> None:
+    with open(reader, encoding=locale.getpreferredencoding(do_setlocale=False)) as stream:
+        texts[index] = stream.read()
+
+
+def _serve(orders: socket.socket) -> None:
+    for package in ("cli", "server", "worker"):
+        for module in pkgutil.iter_modules(importlib.import_module(f"openprofiles.{package}").__path__):
+            # Those are programs of their own.
+            if module.name not in ("loader", "workbook_reader"):
+                importlib.import_module(f"openprofiles.{package}.{module.name}")
+    for name in ("openprofiles.store.sqlite", "openprofiles.store.postgresql", "boto3", "sqlalchemy.dialects.sqlite"):
+        importlib.import_module(name)
+    assert threading.active_count() == 1
+    while True:
+        order, ancillary, _, _ = orders.recvmsg(_MOST_BYTES, socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize))
+        if not order:
+            return
+        streams = array.array("i", ancillary[0][2])
+        pid = os.fork()
+        if pid == 0:
+            orders.close()
+            _become(streams, **json.loads(order))
+        for stream in streams:
+            os.close(stream)
+        orders.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        orders.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _become(streams: Sequence[int], arguments: list[str], variables: dict[str, str], folder: str) -> None:
+    """Be the program, and never return."""
+    status = 1
+    try:
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        os.environ.clear()
+        os.environ.update(variables)
+        os.chdir(folder)
+        sys.argv = ["openprofiles", *arguments]
+        from openprofiles.cli.main import main
+
+        main()
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:  # noqa: BLE001 (an interpreter prints it, whatever it is)
+        traceback.print_exc()
+    finally:
+        # As an interpreter ends.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        _serve(connection)
