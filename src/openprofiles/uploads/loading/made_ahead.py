@@ -22,24 +22,26 @@ class _End:
 
 
 class _Box(Generic[T]):
-    """Items on their way from one thread to another, only so many at a time."""
+    """Items on their way from one thread to another, and room for so many."""
 
     def __init__(self, depth: int) -> None:
-        self._items: queue.Queue[T | _End] = queue.Queue(depth)
+        self._items = queue.SimpleQueue[T | _End]()
+        self._room = threading.Semaphore(depth)
         self.is_closed = threading.Event()
 
-    def put(self, item: T | _End) -> bool:
-        """Wait for room; whether anybody will still take the item."""
+    def wait_for_room(self) -> bool:
+        """Wait for room for one more item; whether anybody will still take it."""
         while not self.is_closed.is_set():
-            try:
-                self._items.put(item, timeout=_LOOK_AGAIN_SECONDS)
-            except queue.Full:
-                continue
-            return True
+            if self._room.acquire(timeout=_LOOK_AGAIN_SECONDS):
+                return True
         return False
+
+    def put(self, item: T | _End) -> None:
+        self._items.put(item)
 
     def take_all(self) -> Iterator[T]:
         while not isinstance(item := self._items.get(), _End):
+            self._room.release()
             yield item
         if item.error is not None:
             raise item.error
@@ -49,17 +51,20 @@ class _Box(Generic[T]):
 def made_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
     """Run a generator in a thread of its own, up to ``depth`` items ahead of whoever takes them.
 
-    The generator must not share a connection with the taker. Whatever it raises is raised where the items are taken.
-    At the end of the ``with`` block it has ended, taken to its end or not.
+    So there are ``depth`` items at most beside the one that was taken last. The generator must not share a connection
+    with the taker. Whatever it raises is raised where the items are taken. At the end of the ``with`` block it has
+    ended, taken to its end or not.
     """
     box = _Box[T](depth)
 
     def make() -> None:
         error: BaseException | None = None
         try:
-            for item in items:
-                if not box.put(item):
-                    break
+            # Room comes first: an item that waits for it would be one more in memory.
+            while box.wait_for_room():
+                box.put(next(items))
+        except StopIteration:
+            pass
         except BaseException as caught:  # noqa: BLE001 (raised again by whoever takes the items)
             error = caught
         finally:
