@@ -167,7 +167,7 @@ def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: Worke
         is_moment = now.phase in set(kills.order) - kills.begun or (kills.is_random_due and time.monotonic() >= moment)
         if is_moment and worker.loaders():
             return True
-        time.sleep(0.001)
+        time.sleep(0.002)
     return False
 
 

@@ -50,6 +50,7 @@ def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undis
         deadline = time.monotonic() + DEADLINE_SECONDS
         while shop.job(job).phase not in PHASES[PHASES.index(phase) :]:
             assert time.monotonic() < deadline, f"the load does not come to {phase}"
+            time.sleep(0.002)
 
         shutil.rmtree(shop.place.settings.scratch_folder, ignore_errors=True)
         was_running = shop.job(job).status == "IN_PROGRESS"

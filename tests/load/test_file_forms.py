@@ -189,8 +189,10 @@ PACKED = gzip.compress(b"E-Mail,Pr\xc3\xa9nom,Note\n" + b"a@x,Ann,n\n" * 20_000)
         (b"PAR1 and so on", "a Parquet file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "an old Excel workbook"),
         (b"%PDF-1.7 and so on", "a PDF document"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "a picture (PNG)"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a picture (JPEG)"),
     ],
-    ids=["cut off", "damaged", "zstd cut off", "workbook in gzip", "Parquet", "xls", "PDF"],
+    ids=["cut off", "damaged", "zstd cut off", "workbook in gzip", "Parquet", "xls", "PDF", "PNG", "JPEG"],
 )
 def test_a_file_that_is_no_text_or_is_damaged_is_refused_with_the_reason(shop: Shop, data: bytes, words: str) -> None:
     job = load(shop, data)
