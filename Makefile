@@ -60,7 +60,7 @@ example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 screenshot: $(INSTALLED) ## take the picture of the console in README.md again
 	$(BIN)/python scripts/make_screenshot.py
 
-# Some 55 minutes and 20 GB; BENCH="--only api", BENCH="--only undo", BENCH="--only postgresql" or BENCH="--small" for less.
+# Some 60 minutes and 20 GB; BENCH="--only api", BENCH="--only undo", BENCH="--only postgresql" or BENCH="--small" for less.
 bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure everything, and write the results into benchmarks/README.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --folder benchmarks/.work --yardstick-python $(YARDSTICKS)/bin/python $(BENCH)
 
