@@ -66,6 +66,12 @@ def drop(page: Page, *files: tuple[str, bytes]) -> None:
     )
 
 
+def until_held(page: Page, held: list[Route]) -> Route:
+    """The last request of those that wait for the test, once there is one."""
+    wait_until(lambda: page.evaluate("1") == 1 and bool(held), "the request is made")
+    return held[-1]
+
+
 def target(page: Page, header: str) -> Locator:
     return page.get_by_label(header, exact=True)
 
@@ -176,6 +182,111 @@ def test_another_file_that_is_dropped_takes_the_place_of_the_first(upload: Page)
     expect(upload.get_by_role("heading", name="What is in second.csv")).to_be_focused()
     expect(upload.locator("#mapping li")).to_have_count(1)
     expect(upload.get_by_label("Name of the job")).to_have_value("second.csv")
+
+
+def test_the_file_that_a_job_was_begun_with_is_the_one_that_is_loaded(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, b"account number,email\n1,a@example.com\n2,b@example.com\n", "first.csv")
+    held: list[Route] = []
+    upload.route("**/upload/jobs", lambda route: held.append(route))
+    upload.get_by_role("button", name="Load now").click()
+    # Nothing can be changed either.
+    expect(upload.get_by_label("Name of the job")).to_be_disabled()
+    expect(upload.locator("#encoding")).to_be_disabled()
+
+    drop(upload, ("second.csv", b"account number,email\n77,zz@example.com\n"))
+
+    expect(upload.get_by_role("alert")).to_have_text(
+        "No other file is taken as long as first.csv is being sent or checked."
+    )
+    until_held(upload, held).continue_()
+    upload.wait_for_url("**/jobs/*")
+    job = end_of_job(server, domain, upload.url.rpartition("/")[2])
+    assert (job["DisplayName"], job["ResultsSummary"]["CreatedRecords"]) == ("first.csv", 2)
+
+
+def test_a_file_that_is_still_being_read_gives_way_to_the_job_that_is_begun(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, b"account number,email\n1,a@example.com\n2,b@example.com\n", "first.csv")
+    samples: list[Route] = []
+    transfers: list[Route] = []
+    upload.route("**/upload/sample?*", lambda route: samples.append(route))
+    upload.route("**/openprofiles/v1/uploads/*", lambda route: transfers.append(route))
+    drop(upload, ("second.csv", b"account number,email\n77,zz@example.com\n"))
+    until_held(upload, samples)
+    upload.get_by_role("button", name="Load now").click()
+    until_held(upload, transfers)
+
+    with upload.expect_response("**/upload/sample?*"):
+        samples.pop().continue_()
+
+    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    expect(upload.get_by_role("alert")).to_contain_text("second.csv was not taken, since you went on with first.csv")
+    drop(upload, ("third.csv", b"a\n1\n"))
+    expect(upload.get_by_role("alert")).to_contain_text("No other file is taken")
+    expect(upload.get_by_role("progressbar", name="first.csv")).to_be_visible()
+    transfers.pop().continue_()
+    upload.wait_for_url("**/jobs/*")
+    job = end_of_job(server, domain, upload.url.rpartition("/")[2])
+    assert (job["DisplayName"], job["ResultsSummary"]["CreatedRecords"]) == ("first.csv", 2)
+
+
+def test_a_file_that_was_chosen_before_the_script_was_there_is_taken(page: Page, domain: str) -> None:
+    held: list[Route] = []
+    page.route("**/upload.js*", lambda route: held.append(route))
+    page.goto(f"/console/domains/{domain}/upload", wait_until="commit")
+    page.locator("#file").set_input_files(WEBSHOP)
+
+    until_held(page, held).continue_()
+
+    expect(page.get_by_role("heading", name="What is in webshop-export.csv")).to_be_focused()
+
+
+def test_a_refused_request_leaves_the_focus_where_it_was(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    upload.route("**/upload/jobs", lambda route: route.abort())
+    upload.get_by_role("button", name="Load now").focus()
+    upload.keyboard.press("Enter")
+
+    expect(upload.get_by_role("alert")).to_contain_text("The server does not answer.")
+    expect(upload.get_by_role("button", name="Load now")).to_be_focused()
+
+
+def test_a_job_is_renamed_after_its_check_without_sending_the_file_again(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    sent: list[str] = []
+    upload.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    choose(upload, WEBSHOP)
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    upload.get_by_role("button", name="Back to the columns").click()
+    upload.get_by_label("Name of the job").fill("Weekly")
+
+    job = end_of_job(server, domain, start_load(upload, "Load now"))
+
+    assert (job["DisplayName"], job["ResultsSummary"]["CreatedRecords"]) == ("Weekly", 9)
+    assert len(sent) == 1
+    assert len(server.client().list_upload_jobs(DomainName=domain)["Items"]) == 1
+    base = f"/console/domains/{domain}"
+    upload.goto(f"{base}/upload")
+    assert forge(upload, f"{base}/upload/jobs/{job['JobId']}/name", {"DisplayName": "Too late"}) == 400
+
+
+def test_a_check_can_be_stopped_while_it_runs_again(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    upload.get_by_role("button", name="Back to the columns").click()
+    held: list[Route] = []
+    upload.route("**/upload/previews/*", lambda route: held.append(route))
+    upload.get_by_role("button", name="Check first").click()
+    until_held(upload, held)
+
+    expect(upload.get_by_role("button", name="Stop checking")).to_be_enabled()
+    upload.unroute("**/upload/previews/*")
 
 
 def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page) -> None:
@@ -304,6 +415,106 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     expect(upload.get_by_label("Unique key")).to_have_value("Mail")
     fields = end_of_job(server, domain, start_load(upload, "Load now"))["Fields"]
     assert {field["Target"] for field in fields.values()} == {"_profile.EmailAddress", "_profile.Attributes.tier"}
+
+
+def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
+    choose(upload, b"Mail,Level\na@example.com,gold\n")
+    expect(upload.get_by_label("Saved mapping")).to_be_hidden()
+    upload.get_by_text("Keep this mapping").click()
+    for name, level in (("weekly", "Attributes.tier"), ("daily", "Attributes.rank")):
+        target(upload, "Level").fill(level)
+        upload.get_by_label("Name of the mapping").fill(name)
+        upload.get_by_role("button", name="Save the mapping").click()
+        expect(upload.get_by_text(f"Saved as {name}.")).to_be_visible()
+
+    expect(upload.get_by_label("Saved mapping").locator("option")).to_have_text(
+        ["None: as suggested", "daily", "weekly"]
+    )
+    upload.get_by_label("Saved mapping").select_option("weekly")
+    expect(target(upload, "Level")).to_have_value("Attributes.tier")
+
+
+def test_a_saved_mapping_is_in_place_before_the_job_is_made(upload: Page, server: RunningServer, domain: str) -> None:
+    choose(upload, b"Mail,Level\na@example.com,gold\n")
+    target(upload, "Level").fill("Attributes.tier")
+    upload.get_by_text("Keep this mapping").click()
+    upload.get_by_label("Name of the mapping").fill("weekly")
+    upload.get_by_role("button", name="Save the mapping").click()
+    expect(upload.get_by_text("Saved as weekly.")).to_be_visible()
+    upload.get_by_role("button", name="Leave out: Level").click()
+    held: list[Route] = []
+    upload.route("**/upload/mappings/weekly", lambda route: held.append(route))
+
+    # Lost once: the page says nothing that is not so.
+    upload.get_by_label("Saved mapping").select_option("weekly")
+    upload.get_by_role("button", name="Load now").click()
+    until_held(upload, held).abort()
+    expect(upload.locator("#drift")).to_contain_text("The server does not answer.")
+    expect(upload.get_by_label("Saved mapping")).to_have_value("")
+    expect(upload.get_by_label("Saved mapping")).to_be_focused()
+    assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
+
+    upload.get_by_label("Saved mapping").select_option("weekly")
+    upload.get_by_role("button", name="Load now").click()
+    expect(upload.get_by_role("button", name="Load now")).to_be_disabled()
+    until_held(upload, held).continue_()
+    upload.wait_for_url("**/jobs/*")
+
+    fields = end_of_job(server, domain, upload.url.rpartition("/")[2])["Fields"]
+    assert fields["Level"]["Target"] == "_profile.Attributes.tier"
+
+
+def test_fields_are_found_under_the_names_that_the_pages_of_profiles_have(upload: Page) -> None:
+    choose(upload, b"Mail,One,Two,Three,Four\na@example.com,1,2,3,4\n")
+    labels = upload.locator("#targets option").evaluate_all("all => all.map(one => [one.value, one.label])")
+    assert ["FirstName", "First name"] in labels
+    assert ["Address.PostalCode", "Address: postal code"] in labels
+
+    for header, typed, path in (
+        ("One", "first name", "FirstName"),
+        ("Two", "ADDRESS: Postal Code", "Address.PostalCode"),
+        ("Three", "Gender", "GenderString"),
+        ("Four", "shippingaddress.city", "ShippingAddress.City"),
+    ):
+        target(upload, header).fill(typed)
+        target(upload, header).press("Tab")
+        expect(target(upload, header)).to_have_value(path)
+    target(upload, "Four").fill("postal code")
+    upload.get_by_role("button", name="Check first").click()
+    expect(
+        upload.get_by_text("Do you mean “Address: postal code” or “Shipping address: postal code” or")
+    ).to_be_visible()
+
+
+def test_values_that_are_no_addresses_fail_also_where_it_is_doubtful_that_they_should_be_some(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    choose(upload, b"id,mail,phone\n1,bad,+12065550100\n2,worse,+12065550101\n3,bad,+12065550102\n")
+    expect(upload.locator("#mapping .doubtful label")).to_have_text(["mail"])
+    upload.get_by_label("Unique key").select_option("id")
+
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.locator(".counts .failed")).to_have_text("would fail3")
+    expect(upload.locator(".reasons")).to_contain_text("3 rows: The value in column mail is no e-mail address.")
+
+    upload.get_by_role("button", name="Back to the columns").click()
+    upload.get_by_text("What the load may do").click()
+    upload.get_by_label("an e-mail address that is none").uncheck()
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.locator(".counts .created")).to_have_text("would be created3")
+
+
+def test_each_reason_has_its_sentence_however_late_its_rows_come(upload: Page) -> None:
+    rows = [f"{number},none,+12065550100" for number in range(1200)]
+    rows += [f"x{number},a{number}@example.com,12" for number in range(5)]
+    choose(upload, ("account number,email,phone\n0,a@example.com,\n" + "\n".join(rows)).encode())
+    upload.get_by_label("Unique key").select_option("account number")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.locator(".reasons > li").nth(1)).to_contain_text(
+        "5 rows: The value in column phone is no phone number"
+    )
 
 
 def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Page) -> None:
@@ -462,7 +673,7 @@ def test_a_server_that_is_held_to_aws_s_limits_offers_no_more_than_they_allow(vi
         visitor.get_by_label("Access key id").fill(strict.admin()[0])
         visitor.get_by_label("Secret access key").fill(strict.admin()[1])
         visitor.keyboard.press("Enter")
-        visitor.wait_for_url("**/upload")
+        visitor.wait_for_url(lambda url: urlsplit(url).path.endswith("/upload"))
         choose(visitor, b"Email,Name\na@example.com,Ann\n")
 
         expect(visitor.get_by_label("Days until its profiles expire")).to_have_value("90")
@@ -483,7 +694,29 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
     expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
     upload.get_by_role("button", name="Back to the columns").click()
     expect(target(upload, "Vorname")).to_have_value("FirstName")
-    assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["CREATED"]
+    assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["STOPPED"]
+    upload.unroute("**/openprofiles/v1/uploads/*")
+    job_id = start_load(upload, "Load now")
+    assert end_of_job(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 9
+
+
+def test_whoever_may_stop_no_jobs_can_stop_sending_and_sends_for_the_same_job_again(
+    visitor: Page, server: RunningServer, domain: str
+) -> None:
+    actions = ("profile:CreateUploadJob", "profile:GetUploadJobPath", "profile:StartUploadJob", "profile:GetUploadJob")
+    sign_in_with(visitor, server, *actions)
+    visitor.goto(f"/console/domains/{domain}/upload")
+    visitor.route("**/openprofiles/v1/uploads/*", lambda _route: None)
+    choose(visitor, WEBSHOP)
+    visitor.get_by_role("button", name="Load now").click()
+    visitor.get_by_role("button", name="Stop sending").click()
+    expect(visitor.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
+    visitor.unroute("**/openprofiles/v1/uploads/*")
+
+    job_id = start_load(visitor, "Try again")
+
+    assert [job["JobId"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == [job_id]
+    assert forge(visitor, f"/console/domains/{domain}/upload/jobs/{job_id}/stop", {}) == 403
 
 
 def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> None:
@@ -556,10 +789,15 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
             f"{base}/{path}",
             {"Columns": ["Email"], "Targets": {"Email": "EmailAddress"}, "UniqueKey": "Email"},
         )
-        for path in ("sample", "jobs", f"jobs/{'0' * 32}/preview", f"jobs/{'0' * 32}/start", "mappings/x/save")
+        for path in (
+            "sample",
+            "jobs",
+            *(f"jobs/{'0' * 32}/{what}" for what in ("name", "stop", "preview", "start")),
+            "mappings/x/save",
+        )
     ]
 
-    assert forged == [403] * 5
+    assert forged == [403] * 7
     answer = visitor.goto(base)
     assert answer is not None
     assert answer.status == 403
@@ -643,6 +881,18 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     target(upload, "E-Mail 2").fill("W" * 100)
     upload.get_by_role("button", name="Check first").click()
     require_good("columns that are wrong")
+    jobs: list[Route] = []
+    target(upload, "E-Mail 2").fill("")
+    upload.get_by_label("Unique key").select_option("E-Mail")
+    upload.route("**/upload/jobs", lambda route: jobs.append(route))
+    upload.get_by_role("button", name="Check first").click()
+    until_held(upload, jobs)
+    drop(upload, ("c.csv", b"a\n1\n"))
+    expect(upload.locator("#not-taken")).to_be_visible()
+    require_good("a job that is being made, and a file that is not taken")
+    until_held(upload, jobs).abort()
+    expect(upload.locator("#job-fault")).to_be_visible()
+    upload.unroute("**/upload/jobs")
 
     choose_again = upload.get_by_role("button", name="Choose another file")
     choose_again.click()
@@ -694,10 +944,12 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
         ("mappings/no such name", {"Columns": ["Email"]}),
         ("mappings/x%00/save", {"Columns": ["Email"]}),
         ("jobs/x%00y/path", {}),
+        (f"jobs/{'0' * 32}/name", {"DisplayName": ""}),
+        (f"jobs/{'0' * 32}/name", {}),
     ]
 
     assert [forge(page, f"{base}/{path}", document) for path, document in wrong] == [400] * len(wrong)
-    missing = [f"jobs/{'0' * 32}/start", f"jobs/{'0' * 32}/preview", "mappings/none"]
+    missing = [f"jobs/{'0' * 32}/start", f"jobs/{'0' * 32}/preview", f"jobs/{'0' * 32}/stop", "mappings/none"]
     assert [forge(page, f"{base}/{path}", {"Columns": []}) for path in missing] == [404] * len(missing)
     assert forge(page, f"{base}/jobs", good | {"Replaces": "no job"}) == 200
     assert "Traceback" not in server.log()

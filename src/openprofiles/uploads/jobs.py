@@ -327,6 +327,21 @@ def set_options(
             )
 
 
+def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> None:
+    """Give a job that was not started another name.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the job is not CREATED.
+    """
+    with store.write() as connection:
+        job = find_job_of_domain(connection, domain, job_id, for_change=True)
+        if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, display_name=display_name):
+            raise InvalidRequest(
+                f"Upload job {job_id} is in {job.status} status; it can be renamed before it is started."
+            )
+
+
 def start_job(
     store: Store, domain: Domain, job_id: str, *, now: datetime, idempotency_token: str | None = None
 ) -> None:

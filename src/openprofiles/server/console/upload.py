@@ -18,12 +18,14 @@ from openprofiles.profiles.records import Domain
 from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
 from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.upload_documents import (
     fault_items,
     preview_counts,
     read_columns,
     read_job,
     read_mapping_to_save,
+    read_name,
     sample_document,
     saved_mapping_document,
 )
@@ -54,6 +56,7 @@ SAMPLE_BYTES = 512 * 1024
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
+_STOPPING = "profile:StopUploadJob"
 _FAILED_ROWS_READ = 1000
 
 
@@ -72,6 +75,8 @@ def routes(services: Services) -> list[Route]:
         post(f"{page}/mappings/{{mapping_name}}/save", save_mapping),
         post(f"{page}/jobs", create_job),
         post(f"{job}/path", make_path),
+        post(f"{job}/name", rename_job),
+        post(f"{job}/stop", stop_unsent_job),
         post(f"{job}/preview", start_preview),
         post(f"{job}/start", start_job),
         Route(preview, signed_in(services, read_preview), methods=["GET"]),
@@ -83,6 +88,7 @@ def show_page(visitor: Visitor) -> Response:
     """The page with no file yet."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     settings = visitor.services.settings
+    # By the field alone: a box of the page that is ticked holds for columns of a doubtful target as well.
     usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
     checked = {path: check for path, check in usual_checks.items() if check}
     mappings = None
@@ -93,7 +99,7 @@ def show_page(visitor: Visitor) -> Response:
     return visitor.page(
         "upload.html",
         domain=domain,
-        targets=[field.path for field in FIELDS],
+        targets={field.path: full_label_of(field.path) for field in FIELDS},
         checked=checked,
         twins={name: twin for name, (twin, _) in TWINS.items()},
         delimiters=DELIMITER_NAMES,
@@ -101,6 +107,7 @@ def show_page(visitor: Visitor) -> Response:
         encodings=encodings(),
         may_set_options=may_set_options,
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
+        may_stop=visitor.may(_STOPPING, domain.name),
         may_start=visitor.may("profile:StartUploadJob", domain.name),
         sample_bytes=SAMPLE_BYTES,
         max_size_bytes=settings.max_upload_size_bytes,
@@ -160,6 +167,20 @@ def make_path(visitor: Visitor) -> Response:
     """Say anew where the file of a job goes."""
     domain = visitor.domain("profile:GetUploadJobPath")
     return json_answer(_upload_path(visitor, domain, _job_id(visitor)))
+
+
+def rename_job(visitor: Visitor) -> Response:
+    """Give a job that was not started another name; its file stays."""
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
+    jobs.rename_job(visitor.services.store, domain, _job_id(visitor), read_name(visitor.body))
+    return json_answer({})
+
+
+def stop_unsent_job(visitor: Visitor) -> Response:
+    """End a job whose file somebody does not want to send after all."""
+    domain = visitor.domain(_STOPPING)
+    _stop_if_created(visitor, domain, _job_id(visitor))
+    return json_answer({})
 
 
 def start_preview(visitor: Visitor) -> Response:
@@ -230,8 +251,10 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         idempotency_token=given.job.idempotency_token,
         private_addresses=services.settings.webhook_private_addresses,
     )
-    if given.replaces is not None and visitor.may("profile:StopUploadJob", domain.name):
-        _stop_replaced(visitor, domain, given.replaces)
+    if given.replaces is not None and visitor.may(_STOPPING, domain.name):
+        # It would wait for ever, and may be gone already.
+        with suppress(NotFound):
+            _stop_if_created(visitor, domain, given.replaces)
     return job
 
 
@@ -291,9 +314,5 @@ def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any
     return {"Url": path.url, "Headers": headers}
 
 
-def _stop_replaced(visitor: Visitor, domain: Domain, job_id: str) -> None:
-    """The page has made another job of the same file; the first one would wait for ever."""
-    store, now = visitor.services.store, visitor.services.clock()
-    # It may be gone already.
-    with suppress(NotFound):
-        jobs.stop_job(store, domain, job_id, now=now, only_if_created=True)
+def _stop_if_created(visitor: Visitor, domain: Domain, job_id: str) -> None:
+    jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock(), only_if_created=True)

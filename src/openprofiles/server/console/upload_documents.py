@@ -17,7 +17,7 @@ from openprofiles.server.upload_job_documents import UploadJobGiven, read_create
 from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.account import Account
 from openprofiles.uploads.failures.failed_rows_csv import split_row
-from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.failures.faults import sentence_for_many
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
@@ -25,7 +25,9 @@ from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_sample import FileSample
+from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import bad_request
+from openprofiles.wire.model import load_model
 
 _ROWS_SHOWN = 8
 _EXAMPLES_PER_COLUMN = 3
@@ -34,7 +36,8 @@ _EXAMPLES_PER_FAULT = 3
 _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
-_JOB_MEMBERS = (*_MAPPING_MEMBERS, "DisplayName", "DataExpiry", "Options", "IdempotencyToken", "Replaces")
+_NAME_MEMBER = "DisplayName"
+_JOB_MEMBERS = (*_MAPPING_MEMBERS, _NAME_MEMBER, "DataExpiry", "Options", "IdempotencyToken", "Replaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
     sent = members("The body", read_json(body), _JOB_MEMBERS)
     suggestion, unique_key = _read_choice(sent)
     document: dict[str, Any] = {
-        name: sent[name] for name in ("DisplayName", "DataExpiry", "IdempotencyToken") if name in sent
+        name: sent[name] for name in (_NAME_MEMBER, "DataExpiry", "IdempotencyToken") if name in sent
     }
     document |= {"Fields": suggestion.to_fields(), "UniqueKey": unique_key.name}
     if "Options" in sent:
@@ -66,6 +69,20 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
     given = read_create_document(domain_name, json.dumps(document).encode())
     replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
     return JobGiven(given, replaces)
+
+
+def read_name(body: bytes) -> str:
+    """The name that a job is to have.
+
+    Raises:
+        WireError: it is none that a job can have.
+    """
+    sent = members("The body", read_json(body), (_NAME_MEMBER,))
+    name = text(_NAME_MEMBER, sent.get(_NAME_MEMBER))
+    shape = load_model().operations["CreateUploadJob"].input.members[_NAME_MEMBER].shape
+    if broken := violations(shape, name):
+        raise bad_request(describe_violations([Violation(_NAME_MEMBER, one.message) for one in broken]))
+    return name
 
 
 def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
@@ -105,7 +122,6 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
                 "Confidence": field.confidence,
                 "IsDoubtful": field.is_doubtful,
                 "Reason": field.reason,
-                "Check": field.usual_check,
             }
         columns.append(column)
     key = suggestion.unique_key
@@ -157,27 +173,22 @@ def preview_counts(account: Account) -> dict[str, Any]:
 def fault_items(
     account: Account, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
 ) -> list[dict[str, Any]]:
-    """Why rows would fail, the most frequent reason first, each with its first examples.
+    """Why rows would fail, the most frequent reason first, each with its first examples as far as there are any.
 
     Args:
-        rows: the first failed rows.
+        rows: the first failed rows, perhaps without one for each reason.
         headers, dialect: of the file.
     """
     examples: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
-    sentences: dict[tuple[str, str | None], str] = {}
     for row in rows:
         for fault in row.faults:
-            reason = fault.code, fault.column_name
-            found = examples.setdefault(reason, [])
-            sentences.setdefault(reason, sentence_for(fault))
+            found = examples.setdefault((fault.code, fault.column_name), [])
             if len(found) < _EXAMPLES_PER_FAULT:
                 found.append({"Line": row.line, "Value": _value_at_fault(row, fault.column_name, headers, dialect)})
     return [
         {
-            "Code": one.code,
-            "Column": one.column_name,
             "Count": one.count,
-            "Sentence": sentences.get((one.code, one.column_name)),
+            "Sentence": sentence_for_many(one.code, one.column_name),
             "Examples": examples.get((one.code, one.column_name), []),
         }
         for one in account.fault_counts

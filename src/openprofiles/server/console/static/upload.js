@@ -24,21 +24,29 @@ const PHASES = {
 };
 // The status of an answer about a job whose webhook the server does not take.
 const WEBHOOK_REFUSED = 422;
+const STOP_PATIENCE_MS = 5000;
 const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
 
 const columns = new Columns({
   list: find("mapping"),
-  targets: [...find("targets").options].map((option) => option.value),
+  targets: [...find("targets").options].map((option) => ({ path: option.value, label: option.label })),
   checked: JSON.parse(root.dataset.checked),
   twins: JSON.parse(root.dataset.twins),
   onChange: offerKeys,
 });
 
 let file = null;
-// Counts files, so that an answer about an earlier one is not taken for one about this.
-let fileNumber = 0;
+// The file that is being read, to take the place of that one, or null.
+let candidate = null;
+// Counts what the server is asked about the file, so that an answer to an earlier question is not taken for the last one.
+let questionNumber = 0;
+// What a control has asked and a job waits for, so that it holds what the page shows: whether all went well.
+let pending = null;
+let isBusy = false;
 let suggestedKey = null;
-// The job that was made last: {id, description, wasSent}, and the token that it was, or is to be, made with.
+// The name of the saved mapping that the columns have, or "".
+let appliedMapping = "";
+// The job that was made last: {id, description, name, sentFile}, and the token that it was, or is to be, made with.
 let job = null;
 let creation = null;
 let wantsCheck = false;
@@ -74,18 +82,24 @@ function show(section, step, { focuses = true } = {}) {
 
 // ---- the file
 
-find("file").addEventListener("change", (event) => {
-  const [chosen] = event.target.files;
-  // The same file can be chosen again, once it was changed.
-  if (chosen) {
-    take(chosen).finally(() => (event.target.value = ""));
-  }
-});
+find("file").addEventListener("change", takeChosen);
 find("other-file").addEventListener("click", () => {
   showChoice();
   find("file").focus();
 });
 find("keep-file").addEventListener("click", () => show("columns", "columns"));
+
+function takeChosen() {
+  const field = find("file");
+  const [chosen] = field.files;
+  if (chosen && !takesFiles()) {
+    tellNotTaken();
+    field.value = "";
+  } else if (chosen) {
+    // The same file can be chosen again, once it was changed.
+    take(chosen).finally(() => (field.value = ""));
+  }
+}
 
 function showChoice() {
   show("choose", "choose", { focuses: false });
@@ -102,6 +116,10 @@ for (const kind of ["dragenter", "dragover"]) {
       event.preventDefault();
       event.dataTransfer.dropEffect = takesFiles() ? "copy" : "none";
       document.body.classList.toggle("dragging", takesFiles());
+      // A browser tells of no drop where none may be.
+      if (!takesFiles() && find("not-taken").hidden) {
+        tellNotTaken();
+      }
     }
   });
 }
@@ -117,7 +135,11 @@ document.addEventListener("drop", (event) => {
   }
   event.preventDefault();
   const dropped = [...event.dataTransfer.files];
-  if (!takesFiles() || !dropped.length) {
+  if (!dropped.length) {
+    return;
+  }
+  if (!takesFiles()) {
+    tellNotTaken();
     return;
   }
   if (dropped.length > 1) {
@@ -129,20 +151,35 @@ document.addEventListener("drop", (event) => {
 });
 
 function takesFiles() {
-  return !find("choose").hidden || !find("columns").hidden;
+  return !isBusy && (!find("choose").hidden || !find("columns").hidden);
+}
+
+function tellNotTaken() {
+  const isUnderWay = isBusy || transfer !== null || (!find("preview").hidden && !find("checking").hidden);
+  tell(find("not-taken"), isUnderWay ? `No other file is taken as long as ${file.name} is being sent or checked.` : "No other file is taken here. Go back to the columns first.");
+}
+
+// Whoever goes on with the file that is shown does not want another one to come up meanwhile.
+function dropCandidate() {
+  if (candidate !== null) {
+    tell(find("not-taken"), `${candidate.name} was not taken, since you went on with ${file.name} before it was read.`);
+    candidate = null;
+    find("choose-status").textContent = "";
+  }
 }
 
 async function take(chosen) {
-  const number = ++fileNumber;
+  candidate = chosen;
   const status = find("choose-status");
   tell(find("choose-fault"), null);
+  tell(find("not-taken"), null);
   try {
     if (chosen.size > maxSizeBytes) {
       throw new Refused(`The file has ${bytes(chosen.size)}. This server takes files of up to ${bytes(maxSizeBytes)}.`, 400);
     }
     status.textContent = `Reading ${chosen.name} …`;
     const sample = await askForSample(chosen, {});
-    if (number !== fileNumber) {
+    if (candidate !== chosen) {
       return;
     }
     const name = find("name");
@@ -150,9 +187,7 @@ async function take(chosen) {
       name.value = chosen.name.slice(0, 255);
     }
     file = chosen;
-    if (job) {
-      job.wasSent = false;
-    }
+    questionNumber++;
     if (find("form-details")) {
       find("form-details").open = false;
       find("encoding").value = "";
@@ -162,13 +197,14 @@ async function take(chosen) {
     showSample(sample, { isSameFile: false });
     show("columns", "columns");
   } catch (error) {
-    if (number === fileNumber) {
+    if (candidate === chosen) {
       showChoice();
       tell(find("choose-fault"), error);
       find("file").focus();
     }
   } finally {
-    if (number === fileNumber) {
+    if (candidate === chosen) {
+      candidate = null;
       status.textContent = "";
     }
   }
@@ -196,6 +232,7 @@ function showSample(sample, { isSameFile }) {
   if (find("saved")) {
     find("saved").value = "";
   }
+  appliedMapping = "";
   find("drift").replaceChildren();
   suggestedKey = sample.UniqueKey;
   columns.show(sample.Columns, { keeps: isSameFile });
@@ -215,20 +252,34 @@ function describeForm(form) {
 }
 
 for (const id of ["encoding", "delimiter"]) {
-  find(id)?.addEventListener("change", async () => {
-    const number = ++fileNumber;
-    tell(find("form-fault"), null);
-    try {
-      const sample = await askForSample(file, { encoding: find("encoding").value, delimiter: find("delimiter").value });
-      if (number === fileNumber) {
-        showSample(sample, { isSameFile: true });
-      }
-    } catch (error) {
-      if (number === fileNumber) {
-        tell(find("form-fault"), error);
-      }
+  find(id)?.addEventListener("change", () => waitFor(readAgain()));
+}
+
+async function readAgain() {
+  const number = ++questionNumber;
+  tell(find("form-fault"), null);
+  try {
+    const sample = await askForSample(file, { encoding: find("encoding").value, delimiter: find("delimiter").value });
+    if (number === questionNumber) {
+      showSample(sample, { isSameFile: true });
     }
-  });
+    return true;
+  } catch (error) {
+    if (number === questionNumber) {
+      tell(find("form-fault"), error);
+    }
+    return false;
+  }
+}
+
+// A job is not begun before this has ended, and only if it went well.
+async function waitFor(answer) {
+  const all = Promise.all([pending ?? true, answer]).then((each) => each.every(Boolean));
+  pending = all;
+  await all;
+  if (pending === all) {
+    pending = null;
+  }
 }
 
 // ---- the mapping
@@ -246,29 +297,38 @@ function offerKeys(wanted = find("unique-key").value) {
   select.value = isThere ? wanted : "";
 }
 
-find("saved")?.addEventListener("change", async (event) => {
-  const name = event.target.value;
+find("saved")?.addEventListener("change", () => waitFor(applySaved()));
+
+async function applySaved() {
+  const name = find("saved").value;
   const drift = find("drift");
-  const number = fileNumber;
+  const number = ++questionNumber;
   drift.replaceChildren();
   if (!name) {
+    appliedMapping = "";
     columns.choose(null, null);
     offerKeys(suggestedKey);
-    return;
+    return true;
   }
   try {
     const saved = await ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: columns.headers } });
-    if (number === fileNumber && event.target.value === name) {
+    if (number === questionNumber) {
+      appliedMapping = name;
       columns.choose(new Map(Object.entries(saved.Targets)), name);
       offerKeys(saved.UniqueKey);
       drift.replaceChildren(...describeDrift(saved));
     }
+    return true;
   } catch (error) {
-    const fault = make("p", { class: "fault" });
-    tell(fault, error);
-    drift.replaceChildren(fault);
+    if (number === questionNumber) {
+      const fault = make("p", { class: "fault" });
+      tell(fault, error);
+      drift.replaceChildren(fault);
+      find("saved").value = appliedMapping;
+    }
+    return false;
   }
-});
+}
 
 function describeDrift(saved) {
   const sentences = [
@@ -302,10 +362,21 @@ find("save")?.addEventListener("click", async () => {
   try {
     await ask(`${base}/mappings/${encodeURIComponent(name)}/save`, { body: describeMapping() });
     status.textContent = `Saved as ${name}.`;
+    offerSaved(name);
   } catch (error) {
     tell(find("mapping-name-fault"), error);
   }
 });
+
+function offerSaved(name) {
+  const select = find("saved");
+  const names = [...(select?.options ?? [])].slice(1);
+  if (select && !names.some((option) => option.value === name)) {
+    const next = names.find((option) => option.value > name) ?? null;
+    select.insertBefore(make("option", {}, name), next);
+    find("saved-part").hidden = false;
+  }
+}
 
 function describeMapping() {
   return { Columns: columns.headers, Targets: columns.targets(), UniqueKey: find("unique-key").value };
@@ -388,10 +459,15 @@ function faultOfLimit(text) {
   return null;
 }
 
+// What is wanted now, of this file, whatever becomes of the page meanwhile. The name can be changed later.
 function describeJob() {
-  const description = { ...describeMapping(), DisplayName: find("name").value.trim(), DataExpiry: Number(find("days").value) };
+  const description = { ...describeMapping(), DataExpiry: Number(find("days").value) };
   const options = describeOptions();
-  return options === null ? description : { ...description, Options: options };
+  return {
+    file,
+    name: find("name").value.trim(),
+    description: JSON.stringify(options === null ? description : { ...description, Options: options }),
+  };
 }
 
 function describeOptions() {
@@ -442,47 +518,64 @@ function newToken() {
 
 // Sends the file, if it is not there yet, then checks or loads it.
 async function begin(isCheck) {
+  if (isBusy) {
+    return;
+  }
   wantsCheck = isCheck;
   tell(find("job-fault"), null);
-  const wrong = findFault();
+  tell(find("not-taken"), null);
+  dropCandidate();
+  const isSettled = pending === null || (await whileBusy(() => pending));
+  const wrong = findFault() ?? (isSettled ? null : find("saved"));
   if (wrong) {
     show("columns", "columns", { focuses: false });
     wrong.focus();
     return;
   }
-  const description = JSON.stringify(describeJob());
-  if (job?.description === description && job.wasSent) {
-    await whileBusy(goOn);
+  const wanted = describeJob();
+  let place;
+  try {
+    place = await whileBusy(() => prepare(wanted));
+  } catch (error) {
+    if (error.status === WEBHOOK_REFUSED) {
+      show("columns", "columns", { focuses: false });
+      mark(find("webhook-url"), error.message);
+      find("webhook-url").focus();
+    } else {
+      tell(visibleFault(), error);
+    }
     return;
   }
-  const place = await whileBusy(async () => {
-    try {
-      return job?.description === description ? await askForJob("path") : await createJob(description);
-    } catch (error) {
-      if (error.status === WEBHOOK_REFUSED) {
-        show("columns", "columns", { focuses: false });
-        mark(find("webhook-url"), error.message);
-        find("webhook-url").focus();
-        return null;
-      }
-      tell(find(find("transfer").hidden ? "job-fault" : "transfer-fault"), error);
-      return null;
-    }
-  });
-  if (place) {
+  if (place !== null) {
     show("transfer", wantsCheck ? "check" : "load");
-    await send(place);
+    if (!(await send(place, wanted.file))) {
+      return;
+    }
+    job.sentFile = wanted.file;
   }
+  await (wantsCheck ? check() : start());
 }
 
-function goOn() {
-  return wantsCheck ? check() : start();
+function visibleFault() {
+  return find(!find("transfer").hidden ? "transfer-fault" : !find("preview").hidden ? "preview-fault" : "job-fault");
+}
+
+// Sees that the job is as wanted. Where its file is to go, or null if it is there.
+async function prepare(wanted) {
+  if (job?.description !== wanted.description) {
+    return createJob(wanted);
+  }
+  if (job.name !== wanted.name) {
+    await askForJob("name", { DisplayName: wanted.name });
+    job.name = wanted.name;
+  }
+  return job.sentFile === wanted.file ? null : askForJob("path");
 }
 
 // Asks for something of the job. If it is no more what it was, the next attempt makes another one.
-async function askForJob(what) {
+async function askForJob(what, body = null) {
   try {
-    return await ask(`${base}/jobs/${job.id}/${what}`);
+    return await ask(`${base}/jobs/${job.id}/${what}`, { body });
   } catch (error) {
     if (error.status === 400 || error.status === 404) {
       job = null;
@@ -492,30 +585,54 @@ async function askForJob(what) {
   }
 }
 
-async function createJob(description) {
+async function createJob({ name, description }) {
   // Should the answer be lost, the same request gives the same job.
-  if (creation?.description !== description) {
-    creation = { description, token: newToken() };
+  if (creation?.description !== description || creation.name !== name) {
+    creation = { description, name, token: newToken() };
   }
-  const made = await ask(`${base}/jobs`, { body: { ...JSON.parse(description), IdempotencyToken: creation.token, Replaces: job?.id ?? null } });
-  job = { id: made.JobId, description, wasSent: false };
+  const made = await ask(`${base}/jobs`, {
+    body: { ...JSON.parse(description), DisplayName: name, IdempotencyToken: creation.token, Replaces: job?.id ?? null },
+  });
+  job = { id: made.JobId, description, name, sentFile: null };
   return made;
 }
 
+// Nobody wants its file sent after all. If that cannot be told to the server now, the next job takes its place.
+async function stopJob() {
+  if (!("mayStop" in root.dataset)) {
+    return;
+  }
+  job.description = null;
+  creation = null;
+  try {
+    await ask(`${base}/jobs/${job.id}/stop`, { patienceMs: STOP_PATIENCE_MS });
+  } catch {
+    // Nothing was asked for but to stop sending, and that is done.
+  }
+}
+
+// Nothing can be changed or pressed meanwhile. A control that is disabled loses the focus, and gets it back.
 async function whileBusy(work) {
-  const buttons = document.querySelectorAll("#job button, #transfer button, #preview button");
-  const were = [...buttons].map((button) => button.disabled);
-  buttons.forEach((button) => (button.disabled = true));
+  const controls = document.querySelectorAll("#columns :is(button, input, select), #transfer button, #preview button");
+  const were = [...controls].map((control) => control.disabled);
+  const focused = document.activeElement;
+  isBusy = true;
+  controls.forEach((control) => (control.disabled = true));
   try {
     return await work();
   } finally {
-    buttons.forEach((button, index) => (button.disabled = were[index]));
+    controls.forEach((control, index) => (control.disabled = were[index]));
+    isBusy = false;
+    if (document.activeElement === null || document.activeElement === document.body) {
+      focused?.focus();
+    }
   }
 }
 
 // ---- sending
 
-async function send(place) {
+// Whether it has arrived.
+async function send(place, sentFile) {
   const progress = find("sent");
   const started = performance.now();
   let toldShare = 0;
@@ -525,13 +642,13 @@ async function send(place) {
   find("transfer-back").hidden = true;
   find("cancel").hidden = false;
   find("transfer-title").textContent = "Sending the file";
-  find("sent-name").textContent = file.name;
+  find("sent-name").textContent = sentFile.name;
   find("sent-status").textContent = "";
   progress.value = 0;
 
   function onProgress(sent) {
     const now = performance.now();
-    const share = file.size ? Math.min(1, sent / file.size) : 1;
+    const share = sentFile.size ? Math.min(1, sent / sentFile.size) : 1;
     if (now - shownAt < 100 && share < 1) {
       return;
     }
@@ -539,7 +656,7 @@ async function send(place) {
     progress.value = share;
     const seconds = (now - started) / 1000;
     const left = seconds > 2 && share > 0 && share < 1 ? `, about ${duration((seconds / share) * (1 - share))} left` : "";
-    find("sent-text").textContent = share < 1 ? `${bytes(Math.min(sent, file.size))} of ${bytes(file.size)} (${percent(share)})${left}` : `All ${bytes(file.size)} sent. The server puts them in place.`;
+    find("sent-text").textContent = share < 1 ? `${bytes(Math.min(sent, sentFile.size))} of ${bytes(sentFile.size)} (${percent(share)})${left}` : `All ${bytes(sentFile.size)} sent. The server puts them in place.`;
     if (share - toldShare >= 0.25) {
       toldShare = share;
       find("sent-status").textContent = `${percent(share)} sent`;
@@ -547,15 +664,16 @@ async function send(place) {
   }
 
   onProgress(0);
-  transfer = startTransfer(file, place.Url, place.Headers, onProgress);
+  transfer = startTransfer(sentFile, place.Url, place.Headers, onProgress);
   try {
     await transfer.done;
     transfer = null;
-    job.wasSent = true;
+    return true;
   } catch (error) {
     transfer = null;
     find("transfer-title").textContent = "The file was not sent";
     if (error.isStopped) {
+      await whileBusy(stopJob);
       // Whether the server had the whole file by then is not known here.
       tell(find("transfer-fault"), "You stopped it. Nothing is loaded. Try again sends the file from its beginning; what you chose is kept.");
     } else if (error.status === 0) {
@@ -567,9 +685,8 @@ async function send(place) {
       tell(find("transfer-fault"), error);
     }
     offerAgain();
-    return;
+    return false;
   }
-  await goOn();
 }
 
 function offerAgain() {
@@ -582,7 +699,10 @@ function offerAgain() {
 find("cancel").addEventListener("click", () => transfer?.stop());
 find("again").addEventListener("click", () => begin(wantsCheck));
 for (const id of ["transfer-back", "preview-back"]) {
-  find(id).addEventListener("click", () => show("columns", "columns"));
+  find(id).addEventListener("click", () => {
+    tell(find("not-taken"), null);
+    show("columns", "columns");
+  });
 }
 addEventListener("beforeunload", (event) => {
   if (transfer) {
@@ -598,7 +718,7 @@ async function check() {
   showChecking("Waiting for its turn");
   show("preview", "check");
   try {
-    const started = await askForJob("preview");
+    const started = await whileBusy(() => askForJob("preview"));
     preview = { id: started.PreviewId };
   } catch (error) {
     endCheck("The file was not checked", error);
@@ -711,13 +831,13 @@ find("check-again").addEventListener("click", () => {
     begin(true);
   }
 });
-find("load-checked")?.addEventListener("click", () => whileBusy(start));
+find("load-checked")?.addEventListener("click", () => begin(false));
 
 // ---- loading
 
 async function start() {
   try {
-    const started = await askForJob("start");
+    const started = await whileBusy(() => askForJob("start"));
     location.assign(started.Location);
   } catch (error) {
     if (!find("transfer").hidden) {
@@ -727,6 +847,9 @@ async function start() {
       offerAgain();
       return;
     }
-    tell(find(find("preview").hidden ? "job-fault" : "preview-fault"), error);
+    tell(visibleFault(), error);
   }
 }
+
+// A file may have been chosen before this script was there.
+takeChosen();

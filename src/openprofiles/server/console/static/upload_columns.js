@@ -5,15 +5,20 @@ import { make, makeSvg } from "./elements.js";
 
 const ATTRIBUTES = "Attributes.";
 const PLAIN = 0.8;
+const MOST_LIKE = 4;
+
+// Names are the same however they are spelled: “first name”, “FirstName”, “First-Name”.
+const fold = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 
 export class Columns {
-  // checked: the usual check of each field that has one; twins: other names of fields.
+  // targets: {path, label} of each field; checked: the usual check of each that has one; twins: other names of fields.
   constructor({ list, targets, checked, twins, onChange }) {
     this.list = list;
     this.checked = new Map(Object.entries(checked));
-    this.paths = new Map(targets.map((path) => [path.toLowerCase(), path]));
+    this.labels = targets.map(({ label }) => label);
+    this.paths = new Map(targets.flatMap(({ path, label }) => [[fold(label), path], [fold(path), path]]));
     for (const [name, path] of Object.entries(twins)) {
-      this.paths.set(name.toLowerCase(), path);
+      this.paths.set(fold(name), path);
     }
     this.onChange = onChange;
     this.columns = [];
@@ -70,9 +75,8 @@ export class Columns {
   // The usual checks by header, of the kinds that are wanted.
   checks(kinds) {
     const checks = Object.create(null);
-    for (const { column, header, path } of this.loaded) {
-      const isSuggested = column.chosenBy === null && path === column.suggestion.Target;
-      const kind = isSuggested ? column.suggestion.Check : this.checked.get(path);
+    for (const { header, path } of this.loaded) {
+      const kind = this.checked.get(path);
       if (kind && kinds.has(kind)) {
         checks[header] = { Type: kind };
       }
@@ -88,7 +92,7 @@ export class Columns {
       const text = column.input.value.trim();
       let fault = null;
       if (path === null) {
-        fault = text.toLowerCase() === "attributes." ? "Write a name behind Attributes." : `A profile has no such field. For a value of your own, write ${ATTRIBUTES}${text}`;
+        fault = text.toLowerCase() === "attributes." ? "Write a name behind Attributes." : `A profile has no such field.${this.likeness(text)} For a value of your own, write ${ATTRIBUTES}${text}`;
       } else if (owners.has(path)) {
         fault = `The column ${owners.get(path)} goes there already.`;
       }
@@ -114,7 +118,13 @@ export class Columns {
       const name = text.slice(ATTRIBUTES.length).trim();
       return name ? ATTRIBUTES + name : null;
     }
-    return this.paths.get(text.toLowerCase()) ?? null;
+    return this.paths.get(fold(text)) ?? null;
+  }
+
+  // Names the fields that may be meant by what is none.
+  likeness(text) {
+    const like = fold(text) ? this.labels.filter((label) => fold(label).includes(fold(text))) : [];
+    return like.length ? ` Do you mean ${like.slice(0, MOST_LIKE).map((label) => `“${label}”`).join(" or ")}?` : "";
   }
 
   makeColumn(suggestion, index) {

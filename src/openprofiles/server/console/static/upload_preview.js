@@ -53,11 +53,10 @@ function bar(preview, total) {
 
 function reason(fault) {
   const count = fault.Count === 1 ? "1 row" : `${numberText.format(fault.Count)} rows`;
-  const sentence = fault.Sentence ?? (fault.Column === null ? fault.Code : `${fault.Code}, column ${fault.Column}`);
   const examples = fault.Examples.map((example) =>
     make("li", {}, `line ${numberText.format(example.Line)}`, ...(example.Value ? [": ", make("code", {}, example.Value)] : [])),
   );
-  return make("li", {}, make("p", {}, make("strong", {}, count), `: ${sentence}`), examples.length ? make("ul", {}, ...examples) : null);
+  return make("li", {}, make("p", {}, make("strong", {}, count), `: ${fault.Sentence}`), examples.length ? make("ul", {}, ...examples) : null);
 }
 
 function samples(all, profilesPath, showsStored) {
