@@ -167,6 +167,11 @@ class Caller:
     def get_upload_job(self) -> str:
         return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{self.newest_job()}")
 
+    def jobs(self) -> list[Any]:
+        """The items of ListUploadJobs, the newest first."""
+        items: list[Any] = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"]
+        return items
+
     def newest_job(self) -> str:
         job: str = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"][-1]["JobId"]
         return job

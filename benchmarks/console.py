@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from benchmarks import data
 from benchmarks.api import Caller, Place, running_server
-from benchmarks.loads import DOMAIN, Figures, Sizes, first_file, import_command
+from benchmarks.loads import DOMAIN, Figures, Sizes, first_file, import_command, second_file
 from benchmarks.processes import run
 
 PREFIX = "console, "
@@ -25,7 +25,9 @@ PAGES = (
     "one domain",
     "its jobs",
     "a job",
+    "the profiles that it made",
     "preview of its undo",
+    "preview of the undo of a job that has changed many",
     "upload",
     "profiles",
     "a search by e-mail",
@@ -47,7 +49,11 @@ class ConsoleBenchmark:
         self._customer = next(data.customers([sizes.many_rows // 2])).split(",")
         self._place = Place(folder / "data-console")
         shutil.rmtree(self._place.folder, ignore_errors=True)
-        run(import_command(first_file(folder, sizes.many_rows), *self._place.options))
+        for file in (
+            first_file(folder, sizes.many_rows),
+            second_file(folder, min(sizes.rows, sizes.many_rows), sizes.many_rows),
+        ):
+            run(import_command(file, *self._place.options))
 
     def round(self) -> None:
         """Look at each page."""
@@ -63,11 +69,12 @@ class ConsoleBenchmark:
     def _paths(self, caller: Caller) -> Mapping[str, str]:
         account, first_name, last_name, email, phone = self._customer[:5]
         domain = f"/console/domains/{DOMAIN}"
-        job = f"{domain}/jobs/{caller.newest_job()}"
+        second, job = (f"{domain}/jobs/{one['JobId']}" for one in caller.jobs())
         profile_id = caller.find("_account", account)
         profile = f"{domain}/profiles/{profile_id}"
         searches = (email, phone, account, f"{first_name} {last_name}", profile_id)
-        paths = ("/console/", domain, f"{domain}/jobs", job, f"{job}/undo", f"{domain}/upload", f"{domain}/profiles")
+        of_jobs = (f"{domain}/jobs", job, f"{job}/profiles", f"{job}/undo", f"{second}/undo")
+        paths = ("/console/", domain, *of_jobs, f"{domain}/upload", f"{domain}/profiles")
         found = (f"{domain}/profiles?q={quote(text)}" for text in searches)
         return dict(zip(PAGES, (*paths, *found, profile, f"{profile}/edit"), strict=True))
 

@@ -74,7 +74,7 @@ class LoadBenchmark:
             "second": second_file(folder, rows),
             "repeated": self._file(f"repeated-{rows}", lambda: data.repeated_file(rows)),
             "many": first_file(folder, many),
-            "onto many": self._file(f"last-{rows}-onto-{many}", lambda: data.second_file(rows, many)),
+            "onto many": second_file(folder, rows, many),
             "spread": self._file(
                 f"spread-{rows}-onto-{many + rows // 2}", lambda: data.spread_file(rows, many + rows // 2)
             ),
@@ -168,9 +168,14 @@ def first_file(folder: Path, rows: int) -> Path:
     return _made_file(folder / f"first-{rows}.csv", lambda: data.first_file(rows))
 
 
-def second_file(folder: Path, rows: int) -> Path:
-    """The file of a second load of as many rows as the first, half of them updates; made unless it is there."""
-    return _made_file(folder / f"last-{rows}-onto-{rows}.csv", lambda: data.second_file(rows, rows))
+def second_file(folder: Path, rows: int, stored: int | None = None) -> Path:
+    """The file of a second load, half of whose rows are updates; made unless it is there.
+
+    Args:
+        stored: how many rows the first load had; None: as many.
+    """
+    stored = stored or rows
+    return _made_file(folder / f"last-{rows}-onto-{stored}.csv", lambda: data.second_file(rows, stored))
 
 
 def _made_file(path: Path, lines: Callable[[], Iterator[str]], *, columns: tuple[str, ...] = data.COLUMNS) -> Path:

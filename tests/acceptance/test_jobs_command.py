@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -234,6 +235,8 @@ def test_a_job_is_shown_to_people_in_sections(data: Path) -> None:
     assert "  read as      utf-8, commas, LF" in lines
     assert "  all rows of the file  5" in lines
     assert "      1  MISSING_UNIQUE_KEY  Email" in lines
+    speed = next(line for line in lines if line.startswith("  speed "))
+    assert re.fullmatch(r"  speed +[0-9,]+ rows per second, in [0-9]+\.[0-9]{2} seconds of work", speed)
 
 
 def test_why_a_job_failed_is_shown(data: Path) -> None:

@@ -186,7 +186,7 @@ def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
         nonlocal done
         done += 1000
         progress = {"doing": "Creating profiles", "done": done, "total": 100_000, "unit": "rows"}
-        parts = [{"name": "created", "x": 0, "width": done / 1000, "count": done, "share": f"{done / 1000} %"}]
+        parts = [{"name": "created", "x": 0, "width": done / 1000, "count": done, "share": done / 100_000}]
         route.fulfill(
             json={"view": "IN_PROGRESS", "progress": progress, "parts": parts, "description": f"{done} created"}
         )
@@ -420,6 +420,36 @@ def test_a_great_many_failures_of_many_kinds_leave_the_page_quick_and_short(
     assert len(page.content()) < 60_000
 
 
+def test_each_reason_has_examples_although_its_rows_come_behind_a_great_many_others(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    blank = ",Nobody,\n" * 20_000
+    long = "".join(f"long{number}@example.com,Ann,{'x' * 300}\n" for number in range(5))
+    job_id = load(server, domain, f"Email,First,Tier\n{blank}{long}".encode())["JobId"]
+
+    page.goto(place_of(domain, job_id))
+
+    reasons = page.locator(".reason")
+    assert [len(reason.locator("tbody tr").all()) for reason in reasons.all()] == [3, 3]
+    assert reasons.nth(1).locator("tbody td:first-child").all_inner_texts() == ["20,002", "20,003", "20,004"]
+
+
+def test_the_numbers_of_a_job_agree(page: Page, server: RunningServer, domain: str) -> None:
+    job_id = start(server, domain, many_rows(5_000))
+    wait_for_end(server, domain, job_id)
+    with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
+        # As if it had waited for a worker, and then taken 90 seconds.
+        connection.execute(
+            update(upload_job)
+            .where(upload_job.c.job_id == job_id)
+            .values(step_milliseconds={"stage": 4_000, "create": 86_000}, created_count=4_500)
+        )
+
+    page.goto(place_of(domain, job_id))
+
+    expect(page.locator(".summary")).to_contain_text("4,500 of 5,000 rows in 1 min 30 s (50 per second), ended")
+
+
 def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, server: RunningServer, domain: str) -> None:
     names = [f"C{number}" for number in range(25)]
     fields = {"Email": FIELDS["Email"]} | {
@@ -503,14 +533,28 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
 ) -> None:
     job_id = start(server, domain, many_rows(MANY))
     wait_for_end(server, domain, job_id)
-    page.goto(place_of(domain, job_id) + "/undo")
-    assert page.locator(".facts dd").all_inner_texts() == [f"{MANY:,}", "0", "none seen", "none seen"]
+    # The page is there before its profiles were looked at, and tells of them by itself.
+    undo = place_of(domain, job_id) + "/undo"
+    page.route("**/undo?looked=1", lambda route: route.abort())
+    page.goto(undo)
+    facts = page.locator(".facts dd")
+    expect(facts).to_have_text([f"{MANY:,}", "0", "not known", "not known"])
+    expect(page.get_by_role("button", name="Take it back")).to_be_visible()
+    assert find_barriers(page) == []
+    page.unroute("**/undo?looked=1")
+    page.get_by_role("link", name="Look again").click()
+    expect(facts).to_have_text([f"{MANY:,}", "0", "none seen", "none seen"])
+    page.goto(undo)
+    expect(facts).to_have_text([f"{MANY:,}", "0", "none seen", "none seen"])
+    expect(page.locator("#announcer")).to_contain_text("Of these, changed since: none seen.")
+    assert find_barriers(page) == []
 
     page.get_by_role("button", name="Take it back").click()
     page.evaluate("window.isTheSamePage = true")
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(page.locator("[data-amount]")).to_contain_text(f"of {MANY:,} profiles")
-    jobs = send(server, "GET", place_of(domain), Cookie=cookie_of(server, *server.admin()))[2]
+    cookie = cookie_of(server, *server.admin())
+    jobs = send(server, "GET", place_of(domain), Cookie=cookie)[2]
     assert '<span class="badge undo in-progress">Being taken back</span>' in jobs
     assert find_barriers(page) == []
     expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible(timeout=2 * DEADLINE_MS)

@@ -48,7 +48,7 @@ def linked_domain(server: RunningServer) -> tuple[str, list[str]]:
     profile_id = client.create_profile(DomainName=DOMAIN, FirstName="By hand")["ProfileId"]
     jobs = [item["JobId"] for item in client.list_upload_jobs(DomainName=DOMAIN)["Items"]]
     base = f"/console/domains/{DOMAIN}"
-    of_jobs = [f"{base}/jobs/{job_id}{rest}" for job_id in jobs for rest in ("", "/undo")]
+    of_jobs = [f"{base}/jobs/{job_id}{rest}" for job_id in jobs for rest in ("", "/undo", "/profiles")]
     profiles = f"{base}/profiles"
     of_profiles = [f"{profiles}?q={profile_id}", f"{profiles}/{profile_id}", f"{profiles}/{profile_id}/edit"]
     return waiting, ["/console/", base, f"{base}/upload", f"{base}/jobs", profiles, *of_jobs, *of_profiles]

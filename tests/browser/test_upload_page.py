@@ -529,7 +529,7 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Pag
     expect(target(upload, "Nachname")).to_be_focused()
     expect(upload.get_by_text("The column Vorname goes there already.")).to_be_visible()
     expect(upload.get_by_text("For a value of your own, write Attributes.Town")).to_be_visible()
-    expect(upload.get_by_text("Write a whole number from 1 to 1,098.")).to_be_visible()
+    expect(upload.get_by_text("Write a whole number from 1 to 1098.")).to_be_visible()
     expect(upload.get_by_text("Give the job a name.")).to_be_visible()
     expect(target(upload, "Ort")).to_have_value("Town")
     expect(target(upload, "Vorname")).to_have_value("LastName")

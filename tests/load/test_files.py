@@ -386,11 +386,11 @@ def test_a_row_is_told_everything_that_is_wrong_with_it(shop: Shop) -> None:
     ]
     assert (job.created_count, job.failed_count) == (1, 3)
     assert read_account(shop.store, shop.domain, job.job_id).fault_counts == [
-        FaultCount("MISSING_UNIQUE_KEY", "Email", 3),
-        FaultCount("TOO_MANY_CELLS", None, 2),
-        FaultCount("VALUE_NOT_ALLOWED", "Type", 2),
-        FaultCount("VALUE_TOO_LONG", "Tier", 2),
-        FaultCount("VALUE_TOO_LONG", "First", 1),
+        FaultCount("MISSING_UNIQUE_KEY", "Email", 3, first_record=1),
+        FaultCount("TOO_MANY_CELLS", None, 2, first_record=3),
+        FaultCount("VALUE_NOT_ALLOWED", "Type", 2, first_record=1),
+        FaultCount("VALUE_TOO_LONG", "Tier", 2, first_record=3),
+        FaultCount("VALUE_TOO_LONG", "First", 1, first_record=1),
     ]
 
 

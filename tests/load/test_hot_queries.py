@@ -21,7 +21,8 @@ from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.account import list_repeated_rows
+from openprofiles.uploads.account import list_repeated_rows, read_account
+from openprofiles.uploads.made_profiles import list_made_profiles
 from postgresql_server import PostgresqlServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
@@ -73,6 +74,12 @@ def use_everything(shop: Shop) -> None:
     changed = "".join(f"c{number}@example.com,+1202556{number:04},Bob\n" for number in range(100))
     job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{changed},,nobody\n".encode(), rows_per_chunk=40)
     assert len(shop.failed_rows(job)) == 1
+    reasons = [
+        (one.code, one.column_name, one.first_record)
+        for one in read_account(store, shop.domain, job.job_id).fault_counts
+    ]
+    examples = jobs.list_example_rows(store, shop.place.master_key, shop.domain, job.job_id, reasons, rows_per_reason=3)
+    assert len(examples) == 1
     jobs.list_jobs(store, shop.domain, max_results=10, next_token=None)
     # Records that meet in one profile, and keys that are there already.
     met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))
@@ -80,6 +87,8 @@ def use_everything(shop: Shop) -> None:
     repeating = shop.load(COLUMNS, "Email", b"Email,Phone,First\nr@example.com,,Ann\nr@example.com,,Bob\n")
     repeated = list_repeated_rows(store, shop.domain, repeating.job_id, max_results=10, next_token=None)
     assert len(repeated.items) == 1
+    _, listed = list_made_profiles(store, shop.domain, repeating.job_id, max_results=10, next_token=None, now=NOW)
+    assert len(listed.items) == 1
     # A field that becomes a key.
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
 

@@ -123,7 +123,9 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
     yield "undo", "" if account.undo_status is None else _UNDO_WORDS.get(account.undo_status, account.undo_status)
     yield "undo until", utc_text(account.undo_until)
     if account.rows_per_second is not None:
-        yield "speed", f"{account.rows_per_second:,} rows per second"
+        # From started to ended is longer: a job waits for a worker and for others of its domain.
+        seconds = sum(state.step_seconds.values())
+        yield "speed", f"{account.rows_per_second:,} rows per second, in {seconds:,.2f} seconds of work"
 
 
 def _counts(state: JobState) -> list[tuple[str, str]]:

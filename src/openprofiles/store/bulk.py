@@ -100,8 +100,8 @@ class UndoneJob:
     created_count: int
 
 
-# Code, header of the column or None, how many faults.
-FaultCount: TypeAlias = tuple[str, str | None, int]
+# Code, header of the column or None, how many faults, the first record that has it.
+FaultCount: TypeAlias = tuple[str, str | None, int, int]
 
 
 class PreparedRows(Protocol):

@@ -122,11 +122,11 @@ class LeasedJobReader(ABC):
     def count_faults(self) -> list[FaultCount]:
         """See ``BulkReader``."""
         rows = self._rows(
-            "select code, column_name, count(*) from failed_row where upload_job_id = ? "
+            "select code, column_name, count(*), min(record) from failed_row where upload_job_id = ? "
             "group by code, column_name order by 3 desc, 1, 2",
             self._lease.upload_job_id,
         )
-        return [(code, column_name, int(count)) for code, column_name, count in rows]
+        return [(code, column_name, int(count), int(first)) for code, column_name, count, first in rows]
 
     def read_undone_job(self, upload_job_id: int) -> UndoneJob:
         """See ``BulkReader``."""

@@ -186,8 +186,8 @@ upload_job = Table(
     Column("failed_rows_key", LargeBinary),
     # Of the updated records, those that changed nothing.
     Column("unchanged_count", BigInteger, nullable=False, server_default=text("0")),
-    # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults],
-    # the most frequent first.
+    # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults,
+    # first record], the most frequent first. Earlier versions left the first record out.
     Column("fault_counts", JSON(none_as_null=True)),
     # The rows whose unique key an earlier row of the file has too, failed rows left out; known once it is planned.
     Column("repeated_count", BigInteger),

@@ -6,7 +6,7 @@ The loader writes the same table through ``sqlite_bulk``, in the transactions th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -317,28 +317,69 @@ def list_failed_rows(
         .where(of_job, failed_row.c.record > after_record, failed_row.c.record <= last)
         .order_by(failed_row.c.record, failed_row.c.fault)
     )
-    rows = []
-    for record, of_record in itertools.groupby(connection.execute(query), key=lambda row: row.record):
-        found = list(of_record)
-        faults = tuple(RowFault(row.code, row.column_name, row.detail) for row in found)
-        rows.append(FailedRow(record, found[0].line, faults, found[0].content))
-    return rows, count < len(first_faults)
+    return list(_failed_rows(connection.execute(query))), count < len(first_faults)
 
 
-def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[str, str | None, int]]:
-    """What the failed rows of a job that has ended failed for: code, header of the column or None, how many faults."""
+def list_first_failed_rows(
+    connection: Connection,
+    upload_job_id: int,
+    *,
+    code: str,
+    column_name: str | None,
+    first_record: int,
+    limit: int,
+    max_looked_at: int,
+) -> list[int]:
+    """The records of the first failed rows that have a fault, in file order.
+
+    Args:
+        first_record: no earlier record has it.
+        limit: how many at most.
+        max_looked_at: how many faults of any kind are looked at, from the first record on.
+    """
+    near = (
+        select(failed_row.c.record, failed_row.c.fault, failed_row.c.code, failed_row.c.column_name)
+        .where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record >= first_record)
+        .order_by(failed_row.c.record, failed_row.c.fault)
+        .limit(max_looked_at)
+        .subquery()
+    )
+    records = connection.execute(
+        select(near.c.record)
+        .where(near.c.code == code, near.c.column_name.is_not_distinct_from(column_name))
+        .order_by(near.c.record)
+        .limit(limit)
+    )
+    return list(records.scalars())
+
+
+def read_failed_row(connection: Connection, upload_job_id: int, record: int) -> FailedRow | None:
+    """The failed row of this record; None if it is not kept."""
+    query = (
+        select(failed_row)
+        .where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record == record)
+        .order_by(failed_row.c.fault)
+    )
+    return next(_failed_rows(connection.execute(query)), None)
+
+
+def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[str, str | None, int, int]]:
+    """What the failed rows of a job that has ended failed for: code, header of the column or None, how many faults, and
+    the first record that has it, or 0 if that was not noted.
+    """
     query = select(upload_job.c.fault_counts).where(upload_job.c.upload_job_id == upload_job_id)
     counts = connection.execute(query).scalar_one()
     if counts is None:
         # The worker ended the job, since its loaders died.
         columns = (failed_row.c.code, failed_row.c.column_name)
         counts = connection.execute(
-            select(*columns, func.count())
+            select(*columns, func.count(), func.min(failed_row.c.record))
             .where(failed_row.c.upload_job_id == upload_job_id)
             .group_by(*columns)
             .order_by(func.count().desc(), *columns)
         )
-    return [(code, column_name, count) for code, column_name, count in counts]
+    # An earlier version did not note the first record.
+    return [(code, column_name, count, *(first or (0,))) for code, column_name, count, *first in counts]
 
 
 def list_repeated_rows(
@@ -651,6 +692,17 @@ def _leased(job: UploadJob) -> Update:
         upload_job.c.lease_owner == job.lease_owner,
         upload_job.c.epoch == job.epoch,
     )
+
+
+def _failed_rows(faults: Iterable[Row[Any]]) -> Iterator[FailedRow]:
+    for record, of_record in itertools.groupby(faults, key=lambda row: row.record):
+        found = list(of_record)
+        yield FailedRow(
+            record,
+            found[0].line,
+            tuple(RowFault(row.code, row.column_name, row.detail) for row in found),
+            found[0].content,
+        )
 
 
 def _one(connection: Connection, condition: Any) -> UploadJob | None:

@@ -23,11 +23,16 @@ DEFAULT_REPEATED_ROWS_PER_PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class FaultCount:
-    """How often rows of a job failed for one reason. A row may have several."""
+    """How often rows of a job failed for one reason. A row may have several.
+
+    Attributes:
+        first_record: of the first row that has it, from 1; 0 if that is not known.
+    """
 
     code: str
     column_name: str | None
     count: int
+    first_record: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,14 @@ class Account:
         return self.job.record_count - self.processed_count
 
     @property
-    def records_per_second(self) -> float | None:
+    def seconds_of_work(self) -> float | None:
         """Of a job that has ended, from its first step to its last; waiting for a worker is left out."""
-        seconds = sum(self.step_seconds.values())
-        return self.processed_count / seconds if seconds > 0 else None
+        return sum(self.step_seconds.values()) or None
+
+    @property
+    def records_per_second(self) -> float | None:
+        """Of a job that has ended: what it processed in ``seconds_of_work``."""
+        return self.processed_count / self.seconds_of_work if self.seconds_of_work else None
 
 
 def read_account(store: Store, domain: Domain, job_id: str) -> Account:

@@ -8,8 +8,9 @@ What a job does between start and end is the loader's business (``load``).
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -47,6 +48,8 @@ DEFAULT_FAILED_ROWS_PER_PAGE = 1000
 
 # A row may have a megabyte.
 _FAILED_ROWS_BYTES_PER_PAGE = 8_000_000
+# From the first row with a fault on; among them may be no other that has it.
+_FAULTS_LOOKED_AT_FOR_EXAMPLES = 200
 
 CLIENT_TOKEN_BYTES = 32
 
@@ -253,10 +256,58 @@ def list_failed_rows(
             max_content_bytes=_FAILED_ROWS_BYTES_PER_PAGE,
         )
     token = write_token("failed-rows", [rows[-1].record]) if has_more else None
-    cipher = None
-    if wrapped_key is not None:
-        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, job_id))
-    return Page([_decrypted(row, cipher) for row in rows], token)
+    return Page(_decrypted(rows, master_key, wrapped_key, job_id), token)
+
+
+def list_example_rows(
+    store: Store,
+    master_key: MasterKey,
+    domain: Domain,
+    job_id: str,
+    reasons: Sequence[tuple[str, str | None, int]],
+    *,
+    rows_per_reason: int,
+) -> list[FailedRow]:
+    """Some of the first failed rows that failed for each reason, in file order, found in little time however many rows
+    failed.
+
+    Args:
+        reasons: code, header of the column, and the first record that has it (0: not known) of each.
+        rows_per_reason: at most; one at least, unless rows are very long, not kept, or the first record is not known.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
+        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
+        found = [
+            upload_jobs.list_first_failed_rows(
+                connection,
+                job.upload_job_id,
+                code=code,
+                column_name=column_name,
+                first_record=first_record,
+                limit=rows_per_reason,
+                max_looked_at=_FAULTS_LOOKED_AT_FOR_EXAMPLES,
+            )
+            for code, column_name, first_record in reasons
+        ]
+        # One row for each reason before the second for any.
+        records = dict.fromkeys(
+            record for of_turn in itertools.zip_longest(*found) for record in of_turn if record is not None
+        )
+        rows: list[upload_jobs.FailedRow] = []
+        left_bytes = _FAILED_ROWS_BYTES_PER_PAGE
+        for record in records:
+            row = upload_jobs.read_failed_row(connection, job.upload_job_id, record)
+            if row is not None:
+                rows.append(row)
+                left_bytes -= len(row.content or b"")
+            if left_bytes <= 0:
+                break
+    rows.sort(key=lambda row: row.record)
+    return _decrypted(rows, master_key, wrapped_key, job_id)
 
 
 def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job_id: str) -> Iterator[FailedRow]:
@@ -473,11 +524,21 @@ def _deleted(domain: Domain) -> NotFound:
     return NotFound(f"Domain {domain.name} was deleted a moment ago.")
 
 
-def _decrypted(row: upload_jobs.FailedRow, cipher: FailedRowCipher | None) -> FailedRow:
-    content = None
-    if row.content is not None and cipher is not None:
-        content = cipher.decrypt(row.record, row.content)
-    return FailedRow(row.record, row.line, row.faults, content)
+def _decrypted(
+    rows: Iterable[upload_jobs.FailedRow], master_key: MasterKey, wrapped_key: bytes | None, job_id: str
+) -> list[FailedRow]:
+    cipher = None
+    if wrapped_key is not None:
+        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, job_id))
+    return [
+        FailedRow(
+            row.record,
+            row.line,
+            row.faults,
+            None if row.content is None or cipher is None else cipher.decrypt(row.record, row.content),
+        )
+        for row in rows
+    ]
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -19,7 +19,7 @@ class Part:
         name: the class of the part: created, updated, unchanged, failed or left.
         word: for people.
         x, width: its place in the bar, in percent.
-        share: of all rows, for people.
+        share: of all rows, from 0 to 1.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Part:
     count: int
     x: float
     width: float
-    share: str
+    share: float
 
 
 def parts_of(job: UploadJob) -> list[Part]:
@@ -49,20 +49,13 @@ def parts_of(job: UploadJob) -> list[Part]:
     scale = 100 / sum(widths) if total else 0.0
     parts, x = [], 0.0
     for (name, word, count), width in zip(counts, widths, strict=True):
-        parts.append(Part(name, word, count, round(x, 3), round(width * scale, 3), _share(count, total)))
+        parts.append(Part(name, word, count, round(x, 3), round(width * scale, 3), count / total if total else 0.0))
         x += width * scale
     return parts
 
 
 def describe(parts: Sequence[Part]) -> str:
-    """The bar in a sentence."""
+    """The bar in a sentence, its numbers in braces (``render.plain``)."""
     total = sum(part.count for part in parts)
-    told = ", ".join(f"{part.count:,} {part.word}" for part in parts if part.count)
-    return f"Of {total:,} {'row' if total == 1 else 'rows'}: {told}." if told else "No row was processed."
-
-
-def _share(count: int, total: int) -> str:
-    if not count:
-        return "0 %"
-    percent = 100 * count / total
-    return "< 0.1 %" if percent < 0.1 else "> 99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
+    told = ", ".join(f"{{{part.count}}} {part.word}" for part in parts if part.count)
+    return f"Of {{{total}}} {'row' if total == 1 else 'rows'}: {told}." if told else "No row was processed."

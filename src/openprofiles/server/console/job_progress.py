@@ -102,7 +102,7 @@ def state_document(account: Account, undo: Undo | None) -> dict[str, Any]:
 
 
 def news_of(account: Account, undo: Undo | None) -> str:
-    """What somebody who cannot see the page is told when it has changed."""
+    """What somebody who cannot see the page is told when it has changed, its numbers in braces (``render.plain``)."""
     job = account.job
     if undo is not None:
         if undo.job.status is UploadJobStatus.IN_PROGRESS:
@@ -129,4 +129,5 @@ def _progress_of_undo(undo: Undo) -> Progress:
 
 
 def _result_of(undo: Undo) -> str:
-    return f"{undo.removed_count:,} profiles removed, {undo.restored_count:,} as before, {undo.kept_count:,} left."
+    counts = undo.removed_count, undo.restored_count, undo.kept_count
+    return "{{{}}} profiles removed, {{{}}} as before, {{{}}} left.".format(*counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
@@ -23,6 +23,7 @@ from openprofiles.server.console.job_progress import (
 )
 from openprofiles.server.console.job_words import STATUS_WORDS
 from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
 from openprofiles.server.services import Services
@@ -30,8 +31,9 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.failures.failure_groups import FailureGroup, group_failures
+from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
 from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
@@ -46,9 +48,12 @@ _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _UNDOING = "openprofiles:UndoUploadJob"
 _JOBS_PER_PAGE = 50
 _REASONS_SHOWN = 20
-_FAILED_ROWS_READ = 200
 _REPEATED_ROWS_SHOWN = 10
 _KEPT_PROFILES_PER_PAGE = 100
+_MADE_PROFILES_PER_PAGE = 25
+_MIN_RECORDS_OF_A_SPEED = 1000
+# What has become of so many profiles is found out while the reader waits; of more, once the page is there.
+_MAX_LOOKED_AT_BEFORE = 5_000
 
 
 def routes(services: Services) -> list[Route]:
@@ -61,6 +66,7 @@ def routes(services: Services) -> list[Route]:
         route(JOBS_PATH, list_jobs, "GET"),
         route(JOB_PATH, show_job, "GET"),
         route(JOB_PATH + "/state", tell_state, "GET"),
+        route(JOB_PATH + "/profiles", show_profiles, "GET"),
         route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
         route(JOB_PATH + "/start", start_job, "POST"),
         route(JOB_PATH + "/stop", stop_job, "POST"),
@@ -106,6 +112,29 @@ def tell_state(visitor: Visitor) -> Response:
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
     return json_answer(state_document(account, undo))
+
+
+def show_profiles(visitor: Visitor) -> Response:
+    """The profiles that the job has made and that are still there."""
+    domain, job_id = _enter(visitor, *NEEDS[Page.JOB_PROFILES])
+    token = visitor.request.query_params.get("next-token")
+    job, page = list_made_profiles(
+        visitor.services.store,
+        domain,
+        job_id,
+        max_results=_MADE_PROFILES_PER_PAGE,
+        next_token=token,
+        now=visitor.services.clock(),
+    )
+    return visitor.page(
+        "job_profiles.html",
+        domain=domain,
+        job=job,
+        place=_place_of(domain, job_id),
+        profiles=[result_of(profile) for profile in page.items],
+        next_token=page.next_token,
+        is_first_page=token is None,
+    )
 
 
 def send_failed_rows(visitor: Visitor) -> Response:
@@ -178,16 +207,13 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         groups=groups,
         more_reasons=max(0, len(account.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
-        failed_rows_read=_FAILED_ROWS_READ,
         repeated=repeated,
         policies=_policies(
             jobs.get_options(visitor.services.store, domain, job_id),
             with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
         ),
-        steps=[(STEP_WORDS.get(step, step), f"{seconds:.1f}") for step, seconds in account.step_seconds.items()],
-        took=None if not (job.completed_at and job.started_at) else _duration(job.completed_at - job.started_at),
-        records_per_second=None if account.records_per_second is None else round(account.records_per_second),
-        file_size=None if job.file_size_bytes is None else _size(job.file_size_bytes),
+        steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in account.step_seconds.items()],
+        records_per_second=_speed_worth_telling(account),
     )
 
 
@@ -197,22 +223,30 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
     store = visitor.services.store
     outlook: UndoOutlook | None = None
     kept = None
+    may_undo = False
+    query = visitor.request.query_params
+    changed_rows = account.job.updated_count - account.job.unchanged_count
     if undo is None and fault is None:
         try:
-            outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
+            undos.require_undoable(account.job, visitor.services.clock())
+            may_undo = True
+            if account.job.created_count + changed_rows <= _MAX_LOOKED_AT_BEFORE or "looked" in query:
+                outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
         except InvalidRequest as error:
             fault = str(error)
     elif undo is not None and undo.job.completed_at is not None:
-        token = visitor.request.query_params.get("next-token")
+        token = query.get("next-token")
         kept = undos.list_kept_profiles(store, domain, job_id, max_results=_KEPT_PROFILES_PER_PAGE, next_token=token)
     return visitor.page(
         "undo.html",
         status=200 if fault is None else 400,
         **_shared(visitor, domain, account, undo),
         fault=fault,
+        is_undoable=may_undo,
         outlook=outlook,
+        changed_rows=changed_rows,
         kept=kept,
-        is_first_page="next-token" not in visitor.request.query_params,
+        is_first_page="next-token" not in query,
     )
 
 
@@ -245,19 +279,26 @@ def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[Account, Undo 
 
 
 def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[FailureGroup], bool]:
-    """Why rows failed, and whether the rows are still kept. However many there are, only the first are read."""
+    """Why rows failed, and whether the rows are still kept. However many there are, only some are read."""
     if not account.fault_counts:
         return [], False
     store, job_id = visitor.services.store, account.job.job_id
     headers, dialect = jobs.read_file_columns(store, domain, job_id)
-    rows = jobs.list_failed_rows(
-        store, visitor.services.master_key, domain, job_id, max_results=_FAILED_ROWS_READ, next_token=None
-    ).items
-    return group_failures(account.fault_counts[:_REASONS_SHOWN], rows, headers, dialect), bool(rows)
+    counts = account.fault_counts[:_REASONS_SHOWN]
+    rows = jobs.list_example_rows(
+        store,
+        visitor.services.master_key,
+        domain,
+        job_id,
+        [(one.code, one.column_name, one.first_record) for one in counts],
+        rows_per_reason=EXAMPLES_PER_GROUP,
+    )
+    return group_failures(counts, rows, headers, dialect), bool(rows)
 
 
 def _policies(options: JobOptions, *, with_webhook: bool) -> list[str]:
-    """What was asked for beyond the mapping, in sentences; nothing of what is so anyway.
+    """What was asked for beyond the mapping, in sentences with numbers in braces (``render.plain``); nothing of what is
+    so anyway.
 
     Args:
         with_webhook: also who is told of the end: the host alone, since the rest of the URL may hold a token.
@@ -272,9 +313,9 @@ def _policies(options: JobOptions, *, with_webhook: bool) -> list[str]:
     if options.hand_set_fields == OVERWRITE:
         sentences.append("Overwrites what was set by hand.")
     if options.max_failed_records is not None:
-        sentences.append(f"Fails with more than {options.max_failed_records:,} failed rows.")
+        sentences.append(f"Fails with more than {{{options.max_failed_records}}} failed rows.")
     if options.max_failed_percent is not None:
-        sentences.append(f"Fails with more than {options.max_failed_percent:g} % failed rows.")
+        sentences.append(f"Fails with more than {{{Decimal(str(options.max_failed_percent)):f}}} % failed rows.")
     if options.checks:
         sentences.append(f"Checks the values of {len(options.checks)} fields.")
     if with_webhook and options.webhook_url is not None:
@@ -322,24 +363,16 @@ def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
     return _job_page(visitor, str(error))
 
 
+def _speed_worth_telling(account: Account) -> int | None:
+    """Records per second; None of a small file, most of whose time goes into beginning and ending."""
+    if account.records_per_second is None or account.processed_count < _MIN_RECORDS_OF_A_SPEED:
+        return None
+    return round(account.records_per_second)
+
+
 def _place_of(domain: Domain, job_id: str) -> str:
     return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
 
 
 def _lead_on(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
     return visitor.lead_to(domain.name, done, (Page.JOB, place), (Page.JOBS, place_of_tab(Page.JOBS, domain.name)))
-
-
-def _duration(took: timedelta) -> str:
-    seconds = took.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1_000_000:
-        return f"{max(1, round(size_bytes / 1000)):,} kB"
-    return f"{size_bytes / 1e6:,.1f} MB"

@@ -15,6 +15,7 @@ class Page(StrEnum):
     UPLOAD = "upload"
     JOBS = "jobs"
     JOB = "job"
+    JOB_PROFILES = "profiles of a job"
     PROFILES = "profiles"
     PROFILE = "profile"
     PROFILE_FORM = "profile form"
@@ -26,6 +27,7 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.UPLOAD: ("profile:CreateUploadJob", "profile:GetUploadJobPath"),
     Page.JOBS: ("profile:ListUploadJobs",),
     Page.JOB: ("profile:GetUploadJob",),
+    Page.JOB_PROFILES: ("profile:GetUploadJob", "profile:SearchProfiles"),
     Page.PROFILES: ("profile:SearchProfiles",),
     Page.PROFILE: ("profile:SearchProfiles",),
     Page.PROFILE_FORM: ("profile:SearchProfiles", "profile:UpdateProfile"),

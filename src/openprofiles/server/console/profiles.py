@@ -26,7 +26,6 @@ from openprofiles.profiles.standard_profile import (
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
     FULL_NAME_KEY,
-    FULL_NAME_PATHS,
     KEY_PATHS,
     PHONE_KEY,
     PROFILE_ID_KEY,
@@ -43,6 +42,7 @@ from openprofiles.server.console.profile_form import (
     label_of_control,
     read_draft,
 )
+from openprofiles.server.console.profile_list import first_of, name_of, result_of
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
@@ -102,7 +102,7 @@ def find_profiles(visitor: Visitor) -> Response:
         text=text,
         kinds=_in_words([_kind_of(key) for key in keys], "or"),
         indexed=[_field_in_words(path, "The") for path in indexed_paths],
-        results=None if page is None else [_result(found.profile) for found in page.found],
+        results=None if page is None else [result_of(found.profile) for found in page.found],
         next_token=None if page is None else page.next_token,
         is_first="next-token" not in query,
         fault=fault,
@@ -217,26 +217,7 @@ def _in_words(parts: list[str], last: str) -> str:
 
 
 def _title_of(profile: Profile) -> str:
-    return _name_of(profile) or _first_of(profile, KEY_PATHS[EMAIL_KEY]) or "A profile without a name"
-
-
-def _name_of(profile: Profile) -> str:
-    full_name = " ".join(text for path in FULL_NAME_PATHS if (text := profile.values.get(path)))
-    return full_name or profile.values.get("BusinessName", "")
-
-
-def _first_of(profile: Profile, paths: tuple[str, ...]) -> str:
-    return next((text for path in paths if (text := profile.values.get(path))), "")
-
-
-def _result(profile: Profile) -> dict[str, str]:
-    return {
-        "id": profile.profile_id,
-        "name": _name_of(profile),
-        "email": _first_of(profile, KEY_PATHS[EMAIL_KEY]),
-        "phone": _first_of(profile, KEY_PATHS[PHONE_KEY]),
-        "account": _first_of(profile, KEY_PATHS[ACCOUNT_KEY]),
-    }
+    return name_of(profile) or first_of(profile, KEY_PATHS[EMAIL_KEY]) or "A profile without a name"
 
 
 def _shown_groups(profile: Profile) -> list[tuple[str, list[tuple[str, str, bool]]]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -29,6 +31,8 @@ SECURITY_HEADERS = {
 PAGE_HEADERS = SECURITY_HEADERS | {"Cache-Control": "no-store"}
 
 STATIC_PATH = "/console/static/"
+
+_IN_BRACES = re.compile(r"\{(?:([0-9]{4}-[0-9]{2}-[0-9]{2})|(-?[0-9]+(?:\.[0-9]+)?))\}")
 
 
 @cache
@@ -55,9 +59,49 @@ def static_url(name: str) -> str:
     return f"{STATIC_PATH}{static_digest()}/{name}"
 
 
-def number(value: int) -> Markup:
-    """A number that the page's script writes as its reader does."""
-    return Markup('<data class="number" value="{0}">{1}</data>').format(value, f"{value:,}")
+def number(value: float, digits: int = 0) -> Markup:
+    """A number that the page's script writes as its reader does.
+
+    Args:
+        digits: after the point, 2 at most.
+    """
+    return Markup('<data class="number" value="{0}" data-digits="{1}">{2}</data>').format(
+        value, digits, f"{value:,.{digits}f}"
+    )
+
+
+def share(value: float) -> Markup:
+    """A part of 1 in percent, written likewise; what is not all and not nothing is never shown as that."""
+    percent = 100 * value
+    text = "< 0.1 %" if 0 < percent < 0.1 else "> 99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
+    return Markup('<data class="share" value="{0}">{1}</data>').format(
+        value, f"{percent:.0f} %" if percent in (0, 100) else text
+    )
+
+
+def size(size_bytes: int) -> Markup:
+    """The size of a file, written likewise."""
+    text = f"{max(1, round(size_bytes / 1000)):,} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1e6:,.1f} MB"
+    return Markup('<data class="bytes" value="{0}">{1}</data>').format(size_bytes, text)
+
+
+def seconds(value: float) -> Markup:
+    """A span of time, written likewise."""
+    if value < 60:
+        text = f"{value:.{2 if value < 10 else 1}f} s"
+    else:
+        minutes, rest = divmod(round(value), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours:,} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    return Markup('<data class="seconds" value="{0}">{1}</data>').format(value, text)
+
+
+def plain(sentence: str) -> str:
+    """A sentence with numbers and days in braces, as it stands there without a script: ``{1234} rows`` is 1,234 rows.
+
+    An element that has the sentence itself in ``data-sentence`` gets them as its reader writes them.
+    """
+    return _IN_BRACES.sub(lambda found: found[1] or f"{Decimal(found[2]):,}", sentence)
 
 
 def moment(value: datetime | None) -> Markup:
@@ -87,6 +131,10 @@ def _environment() -> Environment:
     environment.filters["number"] = number
     environment.filters["moment"] = moment
     environment.filters["day"] = day
+    environment.filters["share"] = share
+    environment.filters["size"] = size
+    environment.filters["seconds"] = seconds
+    environment.filters["plain"] = plain
     environment.filters["job_name"] = job_name
     environment.filters["status_word"] = status_word
     environment.filters["undo_word"] = undo_word

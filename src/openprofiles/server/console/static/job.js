@@ -1,7 +1,7 @@
 // Keeps a page about a job up to date: numbers are changed in place, and when the job has come to another state, the
 // page's content is fetched anew. Without this script the page is whole, and the browser loads it again.
 
-import { localise, numberText } from "./locale.js";
+import { localise, numberText, sentenceText, shareText } from "./locale.js";
 
 const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
 const RATE_WINDOW_MS = 8000;
@@ -104,14 +104,14 @@ function showProgress(root, progress) {
 function showParts(root, state) {
   const named = root.querySelector("#picture-title");
   if (!named) return;
-  named.textContent = state.description;
+  named.textContent = sentenceText(state.description);
   for (const part of state.parts) {
     for (const rect of root.querySelectorAll(`[data-part="${part.name}"]`)) {
       rect.setAttribute("x", `${part.x}%`);
       rect.setAttribute("width", `${part.width}%`);
     }
     root.querySelector(`[data-count="${part.name}"]`).textContent = numberText.format(part.count);
-    root.querySelector(`[data-share="${part.name}"]`).textContent = part.share;
+    root.querySelector(`[data-share="${part.name}"]`).textContent = shareText(part.share);
   }
 }
 
@@ -130,7 +130,33 @@ async function makeAnew() {
   old.replaceWith(made);
   document.title = title;
   if (hadFocus) made.querySelector("h1").focus();
-  announce(made.dataset.news);
+  announce(sentenceText(made.dataset.news));
+}
+
+// What the page can do without until it is there.
+async function fillOutlook() {
+  const place = document.getElementById("outlook");
+  const from = place?.dataset.comesFrom;
+  if (!from) return;
+  for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "looking…";
+  let made = null;
+  try {
+    const answer = await fetch(from, { headers: { Accept: "text/html" } });
+    made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("outlook");
+  } catch {
+    // Told below.
+  }
+  if (!place.isConnected) return;
+  if (!made) {
+    for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "not known";
+    place.removeAttribute("aria-busy");
+    tellTrouble("How many profiles were changed or deleted since could not be found out.", { href: from, text: "Look again" });
+    return;
+  }
+  localise(made);
+  place.replaceWith(made);
+  const facts = [...made.querySelectorAll("dl > div")];
+  announce(`${facts.map((fact) => [...fact.children].map((part) => part.textContent).join(": ")).join(". ")}.`);
 }
 
 function lookIn(milliseconds) {
@@ -200,3 +226,4 @@ document.addEventListener("click", (event) => {
 });
 
 lookIn(pauseOf(job()));
+fillOutlook();

@@ -1,12 +1,54 @@
 // Numbers and times as the reader writes them. Without this script they stand there in the server's form.
 
+import { bytes } from "./amounts.js";
+
 export const numberText = new Intl.NumberFormat();
 const momentText = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const dayText = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
+const percentText = new Intl.NumberFormat(undefined, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const wholePercentText = new Intl.NumberFormat(undefined, { style: "percent" });
+
+const decimalTexts = [0, 1, 2].map(
+  (digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+);
+
+// A part of 1; what is not all and not nothing is never shown as that.
+export function shareText(share) {
+  if (share === 0 || share === 1) return wholePercentText.format(share);
+  if (share < 0.001) return `< ${percentText.format(0.001)}`;
+  if (share > 0.999 && share < 1) return `> ${percentText.format(0.999)}`;
+  return percentText.format(share);
+}
+
+function secondsText(seconds) {
+  if (seconds < 60) return `${decimalTexts[seconds < 10 ? 2 : 1].format(seconds)} s`;
+  const minutes = Math.floor(Math.round(seconds) / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds) % 60} s`;
+  return `${numberText.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
+}
+
+// A sentence with numbers and days in braces, such as "{1234} rows since {2026-01-31}".
+export function sentenceText(sentence) {
+  return sentence
+    .replace(/\{([0-9]{4}-[0-9]{2}-[0-9]{2})\}/g, (_, day) => dayText.format(new Date(day)))
+    .replace(/\{(-?[0-9]+(?:\.[0-9]+)?)\}/g, (_, number) => numberText.format(Number(number)));
+}
 
 export function localise(root) {
   for (const element of root.querySelectorAll("data.number")) {
-    element.textContent = numberText.format(Number(element.value));
+    element.textContent = decimalTexts[element.dataset.digits].format(Number(element.value));
+  }
+  for (const element of root.querySelectorAll("data.share")) {
+    element.textContent = shareText(Number(element.value));
+  }
+  for (const element of root.querySelectorAll("data.bytes")) {
+    element.textContent = bytes(Number(element.value));
+  }
+  for (const element of root.querySelectorAll("data.seconds")) {
+    element.textContent = secondsText(Number(element.value));
+  }
+  for (const element of root.querySelectorAll("[data-sentence]")) {
+    element.textContent = sentenceText(element.dataset.sentence);
   }
   for (const element of root.querySelectorAll("time.moment")) {
     const moment = new Date(element.dateTime);

@@ -431,7 +431,7 @@ function findFault() {
   let first = findMappingFault();
   const faults = [
     ["name", (text) => (text ? null : "Give the job a name.")],
-    ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Write a whole number from 1 to ${numberText.format(maxDays)}.`)],
+    ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Write a whole number from 1 to ${maxDays}.`)],
     ["limit-number", faultOfLimit],
     // The server alone knows what is wrong with it; until it is asked again, nothing is.
     ["webhook-url", () => null],

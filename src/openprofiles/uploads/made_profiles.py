@@ -1,0 +1,48 @@
+"""The profiles that an upload job has made and that are still there.
+
+A profile that record r of a file makes has the row number ``pid_base`` + r, which nothing else ever gets. So they are a
+range of rows, read a page at a time. Which profiles a job has changed is kept nowhere in a form that could be listed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.records import Domain, Profile
+from openprofiles.store import profiles as profile_rows
+from openprofiles.store.connections import Store
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.jobs import Page, find_job_of_domain
+
+_LIST = "made-profiles"
+
+
+def list_made_profiles(
+    store: Store, domain: Domain, job_id: str, *, max_results: int, next_token: str | None, now: datetime
+) -> tuple[UploadJob, Page[Profile]]:
+    """The job, and a page of the profiles that it has made, in the order of their rows in the file.
+
+    Args:
+        max_results: how many profiles are looked at. Those that have expired and wait for their removal are left out,
+            so that a page may have fewer, or none, and another follow.
+
+    Raises:
+        NotFound: no such job in this domain.
+        InvalidRequest: the token is none of this list.
+    """
+    after = int(read_token(_LIST, next_token, (int,))[0]) if next_token is not None else 0
+    with store.read() as connection:
+        job = find_job_of_domain(connection, domain, job_id)
+        if job.pid_base is None or job.record_count is None:
+            return job, Page([], None)
+        found = profile_rows.read_range(
+            connection,
+            domain.domain_id,
+            max(after, job.pid_base),
+            job.pid_base + job.record_count,
+            limit=max_results + 1,
+        )
+    looked_at = found[:max_results]
+    token = write_token(_LIST, [looked_at[-1].pid]) if len(found) > max_results else None
+    return job, Page([one for one in looked_at if one.expires_at > now], token)

@@ -1,0 +1,87 @@
+"""The profiles that a job has made, listed from its page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from acceptance.running import RunningServer
+from acceptance.test_upload_flow import create, find_by_email, load
+from browser.test_job_pages import Barriers, domain, keys_that_may, many_rows, place_of
+from browser.test_sign_in import cookie_of, send
+
+__all__ = ["domain"]
+
+
+def test_what_a_job_made_is_listed_in_pages_as_far_as_it_is_still_there(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    load(server, domain, b"Email,First,Tier\ncustomer0@example.com,Before,\n")
+    job_id = load(server, domain, many_rows(61))["JobId"]
+    client = server.client()
+    for number in (1, 40):
+        (one,) = find_by_email(server, domain, f"customer{number}@example.com")
+        client.delete_profile(DomainName=domain, ProfileId=one["ProfileId"])
+    page.goto(place_of(domain, job_id))
+
+    page.get_by_role("link", name="The profiles that it made").click()
+
+    rows = page.locator("tbody tr")
+    expect(page.get_by_role("heading", name="Profiles that this job made")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("1 row of the file went to profiles that were there")
+    shown: list[str] = []
+    for count in (25, 25, 8):
+        expect(rows).to_have_count(count)
+        assert find_barriers(page) == []
+        shown += [row.split("\t")[1] for row in rows.all_inner_texts()]
+        if count == 25:
+            page.get_by_role("link", name="More profiles").click()
+    assert shown == [f"customer{number}@example.com" for number in range(2, 61) if number != 40]
+    expect(page.get_by_role("link", name="More profiles")).to_have_count(0)
+
+    page.get_by_role("link", name="First60", exact=True).click()
+    expect(page.get_by_role("heading", name="First60")).to_be_visible()
+
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(place_of(domain, job_id) + "/profiles")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert find_barriers(page) == []
+
+
+def test_a_job_that_only_changed_profiles_says_so_and_leads_to_the_search(
+    page: Page, server: RunningServer, domain: str, find_barriers: Barriers
+) -> None:
+    load(server, domain, many_rows(3))
+    job_id = load(server, domain, many_rows(3, "iron"))["JobId"]
+
+    page.goto(place_of(domain, job_id))
+    expect(page.get_by_text("It made no profile; its rows went to profiles that were there.")).to_be_visible()
+    page.goto(place_of(domain, job_id) + "/profiles")
+    expect(page.get_by_text("This job made no profile.")).to_be_visible()
+    assert find_barriers(page) == []
+    page.get_by_role("link", name="Search for one of them").click()
+    expect(page.get_by_label("Find a customer")).to_be_focused()
+
+
+def test_a_job_that_was_taken_back_and_one_that_has_not_begun_have_empty_lists(
+    page: Page, server: RunningServer, domain: str
+) -> None:
+    job_id = load(server, domain, many_rows(3))["JobId"]
+    page.goto(place_of(domain, job_id) + "/undo")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+
+    page.goto(place_of(domain, job_id) + "/profiles")
+    expect(page.get_by_text("None of the profiles that this job made is still there")).to_be_visible()
+    page.goto(place_of(domain, create(server, domain)) + "/profiles")
+    expect(page.get_by_text("This job has made no profile so far.")).to_be_visible()
+
+
+def test_whoever_may_not_search_profiles_sees_none_of_a_job(server: RunningServer, domain: str) -> None:
+    job_id = load(server, domain, many_rows(3))["JobId"]
+    for action in ("profile:GetUploadJob", "profile:SearchProfiles"):
+        cookie = cookie_of(server, *keys_that_may(server, action))
+        status, _, text = send(server, "GET", place_of(domain, job_id) + "/profiles", Cookie=cookie)
+        assert (status, "customer1@example.com" in text) == (403, False)
+    cookie = cookie_of(server, *keys_that_may(server, "profile:GetUploadJob", "profile:SearchProfiles"))
+    assert send(server, "GET", place_of(domain, job_id) + "/profiles", Cookie=cookie)[0] == 200
+    assert send(server, "GET", place_of(domain, "0" * 32) + "/profiles", Cookie=cookie)[0] == 404
