@@ -63,6 +63,8 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("alert")).to_contain_text("The number of days is a whole number from 1 to 1098.")
     expect(days).to_have_value("soon")
+    expect(days).to_have_attribute("aria-invalid", "true")
+    expect(days).to_have_accessible_description(re.compile("whole number from 1 to 1098.*Holds for what is written"))
     assert find_barriers(page) == []
 
     days.fill("60")
@@ -71,6 +73,25 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
     expect(page.get_by_role("status")).to_have_text("The settings were saved.")
     expect(page.locator(".facts")).to_contain_text("60 days")
     assert server.client().get_domain(DomainName="settled")["DefaultExpirationDays"] == 60
+
+
+def test_what_is_wrong_with_a_new_domain_is_told_at_its_field(
+    page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    name, days = page.get_by_label("Name"), page.get_by_label("Days that a profile is kept")
+    name.fill("not good")
+    page.get_by_role("button", name="Create").click()
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_have_accessible_description(re.compile("A domain's name has 1 to 64 letters.*Letters, digits"))
+    expect(days).not_to_have_attribute("aria-invalid", "true")
+    assert find_barriers(page) == []
+
+    name.fill("good")
+    days.fill("soon")
+    page.get_by_role("button", name="Create").click()
+    expect(days).to_have_attribute("aria-invalid", "true")
+    expect(days).to_have_accessible_description(re.compile("whole number from 1 to 1098"))
+    expect(name).not_to_have_attribute("aria-invalid", "true")
 
 
 def test_a_domain_is_deleted_once_its_name_is_typed(
@@ -84,6 +105,9 @@ def test_a_domain_is_deleted_once_its_name_is_typed(
     page.get_by_role("button", name="Delete the domain").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted.")
     expect(page.get_by_label("Type unwanted to confirm")).to_have_value("wanted")
+    expect(page.get_by_label("Type unwanted to confirm")).to_have_accessible_description(
+        re.compile("Nothing was deleted")
+    )
     assert find_barriers(page) == []
 
     page.get_by_label("Type unwanted to confirm").fill("unwanted")

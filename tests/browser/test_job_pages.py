@@ -308,6 +308,25 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_by_itself(
     expect(page.get_by_text("this page tries again by itself")).to_have_count(0)
 
 
+def test_one_answer_that_fails_is_no_trouble(page: Page, server: RunningServer, domain: str) -> None:
+    held: list[Route] = []
+    failed: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if len(failed) < 2:
+            failed.append(route)
+            route.fulfill(status=429, body="{}")
+        else:
+            held.append(route)
+
+    page.route("**/state", answer)
+    page.goto(place_of(domain, create(server, domain)))
+
+    wait_until(lambda: page.evaluate("1") == 1 and bool(held), "the third attempt")
+    assert page.locator("#trouble").text_content() == ""
+    page.unroute("**/state")
+
+
 def test_a_hidden_tab_asks_for_nothing_and_catches_up_when_it_is_seen(
     page: Page, server: RunningServer, domain: str
 ) -> None:
@@ -472,6 +491,18 @@ def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, serv
     expect(page.get_by_text("The failed rows themselves are no longer kept.")).to_be_visible()
 
 
+def test_a_preview_has_neither_a_page_nor_a_file(server: RunningServer, domain: str) -> None:
+    job_id = create(server, domain)
+    put(server, domain, job_id, BAD)
+    cookie = cookie_of(server, *server.admin())
+    own = {"X-CSRF-Token": csrf_token_of(server, cookie), "Content-Type": "application/json"}
+    place = f"/console/domains/{domain}/upload/jobs/{job_id}/preview"
+    preview_id = json.loads(send(server, "POST", place, "{}", Cookie=cookie, **own)[2])["PreviewId"]
+
+    for rest in ("", "/failed-rows.csv", "/state", "/undo"):
+        assert send(server, "GET", place_of(domain, preview_id) + rest, Cookie=cookie)[0] == 404
+
+
 def test_a_job_is_seen_without_scripts(page: Page, server: RunningServer, domain: str) -> None:
     load(server, domain, GOOD)
     job_id = load(server, domain, BAD)["JobId"]
@@ -550,8 +581,8 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     assert find_barriers(page) == []
 
     page.get_by_role("button", name="Take it back").click()
-    page.evaluate("window.isTheSamePage = true")
     expect(page.get_by_role("progressbar")).to_be_visible()
+    page.evaluate("window.isTheSamePage = true")
     expect(page.locator("[data-amount]")).to_contain_text(f"of {MANY:,} profiles")
     cookie = cookie_of(server, *server.admin())
     jobs = send(server, "GET", place_of(domain), Cookie=cookie)[2]

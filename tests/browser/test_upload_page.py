@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from acceptance.running import RunningServer, run_command, running_server, wait_until
+from acceptance.test_upload_flow import create as create_waiting_job
 from browser.conftest import sign_in
 from openprofiles.client import Client
 
@@ -782,6 +783,7 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
     visitor.goto(f"/console/domains/{domain}")
     expect(visitor.get_by_role("link", name="Load a file")).to_have_count(0)
     base = f"/console/domains/{domain}/upload"
+    waiting = create_waiting_job(server, domain)
 
     forged = [
         forge(
@@ -792,16 +794,16 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
         for path in (
             "sample",
             "jobs",
-            *(f"jobs/{'0' * 32}/{what}" for what in ("name", "stop", "preview", "start")),
+            *(f"jobs/{waiting}/{what}" for what in ("path", "name", "stop", "preview", "start")),
             "mappings/x/save",
         )
     ]
 
-    assert forged == [403] * 7
+    assert forged == [403] * 8
     answer = visitor.goto(base)
     assert answer is not None
     assert answer.status == 403
-    assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
+    assert [job["JobId"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == [waiting]
 
 
 def test_whoever_may_only_load_sees_neither_policies_nor_a_check(

@@ -31,6 +31,7 @@ def kinds(text: str) -> dict[str, tuple[str, ...]]:
         ("李雷", "_fullName", "李雷"),
         (ID, "_profileId", ID),
         (ID.upper(), "_profileId", ID),
+        ("0197F0C2-a1b2-7c3d-8e4f-000000000001", "_profileId", ID),
     ],
 )
 def test_a_text_is_looked_up_as_what_it_looks_like_and_as_an_account_number(text: str, name: str, value: str) -> None:

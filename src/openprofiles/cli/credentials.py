@@ -44,7 +44,7 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="What it may do, such as profile:GetUploadJob or profile:Get*. Can be given several times.",
+    help="What it may do, such as profile:GetUploadJob or profile:List*. Can be given several times.",
 )
 @click.option(
     "--domain",
@@ -76,8 +76,11 @@ def create(
 
     \b
     Example, one that can only read the domains of sales:
-      openprofiles credentials create --name reports --action 'profile:Get*' \\
-        --action 'profile:List*' --action profile:SearchProfiles --domain 'sales-*'
+      openprofiles credentials create --name reports --domain 'sales-*' \\
+        --action profile:GetDomain --action profile:GetUploadJob \\
+        --action 'profile:List*' --action profile:SearchProfiles
+
+    profile:Get* would be more than reading: with GetUploadJobPath one can replace the file of a waiting job.
     """
     from openprofiles.credentials.administer import create_credential
     from openprofiles.errors import InvalidRequest

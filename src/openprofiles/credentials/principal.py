@@ -65,7 +65,7 @@ def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
         if not _ACTION_PATTERN.match(pattern):
             raise InvalidRequest(
                 f"{pattern!r} is no action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
-                "profile:Get*, or openprofiles:<Operation>, such as openprofiles:SetUploadJobOptions."
+                "profile:List*, or openprofiles:<Operation>, such as openprofiles:SetUploadJobOptions."
             )
     for pattern in domains:
         if not _DOMAIN_PATTERN.match(pattern):

@@ -31,6 +31,7 @@ _PHONE = re.compile(
 )
 # As mail programs copy it: Ada Lovelace <ada@example.com>.
 _ADDRESS_IN_BRACKETS = re.compile(r"[^<>]*<(?:mailto:)?([^<>\s]+@[^<>\s]+)>")
+_DASHED_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LAST_NAME_FIRST = re.compile(r"([^,]*[^,\s])\s*,\s*([^,]*[^,\s])")
 
 
@@ -47,8 +48,8 @@ def likely_keys(text: str, indexed_paths: Iterable[str] = ()) -> tuple[SearchKey
     if not text or len(text) > MAX_TEXT_LENGTH:
         return ()
     keys = []
-    if is_id(text.lower()):
-        keys.append(SearchKey(PROFILE_ID_KEY, (text.lower(),)))
+    if profile_id := _as_id(text):
+        keys.append(SearchKey(PROFILE_ID_KEY, (profile_id,)))
     if "@" in text:
         keys.append(SearchKey(EMAIL_KEY, (_bare_address(text),)))
     elif _looks_like_phone(text):
@@ -58,6 +59,14 @@ def likely_keys(text: str, indexed_paths: Iterable[str] = ()) -> tuple[SearchKey
     keys.append(SearchKey(ACCOUNT_KEY, (text,)))
     keys += [SearchKey(field_key_name(path), (text,)) for path in sorted(indexed_paths)]
     return tuple(keys)
+
+
+def _as_id(text: str) -> str | None:
+    """The id that a text is, perhaps in capitals or with the dashes of a UUID."""
+    found = text.lower()
+    if _DASHED_ID.fullmatch(found):
+        found = found.replace("-", "")
+    return found if is_id(found) else None
 
 
 def _bare_address(text: str) -> str:

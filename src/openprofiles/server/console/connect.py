@@ -20,8 +20,10 @@ class Snippet:
     code: str
 
 
+# Not profile:Get*: GetUploadJobPath lets the file of a waiting job be replaced.
 MAKE_KEY = """openprofiles credentials create --name my-program \\
-  --action 'profile:Get*' --action 'profile:List*' --action profile:SearchProfiles"""
+  --action profile:GetDomain --action profile:GetUploadJob \\
+  --action 'profile:List*' --action profile:SearchProfiles"""
 SET_KEY = "export AWS_ACCESS_KEY_ID='the access key id'\nexport AWS_SECRET_ACCESS_KEY='the secret access key'"
 
 SNIPPETS = (

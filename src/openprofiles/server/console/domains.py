@@ -25,6 +25,10 @@ _DOMAINS_PER_PAGE = 50
 _NEWEST_JOBS = 5
 
 
+class _WrongDays(InvalidRequest):
+    """The text of the field is no such number of days."""
+
+
 def routes(services: Services) -> list[Route]:
     """``/console/`` and ``/console/domains/{domain_name}``."""
     return [
@@ -61,7 +65,8 @@ def create_domain(visitor: Visitor) -> Response:
             now=visitor.services.clock(),
         )
     except InvalidRequest as error:
-        return _list_page(visitor, name, form.get("expiration_days", ""), str(error))
+        are_days_wrong = isinstance(error, _WrongDays)
+        return _list_page(visitor, name, form.get("expiration_days", ""), str(error), are_days_wrong=are_days_wrong)
     except Forbidden as error:
         # A key that is held to some domains may do it under another name.
         if not visitor.may("profile:CreateDomain"):
@@ -109,9 +114,15 @@ def remove_domain(visitor: Visitor) -> Response:
 
 
 def _list_page(
-    visitor: Visitor, name: str = "", days: str = "", fault: str | None = None, status: int = 400
+    visitor: Visitor,
+    name: str = "",
+    days: str = "",
+    fault: str | None = None,
+    status: int = 400,
+    *,
+    are_days_wrong: bool = False,
 ) -> Response:
-    """Args: status: of a page with a fault."""
+    """Args: status: of a page with a fault. are_days_wrong: whether the fault is about the days, not the name."""
     page = None
     if visitor.may("profile:ListDomains"):
         page = domains.list_domains(
@@ -129,6 +140,7 @@ def _list_page(
         example=visitor.way_into("NAME", is_example=True),
         days=days or str(DEFAULT_EXPIRATION_DAYS),
         fault=fault,
+        are_days_wrong=are_days_wrong,
         was_deleted="deleted" in visitor.request.query_params,
     )
 
@@ -187,5 +199,5 @@ def _require_own_name(visitor: Visitor, name: str) -> None:
 def _read_days(text: str) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_EXPIRATION_DAYS):
-        raise InvalidRequest(f"The number of days is a whole number from 1 to {MAX_EXPIRATION_DAYS}.")
+        raise _WrongDays(f"The number of days is a whole number from 1 to {MAX_EXPIRATION_DAYS}.")
     return int(text)

@@ -59,13 +59,14 @@ _MAX_LOOKED_AT_BEFORE = 5_000
 def routes(services: Services) -> list[Route]:
     """``/console/domains/{domain_name}/jobs`` and what is below it."""
 
-    def route(path: str, handler: Callable[[Visitor], Response], method: str) -> Route:
-        return Route(path, signed_in(services, _with_place(handler)), methods=[method])
+    def route(path: str, handler: Callable[[Visitor], Response], method: str, *, is_counted: bool = True) -> Route:
+        return Route(path, signed_in(services, _with_place(handler), is_counted=is_counted), methods=[method])
 
     return [
         route(JOBS_PATH, list_jobs, "GET"),
         route(JOB_PATH, show_job, "GET"),
-        route(JOB_PATH + "/state", tell_state, "GET"),
+        # Whoever watches a job asks all the time.
+        route(JOB_PATH + "/state", tell_state, "GET", is_counted=False),
         route(JOB_PATH + "/profiles", show_profiles, "GET"),
         route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
         route(JOB_PATH + "/start", start_job, "POST"),
@@ -141,6 +142,8 @@ def send_failed_rows(visitor: Visitor) -> Response:
     """The rows that were not loaded, as a file to mend."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     services = visitor.services
+    # A preview has rows of its own, but no page.
+    jobs.get_job(services.store, domain, job_id)
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
     rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
     return StreamingResponse(

@@ -32,13 +32,14 @@ class TypedField:
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """The fields of a form of the console, which the session with this token has sent to a path.
+    """The fields of a form of the console, which the session of this key and token has sent to a path.
 
     Attributes:
         fields: by name; the names are those of ``profile_form`` and of the small forms.
     """
 
     path: str
+    access_key_id: str
     csrf_token: str
     fields: Mapping[str, str]
 

@@ -11,15 +11,16 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.server.console.render import PAGE_HEADERS, render
-from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
+from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie, read_cookie
 from openprofiles.server.console.visitors import (
     BODY_LIMIT_BYTES,
-    HOME_PATH,
+    MAX_FORM_FIELDS,
     SIGN_IN_PATH,
     Forbidden,
     Visitor,
     is_from_here,
     json_answer,
+    own_place,
     signed_in,
 )
 from openprofiles.server.services import Services
@@ -33,10 +34,14 @@ def routes(services: Services) -> list[Route]:
     """``GET`` and ``POST /console/sign-in``, ``GET /console/session``, ``POST /console/sign-out``."""
 
     def show(request: Request) -> Response:
-        reason = (
-            "Your session has ended, and the form was not sent. Sign in, open the page again and fill it in once more."
-        )
-        return _page(request.query_params.get("next", ""), "", reason if "expired" in request.query_params else None)
+        query = request.query_params
+        if "expired" in query:
+            return _page(
+                query.get("next", ""), "", "Your session has ended, and nothing was done. Sign in, then do it again."
+            )
+        if "next" in query and _is_signed_in(services, request):
+            return RedirectResponse(own_place(query["next"]), 303, headers=PAGE_HEADERS)
+        return _page(query.get("next", ""), "", None)
 
     async def sign_in(request: Request) -> Response:
         if not is_from_here(services, request):
@@ -45,7 +50,7 @@ def routes(services: Services) -> list[Route]:
         async for part in request.stream():
             body += part
             if len(body) > _BODY_LIMIT_BYTES:
-                return _page("", "", "That is no access key.", 413)
+                return _page("", "", "That is no access key.", 413, is_wrong=True)
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         access_key_id = fields.get("access_key_id", "").strip()
         place = fields.get("next", "")
@@ -60,9 +65,10 @@ def routes(services: Services) -> list[Route]:
                 "There is no such access key with this secret. An administrator makes keys with: openprofiles "
                 "credentials create",
                 403,
+                is_wrong=True,
             )
         request.state.access_key_id = access_key_id
-        answer = RedirectResponse(_own_place(place), 303, headers=PAGE_HEADERS)
+        answer = RedirectResponse(own_place(place), 303, headers=PAGE_HEADERS)
         answer.set_cookie(
             COOKIE,
             make_cookie(services.master_key, access_key_id, services.clock()),
@@ -74,34 +80,55 @@ def routes(services: Services) -> list[Route]:
         )
         return answer
 
-    def sign_out(visitor: Visitor) -> Response:  # noqa: ARG001  (whoever it is)
-        answer = RedirectResponse(SIGN_IN_PATH, 303, headers=PAGE_HEADERS)
+    def sign_out(visitor: Visitor) -> Response:
+        answer = _lead_to_sign_in(services, visitor.request)
         answer.delete_cookie(COOKIE, path="/console")
         return answer
 
     return [
         Route(SIGN_IN_PATH, show, methods=["GET"]),
         Route(SIGN_IN_PATH, sign_in, methods=["POST"]),
-        # Whoever asks sends a form next, and that is what counts.
+        # Whoever asks sends a form next, and that is what counts. Whoever has no session is out already: another site
+        # that sends them here takes no cookie from them.
         Route("/console/session", signed_in(services, _tell_session, is_counted=False), methods=["GET"]),
-        Route("/console/sign-out", signed_in(services, sign_out), methods=["POST"]),
+        Route(
+            "/console/sign-out",
+            signed_in(services, sign_out, is_counted=False, without_session=_lead_to_sign_in),
+            methods=["POST"],
+        ),
     ]
 
 
 def _tell_session(visitor: Visitor) -> Response:
     """What a script needs to know before it sends a form."""
-    return json_answer({"CsrfToken": visitor.session.csrf_token, "MaxFormBytes": BODY_LIMIT_BYTES})
+    return json_answer(
+        {
+            "CsrfToken": visitor.session.csrf_token,
+            "AccessKeyId": visitor.principal.access_key_id,
+            "Name": visitor.principal.name,
+            "MaxFormBytes": BODY_LIMIT_BYTES,
+            "MaxFormFields": MAX_FORM_FIELDS,
+        }
+    )
 
 
-def _page(place: str, access_key_id: str, reason: str | None, status: int = 200) -> Response:
-    context = {"next": _own_place(place), "access_key_id": access_key_id, "reason": reason}
+def _is_signed_in(services: Services, request: Request) -> bool:
+    """By what every other page goes by too, which would lead back here otherwise."""
+    session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
+    return (
+        session is not None
+        and services.authenticator.find_principal(session.access_key_id, is_counted=False) is not None
+    )
+
+
+def _lead_to_sign_in(_services: Services, _request: Request) -> Response:
+    return RedirectResponse(SIGN_IN_PATH, 303, headers=PAGE_HEADERS)
+
+
+def _page(place: str, access_key_id: str, reason: str | None, status: int = 200, *, is_wrong: bool = False) -> Response:
+    """Args: is_wrong: whether the reason is what was typed."""
+    context = {"next": own_place(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
     return render("sign_in.html", context, status)
-
-
-def _own_place(place: str) -> str:
-    """A place of the console to go to; the start page for any other."""
-    is_own = place.startswith(HOME_PATH) and "\\" not in place and not any(ord(letter) < 32 for letter in place)
-    return place if is_own else HOME_PATH
 
 
 def _is_https(services: Services, request: Request) -> bool:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Match
 
 from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
@@ -27,9 +28,11 @@ from openprofiles.server.services import Services
 HOME_PATH = "/console/"
 SIGN_IN_PATH = "/console/sign-in"
 CSRF_HEADER = "x-csrf-token"
-BODY_LIMIT_BYTES = 2 * 1024 * 1024
+# A form with 30,000 attributes, or some thousand with long values: each is sent as it was and as it is.
+BODY_LIMIT_BYTES = 8 * 1024 * 1024
+# Tiny fields take far more memory than their bytes.
+MAX_FORM_FIELDS = 100_000
 
-_MAX_FIELDS = 5_000
 _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -130,18 +133,24 @@ Handler = Callable[[Visitor], Response]
 
 
 def signed_in(
-    services: Services, handler: Handler, *, is_counted: bool = True
+    services: Services,
+    handler: Handler,
+    *,
+    is_counted: bool = True,
+    without_session: Callable[[Services, Request], Response] | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
     """An endpoint for people who are signed in; others are led to the sign-in, scripts are told 401.
 
     Args:
         is_counted: whether a request is one of those that the rate of the visitor's key allows.
+        without_session: answers the others in another way.
     """
+    answer_others = without_session or _ask_to_sign_in
 
     async def endpoint(request: Request) -> Response:
         session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
         if session is None:
-            return _ask_to_sign_in(request)
+            return answer_others(services, request)
         request.state.access_key_id = session.access_key_id
         body = b""
         if request.method in _CHANGING_METHODS:
@@ -156,7 +165,7 @@ def signed_in(
             _keep_own_form(request, session, body)
         principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
         if principal is None:
-            return _ask_to_sign_in(request)
+            return answer_others(services, request)
         _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
         return handler(Visitor(services, request, session, principal, body))
 
@@ -168,9 +177,13 @@ def is_from_here(services: Services, request: Request) -> bool:
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
-    # A proxy may put another Host into the request than the browser sent.
-    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc} - {"", None}
-    return origin is None or urlsplit(origin).netloc in own
+    return origin is None or _is_own_host(services, request, origin)
+
+
+def own_place(place: str) -> str:
+    """A place of the console to go to; the start page for any other."""
+    is_own = place.startswith(HOME_PATH) and "\\" not in place and not any(ord(letter) < 32 for letter in place)
+    return place if is_own else HOME_PATH
 
 
 def json_answer(members: Mapping[str, Any], status: int = 200) -> JSONResponse:
@@ -195,19 +208,51 @@ def _read_fields(body: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise InvalidRequest("The form is not UTF-8.") from None
     try:
-        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
     except ValueError:
-        raise InvalidRequest(f"The form has more than {_MAX_FIELDS} fields.") from None
+        raise InvalidRequest(f"The form has more than {MAX_FORM_FIELDS:,} fields.") from None
     _refuse_nul(fields.values())
     return fields
 
 
-def _ask_to_sign_in(request: Request) -> Response:
+def _is_own_host(services: Services, request: Request, address: str) -> bool:
+    # A proxy may put another Host into the request than the browser sent.
+    own = {request.headers.get("host"), urlsplit(services.settings.public_url or "").netloc} - {"", None}
+    try:
+        return urlsplit(address).netloc in own
+    except ValueError:
+        # Such as http://[, which no browser sends.
+        return False
+
+
+def _ask_to_sign_in(services: Services, request: Request) -> Response:
     if wants_json(request):
         return json_answer({"message": "Your session has ended. Sign in again in another tab, then go on here."}, 401)
-    place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    query = f"?next={quote(place, safe='')}" if request.method == "GET" else "?expired=1"
-    return RedirectResponse(SIGN_IN_PATH + query, 303, headers=PAGE_HEADERS)
+    if request.method in _CHANGING_METHODS:
+        place = _page_of_form(services, request)
+        return RedirectResponse(f"{SIGN_IN_PATH}?expired=1&next={quote(place, safe='')}", 303, headers=PAGE_HEADERS)
+    # A file would leave the sign-in on the screen.
+    path = request.url.path.removesuffix("/failed-rows.csv")
+    place = path + (f"?{request.url.query}" if request.url.query else "")
+    address = f"{SIGN_IN_PATH}?next={quote(place, safe='')}"
+    if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":
+        # With a link on another site, such as webmail, no browser sends the cookie. With a step of our own it does, and
+        # the sign-in leads on whoever is signed in.
+        return render("way_in.html", {"address": address})
+    return RedirectResponse(address, 303, headers=PAGE_HEADERS)
+
+
+def _page_of_form(services: Services, request: Request) -> str:
+    """The page that a form was sent from, as far as a browser says so and it can be opened again."""
+    referer = request.headers.get("referer", "")
+    if not _is_own_host(services, request, referer):
+        return HOME_PATH
+    parts = urlsplit(referer)
+    # Some errors are shown at an address that only takes forms.
+    scope = {"type": "http", "method": "GET", "path": unquote(parts.path)}
+    if not any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+        return HOME_PATH
+    return own_place(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def _require_own_headers(services: Services, request: Request, session: Session) -> None:
@@ -224,7 +269,7 @@ def _require_own_headers(services: Services, request: Request, session: Session)
 
 def _keep_own_form(request: Request, session: Session, body: bytes) -> None:
     """Keeps the content of a form for ``sent_form``; raises Forbidden if no page of this session has sent it."""
-    form = SentForm(request.url.path, session.csrf_token, _read_fields(body))
+    form = SentForm(request.url.path, session.access_key_id, session.csrf_token, _read_fields(body))
     _require_token(session, form.fields.get(CSRF_FIELD, ""))
     request.state.sent_form = form
 

@@ -4,12 +4,21 @@ const tokenElement = document.querySelector('meta[name="csrf-token"]');
 const SILENT = "The server does not answer. Check your connection, then try again.";
 const SESSION_PATIENCE_MS = 10000;
 let token = tokenElement ? tokenElement.content : "";
+const keyElement = document.querySelector('meta[name="access-key-id"]');
+let accessKeyId = keyElement ? keyElement.content : "";
 
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
     // 0: there was no answer at all.
     this.status = status;
+  }
+}
+
+// Somebody has signed in with another access key since the page was loaded.
+export class OtherKey extends Refused {
+  constructor(name) {
+    super(`You are now signed in as ${name}, another access key than this page was opened with.`, 403);
   }
 }
 
@@ -32,6 +41,7 @@ export async function ask(path, { method = "POST", body = null, patienceMs = nul
 }
 
 // What the session of this browser is now. Its token is used from now on, also by the forms of this page.
+// That it is the session of another key is thrown once: whoever goes on after that does so with that key.
 export async function readSession() {
   const session = await ask("/console/session", { method: "GET", patienceMs: SESSION_PATIENCE_MS });
   if (!session.CsrfToken) {
@@ -41,6 +51,10 @@ export async function readSession() {
   token = session.CsrfToken;
   for (const field of document.querySelectorAll('input[name="csrf_token"]')) {
     field.value = token;
+  }
+  if (session.AccessKeyId !== accessKeyId) {
+    accessKeyId = session.AccessKeyId;
+    throw new OtherKey(session.Name);
   }
   return session;
 }
@@ -64,7 +78,10 @@ async function hasNewToken() {
   const old = token;
   try {
     await readSession();
-  } catch {
+  } catch (error) {
+    if (error instanceof OtherKey) {
+      throw new Refused(`${error.message} Try again to go on with that key.`, error.status);
+    }
     return false;
   }
   return token !== old;

@@ -1,14 +1,15 @@
 // Before a form is sent, asks whether it can be: the browser would leave the page for the answer, and what was typed
-// with it. Without this script a form is sent at once.
+// with it. The form then has the token of the present session. Without this script a form is sent at once.
 
-import { Refused, readSession, tell } from "./ask.js";
+import { OtherKey, Refused, readSession, tell } from "./ask.js";
 
 const asked = new WeakSet();
 const passed = new WeakSet();
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (event.defaultPrevented || form.method !== "post" || passed.has(form) || !holdsTypedText(form)) {
+  // Whatever asks a question first is not sent itself.
+  if (event.defaultPrevented || form.method !== "post" || form.dataset.asks || passed.has(form)) {
     return;
   }
   event.preventDefault();
@@ -21,29 +22,62 @@ document.addEventListener("submit", async (event) => {
   button?.setAttribute("aria-busy", "true");
   tell(fault, null);
   try {
-    // Puts the token of the session into the form too.
-    const session = await readSession();
-    if (sizeOf(form) > session.MaxFormBytes) {
-      throw new Refused("This is too much text for one form. Shorten it,", 413);
-    }
+    await requireSendable(form);
   } catch (error) {
-    tell(fault, new Refused(`${wordsFor(error)} ${again(button)} Nothing that you typed is lost.`, error.status));
+    tell(fault, new Refused(`${wordsFor(error, button)} ${isTypedInto(form) ? "Nothing that you typed is lost." : "Nothing was done yet."}`, error.status));
     fault.scrollIntoView({ block: "nearest" });
     return;
   } finally {
     asked.delete(form);
     button?.removeAttribute("aria-busy");
   }
-  passed.add(form);
-  form.requestSubmit(event.submitter);
-  passed.delete(form);
+  send(form, event.submitter);
 });
 
-function holdsTypedText(form) {
+async function requireSendable(form) {
+  let session;
+  try {
+    // Puts the token of the session into the form too.
+    session = await readSession();
+  } catch (error) {
+    // Whoever leaves may do so as anybody, and without a session.
+    if ("leaves" in form.dataset && (error.status === 401 || error instanceof OtherKey)) {
+      return;
+    }
+    throw error;
+  }
+  const fields = new URLSearchParams(new FormData(form));
+  if (fields.toString().length > session.MaxFormBytes || fields.size > session.MaxFormFields) {
+    throw new Refused("This is too much text for one form. Shorten it,", 413);
+  }
+}
+
+function send(form, submitter) {
+  if (form.isConnected) {
+    passed.add(form);
+    form.requestSubmit(submitter);
+    passed.delete(form);
+    return;
+  }
+  // The page was made anew meanwhile, and may still have such a form.
+  const made = [...document.forms].find((one) => one.action === form.action && !one.dataset.asks);
+  if (made) {
+    send(made, null);
+  }
+}
+
+function isTypedInto(form) {
   return form.querySelector("input:not([type=hidden]), textarea, select") !== null;
 }
 
-function wordsFor(error) {
+function wordsFor(error, button) {
+  if (error instanceof OtherKey) {
+    return `${error.message} ${press("Press", button)} again to send this with that key.`;
+  }
+  return `${causeOf(error)} then ${press("press", button)} again.`;
+}
+
+function causeOf(error) {
   switch (error.status) {
     case 0:
       return "The server does not answer. Check your connection,";
@@ -56,29 +90,33 @@ function wordsFor(error) {
   }
 }
 
-function again(button) {
-  return button ? `then press “${button.textContent.trim()}” again.` : "then try again.";
+function press(verb, button) {
+  return button ? `${verb} “${button.textContent.trim()}”` : `${verb} Enter`;
 }
 
-function sizeOf(form) {
-  return new URLSearchParams(new FormData(form)).toString().length;
-}
-
-// The place for messages, right above the button.
+// The place for messages, right above the button and its neighbours; of a form in the header: above the page.
 function faultOf(form, button) {
-  let fault = form.querySelector("[data-form-fault]");
+  const place = document.querySelector("main");
+  const isInside = place.contains(form);
+  let fault = (isInside ? form : place).querySelector(isInside ? "[data-form-fault]" : ":scope > [data-form-fault]");
   if (!fault) {
     fault = document.createElement("p");
     fault.className = "fault";
     fault.dataset.formFault = "";
     fault.setAttribute("role", "alert");
     fault.hidden = true;
-    const line = button && button.parentElement !== form && form.contains(button) ? button.parentElement : button;
-    if (line) {
-      line.before(fault);
+    if (!isInside) {
+      place.prepend(fault);
+    } else if (button && form.contains(button)) {
+      const line = button.parentElement;
+      (line === form ? firstButtonBeside(button) : line).before(fault);
     } else {
       form.append(fault);
     }
   }
   return fault;
+}
+
+function firstButtonBeside(button) {
+  return [...button.parentElement.children].find((one) => one.matches("button"));
 }

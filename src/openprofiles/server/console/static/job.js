@@ -7,6 +7,7 @@ const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
 const RATE_WINDOW_MS = 8000;
 const RETRY_MS = 2000;
 const PATIENCE_MS = 15000;
+const FAILURES_BEFORE_TROUBLE = 3;
 
 // The server answers, but not with what was asked for.
 class Unwell extends Error {}
@@ -17,6 +18,7 @@ const title = document.title;
 
 let timer = null;
 let isLooking = false;
+let failures = 0;
 let announcedAt = performance.now();
 let samples = [];
 let measured = "";
@@ -118,7 +120,7 @@ function showParts(root, state) {
 async function makeAnew() {
   const { page } = job().dataset;
   const answer = await fetch(page, { headers: { Accept: "text/html" } });
-  if (answer.status >= 500) throw new Unwell(answer.statusText);
+  if (answer.status >= 500 || answer.status === 429) throw new Unwell(answer.statusText);
   const made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("job");
   if (!made) {
     location.assign(page);
@@ -189,6 +191,7 @@ async function look() {
       throw new Unwell(answer.statusText);
     } else {
       const state = await answer.json();
+      failures = 0;
       tellTrouble("");
       if (state.view !== root.dataset.view) {
         await makeAnew();
@@ -199,8 +202,9 @@ async function look() {
       next = pauseOf(job());
     }
   } catch (error) {
+    failures += 1;
     const what = error instanceof Unwell ? "The server cannot tell at the moment how the job is" : "The server does not answer";
-    tellTrouble(`${what}; this page tries again by itself.`);
+    if (failures >= FAILURES_BEFORE_TROUBLE) tellTrouble(`${what}; this page tries again by itself.`);
   } finally {
     isLooking = false;
   }
