@@ -53,6 +53,29 @@ def test_a_new_domain_says_that_nothing_was_loaded(
     assert find_barriers(page) == []
 
 
+def test_a_new_domain_reads_phone_numbers_as_those_of_its_country(
+    page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    page.goto("/console/")
+    country = page.get_by_label("Country of phone numbers")
+    expect(country.locator("option:checked")).to_have_text("United States (US)")
+    assert find_barriers(page) == []
+    page.get_by_label("Name").fill("kunden")
+    country.select_option(label="Germany (DE)")
+    page.get_by_label("Days that a profile").fill("none")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("alert")).to_contain_text("The number of days")
+    expect(country).to_have_value("DE")
+    page.get_by_label("Days that a profile").fill("30")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("No file was loaded yet.")).to_be_visible()
+
+    client = server.client()
+    made = client.create_profile(DomainName="kunden", PhoneNumber="030 1234567")["ProfileId"]
+    found = client.search_profiles(DomainName="kunden", KeyName="_phone", Values=["+49 30 1234567"])["Items"]
+    assert [one["ProfileId"] for one in found] == [made]
+
+
 def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:

@@ -40,6 +40,9 @@ _PLAIN = "".join(
 
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
+# Countries (ISO 3166) whose phone numbers can be read without a country code.
+PHONE_REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
 _SQL_PHONE_CHARACTERS = "[ ]*[+(]*[0-9][0-9 ()/.-]*"

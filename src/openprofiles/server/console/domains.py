@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
+from openprofiles.profiles.normal_forms import PHONE_REGIONS
 from openprofiles.server.console.growth_picture import draw_growth
 from openprofiles.server.console.places import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
@@ -42,7 +45,7 @@ def routes(services: Services) -> list[Route]:
 
 def list_domains(visitor: Visitor) -> Response:
     """The start page."""
-    return _list_page(visitor)
+    return _list_page(visitor, {})
 
 
 def create_domain(visitor: Visitor) -> Response:
@@ -54,24 +57,23 @@ def create_domain(visitor: Visitor) -> Response:
         visitor.require("profile:CreateDomain")
         _require_own_name(visitor, name)
         days = _read_days(form.get("expiration_days", ""))
-        settings = visitor.services.settings
         domains.create_domain(
             visitor.services.store,
             name,
             default_expiration_days=days,
             config={},
             tags={},
-            phone_region=settings.phone_region,
+            phone_region=_read_phone_region(visitor, form),
             now=visitor.services.clock(),
         )
     except InvalidRequest as error:
         are_days_wrong = isinstance(error, _WrongDays)
-        return _list_page(visitor, name, form.get("expiration_days", ""), str(error), are_days_wrong=are_days_wrong)
+        return _list_page(visitor, form, str(error), are_days_wrong=are_days_wrong)
     except Forbidden as error:
         # A key that is held to some domains may do it under another name.
         if not visitor.may("profile:CreateDomain"):
             raise
-        return _list_page(visitor, name, form.get("expiration_days", ""), str(error), status=403)
+        return _list_page(visitor, form, str(error), status=403)
     return visitor.lead_to(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
 
 
@@ -115,14 +117,20 @@ def remove_domain(visitor: Visitor) -> Response:
 
 def _list_page(
     visitor: Visitor,
-    name: str = "",
-    days: str = "",
+    form: Mapping[str, str],
     fault: str | None = None,
     status: int = 400,
     *,
     are_days_wrong: bool = False,
 ) -> Response:
-    """Args: status: of a page with a fault. are_days_wrong: whether the fault is about the days, not the name."""
+    """The list, and the form for a new domain.
+
+    Args:
+        form: what was typed into it.
+        status: of a page with a fault.
+        are_days_wrong: whether the fault is about the days, not the name.
+    """
+    usual_region = visitor.services.settings.phone_region
     page = None
     if visitor.may("profile:ListDomains"):
         page = domains.list_domains(
@@ -135,10 +143,12 @@ def _list_page(
         "domains.html",
         status=200 if fault is None else status,
         page=page,
-        name=name,
+        name=form.get("name", "").strip(),
+        phone_regions=sorted({*PHONE_REGIONS, usual_region}),
+        phone_region=form.get("phone_region", usual_region),
         ways={} if page is None else {domain.name: visitor.way_into(domain.name) for domain in page.domains},
         example=visitor.way_into("NAME", is_example=True),
-        days=days or str(DEFAULT_EXPIRATION_DAYS),
+        days=form.get("expiration_days") or str(DEFAULT_EXPIRATION_DAYS),
         fault=fault,
         are_days_wrong=are_days_wrong,
         was_deleted="deleted" in visitor.request.query_params,
@@ -194,6 +204,14 @@ def _require_own_name(visitor: Visitor, name: str) -> None:
     """Whoever may make domains, but not this one, can mend the name."""
     if not visitor.may("profile:CreateDomain", name):
         raise InvalidRequest(f"Your access key is held to other domains: it may not make one that is named {name}.")
+
+
+def _read_phone_region(visitor: Visitor, form: Mapping[str, str]) -> str:
+    usual = visitor.services.settings.phone_region
+    region = form.get("phone_region", usual)
+    if region != usual and region not in PHONE_REGIONS:
+        raise InvalidRequest("The country of phone numbers is none of the list.")
+    return region
 
 
 def _read_days(text: str) -> int:

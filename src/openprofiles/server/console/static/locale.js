@@ -34,6 +34,19 @@ export function sentenceText(sentence) {
     .replace(/\{(-?[0-9]+(?:\.[0-9]+)?)\}/g, (_, number) => numberText.format(Number(number)));
 }
 
+// Countries by their names, in the order of these.
+function nameRegions(options) {
+  const names = new Intl.DisplayNames(undefined, { type: "region" });
+  for (const option of options) {
+    option.textContent = `${names.of(option.value)} (${option.value})`;
+  }
+  const { compare } = new Intl.Collator();
+  const inOrder = [...options].sort((one, other) => compare(one.textContent, other.textContent));
+  for (const option of inOrder) {
+    option.parentElement.append(option);
+  }
+}
+
 export function localise(root) {
   for (const element of root.querySelectorAll("data.number")) {
     element.textContent = decimalTexts[element.dataset.digits].format(Number(element.value));
@@ -50,6 +63,7 @@ export function localise(root) {
   for (const element of root.querySelectorAll("[data-sentence]")) {
     element.textContent = sentenceText(element.dataset.sentence);
   }
+  nameRegions(root.querySelectorAll("option[data-region]"));
   for (const element of root.querySelectorAll("time.moment")) {
     const moment = new Date(element.dateTime);
     element.title = moment.toISOString();
