@@ -406,6 +406,7 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
 
     with page.expect_download() as downloading:
         page.get_by_role("link", name="Download the failed rows").click()
+    assert downloading.value.suggested_filename == "customers.failed-rows.csv"
     downloading.value.save_as(tmp_path / "failed.csv")
     with (tmp_path / "failed.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

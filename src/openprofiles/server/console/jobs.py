@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -21,13 +23,14 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
-from openprofiles.server.console.job_words import STATUS_WORDS
+from openprofiles.server.console.job_words import STATUS_WORDS, job_name
 from openprofiles.server.console.places import NEEDS, Page, place_of_tab
 from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
 from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
@@ -143,14 +146,22 @@ def send_failed_rows(visitor: Visitor) -> Response:
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     services = visitor.services
     # A preview has rows of its own, but no page.
-    jobs.get_job(services.store, domain, job_id)
+    job = jobs.get_job(services.store, domain, job_id)
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
     rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
     return StreamingResponse(
         failed_rows_csv(headers, rows, dialect),
         media_type="text/csv",
-        headers=PAGE_HEADERS | {"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
+        headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job)},
     )
+
+
+def _as_file(job: UploadJob) -> str:
+    """The header that names the file of failed rows after the file that was loaded (RFC 6266)."""
+    name = re.sub(r"\.csv$", "", job_name(job), flags=re.IGNORECASE)
+    # A browser makes of it a name that its system takes.
+    in_full = quote(f"{name}.failed-rows.csv", safe="")
+    return f"attachment; filename=\"{job.job_id}.failed-rows.csv\"; filename*=UTF-8''{in_full}"
 
 
 def start_job(visitor: Visitor) -> Response:
