@@ -228,6 +228,7 @@ def test_what_is_stored_is_told_only_to_those_who_may_read_profiles(client: Clie
     )
     assert told_less == {
         "Record": 1,
+        "Line": 2,
         "Fields": [{"Field": "FirstName", "After": "Adele"}, {"Field": "Attributes.tier", "After": "silver"}],
     }
 

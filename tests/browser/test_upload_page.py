@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import create as create_waiting_job
@@ -135,6 +135,8 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(upload.locator(".reasons")).to_contain_text("1 row: The value in column E-Mail is no e-mail address.")
     expect(upload.locator(".reasons")).to_contain_text("line 7: peter.schmidt@example")
     expect(upload.locator(".samples .card").first).to_contain_text("juergen.groesser@example.com")
+    # As an editor counts the lines, in the reasons as in the examples.
+    expect(upload.locator(".samples h4").first).to_have_text("Line 2")
     assert server.client().search_profiles(DomainName=domain, KeyName="_account", Values=["1001"])["Items"] == []
 
     job = end_of_job(server, domain, start_load(upload, "Load 9 rows"))
@@ -142,6 +144,19 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     assert job["Status"] == "PARTIALLY_SUCCEEDED"
     assert job["ResultsSummary"] == {"CreatedRecords": 9, "UpdatedRecords": 0, "FailedRecords": 3}
     assert (job["DisplayName"], job["DataExpiry"]) == ("webshop-export.csv", 366)
+
+
+def test_a_check_that_a_load_would_fail_after_does_not_speak_of_a_load(upload: Page) -> None:
+    choose(upload, WEBSHOP)
+    upload.get_by_text("What the load may do").click()
+    upload.get_by_label("When rows fail").select_option("load nothing at all")
+
+    upload.get_by_role("button", name="Check first").click()
+
+    expect(upload.get_by_role("heading", name="A load would fail")).to_be_focused()
+    expect(upload.get_by_role("alert")).to_have_text(
+        "Nothing is loaded yet. A load would end with: “3 rows failed, more than the 0 that may. Nothing was loaded.”"
+    )
 
 
 def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningServer, domain: str) -> None:
@@ -323,6 +338,7 @@ def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str
     tab_to(upload.get_by_role("button", name="Leave out: Newsletter"))
     upload.keyboard.press("Enter")
     expect(target(upload, "Newsletter")).to_have_value("")
+    expect(upload.get_by_role("button", name="Take it in: Newsletter")).to_have_text("Take it in")
     tab_to(target(upload, "Bemerkung"))
     # The field is searched anew, without taking out what was there.
     upload.keyboard.type("additionalinformation")
@@ -359,12 +375,157 @@ def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(uploa
     target(upload, "Ort").fill("Attributes.town")
     upload.get_by_text("It does not look right").click()
 
-    upload.get_by_label("Encoding").select_option("iso-8859-7")
+    upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
 
     expect(upload.get_by_role("cell", name="Jόrgen").first).to_be_visible()
     expect(target(upload, "Ort")).to_have_value("Attributes.town")
-    upload.get_by_label("Encoding").select_option("Find out")
+    upload.get_by_label("Encoding", exact=True).select_option("Find out")
     expect(upload.get_by_role("cell", name="Jürgen").first).to_be_visible()
+
+
+def test_a_unique_key_that_was_chosen_is_kept_when_the_file_is_read_anew(upload: Page) -> None:
+    choose(upload, "Name,Größe,Ort\nAnn,1,Köln\nBob,2,Jülich\n".encode("windows-1252"))
+    upload.get_by_label("Unique key").select_option("Name")
+    upload.get_by_text("It does not look right").click()
+
+    # Also where another column has another name in that encoding.
+    upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
+    expect(upload.get_by_role("cell", name="Kφln")).to_be_visible()
+    expect(upload.get_by_label("Unique key")).to_have_value("Name")
+
+    upload.get_by_label("Encoding", exact=True).select_option("windows-1252")
+    expect(upload.get_by_role("cell", name="Köln")).to_be_visible()
+    upload.get_by_label("Unique key").select_option("Größe")
+    upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
+    expect(upload.get_by_role("cell", name="Kφln")).to_be_visible()
+    expect(upload.get_by_label("Unique key")).not_to_have_value("Größe")
+
+
+def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
+    upload: Page, server: RunningServer, domain: str
+) -> None:
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    upload.on("dialog", stay)
+    address = upload.url
+    choose(upload, WEBSHOP)
+    upload.get_by_text("What the load may do").click()
+    # Nothing was changed yet.
+    upload.get_by_role("link", name=domain, exact=True).first.click()
+    upload.wait_for_url(lambda url: url != address)
+    upload.goto(address)
+    choose(upload, WEBSHOP)
+
+    upload.get_by_role("button", name="Leave out: Newsletter").click()
+    upload.get_by_role("link", name=domain, exact=True).first.click()
+    wait_until(lambda: upload.evaluate("1") == 1 and bool(asked), "the page asks whether to leave it")
+    assert (asked, upload.url) == (["beforeunload"], address)
+    expect(target(upload, "Newsletter")).to_have_value("")
+
+    # The page itself leads to the job without a question.
+    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    assert "Newsletter" not in job["Fields"]
+    assert asked == ["beforeunload"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda page: page.get_by_label("Unique key").select_option("Ort"),
+        lambda page: page.get_by_label("Name of the job").press_sequentially("2"),
+        lambda page: target(page, "Ort").press_sequentially("Attributes.town"),
+        lambda page: page.get_by_label("a phone number that is none").uncheck(),
+    ],
+    ids=["key", "name", "mapping", "policy"],
+)
+def test_each_change_on_the_columns_counts_as_one_that_can_be_lost(
+    upload: Page, change: Callable[[Page], object]
+) -> None:
+    asked: list[str] = []
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    upload.on("dialog", leave)
+    choose(upload, WEBSHOP)
+    upload.get_by_text("What the load may do").click()
+
+    change(upload)
+    upload.reload()
+
+    assert asked == ["beforeunload"]
+
+
+def test_a_file_whose_header_is_no_text_can_be_given_its_encoding_at_once(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    content = "Email,顧客番号\na@example.com,1\n".encode("shift_jis")
+    upload.set_viewport_size({"width": 360, "height": 740})
+    upload.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
+    encoding = upload.get_by_label("Encoding of kunden.csv")
+
+    expect(upload.get_by_role("alert")).to_have_text(
+        "The header on line 1 holds bytes that are no text in the encoding of the file. "
+        "Choose the encoding that it was saved in, or save it as UTF-8."
+    )
+    expect(encoding).to_be_focused()
+    assert find_barriers(upload) == []
+    assert upload.evaluate("document.documentElement.scrollWidth") <= 360
+    # One that is not it either.
+    encoding.select_option("utf-8")
+    upload.get_by_role("button", name="Read it again").click()
+    expect(encoding).to_be_focused()
+    expect(encoding).to_have_value("utf-8")
+    encoding.select_option("shift_jis")
+    upload.get_by_role("button", name="Read it again").click()
+
+    expect(upload.get_by_role("heading", name="What is in kunden.csv")).to_be_focused()
+    expect(target(upload, "顧客番号")).to_be_visible()
+    expect(upload.get_by_label("Encoding", exact=True)).to_have_value("shift_jis")
+    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 1
+
+
+def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: RunningServer, domain: str) -> None:
+    sign_in_with(visitor, server, "profile:CreateUploadJob", "profile:GetUploadJobPath")
+    visitor.goto(f"/console/domains/{domain}/upload")
+    content = "Email,顧客番号\na@example.com,1\n".encode("shift_jis")
+    visitor.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
+
+    expect(visitor.get_by_role("alert")).to_have_text(
+        "The header on line 1 holds bytes that are no text in the encoding of the file. Save the file as UTF-8."
+    )
+    expect(visitor.locator("#file")).to_be_focused()
+
+
+def test_rows_that_are_wider_than_the_screen_show_it_at_their_edges(upload: Page) -> None:
+    def shadow(side: str) -> str:
+        shown: str = upload.evaluate(
+            "side => getComputedStyle(document.querySelector('#sample-edges'), side).opacity", f"::{side}"
+        )
+        return shown
+
+    upload.set_viewport_size({"width": 360, "height": 740})
+    choose(upload, WEBSHOP)
+    rows = upload.get_by_role("region", name="The first rows of the file")
+
+    wait_until(lambda: (shadow("before"), shadow("after")) == ("0", "1"), "there is more on the right alone")
+    rows.focus()
+    expect(rows).to_be_focused()
+    upload.keyboard.press("ArrowRight")
+    wait_until(lambda: shadow("before") == "1", "there is more on the left, too")
+    for _ in range(60):
+        upload.keyboard.press("ArrowRight")
+    wait_until(lambda: (shadow("before"), shadow("after")) == ("1", "0"), "there is more on the left alone")
+    choose_again = upload.get_by_role("button", name="Choose another file")
+    choose_again.click()
+    choose(upload, b"a\n1\n")
+    wait_until(lambda: (shadow("before"), shadow("after")) == ("0", "0"), "all is seen")
 
 
 @pytest.mark.parametrize(
@@ -689,10 +850,15 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
     upload.get_by_role("button", name="Load now").click()
     expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
     expect(upload.get_by_role("progressbar", name="webshop-export.csv")).to_be_visible()
+    # It was not checked.
+    steps = upload.locator(".steps li")
+    assert steps.evaluate_all("all => all.map(one => one.className)") == ["done", "done", "skipped", ""]
 
     upload.get_by_role("button", name="Stop sending").click()
 
     expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
+    # Nothing looks as if it still went on.
+    expect(upload.locator("#sent, #sent-text").filter(visible=True)).to_have_count(0)
     upload.get_by_role("button", name="Back to the columns").click()
     expect(target(upload, "Vorname")).to_have_value("FirstName")
     assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["STOPPED"]

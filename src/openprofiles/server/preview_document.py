@@ -22,11 +22,13 @@ def preview_document(preview: Preview, progress: Mapping[str, Any], *, with_stor
 def read_sample_document(document: Mapping[str, Any]) -> PreviewSample:
     """What ``preview_document`` made of a sample."""
     fields = tuple((one["Field"], one.get("Before"), one.get("After")) for one in document["Fields"])
-    return PreviewSample(document["Record"], document.get("ProfileId"), fields)
+    return PreviewSample(document["Record"], document.get("ProfileId"), fields, document.get("Line"))
 
 
 def _sample_document(sample: PreviewSample, with_stored: bool) -> dict[str, Any]:
     document: dict[str, Any] = {"Record": sample.record}
+    if sample.line is not None:
+        document["Line"] = sample.line
     if sample.profile_id is not None and with_stored:
         document["ProfileId"] = sample.profile_id
     document["Fields"] = [

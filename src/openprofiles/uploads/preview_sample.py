@@ -19,16 +19,23 @@ class PreviewSample:
         record: the first record that goes to it.
         profile_id: None for one that would be created.
         fields: path, value before and value after, of those that would change; None: no value.
+        line: where that record begins in the file; None if it was not kept.
     """
 
     record: int
     profile_id: str | None
     fields: tuple[tuple[str, str | None, str | None], ...]
+    line: int | None = None
 
 
 def write_sample(cipher: FailedRowCipher, number: int, sample: PreviewSample) -> bytes:
     """What the store keeps of a sample."""
-    document = {"record": sample.record, "profile_id": sample.profile_id, "fields": sample.fields}
+    document = {
+        "record": sample.record,
+        "profile_id": sample.profile_id,
+        "fields": sample.fields,
+        "line": sample.line,
+    }
     return cipher.encrypt(_FIRST_NUMBER + number, json.dumps(document).encode())
 
 
@@ -36,4 +43,5 @@ def read_sample(cipher: FailedRowCipher, number: int, content: bytes) -> Preview
     """A sample, from what the store keeps of it."""
     document = json.loads(cipher.decrypt(_FIRST_NUMBER + number, content))
     fields = tuple((path, before, after) for path, before, after in document["fields"])
-    return PreviewSample(document["record"], document["profile_id"], fields)
+    # Samples of an earlier version have no line.
+    return PreviewSample(document["record"], document["profile_id"], fields, document.get("line"))

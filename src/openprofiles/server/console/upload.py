@@ -44,6 +44,7 @@ from openprofiles.uploads.arrival.receive import (
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
+from openprofiles.uploads.reading.file_header import HeaderNotText
 from openprofiles.uploads.reading.file_sample import sample_beginning
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -95,7 +96,6 @@ def show_page(visitor: Visitor) -> Response:
     if visitor.may(_READING, domain.name):
         mappings = saved_mappings.list_mappings(visitor.services.store, domain, max_results=None, next_token=None).items
     max_days = jobs.STRICT_MAX_DATA_EXPIRY_DAYS if settings.compat_strict else MAX_EXPIRATION_DAYS
-    may_set_options = visitor.may(_SETTING_OPTIONS, domain.name) and not settings.compat_strict
     return visitor.page(
         "upload.html",
         domain=domain,
@@ -105,7 +105,7 @@ def show_page(visitor: Visitor) -> Response:
         delimiters=DELIMITER_NAMES,
         mappings=mappings,
         encodings=encodings(),
-        may_set_options=may_set_options,
+        may_set_options=_may_set_options(visitor, domain),
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
         may_stop=visitor.may(_STOPPING, domain.name),
         may_start=visitor.may("profile:StartUploadJob", domain.name),
@@ -118,12 +118,19 @@ def show_page(visitor: Visitor) -> Response:
 
 def read_sample(visitor: Visitor) -> Response:
     """What the beginning of a file holds, read as the query says where that is not to be detected."""
-    visitor.domain(*NEEDS[Page.UPLOAD])
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
     if visitor.services.settings.compat_strict:
         given = STRICT_OPTIONS
-    form, sample = sample_beginning(visitor.body, given, is_whole=query.get("whole") == "1")
+    try:
+        form, sample = sample_beginning(visitor.body, given, is_whole=query.get("whole") == "1")
+    except HeaderNotText as error:
+        if not _may_set_options(visitor, domain):
+            raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
+        # With a status of its own, by which the page knows that it is to ask for the encoding.
+        message = f"{error.reason} Choose the encoding that it was saved in, or save it as UTF-8."
+        return json_answer({"message": message}, 422)
     return json_answer(sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows)))
 
 
@@ -231,6 +238,11 @@ def start_job(visitor: Visitor) -> Response:
     jobs_place = place_of_tab(Page.JOBS, domain.name)
     places = (Page.JOB, f"{jobs_place}/{job_id}"), (Page.JOBS, jobs_place)
     return json_answer({"Location": visitor.place_after(domain.name, "job-started", *places)})
+
+
+def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
+    """Whether the page offers options of a job, among them how its file is read."""
+    return visitor.may(_SETTING_OPTIONS, domain.name) and not visitor.services.settings.compat_strict
 
 
 def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:

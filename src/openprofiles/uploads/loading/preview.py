@@ -54,6 +54,7 @@ def preview_records(load: Load, originals: OriginalRows, cipher: FailedRowCipher
     counts = PreviewCounts()
     samples = list(_preview_new(load, counts))
     samples += _preview_changed(load, counts)
+    samples = _with_lines(load, samples)
     shadow = _make_shadow(load)
     followed = replace(
         load,
@@ -129,6 +130,14 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
             if len(samples) < MAX_UPDATED_SAMPLES:
                 samples += _sample_changes(load, targets, stored, MAX_UPDATED_SAMPLES - len(samples))
     return samples
+
+
+def _with_lines(load: Load, samples: list[PreviewSample]) -> list[PreviewSample]:
+    """The samples with the lines that their records begin on."""
+    load.scratch.put("sampled", pa.table({"record": pa.array([one.record for one in samples], pa.int64())}))
+    rows = load.scratch.table("select record, line from staged semi join sampled using (record)").to_pylist()
+    lines = {row["record"]: row["line"] for row in rows}
+    return [replace(sample, line=lines.get(sample.record)) for sample in samples]
 
 
 def _check_stop(load: Load) -> None:

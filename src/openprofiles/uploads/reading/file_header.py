@@ -11,13 +11,26 @@ from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Sc
 
 EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 
+_NO_TEXT = {
+    Kind.INVALID_UTF8: "holds bytes that are no text in the encoding of the file.",
+    Kind.NUL_BYTE: "holds NUL bytes, which no text has.",
+}
 _FAULTS = {
-    Kind.INVALID_UTF8: "holds bytes that are no text in the encoding of the file. Save the file as UTF-8, or give its "
-    "encoding.",
-    Kind.NUL_BYTE: "holds NUL bytes, which no text has. Save the file as UTF-8, or give its encoding.",
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
     Kind.MALFORMED_QUOTES: "has a double quote where none may stand.",
 }
+
+
+class HeaderNotText(InvalidRequest):
+    """The header is no text in the encoding that the file is read in.
+
+    Attributes:
+        reason: the message without what can be done about it, which depends on where the file is given.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} Save the file as UTF-8, or give its encoding.")
+        self.reason = reason
 
 
 def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) -> list[str]:
@@ -59,6 +72,8 @@ def split_header(header: Header, dialect: Dialect) -> list[str]:
     Raises:
         InvalidRequest: it cannot be read; the message names the line.
     """
+    if header.fault in _NO_TEXT:
+        raise HeaderNotText(f"The header on line {header.line} {_NO_TEXT[header.fault]}")
     if header.fault is not None:
         raise InvalidRequest(f"The header on line {header.line} {_FAULTS[header.fault]}")
     try:

@@ -24,6 +24,8 @@ const PHASES = {
 };
 // The status of an answer about a job whose webhook the server does not take.
 const WEBHOOK_REFUSED = 422;
+// The status of an answer about a file that is no text in the encoding that it was read in.
+const NO_TEXT = 422;
 const STOP_PATIENCE_MS = 5000;
 const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
 
@@ -44,6 +46,12 @@ let questionNumber = 0;
 let pending = null;
 let isBusy = false;
 let suggestedKey = null;
+// The unique key that the reader has chosen of this file, or null.
+let chosenKey = null;
+// Whether the reader has chosen or typed anything that is not loaded yet, and would be lost with the page.
+let isChanged = false;
+// The file that is no text as it was read, or null.
+let refused = null;
 // The name of the saved mapping that the columns have, or "".
 let appliedMapping = "";
 // The job that was made last: {id, description, name, sentFile}, and the token that it was, or is to be, made with.
@@ -67,7 +75,9 @@ function show(section, step, { focuses = true } = {}) {
   for (const item of document.querySelectorAll(".steps li")) {
     const isPresent = item.dataset.step === step;
     isBefore = isBefore && !isPresent;
-    item.className = isBefore ? "done" : "";
+    // A file that is sent to be loaded is sent without a check.
+    const isSkipped = isBefore && step === "load" && item.dataset.step === "check";
+    item.className = isSkipped ? "skipped" : isBefore ? "done" : "";
     if (isPresent) {
       item.setAttribute("aria-current", "step");
     } else {
@@ -106,7 +116,19 @@ function showChoice() {
   find("keep-file").hidden = file === null;
   find("keep-file").textContent = file === null ? "" : `Go on with ${file.name}`;
   tell(find("choose-fault"), null);
+  askForEncoding(null);
 }
+
+// Of a file that was refused; null: of none.
+function askForEncoding(chosen) {
+  refused = chosen;
+  if (find("choose-encoding")) {
+    find("choose-encoding-part").hidden = chosen === null;
+    find("refused-name").textContent = chosen === null ? "" : chosen.name;
+  }
+}
+
+find("read-refused")?.addEventListener("click", () => take(refused, find("choose-encoding").value));
 
 const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 for (const kind of ["dragenter", "dragover"]) {
@@ -168,7 +190,8 @@ function dropCandidate() {
   }
 }
 
-async function take(chosen) {
+// encoding: as the reader says; "": it is to be found out.
+async function take(chosen, encoding = "") {
   candidate = chosen;
   const status = find("choose-status");
   tell(find("choose-fault"), null);
@@ -178,7 +201,7 @@ async function take(chosen) {
       throw new Refused(`The file has ${bytes(chosen.size)}. This server takes files of up to ${bytes(maxSizeBytes)}.`, 400);
     }
     status.textContent = `Reading ${chosen.name} …`;
-    const sample = await askForSample(chosen, {});
+    const sample = await askForSample(chosen, encoding ? { encoding } : {});
     if (candidate !== chosen) {
       return;
     }
@@ -189,8 +212,8 @@ async function take(chosen) {
     file = chosen;
     questionNumber++;
     if (find("form-details")) {
-      find("form-details").open = false;
-      find("encoding").value = "";
+      find("form-details").open = encoding !== "";
+      find("encoding").value = encoding;
       find("delimiter").value = "";
       tell(find("form-fault"), null);
     }
@@ -200,7 +223,13 @@ async function take(chosen) {
     if (candidate === chosen) {
       showChoice();
       tell(find("choose-fault"), error);
-      find("file").focus();
+      if (error.status === NO_TEXT && find("choose-encoding")) {
+        askForEncoding(chosen);
+        find("choose-encoding").value = encoding;
+        find("choose-encoding").focus();
+      } else {
+        find("file").focus();
+      }
     }
   } finally {
     if (candidate === chosen) {
@@ -236,8 +265,21 @@ function showSample(sample, { isSameFile }) {
   find("drift").replaceChildren();
   suggestedKey = sample.UniqueKey;
   columns.show(sample.Columns, { keeps: isSameFile });
-  offerKeys(suggestedKey);
+  chosenKey = isSameFile ? chosenKey : null;
+  offerKeys(columns.loaded.some(({ header }) => header === chosenKey) ? chosenKey : suggestedKey);
+  showEdges();
 }
+
+// Shows on which sides of the rows there is more than one sees.
+function showEdges() {
+  const { scrollLeft, scrollWidth, clientWidth } = find("sample-scroll");
+  find("sample-edges").classList.toggle("more-left", scrollLeft > 1);
+  find("sample-edges").classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 1);
+}
+
+find("sample-scroll").addEventListener("scroll", showEdges, { passive: true });
+// Also once they are shown at all.
+new ResizeObserver(showEdges).observe(find("sample-scroll"));
 
 function describeForm(form) {
   const parts = [form.Encoding, `${DELIMITERS[form.Delimiter]} between columns`];
@@ -297,6 +339,7 @@ function offerKeys(wanted = find("unique-key").value) {
   select.value = isThere ? wanted : "";
 }
 
+find("unique-key").addEventListener("change", () => (chosenKey = find("unique-key").value));
 find("saved")?.addEventListener("change", () => waitFor(applySaved()));
 
 async function applySaved() {
@@ -306,6 +349,7 @@ async function applySaved() {
   drift.replaceChildren();
   if (!name) {
     appliedMapping = "";
+    chosenKey = null;
     columns.choose(null, null);
     offerKeys(suggestedKey);
     return true;
@@ -314,6 +358,7 @@ async function applySaved() {
     const saved = await ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: columns.headers } });
     if (number === questionNumber) {
       appliedMapping = name;
+      chosenKey = null;
       columns.choose(new Map(Object.entries(saved.Targets)), name);
       offerKeys(saved.UniqueKey);
       drift.replaceChildren(...describeDrift(saved));
@@ -395,6 +440,13 @@ find("limit")?.addEventListener("change", (event) => {
   find("limit-number-part").hidden = !["records", "percent"].includes(event.target.value);
 });
 
+for (const kind of ["input", "change", "click"]) {
+  find("columns").addEventListener(kind, (event) => {
+    // Of the buttons, those of the columns alone change anything. The name of a mapping is kept by saving it.
+    const isChange = kind === "click" ? event.target.closest("#mapping button") !== null : event.target.id !== "mapping-name";
+    isChanged = isChanged || isChange;
+  });
+}
 find("job").addEventListener("submit", (event) => {
   event.preventDefault();
   begin(find("check") !== null);
@@ -641,6 +693,7 @@ async function send(place, sentFile) {
   find("again").hidden = true;
   find("transfer-back").hidden = true;
   find("cancel").hidden = false;
+  find("sending").hidden = false;
   find("transfer-title").textContent = "Sending the file";
   find("sent-name").textContent = sentFile.name;
   find("sent-status").textContent = "";
@@ -690,6 +743,8 @@ async function send(place, sentFile) {
 }
 
 function offerAgain() {
+  find("sending").hidden = true;
+  find("sent-status").textContent = "";
   find("cancel").hidden = true;
   find("again").hidden = false;
   find("transfer-back").hidden = false;
@@ -705,7 +760,7 @@ for (const id of ["transfer-back", "preview-back"]) {
   });
 }
 addEventListener("beforeunload", (event) => {
-  if (transfer) {
+  if (transfer || isChanged) {
     event.preventDefault();
   }
 });
@@ -795,7 +850,7 @@ function showPreview(found) {
   find("checking").hidden = true;
   find("preview-title").textContent = isHopeless ? "A load would fail" : "This is what a load would do";
   if (isHopeless) {
-    tell(find("preview-fault"), found.Message || "No row of the file can be loaded.");
+    tell(find("preview-fault"), found.Message ? `Nothing is loaded yet. A load would end with: “${found.Message}”` : "No row of the file can be loaded.");
   }
   find("preview-counts").replaceChildren(...previewCounts(found));
   find("preview-details").replaceChildren(
@@ -838,6 +893,7 @@ find("load-checked")?.addEventListener("click", () => begin(false));
 async function start() {
   try {
     const started = await whileBusy(() => askForJob("start"));
+    isChanged = false;
     location.assign(started.Location);
   } catch (error) {
     if (!find("transfer").hidden) {

@@ -187,7 +187,7 @@ export class Columns {
     const { suggestion, why, item, toggle } = column;
     const isOut = !column.input.value.trim();
     const isDoubtful = !isOut && column.chosenBy === null && suggestion.IsDoubtful;
-    toggle.textContent = isOut ? "Load" : "Leave out";
+    toggle.textContent = isOut ? "Take it in" : "Leave out";
     toggle.setAttribute("aria-label", `${toggle.textContent}: ${column.shown}`);
     item.className = isOut ? "out" : isDoubtful ? "doubtful" : "";
     if (isOut) {

@@ -75,7 +75,7 @@ function samples(all, profilesPath, showsStored) {
 }
 
 function card(sample, profilesPath, showsStored) {
-  const title = make("h4", {}, `Row ${numberText.format(sample.Record)}`);
+  const title = make("h4", {}, sample.Line ? `Line ${numberText.format(sample.Line)}` : `Row ${numberText.format(sample.Record)}`);
   if (sample.ProfileId) {
     const link = make("a", { href: `${profilesPath}/${encodeURIComponent(sample.ProfileId)}`, target: "_blank" }, "profile as it is");
     title.append(", ", link);
