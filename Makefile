@@ -46,8 +46,9 @@ types: $(INSTALLED) ## check the types
 imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
 	$(BIN)/lint-imports
 
+# Three at a time on two cores: one is often waiting, for a lease to run out or a page to be painted.
 pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 # A quarter of an hour or more.
 test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, and fill disks
