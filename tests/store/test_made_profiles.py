@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
-from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_profile_id
-from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain, Profile
-from openprofiles.store import row_sequence, tables
+from openprofiles.store import row_sequence
 from openprofiles.store.connections import Store
 from openprofiles.store.profiles import delete_profiles, insert_profile, read_range
 from openprofiles.uploads.made_profiles import list_made_profiles
+from store.made_rows import NOW, make_domain, make_job
 
-NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)
 ROWS = 12
 JOB_ID = f"{1:032x}"
 
 
-def make_domain(store: Store, name: str) -> Domain:
-    return domains.create_domain(
-        store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
-    )
-
-
 @pytest.fixture
 def domain(store: Store) -> Domain:
     return make_domain(store, "shop")
-
-
-def make_job(store: Store, domain: Domain, **values: Any) -> None:
-    given = {
-        "job_id": JOB_ID,
-        "domain_id": domain.domain_id,
-        "display_name": "a",
-        "fields": {},
-        "unique_key": "a",
-        "data_expiry_days": 14,
-        "status": "SUCCEEDED",
-        "created_at": NOW,
-        "completed_at": NOW,
-    }
-    with store.write() as connection:
-        connection.execute(insert(tables.upload_job).values(given | values))
 
 
 def make_profiles(store: Store, domain: Domain, count: int, expires_at: datetime = NOW + DAY) -> list[int]:
@@ -88,7 +62,7 @@ def test_those_that_are_still_there_come_in_pages_and_nothing_else_does(store: S
     made = make_profiles(store, domain, ROWS)
     make_profiles(store, make_domain(store, "other"), 3)
     make_profiles(store, domain, 3)
-    make_job(store, domain, pid_base=made[0] - 1, record_count=ROWS)
+    make_job(store, domain, 1, pid_base=made[0] - 1, record_count=ROWS)
 
     assert pages(store, domain) == [made[:5], made[5:10], made[10:]]
     assert pages(store, domain, ROWS) == [made]
@@ -105,7 +79,7 @@ def test_those_that_are_still_there_come_in_pages_and_nothing_else_does(store: S
 def test_a_page_looks_at_no_more_than_it_may_show_although_they_have_expired(store: Store, domain: Domain) -> None:
     expired = make_profiles(store, domain, 8, expires_at=NOW)
     there = make_profiles(store, domain, 4)
-    make_job(store, domain, pid_base=expired[0] - 1, record_count=ROWS)
+    make_job(store, domain, 1, pid_base=expired[0] - 1, record_count=ROWS)
 
     assert pages(store, domain) == [[], there[:2], there[2:]]
     with store.read() as connection:
@@ -114,20 +88,20 @@ def test_a_page_looks_at_no_more_than_it_may_show_although_they_have_expired(sto
 
 def test_the_range_of_a_job_shows_no_profile_of_another_domain(store: Store, domain: Domain) -> None:
     other = make_profiles(store, make_domain(store, "other"), 2)
-    make_job(store, domain, pid_base=other[0] - 1, record_count=2)
+    make_job(store, domain, 1, pid_base=other[0] - 1, record_count=2)
 
     assert pages(store, domain) == [[]]
 
 
 def test_a_job_that_has_not_begun_has_made_nothing(store: Store, domain: Domain) -> None:
     make_profiles(store, domain, 2)
-    make_job(store, domain, status="CREATED", completed_at=None)
+    make_job(store, domain, 1, status="CREATED", completed_at=None)
 
     assert pages(store, domain) == [[]]
 
 
 def test_what_is_no_job_or_no_token_is_refused(store: Store, domain: Domain) -> None:
-    make_job(store, domain, pid_base=0, record_count=2)
+    make_job(store, domain, 1, pid_base=0, record_count=2)
 
     with pytest.raises(NotFound):
         list_made_profiles(store, domain, "0" * 32, max_results=5, next_token=None, now=NOW)

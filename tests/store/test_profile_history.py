@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
-from openprofiles.clock import from_milliseconds
 from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.profiles import ChangedMeanwhile, ProfileChange
-from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.uploads import growth, jobs
+from store.made_rows import NOW, make_domain, make_job
 
-NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)
-
-
-def make_domain(store: Store, name: str) -> Domain:
-    return domains.create_domain(
-        store, name, default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
-    )
-
-
-def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
-    given = {
-        "job_id": f"{number:032x}",
-        "domain_id": domain.domain_id,
-        "display_name": "a",
-        "fields": {},
-        "unique_key": "a",
-        "data_expiry_days": 14,
-        "status": "SUCCEEDED",
-        "created_at": NOW,
-    }
-    with store.write() as connection:
-        row = connection.execute(
-            insert(tables.upload_job).values(given | values).returning(tables.upload_job.c.upload_job_id)
-        )
-        return int(row.scalar_one())
 
 
 def test_a_job_is_found_by_the_number_that_a_profile_has_of_it(store: Store) -> None:

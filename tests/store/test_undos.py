@@ -8,42 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from openprofiles.clock import from_milliseconds
-from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.undos import remove_old_images_step, remove_old_kept_profiles_step
+from store.made_rows import NOW, make_domain, make_job
 
-NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)
 IMAGES = 25
 
 
 @pytest.fixture
 def domain(store: Store) -> Domain:
-    return domains.create_domain(
-        store, "shop", default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
-    )
-
-
-def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
-    given = {
-        "job_id": f"{number:032x}",
-        "domain_id": domain.domain_id,
-        "display_name": "a",
-        "fields": {},
-        "unique_key": "a",
-        "data_expiry_days": 14,
-        "status": "SUCCEEDED",
-        "created_at": NOW,
-        "completed_at": NOW,
-    }
-    with store.write() as connection:
-        job = connection.execute(
-            insert(tables.upload_job).values(given | values).returning(tables.upload_job.c.upload_job_id)
-        ).scalar_one()
-    return int(job)
+    return make_domain(store, "shop")
 
 
 def keep(store: Store, job: int) -> None:
@@ -80,7 +57,8 @@ def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_ta
     store: Store, domain: Domain
 ) -> None:
     old, new, unlimited = (
-        make_job(store, domain, number, undo_until=until) for number, until in enumerate((NOW, NOW + DAY, None))
+        make_job(store, domain, number, completed_at=NOW, undo_until=until)
+        for number, until in enumerate((NOW, NOW + DAY, None))
     )
     for job in (old, new, unlimited):
         keep(store, job)
@@ -94,8 +72,8 @@ def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_ta
 
 @pytest.mark.parametrize(("status", "left"), [("IN_PROGRESS", IMAGES), ("FAILED", 0), ("SUCCEEDED", 0)])
 def test_an_undo_that_runs_keeps_its_images_to_its_end(store: Store, domain: Domain, status: str, left: int) -> None:
-    job = make_job(store, domain, 1, undo_until=NOW)
-    make_job(store, domain, 2, undo_of=job, status=status)
+    job = make_job(store, domain, 1, completed_at=NOW, undo_until=NOW)
+    make_job(store, domain, 2, completed_at=NOW, undo_of=job, status=status)
     keep(store, job)
 
     clean(store, NOW + 30 * DAY)
@@ -104,8 +82,8 @@ def test_an_undo_that_runs_keeps_its_images_to_its_end(store: Store, domain: Dom
 
 
 def test_notes_of_what_stayed_go_with_the_failed_rows(store: Store, domain: Domain) -> None:
-    job = make_job(store, domain, 1)
-    undo = make_job(store, domain, 2, undo_of=job)
+    job = make_job(store, domain, 1, completed_at=NOW)
+    undo = make_job(store, domain, 2, completed_at=NOW, undo_of=job)
     rows = [{"upload_job_id": undo, "pid": number, "profile_id": "a", "was_created": False} for number in range(5)]
     with store.write() as connection:
         connection.execute(insert(tables.undo_kept_profile), rows)
