@@ -106,7 +106,7 @@ def principal(*, actions: tuple[str, ...] = ("*",), domains: tuple[str, ...] = (
     ],
 )
 def test_an_action_is_allowed_by_its_name_or_its_beginning(pattern: str, operation_name: str, allowed: bool) -> None:
-    assert principal(actions=(pattern,)).may_call(operation_name) is allowed
+    assert principal(actions=(pattern,)).may_do(f"profile:{operation_name}") is allowed
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,6 @@ class Principal:
     actions: tuple[str, ...]
     domains: tuple[str, ...]
 
-    def may_call(self, operation_name: str) -> bool:
-        """Whether it may call an operation of the API, such as ``GetUploadJob``."""
-        return self.may_do(f"profile:{operation_name}")
-
     def may_do(self, action: str) -> bool:
         """Whether it may do an action, such as ``openprofiles:GetFailedRows``."""
         return any(matches(pattern, action) for pattern in self.actions)

@@ -10,7 +10,6 @@ from typing import Any
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 
-COMPRESSIONS = ("none", "gzip", "zstd")
 LINE_ENDS = ("LF", "CRLF", "CR")
 NO_QUOTE = "none"
 
