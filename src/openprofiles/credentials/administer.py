@@ -55,7 +55,7 @@ def create_credential(
     requests_per_second: float | None,
     now: datetime,
 ) -> NewCredential:
-    """Makes a credential; it can be used at once.
+    """Create a credential; it can be used at once.
 
     Args:
         actions: patterns such as ``profile:Get*``; see ``Principal``.
@@ -77,13 +77,13 @@ def create_credential(
 
 
 def read_credentials(store: Store) -> list[StoredCredential]:
-    """All credentials, oldest first, revoked ones included; their secrets stay encrypted."""
+    """List all credentials, oldest first, including revoked ones; secrets stay encrypted."""
     with store.read() as connection:
         return list_credentials(connection)
 
 
 def revoke_credential(store: Store, access_key_id: str, now: datetime) -> None:
-    """Makes a credential worthless, for good. Running servers refuse it within a second.
+    """Revoke a credential permanently. Running servers refuse it within a second.
 
     Raises:
         NotFound: there is no such credential.
@@ -97,7 +97,7 @@ def revoke_credential(store: Store, access_key_id: str, now: datetime) -> None:
 
 
 def ensure_admin_credential(settings: Settings, store: Store, master_key: MasterKey, now: datetime) -> None:
-    """Makes the administrator's credential when the store has had none yet, and writes it into the data folder.
+    """Create the administrator's credential if the store never had one; write it to a file.
 
     Several processes may do this at once. The file comes first: killed in between, the next start takes it from there.
 
@@ -130,7 +130,7 @@ def ensure_admin_credential(settings: Settings, store: Store, master_key: Master
 
 
 def check_master_key(settings: Settings, store: Store, master_key: MasterKey) -> None:
-    """Refuses a master key that is not the one which the store was made with, before every request finds out.
+    """Refuse a master key that does not belong to the store.
 
     Raises:
         SettingsError: a stored secret cannot be decrypted.
@@ -192,7 +192,7 @@ def _can_reveal(stored: StoredCredential, master_key: MasterKey) -> bool:
 
 
 def reveal_secret(stored: StoredCredential, master_key: MasterKey) -> str:
-    """The secret of a stored credential.
+    """Decrypt the secret of a stored credential.
 
     Raises:
         DecryptionError: it was encrypted with another master key, or belongs to another credential.
@@ -201,7 +201,7 @@ def reveal_secret(stored: StoredCredential, master_key: MasterKey) -> str:
 
 
 def read_admin_credential(settings: Settings) -> NewCredential:
-    """The administrator's credential as the first start wrote it.
+    """Read the administrator's credential that the first start wrote.
 
     Raises:
         SettingsError: the file is missing or cannot be read.

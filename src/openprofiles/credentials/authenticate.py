@@ -50,7 +50,7 @@ class Authenticator:
         self._lock = threading.Lock()
 
     def authenticate(self, request: SignedRequest) -> Principal:
-        """The owner of the credential that signed the request.
+        """Return the owner of the credential that signed the request.
 
         Raises:
             WireError: as ``signature.verify``; ThrottlingException when the credential is over its rate.
@@ -69,7 +69,7 @@ class Authenticator:
         return found.principal
 
     def find_principal(self, access_key_id: str, *, is_counted: bool = True) -> Principal | None:
-        """The owner of a credential who has proved it before; None once it is revoked.
+        """Return the owner of an already verified credential; None if it was revoked since.
 
         Args:
             is_counted: whether this is one of the requests that the credential's rate allows.
@@ -85,7 +85,7 @@ class Authenticator:
         return found.principal
 
     def check_secret(self, access_key_id: str, secret: str) -> Principal | None:
-        """The owner of a credential, if this is its secret."""
+        """Return the owner of a credential if this is its secret."""
         found = self._find(access_key_id)
         if found is None or not hmac.compare_digest(found.secret.encode(), secret.encode()):
             return None

@@ -14,7 +14,7 @@ _DOMAIN_IN_ARN = re.compile(r"arn:[^:]*:profile:[^:]*:[^:]*:domains/([^/]+)(?:/.
 
 
 def authorise(principal: Principal, operation_name: str, request: Mapping[str, Any]) -> None:
-    """Holds a principal to its actions and domains.
+    """Refuse a request that the principal's actions or domains do not allow.
 
     The domain is the request's ``DomainName``, or the one inside its ``resourceArn``. Operations with neither
     (ListDomains) show their caller its own domains only, which is their handlers' work.
@@ -40,7 +40,7 @@ def authorise(principal: Principal, operation_name: str, request: Mapping[str, A
 
 
 def authorise_action(principal: Principal, action: str, domain_name: str | None = None) -> None:
-    """Holds a principal to its actions and, if one is given, to its domains.
+    """Refuse an action, or a given domain, that the principal is not allowed.
 
     Args:
         action: such as ``openprofiles:GetFailedRows``.

@@ -32,25 +32,25 @@ class Principal:
     domains: tuple[str, ...]
 
     def may_do(self, action: str) -> bool:
-        """Whether it may do an action, such as ``openprofiles:GetFailedRows``."""
+        """Return whether the principal may do an action, such as ``openprofiles:GetFailedRows``."""
         return any(matches(pattern, action) for pattern in self.actions)
 
     def may_see_domain(self, domain_name: str) -> bool:
-        """Whether the domain exists for it at all; all its actions are held to these domains."""
+        """Return whether the principal may see a domain; other domains do not exist for it."""
         return any(matches(pattern, domain_name) for pattern in self.domains)
 
     def may_see_every_domain(self) -> bool:
-        """Whether it is held to no domains, those of the future included."""
+        """Return whether the principal may see all domains, including future ones."""
         return "*" in self.domains
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern names the text: in full, or by its beginning if it ends in ``*``. Case matters."""
+    """Return whether a pattern matches a text; one that ends in ``*`` matches by prefix."""
     return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern
 
 
 def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
-    """Refuses patterns that could never match.
+    """Refuse patterns that could never match.
 
     Raises:
         InvalidRequest: a pattern is malformed, or there is none of a kind.
@@ -60,9 +60,11 @@ def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
     for pattern in actions:
         if not _ACTION_PATTERN.match(pattern):
             raise InvalidRequest(
-                f"{pattern!r} is no action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
+                f"{pattern!r} is not an action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
                 "profile:List*, or openprofiles:<Operation>, such as openprofiles:SetUploadJobOptions."
             )
     for pattern in domains:
         if not _DOMAIN_PATTERN.match(pattern):
-            raise InvalidRequest(f"{pattern!r} is no domain. Write a domain name, the beginning of one and a *, or *.")
+            raise InvalidRequest(
+                f"{pattern!r} is not a domain. Write a domain name, the beginning of one and a *, or *."
+            )

@@ -25,7 +25,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Takes one token; False if there is none, and the request is too much."""
+        """Take one token; return False if none is left and the request must be refused."""
         with self._lock:
             now = self._clock()
             self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self.requests_per_second)

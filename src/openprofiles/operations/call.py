@@ -14,7 +14,7 @@ class Principal(Protocol):
     """Who calls. Actions and the domain of the request are authorised before a handler runs."""
 
     def may_see_domain(self, domain_name: str, /) -> bool:
-        """Whether the domain exists for the caller at all."""
+        """Return whether the caller may see a domain; other domains do not exist for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from openprofiles.wire.types import DataStoreResponse, ListDomainItem
 
 
 def config_of_request(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of CreateDomain or UpdateDomain that make up the domain's configuration."""
+    """Extract the domain's configuration from a CreateDomain or UpdateDomain request."""
     return {member: request[member] for member in CONFIG_MEMBERS if member in request}
 
 
 def domain_answer(domain: Domain) -> dict[str, Any]:
-    """The members that the answers of CreateDomain, GetDomain and UpdateDomain share."""
+    """Build the members that the answers of CreateDomain, GetDomain and UpdateDomain share."""
     answer = {
         "DomainName": domain.name,
         "DefaultExpirationDays": domain.default_expiration_days,
@@ -31,7 +31,7 @@ def domain_answer(domain: Domain) -> dict[str, Any]:
 
 
 def domain_item(domain: Domain) -> ListDomainItem:
-    """A domain in a list."""
+    """Build the item of a list that shows a domain."""
     return {
         "DomainName": domain.name,
         "CreatedAt": domain.created_at,

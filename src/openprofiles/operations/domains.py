@@ -66,7 +66,9 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
 
 @operation("UpdateDomain")
 def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainResponse:
-    """Change what is given; an empty text clears the encryption key or the queue, tags replace the old ones.
+    """Change the members that the request gives.
+
+    An empty text clears the encryption key or the queue; tags replace the old ones.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -85,7 +87,7 @@ def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainRespo
 
 @operation("ListDomains")
 def list_domains(call: Call, request: ListDomainsRequest) -> ListDomainsResponse:
-    """List the domains that the caller may see, by name, 100 to a page unless asked for fewer.
+    """List the domains that the caller may see, by name; 100 to a page by default.
 
     Errors:
         BadRequestException: the token is not one of this list's.

@@ -27,6 +27,6 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
 
 
 def to_wire_error(error: Exception) -> WireError | None:
-    """The error that the caller sees for a handler's exception, or None if it is none of the domain's."""
+    """Convert an exception of the domain into the caller's error; return None for any other."""
     code = next((code for kind, code in WIRE_CODES.items() if isinstance(error, kind)), None)
     return None if code is None else WireError(code, str(error))

@@ -14,7 +14,7 @@ from openprofiles.wire import types
 
 
 def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
-    """What CreateProfile or UpdateProfile gives for a profile.
+    """Extract the change of a profile from a CreateProfile or UpdateProfile request.
 
     ``Gender`` and ``PartyType`` go to their twins ``GenderString`` and ``PartyTypeString``.
 
@@ -38,7 +38,7 @@ def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
 
 
 def members_of_values(values: Mapping[str, str]) -> dict[str, Any]:
-    """Values by path of the standard profile as members of a request or an answer; an address is a structure."""
+    """Convert values by path into members of a request or an answer; an address is a structure."""
     members: dict[str, Any] = {}
     for path, text in values.items():
         member, _, inner = path.partition(".")
@@ -50,7 +50,7 @@ def members_of_values(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def profile_answer(profile: Profile, found_by: Iterable[SearchKey] = ()) -> types.Profile:
-    """A profile with all its values, and with what found it if it was searched for."""
+    """Build a profile of an answer, with the search keys that found it."""
     answer = {"ProfileId": profile.profile_id} | members_of_values(profile.values)
     for member, (twin, allowed_values) in TWINS.items():
         if answer.get(twin) in allowed_values:

@@ -25,7 +25,7 @@ from openprofiles.wire.types import (
 
 @operation("CreateProfile")
 def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileResponse:
-    """Make a new profile, always, whatever others hold. What it is given counts as set by hand.
+    """Create a profile, even if another has the same values. Its values count as edited by hand.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -37,7 +37,9 @@ def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileRe
 
 @operation("UpdateProfile")
 def update_profile(call: Call, request: UpdateProfileRequest) -> UpdateProfileResponse:
-    """Change what is given: an empty text removes a value, what is absent stays. What is given counts as set by hand.
+    """Change the given values, which then count as edited by hand.
+
+    An empty text removes a value; absent members stay as they are.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such profile in it.
@@ -61,7 +63,7 @@ def delete_profile(call: Call, request: DeleteProfileRequest) -> DeleteProfileRe
 
 @operation("BatchGetProfile")
 def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetProfileResponse:
-    """Show the profiles of up to 20 ids; an id that names none is an error of its own, with the code 404.
+    """Return the profiles of up to 20 ids; an unknown id gives an error with the code 404.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -77,7 +79,7 @@ def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetPr
 
 @operation("AddProfileKey")
 def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyResponse:
-    """Let a profile be found by further values of a key, predefined or of any other name.
+    """Add values of a key to a profile, so that searches find it by them.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such profile in it.
@@ -90,7 +92,7 @@ def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyR
 
 @operation("DeleteProfileKey")
 def delete_profile_key(call: Call, request: DeleteProfileKeyRequest) -> DeleteProfileKeyResponse:
-    """Let a profile no longer be found by values of a key; a value that it is not found by is no error.
+    """Remove values of a key from a profile; unknown values are ignored.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such profile in it.

@@ -25,7 +25,7 @@ _handlers: dict[str, Handler] = {}
 
 
 def operation(name: str) -> Callable[[H], H]:
-    """Registers the decorated function as the handler of the operation of this name.
+    """Register the decorated function as the handler of this operation.
 
     Raises:
         ValueError: the service model has no such operation, or it has a handler already.
@@ -43,7 +43,7 @@ def operation(name: str) -> Callable[[H], H]:
 
 
 def handlers() -> Mapping[str, Handler]:
-    """Every handler by the name of its operation; imports the modules of this package first."""
+    """Import the modules of this package and return all handlers by operation name."""
     for module in pkgutil.iter_modules(openprofiles.operations.__path__):
         importlib.import_module(f"{openprofiles.operations.__name__}.{module.name}")
     return dict(_handlers)

@@ -14,16 +14,18 @@ _DOMAIN_RESOURCE = re.compile(r"domains/([a-zA-Z0-9_-]{1,64})\Z")
 
 
 def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
-    """The name of the domain in ``arn:aws:profile:<region>:<account>:domains/<name>``; whether it exists is not asked.
+    """Extract the domain's name from ``arn:aws:profile:<region>:<account>:domains/<name>``.
+
+    Does not check whether the domain exists.
 
     Raises:
-        InvalidRequest: the text is no ARN of this service.
+        InvalidRequest: the text is not an ARN of this service.
         NotFound: it names another region, another account, or something that this version cannot tag.
     """
     parts = _PROFILE_ARN.match(arn)
     if parts is None:
         raise InvalidRequest(
-            "resourceArn is no ARN of this service. "
+            "resourceArn is not an ARN of this service. "
             f"A domain's ARN is arn:aws:profile:{region}:{account_id}:domains/<name>."
         )
     if parts["region"] != region or parts["account_id"] != account_id:

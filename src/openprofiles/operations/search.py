@@ -15,7 +15,9 @@ _DEFAULT_PAGE_SIZE = 20
 
 @operation("SearchProfiles")
 def search_profiles(call: Call, request: SearchProfilesRequest) -> SearchProfilesResponse:
-    """Find profiles by up to five keys, any of them (OR, the default) or all (AND); any value of a key will do.
+    """Find profiles by any (OR, the default) or all (AND) of up to five keys.
+
+    A profile matches a key if it has any of the key's values.
 
     A page may be short and still have a ``NextToken``, when many profiles had to be looked at in vain.
 

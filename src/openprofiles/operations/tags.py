@@ -30,7 +30,7 @@ def tag_resource(call: Call, request: TagResourceRequest) -> TagResourceResponse
 
 @operation("UntagResource")
 def untag_resource(call: Call, request: UntagResourceRequest) -> UntagResourceResponse:
-    """Remove tags; a key that is not there is no error.
+    """Remove tags; unknown keys are ignored.
 
     Errors:
         ResourceNotFoundException: no such resource.

@@ -1,4 +1,4 @@
-"""The operations on upload jobs. The PUT of the file itself is no operation of the API: see ``server.upload_route``."""
+"""The operations on upload jobs. The PUT of the file is not an operation of the API: see ``server.upload_route``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from openprofiles.wire.types import (
 
 @operation("CreateUploadJob")
 def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUploadJobResponse:
-    """Make a job that waits for its file; its profiles expire after 14 days unless told otherwise.
+    """Create a job that waits for its file; its profiles expire after 14 days by default.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -52,7 +52,7 @@ def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUplo
 
 @operation("GetUploadJobPath")
 def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUploadJobPathResponse:
-    """Say where and with which key the file is to be PUT; each call gives a fresh URL, the key stays.
+    """Return the URL and the key for the PUT of the file; each call gives a new URL.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such job in it.
@@ -70,7 +70,7 @@ def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUplo
 
 @operation("StartUploadJob")
 def start_upload_job(call: Call, request: StartUploadJobRequest) -> StartUploadJobResponse:
-    """Hand the job to the workers. What is wrong with its file shows later, as the status FAILED.
+    """Start the job. Errors in its file show later, as the status FAILED.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such job in it.
@@ -103,7 +103,7 @@ def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResp
 
 @operation("ListUploadJobs")
 def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJobsResponse:
-    """List the jobs of a domain, newest first, 100 to a page unless asked for more or fewer.
+    """List the jobs of a domain, newest first, 100 to a page by default.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -123,7 +123,9 @@ def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJo
 
 @operation("StopUploadJob")
 def stop_upload_job(call: Call, request: StopUploadJobRequest) -> StopUploadJobResponse:
-    """End a job early. What was written stays, is counted and can be searched; a stopped job may be stopped again.
+    """End a job early; it may already have ended that way.
+
+    Profiles that were written stay, are counted and can be searched.
 
     Errors:
         ResourceNotFoundException: no such domain, or no such job in it.
@@ -134,7 +136,7 @@ def stop_upload_job(call: Call, request: StopUploadJobRequest) -> StopUploadJobR
 
 
 def _summary(job: UploadJob) -> dict[str, Any]:
-    """The members that GetUploadJob and ListUploadJobs share; those that are None are left out on the wire."""
+    """Build the members that GetUploadJob and ListUploadJobs share; the wire leaves None out."""
     return {
         "JobId": job.job_id,
         "DisplayName": job.display_name,

@@ -1,4 +1,4 @@
-"""The configuration of a domain: what a caller set beside its name, its tags and its expiration.
+"""The configuration of a domain: its settings other than name, tags and expiration.
 
 It is a document in the API's own form, with the members ``DefaultEncryptionKey``, ``DeadLetterQueueUrl``, ``Matching``,
 ``RuleBasedMatching`` and ``DataStore``, each of them optional. The form of each member is checked by the
@@ -23,7 +23,7 @@ CONFIG_MEMBERS = _CLEARABLE_MEMBERS + _DOCUMENT_MEMBERS
 
 
 def new_config(given: Config) -> dict[str, Any]:
-    """The configuration of a new domain; an empty text counts as absent.
+    """Build the configuration of a new domain; an empty text counts as absent.
 
     Raises:
         InvalidRequest: members contradict each other; the message names them.
@@ -35,7 +35,7 @@ def new_config(given: Config) -> dict[str, Any]:
 
 
 def changed_config(config: Config, given: Config) -> dict[str, Any]:
-    """The configuration after an update: a member given replaces the old one, an empty text removes it.
+    """Apply an update to a configuration: a given member replaces the old one, an empty text removes it.
 
     Raises:
         InvalidRequest: members contradict each other, or the data store would be switched off.

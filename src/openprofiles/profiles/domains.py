@@ -39,7 +39,7 @@ def create_domain(
     phone_region: str,
     now: datetime,
 ) -> Domain:
-    """Makes a domain. The name of a deleted domain is free at once.
+    """Create a domain. The name of a deleted domain is free at once.
 
     Args:
         config: see ``domain_config``.
@@ -62,20 +62,20 @@ def create_domain(
 
 
 def get_domain(store: Store, name: str) -> Domain:
-    """The domain of this name.
+    """Return the domain of this name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the domain does not exist.
     """
     with store.read() as connection:
         return domain_rows.read_domain(connection, name)
 
 
 def get_domain_with_profile_count(store: Store, name: str, now: datetime) -> tuple[Domain, int]:
-    """The domain of this name, and how many of its profiles have not expired.
+    """Return the domain of this name and the number of its unexpired profiles.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the domain does not exist.
     """
     with store.read() as connection:
         domain = domain_rows.read_domain(connection, name)
@@ -84,7 +84,7 @@ def get_domain_with_profile_count(store: Store, name: str, now: datetime) -> tup
 
 
 def get_indexed_paths(store: Store, domain: Domain) -> frozenset[str]:
-    """The fields that upload jobs of the domain find profiles by, beside the standard keys."""
+    """Return the fields, other than standard keys, by which upload jobs find profiles."""
     with store.read() as connection:
         return domain_rows.read_indexed_paths(connection, domain.domain_id)
 
@@ -98,7 +98,9 @@ def update_domain(
     tags: Mapping[str, str] | None,
     now: datetime,
 ) -> Domain:
-    """Changes what is given and keeps the rest. New days hold for later writes; tags replace the old ones.
+    """Change the given settings and keep the others.
+
+    A new expiration applies to later writes. Tags replace the old ones.
 
     Raises:
         NotFound: there is no such domain.
@@ -120,7 +122,7 @@ def update_domain(
 def list_domains(
     store: Store, *, is_visible: Callable[[str], bool], max_results: int, next_token: str | None
 ) -> DomainPage:
-    """One page of the domains that the caller may see, by name.
+    """List one page of the domains that the caller may see, by name.
 
     Args:
         is_visible: whether the caller may see the domain of a name. A page is full although others lie between.
@@ -141,7 +143,7 @@ def list_domains(
 
 
 def delete_domain(store: Store, name: str, now: datetime) -> None:
-    """Deletes the domain for every caller and frees its name; a running upload job of it is asked to stop.
+    """Delete a domain, free its name, and ask its running upload job to stop.
 
     The worker removes the data later, in ``store.domains.remove_deleted_domain_step``.
 
@@ -154,7 +156,7 @@ def delete_domain(store: Store, name: str, now: datetime) -> None:
 
 
 def tag_domain(store: Store, name: str, tags: Mapping[str, str]) -> None:
-    """Adds tags, or gives tags that are there a new value.
+    """Add tags, or change the values of existing ones.
 
     Raises:
         NotFound: there is no such domain.
@@ -167,12 +169,12 @@ def tag_domain(store: Store, name: str, tags: Mapping[str, str]) -> None:
             raise InvalidRequest(
                 f"Domain {name} would have {len(merged)} tags; a resource has at most {MAX_TAGS}. Remove some first."
             )
-        # LastUpdatedAt stays: a tag is no part of the configuration. Our choice; AWS does not say.
+        # LastUpdatedAt stays: a tag is not part of the configuration. Our choice; AWS does not say.
         domain_rows.update_domain(connection, dataclasses.replace(domain, tags=merged))
 
 
 def untag_domain(store: Store, name: str, tag_keys: Collection[str]) -> None:
-    """Removes tags; a key that is not there is no error.
+    """Remove tags; unknown keys are ignored.
 
     Raises:
         NotFound: there is no such domain.

@@ -30,7 +30,7 @@ class KeyChanges(NamedTuple):
 
 
 def field_key_name(path: str) -> str:
-    """The name of the key that indexes one field by its exact value, for upload jobs.
+    """Return the name of the key that indexes one field, for upload jobs.
 
     The dot keeps it apart from every key that a caller can name: those have none.
     """
@@ -40,7 +40,7 @@ def field_key_name(path: str) -> str:
 def derived_keys(
     values: Mapping[str, str], attributes: Mapping[str, str], phone_region: str, indexed_paths: Iterable[str]
 ) -> frozenset[Key]:
-    """The keys that the fields of a profile give it.
+    """Derive the keys of a profile from its fields.
 
     Args:
         values: by path of the standard profile.
@@ -60,7 +60,7 @@ def derived_keys(
 
 
 def key_changes(before: Set[Key], after: Set[Key], added_by_hand: Set[Key]) -> KeyChanges:
-    """What a change of a profile's fields does to the index.
+    """Compute how a change of a profile's fields changes the index.
 
     A key that stood before and after is left alone, even if ``DeleteProfileKey`` took it from the index: it
     comes back when its field changes. A key put in by ``AddProfileKey`` is not taken away.

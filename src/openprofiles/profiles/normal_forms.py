@@ -1,4 +1,4 @@
-"""Normal forms of keys: the one definition of when two values are the same e-mail, phone, account or name.
+"""Normal forms of keys: the one definition of when two values are the same email, phone, account or name.
 
 Values are stored verbatim; keys are stored and compared in normal form. The definition here has two
 implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
@@ -51,12 +51,12 @@ _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-
 
 
 def is_blank(text: str) -> bool:
-    """Whether the text is empty or made of blanks alone; such a value never becomes part of a profile."""
+    """Return whether a text is empty or only blanks; profiles never hold such a value."""
     return not text.strip(BLANKS)
 
 
 def normal_key(name: str, text: str, phone_region: str) -> str | None:
-    """The normal form of a key's value, or None when the value holds no key.
+    """Return the normal form of a key's value; None if the value gives no key.
 
     Args:
         name: the key's name. Names other than the standard keys compare by exact value.
@@ -72,7 +72,7 @@ def normal_key(name: str, text: str, phone_region: str) -> str | None:
 
 
 def normal_text(text: str) -> str | None:
-    """Blanks around it trimmed, composed (NFC), lower case code point by code point."""
+    """Trim blanks, compose (NFC), and convert to lower case code point by code point."""
     trimmed = text.strip(BLANKS)
     if trimmed.isascii():
         return trimmed.lower() or None
@@ -83,12 +83,12 @@ def normal_text(text: str) -> str | None:
 
 
 def normal_full_name(*parts: str | None) -> str | None:
-    """First, middle and last name, those that are there, joined by single spaces, as ``normal_text``."""
+    """Join the given parts of a name by single spaces, in the form of ``normal_text``."""
     return normal_text(_BLANK_RUN.sub(" ", " ".join(part for part in parts if part)))
 
 
 def normal_phone(text: str, phone_region: str) -> str | None:
-    """The number in E.164 form when it is possible in some country, else its digits alone.
+    """Return a phone number in E.164 form if possible, otherwise its digits.
 
     Possible, not valid: AWS's own example number is not valid, and a number plan changes faster than files do.
     An extension does not count. A text without any digit holds no key.
@@ -114,7 +114,7 @@ def _library_phone(text: str, phone_region: str) -> str | None:
 
 
 def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
-    """The Python half of the SQL below: the functions that it calls, by name."""
+    """Return the Python functions that the SQL below calls, by name."""
     return {
         "openprofiles_normal_text": normal_text,
         "openprofiles_normal_full_name": normal_full_name,
@@ -123,12 +123,12 @@ def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
 
 
 def sql_is_blank(value: str) -> str:
-    """SQL (DuckDB): whether a text expression is null or blank."""
+    """Build SQL (DuckDB) that tests whether a text expression is null or blank."""
     return f"(coalesce(trim({value}, {_sql_text(BLANKS)}), '') = '')"
 
 
 def sql_normal_key(name: str, value: str, phone_region: str) -> str:
-    """SQL (DuckDB): ``normal_key`` of a text expression; null for null."""
+    """Build SQL (DuckDB) for ``normal_key`` of a text expression; null gives null."""
     if name == PHONE_KEY:
         return _sql_normal_phone(value, phone_region)
     if name in (EMAIL_KEY, ACCOUNT_KEY):
@@ -137,7 +137,7 @@ def sql_normal_key(name: str, value: str, phone_region: str) -> str:
 
 
 def sql_normal_full_name(first: str, middle: str, last: str) -> str:
-    """SQL (DuckDB): ``normal_full_name`` of three text expressions, each of which may be null."""
+    """Build SQL (DuckDB) for ``normal_full_name`` of three text expressions, which may be null."""
     joined = f"concat_ws(' ', nullif({first}, ''), nullif({middle}, ''), nullif({last}, ''))"
     return (
         f"case when {joined} = '' then null "
@@ -147,7 +147,7 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
 
 
 def sql_looks_like_phone(value: str, phone_region: str) -> str:
-    """SQL (DuckDB): whether a text expression that is not null looks like a phone number.
+    """Build SQL (DuckDB) that tests whether a text expression looks like a phone number.
 
     Six to fifteen digits and what is written between them, or a number that is possible in the region or with its
     country code. Not every number that is written without a country code is one of the region.

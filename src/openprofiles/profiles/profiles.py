@@ -51,7 +51,7 @@ class ChangedMeanwhile(Exception):
     """
 
     def __init__(self, profile: Profile) -> None:
-        super().__init__("The profile was changed meanwhile.")
+        super().__init__("The profile was changed in the meantime.")
         self.profile = profile
 
 
@@ -64,7 +64,7 @@ class FoundProfiles:
 
 
 def create_profile(store: Store, domain_name: str, change: ProfileChange, now: datetime) -> Profile:
-    """Makes a new profile; others with the same values are no obstacle. It expires by the domain's default.
+    """Create a profile, even if another has the same values. It expires by the domain's default.
 
     Raises:
         NotFound: there is no such domain.
@@ -99,7 +99,7 @@ def update_profile(
     *,
     only_revision: int | None = None,
 ) -> Profile:
-    """Changes a profile by hand and keeps it for at least the domain's default from now.
+    """Change a profile by hand; keep it for at least the domain's default from now.
 
     A change that leaves every value as it was touches the profile all the same.
 
@@ -127,13 +127,13 @@ def update_profile(
         profile_rows.update_profile(connection, after)
         key_rows.remove_from_index(connection, domain.domain_id, {pid: changes.removed})
         key_rows.add_to_index(connection, domain.domain_id, {pid: changes.added})
-        # Also when no key changed: a load must see what was set by hand meanwhile.
+        # Also when no key changed: a running load must see what was edited by hand.
         domain_rows.count_write(connection, domain.domain_id)
         return after
 
 
 def delete_profile(store: Store, domain_name: str, profile_id: str, now: datetime) -> None:
-    """Removes a profile with everything that belongs to it.
+    """Remove a profile and everything that belongs to it.
 
     Raises:
         NotFound: there is no such domain, or no such profile in it.
@@ -145,7 +145,7 @@ def delete_profile(store: Store, domain_name: str, profile_id: str, now: datetim
 
 
 def get_profiles(store: Store, domain_name: str, profile_ids: Sequence[str], now: datetime) -> FoundProfiles:
-    """The profiles of these ids, in their order, each as often as it is asked for.
+    """Return the profiles of these ids, in their order; a repeated id repeats its profile.
 
     Raises:
         NotFound: there is no such domain.
@@ -162,7 +162,7 @@ def get_profiles(store: Store, domain_name: str, profile_ids: Sequence[str], now
 
 
 def get_profile(store: Store, domain_name: str, profile_id: str, now: datetime) -> Profile:
-    """The profile of this id.
+    """Return the profile of this id.
 
     Raises:
         NotFound: there is no such domain, or no such profile in it.
@@ -176,7 +176,9 @@ def get_profile(store: Store, domain_name: str, profile_id: str, now: datetime) 
 def add_profile_key(
     store: Store, domain_name: str, profile_id: str, key_name: str, values: Sequence[str], now: datetime
 ) -> None:
-    """Lets a profile be found by further values of a key, whatever its fields hold, and keeps it as an update does.
+    """Add values of a key to a profile, whatever its fields hold.
+
+    Extends its expiration as an update does.
 
     Raises:
         NotFound: there is no such domain, or no such profile in it.
@@ -203,7 +205,7 @@ def add_profile_key(
 def delete_profile_key(
     store: Store, domain_name: str, profile_id: str, key_name: str, values: Iterable[str], now: datetime
 ) -> None:
-    """Lets a profile no longer be found by these values of a key; a value that it is not found by is no error.
+    """Remove values of a key from a profile; unknown values are ignored.
 
     A value that still stands in one of the profile's fields comes back when that field changes. The profile's
     expiry stays as it is. Source: reference, U45.
@@ -227,7 +229,7 @@ def delete_profile_key(
 
 
 def remove_expired_profiles_step(connection: Connection, now: datetime, limit: int) -> int:
-    """Removes at most ``limit`` expired profiles of all domains, with their keys, and returns how many.
+    """Remove up to ``limit`` expired profiles of all domains, with their keys; return their number.
 
     Fewer than ``limit`` means that all are gone.
 
@@ -246,7 +248,7 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
 
 
 def no_such_profile_message(profile_id: str, domain_name: str) -> str:
-    """What a caller is told about an id that names no profile of the domain, or an expired one."""
+    """Build the message for an id without a profile in the domain."""
     return f"Profile {profile_id} does not exist in domain {domain_name}."
 
 

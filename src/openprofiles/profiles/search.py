@@ -70,7 +70,7 @@ def search_profiles(
     next_token: str | None,
     now: datetime,
 ) -> SearchPage:
-    """One page of the profiles that any of the keys finds, or that all of them find.
+    """Return one page of the profiles that any or all of the keys find.
 
     Args:
         match_all_keys: a profile must be found by every key, by any value of each.
@@ -107,7 +107,7 @@ class _Search:
         self._index_keys = [[self._index_key(key.name, text) for text in key.values] for key in keys]
 
     def read_page(self, last_pid: int, max_results: int) -> tuple[list[FoundProfile], int | None]:
-        """The page after ``last_pid``, and the row number at which it ends if there may be more."""
+        """Read the page after ``last_pid``; also return the row number at its end if there may be more."""
         wanted = {key for keys in self._index_keys for key in keys if key is not None}
         window = min(
             _MAX_WINDOW if self._match_all_keys else max_results + 1, MAX_ENTRIES_PER_PAGE // max(1, len(wanted))
@@ -117,7 +117,7 @@ class _Search:
         while entries_read < MAX_ENTRIES_PER_PAGE:
             lists = {key: self._read_pids(key, last_pid, window) for key in wanted}
             entries_read += sum(map(len, lists.values()))
-            # Up to the least end of a list that goes on, every list is known completely.
+            # Up to the least end of a list that continues, every list is known completely.
             known_to = min((pids[-1] for pids in lists.values() if len(pids) == window), default=None)
             found += self._found_in(lists, known_to, max_results + 1 - len(found))
             if len(found) > max_results:
@@ -142,7 +142,7 @@ class _Search:
         return [pid] if profile is not None and profile.profile_id == key.value else []
 
     def _found_in(self, lists: Mapping[Key, list[int]], known_to: int | None, limit: int) -> list[FoundProfile]:
-        """At most ``limit`` profiles that the search finds up to ``known_to``, by row number."""
+        """Return up to ``limit`` matching profiles up to ``known_to``, by row number."""
         known = {key: {pid for pid in pids if known_to is None or pid <= known_to} for key, pids in lists.items()}
         found_by_key = [set[int]().union(*(known[key] for key in keys if key is not None)) for keys in self._index_keys]
         combine = set.intersection if self._match_all_keys else set.union
@@ -170,13 +170,13 @@ class _Search:
         return tuple(key for key in matched if key.values)
 
     def _next_possible_pid(self, lists: Mapping[Key, list[int]], known_to: int) -> int | None:
-        """No profile between ``known_to`` and this row number can be found; None: no profile after it at all."""
+        """Return the next row number that can match, or None if none after ``known_to`` can."""
         if not self._match_all_keys:
             return known_to + 1
         first_pids = []
         for keys in self._index_keys:
             of_key = [lists[key] for key in keys if key is not None]
-            # A list whose last entry is the end of what is known goes on behind it.
+            # A list whose last entry is the end of what is known continues after it.
             later = [next((pid for pid in pids if pid > known_to), None) for pids in of_key]
             goes_on = [known_to + 1 for pids in of_key if pids and pids[-1] == known_to]
             first_pid = min((pid for pid in later + goes_on if pid is not None), default=None)

@@ -36,10 +36,10 @@ _LAST_NAME_FIRST = re.compile(r"([^,]*[^,\s])\s*,\s*([^,]*[^,\s])")
 
 
 def likely_keys(text: str, indexed_paths: Iterable[str] = ()) -> tuple[SearchKey, ...]:
-    """The keys that a text may be, the most telling kind first; none for a blank or an overlong text.
+    """List the keys that a text may be, most likely first; none for a blank or overlong text.
 
-    Anything may be an account number, so that is among them always. A text that has an @ is no name, and one with
-    letters no phone number: every digit of ``C-02888`` would be taken for one.
+    Anything may be an account number, so that is among them always. A text with an @ is not tried as a name, and
+    one with letters not as a phone number, since every digit of ``C-02888`` would count.
 
     Args:
         indexed_paths: further fields that the domain's upload jobs find profiles by, by their exact value.
@@ -62,7 +62,7 @@ def likely_keys(text: str, indexed_paths: Iterable[str] = ()) -> tuple[SearchKey
 
 
 def _as_id(text: str) -> str | None:
-    """The id that a text is, perhaps in capitals or with the dashes of a UUID."""
+    """Read a text as a profile id, also in capitals or with the dashes of a UUID."""
     found = text.lower()
     if _DASHED_ID.fullmatch(found):
         found = found.replace("-", "")
@@ -80,6 +80,6 @@ def _looks_like_phone(text: str) -> bool:
 
 
 def _spellings(name: str) -> tuple[str, ...]:
-    """A full name as it was typed, and for ``Lovelace, Ada`` the other way round too."""
+    """List the spellings of a full name: as typed, and ``Ada Lovelace`` for ``Lovelace, Ada``."""
     found = _LAST_NAME_FIRST.fullmatch(name)
     return (name, f"{found[2]} {found[1]}") if found else (name,)

@@ -116,10 +116,10 @@ KEY_PATHS: dict[str, tuple[str, ...]] = {
 
 
 def field_of_target(path: str) -> StandardField | None:
-    """The standard field that a target path writes to; ``Gender`` and ``PartyType`` write to their twins."""
+    """Return the standard field of a target path; ``Gender`` and ``PartyType`` write to their twins."""
     return FIELD_BY_PATH.get(TWINS[path][0] if path in TWINS else path)
 
 
 def attribute_of_target(path: str) -> str | None:
-    """The custom attribute's name in ``Attributes.<name>``, or None if the path names no attribute."""
+    """Return the attribute's name in ``Attributes.<name>``, or None if the path is not an attribute."""
     return path[len(ATTRIBUTES_PREFIX) :] if path.startswith(ATTRIBUTES_PREFIX) else None
