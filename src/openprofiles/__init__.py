@@ -6,7 +6,7 @@ __version__: str
 
 
 def __getattr__(name: str) -> str:
-    # To find the version takes 0.04 s, which a command that does not tell it need not pay.
+    # Finding the version takes 0.04 s, which commands that do not print it save.
     if name == "__version__":
         from importlib.metadata import version
 

@@ -13,12 +13,12 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The present time, aware, in UTC, cut to whole milliseconds."""
+    """Return the present time, aware, in UTC, cut to whole milliseconds."""
     return from_milliseconds(to_milliseconds(datetime.now(UTC)))
 
 
 def to_milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970-01-01T00:00:00Z, rounded down.
+    """Convert a time to milliseconds since 1970-01-01T00:00:00Z, rounded down.
 
     Raises:
         ValueError: the datetime is naive; a time without a zone has no place in the store.
@@ -30,7 +30,7 @@ def to_milliseconds(moment: datetime) -> int:
 
 
 def from_milliseconds(milliseconds: int) -> datetime:
-    """The aware UTC datetime of a number of milliseconds since 1970."""
+    """Convert milliseconds since 1970 to an aware UTC datetime."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 

@@ -23,24 +23,24 @@ _HEX_32 = re.compile(r"[a-f0-9]{32}\Z")
 
 
 def is_id(text: str) -> bool:
-    """Whether the text has the form of an id; it may still name nothing."""
+    """Return whether a text has the form of an id; nothing with this id need exist."""
     return _HEX_32.match(text) is not None
 
 
 def new_job_id(now: datetime) -> JobId:
-    """A fresh upload job id: 48 bits of time, 74 random bits."""
+    """Make a new upload job id: 48 bits of time, 74 random bits."""
     return JobId(_uuid7(now, secrets.randbits(62)))
 
 
 def new_profile_id(now: datetime, row_number: int) -> ProfileId:
-    """A fresh profile id that carries its row number (0 to 2**48 - 1)."""
+    """Make a new profile id that carries its row number (0 to 2**48 - 1)."""
     if not 0 <= row_number < 1 << ROW_NUMBER_BITS:
         raise ValueError(f"row number {row_number} does not fit into a profile id")
     return ProfileId(_uuid7(now, secrets.randbits(14) << ROW_NUMBER_BITS | row_number))
 
 
 def row_number_of(profile_id: str) -> int | None:
-    """The row number that a profile id carries, or None if the text is no id."""
+    """Return the row number that a profile id carries, or None for any other text."""
     return int(profile_id[-12:], 16) if is_id(profile_id) else None
 
 

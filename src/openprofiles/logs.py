@@ -29,7 +29,7 @@ _FREE_OF_VALUES = ("openprofiles.", "pysqlite3.")
 
 
 def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
-    """Sends every log line of this process, those of libraries included, to standard error in one format."""
+    """Send all log lines of this process, including those of libraries, to standard error."""
     global _format
     _format = log_format
     shared: list[Processor] = [
@@ -61,8 +61,8 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    # They tell each step of a migration, each start and end of a server, where keys and addresses were found: what
-    # matters of this, the log tells in its own words.
+    # They log each step of a migration, each start and end of a server, and where keys and addresses were found.
+    # Our own log lines say what matters of this.
     for name in ("alembic", "uvicorn.error", "botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -74,7 +74,7 @@ class RequestLog:
         self._logger = logging.getLogger(logger_name)
 
     def write(self, fields: Mapping[str, str | int | float]) -> None:
-        """Write one line. The fields must hold nothing that a caller made up, but for a method."""
+        """Write one line. The fields must hold nothing that a caller made up, except a method."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
         time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
@@ -95,7 +95,7 @@ def _plain(value: object) -> str:
 
 
 def describe_exception(exception: BaseException) -> str:
-    """The traceback without the values of variables, and without what foreign exceptions say."""
+    """Format a traceback without values of variables and messages of other libraries' exceptions."""
     chain: list[BaseException] = []
     current: BaseException | None = exception
     while current is not None and current not in chain:

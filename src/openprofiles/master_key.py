@@ -1,4 +1,4 @@
-"""The master key: 32 random bytes beside the store, or in a file that several hosts share; every other key is derived.
+"""The master key: 32 random bytes next to the store, or in a file that several hosts share; all other keys derive from it.
 
 Each purpose (secrets of credentials, keys of uploaded files, signatures of upload URLs) has its own key (HKDF, RFC
 5869, with the purpose as ``info``), so that what was made for one purpose is worthless for another.
@@ -22,7 +22,7 @@ from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 
 _KEY_SIZE_BYTES = 32
 _NONCE_SIZE_BYTES = 12
-# First byte of every ciphertext, so that a later form can be told from this one.
+# First byte of every ciphertext, so that a later form can be distinguished from this one.
 _FORM = b"\x01"
 
 
@@ -40,7 +40,7 @@ class MasterKey:
         self._derive = lru_cache(maxsize=64)(self._derive_key)
 
     def encrypt(self, purpose: str, plaintext: bytes, context: bytes = b"") -> bytes:
-        """Encrypts with AES-256-GCM under a random nonce.
+        """Encrypt with AES-256-GCM under a random nonce.
 
         Args:
             purpose: what this is used for, such as ``credential secret``.
@@ -50,7 +50,7 @@ class MasterKey:
         return _FORM + nonce + AESGCM(self._derive("encrypt", purpose)).encrypt(nonce, plaintext, context)
 
     def decrypt(self, purpose: str, ciphertext: bytes, context: bytes = b"") -> bytes:
-        """What ``encrypt`` was given, for the same purpose and context.
+        """Decrypt the result of ``encrypt`` for the same purpose and context.
 
         Raises:
             DecryptionError: it was not made with this key, purpose and context.
@@ -69,11 +69,11 @@ class MasterKey:
         )
 
     def sign(self, purpose: str, message: bytes) -> bytes:
-        """HMAC-SHA256 of the message, 32 bytes."""
+        """Compute the HMAC-SHA256 of a message, 32 bytes."""
         return hmac.digest(self._derive("sign", purpose), message, hashlib.sha256)
 
     def verify_signature(self, purpose: str, message: bytes, signature: bytes) -> bool:
-        """Whether ``sign`` gave this signature for this message; takes the same time wherever they differ."""
+        """Verify a signature made by ``sign``, in constant time."""
         return hmac.compare_digest(self.sign(purpose, message), signature)
 
     def _derive_key(self, use: str, purpose: str) -> bytes:
@@ -82,7 +82,7 @@ class MasterKey:
 
 
 def load_master_key(settings: Settings) -> MasterKey:
-    """The master key of the data folder; a fresh one if there is neither a key nor a store yet.
+    """Load the master key of the data folder; create it if there is no store yet either.
 
     Raises:
         SettingsError: the key is missing although the store exists, or the file is not a key.
@@ -110,7 +110,7 @@ def load_master_key(settings: Settings) -> MasterKey:
 
 
 def read_master_key(path: Path) -> MasterKey:
-    """The master key in a file.
+    """Read the master key in a file.
 
     Raises:
         SettingsError: there is no such file, or it is not a key.

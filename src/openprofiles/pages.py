@@ -19,13 +19,13 @@ Key = list[int | str]
 
 
 def write_token(list_name: str, last_key: Key) -> str:
-    """The token for the page after ``last_key`` of the named list."""
+    """Build the token for the page after ``last_key`` of the named list."""
     text = json.dumps([_VERSION, list_name, *last_key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def read_token(list_name: str, token: str, kinds: tuple[type, ...]) -> Key:
-    """The key that a token of the named list carries.
+    """Read the key that a token of the named list carries.
 
     Args:
         kinds: the type of each part of the key, ``int`` or ``str``.

@@ -40,7 +40,7 @@ class PostgresqlUrl:
     text: str = field(repr=False)
 
     def __str__(self) -> str:
-        """Where it is, without user and password."""
+        """Return the location, without user and password."""
         parts = urlsplit(self.text)
         query = "&".join(
             part for part in parts.query.split("&") if not part.startswith(("user=", "password=", "sslpassword="))
@@ -49,7 +49,7 @@ class PostgresqlUrl:
 
     @property
     def short_id(self) -> str:
-        """Twelve hex digits that tell this database from others, whatever the parameters of the connection."""
+        """Twelve hex digits that identify this database, whatever the parameters of the connection."""
         parts = urlsplit(str(self))
         host = parts.netloc.removesuffix(":5432")
         return hashlib.sha256(f"postgresql://{host}{parts.path}".encode()).hexdigest()[:12]
@@ -73,7 +73,7 @@ class Settings:
     Attributes:
         data_folder: holds everything of one installation: store, key, uploaded files, scratch files.
         store: the SQLite file or PostgreSQL database, or None for ``openprofiles.db`` in the data folder.
-        files: the bucket for uploaded files, or None for a folder beside the store.
+        files: the bucket for uploaded files, or None for a folder next to the store.
         master_key: the file with the master key, or None for ``master.key`` in the data folder.
         public_url: how clients reach this server when it is not by the Host they send, without a slash at the end.
         workers: worker processes that ``serve`` starts; 0 leaves the jobs to ``openprofiles worker``.
@@ -82,7 +82,7 @@ class Settings:
         phone_region: country (ISO 3166) whose phone numbers new domains read without a country code.
         memory_limit_bytes: what a load may hold in memory before it spills to disk.
         failed_rows_days: how long after the end of a job its failed rows are kept.
-        undo_days: how long after its end a job can be taken back; 0 keeps nothing for that.
+        undo_days: how long after its end a job can be undone; 0 keeps nothing for that.
         webhook_private_addresses: whether webhooks may lead to addresses that are not of the open Internet.
 
     Raises:
@@ -133,7 +133,7 @@ class Settings:
             "The memory limit of loads must be at least 100 MB.",
         )
         _require(1 <= self.failed_rows_days <= 3650, "Failed rows can be kept for 1 to 3650 days.")
-        _require(0 <= self.undo_days <= 3650, "A job can be taken back for 0 to 3650 days.")
+        _require(0 <= self.undo_days <= 3650, "A job can be undone for 0 to 3650 days.")
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _check_public_url(self.public_url))
         if self.compat_strict:
@@ -148,7 +148,7 @@ class Settings:
 
     @property
     def store_path(self) -> Path:
-        """The SQLite file with everything that is stored. Only where ``store`` is no PostgreSQL database."""
+        """The SQLite file with everything that is stored. Only where ``store`` is not a PostgreSQL database."""
         if isinstance(self.store, PostgresqlUrl):
             raise TypeError("a PostgreSQL store has no file")
         return self.store or self._own_store_path
@@ -168,8 +168,8 @@ class Settings:
         return self.data_folder / "openprofiles.db"
 
     def _folder_of_store(self, name: str) -> Path:
-        # A store of another place keeps its files beside it. What one store does not need is cleaned up, and must not
-        # be another's.
+        # A store elsewhere keeps its files next to it: cleaning removes files that a store does not need, which must not
+        # belong to another store.
         if isinstance(self.store, PostgresqlUrl):
             return self.data_folder / f"postgresql-{self.store.short_id}-{name}"
         is_own = self.store_path == self._own_store_path
@@ -205,7 +205,7 @@ class Settings:
 
 
 def parse_store(text: str) -> Path | PostgresqlUrl:
-    """The store that ``--store`` names.
+    """Parse the value of ``--store``.
 
     A SQLite file is named by its path or as ``sqlite:///path`` (``sqlite:////path`` if absolute), a PostgreSQL database
     by a URL of libpq's form.
@@ -236,7 +236,7 @@ def parse_store(text: str) -> Path | PostgresqlUrl:
 
 
 def parse_files(text: str) -> S3Location:
-    """The bucket that ``--files`` names, as ``s3://bucket/prefix``; the prefix may be left out.
+    """Parse the value of ``--files``: ``s3://bucket/prefix``, where the prefix is optional.
 
     Raises:
         SettingsError: the text is of another form.

@@ -172,8 +172,8 @@ def test_a_credential_made_for_people_shows_both_keys(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--name", "a", "--action", "profile:GetUploadJobs"], "'profile:GetUploadJobs' matches no operation"),
-        (["--name", "a", "--action", "GetDomain"], "'GetDomain' is no action"),
-        (["--name", "a", "--domain", "a b"], "'a b' is no domain"),
+        (["--name", "a", "--action", "GetDomain"], "'GetDomain' is not an action"),
+        (["--name", "a", "--domain", "a b"], "'a b' is not a domain"),
         (["--name", " "], "1 to 128 characters"),
         (["--name", "a", "--requests-per-second", "0"], "more than 0"),
     ],

@@ -62,7 +62,7 @@ def likely_keys(text: str, indexed_paths: Iterable[str] = ()) -> tuple[SearchKey
 
 
 def _as_id(text: str) -> str | None:
-    """Read a text as a profile id, also in capitals or with the dashes of a UUID."""
+    """Read a text as a profile id; capitals and the dashes of a UUID are allowed."""
     found = text.lower()
     if _DASHED_ID.fullmatch(found):
         found = found.replace("-", "")

@@ -11,7 +11,7 @@ from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
 
 @dataclass(frozen=True, slots=True)
 class HeaderDrift:
-    """The differences between two headers; the order of the columns is none.
+    """The differences between two headers; the order of the columns does not count.
 
     Attributes:
         missing_mapped: mapped columns that the file has not; it cannot be loaded with the mapping.
@@ -24,14 +24,14 @@ class HeaderDrift:
     new: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        """Whether there is any difference."""
+        """Return whether there is any difference."""
         return bool(self.missing_mapped or self.missing_other or self.new)
 
 
 def compare_headers(mapped: Collection[str], before: Sequence[str], now: Sequence[str]) -> HeaderDrift:
-    """What changed from one header to the next; names are compared exactly, as a load does.
+    """Compare two headers; names are compared exactly, as a load does.
 
-    Columns without a name do not count, nor those that the file of failed rows has of its own: a mended one is loaded
+    Columns without a name do not count, nor those that the file of failed rows adds: a fixed one is loaded
     under the mapping of the file it came from.
 
     Args:

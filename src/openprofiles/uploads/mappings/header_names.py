@@ -98,7 +98,7 @@ _ADDRESS_SYNONYMS_ABROAD: dict[str, str] = {
     "PostalCode": "postleitzahl codepostal cp codigopostal",
 }
 
-# A word that says whose address the rest of the name means. "Home" is a person's own, hence the plain address.
+# A word that says whose address the rest of the name means. "Home" is a person's own, so the plain address.
 _ADDRESS_WORDS = {
     "billing": "BillingAddress",
     "bill": "BillingAddress",
@@ -133,7 +133,7 @@ _ADDRESS_NAMES = _known_address_names()
 
 
 def match_header(header: str) -> tuple[int, str] | None:
-    """The standard field that a header means, and how sure that is: 0 is its own name, higher is less sure."""
+    """Find the standard field that a header means, and a rank: 0 is its own name, higher is less sure."""
     words = words_of(header)
     compact = "".join(words)
     if compact in _OWN_NAMES:
@@ -152,7 +152,7 @@ def match_header(header: str) -> tuple[int, str] | None:
 
 
 def _match_address(words: Sequence[str]) -> str | None:
-    """As ``billing zip``, ``ship to city``, ``address billing 2``."""
+    """Match words such as ``billing zip``, ``ship to city``, ``address billing 2``."""
     for index, word in enumerate(words):
         address = _ADDRESS_WORDS.get(word)
         if address is None:
@@ -167,13 +167,13 @@ def _match_address(words: Sequence[str]) -> str | None:
 
 
 def words_of(header: str) -> list[str]:
-    """``E-mail``, ``FirstName`` and ``Straße 2`` as e mail, first name, strasse 2."""
+    """Split a header into words: ``E-Mail``, ``FirstName`` and ``Straße 2`` give e mail, first name, strasse 2."""
     spaced = _CAMEL_CASE.sub(" ", unicodedata.normalize("NFKC", header))
     return _WORD.findall(without_accents(spaced.casefold()))
 
 
 def without_accents(text: str) -> str:
-    """The text with ``e`` for ``é``."""
+    """Replace letters with accents, such as ``é`` by ``e``."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 

@@ -34,7 +34,7 @@ def put_mapping(
     strict: bool,
     now: datetime,
 ) -> SavedMapping:
-    """Keep a mapping, in place of the one of this name if there is one.
+    """Save a mapping; it replaces one of the same name.
 
     Args:
         fields, unique_key: as in CreateUploadJob, and held to the same rules.
@@ -46,7 +46,7 @@ def put_mapping(
         NotFound: the domain was deleted.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRequest(f"{name!r} is no name of a mapping: 1 to 64 letters, digits, _ and -.")
+        raise InvalidRequest(f"{name!r} cannot name a mapping. Use 1 to 64 letters, digits, _ and -.")
     mapping = read_mapping(fields, unique_key, strict=strict)
     known = set(columns)
     for field in mapping.fields:
@@ -64,7 +64,7 @@ def put_mapping(
 
 
 def get_mapping(store: Store, domain: Domain, name: str) -> SavedMapping:
-    """The mapping of this name.
+    """Return the mapping of this name.
 
     Raises:
         NotFound: the domain has none.
@@ -76,7 +76,7 @@ def get_mapping(store: Store, domain: Domain, name: str) -> SavedMapping:
 def list_mappings(
     store: Store, domain: Domain, *, max_results: int | None, next_token: str | None
 ) -> Page[SavedMappingName]:
-    """The mappings that a domain keeps, by name.
+    """List the mappings of a domain, by name.
 
     Raises:
         InvalidRequest: the token is not one of this list's.
@@ -101,7 +101,7 @@ def delete_mapping(store: Store, domain: Domain, name: str) -> None:
 
 
 def _hold(connection: Connection, domain: Domain) -> None:
-    """The domain was read before this transaction began, and may have been deleted since."""
+    """Lock the domain; it was read before this transaction and may have been deleted since."""
     if read_domain(connection, domain.name, for_change=True).domain_id != domain.domain_id:
         raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
 

@@ -61,7 +61,7 @@ class MappedField:
 
 @dataclass(frozen=True, slots=True)
 class UploadMapping:
-    """All fields of a job, in the order given, no two on one path, and the one that tells profiles apart."""
+    """All fields of a job, in the order given, no two on one path, and the unique key."""
 
     fields: tuple[MappedField, ...]
     unique_key: MappedField
