@@ -168,8 +168,8 @@ class Settings:
         return self.data_folder / "openprofiles.db"
 
     def _folder_of_store(self, name: str) -> Path:
-        # A store elsewhere keeps its files next to it: cleaning removes files that a store does not need, which must not
-        # belong to another store.
+        # A store elsewhere keeps its files next to it: cleaning removes the files that a store does not need, and those
+        # must not belong to another store.
         if isinstance(self.store, PostgresqlUrl):
             return self.data_folder / f"postgresql-{self.store.short_id}-{name}"
         is_own = self.store_path == self._own_store_path

@@ -296,7 +296,7 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
         (["a.csv", "--data-expiry", "1099"], "1099 is not in the range 1<=x<=1098"),
         (["a.csv", "--failed-rows", "a.csv"], "--failed-rows names the file to load itself"),
         (["broken.csv"], "The header on line 1 holds bytes that are no text"),
-        (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is none that can be read. Possible are: big5"),
+        (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of: big5"),
         (["a.csv", "--delimiter", ":"], "':' is none of , ; | and tab"),
         (["a.csv", "--sheet", "People"], "is no Excel workbook, so it has no sheet 'People'"),
         (["empty.csv"], "The file is empty"),

@@ -118,7 +118,7 @@ def test_the_command_that_is_told_loads_the_file(tmp_path: Path) -> None:
         "target": "EmailAddress",
         "content_type": "EMAIL_ADDRESS",
         "confidence": 0.6,
-        "reason": "the name is not known, but the values are e-mail addresses",
+        "reason": "the name is not known, but the values are email addresses",
     }
     assert told["left_out"] == [{"column_number": 5, "header": "", "reason": "it has no name in the header"}]
     assert told["fields"]["Vorname"]["Target"] == "_profile.FirstName"
@@ -233,8 +233,8 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     [
         (["--mapping", "other"], "The domain demo has no mapping other."),
         (["--mapping", "crm", "--domain", "nowhere"], "Domain nowhere does not exist."),
-        (["--mapping", "my crm"], "'my crm' is no name of a mapping"),
-        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is no name of a mapping"),
+        (["--mapping", "my crm"], "'my crm' cannot name a mapping"),
+        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' cannot name a mapping"),
         (["--mapping", "crm", "--map", "Email="], "The unique key of the mapping crm, 'Email', goes elsewhere"),
         (["--mapping", "crm", "--map", "Tear=City"], "The column 'Tear' is not in the header of the file"),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is no column of the file"),

@@ -25,7 +25,7 @@ class BlockFiles:
 
     @contextmanager
     def offer(self, data: bytes) -> Iterator[str]:
-        """The path under which the bytes can be read inside the ``with`` block."""
+        """Yield the path under which the bytes can be read inside the ``with`` block."""
         # A path of its own for each block: DuckDB may remember what it read under an earlier one.
         name = f"block-{next(self._numbers)}"
         self._file_system.blocks[name] = data

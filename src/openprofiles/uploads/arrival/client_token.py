@@ -8,10 +8,10 @@ _PURPOSE = "upload client token"
 
 
 def encrypt_client_token(master_key: MasterKey, token: bytes, job_id: str) -> bytes:
-    """What the store keeps of the job's key."""
+    """Encrypt the job's key for the store."""
     return master_key.encrypt(_PURPOSE, token, job_id.encode())
 
 
 def decrypt_client_token(master_key: MasterKey, wrapped: bytes, job_id: str) -> bytes:
-    """The job's key, from what the store keeps of it."""
+    """Decrypt the job's key that the store keeps."""
     return master_key.decrypt(_PURPOSE, wrapped, job_id.encode())

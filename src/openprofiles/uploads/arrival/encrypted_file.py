@@ -40,7 +40,7 @@ class Readable(Protocol):
     """What gives bytes."""
 
     def read(self, size_bytes: int, /) -> bytes:
-        """The next ones, exactly so many but at the end."""
+        """Read exactly this many bytes, fewer only at the end of the file."""
 
 
 class EncryptingWriter:

@@ -30,7 +30,7 @@ class LocalFiles:
         return _CLEANING_SECONDS
 
     def check_owner(self, *marks: str) -> None:
-        """See ``Files``. A data folder has one master key, hence no need of marks."""
+        """See ``Files``. A data folder has one master key, so it needs no marks."""
 
     def set_owner(self, mark: str) -> None:
         """See ``check_owner``."""

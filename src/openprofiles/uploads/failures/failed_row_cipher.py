@@ -17,17 +17,17 @@ _NONCE_BYTES = 12
 
 
 def make_failed_rows_key(master_key: MasterKey, job_id: str) -> bytes:
-    """A fresh key for the failed rows of a job, as the store keeps it."""
+    """Make a new key for the failed rows of a job, encrypted for the store."""
     return encrypt_failed_rows_key(master_key, os.urandom(_KEY_BYTES), job_id)
 
 
 def encrypt_failed_rows_key(master_key: MasterKey, key: bytes, job_id: str) -> bytes:
-    """What the store keeps of the key."""
+    """Encrypt the key for the store."""
     return master_key.encrypt(_PURPOSE, key, job_id.encode())
 
 
 def decrypt_failed_rows_key(master_key: MasterKey, wrapped: bytes, job_id: str) -> bytes:
-    """The key, from what the store keeps of it."""
+    """Decrypt the key that the store keeps."""
     return master_key.decrypt(_PURPOSE, wrapped, job_id.encode())
 
 
@@ -38,12 +38,12 @@ class FailedRowCipher:
         self._cipher = AESGCM(key)
 
     def encrypt(self, record: int, content: bytes) -> bytes:
-        """What the store keeps of a row."""
+        """Encrypt a row for the store."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, content, _bound_to(record))
 
     def decrypt(self, record: int, stored: bytes) -> bytes:
-        """The row, from what the store keeps of it.
+        """Decrypt a row that the store keeps.
 
         Raises:
             cryptography.exceptions.InvalidTag: it was altered, or is another row.

@@ -25,7 +25,7 @@ class FailedRowContents:
         self._cipher = cipher
 
     def tables(self, rows: pa.Table) -> Iterator[pa.Table]:
-        """The rows with a column ``content``, in tables of some megabytes, none of which ends within a record.
+        """Add a column ``content`` to the rows, in tables of some megabytes of whole records.
 
         Args:
             rows: record, fault and more, in order of both.

@@ -1,9 +1,9 @@
-"""The failed rows of a job as a CSV file that can be mended and uploaded again, under the same mapping.
+"""The failed rows of a job as a CSV file that can be fixed and uploaded again with the same mapping.
 
 It is UTF-8 with commas, whatever the uploaded file was. That file's columns come first, in their order and with the
-cells as they stood there, so that a row which is mended in its place is whole. Then come columns of ours:
+cells as they stood there, so that a row is whole once it is fixed in place. Then come columns of ours:
 
-    openprofiles_surplus    cells beyond the header, and the text of a row whose cells cannot be told apart
+    openprofiles_surplus    cells beyond the header, and the text of a row that cannot be split into cells
     openprofiles_line       the line of the uploaded file on which the row begins
     openprofiles_column     the headers of the columns at fault
     openprofiles_code       the codes of the faults
@@ -11,7 +11,7 @@ cells as they stood there, so that a row which is mended in its place is whole. 
 
 Uploaded again as it is, the file has the rows fail again that failed for a reason of their own: bytes that are not
 UTF-8 stay those bytes, and a row that could not be split has no unique key. Of a failed-rows file that was uploaded
-again the columns of ours are made anew, not doubled; what stands in the surplus is kept.
+again the columns of ours are replaced, not doubled; the content of the surplus is kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MUST_BE_QUOTED = frozenset('",\r\n')
 
 
 def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow], dialect: Dialect = COMMAS) -> Iterator[bytes]:
-    """The file, in parts of some hundred kilobytes.
+    """Write the file, in parts of some hundred kilobytes.
 
     Args:
         headers: the names of the uploaded file's columns.
@@ -72,7 +72,9 @@ def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow], dialect: 
 
 
 def split_row(content: bytes | None, column_count: int, dialect: Dialect) -> tuple[list[str], str]:
-    """The cells of a row under the header, and what is left over, as CSV text; no cells if they cannot be told apart.
+    """Split a row into cells of the header and a surplus, as CSV text.
+
+    There are no cells if the row cannot be split.
 
     Bytes that are not UTF-8 are surrogates in the text, as ``surrogateescape`` makes them.
     """

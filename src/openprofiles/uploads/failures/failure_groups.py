@@ -45,7 +45,7 @@ class FailureGroup:
 def group_failures(
     counts: Sequence[FaultCount], rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
 ) -> list[FailureGroup]:
-    """A group for each count, in their order, with examples from these rows as far as they have any.
+    """Make a group for each count, in their order, with examples from the given rows.
 
     Args:
         counts: of an account, perhaps only the first.

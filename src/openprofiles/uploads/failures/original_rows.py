@@ -16,7 +16,7 @@ _SKIP_BYTES = 1 << 20
 class OriginalRows:
     """The records of one file, in file order. Nothing is read before the first is asked for. Use it in ``with``.
 
-    The file is read once for the boundaries of the records and once, beside it, for those that are wanted.
+    The file is read twice at once: for the boundaries of the records, and for the wanted records.
     """
 
     def __init__(self, file: UploadedFile) -> None:
@@ -36,7 +36,7 @@ class OriginalRows:
         self._open_files.close()
 
     def read(self, record: int) -> bytes | None:
-        """The bytes of a record as UTF-8 without its line end, None if there are more than a record may have.
+        """Read a record as UTF-8 without its line end; None if it is longer than a record may be.
 
         Args:
             record: its number; higher than that of the last call, or else the file is read from its beginning again.

@@ -1,8 +1,8 @@
-"""Tell what the values of a column look like, as far as that can be told from the values alone.
+"""Recognise the kind of a column's values from the values alone.
 
 Two questions, since the evidence differs: what a value clearly is, whatever the name of its column; and whether it may
-be what the name of its column says. A row of ten digits may be a phone number. Clearly it is none: it may as well be
-the number of a customer.
+be what the name of its column says. A row of ten digits may be a phone number. It is not clearly one: it may
+also be the number of a customer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openprofiles.profiles.normal_forms import BLANKS, is_blank
 class ValueKind(Enum):
     """What a value can be; the text is for people, in the plural."""
 
-    EMAIL_ADDRESS = "e-mail addresses"
+    EMAIL_ADDRESS = "email addresses"
     PHONE_NUMBER = "phone numbers"
     DATE = "dates"
     NUMBER = "numbers"
@@ -69,7 +69,7 @@ _MAX_LENGTH = 320
 
 
 def find_column_kind(values: Iterable[str]) -> ColumnKind:
-    """What the values of a column clearly are, blank ones left out."""
+    """Find the kind that a column's values clearly are; blank values do not count."""
     filled = [value for value in values if not is_blank(value)]
     counts = Counter(kind for value in filled if (kind := _clear_kind(value)))
     if not counts:
@@ -79,7 +79,7 @@ def find_column_kind(values: Iterable[str]) -> ColumnKind:
 
 
 def share_that_may_be(kind: ValueKind, values: Iterable[str]) -> float | None:
-    """The share of the values that may be of this kind; None if all are blank."""
+    """Return the share of the values that may be of this kind; None if all are blank."""
     filled = [value for value in values if not is_blank(value)]
     return sum(_may_be(kind, value) for value in filled) / len(filled) if filled else None
 

@@ -1,7 +1,7 @@
 """Find out the form of a customers' file from its beginning, as far as nobody has said it.
 
-What tells encodings apart is charset-normalizer, and what tells delimiters apart DuckDB's sniffer. Asked are they only
-where the answer is not plain: a byte order mark, a text that is UTF-8, a header whose commas give the columns that the
+charset-normalizer distinguishes encodings, and DuckDB's sniffer delimiters. They are asked only where the answer is
+not plain: a byte order mark, a text that is UTF-8, a header whose commas give the columns that the
 job is mapped from, or in which only one delimiter stands.
 """
 
@@ -57,14 +57,14 @@ _UNDEFINED_1252 = bytes.maketrans(b"\x81\x8d\x8f\x90\x9d", b"?????")
 def detect_form(
     file: Readable, given: FileOptions, headers: Collection[str] | None, *, max_unpacked_bytes: int
 ) -> FileForm:
-    """The form of a file.
+    """Detect the form of a file.
 
     Args:
         file: at its beginning.
         headers: the columns that it must have, where that is known: a file that has them with commas is read so.
 
     Raises:
-        InvalidRequest: it is no text but something else, which the message names.
+        InvalidRequest: it is not text but something else, which the message names.
         FileDamaged: it is compressed and cannot be unpacked.
     """
     magic = file.read(_MAGIC_BYTES)
@@ -98,7 +98,7 @@ def detect_form(
 
 
 def find_compression(head: bytes) -> str:
-    """What a file that begins so is packed with, or ``none``."""
+    """Find the compression of a file from its first bytes; ``none`` if it has none."""
     return "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else "none"
 
 
@@ -194,7 +194,7 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
 
 
 def _may_have_single_quotes(text: bytes, possible: Sequence[str]) -> bool:
-    """Whether any cell begins with one."""
+    """Return whether any cell begins with a single quote."""
     return text.startswith(b"'") or any(before + b"'" in text for before in (b"\n", *map(str.encode, possible)))
 
 
@@ -207,7 +207,7 @@ def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> boo
 
 
 def _sniff(text: bytes, given: FileOptions, possible: Sequence[str]) -> Dialect | None:
-    """What DuckDB makes of it; None if it cannot tell, or finds a delimiter that is none of the possible ones."""
+    """Ask DuckDB for the dialect; None if it finds none, or an impossible delimiter."""
     import duckdb
 
     from openprofiles.uploads.arrival.block_files import BlockFiles

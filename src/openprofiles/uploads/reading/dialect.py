@@ -68,5 +68,5 @@ def record_patterns(dialect: Dialect) -> RecordPatterns:
 
 @cache
 def quoted_cell_pattern(quote: str) -> re.Pattern[str]:
-    """From an opening quote to its closing quote."""
+    """Build the pattern that matches from an opening quote to its closing quote."""
     return re.compile(f"{quote}([^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+){quote}")

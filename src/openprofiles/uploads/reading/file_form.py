@@ -41,7 +41,7 @@ DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertica
 
 
 def encodings() -> list[str]:
-    """The names of all encodings that can be read."""
+    """List the names of all supported encodings."""
     return sorted({*_ENCODINGS.values()})
 
 
@@ -52,7 +52,7 @@ def _canonical_encoding(name: str) -> str:
         canonical = None
     if canonical is None:
         known = ", ".join(encodings())
-        raise InvalidRequest(f"The encoding {name!r} is none that can be read. Possible are: {known}.")
+        raise InvalidRequest(f"The encoding {name!r} is not supported. Use one of: {known}.")
     return canonical
 
 
@@ -67,7 +67,7 @@ class FileOptions:
     """What a caller says of the form of the file; what is None is detected.
 
     Raises:
-        InvalidRequest: a value is none of the possible ones; the message names them.
+        InvalidRequest: a value is not possible; the message names the possible ones.
     """
 
     encoding: str | None = None
@@ -115,7 +115,7 @@ class FileForm:
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
-        """This form as it is said to a job; None if that finds it out by itself, and a strict server takes it too."""
+        """Convert the form to a job's options; None if the job would detect it, strict or not."""
         if not self.given and self.encoding == UTF_8 and self.line_ends != "CR" and self.dialect == Dialect():
             return None
         return FileOptions(encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, line_ends=self.line_ends)
@@ -134,11 +134,11 @@ class FileForm:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> FileForm:
-        """What ``to_json`` made; of a job without one, which an earlier version loaded, the form that all had."""
+        """Read the result of ``to_json``; for a job of an earlier version, return the form all had."""
         return cls() if stored is None else cls(**{**stored, "given": tuple(stored["given"])})
 
     def describe(self) -> str:
-        """For people, as part of a sentence: ``windows-1252, semicolons, CRLF``."""
+        """Describe the form for people, as part of a sentence: ``windows-1252, semicolons, CRLF``."""
         parts = [self.encoding, DELIMITER_NAMES[self.delimiter]]
         if self.quote != '"':
             parts.append("single quotes" if self.quote == "'" else "no quoting")

@@ -1,4 +1,4 @@
-"""The beginning of a file as cells: its header, and some rows to tell from what its columns hold."""
+"""The beginning of a file as cells: its header, and some rows that show what its columns hold."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FileSample:
 def read_file_sample(
     read: Callable[[int], bytes], dialect: Dialect = COMMAS, *, is_whole: bool = True, max_rows: int = MAX_SAMPLE_ROWS
 ) -> FileSample:
-    """The header and the first rows of a file; rows that cannot be split are left out.
+    """Read the header and the first rows of a file; rows that cannot be split are left out.
 
     Args:
         read: the next bytes of the file as UTF-8, at most as many as asked for, none at the end.
@@ -78,7 +78,7 @@ def read_file_sample(
             if len(text) >= _MAX_SAMPLE_BYTES:
                 break
     except UnclosedQuoteError:
-        # At the cut it means nothing; in a whole file the job will tell it, with the line.
+        # At the cut it means nothing; in a whole file the job will report it, with the line.
         pass
     return FileSample(headers, rows)
 
@@ -86,14 +86,14 @@ def read_file_sample(
 def sample_beginning(
     beginning: bytes, given: FileOptions | None = None, *, is_whole: bool = False
 ) -> tuple[FileForm, FileSample]:
-    """What a file is read as, and its sample, from nothing but its first bytes; packed ones too.
+    """Detect the form of a file and read its sample, from its first bytes alone.
 
     Args:
         given: what is known of its form.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
 
     Raises:
-        InvalidRequest: it is no text, or has no header that can be read.
+        InvalidRequest: it is not text, or has no readable header.
     """
     options = given or FileOptions()
     compression = find_compression(beginning)
@@ -109,7 +109,7 @@ def sample_beginning(
 
 
 def read_sample_of_file(file: Readable, form: FileForm, max_unpacked_bytes: int) -> FileSample:
-    """The sample of a whole file, from its beginning on.
+    """Read the sample of a whole file, from its beginning.
 
     Raises:
         InvalidRequest, FileDamaged: as ``read_file_sample``.
@@ -125,7 +125,7 @@ def _records(block: Block, text: bytearray, *, is_whole: bool) -> Iterator[bytes
 
 
 def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
-    """The text of a packed file whose end is missing.
+    """Unpack the beginning of a compressed file whose end is missing.
 
     Raises:
         InvalidRequest: nothing of it can be unpacked.

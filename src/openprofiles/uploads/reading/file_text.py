@@ -1,7 +1,6 @@
 """A customers' file, whatever its form, as one stream of UTF-8 with LF or CRLF: what the scanner of records reads.
 
-What is no text in the file's encoding becomes a byte that is no UTF-8, so that the row it stands in fails and no
-other.
+A byte that is not valid in the file's encoding becomes a byte that is not valid UTF-8, so that only its row fails.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ class Readable(Protocol):
     """What gives bytes."""
 
     def read(self, size_bytes: int, /) -> bytes:
-        """The next ones, exactly so many but at the end."""
+        """Read exactly this many bytes, fewer only at the end of the file."""
 
 
 class TextReader(Protocol):
     """A file from its beginning, as UTF-8."""
 
     def read(self, size_bytes: int, /) -> bytes:
-        """The next bytes, exactly so many but at the end."""
+        """Read exactly this many bytes, fewer only at the end."""
 
     @property
     def size_bytes(self) -> int:
@@ -39,7 +38,7 @@ class TextReader(Protocol):
 
 
 def open_text(file: Readable, form: FileForm, *, max_unpacked_bytes: int) -> TextReader:
-    """The file as UTF-8.
+    """Open the file as UTF-8.
 
     Args:
         file: at its beginning.
@@ -84,7 +83,7 @@ class PartsReader:
 
 
 def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Iterator[bytes]:
-    """What a compressed file holds, part by part.
+    """Unpack a compressed file, part by part.
 
     Raises:
         FileDamaged: it is cut off, or not what was packed, or has more than ``max_unpacked_bytes``.
@@ -105,7 +104,7 @@ def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Itera
                 )
             yield part
         if not unpacked_bytes:
-            # pyarrow does not tell one that is cut off before its first byte from one that is empty.
+            # pyarrow does not distinguish one that is cut off before its first byte from an empty one.
             raise FileDamaged(f"The {compression} file holds nothing, or is cut off near its beginning.")
     except OSError as error:
         if source.error is not None:
@@ -133,7 +132,7 @@ class _Source:
             raise
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """Leave the file open; the caller closes it."""
 
 
 def _parts(file: Readable) -> Iterator[bytes]:
@@ -151,7 +150,7 @@ def _decoded(parts: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def _mark_undecodable(error: UnicodeError) -> tuple[str, int]:
-    """A surrogate in place of what is no text, which ``surrogateescape`` writes as 0xff: never part of UTF-8."""
+    """Return a surrogate for undecodable bytes, which ``surrogateescape`` writes as 0xff, never UTF-8."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "\udcff", error.end

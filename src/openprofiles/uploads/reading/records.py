@@ -12,7 +12,7 @@ The rules, with the delimiter and the quote of the file's dialect (a comma and a
   is followed by a delimiter, a line end or the end of the file; after anything else the record is malformed, and the
   rest of that cell is read as unquoted. A quote inside an unquoted cell is data. Some dialects have no quote.
 - A record ends at LF or CRLF outside quotes, or at the end of the file. A lone CR is data.
-- A byte order mark at the start of the file is skipped. Lines that are empty or hold only spaces and tabs are no
+- A byte order mark at the start of the file is skipped. Lines that are empty or hold only spaces and tabs are not
   records, but they count as physical lines. Physical lines are counted from 1, by LF, inside quotes too.
 - The first record is the header. Data records are numbered from 1.
 
@@ -40,7 +40,7 @@ _Flags = npt.NDArray[np.bool_]
 
 MAX_RECORD_BYTES = 1 << 20
 BLOCK_BYTES = 16 << 20
-# Small enough for its arrays to stay in the processor's cache and small beside a block, large enough to hide numpy's
+# Small enough for its arrays to stay in the processor's cache and small next to a block, large enough to hide numpy's
 # calls.
 READ_BYTES = 1 << 20
 # A block of 16 MiB could hold 8 million records of one byte; the arrays and the reader's rows need a bound as well.
@@ -66,7 +66,7 @@ class Kind(IntEnum):
 
 
 class NoHeaderError(ValueError):
-    """The file holds no record at all, hence no header."""
+    """The file has no record at all, so no header."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -234,7 +234,7 @@ class Scanner:
                     raise NoHeaderError
                 raise UnclosedQuoteError(self._find_open_quote_line())
             self._carry += self._read_fully(self._read_bytes)
-        # A long line before `start` was blank, hence not the header.
+        # A long line before `start` was blank, so it was not the header.
         long_record = None if start else self._long_record
         line = self._carry_line + data.count(b"\n", 0, start)
         is_crlf = end > start and data[end - 1] == _CR and not (ends_virtually and end + 1 == len(data))
@@ -300,7 +300,7 @@ class Scanner:
         return b"".join(parts)
 
     def _close_last_line(self, data: bytes) -> tuple[bytes, bool]:
-        """Return `data`, with an LF of ours if the file ends without one, and whether it was added."""
+        """Return `data`, ended by an LF, and whether that LF was added."""
         if self._at_end_of_file and data and not data.endswith(b"\n"):
             return data + b"\n", True
         return data, False
@@ -339,7 +339,7 @@ class Scanner:
         self._carry_line = tail_line + tail.count(b"\n")
 
     def _find_open_quote_line(self) -> int:
-        """Return the physical line of the quote that is open at the end of the carry."""
+        """Find the line of the quote that is open at the end of the carry."""
         if self._long_record and self._long_record.quote_line:
             return self._long_record.quote_line
         return self._carry_line + self._carry.count(b"\n", 0, _find_open_quote(self._carry, self._dialect) or 0)
@@ -394,7 +394,7 @@ class Scanner:
         starts: Offsets,
         content_ends: Offsets,
     ) -> None:
-        """Mark as odd the records with a lone CR, a leading byte order mark or too many cells."""
+        """Mark records as odd: those with a lone CR, a byte order mark or too many cells."""
         if b"\r" in data:
             crs = np.flatnonzero(array[:-1] == _CR)
             crs = crs[crs < lines.ends[-1]]
@@ -455,7 +455,7 @@ def _find_lines(data: bytes, dialect: Dialect, ends_virtually: bool) -> _Lines:
 def _find_regular_quotes(
     array: npt.NDArray[np.uint8], dialect: Dialect, quotes: Offsets, ends_virtually: bool
 ) -> tuple[_Flags, _Flags]:
-    """Tell for each quote whether it could open a cell, and whether it could close one, by the bytes beside it.
+    """Find the quotes that could open or close a cell, by the bytes next to them.
 
     Reading every second quote as an opening one also makes the pair within a cell a closing and an opening quote.
     """
@@ -550,7 +550,7 @@ def _find_records_over(max_cells: int, array: npt.NDArray[np.uint8], dialect: Di
 
 
 def _find_records_not_utf8(data: bytes, ends: Offsets) -> Offsets:
-    """Return the lines that Python's strict decoder refuses, by halving the range of lines that it refuses."""
+    """Find the lines that Python's strict decoder refuses, by halving the range of lines."""
     found: list[int] = []
     if not data.isascii():
         boundaries = [0, *(ends + 1).tolist()]
@@ -571,7 +571,7 @@ def _find_records_not_utf8(data: bytes, ends: Offsets) -> Offsets:
 def _find_lines_with_records(
     data: bytes, array: npt.NDArray[np.uint8], starts: Offsets, content_ends: Offsets
 ) -> _Flags:
-    """Tell for each line whether it is a record, hence not blank."""
+    """Find the lines that are records, which means not blank."""
     is_record = content_ends > starts
     first, last = array[starts], array[content_ends - 1]
     may_be_blank = is_record & ((first == _SPACE) | (first == _TAB)) & ((last == _SPACE) | (last == _TAB))
@@ -654,13 +654,13 @@ def _find_record_end(data: bytes, dialect: Dialect, start: int) -> int | None:
 
 
 def _find_open_quote(incomplete_record: bytes, dialect: Dialect) -> int | None:
-    """Return the offset of the quote that is open at the end of an incomplete record."""
+    """Find the quote that is open at the end of an incomplete record."""
     end = _match_cells(incomplete_record, dialect, 0)
     return end if end < len(incomplete_record) else None
 
 
 def _shorten(incomplete_record: bytes, dialect: Dialect) -> tuple[bytes, int | None]:
-    """Return the shortest bytes after which a record goes on as it does after `incomplete_record`.
+    """Return the shortest bytes that a record continues after as after `incomplete_record`.
 
     Also returns the offset of the quote of the cell that is open at its end, or that one more quote would open again.
     """

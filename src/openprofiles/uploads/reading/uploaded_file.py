@@ -41,7 +41,7 @@ class UploadedFile:
             headers: the columns that are mapped.
 
         Raises:
-            InvalidRequest: it is no text.
+            InvalidRequest: it is not text.
             FileDamaged: it cannot be unpacked.
         """
         if self._form is None:
