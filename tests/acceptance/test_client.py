@@ -153,7 +153,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "Webhook": {},
     }
     before = client.get_options("shop", job_id)
-    with pytest.raises(ClientError, match="Possible are"):
+    with pytest.raises(ClientError, match="must be one of"):
         client.set_options("shop", job_id, {"File": {"Delimiter": ":"}})
 
     client.set_options("shop", job_id, {"File": {"Delimiter": "|"}})
@@ -176,13 +176,16 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
     ("options", "message"),
     [
         ({"Nope": 1}, "The body has a member 'Nope', which is not known. Known are: File, WriteMode,"),
-        ({"WriteMode": "REPLACE"}, "The write mode 'REPLACE' is none. Possible are: CREATE_AND_UPDATE"),
+        ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
         ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Percent": 101}}, "The limit of failed rows must be between 0 and 100 percent."),
-        ({"Checks": {"Nope": {"Type": "DATE"}}}, "There is a check for the field Nope, which is none of the Fields."),
+        (
+            {"Checks": {"Nope": {"Type": "DATE"}}},
+            "There is a check for the field Nope, which is not one of the Fields.",
+        ),
         ({"Checks": {"Tier": {}}}, "Checks.Tier.Type must be a string."),
-        ({"Checks": {"Tier": {"Type": "PATTERN", "Pattern": "(["}}}, "no regular expression that RE2 knows"),
+        ({"Checks": {"Tier": {"Type": "PATTERN", "Pattern": "(["}}}, "is not a valid RE2 regular expression"),
         ({"File": []}, "File must be a JSON object."),
         ({"File": {"Encoding": 1}}, "File.Encoding must be a string."),
         ({"File": {"Header": "x"}}, "File has a member 'Header'"),
@@ -267,7 +270,7 @@ def test_a_job_is_taken_back_once_and_what_stays_is_listed(client: Client, serve
     found = server.client().search_profiles(DomainName=domain, KeyName="_email", Values=["b@x.example"])["Items"]
     server.client().update_profile(DomainName=domain, ProfileId=found[0]["ProfileId"], LastName="Since")
     before = client.get_progress(domain, job_id)
-    with pytest.raises(ClientError, match=f"Upload job {job_id} was not taken back"):
+    with pytest.raises(ClientError, match=f"Upload job {job_id} was not undone"):
         client.get_undo(domain, job_id)
 
     started = client.start_undo(domain, job_id)
@@ -307,7 +310,7 @@ def test_taking_back_needs_an_action_of_its_own(client: Client, server: RunningS
 
     with pytest.raises(ClientError, match="may not call openprofiles:UndoUploadJob"):
         reader.start_undo(domain, job_id)
-    with pytest.raises(ClientError, match="was not taken back"):
+    with pytest.raises(ClientError, match="was not undone"):
         reader.get_undo(domain, job_id)
 
 

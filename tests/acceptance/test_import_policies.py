@@ -83,7 +83,7 @@ def test_nothing_is_loaded_when_more_rows_fail_than_may(tmp_path: Path, option: 
         (["--all-or-nothing", "--max-failed", "3"], "--all-or-nothing and --max-failed exclude each other"),
         (["--check", "Nope=email"], "is not COLUMN=CHECK with a column that is loaded"),
         (["--check", "Name=postcode"], "names no check. There are: email, phone"),
-        (["--check", "Name=pattern:(["], "no regular expression that RE2 knows"),
+        (["--check", "Name=pattern:(["], "is not a valid RE2 regular expression"),
         (["--max-failed", "many"], "'many' is neither a number of rows nor a percentage"),
         (["--max-failed", "101%"], "'101%' is neither"),
         (["--max-failed", "1.5"], "'1.5' is no whole number of rows"),

@@ -259,9 +259,9 @@ def test_only_a_job_that_has_its_file_and_was_not_started_is_previewed(client: C
 
     with pytest.raises(ClientError, match="what it would do can be asked before it is started"):
         client.start_preview("shop", job_id)
-    with pytest.raises(ClientError, match="is no preview"):
+    with pytest.raises(ClientError, match="is not a preview"):
         client.get_preview("shop", job_id)
-    with pytest.raises(ClientError, match="is no preview"):
+    with pytest.raises(ClientError, match="is not a preview"):
         client.stop_preview("shop", job_id)
 
 

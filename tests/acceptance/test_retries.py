@@ -232,10 +232,10 @@ def test_a_job_that_cannot_be_is_refused_as_by_the_api(
         (json.dumps(SENT | {"IdempotencyToken": "a b"}).encode(), "IdempotencyToken must have 1 to 64 characters"),
         (json.dumps(SENT | {"Options": []}).encode(), "Options must be a JSON object."),
         (json.dumps(SENT | {"Options": {"Nope": 1}}).encode(), "Options has a member 'Nope', which is not known."),
-        (json.dumps(SENT | {"Options": {"WriteMode": "NO"}}).encode(), "The write mode 'NO' is none."),
+        (json.dumps(SENT | {"Options": {"WriteMode": "NO"}}).encode(), "not 'NO'."),
         (
             json.dumps(SENT | {"Options": {"Checks": {"X": {"Type": "DATE"}}}}).encode(),
-            "There is a check for the field X, which is none of the Fields.",
+            "There is a check for the field X, which is not one of the Fields.",
         ),
         (b" " * (DEFAULT_BODY_LIMIT_BYTES + 1), "The body is larger than "),
     ],

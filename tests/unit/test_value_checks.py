@@ -82,12 +82,12 @@ def test_a_pattern_is_for_the_whole_value() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"kind": "POSTCODE"}, "There is no check 'POSTCODE'"),
+        ({"kind": "POSTCODE"}, "not 'POSTCODE'"),
         ({"kind": "ONE_OF"}, "The check ONE_OF needs Values"),
         ({"kind": "PATTERN"}, "PATTERN needs a Pattern"),
         ({"kind": "DATE", "pattern": "x"}, "no other takes them"),
-        ({"kind": "PATTERN", "pattern": "(["}, "no regular expression that RE2 knows"),
-        ({"kind": "PATTERN", "pattern": "(?=a)"}, "no regular expression that RE2 knows"),
+        ({"kind": "PATTERN", "pattern": "(["}, "is not a valid RE2 regular expression"),
+        ({"kind": "PATTERN", "pattern": "(?=a)"}, "is not a valid RE2 regular expression"),
         ({"kind": "PATTERN", "pattern": "a" * 1001}, "more than 1000 characters"),
         ({"kind": "ONE_OF", "values": ("x",) * 1001}, "1001 values"),
     ],

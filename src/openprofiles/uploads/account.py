@@ -45,9 +45,9 @@ class Account:
         columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
         file_form: what the file is read as; None until reading has begun.
         step_seconds: once it has ended, how long each step took, in their order.
-        webhook: what became of telling its end; None if nobody is to be told.
-        undo_until: until when it can be taken back; None if it cannot, or was.
-        undo_status: of taking it back; None if nobody has asked for that.
+        webhook: the state of the webhook call for its end; None if there is no webhook.
+        undo_until: until when it can be undone; None if it cannot, or was.
+        undo_status: of its undo; None if no undo was requested.
     """
 
     job: UploadJob
@@ -84,7 +84,7 @@ class Account:
 
 
 def read_account(store: Store, domain: Domain, job_id: str) -> Account:
-    """The job as it stands and its account.
+    """Read a job and its account.
 
     Raises:
         NotFound: no such job in this domain.
@@ -116,7 +116,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
 def list_repeated_rows(
     store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
 ) -> Page[RepeatedRow]:
-    """The rows of a job whose unique key an earlier row has too, in file order; the first 100,000 are kept.
+    """List the rows that repeat the unique key of an earlier row; the first 100,000 are kept.
 
     Raises:
         NotFound: no such job in this domain.

@@ -21,7 +21,7 @@ class Day:
     """One day (UTC) on which the number of profiles changed.
 
     Attributes:
-        made: profiles made on that day; negative if more were taken back.
+        made: profiles made on that day; negative if more were undone.
         total: made up to the end of the day.
     """
 
@@ -45,14 +45,14 @@ class Growth:
 
 
 def read_growth(store: Store, domain: Domain) -> Growth:
-    """The growth by the newest jobs of a domain, at most `MAX_JOBS` of them."""
+    """Read the growth by the newest jobs of a domain, at most `MAX_JOBS` of them."""
     with store.read() as connection:
         creations = upload_jobs.list_creations(connection, domain.domain_id, limit=MAX_JOBS + 1)
     return Growth(sum_by_day(creations[:MAX_JOBS]), is_whole=len(creations) <= MAX_JOBS)
 
 
 def sum_by_day(creations: Sequence[Creation]) -> tuple[Day, ...]:
-    """What was made on each day, and up to it; days on which nothing changed are left out."""
+    """Sum the created profiles by day, and up to each day; days without change are left out."""
     made: Counter[date] = Counter()
     for creation in creations:
         made[creation.at.date()] += creation.profiles

@@ -14,7 +14,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def require_token(token: str | None) -> None:
-    """Hold a token to its form; None is no token.
+    """Refuse a malformed token; None means that the request has none.
 
     Raises:
         InvalidRequest: no token can look so.
@@ -24,7 +24,7 @@ def require_token(token: str | None) -> None:
 
 
 def digest_of(request: Mapping[str, Any]) -> str:
-    """64 hexadecimal digits that are the same for the same request, in whichever order its members came.
+    """Compute 64 hexadecimal digits of a request, independent of the order of its members.
 
     Args:
         request: what JSON can hold.

@@ -27,20 +27,20 @@ HAND_SET_FIELDS = (KEEP, OVERWRITE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """The options of one job. AWS's API has none of them, so a job that it makes has the defaults.
+    """The options of one job. AWS's API does not have them, so a job that it creates has the defaults.
 
     Attributes:
         file: the form of the file, as far as it is not to be detected.
         write_mode: whether rows may make profiles, change them, or both. A row that may not do what it would fails.
         blank_cells: whether a blank cell leaves the field as it is, or clears it.
         hand_set_fields: whether what was set by hand stays, or is overwritten (and counts as loaded from then on).
-        max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written where
-            that can be told by then; None: no limit. 0 means all or nothing.
+        max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written if
+            they are known by then; None: no limit. 0 means all or nothing.
         checks: of values, by the name of the field in ``Fields``.
-        webhook_url: who is told of the job's end in place of the domain's webhook; None: that one. May hold a token.
+        webhook_url: called at the job's end instead of the domain's webhook; None: that one. May hold a token.
 
     Raises:
-        InvalidRequest: a value is none of the possible ones.
+        InvalidRequest: a value is not possible.
     """
 
     file: FileOptions = field(default_factory=FileOptions)
@@ -59,7 +59,7 @@ class JobOptions:
             ("policy for fields set by hand", self.hand_set_fields, HAND_SET_FIELDS),
         ):
             if value not in possible:
-                raise InvalidRequest(f"The {what} {value!r} is none. Possible are: {', '.join(possible)}.")
+                raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")
         if self.max_failed_records is not None and not 0 <= self.max_failed_records <= _MAX_RECORDS:
             raise InvalidRequest(f"The limit of failed rows must be between 0 and {_MAX_RECORDS}.")
         if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
@@ -68,7 +68,7 @@ class JobOptions:
             parse_webhook_url(self.webhook_url)
 
     def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
-        """In a sentence, which limit so many failed rows of so many are beyond; None if they are not."""
+        """Describe the limit that the failed rows exceed in a sentence; None if they exceed none."""
         if self.max_failed_records is not None and failed_count > self.max_failed_records:
             return f"{failed_count} rows failed, more than the {self.max_failed_records} that may."
         if self.max_failed_percent is not None and failed_count * 100 > self.max_failed_percent * record_count:
@@ -81,18 +81,18 @@ class JobOptions:
         """Hold the checks to the fields of a job.
 
         Raises:
-            InvalidRequest: a check is for none of them.
+            InvalidRequest: a check is for another field.
         """
         for name in self.checks:
             if name not in names:
-                raise InvalidRequest(f"There is a check for the field {name}, which is none of the Fields.")
+                raise InvalidRequest(f"There is a check for the field {name}, which is not one of the Fields.")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> JobOptions:
-        """What ``to_json`` made; None stands for the defaults."""
+        """Read the result of ``to_json``; None stands for the defaults."""
         if stored is None:
             return cls()
         checks = {

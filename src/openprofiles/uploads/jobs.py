@@ -165,11 +165,11 @@ def create_job(
 def find_job_of_domain(
     connection: Connection, domain: Domain, job_id: str, *, for_change: bool = False, or_preview: bool = False
 ) -> UploadJob:
-    """The job as it stands, within a transaction.
+    """Read a job within a transaction.
 
     Args:
         for_change: hold it until the transaction ends.
-        or_preview: it may be a preview, which is no job of AWS's API.
+        or_preview: it may be a preview, which AWS's API does not know.
 
     Raises:
         NotFound: no such job in this domain.
@@ -181,7 +181,7 @@ def find_job_of_domain(
 
 
 def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
-    """The job as it stands.
+    """Read a job.
 
     Raises:
         NotFound: no such job in this domain.
@@ -191,7 +191,7 @@ def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
 
 
 def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
-    """The job as it stands, in one look at the store.
+    """Read a job of a domain by its name, in one query.
 
     Raises:
         NotFound: no such domain, or no such job in it.
@@ -202,7 +202,7 @@ def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
 
 
 def find_job_of_number(store: Store, domain: Domain, upload_job_id: int) -> UploadJob | None:
-    """The job of this row number, as ``Profile.last_upload_job`` names it; None if it is gone or none of AWS's API."""
+    """Find a job by row number, as in ``Profile.last_upload_job``; None if AWS's API has no such job."""
     with store.read() as connection:
         job = upload_jobs.find_job_by_number(connection, domain.domain_id, upload_job_id)
     return None if job is None or job.is_hidden else job
@@ -216,7 +216,7 @@ def list_jobs(
     next_token: str | None,
     status: UploadJobStatus | None = None,
 ) -> Page[UploadJob]:
-    """The jobs of a domain, newest first.
+    """List the jobs of a domain, newest first.
 
     Args:
         status: only those that have it; None: all.
@@ -238,7 +238,7 @@ def list_jobs(
 def list_failed_rows(
     store: Store, master_key: MasterKey, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
 ) -> Page[FailedRow]:
-    """The rows of a job that were not loaded, in file order.
+    """List the failed rows of a job, in file order.
 
     Raises:
         NotFound: no such job in this domain.
@@ -268,8 +268,9 @@ def list_example_rows(
     *,
     rows_per_reason: int,
 ) -> list[FailedRow]:
-    """Some of the first failed rows that failed for each reason, in file order, found in little time however many rows
-    failed.
+    """List some of the first failed rows for each reason, in file order.
+
+    Takes little time, however many rows failed.
 
     Args:
         reasons: code, header of the column, and the first record that has it (0: not known) of each.
@@ -311,7 +312,7 @@ def list_example_rows(
 
 
 def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job_id: str) -> Iterator[FailedRow]:
-    """All rows of a job that were not loaded, in file order, read a page at a time."""
+    """Iterate over all failed rows of a job in file order, reading by pages."""
     token = None
     while True:
         page = list_failed_rows(store, master_key, domain, job_id, max_results=None, next_token=token)
@@ -322,7 +323,7 @@ def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job
 
 
 def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[str], Dialect]:
-    """The names of the columns of a job's file, empty as long as it was not read, and the dialect of its rows.
+    """Read the column names of a job's file and its dialect; no names before the file was read.
 
     Raises:
         NotFound: no such job in this domain.
@@ -334,7 +335,7 @@ def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[s
 
 
 def get_options(store: Store, domain: Domain, job_id: str) -> JobOptions:
-    """The options of a job.
+    """Return the options of a job.
 
     Raises:
         NotFound: no such job in this domain.
@@ -396,7 +397,7 @@ def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> 
 def start_job(
     store: Store, domain: Domain, job_id: str, *, now: datetime, idempotency_token: str | None = None
 ) -> None:
-    """Hand the job to the workers; its file is checked by them.
+    """Start a job; a worker then checks its file.
 
     Args:
         idempotency_token: the job may have been started with the same one, and have ended since; then nothing happens.
@@ -458,7 +459,7 @@ def stop_job(
     with store.write() as connection:
         job = find_job_of_domain(connection, domain, job_id, for_change=True, or_preview=is_preview)
         if is_preview and job.preview_of is None:
-            raise InvalidRequest(f"Upload job {job_id} is no preview.")
+            raise InvalidRequest(f"Upload job {job_id} is not a preview.")
         if job.status is UploadJobStatus.STOPPED:
             return
         if only_if_created and job.status is not UploadJobStatus.CREATED:
@@ -484,7 +485,7 @@ def stop_job(
 
 
 def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
-    """The 32 bytes that the job's file is encrypted with.
+    """Decrypt the 32 bytes that the job's file is encrypted with.
 
     Raises:
         InvalidRequest: the job has ended and its key is gone.
@@ -495,7 +496,9 @@ def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
 
 
 def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]) -> UploadJob | None:
-    """The job that a request with the token of these values has made; None if there was none, or they have no token.
+    """Find the job that an earlier request with the same token created.
+
+    None if there was no such request, or these values have no token.
 
     Raises:
         InvalidRequest: it was another request.
@@ -515,7 +518,7 @@ def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]
 
 
 def require_living(connection: Connection, domain: Domain) -> None:
-    """The domain was read before this transaction began, and may have been deleted since."""
+    """Lock the domain; it was read before this transaction and may have been deleted since."""
     if read_domain(connection, domain.name).domain_id != domain.domain_id:
         raise _deleted(domain)
 

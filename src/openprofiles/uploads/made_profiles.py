@@ -21,7 +21,7 @@ _LIST = "made-profiles"
 def list_made_profiles(
     store: Store, domain: Domain, job_id: str, *, max_results: int, next_token: str | None, now: datetime
 ) -> tuple[UploadJob, Page[Profile]]:
-    """The job, and a page of the profiles that it has made, in the order of their rows in the file.
+    """List a page of the profiles that a job created, by row.
 
     Args:
         max_results: how many profiles are looked at. Those that have expired and wait for their removal are left out,

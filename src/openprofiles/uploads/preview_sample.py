@@ -29,7 +29,7 @@ class PreviewSample:
 
 
 def write_sample(cipher: FailedRowCipher, number: int, sample: PreviewSample) -> bytes:
-    """What the store keeps of a sample."""
+    """Encrypt a sample for the store."""
     document = {
         "record": sample.record,
         "profile_id": sample.profile_id,
@@ -40,7 +40,7 @@ def write_sample(cipher: FailedRowCipher, number: int, sample: PreviewSample) ->
 
 
 def read_sample(cipher: FailedRowCipher, number: int, content: bytes) -> PreviewSample:
-    """A sample, from what the store keeps of it."""
+    """Decrypt a sample that the store keeps."""
     document = json.loads(cipher.decrypt(_FIRST_NUMBER + number, content))
     fields = tuple((path, before, after) for path, before, after in document["fields"])
     # Samples of an earlier version have no line.

@@ -57,7 +57,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
                 f"Upload job {job_id} is in {job.status} status; what it would do can be asked before it is started."
             )
         if job.file_name is None:
-            raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be told what it would do.")
+            raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be previewed.")
         preview_id = new_job_id(now)
         upload_jobs.insert_job(
             connection,
@@ -84,16 +84,16 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
 
 
 def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id: str) -> Preview:
-    """A preview as it stands.
+    """Read a preview.
 
     Raises:
         NotFound: no such preview in this domain.
-        InvalidRequest: the id is that of a job which is no preview.
+        InvalidRequest: the id is that of a job which is not a preview.
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, preview_id, or_preview=True)
         if job.preview_of is None:
-            raise InvalidRequest(f"Upload job {preview_id} is no preview.")
+            raise InvalidRequest(f"Upload job {preview_id} is not a preview.")
         wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         contents = upload_jobs.list_preview_samples(connection, job.upload_job_id)
     if wrapped_key is None:
@@ -103,6 +103,6 @@ def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id
 
 
 def list_running(store: Store, domain: Domain) -> list[str]:
-    """Ids of the jobs and previews of a domain that are IN_PROGRESS, in the order in which they run."""
+    """List the ids of a domain's jobs and previews that are IN_PROGRESS, in running order."""
     with store.read() as connection:
         return upload_jobs.list_running_jobs_of_domain(connection, domain.domain_id)

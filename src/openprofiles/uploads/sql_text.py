@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def sql_text(text: str) -> str:
-    """The text as a literal."""
+    """Quote a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,7 +1,7 @@
-"""What taking a job back would do, told before anybody asks for it.
+"""The preview of an undo: what it would do to the profiles of a job.
 
-It goes by the rules of the undo: a profile stays when its revision is not the one that the load left. To answer at
-once it looks at the first so many profiles of a large job and counts the others unseen.
+It follows the rules of the undo: a profile stays if its revision is not the one that the load left. To answer at
+once it examines the first profiles of a large job and only counts the others.
 """
 
 from __future__ import annotations
@@ -57,21 +57,24 @@ class _Left:
         self.count += 1
 
     def is_untouched(self, revision: int) -> bool:
-        """Whether this is what the load left, and nothing else came between two changes of its own."""
+        """Return whether the profile is as the load left it.
+
+        It is not if anything else changed it between two changes of the load.
+        """
         return revision == self.last + 1 and self.last - self.first + 1 == self.count
 
 
 def read_undo_outlook(
     store: Store, domain: Domain, job_id: str, *, now: datetime, max_seen: int = MAX_PROFILES_SEEN
 ) -> UndoOutlook:
-    """What taking the job back would do as things stand.
+    """Compute what an undo of the job would do now.
 
     Args:
         max_seen: how many profiles are looked at, about, of those that it has made and of those that it has changed.
 
     Raises:
         NotFound: no such job in this domain.
-        InvalidRequest: it cannot be taken back; the message says why.
+        InvalidRequest: it cannot be undone; the message says why.
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id)
@@ -105,7 +108,7 @@ def read_undo_outlook(
 
 
 def _read_images(connection: Connection, upload_job_id: int, max_seen: int) -> tuple[dict[int, _Left], bool]:
-    """How the load left each profile that it has an image of, and whether all images were read."""
+    """Read the state in which the load left each profile; also whether all images were read."""
     left: dict[int, _Left] = {}
     size_bytes = 0
     for content in undo_rows.iterate_images(connection, upload_job_id):
@@ -121,7 +124,7 @@ def _read_images(connection: Connection, upload_job_id: int, max_seen: int) -> t
 
 
 def _revisions_in(image: bytes) -> Iterator[tuple[int, int]]:
-    """Row number and revision of each profile of an image (``loading.undo_images``), and nothing of its values."""
+    """Read the row number and revision of each profile in an image."""
     # Of no use to a server that is not asked for this.
     import pyarrow as pa
     import pyarrow.ipc

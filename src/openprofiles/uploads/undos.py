@@ -1,4 +1,4 @@
-"""Undos as callers see them: take back what an upload job has loaded.
+"""Undos as callers see them: remove or restore what an upload job has loaded.
 
 An undo is a job of its own that nobody sees through AWS's API, one at most for each upload job. It waits for its turn
 in the domain like any other, and is run by the loader (``undo``).
@@ -28,10 +28,10 @@ _RUNNING = (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS)
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What has become of taking a job back.
+    """The state of the undo of an upload job.
 
     Attributes:
-        undone: the job that is taken back.
+        undone: the job that is undone.
         job: the undo's own job.
     """
 
@@ -55,14 +55,14 @@ class Undo:
 
     @property
     def gone_count(self) -> int:
-        """Profiles that were deleted after the job, so that there was nothing to take back."""
+        """Profiles that were deleted after the job, so that there was nothing to undo."""
         return self.job.unchanged_count
 
 
 def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Undo:
-    """Have the workers take a job back, once.
+    """Request the undo of a job, which a worker runs.
 
-    If that was asked for before, nothing new is begun; an undo that failed goes on where it stood.
+    A second request starts nothing new; an undo that failed continues where it stopped.
 
     Raises:
         NotFound: no such job in this domain, or the domain was deleted.
@@ -99,31 +99,31 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
 
 
 def require_undoable(job: UploadJob, now: datetime) -> None:
-    """Raises InvalidRequest, which says why, if the job cannot be taken back, whatever was asked for before."""
+    """Raise InvalidRequest, which says why, if the job cannot be undone."""
     if job.status in _RUNNING:
         raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status; a job can be taken back once it has ended. Stop it "
+            f"Upload job {job.job_id} is in {job.status} status; a job can be undone once it has ended. Stop it "
             "first, or wait."
         )
     if not job.created_count and not job.updated_count:
-        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to take back.")
+        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to undo.")
     if job.undo_until is None:
         raise InvalidRequest(
-            f"Upload job {job.job_id} cannot be taken back: nothing was kept for that, since an earlier version loaded "
+            f"Upload job {job.job_id} cannot be undone: nothing was kept for an undo, since an earlier version loaded "
             "it or its worker ran with --undo-days 0."
         )
     if job.undo_until <= now:
         raise InvalidRequest(
-            f"Upload job {job.job_id} can no longer be taken back: that was possible until "
+            f"Upload job {job.job_id} can no longer be undone: that was possible until "
             f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
         )
 
 
 def read_undo(store: Store, domain: Domain, job_id: str) -> Undo:
-    """What has become of taking a job back.
+    """Read the state of the undo of an upload job.
 
     Raises:
-        NotFound: no such job in this domain, or nobody has asked for taking it back.
+        NotFound: no such job in this domain, or no undo of it was requested.
     """
     with store.read() as connection:
         return _read_undo(connection, domain, job_id)
@@ -136,10 +136,11 @@ def read_undo_statuses(store: Store, of_jobs: Collection[UploadJob]) -> dict[int
 
 
 def find_undo_statuses(connection: Connection, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
-    """How far taking each of these jobs back has come, by ``UploadJob.upload_job_id``, in one look at the store; those
-    that nobody has asked that for are left out.
+    """Return the status of the undo of each job, by ``UploadJob.upload_job_id``, in one query.
+
+    Jobs without an undo are left out.
     """
-    # Nothing else can have been taken back.
+    # No other job can have been undone.
     numbers = [job.upload_job_id for job in of_jobs if job.undo_until is not None]
     return undos.find_undo_statuses(connection, numbers) if numbers else {}
 
@@ -147,10 +148,10 @@ def find_undo_statuses(connection: Connection, of_jobs: Collection[UploadJob]) -
 def list_kept_profiles(
     store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
 ) -> Page[KeptProfile]:
-    """The profiles that stayed as they are when a job was taken back.
+    """List the profiles that an undo left as they were.
 
     Raises:
-        NotFound: no such job in this domain, or nobody has asked for taking it back.
+        NotFound: no such job in this domain, or no undo of it was requested.
     """
     after = int(read_token("kept-profiles", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_KEPT_PROFILES_PER_PAGE
@@ -165,7 +166,7 @@ def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
     job = find_job_of_domain(connection, domain, job_id)
     undo_id = undos.find_undo_id(connection, job.upload_job_id)
     if undo_id is None:
-        raise NotFound(f"Upload job {job_id} was not taken back.")
+        raise NotFound(f"Upload job {job_id} was not undone.")
     return Undo(job, _find_undo_job(connection, domain, undo_id))
 
 

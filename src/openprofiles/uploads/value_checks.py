@@ -52,7 +52,7 @@ class ValueCheck:
         pattern: of PATTERN: a regular expression of RE2 for the whole value.
 
     Raises:
-        InvalidRequest: what is given does not go together, or the pattern is none.
+        InvalidRequest: the parts do not go together, or the pattern is not valid.
     """
 
     kind: str
@@ -61,7 +61,7 @@ class ValueCheck:
 
     def __post_init__(self) -> None:
         if self.kind not in CODE_OF:
-            raise InvalidRequest(f"There is no check {self.kind!r}. Possible are: {', '.join(CODE_OF)}.")
+            raise InvalidRequest(f"A check must be one of {', '.join(CODE_OF)}, not {self.kind!r}.")
         if (self.kind == ONE_OF) != bool(self.values) or (self.kind == PATTERN) != (self.pattern is not None):
             raise InvalidRequest("The check ONE_OF needs Values, PATTERN needs a Pattern, and no other takes them.")
         if len(self.values) > _MAX_VALUES:
@@ -75,7 +75,7 @@ class ValueCheck:
         return CODE_OF[self.kind]
 
     def sql_violation(self, value: str, phone_region: str) -> str:
-        """SQL (DuckDB): whether a text expression that is not blank fails the check."""
+        """Build SQL (DuckDB) that tests whether a non-blank text expression fails the check."""
         if self.kind == PHONE_NUMBER:
             return f"not {sql_looks_like_phone(value, phone_region)}"
         trimmed = f"trim({value}, {sql_text(BLANKS)})"
@@ -100,4 +100,4 @@ def _require_pattern(pattern: str) -> None:
         with duckdb.connect() as connection:
             connection.execute("select regexp_full_match('', ?)", [pattern])
     except duckdb.Error as error:
-        raise InvalidRequest(f"The pattern {pattern!r} is no regular expression that RE2 knows.") from error
+        raise InvalidRequest(f"The pattern {pattern!r} is not a valid RE2 regular expression.") from error

@@ -1,8 +1,9 @@
 """The URL of a webhook, and the addresses that it may lead to.
 
-A server tells whoever its callers name, so a caller could have it send requests to what it alone can reach: the machine
-itself, its network, a cloud's metadata service. Such addresses are refused unless an operator allows them. They are
-looked at when the URL is given and again before each connection, which goes to the very address that was looked at.
+A server sends requests to the URLs that its callers give, so a caller could make it send them to places that only it
+can reach: the machine itself, its network, a cloud's metadata service. Such addresses are refused unless an operator
+allows them. They are looked at when the URL is given and again before each connection, which goes to the very address
+that was looked at.
 """
 
 from __future__ import annotations
@@ -58,16 +59,16 @@ class WebhookUrl:
 
 
 def parse_webhook_url(text: str) -> WebhookUrl:
-    """The parts of a webhook's URL.
+    """Parse a webhook's URL.
 
     Raises:
-        WebhookRefused: it is none. The message does not repeat it, since it may hold a token.
+        WebhookRefused: it is not valid. The message does not repeat it, since it may hold a token.
     """
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise WebhookRefused("The webhook's URL is none.") from None
+        raise WebhookRefused("The webhook's URL is not valid.") from None
     if not _URL.fullmatch(text):
         raise WebhookRefused(
             "The webhook's URL must have at most 2048 characters of ASCII, without blanks. Encode others by %."
@@ -83,7 +84,7 @@ def parse_webhook_url(text: str) -> WebhookUrl:
 
 
 def host_of(text: str) -> str:
-    """The host of a webhook's URL, which may be shown where the URL may not."""
+    """Return the host of a webhook's URL; the host is not secret, the URL may be."""
     return urlsplit(text).hostname or ""
 
 
@@ -91,7 +92,7 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
     """Hold a URL to the rules when it is given. A host that is not known now may be known later.
 
     Raises:
-        WebhookRefused: it is no URL, or leads to an address that is refused.
+        WebhookRefused: it is not a URL, or leads to an address that is refused.
     """
     url = parse_webhook_url(text)
     if private_addresses:
@@ -108,11 +109,11 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
 
 
 def resolve(url: WebhookUrl, *, private_addresses: bool) -> Sequence[str]:
-    """The addresses of a host, the preferred first.
+    """Resolve a host to its addresses, the preferred first.
 
     Raises:
-        PrivateAddress: one of them is none of the open Internet, and such are not allowed.
-        UnknownHost: there is none.
+        PrivateAddress: one of them is not a public address, and such are not allowed.
+        UnknownHost: the host has no address.
     """
     try:
         found = socket.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
@@ -127,8 +128,9 @@ def resolve(url: WebhookUrl, *, private_addresses: bool) -> Sequence[str]:
 
 
 def is_public(text: str) -> bool:
-    """Whether an address is one of the open Internet: not loopback, private, link-local, multicast, unspecified or
-    reserved, and none that stands for such an address.
+    """Return whether an address is public.
+
+    Loopback, private, link-local, multicast, unspecified and reserved addresses are not, nor those that embed one.
     """
     address = ip_address(text)
     if isinstance(address, IPv6Address):
@@ -148,7 +150,7 @@ def is_public(text: str) -> bool:
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The address of IPv4 that one of IPv6 leads to."""
+    """Return the IPv4 address that an IPv6 address embeds."""
     if address in _TRANSLATED:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     if address.teredo is not None:

@@ -1,4 +1,4 @@
-"""The webhook of a domain: whom to tell when an upload job ends, and the secret that what is told is signed with."""
+"""The webhook of a domain: the URL to call when an upload job ends, and the secret that signs the calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Webhook:
     """A domain's webhook as its callers see it.
 
     Attributes:
-        url: None: only jobs that have a URL of their own are told of.
+        url: None: only jobs that have a URL of their own call one.
     """
 
     url: str | None
@@ -42,14 +42,14 @@ def put_webhook(
     private_addresses: bool,
     now: datetime,
 ) -> tuple[Webhook, str]:
-    """Set the domain's webhook, in place of the one that it has.
+    """Set the domain's webhook; it replaces an earlier one.
 
     Args:
         secret: None has one made.
         private_addresses: whether the URL may lead to addresses that are not of the open Internet.
 
     Returns:
-        It and its secret, which is told by nothing else.
+        The webhook and its secret, which nothing else returns.
 
     Raises:
         InvalidRequest: the URL or the secret cannot be used.
@@ -70,7 +70,7 @@ def put_webhook(
 
 
 def get_webhook(store: Store, domain: Domain) -> Webhook:
-    """The domain's webhook, without its secret.
+    """Return the domain's webhook, without its secret.
 
     Raises:
         NotFound: it has none.
@@ -83,7 +83,7 @@ def get_webhook(store: Store, domain: Domain) -> Webhook:
 
 
 def delete_webhook(store: Store, domain: Domain, *, now: datetime) -> None:
-    """Tell nobody any more: neither of jobs that end from now on, nor what was not told yet.
+    """Delete the domain's webhook, and drop its calls that are still to be made.
 
     Raises:
         NotFound: it has none.
@@ -94,10 +94,10 @@ def delete_webhook(store: Store, domain: Domain, *, now: datetime) -> None:
 
 
 def require_webhook(connection: Connection, domain_id: int) -> None:
-    """A job that has a URL of its own needs the secret of its domain.
+    """Require that the domain has a webhook, whose secret a job's own URL needs.
 
     Raises:
-        WebhookRefused: there is none.
+        WebhookRefused: the domain has no webhook.
     """
     if rows.find_webhook(connection, domain_id) is None:
         raise WebhookRefused(
@@ -106,12 +106,12 @@ def require_webhook(connection: Connection, domain_id: int) -> None:
 
 
 def encrypt_webhook_secret(master_key: MasterKey, secret: bytes, domain_id: int) -> bytes:
-    """What the store keeps of a secret."""
+    """Encrypt a secret for the store."""
     return master_key.encrypt(_PURPOSE, secret, str(domain_id).encode())
 
 
 def decrypt_webhook_secret(master_key: MasterKey, wrapped: bytes, domain_id: int) -> bytes:
-    """The secret, from what the store keeps of it."""
+    """Decrypt a secret that the store keeps."""
     return master_key.decrypt(_PURPOSE, wrapped, str(domain_id).encode())
 
 

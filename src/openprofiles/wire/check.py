@@ -1,6 +1,6 @@
 """The model's constraints on a request: required, length, range, pattern, set of values, union.
 
-Types are the codec's affair: a value that comes here has the type of its shape. No message repeats a value.
+The codec checks types: a value that comes here has the type of its shape. No message repeats a value.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Violation:
 
 
 def violations(shape: Shape, value: Any) -> list[Violation]:
-    """Every constraint of ``shape`` that ``value`` breaks, at most `MOST_VIOLATIONS` and one more.
+    """List the constraints of ``shape`` that ``value`` breaks, up to `MOST_VIOLATIONS` and one more.
 
     Args:
         shape: the shape, usually an operation's input.
@@ -53,7 +53,7 @@ def violations(shape: Shape, value: Any) -> list[Violation]:
 
 
 def describe_violations(found: Sequence[Violation]) -> str:
-    """One message for all of them, in the wording of AWS."""
+    """Write one message for all violations, in the wording of AWS."""
     shown = found[:MOST_VIOLATIONS]
     count = str(len(found)) if len(found) == len(shown) else f"More than {MOST_VIOLATIONS}"
     errors = "error" if len(found) == 1 else "errors"
@@ -63,12 +63,14 @@ def describe_violations(found: Sequence[Violation]) -> str:
 
 
 def member_path(path: str, name: str) -> str:
-    """The path of a member of the structure at ``path``."""
+    """Build the path of a member of the structure at ``path``."""
     return f"{path}.{name}" if path else name
 
 
 def entry_path(path: str, shape: MapShape, position: int, key: str) -> str:
-    """The path of a map's entry: by its key where the model makes keys names, by its position (from 0) elsewhere.
+    """Build the path of a map's entry.
+
+    It has the entry's key if keys are names in the model, and otherwise its position.
 
     A key that is free text (of ``Attributes``) may itself be a customer's value, and one that breaks its constraints
     may be anything; neither is repeated.

@@ -160,7 +160,7 @@ def _read_date_time(text: str, path: str) -> datetime:
 
 
 def _parse(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object; an empty body is one without members."""
+    """Parse the body as a JSON object; an empty body is one without members."""
     if not body:
         return {}
     try:

@@ -50,12 +50,12 @@ class WireError(Exception):
 
 
 def bad_request(message: str) -> WireError:
-    """The error for a request that is wrong in itself."""
+    """Make the error for a malformed or invalid request."""
     return WireError("BadRequestException", message)
 
 
 def write_error(error: WireError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of the answer.
+    """Write an error as status, headers and body of the answer.
 
     The code is bare in ``x-amzn-errortype``, as Smithy demands of new servers; the member is ``Message``, as in the
     model.

@@ -1,6 +1,6 @@
 """The service model: which operations exist, where each member travels, and what is allowed in it.
 
-Read from ``model.json`` beside this file, which ``scripts/generate_wire.py`` writes. Loading refuses everything that
+Read from ``model.json`` next to this file, which ``scripts/generate_wire.py`` writes. Loading refuses everything that
 the router, codec and check do not know (`UnsupportedModel`, naming the place), so that a newer model cannot work by
 halves.
 """
@@ -115,7 +115,7 @@ class StructureShape:
     union: bool
 
     def members_in(self, location: Location) -> list[Member]:
-        """The members that travel in ``location``, by name."""
+        """List the members that travel in ``location``, by name."""
         return [member for member in self.members.values() if member.location == location]
 
 
@@ -270,7 +270,7 @@ class _Shapes:
                 return self._structure(name, traits, sensitive)
 
     def _part(self, place: str, reference: Mapping[str, Any]) -> Shape:
-        """The shape of a list's element, or of a map's key or value; it has no place of its own on the wire."""
+        """Return the shape of a list's element, or of a map's key or value."""
         _refuse_unknown(place, reference, {"shape"})
         return self._nested(place, reference["shape"])
 
@@ -290,7 +290,7 @@ class _Shapes:
         return StructureShape(name, sensitive, members, tuple(traits.get("required", ())), bool(traits.get("union")))
 
     def _nested(self, place: str, name: str) -> Shape:
-        """A shape inside another one: all of it is in the body."""
+        """Return a shape inside another one: all of it is in the body."""
         shape = self.build(name)
         if isinstance(shape, StructureShape) and len(shape.members_in("body")) != len(shape.members):
             raise UnsupportedModel(f"{place} holds {name}, of which members are bound outside the body.")
@@ -377,7 +377,7 @@ def _refuse_bindings(place: str, structure: StructureShape, allowed: set[Locatio
 
 
 def _refuse_path(place: str, path: str, request: StructureShape) -> None:
-    # A greedy label ({Key+}), a label beside other text, or a fixed query string fails here.
+    # A greedy label ({Key+}), a label next to other text, or a fixed query string fails here.
     if not re.fullmatch(r"(/([A-Za-z0-9_.-]+|\{[A-Za-z0-9]+\}))+", path):
         raise UnsupportedModel(f"{place} has the path {path}, of which the form is not supported.")
     labels = set(re.findall(r"\{(\w+)\}", path))

@@ -29,7 +29,7 @@ class Router:
             node.operation = operation
 
     def match(self, method: str, raw_path: bytes) -> tuple[Operation, Mapping[str, bytes]] | None:
-        """The operation and its labels, or None when the method and path belong to none.
+        """Find the operation and its labels; None if the method and path belong to no operation.
 
         Args:
             method: as sent, in upper case. HEAD is not GET.

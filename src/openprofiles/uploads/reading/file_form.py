@@ -59,7 +59,7 @@ def _canonical_encoding(name: str) -> str:
 def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
     if value is not None and value not in possible:
         shown = ", ".join(repr(one) for one in possible)
-        raise InvalidRequest(f"The {what} {value!r} cannot be used. Possible are: {shown}.")
+        raise InvalidRequest(f"The {what} must be one of {shown}, not {value!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

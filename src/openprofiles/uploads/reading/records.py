@@ -455,7 +455,7 @@ def _find_lines(data: bytes, dialect: Dialect, ends_virtually: bool) -> _Lines:
 def _find_regular_quotes(
     array: npt.NDArray[np.uint8], dialect: Dialect, quotes: Offsets, ends_virtually: bool
 ) -> tuple[_Flags, _Flags]:
-    """Find the quotes that could open or close a cell, by the bytes next to them.
+    """Find the quotes that could open or close a cell by their neighbours.
 
     Reading every second quote as an opening one also makes the pair within a cell a closing and an opening quote.
     """
