@@ -1,7 +1,7 @@
-"""From a CSV file to customer profiles, with nothing but the AWS SDK.
+"""Load a CSV file into customer profiles with the AWS SDK alone.
 
 Starts an openprofiles server on an empty store in a temporary folder, loads examples/customers.csv through the API of
-Amazon Connect Customer Profiles, shows what became of every row, and stops the server. Run it with `make demo`.
+Amazon Connect Customer Profiles, shows the result of every row, and stops the server. Run it with `make demo`.
 """
 
 from __future__ import annotations
@@ -76,21 +76,21 @@ def main() -> None:
             for fault in row["Faults"]:
                 print(f"  line {row['Line']:>4}  {fault['Code']:<18} {fault['Message']}")
 
-        print("\nOne customer, found by e-mail; two rows of the file, in two spellings, became this one profile:")
+        print("\nOne customer, found by email. Two rows of the file, in two spellings, became this one profile:")
         found = profiles.search_profiles(DomainName=DOMAIN, KeyName="_email", Values=[TWICE_IN_THE_FILE])["Items"]
         print(json.dumps(found, indent=2, ensure_ascii=False))
 
         check(job["Status"] == "PARTIALLY_SUCCEEDED", "some rows of the file are broken, the others are loaded")
-        check(job["ResultsSummary"]["UpdatedRecords"] > 0, "some customers stand in the file twice")
+        check(job["ResultsSummary"]["UpdatedRecords"] > 0, "some customers are in the file twice")
         check(len(failed_rows) == job["ResultsSummary"]["FailedRecords"], "every failed row is reported")
-        check([each["LastName"] for each in found] == ["Okafor"], "one profile has this e-mail address")
+        check([each["LastName"] for each in found] == ["Okafor"], "one profile has this email address")
     print("\nThe demo is done and its server has stopped. Now try: openprofiles import --help")
 
 
 @contextmanager
 def running_server(data_folder: Path) -> Iterator[tuple[str, boto3.Session]]:
-    """A server on a free port; its address, and a session with the administrator's keys."""
-    # What a shell has set for AWS or for a proxy is not meant for this server.
+    """Run a server on a free port; yield its address and a session with the administrator's keys."""
+    # Settings of the shell for AWS or a proxy are not meant for this server.
     for name in [name for name in os.environ if name.startswith(("AWS_", "OPENPROFILES_"))]:
         del os.environ[name]
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
@@ -159,14 +159,17 @@ def wait_for_end(profiles: Any, job_id: str) -> dict[str, Any]:
 
 
 def list_failed_rows(url: str, session: boto3.Session, job_id: str) -> list[dict[str, Any]]:
-    """Why rows failed. AWS has no operation for this, so it is a path of openprofiles, signed like the API."""
+    """List the failed rows with their errors.
+
+    AWS has no operation for this, so it is a path of openprofiles, signed like the API.
+    """
     address = f"{url}/openprofiles/v1/domains/{DOMAIN}/upload-jobs/{job_id}/failed-rows"
     credentials = session.get_credentials()
     assert credentials is not None
     request = AWSRequest("GET", address)
     SigV4Auth(credentials, "profile", REGION).add_auth(request)
     answer = requests.get(address, headers=dict(request.headers.items()), timeout=TIMEOUT_SECONDS)
-    check(answer.ok, f"the server tells the failed rows; it answered {answer.text}")
+    check(answer.ok, f"the server lists the failed rows; it answered {answer.text}")
     items: list[dict[str, Any]] = answer.json()["Items"]
     return items
 

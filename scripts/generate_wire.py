@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
 
 def read_service() -> dict[str, Any]:
-    """The service's model and paginators as botocore has them, without prose."""
+    """Read the service's model and paginators from botocore, without documentation text."""
     loader = Loader(
         include_default_search_paths=False, extra_search_paths=[str(Path(botocore.__file__).parent / "data")]
     )
@@ -112,7 +112,7 @@ def _shape_without_prose(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_json(value: Any, indent: int = 0, used: int = 0) -> str:
-    """JSON with sorted keys: on one line what fits, otherwise an entry a line.
+    """Write JSON with sorted keys: on one line if it fits, otherwise one entry per line.
 
     Args:
         value: what to write.
@@ -149,7 +149,9 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 
 def write_types(model: Model) -> str:
-    """The text of types.py: a Literal for each enum, a TypedDict for each structure after those that it holds.
+    """Write types.py: a Literal for each enum, and a TypedDict for each structure.
+
+    A structure comes after those that it holds.
 
     In this order no annotation needs to be text, which would make every member required at run time.
     """
@@ -171,7 +173,7 @@ def write_types(model: Model) -> str:
 
 
 def _held_first(model: Model) -> list[StructureShape]:
-    """Every structure by name, but after the structures that it holds."""
+    """Sort the structures by name, but each after the structures that it holds."""
     order: dict[str, StructureShape] = {}
 
     def visit(shape: Shape) -> None:

@@ -23,7 +23,7 @@ This page is made from `--help` by `make example`.
 
 
 def make_cli_page() -> str:
-    """The whole page."""
+    """Write the whole page."""
     root = click.Context(openprofiles, info_name="openprofiles", terminal_width=_WIDTH, **openprofiles.context_settings)
     return "\n".join([_INTRODUCTION, *(_section(context) for context in _walk(root))])
 

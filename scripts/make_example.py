@@ -49,7 +49,7 @@ _NOTES = ("", "", "", "", "prefers e-mail", "Moved recently.\nAsk for the new ad
 
 
 def make_example() -> bytes:
-    """The whole file: UTF-8 with CRLF, but for the rows that are broken on purpose."""
+    """Make the whole file: UTF-8 with CRLF, except the rows that are broken on purpose."""
     chance = random.Random(20260101)
     people = [_person(chance, number) for number in range(1, PEOPLE + 1)]
     rows = [_line(person) for person in people]
