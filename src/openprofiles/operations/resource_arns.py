@@ -16,6 +16,8 @@ _DOMAIN_RESOURCE = re.compile(r"domains/([a-zA-Z0-9_-]{1,64})\Z")
 def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
     """The name of the domain in ``arn:aws:profile:<region>:<account>:domains/<name>``; whether it exists is not asked.
 
+    An empty region or account is this server's: Terraform leaves the account empty when it does not ask for it.
+
     Raises:
         InvalidRequest: the text is no ARN of this service.
         NotFound: it names another region, another account, or something that this version cannot tag.
@@ -26,7 +28,7 @@ def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
             "resourceArn is no ARN of this service. "
             f"A domain's ARN is arn:aws:profile:{region}:{account_id}:domains/<name>."
         )
-    if parts["region"] != region or parts["account_id"] != account_id:
+    if parts["region"] not in ("", region) or parts["account_id"] not in ("", account_id):
         raise NotFound(
             f"Resource {arn} does not exist: the call is for the region {region} and the account {account_id}."
         )
