@@ -7,7 +7,7 @@ YARDSTICKS := benchmarks/.venv
 YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test test-setup serve format lint types imports pytest lock example screenshot bench test-faults
+.PHONY: help demo test test-setup serve format lint types imports pytest lock wheel example screenshot bench test-faults
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ $(JS_INSTALLED): tests/acceptance/js/package-lock.json
 		npm ci --prefix tests/acceptance/js --no-audit --no-fund --loglevel=error && touch $@ \
 			|| echo "The AWS SDK for JavaScript could not be installed; its test is left out."; \
 	else echo "npm is not here; the test with the AWS SDK for JavaScript is left out."; fi
+
+wheel: $(INSTALLED) ## make dist: the wheel, what it needs, and a systemd unit, to install on a server
+	$(BIN)/python scripts/make_wheel.py
 
 # Needs uv. What is locked already stays, unless pyproject.toml asks for newer.
 lock: ## bring all requirements.lock up to pyproject.toml

@@ -1,18 +1,21 @@
-"""openprofiles' own paths in Python: what AWS has no operation for, on top of a boto3 session.
+"""Load files from Python, and use what AWS has no operation for, on top of a boto3 session.
 
-    client = Client(boto3.Session(), "http://127.0.0.1:8420")
-    for row in client.list_failed_rows("demo", job_id):
+    result = Client().load_file("leads.csv", domain="demo", unique_key="Email")
+    print(result.created, "created,", result.failed, "failed")
+    for row in result.failed_rows:
         print(row["Line"], [fault["Code"] for fault in row["Faults"]])
 
-It needs ``openprofiles[client]``. Credentials and region are those of the session; the paths are described in
-``docs/openapi.yaml``.
+It needs ``openprofiles[client]``. Credentials and region are those of the session. ``docs/python.md`` is the guide; the
+paths of the server are described in ``docs/openapi.yaml``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -24,6 +27,10 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from openprofiles.file_load import FailureReason, FileLoad, JobFailed, LoadError, LoadProgress, LoadResult
+
+__all__ = ["Client", "FailureReason", "JobFailed", "LoadError", "LoadProgress", "LoadResult"]
+
 _SIGNING_NAME = "profile"
 _DEFAULT_REGION = "us-east-1"
 _TIMEOUT_SECONDS = 60.0
@@ -31,10 +38,10 @@ _PART_BYTES = 256 * 1024
 
 
 class Client:
-    """The own paths of one server. May be used from several threads.
+    """One server. May be used from several threads.
 
-    Every method raises ``botocore.exceptions.ClientError`` with the server's code and message where it refuses, and
-    ``requests.RequestException`` where it cannot be reached.
+    Every method except ``load_file`` raises ``botocore.exceptions.ClientError`` with the server's code and message
+    where it refuses, and ``requests.RequestException`` where it cannot be reached.
 
     Args:
         session: with the credentials; by default as boto3 finds them.
@@ -55,6 +62,58 @@ class Client:
         """Close the connections."""
         self._http.close()
         self._repeating_http.close()
+
+    def load_file(
+        self,
+        path: str | os.PathLike[str],
+        domain: str,
+        *,
+        unique_key: str | None = None,
+        map: Mapping[str, str] | None = None,
+        mapping: str | None = None,
+        sheet: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        data_expiry: int | None = None,
+        display_name: str | None = None,
+        progress: Callable[[LoadProgress], object] | bool = True,
+    ) -> LoadResult:
+        """Load a file into a domain, and wait until that is done.
+
+        It does what ``openprofiles import`` does: it finds out the form of the file, creates the domain if it is
+        missing, suggests where each column goes, and checks email addresses and phone numbers. If it is interrupted, it
+        stops the upload job; rows that were loaded before stay.
+
+        Args:
+            path: the file: CSV, an Excel workbook (needs ``openprofiles[excel]``), Parquet or JSON lines.
+            domain: the name of the domain that the profiles go to.
+            unique_key: the column that tells customers apart. Required without ``mapping``.
+            map: where columns go, by their name, such as ``{"Tier": "Attributes.tier"}``; ``""`` leaves a column out.
+                The others go where their names and values suggest, or where ``mapping`` says.
+            mapping: the name of a saved mapping.
+            sheet: the name of a sheet of a workbook; by default the first.
+            options: as in ``set_options``. Members that are not given are as ``openprofiles import`` has them.
+            data_expiry: days until the profiles expire, if no later load touches them; by default those of the domain.
+            display_name: the name of the upload job; by default that of the file.
+            progress: True shows a bar where standard error is a terminal, False shows nothing, and a function is called
+                with a ``LoadProgress`` several times a second.
+
+        Raises:
+            LoadError: the file cannot be read, the mapping cannot be used, or the server refused it or cannot be
+                reached; ``__cause__`` has the original error.
+            JobFailed: a LoadError: the upload job failed, or somebody else stopped it.
+        """
+        return FileLoad(
+            path=Path(path),
+            domain=domain,
+            unique_key=unique_key,
+            map=map or {},
+            mapping=mapping,
+            sheet=sheet,
+            options=options or {},
+            data_expiry=data_expiry,
+            display_name=display_name,
+            progress=progress,
+        ).run(self, self._session, self._endpoint_url)
 
     def create_upload_job(
         self,

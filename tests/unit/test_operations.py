@@ -221,6 +221,15 @@ def test_tags_are_set_shown_and_removed_by_arn(perform: Perform) -> None:
     assert perform("GetDomain", DomainName="shop")["Tags"] == {"team": "a"}
 
 
+@pytest.mark.parametrize("arn", ["arn:aws:profile:eu-west-1::domains/shop", "arn:aws:profile:::domains/shop"])
+def test_an_arn_without_account_or_region_means_this_server(perform: Perform, arn: str) -> None:
+    perform("CreateDomain", DomainName="shop", DefaultExpirationDays=30)
+
+    perform("TagResource", resourceArn=arn, tags={"team": "a"})
+
+    assert perform("ListTagsForResource", resourceArn=ARN + "shop") == {"tags": {"team": "a"}}
+
+
 WRONG_ARNS = [
     pytest.param(ARN + "absent", NotFound, "Domain absent does not exist", id="no such domain"),
     pytest.param(ARN.replace("eu-west-1", "us-east-1") + "shop", NotFound, "region eu-west-1", id="another region"),

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -448,6 +449,36 @@ def test_a_file_over_the_limit_is_refused_whether_its_length_is_declared_or_not(
     assert refusal(declared) == refusal(undeclared) == expected
     assert service.files_of(upload.job_id) == []
     assert upload.put(fitting).status_code == 200
+
+
+def test_a_file_that_is_not_what_its_checksum_says_is_refused_and_the_earlier_one_stays(service: Service) -> None:
+    upload = service.upload()
+    upload.put(CSV)
+
+    answer = upload.put(b"E-mail\ngarbled\n", Content_MD5=base64.b64encode(hashlib.md5(CSV).digest()).decode())
+
+    assert refusal(answer) == (400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+    assert service.content_of(upload) == CSV
+
+
+def test_an_aws_chunked_body_is_unpacked_and_a_malformed_one_refused(service: Service) -> None:
+    upload = service.upload()
+    framed = {
+        "x_amz_content_sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "content_encoding": "aws-chunked",
+        "x_amz_decoded_content_length": str(len(CSV)),
+        "x_amz_trailer": "x-amz-checksum-crc32",
+    }
+    crc = base64.b64encode(zlib.crc32(CSV).to_bytes(4, "big"))
+    trailer = b"0\r\nx-amz-checksum-crc32:" + crc + b"\r\n\r\n"
+
+    taken = upload.put(b"%x\r\n%b\r\n" % (len(CSV), CSV) + trailer, **framed)
+    malformed = upload.put(CSV, **framed)
+
+    assert taken.status_code == 200, taken.text
+    assert refusal(malformed)[:2] == (400, "InvalidRequest")
+    assert service.content_of(upload) == CSV
+    assert service.job(upload.job_id).file_size_bytes == len(CSV)
 
 
 def head_of(upload: Upload, length: int, **headers: str) -> bytes:

@@ -27,7 +27,8 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.account import read_account
 from openprofiles.uploads.arrival.files import open_own_files
-from openprofiles.uploads.arrival.receive import Refused, receive_local
+from openprofiles.uploads.arrival.receive import receive_local
+from openprofiles.uploads.arrival.refused import Refused
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mappings import saved_mappings

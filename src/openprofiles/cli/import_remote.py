@@ -38,11 +38,15 @@ _XML_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 
 
 class RemoteImporter:
-    """Loads a file through a server; see ``Importer``. Credentials and region come from where boto3 looks for them."""
+    """Loads a file through a server; see ``Importer``.
 
-    def __init__(self, endpoint_url: str) -> None:
+    Args:
+        session: with credentials and region; by default as boto3 finds them.
+    """
+
+    def __init__(self, endpoint_url: str, session: boto3.Session | None = None) -> None:
         self._endpoint_url = endpoint_url.rstrip("/")
-        self._session = boto3.Session()
+        self._session = session or boto3.Session()
         self._region = self._session.region_name or _DEFAULT_REGION
         with told_in_a_sentence(self._endpoint_url):
             self._client = self._session.client(

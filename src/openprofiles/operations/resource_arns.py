@@ -18,6 +18,8 @@ def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
 
     Does not check whether the domain exists.
 
+    An empty region or account is this server's: Terraform leaves the account empty when it does not ask for it.
+
     Raises:
         InvalidRequest: the text is not an ARN of this service.
         NotFound: it names another region, another account, or something that this version cannot tag.
@@ -28,7 +30,7 @@ def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
             "resourceArn is not an ARN of this service. "
             f"A domain's ARN is arn:aws:profile:{region}:{account_id}:domains/<name>."
         )
-    if parts["region"] != region or parts["account_id"] != account_id:
+    if parts["region"] not in ("", region) or parts["account_id"] not in ("", account_id):
         raise NotFound(
             f"Resource {arn} does not exist: the call is for the region {region} and the account {account_id}."
         )

@@ -26,9 +26,9 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     UPLOAD_PATH,
     FileReceiver,
-    Refused,
     open_upload,
 )
+from openprofiles.uploads.arrival.refused import Refused
 
 logger = structlog.get_logger("openprofiles.server.uploads")
 

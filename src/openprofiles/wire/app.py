@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
+from openprofiles.wire.empty_texts import without_empty_texts
 from openprofiles.wire.errors import WireError, bad_request, write_error
 from openprofiles.wire.model import Model, Operation
 from openprofiles.wire.router import Router
@@ -202,7 +203,7 @@ class WireApp(Generic[P]):
         handler = self._handlers.get(operation.name)
         if handler is None:
             raise bad_request(f"{operation.name} is not available in openprofiles {self._version}")
-        members = codec.read(operation, labels, request.raw_query, request.body)
+        members = without_empty_texts(operation, codec.read(operation, labels, request.raw_query, request.body))
         self._authorise(principal, operation.name, members)
         broken = violations(operation.input, members)
         if broken:

@@ -30,6 +30,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival.encrypted_file import EncryptingWriter
 from openprofiles.uploads.arrival.files import Files, new_file_name
+from openprofiles.uploads.arrival.refused import Refused
+from openprofiles.uploads.arrival.sent_body import SentBody
 from openprofiles.uploads.jobs import CLIENT_TOKEN_BYTES, client_token
 
 UPLOAD_PATH = "/openprofiles/v1/uploads/"
@@ -51,16 +53,6 @@ class UploadPath:
     url: str
     client_token: str
     valid_until: datetime
-
-
-class Refused(Exception):
-    """The PUT cannot be taken; status and code are S3's."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
 
 
 def make_upload_path(
@@ -107,8 +99,8 @@ def open_upload(
     """
     _check_url(master_key, job_id, query, now)
     key = _check_encryption_headers(headers)
-    length = headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and int(length) > max_size_bytes:
+    body = SentBody(headers)
+    if (body.declared_content_bytes or 0) > max_size_bytes:
         raise _too_large()
     with store.read() as connection:
         job = upload_jobs.find_job_by_id(connection, job_id)
@@ -120,7 +112,7 @@ def open_upload(
         raise Refused(
             403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath gave for this job."
         )
-    return FileReceiver(store, files, job, key, max_size_bytes)
+    return FileReceiver(store, files, job, key, max_size_bytes, body)
 
 
 def receive_local(
@@ -155,9 +147,22 @@ def receive_local(
 
 
 class FileReceiver:
-    """Takes the bytes of one PUT. Exactly one of ``publish`` and ``discard`` ends it."""
+    """Takes the bytes of one PUT. Exactly one of ``publish`` and ``discard`` ends it.
 
-    def __init__(self, store: Store, files: Files, job: UploadJob, key: bytes, max_size_bytes: int) -> None:
+    Args:
+        body: unpacks and checks the bytes; None takes them as they are.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        files: Files,
+        job: UploadJob,
+        key: bytes,
+        max_size_bytes: int,
+        body: SentBody | None = None,
+    ) -> None:
+        self._body = body
         self._store = store
         self._files = files
         self._job = job
@@ -171,10 +176,12 @@ class FileReceiver:
         """Append to the file.
 
         Raises:
-            Refused: the file is larger than allowed.
+            Refused: the file is larger than allowed, or its framing is malformed.
             OSError: the disk is full.
             FilesUnreachable: the object store does not answer.
         """
+        if self._body is not None:
+            data = self._body.unpack(data)
         self._size_bytes += len(data)
         if self._size_bytes > self._max_size_bytes:
             raise _too_large()
@@ -188,10 +195,13 @@ class FileReceiver:
             either.
 
         Raises:
-            Refused: the job was started or removed meanwhile; the file is gone again.
+            Refused: the body is not what the client said, or the job was started or removed meanwhile; the file is gone
+                again.
             OSError: the disk is full.
             FilesUnreachable: the object store does not answer.
         """
+        if self._body is not None:
+            self._body.finish()
         self._writer.finish()
         self._file.publish()
         try:

@@ -1,0 +1,290 @@
+"""``Client.load_file``: what it returns, what it raises, and how it uses the parts of ``openprofiles import``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.job_state import JobState
+from openprofiles.errors import DomainError
+from openprofiles.wire.errors import WireError
+
+if TYPE_CHECKING:
+    import boto3
+
+    from openprofiles.cli.import_mapping import ImportMapping
+    from openprofiles.cli.import_progress import ProgressDisplay
+    from openprofiles.cli.import_remote import RemoteImporter
+    from openprofiles.cli.source_file import SourceFile
+    from openprofiles.client import Client
+    from openprofiles.uploads.job_options import JobOptions
+    from openprofiles.uploads.reading.file_form import FileOptions
+
+_POLL_SECONDS = 0.25
+_DISPLAY_NAME_MAX_LENGTH = 255
+
+Step = Literal["sending", "waiting", "reading", "loading", "indexing"]
+_STEP_OF_PHASE: dict[str | None, Step] = {
+    None: "waiting",
+    "stage": "reading",
+    "unindex": "indexing",
+    "index": "indexing",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProgress:
+    """How far a load is.
+
+    Attributes:
+        step: ``sending`` the file, ``waiting`` for a worker, ``reading`` the file, ``loading`` its rows, or
+            ``indexing`` for search.
+        done: bytes sent; rows read or loaded; keys indexed.
+        total: what ``done`` comes to at the end of the step; None if that is not known.
+    """
+
+    step: Step
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureReason:
+    """How many rows failed for one reason.
+
+    Attributes:
+        code: such as ``MISSING_UNIQUE_KEY``.
+        column: the name of the column at fault; None for the row as a whole.
+    """
+
+    code: str
+    column: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult:
+    """What became of a file.
+
+    Attributes:
+        status: of the upload job: ``SUCCEEDED``, ``PARTIALLY_SUCCEEDED``, ``STOPPED`` or ``FAILED``.
+        domain_created: whether the domain was missing and has been created.
+        created: rows that made a profile.
+        updated: rows that changed a profile.
+        unchanged: rows whose profile had all of their values.
+        failed: rows that were not loaded; see ``failed_rows``.
+        not_processed: rows that a stopped job did not come to.
+        failure_reasons: the most frequent first. A row can fail for several.
+        mapping: where each column went, by its name.
+        new_columns: columns that a saved mapping does not know, and that were not loaded.
+        missing_columns: columns that a saved mapping was made with but does not load, and that the file does not have.
+        values_checked: False if the server takes no checks, so that email addresses and phone numbers were not checked.
+        seconds: from the beginning of the call.
+    """
+
+    domain: str
+    job_id: str
+    status: str
+    domain_created: bool
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
+    not_processed: int
+    failure_reasons: tuple[FailureReason, ...]
+    mapping: Mapping[str, str]
+    new_columns: tuple[str, ...]
+    missing_columns: tuple[str, ...]
+    values_checked: bool
+    seconds: float
+    _client: Client = field(repr=False, compare=False)
+
+    @property
+    def failed_rows(self) -> Iterator[dict[str, Any]]:
+        """The failed rows in file order, fetched from the server as they are read: see ``Client.list_failed_rows``."""
+        return self._client.list_failed_rows(self.domain, self.job_id)
+
+
+class LoadError(Exception):
+    """A file cannot be loaded; the message says why and what to do."""
+
+
+class JobFailed(LoadError):
+    """The upload job ended as FAILED or STOPPED. What it had loaded stays.
+
+    Attributes:
+        result: as of a job that ended well.
+    """
+
+    def __init__(self, message: str, result: LoadResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLoad:
+    """One call of ``Client.load_file``; see there for the attributes."""
+
+    path: Path
+    domain: str
+    unique_key: str | None
+    map: Mapping[str, str]
+    mapping: str | None
+    sheet: str | None
+    options: Mapping[str, Any]
+    data_expiry: int | None
+    display_name: str | None
+    progress: Callable[[LoadProgress], object] | bool
+
+    def run(self, client: Client, session: boto3.Session, endpoint_url: str) -> LoadResult:
+        """Load the file and wait for the end.
+
+        Raises:
+            LoadError: it cannot be done.
+        """
+        try:
+            return self._run(client, session, endpoint_url)
+        except (CommandFault, DomainError, WireError) as error:
+            # The error of boto3, requests or the file, if there is one.
+            raise LoadError(str(error)) from error.__cause__ or error
+
+    def _run(self, client: Client, session: boto3.Session, endpoint_url: str) -> LoadResult:
+        from openprofiles.cli.import_remote import RemoteImporter
+        from openprofiles.cli.source_file import open_source
+        from openprofiles.server.job_options_document import read_options_member
+        from openprofiles.settings import Settings
+
+        started = time.monotonic()
+        # Checked before anything is made, like the file and the mapping.
+        file_options = read_options_member("options", dict(self.options)).file
+        with ExitStack() as at_end:
+            source = at_end.enter_context(
+                open_source(self.path, file_options, self.sheet, Settings.max_upload_size_bytes)
+            )
+            mapping = None if self.mapping is not None else self._suggested_mapping(source)
+            importer = RemoteImporter(endpoint_url, session)
+            at_end.callback(importer.close)
+            if mapping is None:
+                mapping = self._saved_mapping(source, importer)
+            options = self._job_options(mapping, source.form.to_options())
+            found = importer.find_or_create_domain(self.domain, is_dry_run=False)
+            job_id = importer.create_job(
+                found.name,
+                display_name=(self.display_name or self.path.name)[:_DISPLAY_NAME_MAX_LENGTH],
+                fields=mapping.fields,
+                unique_key=mapping.unique_key.name,
+                data_expiry_days=self.data_expiry or found.expiration_days,
+                options=options,
+                needs_options=bool(self.options) or source.form.to_options() is not None,
+            )
+            state = self._send_and_watch(importer, source)
+        result = LoadResult(
+            domain=found.name,
+            job_id=job_id,
+            status=state.status,
+            domain_created=found.was_created,
+            created=state.created_count,
+            updated=state.changed_count,
+            unchanged=state.unchanged_count,
+            failed=state.failed_count,
+            not_processed=state.unprocessed_count,
+            failure_reasons=tuple(
+                FailureReason(code=one.code, column=one.column, count=one.count) for one in state.fault_counts
+            ),
+            mapping={one.header: one.target for one in mapping.columns.fields},
+            new_columns=tuple(mapping.drift.new),
+            missing_columns=tuple(mapping.drift.missing_other),
+            values_checked=options is not None and not importer.left_out_options,
+            seconds=time.monotonic() - started,
+            _client=client,
+        )
+        if state.status == "FAILED":
+            raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}".rstrip(), result)
+        if state.status == "STOPPED":
+            raise JobFailed(f"Upload job {job_id} was stopped. What was loaded before stays.", result)
+        return result
+
+    @property
+    def _choices(self) -> list[str]:
+        """The overrides in the form of ``import --map``."""
+        return [f"{column}={target}" for column, target in self.map.items()]
+
+    def _suggested_mapping(self, source: SourceFile) -> ImportMapping:
+        from openprofiles.cli.import_mapping import suggest_for, use_suggested
+
+        if self.unique_key is not None:
+            return use_suggested(source, self._choices, self.unique_key)
+        suggestion = suggest_for(source, self._choices)
+        hint = ""
+        if suggestion.unique_key is not None:
+            hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
+        raise LoadError(
+            f"There is no unique_key and no mapping. Give unique_key, the column that tells customers apart.{hint}"
+        )
+
+    def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:
+        from openprofiles.cli.import_mapping import use_saved
+
+        assert self.mapping is not None, "otherwise the suggested one is used"
+        saved = importer.read_mapping(self.domain, self.mapping)
+        return use_saved(source, self.mapping, saved, self._choices, self.unique_key)
+
+    def _job_options(self, mapping: ImportMapping, form: FileOptions | None) -> JobOptions | None:
+        """The options that ``import`` gives a job, with those of the caller in their place."""
+        from openprofiles.cli.import_policies import ImportPolicies
+        from openprofiles.server.job_options_document import options_document, read_options_member
+
+        usual = ImportPolicies().to_options(mapping.columns.fields, form)
+        if not self.options:
+            return usual
+        given = dict(self.options)
+        # What was detected with the caller's help.
+        given.pop("File", None)
+        return read_options_member("options", ({} if usual is None else options_document(usual)) | given)
+
+    def _send_and_watch(self, importer: RemoteImporter, source: SourceFile) -> JobState:
+        """Give the job its file, start it and follow it to its end."""
+        from openprofiles.cli.import_progress import ProgressDisplay
+
+        with ExitStack() as at_end:
+            display = at_end.enter_context(ProgressDisplay(lines=False)) if self.progress is True else None
+            try:
+                importer.send_file(
+                    source.file, lambda sent_bytes: self._show_sending(display, sent_bytes, source.size_bytes)
+                )
+                importer.start_job()
+                while (state := importer.read_state()).is_running:
+                    self._show_job(display, state)
+                    time.sleep(_POLL_SECONDS)
+            except BaseException:
+                # Also Ctrl-C and what the caller's own function raises. Why it cannot go on is what the caller is told.
+                with suppress(CommandFault, DomainError):
+                    importer.stop_job()
+                raise
+        return state
+
+    def _show_sending(self, display: ProgressDisplay | None, sent_bytes: int, size_bytes: int) -> None:
+        if display is not None:
+            display.show_sending(sent_bytes, size_bytes)
+        elif callable(self.progress):
+            self.progress(LoadProgress(step="sending", done=sent_bytes, total=size_bytes))
+
+    def _show_job(self, display: ProgressDisplay | None, state: JobState) -> None:
+        if display is not None:
+            display.show_job(state)
+        elif callable(self.progress):
+            # A server that does not show the phase still counts.
+            step = "loading" if state.phase is None and state.done_count else _STEP_OF_PHASE.get(state.phase, "loading")
+            is_loading = step == "loading"
+            self.progress(
+                LoadProgress(
+                    step=step,
+                    done=state.done_count if is_loading else state.position,
+                    total=state.record_count if is_loading else None,
+                )
+            )
