@@ -35,8 +35,8 @@ def build_console(services: Services) -> Starlette:
     """All pages, and errors as pages."""
     console = Starlette(
         routes=[
-            Route("/", _lead_home, methods=["GET"]),
-            Route("/console", _lead_home, methods=["GET"]),
+            Route("/", _redirect_home, methods=["GET"]),
+            Route("/console", _redirect_home, methods=["GET"]),
             Route(STATIC_PATH + "{digest}/{name}", _send_static, methods=["GET"]),
             *sign_in.routes(services),
             *domains.routes(services),
@@ -59,7 +59,7 @@ def build_console(services: Services) -> Starlette:
     return console
 
 
-async def _lead_home(_request: Request) -> Response:
+async def _redirect_home(_request: Request) -> Response:
     return RedirectResponse(HOME_PATH, 303)
 
 

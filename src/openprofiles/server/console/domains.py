@@ -11,7 +11,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
 from openprofiles.profiles.normal_forms import PHONE_REGIONS
 from openprofiles.server.console.growth_picture import draw_growth
-from openprofiles.server.console.places import NEEDS, Page
+from openprofiles.server.console.page_permissions import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Forbidden, Visitor, signed_in
 from openprofiles.server.services import Services
@@ -74,7 +74,7 @@ def create_domain(visitor: Visitor) -> Response:
         if not visitor.may("profile:CreateDomain"):
             raise
         return _list_page(visitor, form, str(error), status=403)
-    return visitor.lead_to(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
+    return visitor.redirect_after(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
 
 
 def show_domain(visitor: Visitor) -> Response:
@@ -99,7 +99,9 @@ def change_domain(visitor: Visitor) -> Response:
         if not visitor.may_open(Page.DOMAIN, domain.name):
             raise
         return _domain_page(visitor, days=text, fault=str(error))
-    return visitor.lead_to(domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1"))
+    return visitor.redirect_after(
+        domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1")
+    )
 
 
 def remove_domain(visitor: Visitor) -> Response:
@@ -146,8 +148,8 @@ def _list_page(
         name=form.get("name", "").strip(),
         phone_regions=sorted({*PHONE_REGIONS, usual_region}),
         phone_region=form.get("phone_region", usual_region),
-        ways={} if page is None else {domain.name: visitor.way_into(domain.name) for domain in page.domains},
-        example=visitor.way_into("NAME", is_example=True),
+        ways={} if page is None else {domain.name: visitor.first_page_of(domain.name) for domain in page.domains},
+        example=visitor.first_page_of("NAME", is_example=True),
         days=form.get("expiration_days") or str(DEFAULT_EXPIRATION_DAYS),
         fault=fault,
         are_days_wrong=are_days_wrong,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.job_words import status_word
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.account import Account
 from openprofiles.uploads.undos import Undo

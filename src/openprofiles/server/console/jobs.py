@@ -14,7 +14,6 @@ from starlette.routing import Route
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
-from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.job_progress import (
     STEP_WORDS,
     milliseconds_between_looks,
@@ -24,9 +23,10 @@ from openprofiles.server.console.job_progress import (
     view_of,
 )
 from openprofiles.server.console.job_words import STATUS_WORDS, job_name
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
 from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -63,13 +63,13 @@ def routes(services: Services) -> list[Route]:
     """``/console/domains/{domain_name}/jobs`` and what is below it."""
 
     def route(path: str, handler: Callable[[Visitor], Response], method: str, *, is_counted: bool = True) -> Route:
-        return Route(path, signed_in(services, _with_place(handler), is_counted=is_counted), methods=[method])
+        return Route(path, signed_in(services, _with_gone_page(handler), is_counted=is_counted), methods=[method])
 
     return [
         route(JOBS_PATH, list_jobs, "GET"),
         route(JOB_PATH, show_job, "GET"),
         # Whoever watches a job asks all the time.
-        route(JOB_PATH + "/state", tell_state, "GET", is_counted=False),
+        route(JOB_PATH + "/state", send_state, "GET", is_counted=False),
         route(JOB_PATH + "/profiles", show_profiles, "GET"),
         route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
         route(JOB_PATH + "/start", start_job, "POST"),
@@ -111,7 +111,7 @@ def show_job(visitor: Visitor) -> Response:
     return _job_page(visitor)
 
 
-def tell_state(visitor: Visitor) -> Response:
+def send_state(visitor: Visitor) -> Response:
     """How far the job is, for the script of its page."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
@@ -134,7 +134,7 @@ def show_profiles(visitor: Visitor) -> Response:
         "job_profiles.html",
         domain=domain,
         job=job,
-        place=_place_of(domain, job_id),
+        job_path=_job_path(domain, job_id),
         profiles=[result_of(profile) for profile in page.items],
         next_token=page.next_token,
         is_first_page=token is None,
@@ -171,7 +171,7 @@ def start_job(visitor: Visitor) -> Response:
         jobs.start_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_on(visitor, domain, "job-started", _place_of(domain, job_id))
+    return _redirect_to_job(visitor, domain, "job-started", _job_path(domain, job_id))
 
 
 def stop_job(visitor: Visitor) -> Response:
@@ -181,7 +181,7 @@ def stop_job(visitor: Visitor) -> Response:
         jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_on(visitor, domain, "job-stopped", _place_of(domain, job_id))
+    return _redirect_to_job(visitor, domain, "job-stopped", _job_path(domain, job_id))
 
 
 def show_undo(visitor: Visitor) -> Response:
@@ -198,7 +198,7 @@ def start_undo(visitor: Visitor) -> Response:
         if not visitor.may_open(Page.JOB, domain.name):
             raise
         return _undo_page(visitor, str(error))
-    return _lead_on(visitor, domain, "undo-started", _place_of(domain, job_id) + "/undo")
+    return _redirect_to_job(visitor, domain, "undo-started", _job_path(domain, job_id) + "/undo")
 
 
 def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
@@ -227,7 +227,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
             with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
         ),
         steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in account.step_seconds.items()],
-        records_per_second=_speed_worth_telling(account),
+        records_per_second=_speed_to_show(account),
     )
 
 
@@ -272,7 +272,7 @@ def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | Non
         "domain": domain,
         "account": account,
         "job": account.job,
-        "place": _place_of(domain, account.job.job_id),
+        "job_path": _job_path(domain, account.job.job_id),
         "view": view_of(account),
         "milliseconds_between_looks": milliseconds_between_looks(account),
         "news": news_of(account, undo),
@@ -351,7 +351,7 @@ def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
     return domain, job_id
 
 
-def _with_place(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
+def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
     """Tell of a job or a domain that is not there on a page that leads on."""
 
     def answer(visitor: Visitor) -> Response:
@@ -377,16 +377,18 @@ def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
     return _job_page(visitor, str(error))
 
 
-def _speed_worth_telling(account: Account) -> int | None:
+def _speed_to_show(account: Account) -> int | None:
     """Records per second; None of a small file, most of whose time goes into beginning and ending."""
     if account.records_per_second is None or account.processed_count < _MIN_RECORDS_OF_A_SPEED:
         return None
     return round(account.records_per_second)
 
 
-def _place_of(domain: Domain, job_id: str) -> str:
+def _job_path(domain: Domain, job_id: str) -> str:
     return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
 
 
-def _lead_on(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
-    return visitor.lead_to(domain.name, done, (Page.JOB, place), (Page.JOBS, place_of_tab(Page.JOBS, domain.name)))
+def _redirect_to_job(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
+    return visitor.redirect_after(
+        domain.name, done, (Page.JOB, place), (Page.JOBS, path_of_tab(Page.JOBS, domain.name))
+    )

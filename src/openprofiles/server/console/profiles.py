@@ -31,7 +31,7 @@ from openprofiles.profiles.standard_profile import (
     PROFILE_ID_KEY,
     attribute_of_target,
 )
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
 from openprofiles.server.console.profile_form import (
     Draft,
@@ -161,8 +161,8 @@ def remove_profile(visitor: Visitor) -> Response:
     domain = visitor.domain("profile:DeleteProfile")
     profile_id = visitor.request.path_params["profile_id"]
     delete_profile(visitor.services.store, domain.name, profile_id, visitor.services.clock())
-    place = place_of_tab(Page.PROFILES, domain.name)
-    return visitor.lead_to(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
+    place = path_of_tab(Page.PROFILES, domain.name)
+    return visitor.redirect_after(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
 
 
 def _find(visitor: Visitor, page: Page) -> tuple[Domain, Profile]:

@@ -20,7 +20,7 @@ from openprofiles.server.console.visitors import (
     Visitor,
     is_from_here,
     json_answer,
-    own_place,
+    own_path,
     signed_in,
 )
 from openprofiles.server.services import Services
@@ -40,7 +40,7 @@ def routes(services: Services) -> list[Route]:
                 query.get("next", ""), "", "Your session has ended, and nothing was done. Sign in, then do it again."
             )
         if "next" in query and _is_signed_in(services, request):
-            return RedirectResponse(own_place(query["next"]), 303, headers=PAGE_HEADERS)
+            return RedirectResponse(own_path(query["next"]), 303, headers=PAGE_HEADERS)
         return _page(query.get("next", ""), "", None)
 
     async def sign_in(request: Request) -> Response:
@@ -68,7 +68,7 @@ def routes(services: Services) -> list[Route]:
                 is_wrong=True,
             )
         request.state.access_key_id = access_key_id
-        answer = RedirectResponse(own_place(place), 303, headers=PAGE_HEADERS)
+        answer = RedirectResponse(own_path(place), 303, headers=PAGE_HEADERS)
         answer.set_cookie(
             COOKIE,
             make_cookie(services.master_key, access_key_id, services.clock()),
@@ -81,7 +81,7 @@ def routes(services: Services) -> list[Route]:
         return answer
 
     def sign_out(visitor: Visitor) -> Response:
-        answer = _lead_to_sign_in(services, visitor.request)
+        answer = _redirect_to_sign_in(services, visitor.request)
         answer.delete_cookie(COOKIE, path="/console")
         return answer
 
@@ -90,16 +90,16 @@ def routes(services: Services) -> list[Route]:
         Route(SIGN_IN_PATH, sign_in, methods=["POST"]),
         # Whoever asks sends a form next, and that is what counts. Whoever has no session is out already: another site
         # that sends them here takes no cookie from them.
-        Route("/console/session", signed_in(services, _tell_session, is_counted=False), methods=["GET"]),
+        Route("/console/session", signed_in(services, _send_session, is_counted=False), methods=["GET"]),
         Route(
             "/console/sign-out",
-            signed_in(services, sign_out, is_counted=False, without_session=_lead_to_sign_in),
+            signed_in(services, sign_out, is_counted=False, without_session=_redirect_to_sign_in),
             methods=["POST"],
         ),
     ]
 
 
-def _tell_session(visitor: Visitor) -> Response:
+def _send_session(visitor: Visitor) -> Response:
     """What a script needs to know before it sends a form."""
     return json_answer(
         {
@@ -121,13 +121,13 @@ def _is_signed_in(services: Services, request: Request) -> bool:
     )
 
 
-def _lead_to_sign_in(_services: Services, _request: Request) -> Response:
+def _redirect_to_sign_in(_services: Services, _request: Request) -> Response:
     return RedirectResponse(SIGN_IN_PATH, 303, headers=PAGE_HEADERS)
 
 
 def _page(place: str, access_key_id: str, reason: str | None, status: int = 200, *, is_wrong: bool = False) -> Response:
     """Args: is_wrong: whether the reason is what was typed."""
-    context = {"next": own_place(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
+    context = {"next": own_path(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
     return render("sign_in.html", context, status)
 
 

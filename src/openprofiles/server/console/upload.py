@@ -17,7 +17,7 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
 from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.upload_documents import (
     fault_items,
@@ -67,7 +67,7 @@ def routes(services: Services) -> list[Route]:
     job, preview = f"{page}/jobs/{{job_id}}", f"{page}/previews/{{job_id}}"
 
     def post(path: str, handler: Handler) -> Route:
-        return Route(path, signed_in(services, _telling(handler)), methods=["POST"])
+        return Route(path, signed_in(services, _with_wire_errors(handler)), methods=["POST"])
 
     return [
         Route(page, signed_in(services, show_page), methods=["GET"]),
@@ -235,9 +235,9 @@ def start_job(visitor: Visitor) -> Response:
     services, job_id = visitor.services, _job_id(visitor)
     # Whoever has lost the answer may ask again.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
-    jobs_place = place_of_tab(Page.JOBS, domain.name)
+    jobs_place = path_of_tab(Page.JOBS, domain.name)
     places = (Page.JOB, f"{jobs_place}/{job_id}"), (Page.JOBS, jobs_place)
-    return json_answer({"Location": visitor.place_after(domain.name, "job-started", *places)})
+    return json_answer({"Location": visitor.path_after(domain.name, "job-started", *places)})
 
 
 def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
@@ -295,7 +295,7 @@ def _mapping_name(visitor: Visitor) -> str:
     return name
 
 
-def _telling(handler: Handler) -> Handler:
+def _with_wire_errors(handler: Handler) -> Handler:
     """What is wrong with a document, told as any other thing that was asked wrongly."""
 
     def handle(visitor: Visitor) -> Response:

@@ -19,7 +19,7 @@ from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
-from openprofiles.server.console.places import DONE, NEEDS, TABS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import DONE_MESSAGES, NEEDS, TABS, Page, path_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
 from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
@@ -69,7 +69,7 @@ class Visitor:
             raise Forbidden(f"Your access key may not do {action}{place}.")
 
     def domain(self, *actions: str) -> Domain:
-        """The domain in the path, on which the visitor may do all of this; of a page: ``places.NEEDS``.
+        """The domain in the path, on which the visitor may do all of this; of a page: ``page_permissions.NEEDS``.
 
         Raises:
             Forbidden: they may not.
@@ -81,34 +81,34 @@ class Visitor:
         return get_domain(self.services.store, name)
 
     def may_open(self, page: str, domain_name: str | None = None) -> bool:
-        """Whether the visitor may see a page (``places.Page``) of a domain; None: of any domain."""
+        """Whether the visitor may see a page (``page_permissions.Page``) of a domain; None: of any domain."""
         return all(self.may(action, domain_name) for action in NEEDS[Page(page)])
 
-    def way_into(self, domain_name: str, *, is_example: bool = False) -> str | None:
+    def first_page_of(self, domain_name: str, *, is_example: bool = False) -> str | None:
         """The path of the first page of a domain that the visitor may see; None if there is none.
 
         Args:
             is_example: the name stands for that of any domain.
         """
         asked = None if is_example else domain_name
-        return next((place_of_tab(page, domain_name) for page in TABS if self.may_open(page, asked)), None)
+        return next((path_of_tab(page, domain_name) for page in TABS if self.may_open(page, asked)), None)
 
-    def lead_to(self, domain_name: str, done: str, *places: tuple[Page, str]) -> Response:
-        """Leads on after something was done: see ``place_after``."""
-        return RedirectResponse(self.place_after(domain_name, done, *places), 303, headers=PAGE_HEADERS)
+    def redirect_after(self, domain_name: str, done: str, *places: tuple[Page, str]) -> Response:
+        """Leads on after something was done: see ``path_after``."""
+        return RedirectResponse(self.path_after(domain_name, done, *places), 303, headers=PAGE_HEADERS)
 
-    def place_after(self, domain_name: str, done: str, *places: tuple[Page, str]) -> str:
+    def path_after(self, domain_name: str, done: str, *places: tuple[Page, str]) -> str:
         """Where to go on after something was done: the first of the places that the visitor may see, else another page,
         which says what was done.
 
         Args:
-            done: a key of ``places.DONE``.
+            done: a key of ``page_permissions.DONE_MESSAGES``.
             places: pages and their paths; the first shows by itself what was done.
         """
         for number, (page, path) in enumerate(places):
             if self.may_open(page, domain_name):
                 return path if number == 0 else f"{path}?done={done}"
-        return f"{self.way_into(domain_name) or HOME_PATH}?done={done}"
+        return f"{self.first_page_of(domain_name) or HOME_PATH}?done={done}"
 
     def form(self) -> dict[str, str]:
         """The fields of a form that was sent; the last of those that have one name."""
@@ -121,7 +121,7 @@ class Visitor:
         shared = {
             "may": self.may,
             "may_open": self.may_open,
-            "done": DONE.get(self.request.query_params.get("done", "")),
+            "done": DONE_MESSAGES.get(self.request.query_params.get("done", "")),
             "principal": self.principal,
             "csrf_token": self.session.csrf_token,
             "path": self.request.url.path,
@@ -180,7 +180,7 @@ def is_from_here(services: Services, request: Request) -> bool:
     return origin is None or _is_own_host(services, request, origin)
 
 
-def own_place(place: str) -> str:
+def own_path(place: str) -> str:
     """A place of the console to go to; the start page for any other."""
     is_own = place.startswith(HOME_PATH) and "\\" not in place and not any(ord(letter) < 32 for letter in place)
     return place if is_own else HOME_PATH
@@ -238,7 +238,7 @@ def _ask_to_sign_in(services: Services, request: Request) -> Response:
     if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":
         # With a link on another site, such as webmail, no browser sends the cookie. With a step of our own it does, and
         # the sign-in leads on whoever is signed in.
-        return render("way_in.html", {"address": address})
+        return render("continue.html", {"address": address})
     return RedirectResponse(address, 303, headers=PAGE_HEADERS)
 
 
@@ -252,7 +252,7 @@ def _page_of_form(services: Services, request: Request) -> str:
     scope = {"type": "http", "method": "GET", "path": unquote(parts.path)}
     if not any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
         return HOME_PATH
-    return own_place(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return own_path(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def _require_own_headers(services: Services, request: Request, session: Session) -> None:

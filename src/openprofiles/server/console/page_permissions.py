@@ -37,7 +37,7 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
 TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES)
 
 # What was done, told on another page than the one that would show it; an address names it by its key.
-DONE: Mapping[str, str] = {
+DONE_MESSAGES: Mapping[str, str] = {
     "domain-created": "The domain was created.",
     "domain-changed": "The settings of the domain were saved.",
     "job-started": "The job was started.",
@@ -47,7 +47,7 @@ DONE: Mapping[str, str] = {
 }
 
 
-def place_of_tab(page: Page, domain_name: str) -> str:
+def path_of_tab(page: Page, domain_name: str) -> str:
     """The path of one of ``TABS``."""
     base = f"/console/domains/{domain_name}"
     return base if page is Page.DOMAIN else f"{base}/{page}"

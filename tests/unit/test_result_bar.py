@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.server.console.account_picture import describe, parts_of
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.server.console.render import plain, share
 from openprofiles.store.upload_jobs import UploadJob
 
