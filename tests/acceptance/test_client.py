@@ -267,7 +267,7 @@ def test_a_job_is_taken_back_once_and_what_stays_is_listed(client: Client, serve
     found = server.client().search_profiles(DomainName=domain, KeyName="_email", Values=["b@x.example"])["Items"]
     server.client().update_profile(DomainName=domain, ProfileId=found[0]["ProfileId"], LastName="Since")
     before = client.get_progress(domain, job_id)
-    with pytest.raises(ClientError, match=f"Upload job {job_id} was not taken back"):
+    with pytest.raises(ClientError, match=f"Upload job {job_id} was not undone"):
         client.get_undo(domain, job_id)
 
     started = client.start_undo(domain, job_id)
@@ -307,7 +307,7 @@ def test_taking_back_needs_an_action_of_its_own(client: Client, server: RunningS
 
     with pytest.raises(ClientError, match="may not call openprofiles:UndoUploadJob"):
         reader.start_undo(domain, job_id)
-    with pytest.raises(ClientError, match="was not taken back"):
+    with pytest.raises(ClientError, match="was not undone"):
         reader.get_undo(domain, job_id)
 
 
@@ -335,7 +335,7 @@ def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(
         ("Kürzel", "_profile.Attributes.Kurzel"),
         ("", None),
     ]
-    assert told["Columns"][2]["Reason"] == "the name says so, but the values are no phone numbers"
+    assert told["Columns"][2]["Reason"] == "name matches, but the values are not phone numbers"
     assert told["Columns"][2]["Confidence"] < 0.5 < told["Columns"][0]["Confidence"]
     assert told["Columns"][4] == {"Header": "", "Reason": "it has no name in the header"}
     assert (told["UniqueKey"], told["UniqueKeyConfidence"] > 0.8) == ("Login", True)

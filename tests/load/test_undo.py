@@ -93,7 +93,7 @@ def test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was
     indexed = shop.known().indexed_paths
     for job, contents, paths in reversed(before):
         if not job.created_count and not job.updated_count:
-            with pytest.raises(InvalidRequest, match="nothing to take back"):
+            with pytest.raises(InvalidRequest, match="nothing to undo"):
                 shop.start_undo(job)
         else:
             undo = undo_with_deaths(shop, job, deaths, rows_per_chunk=scenario.rows_per_chunk)
@@ -517,7 +517,7 @@ def test_what_an_undo_that_failed_needs_goes_when_the_job_can_no_longer_be_taken
     job = shop.load(FAILING_UNDO, "Personal", b"Email,Personal,First\nb@x,p@x,New\n")
     fail_half_way(shop, job, "by itself")
     later = NOW + timedelta(days=8, seconds=1)
-    with pytest.raises(InvalidRequest, match="can no longer be taken back"):
+    with pytest.raises(InvalidRequest, match="can no longer be undone"):
         shop.start_undo(job, now=later)
 
     with shop.store.write() as connection:

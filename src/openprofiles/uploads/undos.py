@@ -99,22 +99,22 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
 
 
 def require_undoable(job: UploadJob, now: datetime) -> None:
-    """Raises InvalidRequest, which says why, if the job cannot be taken back, whatever was asked for before."""
+    """Raise InvalidRequest, which says why, if the job cannot be undone; ignores earlier undos."""
     if job.status in _RUNNING:
         raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status; a job can be taken back once it has ended. Stop it "
-            "first, or wait."
+            f"Upload job {job.job_id} is in {job.status} status. Only a job that has ended can be undone: stop it first, "
+            "or wait."
         )
     if not job.created_count and not job.updated_count:
-        raise InvalidRequest(f"Upload job {job.job_id} has changed no profile, so there is nothing to take back.")
+        raise InvalidRequest(f"Upload job {job.job_id} changed no profiles, so there is nothing to undo.")
     if job.undo_until is None:
         raise InvalidRequest(
-            f"Upload job {job.job_id} cannot be taken back: nothing was kept for that, since an earlier version loaded "
-            "it or its worker ran with --undo-days 0."
+            f"Upload job {job.job_id} cannot be undone: an earlier version loaded it, or its worker ran with "
+            "--undo-days 0."
         )
     if job.undo_until <= now:
         raise InvalidRequest(
-            f"Upload job {job.job_id} can no longer be taken back: that was possible until "
+            f"Upload job {job.job_id} can no longer be undone. The time for it ended on "
             f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
         )
 
@@ -165,7 +165,7 @@ def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
     job = find_job_of_domain(connection, domain, job_id)
     undo_id = undos.find_undo_id(connection, job.upload_job_id)
     if undo_id is None:
-        raise NotFound(f"Upload job {job_id} was not taken back.")
+        raise NotFound(f"Upload job {job_id} was not undone.")
     return Undo(job, _find_undo_job(connection, domain, undo_id))
 
 

@@ -19,7 +19,7 @@ from openprofiles.profiles.normal_forms import BLANKS, is_blank
 class ValueKind(Enum):
     """What a value can be; the text is for people, in the plural."""
 
-    EMAIL_ADDRESS = "e-mail addresses"
+    EMAIL_ADDRESS = "email addresses"
     PHONE_NUMBER = "phone numbers"
     DATE = "dates"
     NUMBER = "numbers"
