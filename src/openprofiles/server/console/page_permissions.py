@@ -1,5 +1,5 @@
-"""The pages of a domain and what each needs its reader to be allowed to do: one table, which the pages themselves and
-every link to them go by, so that no link leads to a refusal.
+"""The pages of a domain and the actions that each needs: one table for the pages and every link to them, so that no
+link leads to a refusal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Page(StrEnum):
     PROFILE_FORM = "profile form"
 
 
-# The start page and that of connecting need nothing. The page of taking a job back belongs to the job.
+# The start page and the page about connecting need nothing. The undo page belongs to the job.
 NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.DOMAIN: ("profile:GetDomain",),
     Page.UPLOAD: ("profile:CreateUploadJob", "profile:GetUploadJobPath"),
@@ -33,21 +33,42 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.PROFILE_FORM: ("profile:SearchProfiles", "profile:UpdateProfile"),
 }
 
-# Pages that need no more than the name of the domain, in the order of their tabs.
+# What an action lets people do, for the message to somebody who may not.
+ACTION_WORDS: Mapping[str, str] = {
+    "profile:CreateDomain": "create domains",
+    "profile:GetDomain": "see the overview of {domain}",
+    "profile:UpdateDomain": "change the settings of {domain}",
+    "profile:DeleteDomain": "delete {domain}",
+    "profile:CreateUploadJob": "import files into {domain}",
+    "profile:GetUploadJobPath": "import files into {domain}",
+    "profile:StartUploadJob": "start imports into {domain}",
+    "profile:StopUploadJob": "stop imports into {domain}",
+    "profile:ListUploadJobs": "list the imports into {domain}",
+    "profile:GetUploadJob": "see the details of imports into {domain}",
+    "profile:SearchProfiles": "search the profiles in {domain}",
+    "profile:UpdateProfile": "edit profiles in {domain}",
+    "profile:DeleteProfile": "delete profiles from {domain}",
+    "openprofiles:PreviewUploadJob": "check files before an import into {domain}",
+    "openprofiles:PutMapping": "save mappings in {domain}",
+    "openprofiles:SetUploadJobOptions": "choose import options in {domain}",
+    "openprofiles:UndoUploadJob": "undo imports into {domain}",
+}
+
+# Pages whose address needs only the name of the domain, in the order of their tabs.
 TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES)
 
-# What was done, told on another page than the one that would show it; an address names it by its key.
+# Messages about what was done, for pages that do not show it otherwise; an address names a message by its key.
 DONE_MESSAGES: Mapping[str, str] = {
-    "domain-created": "The domain was created.",
-    "domain-changed": "The settings of the domain were saved.",
-    "job-started": "The job was started.",
-    "job-stopped": "The job was told to stop.",
-    "undo-started": "The job is being taken back.",
-    "profile-deleted": "The profile was deleted.",
+    "domain-created": "Domain created.",
+    "domain-changed": "Settings saved.",
+    "job-started": "Import started.",
+    "job-stopped": "Import stopping.",
+    "undo-started": "Undo started.",
+    "profile-deleted": "Profile deleted.",
 }
 
 
 def path_of_tab(page: Page, domain_name: str) -> str:
-    """The path of one of ``TABS``."""
+    """Return the path of one of ``TABS``."""
     base = f"/console/domains/{domain_name}"
     return base if page is Page.DOMAIN else f"{base}/{page}"
