@@ -6,6 +6,7 @@ import base64
 import http.client
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
 
     expect(upload.get_by_text("windows-1252, separated by semicolons")).to_be_visible()
     expect(upload.get_by_role("cell", name="Größer").first).to_be_visible()
-    expect(target(upload, "Kunden-Nr.")).to_have_value("AccountNumber")
+    expect(target(upload, "Kunden-Nr.")).to_have_value("Account number")
     expect(target(upload, "Bemerkung")).to_have_value("Attributes.Bemerkung")
     expect(upload.get_by_label("Unique key")).to_have_value("Kunden-Nr.")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
@@ -155,7 +156,8 @@ def test_a_check_that_a_load_would_fail_after_does_not_speak_of_a_load(upload: P
 
     expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
     expect(upload.get_by_role("alert")).to_have_text(
-        "Nothing has been imported. The import would fail with: “3 rows failed, more than the 0 that may. Nothing was loaded.”"
+        "Nothing has been imported. The import would fail with: "
+        "“3 rows failed, more than the 0 that may. Nothing was loaded.”"
     )
 
 
@@ -169,8 +171,8 @@ def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningSer
 
     expect(upload.locator(".counts .updated")).to_have_text("Would be updated1")
     change = upload.locator(".samples .card")
-    expect(change.get_by_role("row", name="FirstName")).to_have_text("FirstNameAnnAnna")
-    expect(change.get_by_role("row", name="LastName")).to_have_count(0)
+    expect(change.get_by_role("row", name="First name")).to_have_text("First name FirstNameAnnAnna")
+    expect(change.get_by_role("row", name="Last name")).to_have_count(0)
 
 
 def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: RunningServer, domain: str) -> None:
@@ -626,21 +628,23 @@ def test_a_saved_mapping_is_in_place_before_the_job_is_made(upload: Page, server
     assert fields["Level"]["Target"] == "_profile.Attributes.tier"
 
 
-def test_fields_are_found_under_the_names_that_the_pages_of_profiles_have(upload: Page) -> None:
+def test_fields_are_typed_by_their_names_for_people_or_by_those_of_the_api(upload: Page) -> None:
     choose(upload, b"Mail,One,Two,Three,Four\na@example.com,1,2,3,4\n")
     labels = upload.locator("#targets option").evaluate_all("all => all.map(one => [one.value, one.label])")
-    assert ["FirstName", "First name"] in labels
-    assert ["Address.PostalCode", "Postal code (home address)"] in labels
+    assert ["First name", "FirstName"] in labels
+    assert ["Postal code (home address)", "Address.PostalCode"] in labels
 
-    for header, typed, path in (
-        ("One", "first name", "FirstName"),
-        ("Two", "ADDRESS: Postal Code", "Address.PostalCode"),
-        ("Three", "Gender", "GenderString"),
-        ("Four", "shippingaddress.city", "ShippingAddress.City"),
+    for header, typed, name, api_name in (
+        ("One", "FIRSTNAME", "First name", "FirstName"),
+        ("Two", "Postal code (Home Address)", "Postal code (home address)", "Address.PostalCode"),
+        ("Three", "Gender", "Gender", "GenderString"),
+        ("Four", "shippingaddress.city", "City (shipping address)", "ShippingAddress.City"),
+        ("Four", "attributes.four", "Attributes.four", "custom attribute"),
     ):
         target(upload, header).fill(typed)
         target(upload, header).press("Tab")
-        expect(target(upload, header)).to_have_value(path)
+        expect(target(upload, header)).to_have_value(name)
+        expect(target(upload, header)).to_have_accessible_description(re.compile(rf"^{re.escape(api_name)}\b"))
     target(upload, "Four").fill("postal code")
     upload.get_by_role("button", name="Check first").click()
     expect(
@@ -694,7 +698,7 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Pag
     expect(upload.get_by_text("Enter a whole number from 1 to 1098.")).to_be_visible()
     expect(upload.get_by_text("Enter a name for this import.")).to_be_visible()
     expect(target(upload, "Ort")).to_have_value("Town")
-    expect(target(upload, "Vorname")).to_have_value("LastName")
+    expect(target(upload, "Vorname")).to_have_value("Last name")
     upload.get_by_role("button", name="Skip: Kunden-Nr.").click()
     expect(upload.get_by_label("Unique key")).to_have_value("")
 
@@ -860,7 +864,7 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
     # Nothing looks as if it still went on.
     expect(upload.locator("#sent, #sent-text").filter(visible=True)).to_have_count(0)
     upload.get_by_role("button", name="Back to columns").click()
-    expect(target(upload, "Vorname")).to_have_value("FirstName")
+    expect(target(upload, "Vorname")).to_have_value("First name")
     assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["STOPPED"]
     upload.unroute("**/openprofiles/v1/uploads/*")
     job_id = start_load(upload, "Import now")

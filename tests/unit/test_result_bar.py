@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.server.console.render import plain, share
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_jobs import UploadJob
 
 counts = st.integers(0, 10_000_000)

@@ -102,8 +102,8 @@ def require_undoable(job: UploadJob, now: datetime) -> None:
     """Raise InvalidRequest, which says why, if the job cannot be undone; ignores earlier undos."""
     if job.status in _RUNNING:
         raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status. Only a job that has ended can be undone: stop it first, "
-            "or wait."
+            f"Upload job {job.job_id} is in {job.status} status. Only a job that has ended can be undone: stop it "
+            "first, or wait."
         )
     if not job.created_count and not job.updated_count:
         raise InvalidRequest(f"Upload job {job.job_id} changed no profiles, so there is nothing to undo.")
