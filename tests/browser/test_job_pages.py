@@ -486,7 +486,7 @@ def test_the_numbers_of_a_job_agree(page: Page, server: RunningServer, domain: s
 
     page.goto(place_of(domain, job_id))
 
-    expect(page.locator(".summary")).to_contain_text("4,500 of 5,000 rows in 1 min 30 s (50 per second), finished")
+    expect(page.locator(".summary")).to_contain_text("4,500 of 5,000 rows in 1 min 30 s (50 per second), finished on")
 
 
 def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, server: RunningServer, domain: str) -> None:

@@ -78,7 +78,7 @@ def wrong_forms(page: Page) -> list[str]:
 def test_a_job(german: Page, job_id: str) -> None:
     german.goto(place_of(DOMAIN, job_id))
 
-    expect(german.locator(".summary")).to_contain_text("2.555 rows in 1,23 s (2.077 per second), finished")
+    expect(german.locator(".summary")).to_contain_text("2.555 rows in 1,23 s (2.077 per second), finished on")
     named = "Of 2.555 rows: 1.500 created, 1.055 failed."
     expect(german.get_by_role("img", name=named, exact=True)).to_be_visible()
     shares = [text.replace("\xa0", " ") for text in german.locator("[data-share]").all_inner_texts()]

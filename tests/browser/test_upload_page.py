@@ -639,7 +639,7 @@ def test_fields_are_typed_by_their_names_for_people_or_by_those_of_the_api(uploa
         ("Two", "Postal code (Home Address)", "Postal code (home address)", "Address.PostalCode"),
         ("Three", "Gender", "Gender", "GenderString"),
         ("Four", "shippingaddress.city", "City (shipping address)", "ShippingAddress.City"),
-        ("Four", "attributes.four", "Attributes.four", "custom attribute"),
+        ("Four", "attributes.four", "Attributes.four", "Chosen by you"),
     ):
         target(upload, header).fill(typed)
         target(upload, header).press("Tab")

@@ -201,7 +201,7 @@ export class Columns {
     const { suggestion, why, item, toggle } = column;
     const isOut = !column.input.value.trim();
     const path = this.pathOf(column.input.value);
-    column.apiName.textContent = path === null ? "" : this.labels.has(path) ? path : "custom attribute";
+    column.apiName.textContent = path !== null && this.labels.has(path) ? path : "";
     const isDoubtful = !isOut && column.chosenBy === null && suggestion.IsDoubtful;
     toggle.textContent = isOut ? "Include" : "Skip";
     toggle.setAttribute("aria-label", `${toggle.textContent}: ${column.shown}`);
@@ -210,6 +210,8 @@ export class Columns {
       why.replaceChildren("Skipped");
     } else if (column.chosenBy !== null) {
       why.replaceChildren(column.chosenBy === "you" ? "Chosen by you" : `From the mapping ${column.chosenBy}`);
+    } else if (suggestion.Target.startsWith(ATTRIBUTES)) {
+      why.replaceChildren(make("p", { class: "why" }, suggestion.Reason));
     } else {
       const sure = `${percent(suggestion.Confidence)} sure`;
       // The reason for a confident suggestion interests few people.
