@@ -43,6 +43,9 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StoreUnreachable, 503),
     (StorageFull, 507),
 )
+# For these errors the page looks up its reader and the domain. Not for requests above the rate, nor if the store may be
+# the cause.
+_STATUSES_WITH_LOOK_UP = frozenset((400, 403, 404, 413))
 _TITLES = {400: "This could not be done", 403: "Not allowed", 404: "Not found", 413: "Too large", 507: "Disk full"}
 
 
@@ -102,12 +105,13 @@ async def _answer(request: Request, status: int, title: str, message: str) -> Re
 
 def _error_page(request: Request, status: int, context: dict[str, Any]) -> Response:
     """Render an error with as much navigation as its reader would have elsewhere."""
-    visitor = domain = None
-    # A store that does not answer must not make the error page fail too.
-    with suppress(DomainError):
-        visitor = find_visitor(request.app.state.services, request)
-        if visitor is not None and status < 500:
-            domain = _domain_of(visitor)
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    domain = None
+    if status in _STATUSES_WITH_LOOK_UP:
+        # A store that does not answer must not make the error page fail too.
+        with suppress(DomainError):
+            visitor = visitor or find_visitor(request.app.state.services, request)
+            domain = None if visitor is None else _domain_of(visitor)
     if visitor is None:
         return render("error.html", context | {"layout": "base.html"}, status)
     layout = "signed_in.html" if domain is None else "of_domain.html"

@@ -178,9 +178,6 @@ def signed_in(
 
 def find_visitor(services: Services, request: Request) -> Visitor | None:
     """Return the visitor of any request, without counting it; None without a valid session."""
-    known: Visitor | None = getattr(request.state, "visitor", None)
-    if known is not None:
-        return known
     session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
     if session is None:
         return None
