@@ -203,7 +203,7 @@ def _require_name(name: str) -> None:
 
 
 def _require_own_name(visitor: Visitor, name: str) -> None:
-    """Refuse a name that the visitor's key does not cover, so that they can choose another."""
+    """Refuse a name that the visitor's key does not cover."""
     if not visitor.may("profile:CreateDomain", name):
         raise InvalidRequest(f"Your access key does not cover a domain named {name}. Choose a name that it covers.")
 

@@ -31,7 +31,10 @@ class GrowthPicture:
 
 
 def draw_growth(growth: Growth, today: date) -> GrowthPicture | None:
-    """Draw the picture up to today; None if jobs have created nothing that could be shown."""
+    """Draw the picture up to today.
+
+    None if jobs have created nothing that could be shown.
+    """
     if not growth.days:
         return None
     # More can be undone than was created, if the import is older than the jobs that are known.

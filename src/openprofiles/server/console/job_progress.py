@@ -56,7 +56,10 @@ class Progress:
 
 
 def view_of(account: Account) -> str:
-    """Name the content of a page about the job; a page with another name has to be fetched again."""
+    """Name the content of a page about the job.
+
+    A page with another name has to be fetched again.
+    """
     job = account.job
     view = job.status.value
     if job.status is UploadJobStatus.CREATED and job.file_name is not None:

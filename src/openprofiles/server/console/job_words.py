@@ -33,7 +33,7 @@ def undo_word(status: UploadJobStatus) -> str:
 
 
 def job_name(job: UploadJob) -> str:
-    """Return the name of a job, or its id if the name has no visible character."""
+    """Return the name of a job, or its id if the name is invisible."""
     # Separators, and controls such as a zero-width space.
     is_visible = any(unicodedata.category(letter)[0] not in "ZC" for letter in job.display_name)
     return job.display_name if is_visible else job.job_id

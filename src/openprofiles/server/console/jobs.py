@@ -176,7 +176,7 @@ def send_failed_rows(visitor: Visitor) -> Response:
 
 
 def _as_file(job: UploadJob) -> str:
-    """Return the header that names the file of failed rows after the imported file (RFC 6266)."""
+    """Return the header that names the file of failed rows (RFC 6266)."""
     name = re.sub(r"\.csv$", "", job_name(job), flags=re.IGNORECASE)
     # A browser adapts it to the names that its system allows.
     in_full = quote(f"{name}.failed-rows.csv", safe="")
@@ -314,7 +314,7 @@ def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[Account, Undo 
 
 
 def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[FailureGroup], bool]:
-    """Return why rows failed, from a few of them, and whether the rows are still kept."""
+    """Return why rows failed, and whether the rows are still kept."""
     if not account.fault_counts:
         return [], False
     store, job_id = visitor.services.store, account.job.job_id
@@ -356,7 +356,7 @@ def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool
 
 
 def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
-    """Return the domain and the job id in the path if the visitor may do this.
+    """Return the domain and the job id in the path.
 
     Raises:
         Forbidden: the visitor may not.
@@ -370,7 +370,7 @@ def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
 
 
 def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
-    """Answer for a job or domain that does not exist with a page that says which."""
+    """Answer for a missing job or domain with a page that says which."""
 
     def answer(visitor: Visitor) -> Response:
         try:
@@ -389,14 +389,20 @@ def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor
 
 
 def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
-    """Show an error above the current state of the job; only the error if the visitor may not see the job."""
+    """Show an error above the current state of the job.
+
+    Only the error if the visitor may not see the job.
+    """
     if not visitor.may_open(Page.JOB, visitor.request.path_params["domain_name"]):
         raise error
     return _job_page(visitor, str(error))
 
 
 def _speed_to_show(account: Account) -> int | None:
-    """Return the rows per second; None for a small file, where starting and ending takes most of the time."""
+    """Return the rows per second.
+
+    None for a small file, where starting and ending takes most of the time.
+    """
     if account.records_per_second is None or account.processed_count < _MIN_RECORDS_OF_A_SPEED:
         return None
     return round(account.records_per_second)

@@ -51,7 +51,7 @@ class Entry:
         return None if text == self.was else text
 
     def after(self, stored: str) -> Entry:
-        """Return this field for a profile that somebody else has changed, with what was typed kept."""
+        """Return this field for a profile that somebody else has changed."""
         if _lines(stored) == _lines(self.was):
             return dataclasses.replace(self, note=None)
         if self.new_text is None:
@@ -99,7 +99,7 @@ class Draft:
         return request | ({"Attributes": attributes} if attributes else {})
 
     def after(self, profile: Profile) -> Draft:
-        """Return the form for a profile that somebody else has changed, with what was typed kept."""
+        """Return the form for a profile that somebody else has changed."""
         fields = {path: entry.after(profile.values.get(path, "")) for path, entry in self.fields.items()}
         attributes = []
         for one in self.attributes:
@@ -152,7 +152,7 @@ def read_draft(form: Mapping[str, str]) -> Draft:
 
 
 def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
-    """Find what is wrong with the form by the rules of UpdateProfile: errors by control id, in the order of the form.
+    """Find errors by control id, in the order of the form, by UpdateProfile's rules.
 
     Args:
         request: the request of the draft.
@@ -192,7 +192,7 @@ def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def form_groups(draft: Draft, faults: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the groups of standard fields for the template, each with its open and its folded fields."""
+    """Return the groups of standard fields for the template, open and folded."""
     groups = []
     for group in GROUPS:
         controls = [_control(path, draft.fields[path], faults.get(f"value.{path}")) for path in group.paths]

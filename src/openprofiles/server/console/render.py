@@ -72,7 +72,7 @@ def number(value: float, digits: int = 0) -> Markup:
 
 
 def share(value: float) -> Markup:
-    """Format a share of 1 as a percentage; never rounds to 0 % or 100 %."""
+    """Format a share of 1 as a percentage, never rounded to 0 or 100 %."""
     percent = 100 * value
     text = "< 0.1 %" if 0 < percent < 0.1 else "> 99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
     return Markup('<data class="share" value="{0}">{1}</data>').format(

@@ -31,7 +31,7 @@ class Part:
 
 
 def parts_of(job: UploadJob) -> list[Part]:
-    """Return the parts of the bar, from left to right; parts without rows have no width."""
+    """Return the parts of the bar, from left to right."""
     settled = job.created_count + job.updated_count + job.failed_count
     counts = (
         ("created", "created", job.created_count),

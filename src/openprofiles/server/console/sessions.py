@@ -45,7 +45,7 @@ def make_cookie(master_key: MasterKey, access_key_id: str, now: datetime) -> str
 
 
 def read_cookie(master_key: MasterKey, value: str, now: datetime) -> Session | None:
-    """Return the session of a cookie; None if it was not made here or has expired."""
+    """Return the session of a cookie; None if it is not valid."""
     try:
         content = base64.urlsafe_b64decode(value.encode())
     except (binascii.Error, ValueError):

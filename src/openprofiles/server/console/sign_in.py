@@ -113,7 +113,7 @@ def _send_session(visitor: Visitor) -> Response:
 
 
 def _is_signed_in(services: Services, request: Request) -> bool:
-    """Check by the same rule as every other page, so that none of them redirects back here."""
+    """Check by the same rule as every other page."""
     return find_visitor(services, request) is not None
 
 

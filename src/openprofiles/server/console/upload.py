@@ -117,7 +117,7 @@ def show_page(visitor: Visitor) -> Response:
 
 
 def read_sample(visitor: Visitor) -> Response:
-    """Return a sample of a file from its beginning, read as the query says or as detected."""
+    """Return a sample of a file, read as the query says or as detected."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
@@ -241,7 +241,7 @@ def start_job(visitor: Visitor) -> Response:
 
 
 def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
-    """Return whether the page offers the options of a job, including how its file is read."""
+    """Return whether the page offers the options of a job."""
     return visitor.may(_SETTING_OPTIONS, domain.name) and not visitor.services.settings.compat_strict
 
 

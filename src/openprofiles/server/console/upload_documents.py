@@ -139,7 +139,7 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
 
 
 def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dict[str, Any]:
-    """Return a saved mapping for a file with these columns: targets by header, and changes of the header."""
+    """Return a saved mapping for a file, and how its header has changed."""
     read = read_mapping(mapping.fields, mapping.unique_key, strict=False)
     targets: dict[str, str] = {}
     doubled = []

@@ -37,7 +37,10 @@ _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
 class Forbidden(Exception):
-    """The visitor may not do this; the message says what, and what to do about it."""
+    """The visitor may not do this.
+
+    The message says what, and what to do about it.
+    """
 
 
 class BodyTooLarge(Exception):
@@ -84,11 +87,13 @@ class Visitor:
         return get_domain(self.services.store, name)
 
     def may_open(self, page: str, domain_name: str | None = None) -> bool:
-        """Return whether the visitor may open a page (``page_permissions.Page``) of a domain; None: of any domain."""
+        """Return whether the visitor may open a page of a domain; None: of any."""
         return all(self.may(action, domain_name) for action in NEEDS[Page(page)])
 
     def first_page_of(self, domain_name: str, *, is_example: bool = False) -> str | None:
-        """Return the path of the first page of a domain that the visitor may open; None if there is none.
+        """Return the path of the first page of a domain that the visitor may open.
+
+        None if there is no such page.
 
         Args:
             is_example: the name is a placeholder for any domain.
@@ -101,9 +106,9 @@ class Visitor:
         return RedirectResponse(self.path_after(domain_name, done, *pages), 303, headers=PAGE_HEADERS)
 
     def path_after(self, domain_name: str, done: str, *pages: tuple[Page, str]) -> str:
-        """Return where to go after something was done: the first page that the visitor may open.
+        """Return where to go after something was done.
 
-        If none of them may be opened, it is another page, which says what was done.
+        It is the first of these pages that the visitor may open, or else another page, which says what was done.
 
         Args:
             done: a key of ``page_permissions.DONE_MESSAGES``.
@@ -115,11 +120,11 @@ class Visitor:
         return f"{self.first_page_of(domain_name) or HOME_PATH}?done={done}"
 
     def form(self) -> dict[str, str]:
-        """Read the fields of the form that was sent; of fields with the same name, the last."""
+        """Read the form that was sent; of equal names, the last."""
         return _read_fields(self.body)
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
-        """Render a page with what all pages need, such as ``may``, ``may_open`` and the ``csrf_token`` of forms."""
+        """Render a page with what all pages need, such as ``may`` and ``csrf_token``."""
         shared = {
             "may": self.may,
             "may_open": self.may_open,
@@ -141,7 +146,7 @@ def signed_in(
     is_counted: bool = True,
     without_session: Callable[[Services, Request], Response] | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Make an endpoint for signed-in visitors; others are sent to the sign-in page, scripts get 401.
+    """Make an endpoint for signed-in visitors; others must sign in, scripts get 401.
 
     Args:
         is_counted: whether a request counts against the request rate of the visitor's key.
@@ -186,7 +191,7 @@ def find_visitor(services: Services, request: Request) -> Visitor | None:
 
 
 def is_from_here(services: Services, request: Request) -> bool:
-    """Return whether the request comes from one of our own pages, as far as the browser says.
+    """Return whether one of our own pages sends this, according to the browser.
 
     Every current browser sends one of these headers; without them it is not a browser.
     """
@@ -208,7 +213,7 @@ def json_answer(members: Mapping[str, Any], status: int = 200) -> JSONResponse:
 
 
 def wants_json(request: Request) -> bool:
-    """Return whether one of our scripts asks, rather than a person who would read a page."""
+    """Return whether one of our scripts asks, not a person."""
     return "application/json" in request.headers.get("accept", "")
 
 
@@ -259,7 +264,7 @@ def _ask_to_sign_in(services: Services, request: Request) -> Response:
 
 
 def _page_of_form(services: Services, request: Request) -> str:
-    """Return the page that a form was sent from, if the browser names it and it can be opened again."""
+    """Return the page that a form was sent from, if it can be opened."""
     referer = request.headers.get("referer", "")
     if not _is_own_host(services, request, referer):
         return HOME_PATH
@@ -285,7 +290,10 @@ def _require_own_headers(services: Services, request: Request, session: Session)
 
 
 def _keep_own_form(request: Request, session: Session, body: bytes) -> None:
-    """Keep the content of a form for ``sent_form``; raise Forbidden if no page of this session sent it."""
+    """Keep the content of a form for ``sent_form``.
+
+    Raise Forbidden if no page of this session sent it.
+    """
     form = SentForm(request.url.path, session.access_key_id, session.csrf_token, _read_fields(body))
     _require_token(session, form.fields.get(CSRF_FIELD, ""))
     request.state.sent_form = form
@@ -301,7 +309,7 @@ def _foreign() -> Forbidden:
 
 
 def sent_form(request: Request) -> SentForm | None:
-    """Return the form that one of our pages sent; None for a script's request and for a forged one."""
+    """Return the form that one of our pages sent; None for other requests."""
     found: SentForm | None = getattr(request.state, "sent_form", None)
     return found
 
