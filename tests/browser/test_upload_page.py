@@ -713,8 +713,8 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     field = upload.get_by_label("Webhook for this import")
     fault = upload.locator("#webhook-url-fault")
     for url, message in (
-        ("ftp://hooks.example.com", "The webhook's URL must begin with https:// or http://."),
-        ("http://127.0.0.1:8420/x?token=secret", "is at an address that is not of the open Internet."),
+        ("ftp://hooks.example.com", "The webhook URL must start with https:// or http://."),
+        ("http://127.0.0.1:8420/x?token=secret", "is not at a public Internet address."),
         ("https://8.8.8.8/hook", "The domain has no webhook secret to sign with."),
     ):
         field.fill(url)
