@@ -338,7 +338,7 @@ def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(
         ("Kürzel", "_profile.Attributes.Kurzel"),
         ("", None),
     ]
-    assert told["Columns"][2]["Reason"] == "the name says so, but the values are no phone numbers"
+    assert told["Columns"][2]["Reason"] == "name matches, but the values are not phone numbers"
     assert told["Columns"][2]["Confidence"] < 0.5 < told["Columns"][0]["Confidence"]
     assert told["Columns"][4] == {"Header": "", "Reason": "it has no name in the header"}
     assert (told["UniqueKey"], told["UniqueKeyConfidence"] > 0.8) == ("Login", True)

@@ -89,7 +89,7 @@ def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
         "Suggested for my people.csv, read as utf-8, commas, LF:",
         "  Login    ->  EmailAddress      60%",
         "  Vorname  ->  FirstName         95%",
-        "  Phone    ->  PhoneNumber       20%  (doubtful: the name says so, but the values are no phone numbers)",
+        "  Phone    ->  PhoneNumber       20%  (doubtful: name matches, but the values are not phone numbers)",
         "  Lead no  ->  Attributes.lead  100%",
         "  column 5 '' is not loaded: it has no name in the header",
         "Suggested unique key: Login  82%",
@@ -118,7 +118,7 @@ def test_the_command_that_is_told_loads_the_file(tmp_path: Path) -> None:
         "target": "EmailAddress",
         "content_type": "EMAIL_ADDRESS",
         "confidence": 0.6,
-        "reason": "the name is not known, but the values are email addresses",
+        "reason": "the name is unknown, but the values are email addresses",
     }
     assert told["left_out"] == [{"column_number": 5, "header": "", "reason": "it has no name in the header"}]
     assert told["fields"]["Vorname"]["Target"] == "_profile.FirstName"
@@ -145,7 +145,7 @@ def test_a_load_marks_what_is_doubtful_as_well(tmp_path: Path) -> None:
 
     lines = answer.stdout.splitlines()
     assert "  Login    ->  EmailAddress  (unique key)" in lines
-    assert "  Phone    ->  PhoneNumber  (doubtful: the name says so, but the values are no phone numbers)" in lines
+    assert "  Phone    ->  PhoneNumber  (doubtful: name matches, but the values are not phone numbers)" in lines
 
 
 # Saved mappings

@@ -569,7 +569,7 @@ def test_a_job_that_cannot_be_taken_back_is_refused_with_the_reason(data: Path, 
     unkept = jobs("undo", job_ids(tmp_path / "data")["kept.csv"], "--data", tmp_path / "data")
 
     assert (nothing.returncode, missing.returncode, unkept.returncode) == (2, 2, 2)
-    assert "has changed no profile, so there is nothing to undo" in nothing.stderr
+    assert "changed no profiles, so there is nothing to undo" in nothing.stderr
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert "its worker ran with --undo-days 0" in unkept.stderr
 

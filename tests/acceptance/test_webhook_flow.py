@@ -163,13 +163,13 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
     data = tmp_path / "data"
     with running_server(data) as server:
         client = make_domain(server)
-        with pytest.raises(ClientError, match=r"127\.0\.0\.1 is at an address that is not of the open Internet"):
+        with pytest.raises(ClientError, match=r"127\.0\.0\.1 is not at a public Internet address"):
             client.put_webhook("shop", url=f"{receiver.url}/geheim")
         with pytest.raises(ClientError, match="has no webhook"):
             client.get_webhook("shop")
         client.put_webhook("shop")
         job_id = create(server)
-        with pytest.raises(ClientError, match="not of the open Internet"):
+        with pytest.raises(ClientError, match="not at a public Internet address"):
             client.set_options("shop", job_id, {"Webhook": {"Url": receiver.url}})
     with running_server(data, "--workers", "0", ALLOWED) as server:
         client_of(server).put_webhook("shop", url=f"{receiver.url}/geheim")
@@ -180,7 +180,7 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
         progress = client.get_progress("shop", job_id)
         log = server.log()
 
-    assert "not of the open Internet" in progress["Webhook"]["LastError"]
+    assert "not at a public Internet address" in progress["Webhook"]["LastError"]
     assert receiver.connections == 0
     assert "webhook_failed" in log
     assert "geheim" not in log
@@ -282,7 +282,7 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
             (b"[]", "The body must be a JSON object."),
             (b'{"Url": 1}', "Url must be a string."),
             (b'{"Uri": "x"}', "The body has a member 'Uri', which is not known. Known are: Url, Secret."),
-            (b'{"Url": "ftp://x/"}', "The webhook's URL must begin with https:// or http://."),
+            (b'{"Url": "ftp://x/"}', "The webhook URL must start with https:// or http://."),
             (b'{"Secret": "short"}', "The webhook's Secret must have 16 to 256 printable characters"),
         ):
             with pytest.raises(ClientError, match=re.escape(message)):

@@ -80,7 +80,7 @@ def page(visitor: Page, server: RunningServer, admin_session: Any) -> Page:
 
 def sign_in(page: Page, access_key_id: str, secret: str) -> None:
     page.goto("/console/sign-in")
-    page.get_by_label("Access key id").fill(access_key_id)
+    page.get_by_label("Access key ID").fill(access_key_id)
     page.get_by_label("Secret access key").fill(secret)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/console/")

@@ -33,8 +33,8 @@ def test_a_domain_shows_its_numbers_growth_jobs_and_tags(
     row = page.get_by_role("row").filter(has_text="file.csv")
     expect(row).to_contain_text("Succeeded")
     assert find_barriers(page) == []
-    page.get_by_text("The numbers", exact=True).click()
-    numbers = page.get_by_role("region", name="Profiles made by upload jobs, day by day")
+    page.get_by_text("Show the numbers", exact=True).click()
+    numbers = page.get_by_role("region", name="Profiles created by imports, day by day")
     expect(numbers.get_by_role("row").nth(1).get_by_role("cell")).to_have_text(["2", "2"])
     page.set_viewport_size({"width": 360, "height": 800})
     require_width(page)
@@ -48,8 +48,8 @@ def test_a_new_domain_says_that_nothing_was_loaded(
     page.get_by_label("Name").fill("fresh")
     page.get_by_role("button", name="Create").click()
 
-    expect(page.get_by_text("No upload job has made a profile yet.")).to_be_visible()
-    expect(page.get_by_text("No file was loaded yet.")).to_be_visible()
+    expect(page.get_by_text("No import has created a profile yet.")).to_be_visible()
+    expect(page.get_by_text("No files imported yet.")).to_be_visible()
     assert find_barriers(page) == []
 
 
@@ -57,18 +57,18 @@ def test_a_new_domain_reads_phone_numbers_as_those_of_its_country(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:
     page.goto("/console/")
-    country = page.get_by_label("Country of phone numbers")
+    country = page.get_by_label("Default country for phone numbers")
     expect(country.locator("option:checked")).to_have_text("United States (US)")
     assert find_barriers(page) == []
     page.get_by_label("Name").fill("kunden")
     country.select_option(label="Germany (DE)")
-    page.get_by_label("Days that a profile").fill("none")
+    page.get_by_label("Retention").fill("none")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_role("alert")).to_contain_text("The number of days")
+    expect(page.get_by_role("alert")).to_contain_text("Enter a whole number of days")
     expect(country).to_have_value("DE")
-    page.get_by_label("Days that a profile").fill("30")
+    page.get_by_label("Retention").fill("30")
     page.get_by_role("button", name="Create").click()
-    expect(page.get_by_text("No file was loaded yet.")).to_be_visible()
+    expect(page.get_by_text("No files imported yet.")).to_be_visible()
 
     client = server.client()
     made = client.create_profile(DomainName="kunden", PhoneNumber="030 1234567")["ProfileId"]
@@ -81,19 +81,19 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
 ) -> None:
     server.client().create_domain(DomainName="settled", DefaultExpirationDays=30)
     page.goto("/console/domains/settled")
-    days = page.get_by_label("Days that a profile is kept")
+    days = page.get_by_label("Retention")
     days.fill("soon")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("alert")).to_contain_text("The number of days is a whole number from 1 to 1098.")
+    expect(page.get_by_role("alert")).to_contain_text("Enter a whole number of days from 1 to 1098.")
     expect(days).to_have_value("soon")
     expect(days).to_have_attribute("aria-invalid", "true")
-    expect(days).to_have_accessible_description(re.compile("whole number from 1 to 1098.*Holds for what is written"))
+    expect(days).to_have_accessible_description(re.compile("of days from 1 to 1098.*Applies to new changes"))
     assert find_barriers(page) == []
 
     days.fill("60")
     page.get_by_role("button", name="Save").click()
 
-    expect(page.get_by_role("status")).to_have_text("The settings were saved.")
+    expect(page.get_by_role("status")).to_have_text("Settings saved.")
     expect(page.locator(".facts")).to_contain_text("60 days")
     assert server.client().get_domain(DomainName="settled")["DefaultExpirationDays"] == 60
 
@@ -101,11 +101,11 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
 def test_what_is_wrong_with_a_new_domain_is_told_at_its_field(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:
-    name, days = page.get_by_label("Name"), page.get_by_label("Days that a profile is kept")
+    name, days = page.get_by_label("Name"), page.get_by_label("Retention")
     name.fill("not good")
     page.get_by_role("button", name="Create").click()
     expect(name).to_have_attribute("aria-invalid", "true")
-    expect(name).to_have_accessible_description(re.compile("A domain's name has 1 to 64 letters.*Letters, digits"))
+    expect(name).to_have_accessible_description(re.compile("Use 1 to 64 letters.*Letters, digits"))
     expect(days).not_to_have_attribute("aria-invalid", "true")
     assert find_barriers(page) == []
 
@@ -113,7 +113,7 @@ def test_what_is_wrong_with_a_new_domain_is_told_at_its_field(
     days.fill("soon")
     page.get_by_role("button", name="Create").click()
     expect(days).to_have_attribute("aria-invalid", "true")
-    expect(days).to_have_accessible_description(re.compile("whole number from 1 to 1098"))
+    expect(days).to_have_accessible_description(re.compile("whole number of days from 1 to 1098"))
     expect(name).not_to_have_attribute("aria-invalid", "true")
 
 
@@ -125,7 +125,7 @@ def test_a_domain_is_deleted_once_its_name_is_typed(
     page.goto("/console/domains/unwanted")
     page.get_by_text("Delete this domain").click()
     page.get_by_label("Type unwanted to confirm").fill("wanted")
-    page.get_by_role("button", name="Delete the domain").click()
+    page.get_by_role("button", name="Delete domain").click()
     expect(page.get_by_role("alert")).to_contain_text("Nothing was deleted.")
     expect(page.get_by_label("Type unwanted to confirm")).to_have_value("wanted")
     expect(page.get_by_label("Type unwanted to confirm")).to_have_accessible_description(
@@ -134,9 +134,9 @@ def test_a_domain_is_deleted_once_its_name_is_typed(
     assert find_barriers(page) == []
 
     page.get_by_label("Type unwanted to confirm").fill("unwanted")
-    page.get_by_role("button", name="Delete the domain").click()
+    page.get_by_role("button", name="Delete domain").click()
 
-    expect(page.get_by_role("status")).to_contain_text("The domain was deleted.")
+    expect(page.get_by_role("status")).to_contain_text("Domain deleted.")
     assert "unwanted" not in [item["DomainName"] for item in client.list_domains()["Items"]]
 
 
@@ -149,7 +149,7 @@ def test_who_may_only_read_changes_and_deletes_no_domain(
     expect(visitor.get_by_role("heading", name="guarded")).to_be_visible()
     expect(visitor.get_by_role("heading", name="Settings")).to_have_count(0)
     expect(visitor.get_by_text("Delete this domain")).to_have_count(0)
-    expect(visitor.get_by_role("link", name="Load a file")).to_have_count(0)
+    expect(visitor.get_by_role("link", name="Import a file")).to_have_count(0)
     assert find_barriers(visitor) == []
 
     token = visitor.locator("meta[name=csrf-token]").get_attribute("content") or ""

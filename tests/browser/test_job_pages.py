@@ -105,7 +105,7 @@ def count_of(page: Page, part: str) -> str:
 def test_a_domain_without_jobs_says_so(page: Page, server: RunningServer, domain: str, find_barriers: Barriers) -> None:
     page.goto(place_of(domain))
 
-    expect(page.get_by_text("No file was loaded into this domain yet.")).to_be_visible()
+    expect(page.get_by_text("No files imported yet.")).to_be_visible()
     assert find_barriers(page) == []
 
 
@@ -120,20 +120,20 @@ def test_jobs_are_listed_newest_first_and_filtered_by_status(
 
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(3)
-    assert [row.split("\t")[1] for row in rows.all_inner_texts()] == ["Not started", "Partly succeeded", "Succeeded"]
+    assert [row.split("\t")[1] for row in rows.all_inner_texts()] == ["Not started", "Some rows failed", "Succeeded"]
     assert rows.nth(1).inner_text().split("\t")[3:] == ["6", "1", "1", "1", "3"]
     assert find_barriers(page) == []
 
-    page.get_by_label("Status").select_option("Partly succeeded")
+    page.get_by_label("Status").select_option("Some rows failed")
     page.get_by_role("button", name="Show").click()
     expect(rows).to_have_count(1)
     expect(page.get_by_label("Status")).to_have_value("PARTIALLY_SUCCEEDED")
 
     page.get_by_label("Status").select_option("Failed")
     page.get_by_role("button", name="Show").click()
-    expect(page.get_by_text("No job of this domain has the status “Failed”.")).to_be_visible()
+    expect(page.get_by_text("No imports with the status “Failed”.")).to_be_visible()
     assert find_barriers(page) == []
-    page.get_by_role("link", name="Show all jobs").click()
+    page.get_by_role("link", name="Show all imports").click()
     expect(rows).to_have_count(3)
 
 
@@ -142,15 +142,15 @@ def test_many_jobs_come_in_pages(page: Page, server: RunningServer, domain: str,
 
     page.goto(place_of(domain) + "?status=CREATED")
     shown = [link.get_attribute("href") for link in page.locator("tbody a").all()]
-    page.get_by_role("link", name="Older jobs").click()
+    page.get_by_role("link", name="Older imports").click()
     expect(page.locator("tbody tr")).to_have_count(10)
     expect(page.get_by_label("Status")).to_have_value("CREATED")
     assert find_barriers(page) == []
     shown += [link.get_attribute("href") for link in page.locator("tbody a").all()]
 
     assert shown == [place_of(domain, job_id) for job_id in reversed(job_ids)]
-    expect(page.get_by_role("link", name="Older jobs")).to_have_count(0)
-    page.get_by_role("link", name="Newest jobs").click()
+    expect(page.get_by_role("link", name="Older imports")).to_have_count(0)
+    page.get_by_role("link", name="Latest imports").click()
     expect(page.locator("tbody tr")).to_have_count(50)
 
 
@@ -183,7 +183,7 @@ def test_progress_moves_without_reloading_to_the_account_at_the_end(
     assert len(set(seen)) >= 2
     assert any(f"of {MANY:,} rows" in text for text in seen)
     said = page.evaluate("window.said")
-    assert said[-1] == f"The job has ended: succeeded. Of {MANY:,} rows: {MANY:,} created."
+    assert said[-1] == f"The import has finished: succeeded. Of {MANY:,} rows: {MANY:,} created."
     assert len(said) <= 4
     assert count_of(page, "created") == f"{MANY:,}"
     expect(page.get_by_role("img", name=f"Of {MANY:,} rows: {MANY:,} created.")).to_be_visible()
@@ -228,15 +228,15 @@ def test_a_running_job_is_stopped_after_a_question(
 ) -> None:
     job_id = start(server, domain, many_rows(2 * MANY))
     page.goto(place_of(domain, job_id))
-    dialog = page.get_by_role("dialog", name="Stop this job?")
+    dialog = page.get_by_role("dialog", name="Stop this import?")
 
     page.get_by_role("button", name="Stop").click()
     expect(dialog).to_be_visible()
-    expect(page.get_by_role("button", name="Go on loading")).to_be_focused()
+    expect(page.get_by_role("button", name="Keep importing")).to_be_focused()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.get_by_role("button", name="Stop").click()
-    page.get_by_role("button", name="Go on loading").click()
+    page.get_by_role("button", name="Keep importing").click()
     expect(dialog).to_be_hidden()
     assert server.client().get_upload_job(DomainName=domain, JobId=job_id)["Status"] == "IN_PROGRESS"
 
@@ -263,7 +263,7 @@ def test_a_job_that_was_not_started_says_what_is_missing_and_starts_when_its_fil
 ) -> None:
     job_id = create(server, domain)
     page.goto(place_of(domain, job_id))
-    expect(page.get_by_role("heading", name="The file is missing")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting for the file")).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_have_count(0)
     assert find_barriers(page) == []
 
@@ -282,12 +282,12 @@ def test_a_job_that_was_not_started_is_given_up(
     job_id = create(server, domain)
     page.goto(place_of(domain, job_id))
 
-    page.get_by_role("button", name="Give this job up").click()
+    page.get_by_role("button", name="Discard").click()
     assert find_barriers(page) == []
-    page.get_by_role("button", name="Give it up").click()
+    page.get_by_role("button", name="Discard").click()
 
     expect(page.locator(".badge").first).to_have_text("Stopped")
-    expect(page.get_by_text("The job was stopped before a row was loaded.")).to_be_visible()
+    expect(page.get_by_text("The import was stopped before any row was imported.")).to_be_visible()
 
 
 def test_what_is_asked_of_a_job_that_has_ended_meanwhile_is_told_above_it(
@@ -314,16 +314,16 @@ def test_a_lost_connection_is_told_and_the_page_goes_on_by_itself(
     page.goto(place_of(domain, job_id))
 
     page.route("**/state", lambda route: route.abort())
-    expect(page.get_by_role("alert")).to_have_text("The server does not answer; this page tries again by itself.")
+    expect(page.get_by_role("alert")).to_have_text("Can't reach the server. This page keeps trying.")
     assert find_barriers(page) == []
     page.unroute("**/state")
     page.route("**/state", lambda route: route.fulfill(status=503, body="{}"))
-    expect(page.get_by_role("alert")).to_contain_text("The server cannot tell at the moment how the job is;")
+    expect(page.get_by_role("alert")).to_contain_text("The server can't report on this import right now.")
     put(server, domain, job_id, GOOD)
     page.unroute("**/state")
 
     expect(page.get_by_role("heading", name="Ready to start")).to_be_visible()
-    expect(page.get_by_text("this page tries again by itself")).to_have_count(0)
+    expect(page.get_by_text("This page keeps trying")).to_have_count(0)
 
 
 def test_one_answer_that_fails_is_no_trouble(page: Page, server: RunningServer, domain: str) -> None:
@@ -376,9 +376,9 @@ def test_an_expired_session_is_told_and_the_link_leads_back_to_the_job(
     page.goto(place_of(domain, job_id))
     page.context.clear_cookies()
 
-    expect(page.get_by_role("alert")).to_contain_text("Your session has ended.")
+    expect(page.get_by_role("alert")).to_contain_text("Your session expired.")
     page.get_by_role("link", name="Sign in again").click()
-    page.get_by_label("Access key id").fill(server.admin()[0])
+    page.get_by_label("Access key ID").fill(server.admin()[0])
     page.get_by_label("Secret access key").fill(server.admin()[1])
     page.get_by_role("button", name="Sign in").click()
 
@@ -390,7 +390,7 @@ def test_a_link_to_a_job_leads_a_colleague_to_it_through_the_sign_in(
 ) -> None:
     job_id = load(server, domain, GOOD)["JobId"]
     visitor.goto(place_of(domain, job_id))
-    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Access key ID").fill(server.admin()[0])
     visitor.get_by_label("Secret access key").fill(server.admin()[1])
     visitor.keyboard.press("Enter")
 
@@ -419,7 +419,7 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     expect(reasons.nth(0)).to_contain_text("MISSING_UNIQUE_KEY in column Email")
     assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\tnothing", "4\tnothing"]
     expect(reasons.nth(1)).to_contain_text("fay@example.com,Fay,a,b")
-    expect(page.get_by_text("Rows with the unique key of an earlier row: 1")).to_be_visible()
+    expect(page.get_by_text("Rows that repeat the unique key of an earlier row: 1")).to_be_visible()
     expect(page.get_by_text("utf-8, commas, LF")).to_be_visible()
     assert find_barriers(page) == []
 
@@ -441,7 +441,7 @@ def test_a_job_whose_file_could_not_be_read_says_why(
 
     expect(page.locator(".badge").first).to_have_text("Failed")
     expect(page.locator(".fault").first).to_contain_text("Email")
-    expect(page.get_by_text("so there is nothing to take back")).to_be_visible()
+    expect(page.get_by_text("so there is nothing to undo")).to_be_visible()
     assert find_barriers(page) == []
 
 
@@ -486,7 +486,7 @@ def test_the_numbers_of_a_job_agree(page: Page, server: RunningServer, domain: s
 
     page.goto(place_of(domain, job_id))
 
-    expect(page.locator(".summary")).to_contain_text("4,500 of 5,000 rows in 1 min 30 s (50 per second), ended")
+    expect(page.locator(".summary")).to_contain_text("4,500 of 5,000 rows in 1 min 30 s (50 per second), finished on")
 
 
 def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, server: RunningServer, domain: str) -> None:
@@ -499,7 +499,7 @@ def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, serv
     server.client().start_upload_job(DomainName=domain, JobId=job_id)
     wait_for_end(server, domain, job_id)
     page.goto(place_of(domain, job_id))
-    expect(page.get_by_text("And 5 more reasons; the file of failed rows has them all.")).to_be_visible()
+    expect(page.get_by_text("5 more kinds of error; the download has them all.")).to_be_visible()
 
     with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
         job = find_job_by_id(connection, job_id)
@@ -507,8 +507,8 @@ def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, serv
         connection.execute(delete(failed_row).where(failed_row.c.upload_job_id == job.upload_job_id))
 
     page.reload()
-    expect(page.get_by_text("And 5 more reasons.", exact=True)).to_be_visible()
-    expect(page.get_by_text("The failed rows themselves are no longer kept.")).to_be_visible()
+    expect(page.get_by_text("5 more kinds of error.", exact=True)).to_be_visible()
+    expect(page.get_by_text("The failed rows are no longer available for download.")).to_be_visible()
 
 
 def test_a_preview_has_neither_a_page_nor_a_file(server: RunningServer, domain: str) -> None:
@@ -552,30 +552,30 @@ def test_a_job_is_taken_back_after_it_is_told_what_that_does(
     client.update_profile(DomainName=domain, ProfileId=eve["ProfileId"], LastName="Since")
 
     page.goto(place_of(domain, job_id))
-    expect(page.get_by_text("The job can be taken back until")).to_be_visible()
-    page.get_by_role("link", name="See what that would do").click()
+    expect(page.get_by_text("You can undo this import until")).to_be_visible()
+    page.get_by_role("link", name="Preview undo").click()
 
-    expect(page.get_by_role("heading", name="Take this job back?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Undo this import?")).to_be_visible()
     assert page.locator(".facts dd").all_inner_texts() == ["2", "1", "1", "0"]
     assert find_barriers(page) == []
     assert len(find_by_email(server, domain, "fay@example.com")) == 1
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Undo import").click()
 
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible()
     assert page.locator(".facts dd").all_inner_texts() == ["1", "1", "1", "0"]
     kept = page.get_by_role("link", name=eve["ProfileId"])
     assert kept.get_attribute("href") == f"/console/domains/{domain}/profiles/{eve['ProfileId']}"
-    expect(page.get_by_role("row", name="made it")).to_be_visible()
+    expect(page.get_by_role("row", name="created it")).to_be_visible()
     assert find_barriers(page) == []
     assert find_by_email(server, domain, "fay@example.com") == []
     (ada,) = find_by_email(server, domain, "ada@example.com")
     assert ada["Attributes"] == {"tier": "gold"}
 
     page.goto(place_of(domain, job_id))
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
-    expect(page.get_by_role("link", name="See what that would do")).to_have_count(0)
+    expect(page.locator("#job").get_by_text("This import was undone")).to_be_visible()
+    expect(page.get_by_role("link", name="Preview undo")).to_have_count(0)
     assert find_barriers(page) == []
-    page.get_by_role("link", name="Which profiles were left").click()
+    page.get_by_role("link", name="Show the kept profiles").click()
     expect(kept).to_be_visible()
 
 
@@ -590,25 +590,25 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     page.goto(undo)
     facts = page.locator(".facts dd")
     expect(facts).to_have_text([f"{MANY:,}", "0", "not known", "not known"])
-    expect(page.get_by_role("button", name="Take it back")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo import")).to_be_visible()
     assert find_barriers(page) == []
     page.unroute("**/undo?looked=1")
-    page.get_by_role("link", name="Look again").click()
-    expect(facts).to_have_text([f"{MANY:,}", "0", "none seen", "none seen"])
+    page.get_by_role("link", name="Check again").click()
+    expect(facts).to_have_text([f"{MANY:,}", "0", "none found so far", "none found so far"])
     page.goto(undo)
-    expect(facts).to_have_text([f"{MANY:,}", "0", "none seen", "none seen"])
-    expect(page.locator("#announcer")).to_contain_text("Of these, changed since: none seen.")
+    expect(facts).to_have_text([f"{MANY:,}", "0", "none found so far", "none found so far"])
+    expect(page.locator("#announcer")).to_contain_text("Edited since: none found so far.")
     assert find_barriers(page) == []
 
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Undo import").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     page.evaluate("window.isTheSamePage = true")
     expect(page.locator("[data-amount]")).to_contain_text(f"of {MANY:,} profiles")
     cookie = cookie_of(server, *server.admin())
     jobs = send(server, "GET", place_of(domain), Cookie=cookie)[2]
-    assert '<span class="badge undo in-progress">Being taken back</span>' in jobs
+    assert '<span class="badge undo in-progress">Undoing</span>' in jobs
     assert find_barriers(page) == []
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible(timeout=2 * DEADLINE_MS)
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible(timeout=2 * DEADLINE_MS)
 
     assert page.evaluate("window.isTheSamePage")
     assert page.locator(".facts dd").first.inner_text() == f"{MANY:,}"
@@ -620,7 +620,7 @@ def test_the_profiles_that_were_left_come_in_pages(page: Page, server: RunningSe
     page.goto(place_of(domain, job_id) + "/undo")
     assert page.locator(".facts dd").all_inner_texts() == ["130", "0", "130", "0"]
 
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Undo import").click()
     expect(page.locator("tbody tr")).to_have_count(100)
     page.get_by_role("link", name="More profiles").click()
     expect(page.locator("tbody tr")).to_have_count(30)
@@ -633,8 +633,8 @@ def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
 ) -> None:
     job_id = load(server, domain, GOOD)["JobId"]
     page.goto(place_of(domain, job_id) + "/undo")
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    page.get_by_role("button", name="Undo import").click()
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible()
     # As its worker would have left it.
     with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
         job = find_job_by_id(connection, job_id)
@@ -647,12 +647,12 @@ def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
 
     page.goto(place_of(domain, job_id))
     expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
-    page.get_by_role("link", name="What was taken back so far").click()
+    page.get_by_role("link", name="See what has been undone so far").click()
     expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
     assert find_barriers(page) == []
-    page.get_by_role("button", name="Go on taking it back").click()
+    page.get_by_role("button", name="Continue undo").click()
 
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible()
 
 
 def test_a_job_that_has_changed_nothing_is_not_taken_back(
@@ -663,7 +663,7 @@ def test_a_job_that_has_changed_nothing_is_not_taken_back(
     page.goto(place_of(domain, job_id) + "/undo")
 
     expect(page.get_by_role("alert").filter(has_text="once it has ended")).to_be_visible()
-    expect(page.get_by_role("button", name="Take it back")).to_have_count(0)
+    expect(page.get_by_role("button", name="Undo import")).to_have_count(0)
     assert find_barriers(page) == []
 
 
@@ -687,7 +687,7 @@ def test_a_reader_sees_no_button_and_is_refused_when_forging_it(
         expect(visitor.locator("h1")).to_be_visible()
         expect(buttons).to_have_count(0)
         assert find_barriers(visitor) == []
-    expect(visitor.get_by_role("link", name="See what that would do")).to_have_count(0)
+    expect(visitor.get_by_role("link", name="Preview undo")).to_have_count(0)
 
     cookie = cookie_of(server, *keys)
     form = f"csrf_token={csrf_token_of(server, cookie)}"
@@ -723,15 +723,15 @@ def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_l
 ) -> None:
     for job_id in ("0" * 32, "no-id", "%3Cscript%3E"):
         page.goto(place_of(domain, job_id))
-        expect(page.get_by_role("heading", name="There is no such job")).to_be_visible()
+        expect(page.get_by_role("heading", name="Import not found")).to_be_visible()
     assert find_barriers(page) == []
-    page.get_by_role("link", name="All jobs of").click()
+    page.get_by_role("link", name="All imports into").click()
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
 
     page.goto(place_of(domain, create(server, domain)))
     server.client().delete_domain(DomainName=domain)
 
-    expect(page.get_by_role("heading", name="There is no such domain")).to_be_visible()
+    expect(page.get_by_role("heading", name="Domain not found")).to_be_visible()
     assert find_barriers(page) == []
 
 
@@ -741,14 +741,14 @@ def test_taking_a_job_back_is_no_job_in_the_list_but_told_beside_its_status(
     load(server, domain, GOOD)
     job_id = load(server, domain, BAD)["JobId"]
     page.goto(place_of(domain, job_id) + "/undo")
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    page.get_by_role("button", name="Undo import").click()
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible()
 
     for place in (place_of(domain), f"/console/domains/{domain}"):
         page.goto(place)
         badges = page.locator("table.jobs tbody tr").all()
         assert [row.locator(".badge").all_inner_texts() for row in badges] == [
-            ["Partly succeeded", "Taken back"],
+            ["Some rows failed", "Undone"],
             ["Succeeded"],
         ]
         assert find_barriers(page) == []
@@ -756,12 +756,12 @@ def test_taking_a_job_back_is_no_job_in_the_list_but_told_beside_its_status(
     page.goto(place_of(domain))
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.goto(place_of(domain, job_id))
-    assert page.locator(".heading .badge").all_inner_texts() == ["Partly succeeded", "Taken back"]
+    assert page.locator(".heading .badge").all_inner_texts() == ["Some rows failed", "Undone"]
     # Who may list jobs alone is told of them what the API tells.
     cookie = cookie_of(server, *keys_that_may(server, "profile:List*", "profile:GetDomain"))
     for place in (place_of(domain), f"/console/domains/{domain}"):
         status, _, text = send(server, "GET", place, Cookie=cookie)
-        assert (status, "Partly succeeded" in text, "Taken back" in text) == (200, True, False)
+        assert (status, "Some rows failed" in text, "Undone" in text) == (200, True, False)
 
 
 @pytest.mark.parametrize("name", [" ", "\u200b", "\u3000\u2063"])

@@ -113,7 +113,7 @@ def test_the_list_of_domains_leads_to_the_first_page_that_one_may_see(server: Ru
     assert links("profile:CreateUploadJob") == []
 
 
-@pytest.mark.parametrize(("what", "told"), [("stop", "The job was told to stop."), ("start", "The job was started.")])
+@pytest.mark.parametrize(("what", "told"), [("stop", "Import stopping."), ("start", "Import started.")])
 def test_whoever_may_act_on_a_job_but_not_look_at_it_learns_what_was_done(
     server: RunningServer, what: str, told: str
 ) -> None:
@@ -141,7 +141,7 @@ def test_whoever_may_take_a_job_back_and_nothing_else_learns_it_on_the_start_pag
     status, headers, _ = send(server, "POST", f"/console/domains/{DOMAIN}/jobs/{job_id}/undo", token, Cookie=cookie)
 
     assert (status, headers["location"]) == (303, "/console/?done=undo-started")
-    assert "The job is being taken back." in send(server, "GET", headers["location"], Cookie=cookie)[2]
+    assert "Undo started." in send(server, "GET", headers["location"], Cookie=cookie)[2]
 
 
 def test_whoever_is_held_to_other_domains_is_told_so_in_the_form(server: RunningServer) -> None:
@@ -151,4 +151,40 @@ def test_whoever_is_held_to_other_domains_is_told_so_in_the_form(server: Running
 
     status, _, text = send(server, "POST", "/console/domains", form, Cookie=cookie)
 
-    assert (status, "held to other domains" in text, 'value="elsewhere"' in text) == (400, True, True)
+    assert (status, "does not cover a domain" in text, 'value="elsewhere"' in text) == (400, True, True)
+
+
+def test_an_error_says_what_is_missing_and_keeps_the_navigation(server: RunningServer) -> None:
+    linked_domain(server)
+    cookie = cookie_of(server, *keys_that_may(server, "profile:GetDomain", "profile:SearchProfiles"))
+
+    def read(path: str) -> tuple[int, str, set[str]]:
+        status, _, text = send(server, "GET", path, Cookie=cookie)
+        return status, html.unescape(text), set(re.findall(r'href="(/console/(?!static)[^"]*)"', text))
+
+    base = f"/console/domains/{DOMAIN}"
+    everywhere = {"/console/", "/console/connect"}
+    of_domain = everywhere | {base, f"{base}/profiles"}
+    status, text, links = read(f"{base}/upload")
+    assert (status, links) == (403, of_domain)
+    assert (
+        f"You don't have permission to import files into {DOMAIN}. "
+        "Ask your administrator for an access key that allows profile:CreateUploadJob."
+    ) in text
+    assert "Sign out" in text
+    status, text, links = read(f"{base}/profiles/{'0' * 32}")
+    assert (status, links) == (404, of_domain)
+    for path in ("/console/nosuch", "/console/domains/nosuch/profiles"):
+        status, text, links = read(path)
+        assert (status, links) == (404, everywhere)
+    assert "Sign out" not in send(server, "GET", "/console/nosuch")[2]
+
+
+def test_a_key_for_other_domains_is_refused_with_that_reason(server: RunningServer) -> None:
+    linked_domain(server)
+    cookie = cookie_of(server, *keys_that_may(server, "profile:*", domain="elsewhere"))
+
+    status, _, text = send(server, "GET", f"/console/domains/{DOMAIN}/profiles", Cookie=cookie)
+
+    assert (status, "Ask your administrator for an access key that covers this domain." in text) == (403, True)
+    assert f'href="/console/domains/{DOMAIN}' not in text

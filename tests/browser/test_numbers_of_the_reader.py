@@ -78,13 +78,13 @@ def wrong_forms(page: Page) -> list[str]:
 def test_a_job(german: Page, job_id: str) -> None:
     german.goto(place_of(DOMAIN, job_id))
 
-    expect(german.locator(".summary")).to_contain_text("2.555 rows in 1,23 s (2.077 per second), ended")
+    expect(german.locator(".summary")).to_contain_text("2.555 rows in 1,23 s (2.077 per second), finished on")
     named = "Of 2.555 rows: 1.500 created, 1.055 failed."
     expect(german.get_by_role("img", name=named, exact=True)).to_be_visible()
     shares = [text.replace("\xa0", " ") for text in german.locator("[data-share]").all_inner_texts()]
     assert shares == ["58,7 %", "0 %", "0 %", "41,3 %", "0 %"]
-    expect(german.get_by_text("Fails with more than 2.000 failed rows.")).to_be_visible()
-    expect(german.get_by_text("Fails with more than 62,5 % failed rows.")).to_be_visible()
+    expect(german.get_by_text("Cancels if more than 2.000 rows fail.")).to_be_visible()
+    expect(german.get_by_text("Cancels if more than 62,5 % of rows fail.")).to_be_visible()
     expect(german.get_by_role("row", name="Creating profiles")).to_contain_text("0,98")
     assert wrong_forms(german) == []
 
@@ -112,14 +112,14 @@ def test_what_is_told_when_a_job_ends_and_the_size_of_a_file_that_waits(german: 
     )["JobId"]
     put(server, name, made, b"Email,First,Tier\n" + FILE[17:] + b"x@example.com,%s,\n" % (b"y" * 2_000_000))
     german.goto(place_of(name, made))
-    expect(german.get_by_text("The file is here (2,1 MB")).to_be_visible()
+    expect(german.get_by_text("The file has arrived (2,1 MB")).to_be_visible()
     assert wrong_forms(german) == []
 
     german.get_by_role("button", name="Start").click()
 
-    expect(german.locator(".badge").first).to_have_text("Partly succeeded")
+    expect(german.locator(".badge").first).to_have_text("Some rows failed")
     expect(german.locator("#announcer")).to_have_text(
-        "The job has ended: partly succeeded. Of 2.556 rows: 1.500 created, 1.056 failed."
+        "The import has finished: some rows failed. Of 2.556 rows: 1.500 created, 1.056 failed."
     )
     assert wrong_forms(german) == []
 
@@ -131,7 +131,7 @@ def test_loading_a_file(german: Page, server: RunningServer, job_id: str) -> Non
     expect(german.locator("#days-hint")).to_contain_text("1 to 1098.")
     german.locator("#days").fill("1.098")
     german.get_by_role("button", name="Check first").click()
-    expect(german.locator("#days-fault")).to_have_text("Write a whole number from 1 to 1098.")
+    expect(german.locator("#days-fault")).to_have_text("Enter a whole number from 1 to 1098.")
     assert wrong_forms(german) == []
 
     german.locator("#days").fill("1098")
@@ -145,5 +145,5 @@ def test_loading_a_file(german: Page, server: RunningServer, job_id: str) -> Non
 def test_without_the_script_numbers_have_a_plain_form(server: RunningServer, job_id: str) -> None:
     text = send(server, "GET", place_of(DOMAIN, job_id), Cookie=cookie_of(server, *server.admin()))[2]
 
-    for part in (">Of 2,555 rows: 1,500 created, 1,055 failed.<", ">1.23 s<", ">58.7 %<", "than 62.5 % failed rows.<"):
+    for part in (">Of 2,555 rows: 1,500 created, 1,055 failed.<", ">1.23 s<", ">58.7 %<", "than 62.5 % of rows fail.<"):
         assert part in text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from acceptance.running import RunningServer
@@ -23,11 +25,11 @@ def test_what_a_job_made_is_listed_in_pages_as_far_as_it_is_still_there(
         client.delete_profile(DomainName=domain, ProfileId=one["ProfileId"])
     page.goto(place_of(domain, job_id))
 
-    page.get_by_role("link", name="The profiles that it made").click()
+    page.get_by_role("link", name="Show the new profiles").click()
 
     rows = page.locator("tbody tr")
-    expect(page.get_by_role("heading", name="Profiles that this job made")).to_be_visible()
-    expect(page.locator("main")).to_contain_text("1 row of the file went to profiles that were there")
+    expect(page.get_by_role("heading", name="New profiles")).to_be_visible()
+    expect(page.locator("main")).to_contain_text("The import also updated 1 profile that existed before")
     shown: list[str] = []
     for count in (25, 25, 8):
         expect(rows).to_have_count(count)
@@ -54,12 +56,30 @@ def test_a_job_that_only_changed_profiles_says_so_and_leads_to_the_search(
     job_id = load(server, domain, many_rows(3, "iron"))["JobId"]
 
     page.goto(place_of(domain, job_id))
-    expect(page.get_by_text("It made no profile; its rows went to profiles that were there.")).to_be_visible()
+    expect(page.get_by_text("All rows matched existing profiles.")).to_be_visible()
     page.goto(place_of(domain, job_id) + "/profiles")
-    expect(page.get_by_text("This job made no profile.")).to_be_visible()
+    expect(page.get_by_text("This import created no profiles.")).to_be_visible()
     assert find_barriers(page) == []
-    page.get_by_role("link", name="Search for one of them").click()
+    expect(page.locator("main")).to_contain_text("The import also updated 3 profiles that existed before")
+    page.get_by_role("link", name="Search", exact=True).click()
     expect(page.get_by_label("Find a customer")).to_be_focused()
+
+
+def test_a_profile_that_a_job_made_and_changed_again_is_not_one_that_existed_before(
+    server: RunningServer, domain: str
+) -> None:
+    load(server, domain, b"Email,First,Tier\nold@example.com,Old,\n")
+    cookie = cookie_of(server, *server.admin())
+
+    def page_after(file: bytes) -> str:
+        job_id = load(server, domain, file)["JobId"]
+        return send(server, "GET", place_of(domain, job_id) + "/profiles", Cookie=cookie)[2]
+
+    repeated = page_after(b"Email,First,Tier\nnew@example.com,New,\nnew@example.com,Newer,\n")
+    both = page_after(b"Email,First,Tier\nmore@example.com,A,\nmore@example.com,B,\nold@example.com,C,\n")
+
+    assert ("Newer" in repeated, "existed before" in repeated) == (True, False)
+    assert re.search(r"also updated <data[^>]*>1</data> profile that existed before", both)
 
 
 def test_a_job_that_was_taken_back_and_one_that_has_not_begun_have_empty_lists(
@@ -67,13 +87,13 @@ def test_a_job_that_was_taken_back_and_one_that_has_not_begun_have_empty_lists(
 ) -> None:
     job_id = load(server, domain, many_rows(3))["JobId"]
     page.goto(place_of(domain, job_id) + "/undo")
-    page.get_by_role("button", name="Take it back").click()
-    expect(page.locator("#job").get_by_text("The job was taken back")).to_be_visible()
+    page.get_by_role("button", name="Undo import").click()
+    expect(page.get_by_role("heading", name="Import undone")).to_be_visible()
 
     page.goto(place_of(domain, job_id) + "/profiles")
-    expect(page.get_by_text("None of the profiles that this job made is still there")).to_be_visible()
+    expect(page.get_by_text("None of the profiles created by this import exist any more")).to_be_visible()
     page.goto(place_of(domain, create(server, domain)) + "/profiles")
-    expect(page.get_by_text("This job has made no profile so far.")).to_be_visible()
+    expect(page.get_by_text("This import has not created any profiles yet.")).to_be_visible()
 
 
 def test_whoever_may_not_search_profiles_sees_none_of_a_job(server: RunningServer, domain: str) -> None:

@@ -58,7 +58,7 @@ def test_the_root_leads_to_the_sign_in_and_on_to_where_one_wanted_to_go(visitor:
     expect(visitor).to_have_title("Sign in · openprofiles")
     visitor.goto("/console/domains/wanted")
 
-    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Access key ID").fill(server.admin()[0])
     visitor.get_by_label("Secret access key").fill(server.admin()[1])
     visitor.keyboard.press("Enter")
 
@@ -71,16 +71,16 @@ def test_the_root_leads_to_the_sign_in_and_on_to_where_one_wanted_to_go(visitor:
 
 def test_a_wrong_secret_is_told_and_the_key_stays_in_its_field(visitor: Page, server: RunningServer) -> None:
     visitor.goto("/console/sign-in")
-    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Access key ID").fill(server.admin()[0])
     visitor.get_by_label("Secret access key").fill("wrong")
     visitor.get_by_role("button", name="Sign in").click()
 
-    expect(visitor.get_by_role("alert")).to_contain_text("There is no such access key with this secret.")
-    expect(visitor.get_by_label("Access key id")).to_have_value(server.admin()[0])
+    expect(visitor.get_by_role("alert")).to_contain_text("Wrong access key or secret.")
+    expect(visitor.get_by_label("Access key ID")).to_have_value(server.admin()[0])
     secret = visitor.get_by_label("Secret access key")
     expect(secret).to_have_value("")
     expect(secret).to_have_attribute("aria-invalid", "true")
-    expect(secret).to_have_accessible_description(re.compile("There is no such access key"))
+    expect(secret).to_have_accessible_description(re.compile("Wrong access key or secret"))
 
 
 def test_the_pages_have_no_barriers(
@@ -153,7 +153,7 @@ def test_a_cookie_that_was_changed_or_whose_key_is_revoked_is_nobody_s(server: R
     time.sleep(1.1)
     assert send(server, "GET", "/console/", Cookie=cookie)[0] == 303
     told = send(server, "GET", "/console/", Cookie=cookie, Accept="application/json")
-    assert (told[0], "session has ended" in told[2]) == (401, True)
+    assert (told[0], "session expired" in told[2]) == (401, True)
 
 
 def test_what_no_person_sends_is_refused_plainly(server: RunningServer) -> None:
@@ -249,7 +249,7 @@ def test_a_form_that_comes_after_the_session_leads_back_to_its_page(server: Runn
         assert next_place(Referer=referer) == "/console/"
     assert next_place() == "/console/"
     page = send(server, "GET", f"/console/sign-in?expired=1&next={own}")[2]
-    assert "Your session has ended, and nothing was done." in page
+    assert "Your session expired, and nothing was saved." in page
     assert 'name="next" value="/console/"' in page
 
 
@@ -321,7 +321,7 @@ def test_a_link_on_another_site_leads_whoever_is_not_signed_in_to_the_sign_in_an
     visitor.goto(webmail(f"{server.url}/console/domains/sent2"))
     visitor.on("request", lambda request: asked.append(request.url) if request.is_navigation_request() else None)
     visitor.get_by_role("link", name="a link").click()
-    visitor.get_by_label("Access key id").fill(server.admin()[0])
+    visitor.get_by_label("Access key ID").fill(server.admin()[0])
     assert len(asked) == 2
     visitor.get_by_label("Secret access key").fill(server.admin()[1])
     visitor.keyboard.press("Enter")
@@ -363,4 +363,4 @@ def test_who_may_only_list_jobs_learns_no_counts_of_them(server: RunningServer) 
         assert "Succeeded" in page
         assert ">Failed</th>" not in page
         assert "Unchanged" not in page
-        assert "Profiles made by upload jobs" not in page
+        assert "Profiles created by imports" not in page

@@ -52,8 +52,8 @@ def test_a_form_outlives_its_session(
     press(page, "Save")
 
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("Your session has ended. Sign in again in another tab, then press “Save” again.")
-    expect(alert).to_contain_text("Nothing that you typed is lost.")
+    expect(alert).to_contain_text("Your session expired. Sign in in another tab, then press “Save” again.")
+    expect(alert).to_contain_text("Nothing you entered is lost.")
     expect(alert).to_be_in_viewport()
     expect(page.get_by_role("button", name="Save")).to_be_focused()
     assert find_barriers(page) == []
@@ -68,7 +68,7 @@ def test_a_form_outlives_its_session(
     expect(page.get_by_label("First name")).to_have_value("Augusta")
     press(page, "Save")
 
-    expect(page.get_by_role("status")).to_have_text("The profile was saved.")
+    expect(page.get_by_role("status")).to_have_text("Profile saved.")
     profile = stored_here(client, ada)
     assert (profile["FirstName"], profile["Attributes"]) == ("Augusta", {"tier": HOSTILE})
 
@@ -84,7 +84,7 @@ def test_who_signs_out_in_one_tab_and_in_again_goes_on_in_the_other(
     page: Page, server: RunningServer, client: Any
 ) -> None:
     page.goto(f"/console/domains/{DOMAIN}")
-    days = page.get_by_label("Days that a profile is kept")
+    days = page.get_by_label("Retention")
     days.fill("60")
     other = page.context.new_page()
     other.goto("/console/")
@@ -92,20 +92,20 @@ def test_who_signs_out_in_one_tab_and_in_again_goes_on_in_the_other(
     other.wait_for_url("**/sign-in")
     # The keyboard does the same as the button.
     days.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("Your session has ended.")
+    expect(page.get_by_role("alert")).to_contain_text("Your session expired.")
     expect(days).to_have_value("60")
 
     sign_in(other, *make_key(server, "--name", "colleague"))
     days.press("Enter")
     # It may be somebody else.
     expect(page.get_by_role("alert")).to_contain_text(
-        "You are now signed in as colleague, another access key than this page was opened with. "
-        "Press “Save” again to send this with that key. Nothing that you typed is lost."
+        "You are now signed in as colleague, a different access key from the one this page was opened with. "
+        "Press “Save” again to continue with that key. Nothing you entered is lost."
     )
     assert client.get_domain(DomainName=DOMAIN)["DefaultExpirationDays"] == 100
     days.press("Enter")
 
-    expect(page.get_by_role("status")).to_have_text("The settings were saved.")
+    expect(page.get_by_role("status")).to_have_text("Settings saved.")
     assert client.get_domain(DomainName=DOMAIN)["DefaultExpirationDays"] == 60
 
 
@@ -129,7 +129,7 @@ def test_a_server_that_is_away_or_silent_takes_nothing(
         first.stop()
         press(page, "Create")
         expect(page.get_by_role("alert")).to_contain_text(
-            "The server does not answer. Check your connection, then press “Create” again."
+            "Can't reach the server. Check your connection, then press “Create domain” again."
         )
         assert find_barriers(page) == []
 
@@ -140,7 +140,7 @@ def test_a_server_that_is_away_or_silent_takes_nothing(
             expect(page.get_by_role("alert")).to_be_hidden()
             # Pressed in vain meanwhile.
             press(page, "Create")
-            expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+            expect(page.get_by_role("alert")).to_contain_text("Can't reach the server.")
         finally:
             second.process.send_signal(signal.SIGCONT)
         expect(page.get_by_label("Name")).to_have_value("patient")
@@ -160,7 +160,7 @@ def test_a_form_that_is_too_large_is_not_sent(page: Page, ada: str) -> None:
     name.fill("Augusta")
     press(page, "Save")
 
-    expect(page.get_by_role("status")).to_have_text("The profile was saved.")
+    expect(page.get_by_role("status")).to_have_text("Profile saved.")
 
 
 def test_a_profile_of_very_many_attributes_is_saved(page: Page, client: Any) -> None:
@@ -170,7 +170,7 @@ def test_a_profile_of_very_many_attributes_is_saved(page: Page, client: Any) -> 
     page.get_by_label("First name").fill("Augusta")
     press(page, "Save")
 
-    expect(page.get_by_role("status")).to_have_text("The profile was saved.")
+    expect(page.get_by_role("status")).to_have_text("Profile saved.")
     profile = stored_here(client, many)
     assert (profile["FirstName"], profile["Attributes"]) == ("Augusta", attributes)
 
@@ -204,10 +204,10 @@ def test_what_was_typed_for_a_profile_that_is_gone_is_shown(
     client.delete_profile(DomainName=DOMAIN, ProfileId=ada)
     press(page, "Save")
 
-    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_label("First name")).to_have_value(HOSTILE)
     expect(page.get_by_label("Attribute tier")).to_have_value("long " * 40)
-    expect(page.get_by_label("Name of an attribute")).to_have_value("colour")
+    expect(page.get_by_label("Attribute name")).to_have_value("colour")
     expect(page.get_by_label("Attribute colour")).to_have_value("red")
     # What was not typed is no matter.
     expect(page.locator("main label")).to_have_count(4)
@@ -218,11 +218,11 @@ def test_what_was_typed_for_a_profile_that_is_gone_is_shown(
 def test_what_was_typed_for_a_domain_that_is_gone_is_shown(page: Page, server: RunningServer) -> None:
     server.client().create_domain(DomainName="going", DefaultExpirationDays=30)
     page.goto("/console/domains/going")
-    page.get_by_label("Days that a profile is kept").fill("77")
+    page.get_by_label("Retention").fill("77")
     server.client().delete_domain(DomainName="going")
     press(page, "Save")
 
-    expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not found")).to_be_visible()
     expect(page.get_by_label("Expiration days")).to_have_value("77")
 
 
@@ -236,7 +236,7 @@ def test_a_form_that_another_key_may_not_save_can_be_sent_by_the_first(
     press(page, "Save")
     expect(page.get_by_role("alert")).to_contain_text("You are now signed in as reader")
     press(page, "Save")
-    expect(page.get_by_role("heading", name="This is not allowed")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not allowed")).to_be_visible()
     expect(page.get_by_label("First name")).to_have_value("Augusta")
     assert find_barriers(page) == []
     page.set_viewport_size({"width": 360, "height": 800})
@@ -244,14 +244,14 @@ def test_a_form_that_another_key_may_not_save_can_be_sent_by_the_first(
 
     other.context.clear_cookies()
     press(page, "Send again")
-    expect(page.get_by_role("alert").last).to_contain_text("Your session has ended.")
+    expect(page.get_by_role("alert").last).to_contain_text("Your session expired.")
     assert find_barriers(page) == []
     sign_in(other, *server.admin())
     press(page, "Send again")
     expect(page.get_by_role("alert").last).to_contain_text("You are now signed in as administrator")
     press(page, "Send again")
 
-    expect(page.get_by_role("status")).to_have_text("The profile was saved.")
+    expect(page.get_by_role("status")).to_have_text("Profile saved.")
     assert stored_here(client, ada)["FirstName"] == "Augusta"
 
 
@@ -260,11 +260,11 @@ def test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again(browser:
         page = browser.new_page(base_url=server.url)
         sign_in(page, *server.admin())
         page.get_by_label("Name").fill("unlucky")
-        page.get_by_label("Days that a profile is kept").fill("12")
+        page.get_by_label("Retention").fill("12")
         with closing(sqlite3.connect(server.data_folder / "openprofiles.db")) as connection:
             connection.execute("alter table domain rename to elsewhere")
             press(page, "Create")
-            expect(page.get_by_role("alert")).to_contain_text("openprofiles has a fault here.")
+            expect(page.get_by_role("alert")).to_contain_text("This is an error in openprofiles.")
             expect(page.get_by_label("Name")).to_have_value("unlucky")
             connection.execute("alter table elsewhere rename to domain")
         press(page, "Send again")
@@ -278,13 +278,11 @@ def test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again(browser:
 def test_who_may_not_make_a_domain_of_one_name_is_asked_for_another(visitor: Page, server: RunningServer) -> None:
     sign_in(visitor, *make_key(server, "--name", "held", "--domain", "allowed"))
     visitor.get_by_label("Name").fill("forbidden")
-    visitor.get_by_label("Days that a profile is kept").fill("12")
+    visitor.get_by_label("Retention").fill("12")
     press(visitor, "Create")
-    expect(visitor.get_by_role("alert")).to_contain_text(
-        "held to other domains: it may not make one that is named forbidden"
-    )
+    expect(visitor.get_by_role("alert")).to_contain_text("does not cover a domain named forbidden")
     expect(visitor.get_by_label("Name")).to_have_value("forbidden")
-    expect(visitor.get_by_label("Days that a profile is kept")).to_have_value("12")
+    expect(visitor.get_by_label("Retention")).to_have_value("12")
 
     visitor.get_by_label("Name").fill("allowed")
     press(visitor, "Create")
@@ -333,24 +331,24 @@ def test_a_button_without_a_form_to_fill_in_works_after_signing_in_again_elsewhe
     page.goto(f"/console/domains/{DOMAIN}/jobs/{waiting}")
     other = page.context.new_page()
     sign_in(other, *server.admin())
-    press(page, "Give this job up")
+    press(page, "Discard")
     page.context.clear_cookies()
-    press(page, "Give it up")
+    press(page, "Discard")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("alert")).to_contain_text(
-        "Your session has ended. Sign in again in another tab, then press “Give it up” again. Nothing was done yet."
+        "Your session expired. Sign in in another tab, then press “Discard” again. Nothing has been changed."
     )
     assert find_barriers(page) == []
     sign_in(other, *server.admin())
-    press(page, "Give it up")
+    press(page, "Discard")
     expect(page.locator("h1 ~ *, .badge").filter(has_text="Stopped").first).to_be_visible()
     assert client.get_upload_job(DomainName=DOMAIN, JobId=waiting)["Status"] == "STOPPED"
 
     page.goto(place_of(ada, DOMAIN))
     sign_in(other, *server.admin())
     press(page, "Delete")
-    press(page, "Delete the profile")
-    expect(page.get_by_role("status")).to_have_text("The profile was deleted.")
+    press(page, "Delete profile")
+    expect(page.get_by_role("status")).to_have_text("Profile deleted.")
     # It is told once.
     assert page.url.endswith(f"/console/domains/{DOMAIN}/profiles")
     page.reload()

@@ -6,6 +6,7 @@ import base64
 import http.client
 import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def choose(page: Page, content: bytes | Path, name: str = "customers.csv") -> No
         name = content.name
     else:
         page.locator("#file").set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
-    expect(page.get_by_role("heading", name=f"What is in {name}")).to_be_focused()
+    expect(page.get_by_role("heading", name=f"Preview of {name}")).to_be_focused()
 
 
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
@@ -119,19 +120,19 @@ def forge(page: Page, path: str, document: object) -> int:
 def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningServer, domain: str) -> None:
     choose(upload, WEBSHOP)
 
-    expect(upload.get_by_text("windows-1252, semicolons between columns")).to_be_visible()
+    expect(upload.get_by_text("windows-1252, separated by semicolons")).to_be_visible()
     expect(upload.get_by_role("cell", name="Größer").first).to_be_visible()
-    expect(target(upload, "Kunden-Nr.")).to_have_value("AccountNumber")
+    expect(target(upload, "Kunden-Nr.")).to_have_value("Account number")
     expect(target(upload, "Bemerkung")).to_have_value("Attributes.Bemerkung")
     expect(upload.get_by_label("Unique key")).to_have_value("Kunden-Nr.")
-    expect(upload.get_by_label("Name of the job")).to_have_value("webshop-export.csv")
-    expect(upload.get_by_label("Days until its profiles expire")).to_have_value("366")
+    expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
+    expect(upload.get_by_label("Retention (days)")).to_have_value("366")
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
-    expect(upload.locator(".counts .created")).to_have_text("would be created9")
-    expect(upload.locator(".counts .failed")).to_have_text("would fail3")
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
+    expect(upload.locator(".counts .created")).to_have_text("Would be created9")
+    expect(upload.locator(".counts .failed")).to_have_text("Would fail3")
     expect(upload.locator(".reasons")).to_contain_text("1 row: The value in column E-Mail is no e-mail address.")
     expect(upload.locator(".reasons")).to_contain_text("line 7: peter.schmidt@example")
     expect(upload.locator(".samples .card").first).to_contain_text("juergen.groesser@example.com")
@@ -139,7 +140,7 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(upload.locator(".samples h4").first).to_have_text("Line 2")
     assert server.client().search_profiles(DomainName=domain, KeyName="_account", Values=["1001"])["Items"] == []
 
-    job = end_of_job(server, domain, start_load(upload, "Load 9 rows"))
+    job = end_of_job(server, domain, start_load(upload, "Import 9 rows"))
 
     assert job["Status"] == "PARTIALLY_SUCCEEDED"
     assert job["ResultsSummary"] == {"CreatedRecords": 9, "UpdatedRecords": 0, "FailedRecords": 3}
@@ -148,38 +149,39 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
 
 def test_a_check_that_a_load_would_fail_after_does_not_speak_of_a_load(upload: Page) -> None:
     choose(upload, WEBSHOP)
-    upload.get_by_text("What the load may do").click()
-    upload.get_by_label("When rows fail").select_option("load nothing at all")
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("If some rows fail").select_option("Import nothing")
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.get_by_role("heading", name="A load would fail")).to_be_focused()
+    expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
     expect(upload.get_by_role("alert")).to_have_text(
-        "Nothing is loaded yet. A load would end with: “3 rows failed, more than the 0 that may. Nothing was loaded.”"
+        "Nothing has been imported. The import would fail with: "
+        "“3 rows failed, more than the 0 that may. Nothing was loaded.”"
     )
 
 
 def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningServer, domain: str) -> None:
     server.client().create_profile(DomainName=domain, AccountNumber="7", FirstName="Ann", LastName="Lee")
     choose(upload, b"AccountNumber,FirstName\n7,Anna\n")
-    upload.get_by_text("What the load may do").click()
-    upload.get_by_label("What was set by hand").select_option("is overwritten")
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("Values edited by hand").select_option("Overwrite")
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.locator(".counts .updated")).to_have_text("would be updated1")
+    expect(upload.locator(".counts .updated")).to_have_text("Would be updated1")
     change = upload.locator(".samples .card")
-    expect(change.get_by_role("row", name="FirstName")).to_have_text("FirstNameAnnAnna")
-    expect(change.get_by_role("row", name="LastName")).to_have_count(0)
+    expect(change.get_by_role("row", name="First name")).to_have_text("First name FirstNameAnnAnna")
+    expect(change.get_by_role("row", name="Last name")).to_have_count(0)
 
 
 def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: RunningServer, domain: str) -> None:
     drop(upload, ("dropped.csv", b"E-Mail;Vorname\na@example.com;Ann\nb@example.com;Bob"))
-    expect(upload.get_by_role("heading", name="What is in dropped.csv")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Preview of dropped.csv")).to_be_focused()
     # The last row counts without a line end.
     expect(upload.get_by_role("cell", name="b@example.com")).to_be_visible()
 
-    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    job = end_of_job(server, domain, start_load(upload, "Import now"))
 
     assert job["ResultsSummary"]["CreatedRecords"] == 2
 
@@ -187,7 +189,7 @@ def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: 
 def test_two_files_that_are_dropped_are_told_to_be_one_too_many(upload: Page) -> None:
     drop(upload, ("a.csv", b"a\n1\n"), ("b.csv", b"a\n1\n"))
 
-    expect(upload.get_by_role("alert")).to_contain_text("These are 2 files. Drop one")
+    expect(upload.get_by_role("alert")).to_contain_text("You dropped 2 files. Drop one")
 
 
 def test_another_file_that_is_dropped_takes_the_place_of_the_first(upload: Page) -> None:
@@ -195,9 +197,9 @@ def test_another_file_that_is_dropped_takes_the_place_of_the_first(upload: Page)
 
     drop(upload, ("second.csv", b"Email\na@example.com\n"))
 
-    expect(upload.get_by_role("heading", name="What is in second.csv")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Preview of second.csv")).to_be_focused()
     expect(upload.locator("#mapping li")).to_have_count(1)
-    expect(upload.get_by_label("Name of the job")).to_have_value("second.csv")
+    expect(upload.get_by_label("Name of this import")).to_have_value("second.csv")
 
 
 def test_the_file_that_a_job_was_begun_with_is_the_one_that_is_loaded(
@@ -206,15 +208,15 @@ def test_the_file_that_a_job_was_begun_with_is_the_one_that_is_loaded(
     choose(upload, b"account number,email\n1,a@example.com\n2,b@example.com\n", "first.csv")
     held: list[Route] = []
     upload.route("**/upload/jobs", lambda route: held.append(route))
-    upload.get_by_role("button", name="Load now").click()
+    upload.get_by_role("button", name="Import now").click()
     # Nothing can be changed either.
-    expect(upload.get_by_label("Name of the job")).to_be_disabled()
+    expect(upload.get_by_label("Name of this import")).to_be_disabled()
     expect(upload.locator("#encoding")).to_be_disabled()
 
     drop(upload, ("second.csv", b"account number,email\n77,zz@example.com\n"))
 
     expect(upload.get_by_role("alert")).to_have_text(
-        "No other file is taken as long as first.csv is being sent or checked."
+        "You can't choose another file while first.csv is being uploaded or checked."
     )
     until_held(upload, held).continue_()
     upload.wait_for_url("**/jobs/*")
@@ -232,16 +234,16 @@ def test_a_file_that_is_still_being_read_gives_way_to_the_job_that_is_begun(
     upload.route("**/openprofiles/v1/uploads/*", lambda route: transfers.append(route))
     drop(upload, ("second.csv", b"account number,email\n77,zz@example.com\n"))
     until_held(upload, samples)
-    upload.get_by_role("button", name="Load now").click()
+    upload.get_by_role("button", name="Import now").click()
     until_held(upload, transfers)
 
     with upload.expect_response("**/upload/sample?*"):
         samples.pop().continue_()
 
-    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Uploading the file")).to_be_focused()
     expect(upload.get_by_role("alert")).to_contain_text("second.csv was not taken, since you went on with first.csv")
     drop(upload, ("third.csv", b"a\n1\n"))
-    expect(upload.get_by_role("alert")).to_contain_text("No other file is taken")
+    expect(upload.get_by_role("alert")).to_contain_text("To choose another file, go back")
     expect(upload.get_by_role("progressbar", name="first.csv")).to_be_visible()
     transfers.pop().continue_()
     upload.wait_for_url("**/jobs/*")
@@ -257,17 +259,17 @@ def test_a_file_that_was_chosen_before_the_script_was_there_is_taken(page: Page,
 
     until_held(page, held).continue_()
 
-    expect(page.get_by_role("heading", name="What is in webshop-export.csv")).to_be_focused()
+    expect(page.get_by_role("heading", name="Preview of webshop-export.csv")).to_be_focused()
 
 
 def test_a_refused_request_leaves_the_focus_where_it_was(upload: Page) -> None:
     choose(upload, WEBSHOP)
     upload.route("**/upload/jobs", lambda route: route.abort())
-    upload.get_by_role("button", name="Load now").focus()
+    upload.get_by_role("button", name="Import now").focus()
     upload.keyboard.press("Enter")
 
-    expect(upload.get_by_role("alert")).to_contain_text("The server does not answer.")
-    expect(upload.get_by_role("button", name="Load now")).to_be_focused()
+    expect(upload.get_by_role("alert")).to_contain_text("Can't reach the server.")
+    expect(upload.get_by_role("button", name="Import now")).to_be_focused()
 
 
 def test_a_job_is_renamed_after_its_check_without_sending_the_file_again(
@@ -277,11 +279,11 @@ def test_a_job_is_renamed_after_its_check_without_sending_the_file_again(
     upload.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
     choose(upload, WEBSHOP)
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
-    upload.get_by_role("button", name="Back to the columns").click()
-    upload.get_by_label("Name of the job").fill("Weekly")
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
+    upload.get_by_role("button", name="Back to columns").click()
+    upload.get_by_label("Name of this import").fill("Weekly")
 
-    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    job = end_of_job(server, domain, start_load(upload, "Import now"))
 
     assert (job["DisplayName"], job["ResultsSummary"]["CreatedRecords"]) == ("Weekly", 9)
     assert len(sent) == 1
@@ -294,31 +296,31 @@ def test_a_job_is_renamed_after_its_check_without_sending_the_file_again(
 def test_a_check_can_be_stopped_while_it_runs_again(upload: Page) -> None:
     choose(upload, WEBSHOP)
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
-    upload.get_by_role("button", name="Back to the columns").click()
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
+    upload.get_by_role("button", name="Back to columns").click()
     held: list[Route] = []
     upload.route("**/upload/previews/*", lambda route: held.append(route))
     upload.get_by_role("button", name="Check first").click()
     until_held(upload, held)
 
-    expect(upload.get_by_role("button", name="Stop checking")).to_be_enabled()
+    expect(upload.get_by_role("button", name="Cancel check")).to_be_enabled()
     upload.unroute("**/upload/previews/*")
 
 
 def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page) -> None:
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
-    upload.get_by_label("Name of the job").fill("Weekly")
+    upload.get_by_label("Name of this import").fill("Weekly")
 
     drop(upload, ("sheet.xlsx", b"PK\x03\x04" + bytes(200)))
     expect(upload.get_by_role("alert")).to_contain_text("an Excel workbook")
     upload.get_by_role("button", name="Go on with webshop-export.csv").click()
 
-    expect(upload.get_by_role("heading", name="What is in webshop-export.csv")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Preview of webshop-export.csv")).to_be_focused()
     expect(target(upload, "Ort")).to_have_value("Attributes.town")
     drop(upload, ("second.csv", b"Email\na@example.com\n"))
-    expect(upload.get_by_role("heading", name="What is in second.csv")).to_be_focused()
-    expect(upload.get_by_label("Name of the job")).to_have_value("Weekly")
+    expect(upload.get_by_role("heading", name="Preview of second.csv")).to_be_focused()
+    expect(upload.get_by_label("Name of this import")).to_have_value("Weekly")
 
 
 def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str) -> None:
@@ -334,19 +336,19 @@ def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str
         tab_to(upload.locator("#file"))
         upload.keyboard.press("Enter")
     chooser.value.set_files(WEBSHOP)
-    expect(upload.get_by_role("heading", name="What is in")).to_be_focused()
-    tab_to(upload.get_by_role("button", name="Leave out: Newsletter"))
+    expect(upload.get_by_role("heading", name="Preview of")).to_be_focused()
+    tab_to(upload.get_by_role("button", name="Skip: Newsletter"))
     upload.keyboard.press("Enter")
     expect(target(upload, "Newsletter")).to_have_value("")
-    expect(upload.get_by_role("button", name="Take it in: Newsletter")).to_have_text("Take it in")
+    expect(upload.get_by_role("button", name="Include: Newsletter")).to_have_text("Include")
     tab_to(target(upload, "Bemerkung"))
     # The field is searched anew, without taking out what was there.
     upload.keyboard.type("additionalinformation")
     tab_to(upload.get_by_role("button", name="Check first"))
     expect(target(upload, "Bemerkung")).to_have_value("AdditionalInformation")
     upload.keyboard.press("Enter")
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
-    tab_to(upload.get_by_role("button", name="Load 9 rows"))
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
+    tab_to(upload.get_by_role("button", name="Import 9 rows"))
     upload.keyboard.press("Enter")
     upload.wait_for_url("**/jobs/*")
 
@@ -358,35 +360,35 @@ def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str
 def test_a_file_that_was_read_wrongly_is_read_as_one_says(upload: Page, server: RunningServer, domain: str) -> None:
     # More commas than bars, and yet it is the bars.
     choose(upload, b"Email|Note, Tags, Remarks\na@example.com|x, y, z\nb@example.com|p, q, r\n")
-    upload.get_by_text("It does not look right").click()
-    upload.get_by_label("Between the columns stand").select_option("semicolons")
+    upload.get_by_text("Something looks wrong?").click()
+    upload.get_by_label("Delimiter").select_option("semicolons")
     expect(upload.locator("#mapping li")).to_have_count(1)
 
-    upload.get_by_label("Between the columns stand").select_option("vertical bars")
+    upload.get_by_label("Delimiter").select_option("vertical bars")
 
     expect(upload.locator("#mapping li")).to_have_count(2)
-    expect(upload.locator("#found")).to_contain_text("vertical bars between columns")
-    job_id = start_load(upload, "Load now")
+    expect(upload.locator("#found")).to_contain_text("separated by vertical bars")
+    job_id = start_load(upload, "Import now")
     assert end_of_job(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 2
 
 
 def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(upload: Page) -> None:
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
-    upload.get_by_text("It does not look right").click()
+    upload.get_by_text("Something looks wrong?").click()
 
     upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
 
     expect(upload.get_by_role("cell", name="Jόrgen").first).to_be_visible()
     expect(target(upload, "Ort")).to_have_value("Attributes.town")
-    upload.get_by_label("Encoding", exact=True).select_option("Find out")
+    upload.get_by_label("Encoding", exact=True).select_option("Detect automatically")
     expect(upload.get_by_role("cell", name="Jürgen").first).to_be_visible()
 
 
 def test_a_unique_key_that_was_chosen_is_kept_when_the_file_is_read_anew(upload: Page) -> None:
     choose(upload, "Name,Größe,Ort\nAnn,1,Köln\nBob,2,Jülich\n".encode("windows-1252"))
     upload.get_by_label("Unique key").select_option("Name")
-    upload.get_by_text("It does not look right").click()
+    upload.get_by_text("Something looks wrong?").click()
 
     # Also where another column has another name in that encoding.
     upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
@@ -413,21 +415,21 @@ def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
     upload.on("dialog", stay)
     address = upload.url
     choose(upload, WEBSHOP)
-    upload.get_by_text("What the load may do").click()
+    upload.get_by_text("Import options").click()
     # Nothing was changed yet.
     upload.get_by_role("link", name=domain, exact=True).first.click()
     upload.wait_for_url(lambda url: url != address)
     upload.goto(address)
     choose(upload, WEBSHOP)
 
-    upload.get_by_role("button", name="Leave out: Newsletter").click()
+    upload.get_by_role("button", name="Skip: Newsletter").click()
     upload.get_by_role("link", name=domain, exact=True).first.click()
     wait_until(lambda: upload.evaluate("1") == 1 and bool(asked), "the page asks whether to leave it")
     assert (asked, upload.url) == (["beforeunload"], address)
     expect(target(upload, "Newsletter")).to_have_value("")
 
     # The page itself leads to the job without a question.
-    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    job = end_of_job(server, domain, start_load(upload, "Import now"))
     assert "Newsletter" not in job["Fields"]
     assert asked == ["beforeunload"]
 
@@ -436,9 +438,9 @@ def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
     "change",
     [
         lambda page: page.get_by_label("Unique key").select_option("Ort"),
-        lambda page: page.get_by_label("Name of the job").press_sequentially("2"),
+        lambda page: page.get_by_label("Name of this import").press_sequentially("2"),
         lambda page: target(page, "Ort").press_sequentially("Attributes.town"),
-        lambda page: page.get_by_label("a phone number that is none").uncheck(),
+        lambda page: page.get_by_label("an invalid phone number").uncheck(),
     ],
     ids=["key", "name", "mapping", "policy"],
 )
@@ -453,7 +455,7 @@ def test_each_change_on_the_columns_counts_as_one_that_can_be_lost(
 
     upload.on("dialog", leave)
     choose(upload, WEBSHOP)
-    upload.get_by_text("What the load may do").click()
+    upload.get_by_text("Import options").click()
 
     change(upload)
     upload.reload()
@@ -471,23 +473,23 @@ def test_a_file_whose_header_is_no_text_can_be_given_its_encoding_at_once(
 
     expect(upload.get_by_role("alert")).to_have_text(
         "The header on line 1 holds bytes that are no text in the encoding of the file. "
-        "Choose the encoding that it was saved in, or save it as UTF-8."
+        "Choose the encoding it was saved in, or save it as UTF-8."
     )
     expect(encoding).to_be_focused()
     assert find_barriers(upload) == []
     assert upload.evaluate("document.documentElement.scrollWidth") <= 360
     # One that is not it either.
     encoding.select_option("utf-8")
-    upload.get_by_role("button", name="Read it again").click()
+    upload.get_by_role("button", name="Read again").click()
     expect(encoding).to_be_focused()
     expect(encoding).to_have_value("utf-8")
     encoding.select_option("shift_jis")
-    upload.get_by_role("button", name="Read it again").click()
+    upload.get_by_role("button", name="Read again").click()
 
-    expect(upload.get_by_role("heading", name="What is in kunden.csv")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Preview of kunden.csv")).to_be_focused()
     expect(target(upload, "顧客番号")).to_be_visible()
     expect(upload.get_by_label("Encoding", exact=True)).to_have_value("shift_jis")
-    job = end_of_job(server, domain, start_load(upload, "Load now"))
+    job = end_of_job(server, domain, start_load(upload, "Import now"))
     assert job["ResultsSummary"]["CreatedRecords"] == 1
 
 
@@ -512,7 +514,7 @@ def test_rows_that_are_wider_than_the_screen_show_it_at_their_edges(upload: Page
 
     upload.set_viewport_size({"width": 360, "height": 740})
     choose(upload, WEBSHOP)
-    rows = upload.get_by_role("region", name="The first rows of the file")
+    rows = upload.get_by_role("region", name="First rows of the file")
 
     wait_until(lambda: (shadow("before"), shadow("after")) == ("0", "1"), "there is more on the right alone")
     rows.focus()
@@ -557,11 +559,11 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     choose(upload, b"Mail,Level,Old,Gone\na@example.com,gold,1,2\n")
     target(upload, "Level").fill("Attributes.tier")
     target(upload, "Gone").fill("")
-    upload.get_by_text("Keep this mapping").click()
-    upload.get_by_label("Name of the mapping").fill("not a name")
+    upload.get_by_text("Save this mapping").click()
+    upload.get_by_label("Mapping name").fill("not a name")
     upload.get_by_role("button", name="Save the mapping").click()
     expect(upload.get_by_role("alert")).to_contain_text("1 to 64 letters")
-    upload.get_by_label("Name of the mapping").fill("weekly")
+    upload.get_by_label("Mapping name").fill("weekly")
     upload.keyboard.press("Enter")
     expect(upload.get_by_text("Saved as weekly.")).to_be_visible()
 
@@ -571,26 +573,26 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
 
     expect(target(upload, "Level")).to_have_value("Attributes.tier")
     expect(target(upload, "Fresh")).to_have_value("")
-    expect(upload.locator("#drift")).to_contain_text("The mapping loads columns that this file does not have: Old.")
-    expect(upload.locator("#drift")).to_contain_text("The earlier file also had: Gone.")
-    expect(upload.locator("#drift")).to_contain_text("New in this file, and left out: Fresh.")
+    expect(upload.locator("#drift")).to_contain_text("Columns in the mapping that this file does not have: Old.")
+    expect(upload.locator("#drift")).to_contain_text("Other columns of the earlier file: Gone.")
+    expect(upload.locator("#drift")).to_contain_text("New in this file, and skipped: Fresh.")
     expect(upload.get_by_label("Unique key")).to_have_value("Mail")
-    fields = end_of_job(server, domain, start_load(upload, "Load now"))["Fields"]
+    fields = end_of_job(server, domain, start_load(upload, "Import now"))["Fields"]
     assert {field["Target"] for field in fields.values()} == {"_profile.EmailAddress", "_profile.Attributes.tier"}
 
 
 def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     choose(upload, b"Mail,Level\na@example.com,gold\n")
     expect(upload.get_by_label("Saved mapping")).to_be_hidden()
-    upload.get_by_text("Keep this mapping").click()
+    upload.get_by_text("Save this mapping").click()
     for name, level in (("weekly", "Attributes.tier"), ("daily", "Attributes.rank")):
         target(upload, "Level").fill(level)
-        upload.get_by_label("Name of the mapping").fill(name)
+        upload.get_by_label("Mapping name").fill(name)
         upload.get_by_role("button", name="Save the mapping").click()
         expect(upload.get_by_text(f"Saved as {name}.")).to_be_visible()
 
     expect(upload.get_by_label("Saved mapping").locator("option")).to_have_text(
-        ["None: as suggested", "daily", "weekly"]
+        ["None (use suggestions)", "daily", "weekly"]
     )
     upload.get_by_label("Saved mapping").select_option("weekly")
     expect(target(upload, "Level")).to_have_value("Attributes.tier")
@@ -599,26 +601,26 @@ def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
 def test_a_saved_mapping_is_in_place_before_the_job_is_made(upload: Page, server: RunningServer, domain: str) -> None:
     choose(upload, b"Mail,Level\na@example.com,gold\n")
     target(upload, "Level").fill("Attributes.tier")
-    upload.get_by_text("Keep this mapping").click()
-    upload.get_by_label("Name of the mapping").fill("weekly")
+    upload.get_by_text("Save this mapping").click()
+    upload.get_by_label("Mapping name").fill("weekly")
     upload.get_by_role("button", name="Save the mapping").click()
     expect(upload.get_by_text("Saved as weekly.")).to_be_visible()
-    upload.get_by_role("button", name="Leave out: Level").click()
+    upload.get_by_role("button", name="Skip: Level").click()
     held: list[Route] = []
     upload.route("**/upload/mappings/weekly", lambda route: held.append(route))
 
     # Lost once: the page says nothing that is not so.
     upload.get_by_label("Saved mapping").select_option("weekly")
-    upload.get_by_role("button", name="Load now").click()
+    upload.get_by_role("button", name="Import now").click()
     until_held(upload, held).abort()
-    expect(upload.locator("#drift")).to_contain_text("The server does not answer.")
+    expect(upload.locator("#drift")).to_contain_text("Can't reach the server.")
     expect(upload.get_by_label("Saved mapping")).to_have_value("")
     expect(upload.get_by_label("Saved mapping")).to_be_focused()
     assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
 
     upload.get_by_label("Saved mapping").select_option("weekly")
-    upload.get_by_role("button", name="Load now").click()
-    expect(upload.get_by_role("button", name="Load now")).to_be_disabled()
+    upload.get_by_role("button", name="Import now").click()
+    expect(upload.get_by_role("button", name="Import now")).to_be_disabled()
     until_held(upload, held).continue_()
     upload.wait_for_url("**/jobs/*")
 
@@ -626,25 +628,27 @@ def test_a_saved_mapping_is_in_place_before_the_job_is_made(upload: Page, server
     assert fields["Level"]["Target"] == "_profile.Attributes.tier"
 
 
-def test_fields_are_found_under_the_names_that_the_pages_of_profiles_have(upload: Page) -> None:
+def test_fields_are_typed_by_their_names_for_people_or_by_those_of_the_api(upload: Page) -> None:
     choose(upload, b"Mail,One,Two,Three,Four\na@example.com,1,2,3,4\n")
     labels = upload.locator("#targets option").evaluate_all("all => all.map(one => [one.value, one.label])")
-    assert ["FirstName", "First name"] in labels
-    assert ["Address.PostalCode", "Address: postal code"] in labels
+    assert ["First name", "FirstName"] in labels
+    assert ["Postal code (home address)", "Address.PostalCode"] in labels
 
-    for header, typed, path in (
-        ("One", "first name", "FirstName"),
-        ("Two", "ADDRESS: Postal Code", "Address.PostalCode"),
-        ("Three", "Gender", "GenderString"),
-        ("Four", "shippingaddress.city", "ShippingAddress.City"),
+    for header, typed, name, api_name in (
+        ("One", "FIRSTNAME", "First name", "FirstName"),
+        ("Two", "Postal code (Home Address)", "Postal code (home address)", "Address.PostalCode"),
+        ("Three", "Gender", "Gender", "GenderString"),
+        ("Four", "shippingaddress.city", "City (shipping address)", "ShippingAddress.City"),
+        ("Four", "attributes.four", "Attributes.four", "Chosen by you"),
     ):
         target(upload, header).fill(typed)
         target(upload, header).press("Tab")
-        expect(target(upload, header)).to_have_value(path)
+        expect(target(upload, header)).to_have_value(name)
+        expect(target(upload, header)).to_have_accessible_description(re.compile(rf"^{re.escape(api_name)}\b"))
     target(upload, "Four").fill("postal code")
     upload.get_by_role("button", name="Check first").click()
     expect(
-        upload.get_by_text("Do you mean “Address: postal code” or “Shipping address: postal code” or")
+        upload.get_by_text("Did you mean “Postal code (home address)” or “Postal code (shipping address)” or")
     ).to_be_visible()
 
 
@@ -656,14 +660,14 @@ def test_values_that_are_no_addresses_fail_also_where_it_is_doubtful_that_they_s
     upload.get_by_label("Unique key").select_option("id")
 
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.locator(".counts .failed")).to_have_text("would fail3")
+    expect(upload.locator(".counts .failed")).to_have_text("Would fail3")
     expect(upload.locator(".reasons")).to_contain_text("3 rows: The value in column mail is no e-mail address.")
 
-    upload.get_by_role("button", name="Back to the columns").click()
-    upload.get_by_text("What the load may do").click()
-    upload.get_by_label("an e-mail address that is none").uncheck()
+    upload.get_by_role("button", name="Back to columns").click()
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("an invalid email address").uncheck()
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.locator(".counts .created")).to_have_text("would be created3")
+    expect(upload.locator(".counts .created")).to_have_text("Would be created3")
 
 
 def test_each_reason_has_its_sentence_however_late_its_rows_come(upload: Page) -> None:
@@ -683,19 +687,19 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Pag
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Town")
     target(upload, "Vorname").fill("lastname")
-    upload.get_by_label("Days until its profiles expire").fill("2000")
-    upload.get_by_label("Name of the job").fill("")
+    upload.get_by_label("Retention (days)").fill("2000")
+    upload.get_by_label("Name of this import").fill("")
 
     upload.get_by_role("button", name="Check first").click()
 
     expect(target(upload, "Nachname")).to_be_focused()
-    expect(upload.get_by_text("The column Vorname goes there already.")).to_be_visible()
-    expect(upload.get_by_text("For a value of your own, write Attributes.Town")).to_be_visible()
-    expect(upload.get_by_text("Write a whole number from 1 to 1098.")).to_be_visible()
-    expect(upload.get_by_text("Give the job a name.")).to_be_visible()
+    expect(upload.get_by_text("The column Vorname already goes to this field.")).to_be_visible()
+    expect(upload.get_by_text("To keep the column as a custom attribute, enter Attributes.Town")).to_be_visible()
+    expect(upload.get_by_text("Enter a whole number from 1 to 1098.")).to_be_visible()
+    expect(upload.get_by_text("Enter a name for this import.")).to_be_visible()
     expect(target(upload, "Ort")).to_have_value("Town")
-    expect(target(upload, "Vorname")).to_have_value("LastName")
-    upload.get_by_role("button", name="Leave out: Kunden-Nr.").click()
+    expect(target(upload, "Vorname")).to_have_value("Last name")
+    upload.get_by_role("button", name="Skip: Kunden-Nr.").click()
     expect(upload.get_by_label("Unique key")).to_have_value("")
 
 
@@ -704,18 +708,18 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
 ) -> None:
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
-    upload.get_by_text("What the load may do").click()
-    upload.get_by_label("A blank cell").select_option("clears the field")
-    field = upload.get_by_label("Webhook of this job")
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("Empty cells").select_option("Clear the field")
+    field = upload.get_by_label("Webhook for this import")
     fault = upload.locator("#webhook-url-fault")
     for url, message in (
-        ("ftp://hooks.example.com", "The webhook's URL must begin with https:// or http://."),
-        ("http://127.0.0.1:8420/x?token=secret", "is at an address that is not of the open Internet."),
+        ("ftp://hooks.example.com", "The webhook URL must start with https:// or http://."),
+        ("http://127.0.0.1:8420/x?token=secret", "is not at a public Internet address."),
         ("https://8.8.8.8/hook", "The domain has no webhook secret to sign with."),
     ):
         field.fill(url)
         # Folded again, until there is something to say about what stands there.
-        upload.get_by_text("What the load may do").click()
+        upload.get_by_text("Import options").click()
         upload.get_by_role("button", name="Check first").click()
         expect(fault).to_contain_text(message)
         expect(field).to_be_focused()
@@ -723,7 +727,7 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(upload.locator("#job-fault")).to_be_hidden()
         expect(target(upload, "Ort")).to_have_value("Attributes.town")
-        expect(upload.get_by_label("A blank cell")).to_have_value("CLEAR")
+        expect(upload.get_by_label("Empty cells")).to_have_value("CLEAR")
     assert find_barriers(upload) == []
     assert server.client().list_upload_jobs(DomainName=domain)["Items"] == []
 
@@ -731,35 +735,35 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     extension = Client(boto3.Session(access_key_id, secret, region_name="us-east-1"), server.url)
     extension.put_webhook(domain)
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     expect(fault).to_be_hidden()
 
     (job,) = server.client().list_upload_jobs(DomainName=domain)["Items"]
     assert extension.get_options(domain, job["JobId"])["Webhook"] == {"Url": "https://8.8.8.8/hook"}
     upload.goto(f"/console/domains/{domain}/jobs/{job['JobId']}")
-    expect(upload.get_by_text("Tells 8.8.8.8 when it has ended.")).to_be_visible()
+    expect(upload.get_by_text("Calls a webhook at 8.8.8.8 when it ends.")).to_be_visible()
 
 
 def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, server: RunningServer, domain: str) -> None:
     choose(upload, WEBSHOP)
-    upload.get_by_text("What the load may do").click()
-    upload.get_by_label("When rows fail").select_option("load nothing at all")
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("If some rows fail").select_option("Import nothing")
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.get_by_role("heading", name="A load would fail")).to_be_focused()
+    expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
     expect(upload.get_by_role("alert")).to_contain_text("3 rows failed, more than the 0 that may.")
     expect(upload.get_by_role("button", name="Load", exact=False)).to_have_count(0)
     first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
 
     # Another job takes the place of the one that nobody will start.
-    upload.get_by_role("button", name="Back to the columns").click()
-    upload.get_by_label("When rows fail").select_option("load nothing if there are more than so many percent")
-    upload.get_by_label("So many").fill("25,5")
-    upload.get_by_label("an e-mail address that is none").uncheck()
+    upload.get_by_role("button", name="Back to columns").click()
+    upload.get_by_label("If some rows fail").select_option("Cancel if more than … % of rows fail")
+    upload.get_by_label("Limit").fill("25,5")
+    upload.get_by_label("an invalid email address").uncheck()
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.locator(".counts .failed")).to_have_text("would fail2")
-    job = end_of_job(server, domain, start_load(upload, "Load 10 rows"))
+    expect(upload.locator(".counts .failed")).to_have_text("Would fail2")
+    job = end_of_job(server, domain, start_load(upload, "Import 10 rows"))
     assert job["ResultsSummary"]["CreatedRecords"] == 10
     assert server.client().get_upload_job(DomainName=domain, JobId=first)["Status"] == "STOPPED"
 
@@ -778,8 +782,8 @@ def test_a_lost_connection_is_told_and_the_file_sent_again_for_the_same_job(
 
     upload.route("**/openprofiles/v1/uploads/*", cut_once)
     choose(upload, WEBSHOP)
-    upload.get_by_role("button", name="Load now").click()
-    expect(upload.get_by_role("alert")).to_contain_text("The connection was lost before anything was sent")
+    upload.get_by_role("button", name="Import now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("The connection was lost before anything was uploaded")
     expect(upload.get_by_role("button", name="Try again")).to_be_focused()
 
     job_id = start_load(upload, "Try again")
@@ -802,10 +806,10 @@ def test_an_answer_that_is_lost_makes_no_second_job(upload: Page, server: Runnin
             route.continue_()
 
     upload.route("**/upload/jobs", lose_once)
-    upload.get_by_role("button", name="Load now").click()
-    expect(upload.get_by_role("alert")).to_contain_text("The server does not answer.")
+    upload.get_by_role("button", name="Import now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("Can't reach the server.")
 
-    start_load(upload, "Load now")
+    start_load(upload, "Import now")
 
     assert len(server.client().list_upload_jobs(DomainName=domain)["Items"]) == 1
 
@@ -815,14 +819,14 @@ def test_a_job_that_was_removed_meanwhile_is_told_and_the_next_attempt_makes_ano
 ) -> None:
     choose(upload, WEBSHOP)
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
     server.client().stop_upload_job(DomainName=domain, JobId=first)
 
-    upload.get_by_role("button", name="Load 9 rows").click()
+    upload.get_by_role("button", name="Import 9 rows").click()
     expect(upload.get_by_role("alert")).to_contain_text("is in STOPPED status and cannot be started")
-    upload.get_by_role("button", name="Back to the columns").click()
-    second = start_load(upload, "Load now")
+    upload.get_by_role("button", name="Back to columns").click()
+    second = start_load(upload, "Import now")
 
     assert second != first
     assert end_of_job(server, domain, second)["ResultsSummary"]["CreatedRecords"] == 9
@@ -832,38 +836,38 @@ def test_a_server_that_is_held_to_aws_s_limits_offers_no_more_than_they_allow(vi
     with running_server(tmp_path / "data", "--workers", "1", "--compat", "strict") as strict:
         strict.client().create_domain(DomainName="strict", DefaultExpirationDays=366)
         visitor.goto(f"{strict.url}/console/sign-in?next=/console/domains/strict/upload")
-        visitor.get_by_label("Access key id").fill(strict.admin()[0])
+        visitor.get_by_label("Access key ID").fill(strict.admin()[0])
         visitor.get_by_label("Secret access key").fill(strict.admin()[1])
         visitor.keyboard.press("Enter")
         visitor.wait_for_url(lambda url: urlsplit(url).path.endswith("/upload"))
         choose(visitor, b"Email,Name\na@example.com,Ann\n")
 
-        expect(visitor.get_by_label("Days until its profiles expire")).to_have_value("90")
-        expect(visitor.get_by_text("What the load may do")).to_have_count(0)
-        job_id = start_load(visitor, "Load now")
+        expect(visitor.get_by_label("Retention (days)")).to_have_value("90")
+        expect(visitor.get_by_text("Import options")).to_have_count(0)
+        job_id = start_load(visitor, "Import now")
         assert end_of_job(strict, "strict", job_id)["ResultsSummary"]["CreatedRecords"] == 1
 
 
 def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str) -> None:
     upload.route("**/openprofiles/v1/uploads/*", lambda _route: None)
     choose(upload, WEBSHOP)
-    upload.get_by_role("button", name="Load now").click()
-    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    upload.get_by_role("button", name="Import now").click()
+    expect(upload.get_by_role("heading", name="Uploading the file")).to_be_focused()
     expect(upload.get_by_role("progressbar", name="webshop-export.csv")).to_be_visible()
     # It was not checked.
     steps = upload.locator(".steps li")
     assert steps.evaluate_all("all => all.map(one => one.className)") == ["done", "done", "skipped", ""]
 
-    upload.get_by_role("button", name="Stop sending").click()
+    upload.get_by_role("button", name="Cancel upload").click()
 
-    expect(upload.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
+    expect(upload.get_by_role("alert")).to_contain_text("Upload cancelled. Nothing was imported.")
     # Nothing looks as if it still went on.
     expect(upload.locator("#sent, #sent-text").filter(visible=True)).to_have_count(0)
-    upload.get_by_role("button", name="Back to the columns").click()
-    expect(target(upload, "Vorname")).to_have_value("FirstName")
+    upload.get_by_role("button", name="Back to columns").click()
+    expect(target(upload, "Vorname")).to_have_value("First name")
     assert [job["Status"] for job in server.client().list_upload_jobs(DomainName=domain)["Items"]] == ["STOPPED"]
     upload.unroute("**/openprofiles/v1/uploads/*")
-    job_id = start_load(upload, "Load now")
+    job_id = start_load(upload, "Import now")
     assert end_of_job(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 9
 
 
@@ -875,9 +879,9 @@ def test_whoever_may_stop_no_jobs_can_stop_sending_and_sends_for_the_same_job_ag
     visitor.goto(f"/console/domains/{domain}/upload")
     visitor.route("**/openprofiles/v1/uploads/*", lambda _route: None)
     choose(visitor, WEBSHOP)
-    visitor.get_by_role("button", name="Load now").click()
-    visitor.get_by_role("button", name="Stop sending").click()
-    expect(visitor.get_by_role("alert")).to_contain_text("You stopped it. Nothing is loaded.")
+    visitor.get_by_role("button", name="Import now").click()
+    visitor.get_by_role("button", name="Cancel upload").click()
+    expect(visitor.get_by_role("alert")).to_contain_text("Upload cancelled. Nothing was imported.")
     visitor.unroute("**/openprofiles/v1/uploads/*")
 
     job_id = start_load(visitor, "Try again")
@@ -894,7 +898,7 @@ def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> No
     upload.get_by_role("button", name="Check first").click()
 
     expect(upload.get_by_role("alert")).to_have_text(
-        "The server did not take the file: The disk of this server is full."
+        "The server did not accept the file: The disk of this server is full."
     )
 
 
@@ -904,12 +908,12 @@ def test_an_expired_session_loses_nothing_and_goes_on_after_signing_in_elsewhere
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
     upload.context.clear_cookies()
-    upload.get_by_role("button", name="Load now").click()
-    expect(upload.get_by_role("alert")).to_contain_text("Your session has ended.")
+    upload.get_by_role("button", name="Import now").click()
+    expect(upload.get_by_role("alert")).to_contain_text("Your session expired.")
 
     other = upload.context.new_page()
     sign_in(other, *server.admin())
-    job_id = start_load(upload, "Load now")
+    job_id = start_load(upload, "Import now")
 
     assert end_of_job(server, domain, job_id)["Fields"]["Ort"]["Target"] == "_profile.Attributes.town"
 
@@ -930,7 +934,7 @@ def test_hostile_headers_and_cells_are_text(upload: Page, server: RunningServer,
     target(upload, "__proto__").fill("Attributes.__proto__")
     target(upload, "EmailAddress").fill("EmailAddress")
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     expect(upload.locator("main script, main img")).to_have_count(0)
     expect(upload.locator(".samples").first).to_contain_text(HOSTILE_IMAGE)
 
@@ -947,7 +951,7 @@ def test_whoever_may_not_create_jobs_sees_no_such_page_and_is_refused(
 ) -> None:
     sign_in_with(visitor, server, "profile:Get*", "profile:List*", "profile:SearchProfiles")
     visitor.goto(f"/console/domains/{domain}")
-    expect(visitor.get_by_role("link", name="Load a file")).to_have_count(0)
+    expect(visitor.get_by_role("link", name="Import a file")).to_have_count(0)
     base = f"/console/domains/{domain}/upload"
     waiting = create_waiting_job(server, domain)
 
@@ -980,7 +984,7 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
     visitor.goto(f"/console/domains/{domain}/upload")
     choose(visitor, WEBSHOP)
 
-    for text in ("It does not look right", "What the load may do", "Keep this mapping", "Check first"):
+    for text in ("Something looks wrong?", "Import options", "Save this mapping", "Check first"):
         expect(visitor.get_by_text(text)).to_have_count(0)
     assert find_barriers(visitor) == []
     document = {
@@ -991,10 +995,10 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
         "Options": {"WriteMode": "UPDATE_ONLY"},
     }
     assert forge(visitor, f"/console/domains/{domain}/upload/jobs", document) == 403
-    visitor.get_by_role("button", name="Load now").click()
+    visitor.get_by_role("button", name="Import now").click()
     # The page of the job is not for them.
     visitor.wait_for_url(f"**/console/domains/{domain}?done=job-started")
-    expect(visitor.get_by_role("status").filter(has_text="The job was started.")).to_be_visible()
+    expect(visitor.get_by_role("status").filter(has_text="Import started.")).to_be_visible()
     assert find_barriers(visitor) == []
     job_id = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
     # Without options nothing is checked but what the fields take.
@@ -1013,8 +1017,8 @@ def test_what_others_have_stored_is_shown_to_whoever_may_search_alone(
     sign_in_with(visitor, server, *actions, "openprofiles:SetUploadJobOptions")
     visitor.goto(f"/console/domains/{domain}/upload")
     choose(visitor, b"AccountNumber,FirstName\n7,Anna\n")
-    visitor.get_by_text("What the load may do").click()
-    visitor.get_by_label("What was set by hand").select_option("is overwritten")
+    visitor.get_by_text("Import options").click()
+    visitor.get_by_label("Values edited by hand").select_option("Overwrite")
 
     with visitor.expect_response(
         lambda answer: "/previews/" in answer.url and '"HasEnded":true' in answer.text()
@@ -1068,7 +1072,7 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     held: list[Route] = []
     upload.route("**/openprofiles/v1/uploads/*", lambda route: held.append(route))
     upload.get_by_role("button", name="Check first").click()
-    expect(upload.get_by_role("heading", name="Sending the file")).to_be_focused()
+    expect(upload.get_by_role("heading", name="Uploading the file")).to_be_focused()
     require_good("sending")
     wait_until(lambda: upload.evaluate("1") == 1 and bool(held), "the file is sent")
     held.pop().abort()
@@ -1083,7 +1087,7 @@ def test_the_page_has_no_barriers_in_any_of_its_states_and_fits_a_small_screen(
     wait_until(lambda: upload.evaluate("1") == 1 and bool(waiting), "the check is asked for")
     # What waits goes on.
     upload.unroute("**/upload/previews/*")
-    expect(upload.get_by_role("heading", name="This is what a load would do")).to_be_focused()
+    expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     require_good("checked")
 
 

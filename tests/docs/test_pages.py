@@ -14,7 +14,7 @@ import pytest
 
 from openprofiles.clock import utc_now
 from openprofiles.profiles.domains import create_domain, get_domain
-from openprofiles.server.console.connect import MAKE_KEY
+from openprofiles.server.console.connect import CREATE_KEY
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads.failures.faults import CODES
@@ -85,4 +85,4 @@ def test_the_links_of_a_page_lead_to_files_that_are_there(page: Path) -> None:
 def test_no_page_gives_profile_get_to_a_key_that_only_reads() -> None:
     # It takes in GetUploadJobPath, with which the file of a waiting job can be replaced.
     assert [page.name for page in PAGES if "--action 'profile:Get*'" in page.read_text(encoding="utf-8")] == []
-    assert "profile:Get*" not in MAKE_KEY
+    assert "profile:Get*" not in CREATE_KEY

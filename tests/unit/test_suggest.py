@@ -229,7 +229,7 @@ def test_a_name_is_surest_where_the_values_agree_and_doubtful_where_they_contrad
     assert {field.target for field in (agreeing, unknown, contradicting)} == {"EmailAddress"}
     assert agreeing.confidence > unknown.confidence > 0.5 > contradicting.confidence
     assert [field.is_doubtful for field in (agreeing, unknown, contradicting)] == [False, False, True]
-    assert contradicting.reason == "the name says so, but the values are no email addresses"
+    assert contradicting.reason == "name matches, but the values are not email addresses"
 
 
 @pytest.mark.parametrize(

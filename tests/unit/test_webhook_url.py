@@ -67,7 +67,7 @@ def test_the_parts_of_a_url_are_told_apart(text: str, url: WebhookUrl, authority
     ],
 )
 def test_what_is_no_url_of_a_webhook_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"^The webhook's URL") as refused:
+    with pytest.raises(InvalidRequest, match=r"^The webhook URL") as refused:
         parse_webhook_url(text)
 
     assert "geheim" not in str(refused.value)
@@ -133,7 +133,7 @@ def test_a_host_with_one_private_address_among_others_is_refused(monkeypatch: py
 
     with pytest.raises(PrivateAddress):
         resolve(url, private_addresses=False)
-    with pytest.raises(InvalidRequest, match=r"h\.example is at an address that is not of the open Internet"):
+    with pytest.raises(InvalidRequest, match=r"h\.example is not at a public Internet address"):
         check_webhook_url("https://h.example/", private_addresses=False)
 
     assert resolve(url, private_addresses=True) == ["8.8.8.8", "10.0.0.1"]

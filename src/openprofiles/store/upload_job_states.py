@@ -22,8 +22,8 @@ INTERNAL_FAILURE = "INTERNAL_FAILURE"
 GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
 
 UNDO_GAVE_UP_MESSAGE = (
-    "Taking the job back ended unexpectedly three times in a row. The server's log says why. Ask for it again to go on "
-    "where it stood."
+    "The undo ended unexpectedly three times in a row. The server's log says why. Start the undo again to continue "
+    "where it stopped."
 )
 
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.

@@ -68,17 +68,17 @@ def parse_webhook_url(text: str) -> WebhookUrl:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise WebhookRefused("The webhook's URL is not valid.") from None
+        raise WebhookRefused("The webhook URL is not a valid URL.") from None
     if not _URL.fullmatch(text):
         raise WebhookRefused(
-            "The webhook's URL must have at most 2048 characters of ASCII, without blanks. Encode others by %."
+            "The webhook URL must have at most 2048 ASCII characters and no blanks. Percent-encode other characters."
         )
     if parts.scheme not in _DEFAULT_PORTS:
-        raise WebhookRefused("The webhook's URL must begin with https:// or http://.")
+        raise WebhookRefused("The webhook URL must start with https:// or http://.")
     if "@" in parts.netloc:
-        raise WebhookRefused("The webhook's URL must hold no user and no password.")
+        raise WebhookRefused("The webhook URL must not contain a user or password.")
     if not _HOST.fullmatch(parts.hostname or "") or port == 0 or "\\" in text:
-        raise WebhookRefused("The webhook's URL must have a host, and may have a port from 1 to 65535.")
+        raise WebhookRefused("The webhook URL must have a host. A port must be from 1 to 65535.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return WebhookUrl(parts.scheme, str(parts.hostname), port or _DEFAULT_PORTS[parts.scheme], target)
 
@@ -101,8 +101,8 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
         resolve(url, private_addresses=False)
     except PrivateAddress:
         raise WebhookRefused(
-            f"The webhook's host {url.host} is at an address that is not of the open Internet. Whoever runs the server "
-            "can allow such addresses with --webhook-private-addresses."
+            f"The webhook host {url.host} is not at a public Internet address. The server's operator can allow private "
+            "addresses with --webhook-private-addresses."
         ) from None
     except UnknownHost:
         return

@@ -32,7 +32,7 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
         addresses = resolve(url, private_addresses=private_addresses)
     except PrivateAddress:
         raise DeliveryFailed(
-            "The host is at an address that is not of the open Internet. --webhook-private-addresses would allow it."
+            "The host is not at a public Internet address. --webhook-private-addresses would allow it."
         ) from None
     except UnknownHost:
         raise DeliveryFailed("The host is not known.") from None

@@ -1,1 +1,1 @@
-"""The console: pages for people who load files and look customers up, served beside the API."""
+"""The console: pages for people who import files and look up customers, served next to the API."""

@@ -1,19 +1,33 @@
-"""The console as one ASGI application, for every path below /console/."""
+"""The console as one ASGI application, for all paths below /console/."""
 
 from __future__ import annotations
 
 import mimetypes
+from contextlib import suppress
 from importlib import resources
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
+from openprofiles.profiles.domains import get_domain
+from openprofiles.profiles.records import Domain
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
 from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
-from openprofiles.server.console.visitors import HOME_PATH, BodyTooLarge, Forbidden, json_answer, sent_form, wants_json
+from openprofiles.server.console.visitors import (
+    HOME_PATH,
+    BodyTooLarge,
+    Forbidden,
+    Visitor,
+    find_visitor,
+    json_answer,
+    sent_form,
+    wants_json,
+)
 from openprofiles.server.services import Services
 from openprofiles.wire.errors import WireError
 
@@ -29,14 +43,18 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (StoreUnreachable, 503),
     (StorageFull, 507),
 )
+# For these errors the page looks up its reader and the domain. Not for requests above the rate, nor if the store may be
+# the cause.
+_STATUSES_WITH_LOOK_UP = frozenset((400, 403, 404, 413))
+_TITLES = {400: "This could not be done", 403: "Not allowed", 404: "Not found", 413: "Too large", 507: "Disk full"}
 
 
 def build_console(services: Services) -> Starlette:
-    """All pages, and errors as pages."""
+    """Make the application with all pages, and with errors as pages."""
     console = Starlette(
         routes=[
-            Route("/", _lead_home, methods=["GET"]),
-            Route("/console", _lead_home, methods=["GET"]),
+            Route("/", _redirect_home, methods=["GET"]),
+            Route("/console", _redirect_home, methods=["GET"]),
             Route(STATIC_PATH + "{digest}/{name}", _send_static, methods=["GET"]),
             *sign_in.routes(services),
             *domains.routes(services),
@@ -46,20 +64,21 @@ def build_console(services: Services) -> Starlette:
             *jobs.routes(services),
         ],
         exception_handlers={
-            DomainError: _tell,
-            Forbidden: _tell,
-            BodyTooLarge: _tell,
-            WireError: _tell_throttled,
-            404: _tell_not_found,
-            405: _tell_not_found,
-            Exception: _tell_unexpected,
+            DomainError: _answer_error,
+            Forbidden: _answer_error,
+            BodyTooLarge: _answer_error,
+            WireError: _answer_throttled,
+            404: _answer_not_found,
+            405: _answer_not_found,
+            Exception: _answer_unexpected,
         },
     )
+    console.state.services = services
     console.router.redirect_slashes = False
     return console
 
 
-async def _lead_home(_request: Request) -> Response:
+async def _redirect_home(_request: Request) -> Response:
     return RedirectResponse(HOME_PATH, 303)
 
 
@@ -67,47 +86,68 @@ async def _send_static(request: Request) -> Response:
     name: str = request.path_params["name"]
     file = resources.files("openprofiles.server.console").joinpath("static", name)
     if name not in static_names():
-        return await _tell_not_found(request, NotFound(""))
+        return await _answer_not_found(request, NotFound(""))
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    # An address of an earlier version of this program gives what there is now, and is not kept.
+    # An address of an earlier version of this program gets the present file, which browsers must not keep.
     is_present = request.path_params["digest"] == static_digest()
     kept = {"Cache-Control": _FOR_EVER if is_present else "no-store"}
     return Response(file.read_bytes(), media_type=kind, headers=SECURITY_HEADERS | kept)
 
 
-def _answer(request: Request, status: int, title: str, message: str) -> Response:
+async def _answer(request: Request, status: int, title: str, message: str) -> Response:
     if wants_json(request):
         return json_answer({"message": message}, status)
     form = sent_form(request)
     typed = form.typed() if form is not None else []
     context = {"title": title, "message": message, "form": form, "typed": typed, "may_repeat": status != 404}
-    return render("error.html", context, status)
+    return await run_in_threadpool(_error_page, request, status, context)
 
 
-async def _tell(request: Request, error: Exception) -> Response:
+def _error_page(request: Request, status: int, context: dict[str, Any]) -> Response:
+    """Render an error with as much navigation as its reader would have elsewhere."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    domain = None
+    if status in _STATUSES_WITH_LOOK_UP:
+        # A store that does not answer must not make the error page fail too.
+        with suppress(DomainError):
+            visitor = visitor or find_visitor(request.app.state.services, request)
+            domain = None if visitor is None else _domain_of(visitor)
+    if visitor is None:
+        return render("error.html", context | {"layout": "base.html"}, status)
+    layout = "signed_in.html" if domain is None else "of_domain.html"
+    return visitor.page("error.html", status, **context, layout=layout, domain=domain)
+
+
+def _domain_of(visitor: Visitor) -> Domain | None:
+    name = visitor.request.path_params.get("domain_name")
+    if name is None or "\0" in name or not visitor.principal.may_see_domain(name):
+        return None
+    return get_domain(visitor.services.store, name)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     if status == 500:
-        return await _tell_unexpected(request, error)
+        return await _answer_unexpected(request, error)
     request.state.error_code = type(error).__name__
-    titles = {403: "This is not allowed", 404: "There is nothing here", 400: "This is not possible"}
-    message = str(error) or "What was sent is too large for a form."
-    return _answer(request, status, titles.get(status, "This does not work at the moment"), message)
+    message = str(error) or "The form is too large. Shorten it and try again."
+    return await _answer(request, status, _TITLES.get(status, "Temporarily unavailable"), message)
 
 
-async def _tell_throttled(request: Request, error: Exception) -> Response:
-    # The only one that is left to get here.
+async def _answer_throttled(request: Request, error: Exception) -> Response:
+    # Handlers turn all other wire errors into InvalidRequest.
     if not isinstance(error, WireError) or error.code != "ThrottlingException":
-        return await _tell_unexpected(request, error)
+        return await _answer_unexpected(request, error)
     request.state.error_code = error.code
-    return _answer(request, 429, "Too many requests", error.message)
+    return await _answer(request, 429, "Too many requests", error.message)
 
 
-async def _tell_not_found(request: Request, _error: Exception) -> Response:
-    return _answer(request, 404, "There is nothing here", "The address leads to no page of this console.")
+async def _answer_not_found(request: Request, _error: Exception) -> Response:
+    return await _answer(request, 404, "Page not found", "The console has no page at this address.")
 
 
-async def _tell_unexpected(request: Request, _error: Exception) -> Response:
+async def _answer_unexpected(request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, and the server logs it.
     request.state.error_code = "InternalServerException"
-    message = "openprofiles has a fault here. Nothing that was stored is lost; the server's log says what happened."
-    return _answer(request, 500, "Something went wrong", message)
+    message = "This is an error in openprofiles. No stored data is lost; the server's log has the details."
+    return await _answer(request, 500, "Something went wrong", message)

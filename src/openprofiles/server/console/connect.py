@@ -1,4 +1,4 @@
-"""How programs connect to this server: lines to be pasted, with its address and region, and no secret."""
+"""The page that shows how programs connect to this server: code with its address and region, and no secret."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from openprofiles.server.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """Some lines of code; ``<ADDRESS>`` and ``<REGION>`` stand for those of the server."""
+    """Some lines of code, with the placeholders ``<ADDRESS>`` and ``<REGION>``."""
 
     name: str
     title: str
     code: str
 
 
-# Not profile:Get*: GetUploadJobPath lets the file of a waiting job be replaced.
-MAKE_KEY = """openprofiles credentials create --name my-program \\
+# Not profile:Get*, which includes GetUploadJobPath: with it, the file of a waiting job can be replaced.
+CREATE_KEY = """openprofiles credentials create --name my-program \\
   --action profile:GetDomain --action profile:GetUploadJob \\
   --action 'profile:List*' --action profile:SearchProfiles"""
-SET_KEY = "export AWS_ACCESS_KEY_ID='the access key id'\nexport AWS_SECRET_ACCESS_KEY='the secret access key'"
+SET_KEY = "export AWS_ACCESS_KEY_ID='<access key ID>'\nexport AWS_SECRET_ACCESS_KEY='<secret access key>'"
 
 SNIPPETS = (
     Snippet(
@@ -68,7 +68,7 @@ console.log((await client.send(new ListDomainsCommand({}))).Items);""",
     ),
     Snippet(
         "environment",
-        "Any other program, by its environment",
+        "Other programs (environment variables)",
         """export AWS_ENDPOINT_URL_CUSTOMER_PROFILES=<ADDRESS>
 export AWS_REGION=<REGION> AWS_DEFAULT_REGION=<REGION>""",
     ),
@@ -76,19 +76,19 @@ export AWS_REGION=<REGION> AWS_DEFAULT_REGION=<REGION>""",
 
 
 def routes(services: Services) -> list[Route]:
-    """``/console/connect``."""
+    """Return the route of ``/console/connect``."""
     return [Route("/console/connect", signed_in(services, show_snippets), methods=["GET"])]
 
 
 def show_snippets(visitor: Visitor) -> Response:
-    """The page."""
+    """Show the page."""
     settings = visitor.services.settings
     address = settings.public_url or str(visitor.request.base_url).rstrip("/")
     return visitor.page(
         "connect.html",
         address=address,
         region=settings.region,
-        make_key=MAKE_KEY,
+        create_key=CREATE_KEY,
         set_key=SET_KEY,
         snippets=[
             (one.name, one.title, one.code.replace("<ADDRESS>", address).replace("<REGION>", settings.region))

@@ -1,4 +1,4 @@
-"""The domains that somebody may see: all of them, and one with its counts, its growth, its newest jobs and settings."""
+"""The pages of domains: the list, and one domain with its counts, growth, latest imports and settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
 from openprofiles.profiles.normal_forms import PHONE_REGIONS
 from openprofiles.server.console.growth_picture import draw_growth
-from openprofiles.server.console.places import NEEDS, Page
+from openprofiles.server.console.page_permissions import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Forbidden, Visitor, signed_in
 from openprofiles.server.services import Services
@@ -29,11 +29,11 @@ _NEWEST_JOBS = 5
 
 
 class _WrongDays(InvalidRequest):
-    """The text of the field is no such number of days."""
+    """The text in the field for days is not a valid number of days."""
 
 
 def routes(services: Services) -> list[Route]:
-    """``/console/`` and ``/console/domains/{domain_name}``."""
+    """Return the routes of ``/console/`` and ``/console/domains/{domain_name}``."""
     return [
         Route("/console/", signed_in(services, list_domains), methods=["GET"]),
         Route("/console/domains", signed_in(services, create_domain), methods=["POST"]),
@@ -44,12 +44,12 @@ def routes(services: Services) -> list[Route]:
 
 
 def list_domains(visitor: Visitor) -> Response:
-    """The start page."""
+    """Show the start page."""
     return _list_page(visitor, {})
 
 
 def create_domain(visitor: Visitor) -> Response:
-    """Make a domain of the name in the form."""
+    """Create a domain with the name in the form."""
     form = visitor.form()
     name = form.get("name", "").strip()
     try:
@@ -70,20 +70,20 @@ def create_domain(visitor: Visitor) -> Response:
         are_days_wrong = isinstance(error, _WrongDays)
         return _list_page(visitor, form, str(error), are_days_wrong=are_days_wrong)
     except Forbidden as error:
-        # A key that is held to some domains may do it under another name.
+        # A key that is limited to some domains may do it under another name.
         if not visitor.may("profile:CreateDomain"):
             raise
         return _list_page(visitor, form, str(error), status=403)
-    return visitor.lead_to(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
+    return visitor.redirect_after(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
 
 
 def show_domain(visitor: Visitor) -> Response:
-    """One domain."""
+    """Show one domain."""
     return _domain_page(visitor)
 
 
 def change_domain(visitor: Visitor) -> Response:
-    """Change how long profiles of the domain are kept."""
+    """Change the retention of the domain's profiles."""
     domain = visitor.domain("profile:UpdateDomain")
     text = visitor.form().get("expiration_days", "")
     try:
@@ -99,11 +99,13 @@ def change_domain(visitor: Visitor) -> Response:
         if not visitor.may_open(Page.DOMAIN, domain.name):
             raise
         return _domain_page(visitor, days=text, fault=str(error))
-    return visitor.lead_to(domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1"))
+    return visitor.redirect_after(
+        domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1")
+    )
 
 
 def remove_domain(visitor: Visitor) -> Response:
-    """Delete the domain, if its name was typed."""
+    """Delete the domain if its name was typed."""
     domain = visitor.domain("profile:DeleteDomain")
     typed = visitor.form().get("confirmation", "")
     if typed.strip() != domain.name:
@@ -123,12 +125,12 @@ def _list_page(
     *,
     are_days_wrong: bool = False,
 ) -> Response:
-    """The list, and the form for a new domain.
+    """Show the list and the form for a new domain.
 
     Args:
-        form: what was typed into it.
-        status: of a page with a fault.
-        are_days_wrong: whether the fault is about the days, not the name.
+        form: what was typed into the form.
+        status: the status of a page with an error.
+        are_days_wrong: whether the error is about the days, not the name.
     """
     usual_region = visitor.services.settings.phone_region
     page = None
@@ -146,8 +148,8 @@ def _list_page(
         name=form.get("name", "").strip(),
         phone_regions=sorted({*PHONE_REGIONS, usual_region}),
         phone_region=form.get("phone_region", usual_region),
-        ways={} if page is None else {domain.name: visitor.way_into(domain.name) for domain in page.domains},
-        example=visitor.way_into("NAME", is_example=True),
+        first_pages={one.name: visitor.first_page_of(one.name) for one in page.domains} if page is not None else {},
+        example=visitor.first_page_of("NAME", is_example=True),
         days=form.get("expiration_days") or str(DEFAULT_EXPIRATION_DAYS),
         fault=fault,
         are_days_wrong=are_days_wrong,
@@ -171,7 +173,7 @@ def _domain_page(
     undo_statuses: dict[int, UploadJobStatus] = {}
     if visitor.may_open(Page.JOBS, domain.name):
         newest = jobs.list_jobs(store, domain, max_results=_NEWEST_JOBS, next_token=None).items
-        # As in the API, who may list jobs learns neither their counts nor whether they were taken back.
+        # As in the API, listing jobs shows neither their counts nor whether they were undone.
         if visitor.may_open(Page.JOB, domain.name):
             undo_statuses = undos.read_undo_statuses(store, newest)
             growth = read_growth(store, domain)
@@ -197,25 +199,25 @@ def _domain_page(
 def _require_name(name: str) -> None:
     shape = load_model().operations["CreateDomain"].input.members["DomainName"].shape
     if not name or violations(shape, name):
-        raise InvalidRequest("A domain's name has 1 to 64 letters, digits, _ and -.")
+        raise InvalidRequest("Use 1 to 64 letters, digits, _ and - for the name.")
 
 
 def _require_own_name(visitor: Visitor, name: str) -> None:
-    """Whoever may make domains, but not this one, can mend the name."""
+    """Refuse a name that the visitor's key does not cover."""
     if not visitor.may("profile:CreateDomain", name):
-        raise InvalidRequest(f"Your access key is held to other domains: it may not make one that is named {name}.")
+        raise InvalidRequest(f"Your access key does not cover a domain named {name}. Choose a name that it covers.")
 
 
 def _read_phone_region(visitor: Visitor, form: Mapping[str, str]) -> str:
     usual = visitor.services.settings.phone_region
     region = form.get("phone_region", usual)
     if region != usual and region not in PHONE_REGIONS:
-        raise InvalidRequest("The country of phone numbers is none of the list.")
+        raise InvalidRequest("Choose a country from the list.")
     return region
 
 
 def _read_days(text: str) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MAX_EXPIRATION_DAYS):
-        raise _WrongDays(f"The number of days is a whole number from 1 to {MAX_EXPIRATION_DAYS}.")
+        raise _WrongDays(f"Enter a whole number of days from 1 to {MAX_EXPIRATION_DAYS}.")
     return int(text)

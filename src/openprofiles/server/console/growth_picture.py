@@ -1,4 +1,4 @@
-"""The growth of a domain as a line, in the units of an SVG picture."""
+"""The growth of a domain as a line in the units of an SVG picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HEIGHT = 160
 
 @dataclass(frozen=True, slots=True)
 class GrowthPicture:
-    """A line of steps from the left to the right: over each day stands the total at its end.
+    """A stepped line from left to right; its height on each day is the total at the end of the day.
 
     Attributes:
         line: the points of a polyline, within WIDTH and HEIGHT.
@@ -31,10 +31,13 @@ class GrowthPicture:
 
 
 def draw_growth(growth: Growth, today: date) -> GrowthPicture | None:
-    """The picture up to today; None if jobs have made nothing that could be shown."""
+    """Draw the picture up to today.
+
+    None if jobs have created nothing that could be shown.
+    """
     if not growth.days:
         return None
-    # Taken back can be more than was made, if the load is older than the jobs that are known.
+    # More can be undone than was created, if the import is older than the jobs that are known.
     top = max(day.total for day in growth.days)
     if top <= 0:
         return None

@@ -1,35 +1,37 @@
-"""How far a running job is, in plain words and numbers, for its page and for the script that keeps it up to date."""
+"""The progress of a running job in words and numbers, for its page and the script that updates the page."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.job_words import status_word
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.account import Account
 from openprofiles.uploads.undos import Undo
 
+# The one table of words for the phases of an import or a check; the upload page gets them from here too.
 STEP_WORDS = {
     "stage": "Reading the file",
-    "plan": "Finding the profiles of its rows",
-    "report": "Getting ready to load",
+    "plan": "Matching rows with profiles",
+    "report": "Checking for errors",
+    "preview": "Comparing with existing profiles",
     "create": "Creating profiles",
     "update": "Updating profiles",
-    "follow": "Loading rows that depend on each other",
-    "unindex": "Making the profiles findable",
-    "index": "Making the profiles findable",
+    "follow": "Merging repeated rows",
+    "unindex": "Indexing",
+    "index": "Indexing",
 }
 
-_WAITING = "Waiting for a worker. The jobs of a domain run one after the other."
+_WAITING = "Queued. Imports into a domain run one after another."
 _UNDO_WORDS = {
-    "stage": "Reading what the job has left",
-    "remove": "Removing the profiles that the job made",
-    "restore": "Giving the changed profiles their old values back",
-    "unindex": "Bringing the search up to date",
-    "index": "Bringing the search up to date",
-    "forget": "Clearing up",
+    "stage": "Reading the changes of the import",
+    "remove": "Removing new profiles",
+    "restore": "Restoring changed profiles",
+    "unindex": "Indexing",
+    "index": "Indexing",
+    "forget": "Cleaning up",
 }
 _KEY_PHASES = ("unindex", "index")
 _MS_BETWEEN_LOOKS = 700
@@ -38,12 +40,12 @@ _MS_BETWEEN_LOOKS_BEFORE_START = 3000
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is being done.
+    """The work at hand.
 
     Attributes:
-        doing: for people.
-        done: how much of it, in units.
-        total: of how much; None where that is not known.
+        doing: the phase, for people.
+        done: how many units are done.
+        total: of how many; None if that is not known.
         unit: rows, keys or profiles.
     """
 
@@ -54,7 +56,10 @@ class Progress:
 
 
 def view_of(account: Account) -> str:
-    """Names what a page about the job shows: with another name, the page has to be made anew."""
+    """Name the content of a page about the job.
+
+    A page with another name has to be fetched again.
+    """
     job = account.job
     view = job.status.value
     if job.status is UploadJobStatus.CREATED and job.file_name is not None:
@@ -65,7 +70,7 @@ def view_of(account: Account) -> str:
 
 
 def milliseconds_between_looks(account: Account) -> int | None:
-    """How often a page looks whether something has changed; None if nothing will."""
+    """Return how often a page checks for changes; None if nothing will change."""
     if account.job.status is UploadJobStatus.CREATED:
         return _MS_BETWEEN_LOOKS_BEFORE_START
     running = UploadJobStatus.IN_PROGRESS
@@ -73,7 +78,7 @@ def milliseconds_between_looks(account: Account) -> int | None:
 
 
 def progress_of(account: Account, undo: Undo | None) -> Progress | None:
-    """Of the job, or of taking it back; None if neither is running."""
+    """Return the progress of the job or its undo; None if neither is running."""
     if undo is not None and undo.job.status is UploadJobStatus.IN_PROGRESS:
         return _progress_of_undo(undo)
     job = account.job
@@ -81,7 +86,7 @@ def progress_of(account: Account, undo: Undo | None) -> Progress | None:
         return None
     if job.phase is None:
         return Progress(_WAITING, 0, None, "rows")
-    doing = STEP_WORDS.get(job.phase, "Loading")
+    doing = STEP_WORDS.get(job.phase, "Importing")
     if job.phase in _KEY_PHASES:
         return Progress(doing, job.position, None, "keys")
     if job.record_count is None:
@@ -90,7 +95,7 @@ def progress_of(account: Account, undo: Undo | None) -> Progress | None:
 
 
 def state_document(account: Account, undo: Undo | None) -> dict[str, Any]:
-    """What the script of the page is told."""
+    """Return the state of the job for the script of the page."""
     progress = progress_of(account, undo)
     parts = parts_of(account.job)
     return {
@@ -102,26 +107,26 @@ def state_document(account: Account, undo: Undo | None) -> dict[str, Any]:
 
 
 def news_of(account: Account, undo: Undo | None) -> str:
-    """What somebody who cannot see the page is told when it has changed, its numbers in braces (``render.plain``)."""
+    """Return the announcement of a change for screen readers, with numbers in braces (``render.plain``)."""
     job = account.job
     if undo is not None:
         if undo.job.status is UploadJobStatus.IN_PROGRESS:
-            return "The job is being taken back."
+            return "The import is being undone."
         if undo.job.status is UploadJobStatus.SUCCEEDED:
-            return f"The job was taken back. {_result_of(undo)}"
-        return "The job was not taken back wholly."
+            return f"The import was undone. {_result_of(undo)}"
+        return "The import was only partly undone."
     if job.status is UploadJobStatus.CREATED:
-        return "The file has arrived." if job.file_name is not None else "The job waits for its file."
+        return "The file has arrived." if job.file_name is not None else "The import is waiting for its file."
     if job.status is UploadJobStatus.IN_PROGRESS:
-        return "The job is stopping." if job.stop_requested_at is not None else "The job has started."
-    return f"The job has ended: {status_word(job.status).lower()}. {describe(parts_of(job))}"
+        return "The import is stopping." if job.stop_requested_at is not None else "The import has started."
+    return f"The import has finished: {status_word(job.status).lower()}. {describe(parts_of(job))}"
 
 
 def _progress_of_undo(undo: Undo) -> Progress:
     job = undo.job
     if job.phase is None:
         return Progress(_WAITING, 0, None, "profiles")
-    doing = _UNDO_WORDS.get(job.phase, "Taking back")
+    doing = _UNDO_WORDS.get(job.phase, "Undoing")
     if job.phase in _KEY_PHASES:
         return Progress(doing, job.position, None, "keys")
     done = undo.removed_count + undo.restored_count + undo.kept_count + undo.gone_count
@@ -130,4 +135,4 @@ def _progress_of_undo(undo: Undo) -> Progress:
 
 def _result_of(undo: Undo) -> str:
     counts = undo.removed_count, undo.restored_count, undo.kept_count
-    return "{{{}}} profiles removed, {{{}}} as before, {{{}}} left.".format(*counts)
+    return "{{{}}} profiles removed, {{{}}} restored, {{{}}} kept.".format(*counts)

@@ -1,4 +1,4 @@
-"""What pages call a job, its status and its being taken back: the one source of these words."""
+"""Words for an import, its status and the status of its undo: the one table of them, for all pages."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ STATUS_WORDS = {
     UploadJobStatus.CREATED: "Not started",
     UploadJobStatus.IN_PROGRESS: "Running",
     UploadJobStatus.SUCCEEDED: "Succeeded",
-    UploadJobStatus.PARTIALLY_SUCCEEDED: "Partly succeeded",
+    UploadJobStatus.PARTIALLY_SUCCEEDED: "Some rows failed",
     UploadJobStatus.FAILED: "Failed",
     UploadJobStatus.STOPPED: "Stopped",
 }
 
 _UNDO_WORDS = {
-    UploadJobStatus.IN_PROGRESS: "Being taken back",
-    UploadJobStatus.SUCCEEDED: "Taken back",
+    UploadJobStatus.IN_PROGRESS: "Undoing",
+    UploadJobStatus.SUCCEEDED: "Undone",
 }
 
 
 def status_word(status: UploadJobStatus) -> str:
-    """What has become of a job."""
+    """Name the status of a job."""
     return STATUS_WORDS[status]
 
 
 def undo_word(status: UploadJobStatus) -> str:
-    """What has become of taking a job back, by the status of the undo."""
-    return _UNDO_WORDS.get(status, "Not wholly taken back")
+    """Name the status of an undo."""
+    return _UNDO_WORDS.get(status, "Partly undone")
 
 
 def job_name(job: UploadJob) -> str:
-    """The name of a job, which may be made of nothing that can be seen; its id then."""
+    """Return the name of a job, or its id if the name is invisible."""
     # Separators, and controls such as a zero-width space.
-    is_seen = any(unicodedata.category(letter)[0] not in "ZC" for letter in job.display_name)
-    return job.display_name if is_seen else job.job_id
+    is_visible = any(unicodedata.category(letter)[0] not in "ZC" for letter in job.display_name)
+    return job.display_name if is_visible else job.job_id

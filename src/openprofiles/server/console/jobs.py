@@ -1,9 +1,9 @@
-"""The upload jobs of a domain: all of them, and one with its progress, its account and taking it back."""
+"""The pages of imports: the list of a domain, and one import with its progress, results and undo."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,6 @@ from starlette.routing import Route
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
-from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.job_progress import (
     STEP_WORDS,
     milliseconds_between_looks,
@@ -24,9 +23,11 @@ from openprofiles.server.console.job_progress import (
     view_of,
 )
 from openprofiles.server.console.job_words import STATUS_WORDS, job_name
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
+from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.profile_list import result_of
 from openprofiles.server.console.render import PAGE_HEADERS
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.server.console.visitors import Visitor, json_answer, signed_in, wants_json
 from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -55,21 +56,21 @@ _REPEATED_ROWS_SHOWN = 10
 _KEPT_PROFILES_PER_PAGE = 100
 _MADE_PROFILES_PER_PAGE = 25
 _MIN_RECORDS_OF_A_SPEED = 1000
-# What has become of so many profiles is found out while the reader waits; of more, once the page is there.
-_MAX_LOOKED_AT_BEFORE = 5_000
+# Up to so many profiles are checked before an undo page is sent; more are checked once it is shown.
+_MAX_CHECKED_BEFORE = 5_000
 
 
 def routes(services: Services) -> list[Route]:
-    """``/console/domains/{domain_name}/jobs`` and what is below it."""
+    """Return the routes of ``/console/domains/{domain_name}/jobs`` and below."""
 
     def route(path: str, handler: Callable[[Visitor], Response], method: str, *, is_counted: bool = True) -> Route:
-        return Route(path, signed_in(services, _with_place(handler), is_counted=is_counted), methods=[method])
+        return Route(path, signed_in(services, _with_gone_page(handler), is_counted=is_counted), methods=[method])
 
     return [
         route(JOBS_PATH, list_jobs, "GET"),
         route(JOB_PATH, show_job, "GET"),
-        # Whoever watches a job asks all the time.
-        route(JOB_PATH + "/state", tell_state, "GET", is_counted=False),
+        # Not counted: an open page asks all the time.
+        route(JOB_PATH + "/state", send_state, "GET", is_counted=False),
         route(JOB_PATH + "/profiles", show_profiles, "GET"),
         route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
         route(JOB_PATH + "/start", start_job, "POST"),
@@ -80,10 +81,10 @@ def routes(services: Services) -> list[Route]:
 
 
 def list_jobs(visitor: Visitor) -> Response:
-    """The jobs of the domain, newest first, perhaps only those with one status."""
+    """Show the imports of the domain, latest first, or only those with one status."""
     domain = visitor.domain(*NEEDS[Page.JOBS])
     query = visitor.request.query_params
-    # Whatever else stands in an address means all jobs.
+    # Any other status in an address means all jobs.
     status = next((one for one in UploadJobStatus if one.value == query.get("status")), None)
     page = jobs.list_jobs(
         visitor.services.store,
@@ -92,7 +93,7 @@ def list_jobs(visitor: Visitor) -> Response:
         next_token=query.get("next-token"),
         status=status,
     )
-    # As in the API, who may list jobs learns neither their counts nor whether they were taken back.
+    # As in the API, listing jobs shows neither their counts nor whether they were undone.
     may_see_more = visitor.may_open(Page.JOB, domain.name)
     return visitor.page(
         "jobs.html",
@@ -107,19 +108,19 @@ def list_jobs(visitor: Visitor) -> Response:
 
 
 def show_job(visitor: Visitor) -> Response:
-    """One job as it stands."""
+    """Show one import."""
     return _job_page(visitor)
 
 
-def tell_state(visitor: Visitor) -> Response:
-    """How far the job is, for the script of its page."""
+def send_state(visitor: Visitor) -> Response:
+    """Send the state of the job to the script of its page."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
     return json_answer(state_document(account, undo))
 
 
 def show_profiles(visitor: Visitor) -> Response:
-    """The profiles that the job has made and that are still there."""
+    """Show the profiles that the import created and that still exist."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB_PROFILES])
     token = visitor.request.query_params.get("next-token")
     job, page = list_made_profiles(
@@ -134,18 +135,36 @@ def show_profiles(visitor: Visitor) -> Response:
         "job_profiles.html",
         domain=domain,
         job=job,
-        place=_place_of(domain, job_id),
+        changed_count=_count_changed(visitor, domain, job),
+        job_path=_job_path(domain, job_id),
         profiles=[result_of(profile) for profile in page.items],
         next_token=page.next_token,
         is_first_page=token is None,
     )
 
 
+def _count_changed(visitor: Visitor, domain: Domain, job: UploadJob) -> int | None:
+    """Count the profiles from before the import that it changed; None if that takes too long or is not kept.
+
+    The count of rows is not the answer: several rows may go to one profile, which the import itself may have created.
+    """
+    changed_rows = job.updated_count - job.unchanged_count
+    if changed_rows == 0:
+        return 0
+    if changed_rows > _MAX_CHECKED_BEFORE:
+        return None
+    try:
+        outlook = read_undo_outlook(visitor.services.store, domain, job.job_id, now=visitor.services.clock())
+    except InvalidRequest:
+        return None
+    return outlook.changed_count if outlook.all_seen else None
+
+
 def send_failed_rows(visitor: Visitor) -> Response:
-    """The rows that were not loaded, as a file to mend."""
+    """Send the failed rows as a file that can be fixed and imported again."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     services = visitor.services
-    # A preview has rows of its own, but no page.
+    # Refuses a preview, which has failed rows but no page.
     job = jobs.get_job(services.store, domain, job_id)
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
     rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
@@ -157,40 +176,40 @@ def send_failed_rows(visitor: Visitor) -> Response:
 
 
 def _as_file(job: UploadJob) -> str:
-    """The header that names the file of failed rows after the file that was loaded (RFC 6266)."""
+    """Return the header that names the file of failed rows (RFC 6266)."""
     name = re.sub(r"\.csv$", "", job_name(job), flags=re.IGNORECASE)
-    # A browser makes of it a name that its system takes.
+    # A browser adapts it to the names that its system allows.
     in_full = quote(f"{name}.failed-rows.csv", safe="")
     return f"attachment; filename=\"{job.job_id}.failed-rows.csv\"; filename*=UTF-8''{in_full}"
 
 
 def start_job(visitor: Visitor) -> Response:
-    """Start a job whose file is there."""
+    """Start a job whose file has arrived."""
     domain, job_id = _enter(visitor, "profile:StartUploadJob")
     try:
         jobs.start_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_on(visitor, domain, "job-started", _place_of(domain, job_id))
+    return _redirect_to_job(visitor, domain, "job-started", _job_path(domain, job_id))
 
 
 def stop_job(visitor: Visitor) -> Response:
-    """End a job early."""
+    """Stop a job before it ends."""
     domain, job_id = _enter(visitor, "profile:StopUploadJob")
     try:
         jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _lead_on(visitor, domain, "job-stopped", _place_of(domain, job_id))
+    return _redirect_to_job(visitor, domain, "job-stopped", _job_path(domain, job_id))
 
 
 def show_undo(visitor: Visitor) -> Response:
-    """What taking the job back would do, or what it does, or what it has done."""
+    """Show the preview of an undo, its progress or its result."""
     return _undo_page(visitor)
 
 
 def start_undo(visitor: Visitor) -> Response:
-    """Take the job back."""
+    """Start the undo of a job."""
     domain, job_id = _enter(visitor, _UNDOING)
     try:
         undos.start_undo(visitor.services.store, domain, job_id, now=visitor.services.clock())
@@ -198,7 +217,7 @@ def start_undo(visitor: Visitor) -> Response:
         if not visitor.may_open(Page.JOB, domain.name):
             raise
         return _undo_page(visitor, str(error))
-    return _lead_on(visitor, domain, "undo-started", _place_of(domain, job_id) + "/undo")
+    return _redirect_to_job(visitor, domain, "undo-started", _job_path(domain, job_id) + "/undo")
 
 
 def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
@@ -206,6 +225,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
     account, undo = _read(visitor, domain, job_id)
     job = account.job
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    options = jobs.get_options(visitor.services.store, domain, job_id)
     groups, failed_rows_kept = _failures(visitor, domain, account)
     repeated = []
     if job.completed_at is not None and account.repeated_count:
@@ -223,11 +243,12 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
         policies=_policies(
-            jobs.get_options(visitor.services.store, domain, job_id),
+            options,
+            [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
             with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
         ),
         steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in account.step_seconds.items()],
-        records_per_second=_speed_worth_telling(account),
+        records_per_second=_speed_to_show(account),
     )
 
 
@@ -244,7 +265,7 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
         try:
             undos.require_undoable(account.job, visitor.services.clock())
             may_undo = True
-            if account.job.created_count + changed_rows <= _MAX_LOOKED_AT_BEFORE or "looked" in query:
+            if account.job.created_count + changed_rows <= _MAX_CHECKED_BEFORE or "looked" in query:
                 outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
         except InvalidRequest as error:
             fault = str(error)
@@ -265,14 +286,14 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
 
 
 def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | None) -> dict[str, Any]:
-    """What every page about one job needs."""
+    """Return what every page about one job needs."""
     parts = parts_of(account.job)
     until = account.job.undo_until
     return {
         "domain": domain,
         "account": account,
         "job": account.job,
-        "place": _place_of(domain, account.job.job_id),
+        "job_path": _job_path(domain, account.job.job_id),
         "view": view_of(account),
         "milliseconds_between_looks": milliseconds_between_looks(account),
         "news": news_of(account, undo),
@@ -293,7 +314,7 @@ def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[Account, Undo 
 
 
 def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[FailureGroup], bool]:
-    """Why rows failed, and whether the rows are still kept. However many there are, only some are read."""
+    """Return why rows failed, and whether the rows are still kept."""
     if not account.fault_counts:
         return [], False
     store, job_id = visitor.services.store, account.job.job_id
@@ -310,39 +331,36 @@ def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[
     return group_failures(counts, rows, headers, dialect), bool(rows)
 
 
-def _policies(options: JobOptions, *, with_webhook: bool) -> list[str]:
-    """What was asked for beyond the mapping, in sentences with numbers in braces (``render.plain``); nothing of what is
-    so anyway.
+def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool) -> list[str]:
+    """Describe the options that differ from the defaults, in sentences with numbers in braces (``render.plain``).
 
     Args:
-        with_webhook: also who is told of the end: the host alone, since the rest of the URL may hold a token.
+        checked: the labels of the fields whose values are checked.
+        with_webhook: include the webhook: only its host, since the rest of the URL may hold a token.
     """
-    told = {
-        CREATE_ONLY: "Only creates profiles.",
-        UPDATE_ONLY: "Only updates profiles that are there.",
-    }
-    sentences = [told[options.write_mode]] if options.write_mode in told else []
+    modes = {CREATE_ONLY: "Only creates profiles.", UPDATE_ONLY: "Only updates existing profiles."}
+    sentences = [modes[options.write_mode]] if options.write_mode in modes else []
     if options.blank_cells == CLEAR:
-        sentences.append("A blank cell clears the field.")
+        sentences.append("Empty cells clear the field.")
     if options.hand_set_fields == OVERWRITE:
-        sentences.append("Overwrites what was set by hand.")
+        sentences.append("Overwrites values edited by hand.")
     if options.max_failed_records is not None:
-        sentences.append(f"Fails with more than {{{options.max_failed_records}}} failed rows.")
+        sentences.append(f"Cancels if more than {{{options.max_failed_records}}} rows fail.")
     if options.max_failed_percent is not None:
-        sentences.append(f"Fails with more than {{{Decimal(str(options.max_failed_percent)):f}}} % failed rows.")
-    if options.checks:
-        sentences.append(f"Checks the values of {len(options.checks)} fields.")
+        sentences.append(f"Cancels if more than {{{Decimal(str(options.max_failed_percent)):f}}} % of rows fail.")
+    if checked:
+        sentences.append(f"Checks the values in: {', '.join(checked)}.")
     if with_webhook and options.webhook_url is not None:
-        sentences.append(f"Tells {host_of(options.webhook_url)} when it has ended.")
+        sentences.append(f"Calls a webhook at {host_of(options.webhook_url)} when it ends.")
     return sentences
 
 
 def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
-    """The domain and the job id in the path, of somebody who may do this.
+    """Return the domain and the job id in the path.
 
     Raises:
-        Forbidden: they may not.
-        NotFound: there is no such domain, or no job can have such an id.
+        Forbidden: the visitor may not.
+        NotFound: the domain does not exist, or no job can have such an id.
     """
     job_id: str = visitor.request.path_params["job_id"]
     domain = visitor.domain(*actions)
@@ -351,8 +369,8 @@ def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
     return domain, job_id
 
 
-def _with_place(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
-    """Tell of a job or a domain that is not there on a page that leads on."""
+def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
+    """Answer for a missing job or domain with a page that says which."""
 
     def answer(visitor: Visitor) -> Response:
         try:
@@ -365,28 +383,36 @@ def _with_place(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], R
                 domain = get_domain(visitor.services.store, name)
             except NotFound:
                 domain = None
-            return visitor.page("job_gone.html", 404, domain_name=name, has_domain=domain is not None)
+            return visitor.page("job_gone.html", 404, domain_name=name, domain=domain)
 
     return answer
 
 
 def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
-    """Why something was not done, above the job as it stands now; the error alone for those who may not see it."""
+    """Show an error above the current state of the job.
+
+    Only the error if the visitor may not see the job.
+    """
     if not visitor.may_open(Page.JOB, visitor.request.path_params["domain_name"]):
         raise error
     return _job_page(visitor, str(error))
 
 
-def _speed_worth_telling(account: Account) -> int | None:
-    """Records per second; None of a small file, most of whose time goes into beginning and ending."""
+def _speed_to_show(account: Account) -> int | None:
+    """Return the rows per second.
+
+    None for a small file, where starting and ending takes most of the time.
+    """
     if account.records_per_second is None or account.processed_count < _MIN_RECORDS_OF_A_SPEED:
         return None
     return round(account.records_per_second)
 
 
-def _place_of(domain: Domain, job_id: str) -> str:
+def _job_path(domain: Domain, job_id: str) -> str:
     return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
 
 
-def _lead_on(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
-    return visitor.lead_to(domain.name, done, (Page.JOB, place), (Page.JOBS, place_of_tab(Page.JOBS, domain.name)))
+def _redirect_to_job(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
+    return visitor.redirect_after(
+        domain.name, done, (Page.JOB, place), (Page.JOBS, path_of_tab(Page.JOBS, domain.name))
+    )

@@ -1,11 +1,11 @@
-"""The fields of a profile as people read them: in groups, with a label each."""
+"""Names for the fields of a profile that people read: the one table of them, in groups, for all pages."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from openprofiles.profiles.standard_profile import ADDRESSES, FIELDS
+from openprofiles.profiles.standard_profile import ADDRESSES, FIELDS, attribute_of_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class FieldGroup:
     """Fields that belong together, by path.
 
     Attributes:
-        usual: those that a form offers even if they have no value.
+        usual: the fields that a form offers even if they have no value.
     """
 
     title: str
@@ -24,7 +24,7 @@ class FieldGroup:
 _NAMES = ("FirstName", "MiddleName", "LastName", "BusinessName")
 _CONTACT = tuple(field.path for field in FIELDS if field.path.endswith(("EmailAddress", "PhoneNumber")))
 _ADDRESS_TITLES = {
-    "Address": "Address",
+    "Address": "Home address",
     "ShippingAddress": "Shipping address",
     "MailingAddress": "Mailing address",
     "BillingAddress": "Billing address",
@@ -48,25 +48,28 @@ GROUPS: tuple[FieldGroup, ...] = (
 )
 
 _LABELS = {
-    "EmailAddress": "E-mail address",
-    "PersonalEmailAddress": "Personal e-mail address",
-    "BusinessEmailAddress": "Business e-mail address",
+    "EmailAddress": "Email",
+    "PersonalEmailAddress": "Personal email",
+    "BusinessEmailAddress": "Business email",
     "GenderString": "Gender",
     "PartyTypeString": "Party type",
 }
 
 
 def label_of(path: str) -> str:
-    """``First name`` for ``FirstName``; a field of an address without its address, which its group says."""
+    """Name a field within its group: ``First name`` for ``FirstName``, ``City`` for ``BillingAddress.City``."""
     member = path.rpartition(".")[2]
     if member in _LABELS:
         return _LABELS[member]
     if found := re.fullmatch(r"Address(\d)", member):
-        return f"Line {found[1]}"
+        return f"Address line {found[1]}"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", member).capitalize()
 
 
 def full_label_of(path: str) -> str:
-    """The label with its address, for where no group stands above it."""
+    """Name a field or custom attribute on its own: ``City (billing address)``, ``tier`` for ``Attributes.tier``."""
+    attribute = attribute_of_target(path)
+    if attribute is not None:
+        return attribute
     address, dot, _ = path.rpartition(".")
-    return f"{_ADDRESS_TITLES[address]}: {label_of(path).lower()}" if dot else label_of(path)
+    return f"{label_of(path)} ({_ADDRESS_TITLES[address].lower()})" if dot else label_of(path)

@@ -1,7 +1,7 @@
-"""The form in which a profile is edited: what stood in it, what was typed, and what has to be changed.
+"""The form that edits a profile: the values it was opened with, what was typed, and what has to be saved.
 
-The form carries what each field held when it was made. So only what a person has changed is written (and counts as set
-by hand), and what somebody else has changed meanwhile is told from it.
+The form carries the value that each field had when it was opened. So only what a person has changed is saved (and
+counts as edited by hand), and changes that somebody else has made in the meantime are noticed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Entry:
     """One field of the form.
 
     Attributes:
-        was: what the profile held when the form was made; empty for nothing.
-        text: what stands in the control.
-        note: what somebody else has made of it meanwhile, for the reader; None if they left it alone.
+        was: the value when the form was opened; empty for none.
+        text: the text in the control.
+        note: for the reader, a change that somebody else has made in the meantime; None without one.
     """
 
     was: str = ""
@@ -44,21 +44,25 @@ class Entry:
 
     @property
     def new_text(self) -> str | None:
-        """The text to be written; None if nothing was changed. Blanks around it do not count."""
+        """The text to save; None if nothing was changed. Surrounding blanks do not count."""
         if _lines(self.text) == _lines(self.was):
             return None
         text = _lines(self.text).strip(BLANKS)
         return None if text == self.was else text
 
     def after(self, stored: str) -> Entry:
-        """The same field for a profile that somebody else has changed, with what was typed kept."""
+        """Return this field for a profile that somebody else has changed."""
         if _lines(stored) == _lines(self.was):
             return dataclasses.replace(self, note=None)
         if self.new_text is None:
-            return Entry(stored, stored, "Somebody else has changed this; here is the new value.")
+            return Entry(stored, stored, "Someone else changed this. The new value is shown.")
         if self.new_text == stored:
             return Entry(stored, stored)
-        return Entry(stored, self.text, f"Stored now: {stored}" if stored else "Somebody else has removed the value.")
+        return Entry(
+            stored,
+            self.text,
+            f"Someone else changed this to: {stored}" if stored else "Someone else removed this value.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Attribute:
     """One custom attribute of the form.
 
     Attributes:
-        is_new: its name was typed too.
+        is_new: whether its name was typed too.
     """
 
     name: str
@@ -79,8 +83,8 @@ class Draft:
     """The content of the form.
 
     Attributes:
-        revision: of the profile that it was made from.
-        fields: by path, all of the standard profile.
+        revision: the revision of the profile that it was opened with.
+        fields: all fields of the standard profile, by path.
     """
 
     revision: int
@@ -88,25 +92,25 @@ class Draft:
     attributes: tuple[Attribute, ...]
 
     def request(self, domain_name: str, profile_id: str) -> dict[str, Any]:
-        """What was changed, as a request of UpdateProfile."""
+        """Return the changes as a request of UpdateProfile."""
         values = {path: text for path, entry in self.fields.items() if (text := entry.new_text) is not None}
         attributes = {one.name: text for one in self.attributes if (text := one.entry.new_text) is not None}
         request = {"DomainName": domain_name, "ProfileId": profile_id} | members_of_values(values)
         return request | ({"Attributes": attributes} if attributes else {})
 
     def after(self, profile: Profile) -> Draft:
-        """The form for a profile that somebody else has changed, with what was typed kept."""
+        """Return the form for a profile that somebody else has changed."""
         fields = {path: entry.after(profile.values.get(path, "")) for path, entry in self.fields.items()}
         attributes = []
         for one in self.attributes:
             stored = profile.attributes.get(one.name, "")
             entry = one.entry.after(stored)
-            # One that is gone and that nobody touched here is gone; a new one may be there already.
+            # An attribute that was removed and not edited here is dropped; a new one may exist already.
             if one.is_new or entry.text or entry.was:
                 attributes.append(Attribute(one.name, entry, one.is_new and not stored))
         known = {one.name for one in attributes}
         attributes += [
-            Attribute(name, Entry(text, text, "Somebody else has added this."))
+            Attribute(name, Entry(text, text, "Someone else added this."))
             for name, text in sorted(profile.attributes.items())
             if name not in known
         ]
@@ -114,7 +118,7 @@ class Draft:
 
 
 def draft_of(profile: Profile) -> Draft:
-    """The form for a profile as it stands."""
+    """Make the form for a profile."""
     return Draft(
         profile.revision,
         {field.path: Entry(text := profile.values.get(field.path, ""), text) for field in FIELDS},
@@ -123,14 +127,14 @@ def draft_of(profile: Profile) -> Draft:
 
 
 def read_draft(form: Mapping[str, str]) -> Draft:
-    """What a browser has sent.
+    """Read the form that a browser has sent.
 
     Raises:
-        InvalidRequest: it is not this form.
+        InvalidRequest: this is not the form of a profile.
     """
     revision = form.get("revision", "")
     if not (revision.isascii() and revision.isdigit() and len(revision) <= 18):
-        raise InvalidRequest("The form lacks the revision of the profile. Open the profile again.")
+        raise InvalidRequest("The form is incomplete: the revision of the profile is missing. Open the profile again.")
     fields = {}
     for field in FIELDS:
         was = form.get(f"was.{field.path}", "")
@@ -148,13 +152,13 @@ def read_draft(form: Mapping[str, str]) -> Draft:
 
 
 def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with the form, by the id of the control, in the order of the form; by the rules of UpdateProfile.
+    """Find errors by control id, in the order of the form, by UpdateProfile's rules.
 
     Args:
-        request: of the draft.
+        request: the request of the draft.
 
     Raises:
-        InvalidRequest: something is wrong that no control has.
+        InvalidRequest: something is wrong that belongs to no control.
     """
     broken = violations(load_model().operations["UpdateProfile"].input, request)
     positions = {name: position for position, name in enumerate(request.get("Attributes", {}))}
@@ -173,14 +177,14 @@ def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
         if not one.name:
             faults[f"attribute.{number}.name"] = "This attribute has a value but no name."
         elif counts[one.name] > 1 and one.is_new:
-            faults[f"attribute.{number}.name"] = "There is another attribute of this name."
+            faults[f"attribute.{number}.name"] = "Another attribute has this name."
         elif one.is_new and not one.entry.text.strip(BLANKS):
             faults[f"attribute.{number}.value"] = "This attribute has a name but no value."
         elif any("Map keys" in violation.message for violation in mine):
-            faults[f"attribute.{number}.name"] = f"The name is too long: {len(one.name)} characters of 255."
+            faults[f"attribute.{number}.name"] = f"The name is too long: {len(one.name)} characters (limit: 255)."
         elif mine:
             faults[f"attribute.{number}.value"] = (
-                f"This is too long: {len(one.entry.new_text or '')} characters of 255."
+                f"This is too long: {len(one.entry.new_text or '')} characters (limit: 255)."
             )
     if broken and not faults:
         raise InvalidRequest(describe_violations(broken))
@@ -188,7 +192,7 @@ def faults_of(draft: Draft, request: Mapping[str, Any]) -> dict[str, str]:
 
 
 def form_groups(draft: Draft, faults: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The standard fields for the template: each group with what stands open and what is folded away."""
+    """Return the groups of standard fields for the template, open and folded."""
     groups = []
     for group in GROUPS:
         controls = [_control(path, draft.fields[path], faults.get(f"value.{path}")) for path in group.paths]
@@ -209,7 +213,7 @@ def form_groups(draft: Draft, faults: Mapping[str, str]) -> list[dict[str, Any]]
 
 
 def attribute_rows(draft: Draft, faults: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The custom attributes for the template, and some empty rows."""
+    """Return the custom attributes for the template, with some empty rows."""
     rows = [*draft.attributes, *(Attribute("", Entry(), is_new=True) for _ in range(_NEW_ROWS))]
     return [
         {
@@ -226,7 +230,7 @@ def attribute_rows(draft: Draft, faults: Mapping[str, str]) -> list[dict[str, An
 
 
 def label_of_control(control_id: str, draft: Draft) -> str:
-    """The field that a control belongs to, for a list of what is wrong."""
+    """Name the field of a control, for the list of errors."""
     kind, _, rest = control_id.partition(".")
     if kind == "value":
         return full_label_of(rest)
@@ -250,15 +254,15 @@ def _control(path: str, entry: Entry, fault: str | None) -> dict[str, Any]:
 def _fault_of(path: str, text: str) -> str:
     field = FIELD_BY_PATH[path]
     if field.allowed_values is not None:
-        return f"This is one of {' and '.join(field.allowed_values)}, and cannot be removed once it is set."
-    return f"This is too long: {len(text)} characters of {field.max_length}."
+        return f"Choose {' or '.join(field.allowed_values)}. Once set, this can't be removed."
+    return f"This is too long: {len(text)} characters (limit: {field.max_length})."
 
 
 def _is_long(entry: Entry) -> bool:
-    # An input of one line would swallow line ends.
+    # A single-line input would drop line breaks.
     return any(len(text) > _LONG_FROM or "\n" in text or "\r" in text for text in (entry.was, entry.text))
 
 
 def _lines(text: str) -> str:
-    """With the line ends that browsers change in their forms made alike."""
+    """Unify line endings, which browsers change in forms."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

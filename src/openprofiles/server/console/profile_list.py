@@ -1,4 +1,4 @@
-"""Profiles in a list: what tells them apart."""
+"""Profiles in a list: the values that identify them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_
 
 
 def name_of(profile: Profile) -> str:
-    """The full name, else that of a business; empty if there is neither."""
+    """Return the full name, else the business name; empty if there is neither."""
     full_name = " ".join(text for path in FULL_NAME_PATHS if (text := profile.values.get(path)))
     return full_name or profile.values.get("BusinessName", "")
 
 
 def first_of(profile: Profile, paths: tuple[str, ...]) -> str:
-    """The first of these fields that has a value; empty if none has."""
+    """Return the first value among these fields; empty if there is none."""
     return next((text for path in paths if (text := profile.values.get(path))), "")
 
 
 def result_of(profile: Profile) -> dict[str, str]:
-    """A profile in a list, as ``profile_list.html`` shows it."""
+    """Return a profile as ``profile_list.html`` shows it."""
     return {
         "id": profile.profile_id,
         "name": name_of(profile),

@@ -1,7 +1,8 @@
-"""Profiles: found by one search box, shown, edited and deleted by hand."""
+"""The pages of profiles: search, view, edit and delete."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
@@ -31,7 +32,7 @@ from openprofiles.profiles.standard_profile import (
     PROFILE_ID_KEY,
     attribute_of_target,
 )
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
 from openprofiles.server.console.profile_form import (
     Draft,
@@ -51,16 +52,30 @@ from openprofiles.uploads import jobs
 _PROFILES_PER_PAGE = 25
 
 _KIND_WORDS = {
-    PROFILE_ID_KEY: "a profile id",
-    EMAIL_KEY: "an e-mail address",
+    PROFILE_ID_KEY: "a profile ID",
+    EMAIL_KEY: "an email",
     PHONE_KEY: "a phone number",
     FULL_NAME_KEY: "a full name",
     ACCOUNT_KEY: "an account number",
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownValue:
+    """A value on the page of a profile.
+
+    Attributes:
+        api_name: the name of the field in the API; None if the label is that name.
+    """
+
+    label: str
+    api_name: str | None
+    text: str
+    is_edited_by_hand: bool
+
+
 def routes(services: Services) -> list[Route]:
-    """Everything below ``/console/domains/{domain_name}/profiles``."""
+    """Return the routes of ``/console/domains/{domain_name}/profiles`` and below."""
     base = "/console/domains/{domain_name}/profiles"
     return [
         Route(base, signed_in(services, find_profiles), methods=["GET"]),
@@ -72,7 +87,7 @@ def routes(services: Services) -> list[Route]:
 
 
 def find_profiles(visitor: Visitor) -> Response:
-    """The search box, and what it has found."""
+    """Show the search box and its results."""
     domain = visitor.domain(*NEEDS[Page.PROFILES])
     query = visitor.request.query_params
     text = query.get("q", "").strip()
@@ -94,7 +109,7 @@ def find_profiles(visitor: Visitor) -> Response:
         except InvalidRequest as error:
             fault = str(error)
     elif text:
-        fault = f"That is too long: a search has at most {MAX_TEXT_LENGTH:,} characters."
+        fault = f"This is too long. Enter at most {MAX_TEXT_LENGTH:,} characters."
     return visitor.page(
         "profiles.html",
         status=200 if fault is None else 400,
@@ -111,7 +126,7 @@ def find_profiles(visitor: Visitor) -> Response:
 
 
 def show_profile(visitor: Visitor) -> Response:
-    """One profile with all that it holds."""
+    """Show one profile with all its values."""
     domain, profile = _find(visitor, Page.PROFILE)
     last_job = None
     if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
@@ -128,13 +143,13 @@ def show_profile(visitor: Visitor) -> Response:
 
 
 def edit_profile(visitor: Visitor) -> Response:
-    """The form of one profile."""
+    """Show the form for one profile."""
     domain, profile = _find(visitor, Page.PROFILE_FORM)
     return _form_page(visitor, domain, profile, draft_of(profile))
 
 
 def save_profile(visitor: Visitor) -> Response:
-    """Write what was changed in the form."""
+    """Save what was changed in the form."""
     domain, profile = _find(visitor, Page.PROFILE_FORM)
     draft = read_draft(visitor.form())
     request = draft.request(domain.name, profile.profile_id)
@@ -161,12 +176,12 @@ def remove_profile(visitor: Visitor) -> Response:
     domain = visitor.domain("profile:DeleteProfile")
     profile_id = visitor.request.path_params["profile_id"]
     delete_profile(visitor.services.store, domain.name, profile_id, visitor.services.clock())
-    place = place_of_tab(Page.PROFILES, domain.name)
-    return visitor.lead_to(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
+    place = path_of_tab(Page.PROFILES, domain.name)
+    return visitor.redirect_after(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
 
 
 def _find(visitor: Visitor, page: Page) -> tuple[Domain, Profile]:
-    """The profile in the path, for a visitor who may see this page of it."""
+    """Return the profile in the path if the visitor may open this page of it."""
     domain = visitor.domain(*NEEDS[page])
     services = visitor.services
     return domain, get_profile(services.store, domain.name, visitor.request.path_params["profile_id"], services.clock())
@@ -208,8 +223,8 @@ def _kind_of(key: SearchKey) -> str:
 
 
 def _field_in_words(path: str, article: str = "the") -> str:
-    attribute = attribute_of_target(path)
-    return f"{article} field “{full_label_of(path)}”" if attribute is None else f"{article} attribute “{attribute}”"
+    kind = "field" if attribute_of_target(path) is None else "custom attribute"
+    return f"{article} {kind} “{full_label_of(path)}”"
 
 
 def _in_words(parts: list[str], last: str) -> str:
@@ -217,16 +232,16 @@ def _in_words(parts: list[str], last: str) -> str:
 
 
 def _title_of(profile: Profile) -> str:
-    return name_of(profile) or first_of(profile, KEY_PATHS[EMAIL_KEY]) or "A profile without a name"
+    return name_of(profile) or first_of(profile, KEY_PATHS[EMAIL_KEY]) or "Profile without a name"
 
 
-def _shown_groups(profile: Profile) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    """What has a value: the title of a group, and of each value its label, its text and whether it was set by hand."""
+def _shown_groups(profile: Profile) -> list[tuple[str, list[_ShownValue]]]:
+    """Return the groups of values that the profile has, with their titles."""
     groups = [
         (
             group.title,
             [
-                (label_of(path), profile.values[path], path in profile.origins)
+                _ShownValue(label_of(path), path, profile.values[path], path in profile.origins)
                 for path in group.paths
                 if path in profile.values
             ],
@@ -234,16 +249,22 @@ def _shown_groups(profile: Profile) -> list[tuple[str, list[tuple[str, str, bool
         for group in GROUPS
     ]
     attributes = [
-        (name, text, ATTRIBUTES_PREFIX + name in profile.origins) for name, text in sorted(profile.attributes.items())
+        _ShownValue(name, None, text, ATTRIBUTES_PREFIX + name in profile.origins)
+        for name, text in sorted(profile.attributes.items())
     ]
-    groups[-1:-1] = [("Attributes", attributes), ("Engagement preferences", _shown_preferences(profile))]
-    return [(title, fields) for title, fields in groups if fields]
+    groups[-1:-1] = [("Custom attributes", attributes), ("Engagement preferences", _shown_preferences(profile))]
+    return [(title, values) for title, values in groups if values]
 
 
-def _shown_preferences(profile: Profile) -> list[tuple[str, str, bool]]:
+def _shown_preferences(profile: Profile) -> list[_ShownValue]:
     by_hand = ENGAGEMENT_PREFERENCES_PATH in profile.origins
     return [
-        (kind, " ".join(str(one[name]) for name in ("KeyName", "KeyValue", "ProfileId") if name in one), by_hand)
+        _ShownValue(
+            kind,
+            None,
+            " ".join(str(one[name]) for name in ("KeyName", "KeyValue", "ProfileId") if name in one),
+            by_hand,
+        )
         for kind, contacts in (profile.engagement_preferences or {}).items()
         for one in contacts
     ]

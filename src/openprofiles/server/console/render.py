@@ -1,4 +1,4 @@
-"""Pages from templates, and the headers that every answer of the console has."""
+"""Pages from templates, and the headers of every response of the console."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from openprofiles.server.console.job_words import job_name, status_word, undo_word
+from openprofiles.server.console.profile_fields import full_label_of
 
-# Nothing from elsewhere, nothing inline, in no frame. Uploads and polling go to this server.
+# Nothing from other hosts, nothing inline, no frames. Uploads and polling go to this server.
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -37,7 +38,7 @@ _IN_BRACES = re.compile(r"\{(?:([0-9]{4}-[0-9]{2}-[0-9]{2})|(-?[0-9]+(?:\.[0-9]+
 
 @cache
 def static_digest() -> str:
-    """Names the present state of all static files, so that a browser may keep them for ever."""
+    """Return a digest of all static files, so that browsers may keep them for ever."""
     digest = hashlib.sha256()
     for file in sorted(
         resources.files("openprofiles.server.console").joinpath("static").iterdir(), key=lambda one: one.name
@@ -49,21 +50,21 @@ def static_digest() -> str:
 
 @cache
 def static_names() -> frozenset[str]:
-    """The static files that there are."""
+    """Return the names of all static files."""
     folder = resources.files("openprofiles.server.console").joinpath("static")
     return frozenset(file.name for file in folder.iterdir() if file.is_file())
 
 
 def static_url(name: str) -> str:
-    """The address of a static file."""
+    """Return the address of a static file."""
     return f"{STATIC_PATH}{static_digest()}/{name}"
 
 
 def number(value: float, digits: int = 0) -> Markup:
-    """A number that the page's script writes as its reader does.
+    """Format a number, which the page's script rewrites in the reader's language.
 
     Args:
-        digits: after the point, 2 at most.
+        digits: the digits after the decimal point, at most 2.
     """
     return Markup('<data class="number" value="{0}" data-digits="{1}">{2}</data>').format(
         value, digits, f"{value:,.{digits}f}"
@@ -71,7 +72,7 @@ def number(value: float, digits: int = 0) -> Markup:
 
 
 def share(value: float) -> Markup:
-    """A part of 1 in percent, written likewise; what is not all and not nothing is never shown as that."""
+    """Format a share of 1 as a percentage, never rounded to 0 or 100 %."""
     percent = 100 * value
     text = "< 0.1 %" if 0 < percent < 0.1 else "> 99.9 %" if 99.9 < percent < 100 else f"{percent:.1f} %"
     return Markup('<data class="share" value="{0}">{1}</data>').format(
@@ -80,13 +81,13 @@ def share(value: float) -> Markup:
 
 
 def size(size_bytes: int) -> Markup:
-    """The size of a file, written likewise."""
+    """Format the size of a file."""
     text = f"{max(1, round(size_bytes / 1000)):,} kB" if size_bytes < 1_000_000 else f"{size_bytes / 1e6:,.1f} MB"
     return Markup('<data class="bytes" value="{0}">{1}</data>').format(size_bytes, text)
 
 
 def seconds(value: float) -> Markup:
-    """A span of time, written likewise."""
+    """Format a span of time."""
     if value < 60:
         text = f"{value:.{2 if value < 10 else 1}f} s"
     else:
@@ -97,15 +98,15 @@ def seconds(value: float) -> Markup:
 
 
 def plain(sentence: str) -> str:
-    """A sentence with numbers and days in braces, as it stands there without a script: ``{1234} rows`` is 1,234 rows.
+    """Format a sentence with numbers and days in braces: ``{1234} rows`` becomes ``1,234 rows``.
 
-    An element that has the sentence itself in ``data-sentence`` gets them as its reader writes them.
+    The page's script rewrites an element that has the sentence in ``data-sentence`` in the reader's language.
     """
     return _IN_BRACES.sub(lambda found: found[1] or f"{Decimal(found[2]):,}", sentence)
 
 
 def moment(value: datetime | None) -> Markup:
-    """A time that the page's script writes in its reader's zone and language."""
+    """Format a time, which the page's script rewrites in the reader's time zone and language."""
     if value is None:
         return Markup("")
     return Markup('<time class="moment" datetime="{0}">{1} UTC</time>').format(
@@ -114,7 +115,7 @@ def moment(value: datetime | None) -> Markup:
 
 
 def day(value: date) -> Markup:
-    """A day (UTC) that the page's script writes in its reader's language."""
+    """Format a day (UTC), which the page's script rewrites in the reader's language."""
     return Markup('<time class="day" datetime="{0}">{0}</time>').format(value.isoformat())
 
 
@@ -135,6 +136,7 @@ def _environment() -> Environment:
     environment.filters["size"] = size
     environment.filters["seconds"] = seconds
     environment.filters["plain"] = plain
+    environment.filters["field_label"] = full_label_of
     environment.filters["job_name"] = job_name
     environment.filters["status_word"] = status_word
     environment.filters["undo_word"] = undo_word
@@ -142,5 +144,5 @@ def _environment() -> Environment:
 
 
 def render(template: str, context: Mapping[str, Any], status: int = 200) -> HTMLResponse:
-    """A page; see ``visitors.Visitor.page`` for what every page of somebody who is signed in has."""
+    """Render a page; ``visitors.Visitor.page`` adds what every page of a signed-in visitor needs."""
     return HTMLResponse(_environment().get_template(template).render(context), status, headers=PAGE_HEADERS)

@@ -1,4 +1,4 @@
-"""A form that was sent and could not be dealt with: the page about the error shows what was typed again."""
+"""A form that was sent but caused an error: the error page shows again what was typed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ATTRIBUTE = re.compile(r"(attribute\.\d+)\.(name|value)")
 
 @dataclass(frozen=True, slots=True)
 class TypedField:
-    """One field that somebody has filled in or changed."""
+    """A field that somebody has filled in or changed."""
 
     name: str
     label: str
@@ -26,16 +26,16 @@ class TypedField:
 
     @property
     def is_long(self) -> bool:
-        """Whether one line is too little for it."""
+        """Whether the text needs more than one line."""
         return len(self.text) > _LONG_FROM or "\n" in self.text or "\r" in self.text
 
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """The fields of a form of the console, which the session of this key and token has sent to a path.
+    """The fields of a form of the console, sent to a path by the session of this key and token.
 
     Attributes:
-        fields: by name; the names are those of ``profile_form`` and of the small forms.
+        fields: the values by name, as in ``profile_form`` and the small forms.
     """
 
     path: str
@@ -44,13 +44,13 @@ class SentForm:
     fields: Mapping[str, str]
 
     def typed(self) -> list[TypedField]:
-        """What somebody has typed, in the order of the form."""
+        """Return the fields that somebody has typed into, in the order of the form."""
         return [
             TypedField(name, self._label_of(name), text) for name, text in self.fields.items() if self._is_typed(name)
         ]
 
     def others(self) -> dict[str, str]:
-        """What the form needs beside that, with the token that holds now."""
+        """Return the other fields that the form needs, with the current token."""
         return {name: text for name, text in self.fields.items() if not self._is_typed(name)} | {
             CSRF_FIELD: self.csrf_token
         }
@@ -62,7 +62,7 @@ class SentForm:
             return self.fields[name] != self.fields.get("was." + name.removeprefix("value."), "")
         if found := _ATTRIBUTE.fullmatch(name):
             was = self.fields.get(f"{found[1]}.was")
-            # The name of an attribute that was there before is not typed.
+            # The name of an existing attribute is not typed.
             return self.fields[name] != (was or "") and not (found[2] == "name" and was is not None)
         return True
 
@@ -72,5 +72,5 @@ class SentForm:
             return full_label_of(path)
         if found := _ATTRIBUTE.fullmatch(name):
             attribute = self.fields.get(f"{found[1]}.name", "")
-            return "Name of an attribute" if found[2] == "name" else f"Attribute {attribute}".strip()
+            return "Attribute name" if found[2] == "name" else f"Attribute {attribute}".strip()
         return name.replace("_", " ").capitalize()

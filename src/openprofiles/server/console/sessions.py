@@ -1,7 +1,6 @@
-"""Who is signed in: a signed cookie that names a credential, and a token that each form repeats.
+"""Sessions: a signed cookie that names a credential, and a token that each form repeats.
 
-The cookie holds no secret. What its owner may do is looked up with each request, so a revoked credential is out at
-once.
+The cookie holds no secret. Permissions are looked up with each request, so a revoked credential loses access at once.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ _SIGNATURE_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A person who has signed in.
+    """The session of somebody who has signed in.
 
     Attributes:
-        csrf_token: what a form of this session has to repeat, so that no other site can send it.
+        csrf_token: repeated by each form of this session, so that no other site can send one.
     """
 
     access_key_id: str
@@ -39,14 +38,14 @@ class Session:
 
 
 def make_cookie(master_key: MasterKey, access_key_id: str, now: datetime) -> str:
-    """The value of the cookie of a new session."""
+    """Make the cookie of a new session."""
     nonce = secrets.token_hex(_NONCE_BYTES)
     payload = json.dumps([access_key_id, to_milliseconds(now + LIFETIME), nonce]).encode()
     return base64.urlsafe_b64encode(master_key.sign(_PURPOSE, payload) + payload).decode()
 
 
 def read_cookie(master_key: MasterKey, value: str, now: datetime) -> Session | None:
-    """The session of a cookie; None if it was not made here or has ended."""
+    """Return the session of a cookie; None if it is not valid."""
     try:
         content = base64.urlsafe_b64decode(value.encode())
     except (binascii.Error, ValueError):
@@ -62,5 +61,5 @@ def read_cookie(master_key: MasterKey, value: str, now: datetime) -> Session | N
 
 
 def is_csrf_token(session: Session, given: str) -> bool:
-    """Whether a form or script of this session sent this."""
+    """Return whether a form or script of this session sent this token."""
     return secrets.compare_digest(session.csrf_token.encode(), given.encode())

@@ -1,4 +1,4 @@
-"""Sign in with an access key, and out."""
+"""Sign in with an access key, and sign out."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.server.console.render import PAGE_HEADERS, render
-from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie, read_cookie
+from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
 from openprofiles.server.console.visitors import (
     BODY_LIMIT_BYTES,
     MAX_FORM_FIELDS,
     SIGN_IN_PATH,
     Forbidden,
     Visitor,
+    find_visitor,
     is_from_here,
     json_answer,
-    own_place,
+    own_path,
     signed_in,
 )
 from openprofiles.server.services import Services
 
-# Whatever is not like one need not be looked for. Nobody guesses a secret of 40 characters: attempts are not counted.
+# Anything else is not looked up. Attempts are not counted: nobody guesses a secret of 40 characters.
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9]{1,128}")
 _BODY_LIMIT_BYTES = 64 * 1024
 
@@ -37,20 +38,20 @@ def routes(services: Services) -> list[Route]:
         query = request.query_params
         if "expired" in query:
             return _page(
-                query.get("next", ""), "", "Your session has ended, and nothing was done. Sign in, then do it again."
+                query.get("next", ""), "", "Your session expired, and nothing was saved. Sign in, then try again."
             )
         if "next" in query and _is_signed_in(services, request):
-            return RedirectResponse(own_place(query["next"]), 303, headers=PAGE_HEADERS)
+            return RedirectResponse(own_path(query["next"]), 303, headers=PAGE_HEADERS)
         return _page(query.get("next", ""), "", None)
 
     async def sign_in(request: Request) -> Response:
         if not is_from_here(services, request):
-            raise Forbidden("This request did not come from a page of this console. Load the page again.")
+            raise Forbidden("This request did not come from a page of this console. Reload the page.")
         body = bytearray()
         async for part in request.stream():
             body += part
             if len(body) > _BODY_LIMIT_BYTES:
-                return _page("", "", "That is no access key.", 413, is_wrong=True)
+                return _page("", "", "This is not an access key.", 413, is_wrong=True)
         fields = dict(parse_qsl(body.decode("utf-8", "replace")))
         access_key_id = fields.get("access_key_id", "").strip()
         place = fields.get("next", "")
@@ -62,13 +63,12 @@ def routes(services: Services) -> list[Route]:
             return _page(
                 place,
                 access_key_id,
-                "There is no such access key with this secret. An administrator makes keys with: openprofiles "
-                "credentials create",
+                "Wrong access key or secret. If you have lost them, ask your administrator for a new key.",
                 403,
                 is_wrong=True,
             )
         request.state.access_key_id = access_key_id
-        answer = RedirectResponse(own_place(place), 303, headers=PAGE_HEADERS)
+        answer = RedirectResponse(own_path(place), 303, headers=PAGE_HEADERS)
         answer.set_cookie(
             COOKIE,
             make_cookie(services.master_key, access_key_id, services.clock()),
@@ -81,26 +81,26 @@ def routes(services: Services) -> list[Route]:
         return answer
 
     def sign_out(visitor: Visitor) -> Response:
-        answer = _lead_to_sign_in(services, visitor.request)
+        answer = _redirect_to_sign_in(services, visitor.request)
         answer.delete_cookie(COOKIE, path="/console")
         return answer
 
     return [
         Route(SIGN_IN_PATH, show, methods=["GET"]),
         Route(SIGN_IN_PATH, sign_in, methods=["POST"]),
-        # Whoever asks sends a form next, and that is what counts. Whoever has no session is out already: another site
-        # that sends them here takes no cookie from them.
-        Route("/console/session", signed_in(services, _tell_session, is_counted=False), methods=["GET"]),
+        # Not counted: the form that is sent next is. Without a session there is nothing to sign out of, and another
+        # site that sends a visitor here can't remove their cookie.
+        Route("/console/session", signed_in(services, _send_session, is_counted=False), methods=["GET"]),
         Route(
             "/console/sign-out",
-            signed_in(services, sign_out, is_counted=False, without_session=_lead_to_sign_in),
+            signed_in(services, sign_out, is_counted=False, without_session=_redirect_to_sign_in),
             methods=["POST"],
         ),
     ]
 
 
-def _tell_session(visitor: Visitor) -> Response:
-    """What a script needs to know before it sends a form."""
+def _send_session(visitor: Visitor) -> Response:
+    """Send what a script needs to know before it submits a form."""
     return json_answer(
         {
             "CsrfToken": visitor.session.csrf_token,
@@ -113,21 +113,17 @@ def _tell_session(visitor: Visitor) -> Response:
 
 
 def _is_signed_in(services: Services, request: Request) -> bool:
-    """By what every other page goes by too, which would lead back here otherwise."""
-    session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
-    return (
-        session is not None
-        and services.authenticator.find_principal(session.access_key_id, is_counted=False) is not None
-    )
+    """Check by the same rule as every other page."""
+    return find_visitor(services, request) is not None
 
 
-def _lead_to_sign_in(_services: Services, _request: Request) -> Response:
+def _redirect_to_sign_in(_services: Services, _request: Request) -> Response:
     return RedirectResponse(SIGN_IN_PATH, 303, headers=PAGE_HEADERS)
 
 
 def _page(place: str, access_key_id: str, reason: str | None, status: int = 200, *, is_wrong: bool = False) -> Response:
-    """Args: is_wrong: whether the reason is what was typed."""
-    context = {"next": own_place(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
+    """Render the page. ``is_wrong``: whether the reason is what was typed."""
+    context = {"next": own_path(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
     return render("sign_in.html", context, status)
 
 

@@ -1,6 +1,6 @@
-"""The page that loads a file: what it holds, where its columns go, what would become of it; and then the load.
+"""The page that imports a file: a sample, the mapping of its columns, a check, and then the import.
 
-The page moves by its script, which asks the other paths here. The file itself goes straight to the upload URL.
+The page's script uses the other paths here. The file itself goes straight to the upload URL.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
 from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
-from openprofiles.server.console.places import NEEDS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.upload_documents import (
     fault_items,
@@ -51,7 +51,7 @@ from openprofiles.wire.check import violations
 from openprofiles.wire.errors import WireError
 from openprofiles.wire.model import load_model
 
-# Of the beginning of a file: enough for some thousand rows.
+# The part of a file that is sampled: enough for some thousand rows.
 SAMPLE_BYTES = 512 * 1024
 
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
@@ -62,12 +62,12 @@ _FAILED_ROWS_READ = 1000
 
 
 def routes(services: Services) -> list[Route]:
-    """``/console/domains/{domain_name}/upload``, and below it what the page's script asks."""
+    """Return the routes of ``/console/domains/{domain_name}/upload`` and of its script."""
     page = "/console/domains/{domain_name}/upload"
     job, preview = f"{page}/jobs/{{job_id}}", f"{page}/previews/{{job_id}}"
 
     def post(path: str, handler: Handler) -> Route:
-        return Route(path, signed_in(services, _telling(handler)), methods=["POST"])
+        return Route(path, signed_in(services, _with_wire_errors(handler)), methods=["POST"])
 
     return [
         Route(page, signed_in(services, show_page), methods=["GET"]),
@@ -86,10 +86,10 @@ def routes(services: Services) -> list[Route]:
 
 
 def show_page(visitor: Visitor) -> Response:
-    """The page with no file yet."""
+    """Show the page without a file."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     settings = visitor.services.settings
-    # By the field alone: a box of the page that is ticked holds for columns of a doubtful target as well.
+    # By the field alone: a check that is ticked on the page also applies to columns with a doubtful target.
     usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
     checked = {path: check for path, check in usual_checks.items() if check}
     mappings = None
@@ -117,7 +117,7 @@ def show_page(visitor: Visitor) -> Response:
 
 
 def read_sample(visitor: Visitor) -> Response:
-    """What the beginning of a file holds, read as the query says where that is not to be detected."""
+    """Return a sample of a file, read as the query says or as detected."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
@@ -128,21 +128,21 @@ def read_sample(visitor: Visitor) -> Response:
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # With a status of its own, by which the page knows that it is to ask for the encoding.
-        message = f"{error.reason} Choose the encoding that it was saved in, or save it as UTF-8."
+        # The page knows by this status that it has to ask for the encoding.
+        message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
         return json_answer({"message": message}, 422)
     return json_answer(sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows)))
 
 
 def apply_mapping(visitor: Visitor) -> Response:
-    """A saved mapping for the columns of the file at hand."""
+    """Return a saved mapping, applied to the columns of the file."""
     domain = visitor.domain(_READING)
     mapping = saved_mappings.get_mapping(visitor.services.store, domain, _mapping_name(visitor))
     return json_answer(saved_mapping_document(mapping, read_columns(visitor.body)))
 
 
 def save_mapping(visitor: Visitor) -> Response:
-    """Keep the mapping of the page under a name."""
+    """Save the mapping of the page under a name."""
     domain = visitor.domain("openprofiles:PutMapping")
     name = _mapping_name(visitor)
     given = read_mapping_to_save(name, visitor.body)
@@ -160,39 +160,39 @@ def save_mapping(visitor: Visitor) -> Response:
 
 
 def create_job(visitor: Visitor) -> Response:
-    """Make the job, and say where its file goes."""
+    """Create the job and return where to upload its file."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     try:
         job = _make_job(visitor, domain)
     except WebhookRefused as error:
-        # With a status of its own, by which the page knows which field the message belongs to.
+        # The page knows by this status which field the message belongs to.
         return json_answer({"message": str(error)}, 422)
     return json_answer({"JobId": job.job_id} | _upload_path(visitor, domain, job.job_id))
 
 
 def make_path(visitor: Visitor) -> Response:
-    """Say anew where the file of a job goes."""
-    # As in AWS, profile:Get* takes in GetUploadJobPath, and whoever has a path may replace the file.
+    """Return again where to upload the file of a job."""
+    # As in AWS, profile:Get* includes GetUploadJobPath, and with a path one can replace the file.
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     return json_answer(_upload_path(visitor, domain, _job_id(visitor)))
 
 
 def rename_job(visitor: Visitor) -> Response:
-    """Give a job that was not started another name; its file stays."""
+    """Rename a job that was not started; its file is kept."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     jobs.rename_job(visitor.services.store, domain, _job_id(visitor), read_name(visitor.body))
     return json_answer({})
 
 
 def stop_unsent_job(visitor: Visitor) -> Response:
-    """End a job whose file somebody does not want to send after all."""
+    """Stop a job whose upload was cancelled."""
     domain = visitor.domain(_STOPPING)
     _stop_if_created(visitor, domain, _job_id(visitor))
     return json_answer({})
 
 
 def start_preview(visitor: Visitor) -> Response:
-    """Have it found out what a job would do."""
+    """Start a preview of a job."""
     domain = visitor.domain(_PREVIEWING)
     services = visitor.services
     job_id = _job_id(visitor)
@@ -201,7 +201,7 @@ def start_preview(visitor: Visitor) -> Response:
 
 
 def read_preview(visitor: Visitor) -> Response:
-    """How far a preview is; once it has ended, what it has found."""
+    """Return the progress of a preview or, once it has ended, its results."""
     domain = visitor.domain(_READING)
     store, master_key = visitor.services.store, visitor.services.master_key
     preview_id = _job_id(visitor)
@@ -210,7 +210,7 @@ def read_preview(visitor: Visitor) -> Response:
     answer: dict[str, Any] = preview_document(
         preview,
         preview_counts(account),
-        # The rest is the reader's own file; this is what others have stored.
+        # Stored values need a permission of their own; the rest is the visitor's own file.
         with_stored=visitor.may("profile:SearchProfiles", domain.name),
     )
     if account.fault_counts:
@@ -222,7 +222,7 @@ def read_preview(visitor: Visitor) -> Response:
 
 
 def stop_preview(visitor: Visitor) -> Response:
-    """End a preview early."""
+    """Stop a preview before it ends."""
     domain = visitor.domain(_PREVIEWING)
     services, preview_id = visitor.services, _job_id(visitor)
     jobs.stop_job(services.store, domain, preview_id, now=services.clock(), is_preview=True)
@@ -230,18 +230,18 @@ def stop_preview(visitor: Visitor) -> Response:
 
 
 def start_job(visitor: Visitor) -> Response:
-    """Start a job whose file has arrived, and say where it can be watched."""
+    """Start a job whose file has arrived, and return the page to go to."""
     domain = visitor.domain("profile:StartUploadJob")
     services, job_id = visitor.services, _job_id(visitor)
-    # Whoever has lost the answer may ask again.
+    # The script repeats the request if the answer was lost.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
-    jobs_place = place_of_tab(Page.JOBS, domain.name)
-    places = (Page.JOB, f"{jobs_place}/{job_id}"), (Page.JOBS, jobs_place)
-    return json_answer({"Location": visitor.place_after(domain.name, "job-started", *places)})
+    jobs_path = path_of_tab(Page.JOBS, domain.name)
+    pages = (Page.JOB, f"{jobs_path}/{job_id}"), (Page.JOBS, jobs_path)
+    return json_answer({"Location": visitor.path_after(domain.name, "job-started", *pages)})
 
 
 def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
-    """Whether the page offers options of a job, among them how its file is read."""
+    """Return whether the page offers the options of a job."""
     return visitor.may(_SETTING_OPTIONS, domain.name) and not visitor.services.settings.compat_strict
 
 
@@ -265,38 +265,38 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         private_addresses=services.settings.webhook_private_addresses,
     )
     if given.replaces is not None and visitor.may(_STOPPING, domain.name):
-        # It would wait for ever, and may be gone already.
+        # Otherwise it would wait for ever. It may be deleted already.
         with suppress(NotFound):
             _stop_if_created(visitor, domain, given.replaces)
     return job
 
 
 def _job_id(visitor: Visitor) -> str:
-    """The upload job in the path.
+    """Return the id of the upload job in the path.
 
     Raises:
         NotFound: no job can have such an id.
     """
     job_id: str = visitor.request.path_params["job_id"]
     if violations(load_model().operations["GetUploadJob"].input.members["JobId"].shape, job_id):
-        raise NotFound("There is no upload job of this id.")
+        raise NotFound("No upload job has this ID.")
     return job_id
 
 
 def _mapping_name(visitor: Visitor) -> str:
-    """The mapping in the path.
+    """Return the name of the mapping in the path.
 
     Raises:
         InvalidRequest: no mapping can have such a name.
     """
     name: str = visitor.request.path_params["mapping_name"]
     if violations(load_model().operations["GetDomain"].input.members["DomainName"].shape, name):
-        raise InvalidRequest("The name of a mapping has 1 to 64 letters, digits, _ and -.")
+        raise InvalidRequest("Use 1 to 64 letters, digits, _ and - for the name of a mapping.")
     return name
 
 
-def _telling(handler: Handler) -> Handler:
-    """What is wrong with a document, told as any other thing that was asked wrongly."""
+def _with_wire_errors(handler: Handler) -> Handler:
+    """Report an invalid document like any other invalid request."""
 
     def handle(visitor: Visitor) -> Response:
         try:
@@ -312,12 +312,12 @@ def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any
     path = make_upload_path(
         services.master_key,
         jobs.get_job(services.store, domain, job_id),
-        # The console's own origin, which its pages may send to.
+        # The console's own origin, to which its pages may connect.
         base_url="",
         lifetime_seconds=services.settings.upload_url_lifetime_seconds,
         now=services.clock(),
     )
-    # MD5 guards against a garbled key, as S3 defines it. A browser has none.
+    # MD5 detects a corrupted key, as S3 defines it. Browsers can't compute it.
     digest = hashlib.md5(base64.b64decode(path.client_token), usedforsecurity=False).digest()
     headers = {
         ALGORITHM_HEADER: "AES256",

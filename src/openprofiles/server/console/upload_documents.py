@@ -1,6 +1,6 @@
-"""What the script of the upload page sends and is answered, as JSON.
+"""The JSON documents that the script of the upload page sends and receives.
 
-The script knows columns by their headers; what an upload job needs is made of that here.
+The script names columns by their headers; this module turns them into what an upload job needs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openprofiles.server.console.job_progress import STEP_WORDS
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, read_mapping_document
@@ -32,7 +33,7 @@ from openprofiles.wire.model import load_model
 _ROWS_SHOWN = 8
 _EXAMPLES_PER_COLUMN = 3
 _EXAMPLES_PER_FAULT = 3
-# A cell may have a megabyte; nobody reads that in a table.
+# A cell may have a megabyte, too much for a table.
 _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
@@ -42,18 +43,22 @@ _JOB_MEMBERS = (*_MAPPING_MEMBERS, _NAME_MEMBER, "DataExpiry", "Options", "Idemp
 
 @dataclass(frozen=True, slots=True)
 class JobGiven:
-    """The job that the page describes. ``replaces``: the id of the one that it made before, of the same file."""
+    """The job that the page describes.
+
+    Attributes:
+        replaces: the id of the job that the page created earlier for the same file.
+    """
 
     job: UploadJobGiven
     replaces: str | None
 
 
 def read_job(domain_name: str, body: bytes) -> JobGiven:
-    """The job to be made. Checks in its options are named by header.
+    """Read the job to create. Checks in its options are named by header.
 
     Raises:
-        WireError: it is no such document, or a value cannot be used; the message names it.
-        InvalidRequest: so is the mapping, or an option.
+        WireError: the document is not valid, or a value cannot be used; the message names it.
+        InvalidRequest: the mapping or an option cannot be used.
     """
     sent = members("The body", read_json(body), _JOB_MEMBERS)
     suggestion, unique_key = _read_choice(sent)
@@ -72,10 +77,10 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
 
 
 def read_name(body: bytes) -> str:
-    """The name that a job is to have.
+    """Read the new name of a job.
 
     Raises:
-        WireError: it is none that a job can have.
+        WireError: a job cannot have this name.
     """
     sent = members("The body", read_json(body), (_NAME_MEMBER,))
     name = text(_NAME_MEMBER, sent.get(_NAME_MEMBER))
@@ -86,7 +91,7 @@ def read_name(body: bytes) -> str:
 
 
 def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
-    """The mapping that the page shows, as it is saved.
+    """Read the mapping of the page, in the form that is saved.
 
     Raises:
         WireError, InvalidRequest: as ``read_job``.
@@ -98,16 +103,16 @@ def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
 
 
 def read_columns(body: bytes) -> list[str]:
-    """The header of the file that a saved mapping is wanted for.
+    """Read the header of the file that a saved mapping is requested for.
 
     Raises:
-        WireError: it is none.
+        WireError: the document is not a header.
     """
     return _columns(members("The body", read_json(body), ("Columns",)))
 
 
 def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) -> dict[str, Any]:
-    """What a file holds, and what is suggested for each of its columns."""
+    """Return a sample of a file and the suggestion for each of its columns."""
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
     fields = iter(suggestion.fields)
     columns = []
@@ -134,7 +139,7 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
 
 
 def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dict[str, Any]:
-    """A saved mapping for a file with these columns: targets by header, and how the header has changed."""
+    """Return a saved mapping for a file, and how its header has changed."""
     read = read_mapping(mapping.fields, mapping.unique_key, strict=False)
     targets: dict[str, str] = {}
     doubled = []
@@ -153,12 +158,13 @@ def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dic
 
 
 def preview_counts(account: Account) -> dict[str, Any]:
-    """How far a preview is, and what it has counted."""
+    """Return the progress of a preview and its counts."""
     job = account.job
     return {
         "Status": job.status.value,
         "Message": job.failure_message,
         "Phase": job.phase,
+        "Doing": STEP_WORDS.get(job.phase or "", "Queued"),
         "Position": job.position,
         "Records": job.record_count,
         "Created": job.created_count,
@@ -173,11 +179,11 @@ def preview_counts(account: Account) -> dict[str, Any]:
 def fault_items(
     account: Account, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
 ) -> list[dict[str, Any]]:
-    """Why rows would fail, the most frequent reason first, each with its first examples as far as there are any.
+    """Return why rows would fail, the most frequent reason first, each with its first examples.
 
     Args:
-        rows: the first failed rows, perhaps without one for each reason.
-        headers, dialect: of the file.
+        rows: the first failed rows; some reasons may have none among them.
+        headers, dialect: those of the file.
     """
     examples: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
     for row in rows:
@@ -200,7 +206,7 @@ def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
     if not isinstance(targets, dict):
         raise bad_request("Targets must be a JSON object: a field of the profile for each column.")
     chosen = {text("A column", header): text("A target", target) for header, target in targets.items()}
-    # Whatever is not chosen is left out.
+    # Columns without a choice are skipped.
     suggestion = suggest_mapping(columns, dict.fromkeys(columns, "") | chosen)
     return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
 

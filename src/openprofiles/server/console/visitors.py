@@ -1,6 +1,6 @@
-"""Who asks for a page, and what they may do; how a page learns of both.
+"""The visitor who asks for a page, and what they may do.
 
-A handler is a plain function of a ``Visitor``; ``signed_in`` makes an endpoint of it. It runs in the thread pool.
+A handler is a plain function of a ``Visitor``; ``signed_in`` turns it into an endpoint. It runs in the thread pool.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
-from openprofiles.server.console.places import DONE, NEEDS, TABS, Page, place_of_tab
+from openprofiles.server.console.page_permissions import ACTION_WORDS, DONE_MESSAGES, NEEDS, TABS, Page, path_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
 from openprofiles.server.console.sessions import COOKIE, Session, is_csrf_token, read_cookie
@@ -30,26 +30,29 @@ SIGN_IN_PATH = "/console/sign-in"
 CSRF_HEADER = "x-csrf-token"
 # A form with 30,000 attributes, or some thousand with long values: each is sent as it was and as it is.
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
-# Tiny fields take far more memory than their bytes.
+# Small fields take far more memory than their bytes.
 MAX_FORM_FIELDS = 100_000
 
 _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
 class Forbidden(Exception):
-    """The visitor may not do this; the message says what."""
+    """The visitor may not do this.
+
+    The message says what, and what to do about it.
+    """
 
 
 class BodyTooLarge(Exception):
-    """A form or a document is larger than the console takes."""
+    """A form or document is larger than the console accepts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who is signed in, and what they ask for.
+    """Somebody who is signed in, with their request.
 
     Attributes:
-        body: of a request that changes something; empty for others.
+        body: the body of a request that changes something; empty for other requests.
     """
 
     services: Services
@@ -59,21 +62,24 @@ class Visitor:
     body: bytes
 
     def may(self, action: str, domain_name: str | None = None) -> bool:
-        """Whether the visitor may do an action, such as ``profile:GetUploadJob``, on a domain."""
+        """Return whether the visitor may do an action, such as ``profile:GetUploadJob``, on a domain."""
         return self.principal.may_do(action) and (domain_name is None or self.principal.may_see_domain(domain_name))
 
     def require(self, action: str, domain_name: str | None = None) -> None:
-        """Raises Forbidden unless the visitor may."""
+        """Raise Forbidden unless the visitor may do an action."""
         if not self.may(action, domain_name):
-            place = f" in the domain {domain_name}" if domain_name else ""
-            raise Forbidden(f"Your access key may not do {action}{place}.")
+            what = ACTION_WORDS[action].format(domain=domain_name or "this domain")
+            key = f"allows {action}" if not self.principal.may_do(action) else "covers this domain"
+            raise Forbidden(
+                f"You don't have permission to {what}. Ask your administrator for an access key that {key}."
+            )
 
     def domain(self, *actions: str) -> Domain:
-        """The domain in the path, on which the visitor may do all of this; of a page: ``places.NEEDS``.
+        """Return the domain in the path if the visitor may do all of this there.
 
         Raises:
-            Forbidden: they may not.
-            NotFound: there is no such domain.
+            Forbidden: the visitor may not.
+            NotFound: the domain does not exist.
         """
         name: str = self.request.path_params["domain_name"]
         for action in actions:
@@ -81,47 +87,48 @@ class Visitor:
         return get_domain(self.services.store, name)
 
     def may_open(self, page: str, domain_name: str | None = None) -> bool:
-        """Whether the visitor may see a page (``places.Page``) of a domain; None: of any domain."""
+        """Return whether the visitor may open a page of a domain; None: of any."""
         return all(self.may(action, domain_name) for action in NEEDS[Page(page)])
 
-    def way_into(self, domain_name: str, *, is_example: bool = False) -> str | None:
-        """The path of the first page of a domain that the visitor may see; None if there is none.
+    def first_page_of(self, domain_name: str, *, is_example: bool = False) -> str | None:
+        """Return the path of the first page of a domain that the visitor may open.
+
+        None if there is no such page.
 
         Args:
-            is_example: the name stands for that of any domain.
+            is_example: the name is a placeholder for any domain.
         """
         asked = None if is_example else domain_name
-        return next((place_of_tab(page, domain_name) for page in TABS if self.may_open(page, asked)), None)
+        return next((path_of_tab(page, domain_name) for page in TABS if self.may_open(page, asked)), None)
 
-    def lead_to(self, domain_name: str, done: str, *places: tuple[Page, str]) -> Response:
-        """Leads on after something was done: see ``place_after``."""
-        return RedirectResponse(self.place_after(domain_name, done, *places), 303, headers=PAGE_HEADERS)
+    def redirect_after(self, domain_name: str, done: str, *pages: tuple[Page, str]) -> Response:
+        """Redirect after something was done: see ``path_after``."""
+        return RedirectResponse(self.path_after(domain_name, done, *pages), 303, headers=PAGE_HEADERS)
 
-    def place_after(self, domain_name: str, done: str, *places: tuple[Page, str]) -> str:
-        """Where to go on after something was done: the first of the places that the visitor may see, else another page,
-        which says what was done.
+    def path_after(self, domain_name: str, done: str, *pages: tuple[Page, str]) -> str:
+        """Return where to go after something was done.
+
+        It is the first of these pages that the visitor may open, or else another page, which says what was done.
 
         Args:
-            done: a key of ``places.DONE``.
-            places: pages and their paths; the first shows by itself what was done.
+            done: a key of ``page_permissions.DONE_MESSAGES``.
+            pages: pages and their paths; the first shows by itself what was done.
         """
-        for number, (page, path) in enumerate(places):
+        for number, (page, path) in enumerate(pages):
             if self.may_open(page, domain_name):
                 return path if number == 0 else f"{path}?done={done}"
-        return f"{self.way_into(domain_name) or HOME_PATH}?done={done}"
+        return f"{self.first_page_of(domain_name) or HOME_PATH}?done={done}"
 
     def form(self) -> dict[str, str]:
-        """The fields of a form that was sent; the last of those that have one name."""
+        """Read the form that was sent; of equal names, the last."""
         return _read_fields(self.body)
 
     def page(self, template: str, status: int = 200, **context: Any) -> Response:
-        """A page, which knows what its reader may do (``may``) and see (``may_open``), and the token for its forms
-        (``csrf_token``).
-        """
+        """Render a page with what all pages need, such as ``may`` and ``csrf_token``."""
         shared = {
             "may": self.may,
             "may_open": self.may_open,
-            "done": DONE.get(self.request.query_params.get("done", "")),
+            "done": DONE_MESSAGES.get(self.request.query_params.get("done", "")),
             "principal": self.principal,
             "csrf_token": self.session.csrf_token,
             "path": self.request.url.path,
@@ -139,11 +146,11 @@ def signed_in(
     is_counted: bool = True,
     without_session: Callable[[Services, Request], Response] | None = None,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint for people who are signed in; others are led to the sign-in, scripts are told 401.
+    """Make an endpoint for signed-in visitors; others must sign in, scripts get 401.
 
     Args:
-        is_counted: whether a request is one of those that the rate of the visitor's key allows.
-        without_session: answers the others in another way.
+        is_counted: whether a request counts against the request rate of the visitor's key.
+        without_session: answers requests without a session in another way.
     """
     answer_others = without_session or _ask_to_sign_in
 
@@ -154,59 +161,73 @@ def signed_in(
         request.state.access_key_id = session.access_key_id
         body = b""
         if request.method in _CHANGING_METHODS:
-            # Nobody's body is read before it is known whose it is.
+            # No body is read before its sender is known.
             _require_own_headers(services, request, session)
             body = await _read_body(request)
         return await run_in_threadpool(answer, request, session, body)
 
     def answer(request: Request, session: Session, body: bytes) -> Response:
-        # Before anything else can go wrong: what was typed into a form of ours is shown again then.
+        # First of all, so that an error page can show again what was typed into the form.
         if request.method in _CHANGING_METHODS and CSRF_HEADER not in request.headers:
             _keep_own_form(request, session, body)
         principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
         if principal is None:
             return answer_others(services, request)
+        # Pages about errors have the same navigation.
+        request.state.visitor = visitor = Visitor(services, request, session, principal, body)
         _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
-        return handler(Visitor(services, request, session, principal, body))
+        return handler(visitor)
 
     return endpoint
 
 
+def find_visitor(services: Services, request: Request) -> Visitor | None:
+    """Return the visitor of any request, without counting it; None without a valid session."""
+    session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
+    if session is None:
+        return None
+    principal = services.authenticator.find_principal(session.access_key_id, is_counted=False)
+    return None if principal is None else Visitor(services, request, session, principal, b"")
+
+
 def is_from_here(services: Services, request: Request) -> bool:
-    """Whether a browser says that one of our own pages sends this. One that says nothing is no browser of today."""
+    """Return whether one of our own pages sends this, according to the browser.
+
+    Every current browser sends one of these headers; without them it is not a browser.
+    """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = request.headers.get("origin")
     return origin is None or _is_own_host(services, request, origin)
 
 
-def own_place(place: str) -> str:
-    """A place of the console to go to; the start page for any other."""
+def own_path(place: str) -> str:
+    """Return the path if it is one of the console, else the start page."""
     is_own = place.startswith(HOME_PATH) and "\\" not in place and not any(ord(letter) < 32 for letter in place)
     return place if is_own else HOME_PATH
 
 
 def json_answer(members: Mapping[str, Any], status: int = 200) -> JSONResponse:
-    """An answer for a script of ours."""
+    """Answer a script of ours."""
     return JSONResponse(dict(members), status, headers=PAGE_HEADERS)
 
 
 def wants_json(request: Request) -> bool:
-    """Whether a script of ours asks, and not a person who would read a page."""
+    """Return whether one of our scripts asks, not a person."""
     return "application/json" in request.headers.get("accept", "")
 
 
 def _refuse_nul(texts: Iterable[str]) -> None:
-    """No database holds NUL as text, and no browser sends it."""
+    """Refuse NUL characters, which no database stores as text and no browser sends."""
     if any("\0" in text for text in texts):
-        raise InvalidRequest("The address or the form holds a NUL character, which no text has.")
+        raise InvalidRequest("The address or form contains a NUL character, which is not valid in text.")
 
 
 def _read_fields(body: bytes) -> dict[str, str]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        raise InvalidRequest("The form is not UTF-8.") from None
+        raise InvalidRequest("The form is not encoded as UTF-8.") from None
     try:
         fields = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FORM_FIELDS))
     except ValueError:
@@ -227,37 +248,38 @@ def _is_own_host(services: Services, request: Request, address: str) -> bool:
 
 def _ask_to_sign_in(services: Services, request: Request) -> Response:
     if wants_json(request):
-        return json_answer({"message": "Your session has ended. Sign in again in another tab, then go on here."}, 401)
+        return json_answer({"message": "Your session expired. Sign in in another tab, then continue here."}, 401)
     if request.method in _CHANGING_METHODS:
         place = _page_of_form(services, request)
         return RedirectResponse(f"{SIGN_IN_PATH}?expired=1&next={quote(place, safe='')}", 303, headers=PAGE_HEADERS)
-    # A file would leave the sign-in on the screen.
+    # After a download the browser would stay on the sign-in page.
     path = request.url.path.removesuffix("/failed-rows.csv")
     place = path + (f"?{request.url.query}" if request.url.query else "")
     address = f"{SIGN_IN_PATH}?next={quote(place, safe='')}"
     if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":
-        # With a link on another site, such as webmail, no browser sends the cookie. With a step of our own it does, and
-        # the sign-in leads on whoever is signed in.
-        return render("way_in.html", {"address": address})
+        # For a link on another site, such as webmail, no browser sends the cookie. After one step of our own it does,
+        # and the sign-in page redirects visitors who are signed in.
+        return render("continue.html", {"address": address})
     return RedirectResponse(address, 303, headers=PAGE_HEADERS)
 
 
 def _page_of_form(services: Services, request: Request) -> str:
-    """The page that a form was sent from, as far as a browser says so and it can be opened again."""
+    """Return the page that a form was sent from, if it can be opened."""
     referer = request.headers.get("referer", "")
     if not _is_own_host(services, request, referer):
         return HOME_PATH
     parts = urlsplit(referer)
-    # Some errors are shown at an address that only takes forms.
+    # Some errors are shown at an address that only accepts forms.
     scope = {"type": "http", "method": "GET", "path": unquote(parts.path)}
     if not any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
         return HOME_PATH
-    return own_place(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return own_path(parts.path + (f"?{parts.query}" if parts.query else ""))
 
 
 def _require_own_headers(services: Services, request: Request, session: Session) -> None:
-    """Raises Forbidden as far as it can be told without the body that this comes from no page of ours: a script has the
-    token in a header, a form in the body.
+    """Raise Forbidden if the headers show that no page of ours sent this.
+
+    A script has the token in a header; a form has it in the body, which is checked later.
     """
     given = request.headers.get(CSRF_HEADER)
     is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
@@ -268,7 +290,10 @@ def _require_own_headers(services: Services, request: Request, session: Session)
 
 
 def _keep_own_form(request: Request, session: Session, body: bytes) -> None:
-    """Keeps the content of a form for ``sent_form``; raises Forbidden if no page of this session has sent it."""
+    """Keep the content of a form for ``sent_form``.
+
+    Raise Forbidden if no page of this session sent it.
+    """
     form = SentForm(request.url.path, session.access_key_id, session.csrf_token, _read_fields(body))
     _require_token(session, form.fields.get(CSRF_FIELD, ""))
     request.state.sent_form = form
@@ -280,11 +305,11 @@ def _require_token(session: Session, given: str) -> None:
 
 
 def _foreign() -> Forbidden:
-    return Forbidden("This request did not come from a page of this console. Load the page again and try once more.")
+    return Forbidden("This request did not come from a page of this console. Reload the page and try again.")
 
 
 def sent_form(request: Request) -> SentForm | None:
-    """The form of ours that a request has sent; None for a script's request, and for one that was made up."""
+    """Return the form that one of our pages sent; None for other requests."""
     found: SentForm | None = getattr(request.state, "sent_form", None)
     return found
 

@@ -252,7 +252,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     if is_blank(header):
         return "it has no name in the header"
     if header in OWN_COLUMNS and header not in chosen:
-        return "it tells why the row was not loaded before"
+        return "it says why the row failed before"
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:
@@ -280,7 +280,7 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
             assert kind.kind is not None
             confidence = round(_VALUES_ALONE_CONFIDENCE * kind.share, 2)
             targets[position] = _Target(
-                target, confidence, f"the name is not known, but the values are {kind.kind.value}"
+                target, confidence, f"the name is unknown, but the values are {kind.kind.value}"
             )
             taken.add(target)
     names = {target.removeprefix(ATTRIBUTES_PREFIX) for target in taken if target.startswith(ATTRIBUTES_PREFIX)}
@@ -288,9 +288,9 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
         if position not in targets:
             name = _make_unique(_attribute_name(column.header, position + 1), names, MAX_ATTRIBUTE_NAME_LENGTH)
             names.add(name)
-            reason = "the name is that of no field"
+            reason = "kept as a custom attribute"
             if match := match_header(column.header):
-                reason = f"another column goes to {match[1]}"
+                reason = f"kept as a custom attribute, because another column goes to {match[1]}"
             targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason)
     return [targets[position] for position in range(len(columns))]
 
@@ -299,19 +299,19 @@ def _weigh(column: _Column, path: str, rank: int) -> _Target:
     """The target that the name of a column says, held against its values."""
     confidence = _NAME_CONFIDENCES[min(rank, len(_NAME_CONFIDENCES) - 1)]
     if column.kind.filled_count == 0:
-        return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "the name says so")
+        return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "name matches")
     standard = field_of_target(path)
     expected = ValueKind.DATE if path == "BirthDate" else _KIND_OF_KEY.get((standard and standard.key_name) or "")
     if expected is not None:
         share = share_that_may_be(expected, column.values) or 0.0
         if share < _CONTRADICTING_SHARE:
-            return _Target(path, _CONTRADICTED_CONFIDENCE, f"the name says so, but the values are no {expected.value}")
-        return _Target(path, round(confidence * (0.5 + share / 2), 2), "the name says so, and the values agree")
+            return _Target(path, _CONTRADICTED_CONFIDENCE, f"name matches, but the values are not {expected.value}")
+        return _Target(path, round(confidence * (0.5 + share / 2), 2), "name and values match")
     wrong = _NO_NAMES if path.rpartition(".")[2] in _NAMES else _NO_TEXT
     if path not in _ANYTHING and column.is_clearly(wrong):
         assert column.kind.kind is not None
-        return _Target(path, _CONTRADICTED_CONFIDENCE, f"the name says so, but the values are {column.kind.kind.value}")
-    return _Target(path, confidence, "the name says so, and the values do not speak against it")
+        return _Target(path, _CONTRADICTED_CONFIDENCE, f"name matches, but the values are {column.kind.kind.value}")
+    return _Target(path, confidence, "name matches; values fit")
 
 
 def _suggest_unique_key(

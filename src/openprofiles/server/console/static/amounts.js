@@ -1,4 +1,4 @@
-// Sizes, shares and times as the reader writes them.
+// Formats sizes, shares and times in the reader's language.
 
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 const percentText = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });

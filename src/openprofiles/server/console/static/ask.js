@@ -1,7 +1,7 @@
-// Asks the console's own paths, as JSON. Says in plain words what went wrong.
+// Sends JSON requests to the console's own paths, and turns failures into plain words.
 
 const tokenElement = document.querySelector('meta[name="csrf-token"]');
-const SILENT = "The server does not answer. Check your connection, then try again.";
+const SILENT = "Can't reach the server. Check your connection, then try again.";
 const SESSION_PATIENCE_MS = 10000;
 let token = tokenElement ? tokenElement.content : "";
 const keyElement = document.querySelector('meta[name="access-key-id"]');
@@ -10,21 +10,21 @@ let accessKeyId = keyElement ? keyElement.content : "";
 export class Refused extends Error {
   constructor(message, status) {
     super(message);
-    // 0: there was no answer at all.
+    // 0: there was no response at all.
     this.status = status;
   }
 }
 
-// Somebody has signed in with another access key since the page was loaded.
+// Another access key has signed in since the page was loaded.
 export class OtherKey extends Refused {
   constructor(name) {
-    super(`You are now signed in as ${name}, another access key than this page was opened with.`, 403);
+    super(`You are now signed in as ${name}, a different access key from the one this page was opened with.`, 403);
   }
 }
 
 export async function ask(path, { method = "POST", body = null, patienceMs = null } = {}) {
   let answer = await send(path, method, body, patienceMs);
-  // Whoever has signed in again in another tab has another token.
+  // After signing in again in another tab, the token is a new one.
   if (answer.status === 403 && method !== "GET" && (await hasNewToken())) {
     answer = await send(path, method, body, patienceMs);
   }
@@ -32,20 +32,20 @@ export async function ask(path, { method = "POST", body = null, patienceMs = nul
   try {
     document = await answer.json();
   } catch {
-    // What stands before the server, such as a proxy, answers in its own form.
+    // The response is not from this server but, for example, from a proxy.
   }
   if (!answer.ok) {
-    throw new Refused(document.message || `The server answered ${answer.status}.`, answer.status);
+    throw new Refused(document.message || `The server returned status ${answer.status}.`, answer.status);
   }
   return document;
 }
 
-// What the session of this browser is now. Its token is used from now on, also by the forms of this page.
-// That it is the session of another key is thrown once: whoever goes on after that does so with that key.
+// Reads the browser's current session. Its token is used from now on, also by the forms of this page.
+// Throws OtherKey once if it is the session of another key: to try again means to continue with that key.
 export async function readSession() {
   const session = await ask("/console/session", { method: "GET", patienceMs: SESSION_PATIENCE_MS });
   if (!session.CsrfToken) {
-    // Something else has answered, such as the sign-in page of a network.
+    // Something other than this server has responded, such as the sign-in page of a network.
     throw new Refused(SILENT, 0);
   }
   token = session.CsrfToken;
@@ -80,14 +80,14 @@ async function hasNewToken() {
     await readSession();
   } catch (error) {
     if (error instanceof OtherKey) {
-      throw new Refused(`${error.message} Try again to go on with that key.`, error.status);
+      throw new Refused(`${error.message} Try again to continue with that key.`, error.status);
     }
     return false;
   }
   return token !== old;
 }
 
-// Shows an error where it belongs; null takes it away.
+// Shows an error in an element; null clears it.
 export function tell(element, error) {
   element.hidden = error === null;
   element.textContent = error === null ? "" : typeof error === "string" ? error : error.message;

@@ -1,16 +1,16 @@
-// Room for more new attributes than the form comes with.
+// Adds rows for more new attributes than the form comes with.
 
 const fieldset = document.getElementById("attributes");
 const button = document.createElement("button");
 button.type = "button";
-button.textContent = "Another attribute";
+button.textContent = "Add attribute";
 button.addEventListener("click", () => {
   const rows = fieldset.querySelectorAll(".new-attribute");
   const row = rows[rows.length - 1].cloneNode(true);
   const last = Number(row.querySelector("input").id.split(".")[1]);
   row.setAttribute("aria-label", `New attribute ${rows.length + 1}`);
-  for (const told of row.querySelectorAll(".fault, .note")) {
-    told.remove();
+  for (const message of row.querySelectorAll(".fault, .note")) {
+    message.remove();
   }
   for (const field of row.querySelectorAll("input, textarea")) {
     const id = field.id.replace(`.${last}.`, `.${last + 1}.`);

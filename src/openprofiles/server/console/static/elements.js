@@ -1,4 +1,4 @@
-// Makes elements. Text is always text, whatever stands in it.
+// Makes elements. Text is never read as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 

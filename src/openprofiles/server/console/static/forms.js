@@ -1,5 +1,6 @@
-// Before a form is sent, asks whether it can be: the browser would leave the page for the answer, and what was typed
-// with it. The form then has the token of the present session. Without this script a form is sent at once.
+// Before a form is sent, checks that the server would accept it: sending it makes the browser leave the page, and what
+// was typed would be lost with it. The form then has the token of the current session. Without this script a form is sent
+// at once.
 
 import { OtherKey, Refused, readSession, tell } from "./ask.js";
 
@@ -8,7 +9,7 @@ const passed = new WeakSet();
 
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  // Whatever asks a question first is not sent itself.
+  // A form that opens a dialog first is not sent itself.
   if (event.defaultPrevented || form.method !== "post" || form.dataset.asks || passed.has(form)) {
     return;
   }
@@ -24,7 +25,7 @@ document.addEventListener("submit", async (event) => {
   try {
     await requireSendable(form);
   } catch (error) {
-    tell(fault, new Refused(`${wordsFor(error, button)} ${isTypedInto(form) ? "Nothing that you typed is lost." : "Nothing was done yet."}`, error.status));
+    tell(fault, new Refused(`${wordsFor(error, button)} ${isTypedInto(form) ? "Nothing you entered is lost." : "Nothing has been changed."}`, error.status));
     fault.scrollIntoView({ block: "nearest" });
     return;
   } finally {
@@ -37,10 +38,10 @@ document.addEventListener("submit", async (event) => {
 async function requireSendable(form) {
   let session;
   try {
-    // Puts the token of the session into the form too.
+    // Also puts the token of the session into the form.
     session = await readSession();
   } catch (error) {
-    // Whoever leaves may do so as anybody, and without a session.
+    // Signing out needs neither the same key nor a session.
     if ("leaves" in form.dataset && (error.status === 401 || error instanceof OtherKey)) {
       return;
     }
@@ -59,7 +60,7 @@ function send(form, submitter) {
     passed.delete(form);
     return;
   }
-  // The page was made anew meanwhile, and may still have such a form.
+  // The page was replaced in the meantime, and may still have such a form.
   const made = [...document.forms].find((one) => one.action === form.action && !one.dataset.asks);
   if (made) {
     send(made, null);
@@ -72,7 +73,7 @@ function isTypedInto(form) {
 
 function wordsFor(error, button) {
   if (error instanceof OtherKey) {
-    return `${error.message} ${press("Press", button)} again to send this with that key.`;
+    return `${error.message} ${press("Press", button)} again to continue with that key.`;
   }
   return `${causeOf(error)} then ${press("press", button)} again.`;
 }
@@ -80,13 +81,13 @@ function wordsFor(error, button) {
 function causeOf(error) {
   switch (error.status) {
     case 0:
-      return "The server does not answer. Check your connection,";
+      return "Can't reach the server. Check your connection,";
     case 401:
-      return "Your session has ended. Sign in again in another tab,";
+      return "Your session expired. Sign in in another tab,";
     case 413:
       return error.message;
     default:
-      return `${error.message} Wait a little,`;
+      return `${error.message} Wait a moment,`;
   }
 }
 
@@ -94,7 +95,7 @@ function press(verb, button) {
   return button ? `${verb} “${button.textContent.trim()}”` : `${verb} Enter`;
 }
 
-// The place for messages, right above the button and its neighbours; of a form in the header: above the page.
+// Returns the element for messages, right above the button and its neighbours; for a form in the header, above the page.
 function faultOf(form, button) {
   const place = document.querySelector("main");
   const isInside = place.contains(form);
@@ -109,7 +110,7 @@ function faultOf(form, button) {
       place.prepend(fault);
     } else if (button && form.contains(button)) {
       const line = button.parentElement;
-      (line === form ? firstButtonBeside(button) : line).before(fault);
+      (line === form ? firstButtonNextTo(button) : line).before(fault);
     } else {
       form.append(fault);
     }
@@ -117,6 +118,6 @@ function faultOf(form, button) {
   return fault;
 }
 
-function firstButtonBeside(button) {
+function firstButtonNextTo(button) {
   return [...button.parentElement.children].find((one) => one.matches("button"));
 }

@@ -1,5 +1,5 @@
-// Keeps a page about a job up to date: numbers are changed in place, and when the job has come to another state, the
-// page's content is fetched anew. Without this script the page is whole, and the browser loads it again.
+// Keeps a page about an import up to date: numbers are changed in place, and when the import has reached another state,
+// the page's content is fetched again. Without this script the browser reloads the page.
 
 import { localise, numberText, sentenceText, shareText } from "./locale.js";
 
@@ -9,7 +9,7 @@ const RETRY_MS = 2000;
 const PATIENCE_MS = 15000;
 const FAILURES_BEFORE_TROUBLE = 3;
 
-// The server answers, but not with what was asked for.
+// The server responds, but not with what was asked for.
 class Unwell extends Error {}
 
 const announcer = document.getElementById("announcer");
@@ -135,24 +135,24 @@ async function makeAnew() {
   announce(sentenceText(made.dataset.news));
 }
 
-// What the page can do without until it is there.
+// Fetches the counts that the page was shown without.
 async function fillOutlook() {
   const place = document.getElementById("outlook");
   const from = place?.dataset.comesFrom;
   if (!from) return;
-  for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "looking…";
+  for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "checking…";
   let made = null;
   try {
     const answer = await fetch(from, { headers: { Accept: "text/html" } });
     made = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("outlook");
   } catch {
-    // Told below.
+    // Reported below.
   }
   if (!place.isConnected) return;
   if (!made) {
-    for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "not known";
+    for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "unknown";
     place.removeAttribute("aria-busy");
-    tellTrouble("How many profiles were changed or deleted since could not be found out.", { href: from, text: "Look again" });
+    tellTrouble("Could not check how many profiles were edited or deleted since.", { href: from, text: "Check again" });
     return;
   }
   localise(made);
@@ -179,12 +179,12 @@ async function look() {
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (answer.status === 401) {
-      tellTrouble("Your session has ended. That stops no job.", {
+      tellTrouble("Your session expired. The import is not affected.", {
         href: `/console/sign-in?next=${encodeURIComponent(root.dataset.page)}`,
         text: "Sign in again",
       });
     } else if (answer.status === 404 || answer.status === 403) {
-      // The page itself tells what has become of it.
+      // The page itself says what has happened.
       location.assign(root.dataset.page);
       return;
     } else if (!answer.ok) {
@@ -203,8 +203,8 @@ async function look() {
     }
   } catch (error) {
     failures += 1;
-    const what = error instanceof Unwell ? "The server cannot tell at the moment how the job is" : "The server does not answer";
-    if (failures >= FAILURES_BEFORE_TROUBLE) tellTrouble(`${what}; this page tries again by itself.`);
+    const what = error instanceof Unwell ? "The server can't report on this import right now" : "Can't reach the server";
+    if (failures >= FAILURES_BEFORE_TROUBLE) tellTrouble(`${what}. This page keeps trying.`);
   } finally {
     isLooking = false;
   }
@@ -212,7 +212,7 @@ async function look() {
 }
 
 document.addEventListener("visibilitychange", () => {
-  // Nobody sees a hidden page; what passed meanwhile is told as soon as somebody does.
+  // A hidden page is not updated; it catches up when it is shown again.
   samples = [];
   if (document.hidden) clearTimeout(timer);
   else if (job().dataset.every) look();

@@ -1,4 +1,4 @@
-// Numbers and times as the reader writes them. Without this script they stand there in the server's form.
+// Formats numbers and times in the reader's language. Without this script they keep the server's format.
 
 import { bytes } from "./amounts.js";
 
@@ -12,7 +12,7 @@ const decimalTexts = [0, 1, 2].map(
   (digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
 );
 
-// A part of 1; what is not all and not nothing is never shown as that.
+// Formats a share of 1 as a percentage; never rounds to 0 % or 100 %.
 export function shareText(share) {
   if (share === 0 || share === 1) return wholePercentText.format(share);
   if (share < 0.001) return `< ${percentText.format(0.001)}`;
@@ -27,16 +27,20 @@ function secondsText(seconds) {
   return `${numberText.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }
 
-// A sentence with numbers and days in braces, such as "{1234} rows since {2026-01-31}".
+// Formats a sentence with numbers and days in braces, such as "{1234} rows since {2026-01-31}".
 export function sentenceText(sentence) {
   return sentence
     .replace(/\{([0-9]{4}-[0-9]{2}-[0-9]{2})\}/g, (_, day) => dayText.format(new Date(day)))
     .replace(/\{(-?[0-9]+(?:\.[0-9]+)?)\}/g, (_, number) => numberText.format(Number(number)));
 }
 
-// Countries by their names, in the order of these.
-function nameRegions(options) {
+// Shows countries by name; options of a list in the order of their names.
+function nameRegions(root) {
   const names = new Intl.DisplayNames(undefined, { type: "region" });
+  for (const element of root.querySelectorAll("span[data-region]")) {
+    element.textContent = names.of(element.dataset.region);
+  }
+  const options = root.querySelectorAll("option[data-region]");
   for (const option of options) {
     option.textContent = `${names.of(option.value)} (${option.value})`;
   }
@@ -63,7 +67,7 @@ export function localise(root) {
   for (const element of root.querySelectorAll("[data-sentence]")) {
     element.textContent = sentenceText(element.dataset.sentence);
   }
-  nameRegions(root.querySelectorAll("option[data-region]"));
+  nameRegions(root);
   for (const element of root.querySelectorAll("time.moment")) {
     const moment = new Date(element.dateTime);
     element.title = moment.toISOString();

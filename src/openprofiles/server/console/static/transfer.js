@@ -1,4 +1,4 @@
-// Sends a file straight from the disk to the upload URL; the browser reads it as it goes, so its size does not matter.
+// Uploads a file from the disk to the upload URL; the browser reads it piece by piece, so that its size does not matter.
 
 import { Refused } from "./ask.js";
 
@@ -23,7 +23,7 @@ export function startTransfer(file, url, headers, onProgress) {
       reject(error);
     });
     request.addEventListener("abort", () => {
-      const error = new Refused("You stopped it.", 0);
+      const error = new Refused("Upload cancelled.", 0);
       error.isStopped = true;
       reject(error);
     });
@@ -32,7 +32,7 @@ export function startTransfer(file, url, headers, onProgress) {
   for (const [name, value] of Object.entries(headers)) {
     request.setRequestHeader(name, value);
   }
-  // No type of the file's own: nothing depends on it.
+  // Not the file's own type: nothing depends on it.
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.send(file);
   return { done, stop: () => request.abort() };
@@ -41,5 +41,5 @@ export function startTransfer(file, url, headers, onProgress) {
 function messageIn(request) {
   const answer = new DOMParser().parseFromString(request.responseText, "application/xml");
   const message = answer.querySelector("Error > Message")?.textContent;
-  return message ? `The server did not take the file: ${message}` : `The server did not take the file (${request.status}).`;
+  return message ? `The server did not accept the file: ${message}` : `The server did not accept the file (status ${request.status}).`;
 }

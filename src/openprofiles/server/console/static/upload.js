@@ -1,5 +1,5 @@
-// The page that loads a file, from choosing it to starting its job. What the page knows stands in its fields, so that an
-// error loses nothing.
+// The page that imports a file, from choosing the file to starting its job. Whatever the user has entered stays in the
+// page's fields, so that an error loses nothing.
 
 import { bytes, duration, percent } from "./amounts.js";
 import { Refused, ask, tell } from "./ask.js";
@@ -17,49 +17,44 @@ const maxSizeBytes = Number(root.dataset.maxSizeBytes);
 const maxDays = Number(root.dataset.maxDays);
 
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
-const PHASES = {
-  stage: (preview) => (preview.Position ? `Reading: ${numberText.format(preview.Position)} rows` : "Reading the file"),
-  report: () => "Collecting the rows that would fail",
-  preview: () => "Comparing with what is stored",
-};
-// The status of an answer about a job whose webhook the server does not take.
+// The status of an answer about a job whose webhook the server refuses.
 const WEBHOOK_REFUSED = 422;
-// The status of an answer about a file that is no text in the encoding that it was read in.
+// The status of an answer about a file that is not text in the encoding that it was read in.
 const NO_TEXT = 422;
 const STOP_PATIENCE_MS = 5000;
 const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
 
 const columns = new Columns({
   list: find("mapping"),
-  targets: [...find("targets").options].map((option) => ({ path: option.value, label: option.label })),
+  targets: [...find("targets").options].map((option) => ({ path: option.label, label: option.value })),
   checked: JSON.parse(root.dataset.checked),
   twins: JSON.parse(root.dataset.twins),
   onChange: offerKeys,
 });
 
 let file = null;
-// The file that is being read, to take the place of that one, or null.
+// The file that is being read, to replace that one, or null.
 let candidate = null;
-// Counts what the server is asked about the file, so that an answer to an earlier question is not taken for the last one.
+// Counts the questions to the server about the file, so that the answer to an earlier one is not mistaken for the latest.
 let questionNumber = 0;
-// What a control has asked and a job waits for, so that it holds what the page shows: whether all went well.
+// A question that a job has to wait for, so that it matches what the page shows: whether it was answered well.
 let pending = null;
 let isBusy = false;
 let suggestedKey = null;
-// The unique key that the reader has chosen of this file, or null.
+// The unique key that the user has chosen for this file, or null.
 let chosenKey = null;
-// Whether the reader has chosen or typed anything that is not loaded yet, and would be lost with the page.
+// Whether the user has chosen or typed anything that is not imported yet, and would be lost with the page.
 let isChanged = false;
-// The file that is no text as it was read, or null.
+// The file that is not text as it was read, or null.
 let refused = null;
-// The name of the saved mapping that the columns have, or "".
+// The name of the saved mapping that is applied to the columns, or "".
 let appliedMapping = "";
-// The job that was made last: {id, description, name, sentFile}, and the token that it was, or is to be, made with.
+// The latest job: {id, description, name, sentFile}, and the token that it was, or will be, created with.
 let job = null;
 let creation = null;
 let wantsCheck = false;
 let transfer = null;
-// The check that was asked for last: {id, number}.
+// The latest check: {id}.
 let preview = null;
 let previewNumber = 0;
 
@@ -75,7 +70,7 @@ function show(section, step, { focuses = true } = {}) {
   for (const item of document.querySelectorAll(".steps li")) {
     const isPresent = item.dataset.step === step;
     isBefore = isBefore && !isPresent;
-    // A file that is sent to be loaded is sent without a check.
+    // A file that is uploaded in order to be imported is uploaded without a check.
     const isSkipped = isBefore && step === "load" && item.dataset.step === "check";
     item.className = isSkipped ? "skipped" : isBefore ? "done" : "";
     if (isPresent) {
@@ -106,7 +101,7 @@ function takeChosen() {
     tellNotTaken();
     field.value = "";
   } else if (chosen) {
-    // The same file can be chosen again, once it was changed.
+    // The same file can be chosen again after it was changed.
     take(chosen).finally(() => (field.value = ""));
   }
 }
@@ -114,12 +109,12 @@ function takeChosen() {
 function showChoice() {
   show("choose", "choose", { focuses: false });
   find("keep-file").hidden = file === null;
-  find("keep-file").textContent = file === null ? "" : `Go on with ${file.name}`;
+  find("keep-file").textContent = file === null ? "" : `Continue with ${file.name}`;
   tell(find("choose-fault"), null);
   askForEncoding(null);
 }
 
-// Of a file that was refused; null: of none.
+// chosen: a file that was refused; null: hides the question.
 function askForEncoding(chosen) {
   refused = chosen;
   if (find("choose-encoding")) {
@@ -134,11 +129,11 @@ const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => {
     if (hasFiles(event)) {
-      // Otherwise the browser would open the file in place of this page.
+      // Otherwise the browser would open the file instead of this page.
       event.preventDefault();
       event.dataTransfer.dropEffect = takesFiles() ? "copy" : "none";
       document.body.classList.toggle("dragging", takesFiles());
-      // A browser tells of no drop where none may be.
+      // A browser reports no drop where none is allowed.
       if (!takesFiles() && find("not-taken").hidden) {
         tellNotTaken();
       }
@@ -166,7 +161,7 @@ document.addEventListener("drop", (event) => {
   }
   if (dropped.length > 1) {
     showChoice();
-    tell(find("choose-fault"), `These are ${dropped.length} files. Drop one; each file is a job of its own.`);
+    tell(find("choose-fault"), `You dropped ${dropped.length} files. Drop one at a time; each file is a separate import.`);
     return;
   }
   take(dropped[0]);
@@ -178,19 +173,19 @@ function takesFiles() {
 
 function tellNotTaken() {
   const isUnderWay = isBusy || transfer !== null || (!find("preview").hidden && !find("checking").hidden);
-  tell(find("not-taken"), isUnderWay ? `No other file is taken as long as ${file.name} is being sent or checked.` : "No other file is taken here. Go back to the columns first.");
+  tell(find("not-taken"), isUnderWay ? `You can't choose another file while ${file.name} is being uploaded or checked.` : "To choose another file, go back to the columns first.");
 }
 
-// Whoever goes on with the file that is shown does not want another one to come up meanwhile.
+// The user has continued with the file that is shown; another one must not replace it.
 function dropCandidate() {
   if (candidate !== null) {
-    tell(find("not-taken"), `${candidate.name} was not taken, since you went on with ${file.name} before it was read.`);
+    tell(find("not-taken"), `${candidate.name} was not used, because you continued with ${file.name} before it was read.`);
     candidate = null;
     find("choose-status").textContent = "";
   }
 }
 
-// encoding: as the reader says; "": it is to be found out.
+// encoding: as the user has chosen; "": detected automatically.
 async function take(chosen, encoding = "") {
   candidate = chosen;
   const status = find("choose-status");
@@ -198,9 +193,9 @@ async function take(chosen, encoding = "") {
   tell(find("not-taken"), null);
   try {
     if (chosen.size > maxSizeBytes) {
-      throw new Refused(`The file has ${bytes(chosen.size)}. This server takes files of up to ${bytes(maxSizeBytes)}.`, 400);
+      throw new Refused(`The file is too large: ${bytes(chosen.size)}. This server accepts files of up to ${bytes(maxSizeBytes)}.`, 400);
     }
-    status.textContent = `Reading ${chosen.name} …`;
+    status.textContent = `Reading ${chosen.name}…`;
     const sample = await askForSample(chosen, encoding ? { encoding } : {});
     if (candidate !== chosen) {
       return;
@@ -239,14 +234,14 @@ async function take(chosen, encoding = "") {
   }
 }
 
-// form: encoding and delimiter, as far as they are not to be found out.
+// form: encoding and delimiter, unless they are detected automatically.
 async function askForSample(chosen, form) {
   const beginning = chosen.slice(0, Number(root.dataset.sampleBytes));
   let content;
   try {
     content = await beginning.arrayBuffer();
   } catch {
-    throw new Refused(`${chosen.name} cannot be read. If it is a folder, choose a file in it; if it was changed meanwhile, choose it again.`, 0);
+    throw new Refused(`${chosen.name} can't be read. If it is a folder, choose a file in it; if the file has changed, choose it again.`, 0);
   }
   const query = new URLSearchParams({ ...form, whole: beginning.size === chosen.size ? "1" : "0" });
   return ask(`${base}/sample?${query}`, { body: content });
@@ -270,7 +265,7 @@ function showSample(sample, { isSameFile }) {
   showEdges();
 }
 
-// Shows on which sides of the rows there is more than one sees.
+// Shows on which sides of the sample there are more columns.
 function showEdges() {
   const { scrollLeft, scrollWidth, clientWidth } = find("sample-scroll");
   find("sample-edges").classList.toggle("more-left", scrollLeft > 1);
@@ -278,18 +273,18 @@ function showEdges() {
 }
 
 find("sample-scroll").addEventListener("scroll", showEdges, { passive: true });
-// Also once they are shown at all.
+// Also when the sample is first shown.
 new ResizeObserver(showEdges).observe(find("sample-scroll"));
 
 function describeForm(form) {
-  const parts = [form.Encoding, `${DELIMITERS[form.Delimiter]} between columns`];
+  const parts = [form.Encoding, `separated by ${DELIMITERS[form.Delimiter]}`];
   if (form.Quote !== '"') {
     parts.push(form.Quote === "none" ? "no quotes" : "single quotes");
   }
   if (form.Compression !== "none") {
-    parts.push(`packed with ${form.Compression}`);
+    parts.push(`compressed with ${form.Compression}`);
   }
-  parts.push(`line ends ${form.LineEnds}`);
+  parts.push(`${form.LineEnds} line endings`);
   return parts.join(", ");
 }
 
@@ -314,7 +309,7 @@ async function readAgain() {
   }
 }
 
-// A job is not begun before this has ended, and only if it went well.
+// A job is not started before this has ended, and only if it went well.
 async function waitFor(answer) {
   const all = Promise.all([pending ?? true, answer]).then((each) => each.every(Boolean));
   pending = all;
@@ -326,11 +321,11 @@ async function waitFor(answer) {
 
 // ---- the mapping
 
-// Offers the columns that are loaded as unique keys. wanted: the header of the one to be chosen.
+// Offers the columns that are not skipped as unique keys. wanted: the header of the one to choose.
 function offerKeys(wanted = find("unique-key").value) {
   const select = find("unique-key");
   const loaded = columns.loaded;
-  const options = loaded.map(({ header, path }) => make("option", { value: header }, path === null || path === header ? header : `${header} (${path})`));
+  const options = loaded.map(({ header, path }) => make("option", { value: header }, path === null || columns.nameOf(path) === header ? header : `${header} (${columns.nameOf(path)})`));
   const isThere = loaded.some(({ header }) => header === wanted);
   if (!isThere) {
     options.unshift(make("option", { value: "" }, "Choose a column"));
@@ -377,13 +372,13 @@ async function applySaved() {
 
 function describeDrift(saved) {
   const sentences = [
-    [saved.MissingMapped, "The mapping loads columns that this file does not have"],
-    [saved.MissingOther, "The earlier file also had"],
-    [saved.New, "New in this file, and left out"],
-    [saved.Doubled, "The mapping sends a column to several fields; here it goes to one"],
+    [saved.MissingMapped, "Columns in the mapping that this file does not have"],
+    [saved.MissingOther, "Other columns of the earlier file"],
+    [saved.New, "New in this file, and skipped"],
+    [saved.Doubled, "Columns that the mapping sends to several fields, but that go to only one here"],
   ].filter(([names]) => names.length);
   if (!sentences.length) {
-    return [make("p", { class: "hint" }, "The file has the columns that the mapping was made for.")];
+    return [make("p", { class: "hint" }, "This file has the same columns as the mapping.")];
   }
   return [make("div", { class: "warning" }, ...sentences.map(([names, text]) => make("p", {}, `${text}: ${names.join(", ")}.`)))];
 }
@@ -394,7 +389,7 @@ find("save")?.addEventListener("click", async () => {
   const status = find("save-status");
   status.textContent = "";
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(name)) {
-    mark(field, "The name has 1 to 64 letters, digits, _ and -.");
+    mark(field, "Use 1 to 64 letters, digits, _ and -.");
     field.focus();
     return;
   }
@@ -430,7 +425,7 @@ function describeMapping() {
 function findMappingFault() {
   const wrong = columns.findFault();
   const key = find("unique-key");
-  mark(key, key.value ? null : "Choose the column that tells customers apart.");
+  mark(key, key.value ? null : "Choose the column used to recognise customers.");
   return wrong ?? (key.value ? null : key);
 }
 
@@ -442,7 +437,7 @@ find("limit")?.addEventListener("change", (event) => {
 
 for (const kind of ["input", "change", "click"]) {
   find("columns").addEventListener(kind, (event) => {
-    // Of the buttons, those of the columns alone change anything. The name of a mapping is kept by saving it.
+    // Only the buttons of the columns change anything. The name of a mapping is kept by saving it.
     const isChange = kind === "click" ? event.target.closest("#mapping button") !== null : event.target.id !== "mapping-name";
     isChanged = isChanged || isChange;
   });
@@ -455,7 +450,7 @@ if (find("check")) {
   find("load")?.addEventListener("click", () => begin(false));
 }
 find("job").addEventListener("keydown", (event) => {
-  // Enter in a field is for its list, and shall send nothing.
+  // Enter in a field chooses from its list; it must not submit the form.
   if (event.key === "Enter" && event.target.matches("input:not([type=checkbox])")) {
     event.preventDefault();
     if (event.target.id === "mapping-name") {
@@ -482,10 +477,10 @@ function findFault() {
   }
   let first = findMappingFault();
   const faults = [
-    ["name", (text) => (text ? null : "Give the job a name.")],
-    ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Write a whole number from 1 to ${maxDays}.`)],
+    ["name", (text) => (text ? null : "Enter a name for this import.")],
+    ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= maxDays ? null : `Enter a whole number from 1 to ${maxDays}.`)],
     ["limit-number", faultOfLimit],
-    // The server alone knows what is wrong with it; until it is asked again, nothing is.
+    // Only the server can check it; the error is cleared until the server is asked again.
     ["webhook-url", () => null],
   ];
   for (const [id, faultOf] of faults) {
@@ -502,16 +497,16 @@ function findFault() {
 function faultOfLimit(text) {
   const kind = find("limit").value;
   if (kind === "records") {
-    return /^[0-9]{1,12}$/.test(text) ? null : "Write a whole number of rows.";
+    return /^[0-9]{1,12}$/.test(text) ? null : "Enter a whole number of rows.";
   }
   if (kind === "percent") {
     const value = Number(text.replace(",", "."));
-    return text && value >= 0 && value <= 100 ? null : "Write a number from 0 to 100.";
+    return text && value >= 0 && value <= 100 ? null : "Enter a number from 0 to 100.";
   }
   return null;
 }
 
-// What is wanted now, of this file, whatever becomes of the page meanwhile. The name can be changed later.
+// Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
 function describeJob() {
   const description = { ...describeMapping(), DataExpiry: Number(find("days").value) };
   const options = describeOptions();
@@ -563,12 +558,12 @@ function describeOptions() {
   return Object.keys(options).length ? options : null;
 }
 
-// crypto.randomUUID is not there without HTTPS.
+// crypto.randomUUID is not available without HTTPS.
 function newToken() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 }
 
-// Sends the file, if it is not there yet, then checks or loads it.
+// Uploads the file, unless it has arrived already, then checks or imports it.
 async function begin(isCheck) {
   if (isBusy) {
     return;
@@ -612,7 +607,7 @@ function visibleFault() {
   return find(!find("transfer").hidden ? "transfer-fault" : !find("preview").hidden ? "preview-fault" : "job-fault");
 }
 
-// Sees that the job is as wanted. Where its file is to go, or null if it is there.
+// Makes sure that the job is as described. Returns where to upload its file, or null if the file has arrived.
 async function prepare(wanted) {
   if (job?.description !== wanted.description) {
     return createJob(wanted);
@@ -624,7 +619,7 @@ async function prepare(wanted) {
   return job.sentFile === wanted.file ? null : askForJob("path");
 }
 
-// Asks for something of the job. If it is no more what it was, the next attempt makes another one.
+// Asks for something of the job. If the job is no longer usable, the next attempt creates another one.
 async function askForJob(what, body = null) {
   try {
     return await ask(`${base}/jobs/${job.id}/${what}`, { body });
@@ -638,7 +633,7 @@ async function askForJob(what, body = null) {
 }
 
 async function createJob({ name, description }) {
-  // Should the answer be lost, the same request gives the same job.
+  // If the answer is lost, the same request returns the same job.
   if (creation?.description !== description || creation.name !== name) {
     creation = { description, name, token: newToken() };
   }
@@ -649,7 +644,7 @@ async function createJob({ name, description }) {
   return made;
 }
 
-// Nobody wants its file sent after all. If that cannot be told to the server now, the next job takes its place.
+// Stops a job whose upload was cancelled. If the server can't be reached now, the next job replaces it.
 async function stopJob() {
   if (!("mayStop" in root.dataset)) {
     return;
@@ -659,11 +654,11 @@ async function stopJob() {
   try {
     await ask(`${base}/jobs/${job.id}/stop`, { patienceMs: STOP_PATIENCE_MS });
   } catch {
-    // Nothing was asked for but to stop sending, and that is done.
+    // The user asked only to cancel the upload, and that is done.
   }
 }
 
-// Nothing can be changed or pressed meanwhile. A control that is disabled loses the focus, and gets it back.
+// Disables all controls during the work. A control that loses the focus by this gets it back.
 async function whileBusy(work) {
   const controls = document.querySelectorAll("#columns :is(button, input, select), #transfer button, #preview button");
   const were = [...controls].map((control) => control.disabled);
@@ -681,9 +676,9 @@ async function whileBusy(work) {
   }
 }
 
-// ---- sending
+// ---- uploading
 
-// Whether it has arrived.
+// Returns whether the file has arrived.
 async function send(place, sentFile) {
   const progress = find("sent");
   const started = performance.now();
@@ -694,7 +689,7 @@ async function send(place, sentFile) {
   find("transfer-back").hidden = true;
   find("cancel").hidden = false;
   find("sending").hidden = false;
-  find("transfer-title").textContent = "Sending the file";
+  find("transfer-title").textContent = "Uploading the file";
   find("sent-name").textContent = sentFile.name;
   find("sent-status").textContent = "";
   progress.value = 0;
@@ -709,10 +704,10 @@ async function send(place, sentFile) {
     progress.value = share;
     const seconds = (now - started) / 1000;
     const left = seconds > 2 && share > 0 && share < 1 ? `, about ${duration((seconds / share) * (1 - share))} left` : "";
-    find("sent-text").textContent = share < 1 ? `${bytes(Math.min(sent, sentFile.size))} of ${bytes(sentFile.size)} (${percent(share)})${left}` : `All ${bytes(sentFile.size)} sent. The server puts them in place.`;
+    find("sent-text").textContent = share < 1 ? `${bytes(Math.min(sent, sentFile.size))} of ${bytes(sentFile.size)} (${percent(share)})${left}` : `All ${bytes(sentFile.size)} uploaded. Waiting for the server.`;
     if (share - toldShare >= 0.25) {
       toldShare = share;
-      find("sent-status").textContent = `${percent(share)} sent`;
+      find("sent-status").textContent = `${percent(share)} uploaded`;
     }
   }
 
@@ -724,15 +719,15 @@ async function send(place, sentFile) {
     return true;
   } catch (error) {
     transfer = null;
-    find("transfer-title").textContent = "The file was not sent";
+    find("transfer-title").textContent = "The file was not uploaded";
     if (error.isStopped) {
       await whileBusy(stopJob);
-      // Whether the server had the whole file by then is not known here.
-      tell(find("transfer-fault"), "You stopped it. Nothing is loaded. Try again sends the file from its beginning; what you chose is kept.");
+      // Whether the server had received the whole file by then is not known here.
+      tell(find("transfer-fault"), "Upload cancelled. Nothing was imported. Your settings are kept; “Try again” uploads the file from the start.");
     } else if (error.status === 0) {
       tell(
         find("transfer-fault"),
-        `The connection was lost ${error.sent ? `after ${bytes(error.sent)}` : "before anything was sent"}, or the file was changed or moved meanwhile. Nothing is loaded. Try again sends the file from its beginning; what you chose is kept.`,
+        `The connection was lost ${error.sent ? `after ${bytes(error.sent)}` : "before anything was uploaded"}, or the file was changed or moved. Nothing was imported. Your settings are kept; “Try again” uploads the file from the start.`,
       );
     } else {
       tell(find("transfer-fault"), error);
@@ -770,7 +765,7 @@ addEventListener("beforeunload", (event) => {
 async function check() {
   const number = ++previewNumber;
   preview = null;
-  showChecking("Waiting for its turn");
+  showChecking("Queued");
   show("preview", "check");
   try {
     const started = await whileBusy(() => askForJob("preview"));
@@ -810,7 +805,7 @@ async function follow(number) {
         preview = null;
       }
       if (number === previewNumber) {
-        endCheck("The check cannot be followed", error);
+        endCheck("Lost track of the check", error);
       }
       return;
     }
@@ -821,7 +816,7 @@ async function follow(number) {
       showPreview(found);
       return;
     }
-    find("checking-text").textContent = (PHASES[found.Phase] ?? (() => "Waiting for its turn"))(found);
+    find("checking-text").textContent = found.Phase === "stage" && found.Position ? `${found.Doing}: ${numberText.format(found.Position)} rows` : found.Doing;
     if (found.Phase !== phase) {
       phase = found.Phase;
       find("preview-status").textContent = find("checking-text").textContent;
@@ -843,24 +838,24 @@ function endCheck(title, error) {
 function showPreview(found) {
   preview = null;
   if (found.Status === "STOPPED") {
-    endCheck("The check was stopped", null);
+    endCheck("Check cancelled", null);
     return;
   }
   const isHopeless = found.Status === "FAILED";
   find("checking").hidden = true;
-  find("preview-title").textContent = isHopeless ? "A load would fail" : "This is what a load would do";
+  find("preview-title").textContent = isHopeless ? "The import would fail" : "What this import would do";
   if (isHopeless) {
-    tell(find("preview-fault"), found.Message ? `Nothing is loaded yet. A load would end with: “${found.Message}”` : "No row of the file can be loaded.");
+    tell(find("preview-fault"), found.Message ? `Nothing has been imported. The import would fail with: “${found.Message}”` : "No row of this file can be imported.");
   }
   find("preview-counts").replaceChildren(...previewCounts(found));
   find("preview-details").replaceChildren(
-    ...previewDetails(found, { profilesPath: `${domainPath}/profiles`, showsStored: "showsStored" in root.dataset }),
+    ...previewDetails(found, { profilesPath: `${domainPath}/profiles`, showsStored: "showsStored" in root.dataset, nameOf: (path) => columns.nameOf(path) }),
   );
   find("preview-status").textContent = previewSentence(found);
   if (find("load-checked")) {
     const rows = found.Created + found.Updated + found.Unchanged;
     find("load-checked").hidden = isHopeless;
-    find("load-checked").textContent = rows === 1 ? "Load 1 row" : `Load ${numberText.format(rows)} rows`;
+    find("load-checked").textContent = rows === 1 ? "Import 1 row" : `Import ${numberText.format(rows)} rows`;
   }
   find("preview-back").hidden = false;
   find("preview-title").focus();
@@ -868,7 +863,7 @@ function showPreview(found) {
 
 find("stop-check").addEventListener("click", async () => {
   if (preview) {
-    find("checking-text").textContent = "Stopping";
+    find("checking-text").textContent = "Cancelling";
     try {
       await ask(`${base}/previews/${preview.id}/stop`);
     } catch (error) {
@@ -878,8 +873,8 @@ find("stop-check").addEventListener("click", async () => {
 });
 find("check-again").addEventListener("click", () => {
   if (preview) {
-    // It runs on; only its news did not arrive.
-    showChecking("Asking the server");
+    // It is still running; only its state did not arrive.
+    showChecking("Reconnecting");
     find("preview-title").focus();
     follow(++previewNumber);
   } else {
@@ -888,7 +883,7 @@ find("check-again").addEventListener("click", () => {
 });
 find("load-checked")?.addEventListener("click", () => begin(false));
 
-// ---- loading
+// ---- importing
 
 async function start() {
   try {
@@ -897,8 +892,8 @@ async function start() {
     location.assign(started.Location);
   } catch (error) {
     if (!find("transfer").hidden) {
-      // The file is there; only the start is asked for again.
-      find("transfer-title").textContent = "The load was not started";
+      // The file has arrived; only the start is requested again.
+      find("transfer-title").textContent = "The import was not started";
       tell(find("transfer-fault"), error);
       offerAgain();
       return;
@@ -907,5 +902,5 @@ async function start() {
   }
 }
 
-// A file may have been chosen before this script was there.
+// A file may have been chosen before this script was loaded.
 takeChosen();

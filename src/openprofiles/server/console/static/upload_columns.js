@@ -1,4 +1,5 @@
-// The list of the file's columns: what is in each, and where it goes.
+// The list of the file's columns: what is in each, and the field that it goes to. Fields are shown by their names for
+// people; both these and the API's names can be typed.
 
 import { percent } from "./amounts.js";
 import { make, makeSvg } from "./elements.js";
@@ -11,11 +12,12 @@ const MOST_LIKE = 4;
 const fold = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 
 export class Columns {
-  // targets: {path, label} of each field; checked: the usual check of each that has one; twins: other names of fields.
+  // targets: {path, label} of each field; checked: the usual check of each field that has one; twins: other API names of
+  // fields.
   constructor({ list, targets, checked, twins, onChange }) {
     this.list = list;
     this.checked = new Map(Object.entries(checked));
-    this.labels = targets.map(({ label }) => label);
+    this.labels = new Map(targets.map(({ path, label }) => [path, label]));
     this.paths = new Map(targets.flatMap(({ path, label }) => [[fold(label), path], [fold(path), path]]));
     for (const [name, path] of Object.entries(twins)) {
       this.paths.set(fold(name), path);
@@ -28,7 +30,7 @@ export class Columns {
     return this.columns.map((column) => column.header);
   }
 
-  // Those that are loaded, with the path of each; null where what was typed is none.
+  // The columns that are not skipped, with the path of each; null where what was typed is not a field.
   get loaded() {
     return this.columns.filter((column) => column.input?.value.trim()).map((column) => ({
       column,
@@ -37,7 +39,7 @@ export class Columns {
     }));
   }
 
-  // keeps: the file is the same, only read anew, so what was chosen holds where the headers are as they were.
+  // keeps: the file is the same, only read again, so choices are kept for headers that have not changed.
   show(suggested, { keeps }) {
     const chosen = new Map(keeps ? this.columns.filter((one) => one.chosenBy === "you").map((one) => [one.header, one.input.value]) : []);
     this.columns = suggested.map((suggestion, index) => this.makeColumn(suggestion, index));
@@ -51,11 +53,11 @@ export class Columns {
     }
   }
 
-  // Targets by header, of a saved mapping of this name; null: those that are suggested.
+  // Applies the targets by header of the saved mapping with this name; null: the suggested ones.
   choose(targets, name) {
     for (const column of this.columns) {
       if (column.input) {
-        column.input.value = targets === null ? column.suggestion.Target : targets.get(column.header) ?? "";
+        column.input.value = this.shown(targets === null ? column.suggestion.Target : targets.get(column.header) ?? "");
         column.chosenBy = targets === null ? null : name;
         this.explain(column);
       }
@@ -63,7 +65,7 @@ export class Columns {
     this.onChange();
   }
 
-  // The targets by header, as JSON takes them; a header may have any name.
+  // The targets by header, ready for JSON; a header may have any name.
   targets() {
     const targets = Object.create(null);
     for (const { header, path } of this.loaded) {
@@ -72,7 +74,7 @@ export class Columns {
     return targets;
   }
 
-  // The usual checks by header, of the kinds that are wanted.
+  // The usual checks of these kinds, by header.
   checks(kinds) {
     const checks = Object.create(null);
     for (const { header, path } of this.loaded) {
@@ -84,7 +86,7 @@ export class Columns {
     return checks;
   }
 
-  // Marks what cannot be; the first field that is wrong, or null.
+  // Marks every wrong field; returns the first, or null.
   findFault() {
     const owners = new Map();
     let first = null;
@@ -92,9 +94,9 @@ export class Columns {
       const text = column.input.value.trim();
       let fault = null;
       if (path === null) {
-        fault = text.toLowerCase() === "attributes." ? "Write a name behind Attributes." : `A profile has no such field.${this.likeness(text)} For a value of your own, write ${ATTRIBUTES}${text}`;
+        fault = text.toLowerCase() === "attributes." ? "Add a name after “Attributes.”" : `“${text}” is not a field of a profile.${this.likeness(text)} To keep the column as a custom attribute, enter ${ATTRIBUTES}${text}`;
       } else if (owners.has(path)) {
-        fault = `The column ${owners.get(path)} goes there already.`;
+        fault = `The column ${owners.get(path)} already goes to this field.`;
       }
       owners.set(path, column.header);
       this.mark(column, fault);
@@ -121,55 +123,67 @@ export class Columns {
     return this.paths.get(fold(text)) ?? null;
   }
 
-  // Names the fields that may be meant by what is none.
+  // Suggests fields for a text that is not a field.
   likeness(text) {
-    const like = fold(text) ? this.labels.filter((label) => fold(label).includes(fold(text))) : [];
-    return like.length ? ` Do you mean ${like.slice(0, MOST_LIKE).map((label) => `“${label}”`).join(" or ")}?` : "";
+    const like = fold(text) ? [...this.labels.values()].filter((label) => fold(label).includes(fold(text))) : [];
+    return like.length ? ` Did you mean ${like.slice(0, MOST_LIKE).map((label) => `“${label}”`).join(" or ")}?` : "";
+  }
+
+  // The name of a field for people; of a custom attribute its own.
+  nameOf(path) {
+    return this.labels.get(path) ?? (path.startsWith(ATTRIBUTES) ? path.slice(ATTRIBUTES.length) : path);
+  }
+
+  // A path as its input shows it: a custom attribute keeps its prefix, which says what it is.
+  shown(path) {
+    return this.labels.get(path) ?? path;
   }
 
   makeColumn(suggestion, index) {
     const header = suggestion.Header;
-    const shown = header.trim() ? header : `Column ${index + 1}, without a name`;
+    const shown = header.trim() ? header : `Column ${index + 1} (no name)`;
     const examples = make("p", { class: "examples", id: `examples-${index}` }, ...suggestion.Examples.map((value) => make("span", {}, value)));
     if (!suggestion.Examples.length) {
       examples.append("no values in the first rows");
     }
     const why = make("div", { class: "why", id: `why-${index}` });
     if (!suggestion.Target) {
-      why.textContent = `Left out: ${suggestion.Reason}.`;
+      why.textContent = `Skipped: ${suggestion.Reason}.`;
       const item = make("li", { class: "out" }, make("div", {}, make("span", { class: "fixed" }, shown), examples), make("div"), why);
       return { header, suggestion, item, input: null };
     }
     const input = make("input", {
       id: `target-${index}`,
       list: "targets",
-      placeholder: "left out",
+      placeholder: "Skipped",
       autocomplete: "off",
       spellcheck: "false",
       autocapitalize: "off",
       maxlength: 266,
-      "aria-describedby": `fault-${index} why-${index} examples-${index}`,
+      "aria-describedby": `fault-${index} api-name-${index} why-${index} examples-${index}`,
     });
-    input.value = suggestion.Target;
+    input.value = this.shown(suggestion.Target);
+    const apiName = make("code", { class: "api-name", id: `api-name-${index}` });
     const fault = make("p", { class: "fault", id: `fault-${index}`, hidden: true });
     const toggle = make("button", { type: "button", class: "quiet" });
     const item = make(
       "li",
       {},
       make("div", {}, make("label", { for: input.id }, shown), examples),
-      make("div", {}, make("div", { class: "target" }, input, toggle), fault),
+      make("div", {}, make("div", { class: "target" }, input, toggle), apiName, fault),
       why,
     );
-    const column = { header, shown, suggestion, item, input, fault, toggle, why, chosenBy: null };
-    // What is there is replaced by what one types, so that the whole list can be searched at once.
+    const column = { header, shown, suggestion, item, input, apiName, fault, toggle, why, chosenBy: null };
+    // Typing replaces the present value, so that the whole list can be searched at once.
     input.addEventListener("focus", () => input.select());
     input.addEventListener("input", () => this.change(column));
     input.addEventListener("change", () => {
-      input.value = this.pathOf(input.value) ?? input.value.trim();
+      const path = this.pathOf(input.value);
+      input.value = path === null ? input.value.trim() : this.shown(path);
       this.change(column);
     });
     toggle.addEventListener("click", () => {
-      input.value = input.value.trim() ? "" : suggestion.Target;
+      input.value = input.value.trim() ? "" : this.shown(suggestion.Target);
       this.change(column);
     });
     this.explain(column);
@@ -186,20 +200,24 @@ export class Columns {
   explain(column) {
     const { suggestion, why, item, toggle } = column;
     const isOut = !column.input.value.trim();
+    const path = this.pathOf(column.input.value);
+    column.apiName.textContent = path !== null && this.labels.has(path) ? path : "";
     const isDoubtful = !isOut && column.chosenBy === null && suggestion.IsDoubtful;
-    toggle.textContent = isOut ? "Take it in" : "Leave out";
+    toggle.textContent = isOut ? "Include" : "Skip";
     toggle.setAttribute("aria-label", `${toggle.textContent}: ${column.shown}`);
     item.className = isOut ? "out" : isDoubtful ? "doubtful" : "";
     if (isOut) {
-      why.replaceChildren("Left out");
+      why.replaceChildren("Skipped");
     } else if (column.chosenBy !== null) {
       why.replaceChildren(column.chosenBy === "you" ? "Chosen by you" : `From the mapping ${column.chosenBy}`);
+    } else if (suggestion.Target.startsWith(ATTRIBUTES)) {
+      why.replaceChildren(make("p", { class: "why" }, suggestion.Reason));
     } else {
       const sure = `${percent(suggestion.Confidence)} sure`;
-      // Why somebody is sure is of interest to few.
+      // The reason for a confident suggestion interests few people.
       const isPlain = suggestion.Confidence >= PLAIN;
       why.replaceChildren(
-        make("div", { class: "confidence", title: suggestion.Reason }, meter(suggestion.Confidence), isDoubtful ? `Look at this: ${sure}` : sure),
+        make("div", { class: "confidence", title: suggestion.Reason }, meter(suggestion.Confidence), isDoubtful ? `Please check: ${sure}` : sure),
         make("p", { class: isPlain ? "visually-hidden" : "why" }, suggestion.Reason),
       );
     }

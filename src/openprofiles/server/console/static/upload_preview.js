@@ -1,4 +1,4 @@
-// What a load would do: the counts, why rows would fail, and some profiles field by field.
+// Shows what an import would do: the counts, why rows would fail, and some profiles field by field.
 
 import { make, makeSvg } from "./elements.js";
 import { numberText } from "./locale.js";
@@ -6,10 +6,10 @@ import { numberText } from "./locale.js";
 const SAMPLES_SHOWN = 4;
 
 const COUNTS = [
-  ["created", "Created", "would be created"],
-  ["updated", "Updated", "would be updated"],
-  ["unchanged", "Unchanged", "would stay as they are"],
-  ["failed", "Failed", "would fail"],
+  ["created", "Created", "Would be created"],
+  ["updated", "Updated", "Would be updated"],
+  ["unchanged", "Unchanged", "Unchanged"],
+  ["failed", "Failed", "Would fail"],
 ];
 
 export function previewCounts(preview) {
@@ -23,22 +23,22 @@ export function previewCounts(preview) {
   return [bar(preview, total), make("dl", { class: "counts" }, ...counts)];
 }
 
-export function previewDetails(preview, { profilesPath, showsStored }) {
+export function previewDetails(preview, { profilesPath, showsStored, nameOf }) {
   const parts = [];
   if (preview.Repeated) {
     const rows = preview.Repeated === 1 ? "1 row has" : `${numberText.format(preview.Repeated)} rows have`;
-    parts.push(make("p", {}, `${rows} the unique key of an earlier row; the later row wins.`));
+    parts.push(make("p", {}, `${rows} the same unique key as an earlier row; the later row wins.`));
   }
   if (preview.Faults?.length) {
     parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.Faults.map(reason)));
   }
-  parts.push(...samples(preview.Samples, profilesPath, showsStored));
+  parts.push(...samples(preview.Samples, { profilesPath, showsStored, nameOf }));
   return parts;
 }
 
-// One sentence for those who hear the page.
+// Returns the counts as one sentence for screen readers.
 export function previewSentence(preview) {
-  return `${COUNTS.map(([, name, label]) => `${numberText.format(preview[name])} ${label}`).join(", ")}.`;
+  return `${COUNTS.map(([, name, label]) => `${numberText.format(preview[name])} ${label.toLowerCase()}`).join(", ")}.`;
 }
 
 function bar(preview, total) {
@@ -59,25 +59,25 @@ function reason(fault) {
   return make("li", {}, make("p", {}, make("strong", {}, count), `: ${fault.Sentence}`), examples.length ? make("ul", {}, ...examples) : null);
 }
 
-function samples(all, profilesPath, showsStored) {
+function samples(all, { profilesPath, showsStored, nameOf }) {
   const groups = showsStored
     ? [
-        ["New profiles, for example", all.filter((one) => !one.ProfileId)],
-        ["Profiles that would change, for example", all.filter((one) => one.ProfileId)],
+        ["Examples of new profiles", all.filter((one) => !one.ProfileId)],
+        ["Examples of changed profiles", all.filter((one) => one.ProfileId)],
       ]
-    : [["Profiles that would be created or changed, for example", all]];
+    : [["Examples of new and changed profiles", all]];
   return groups
     .filter(([, some]) => some.length)
     .flatMap(([title, some]) => [
       make("h3", {}, title),
-      make("div", { class: "samples" }, ...some.slice(0, SAMPLES_SHOWN).map((one) => card(one, profilesPath, showsStored))),
+      make("div", { class: "samples" }, ...some.slice(0, SAMPLES_SHOWN).map((one) => card(one, { profilesPath, showsStored, nameOf }))),
     ]);
 }
 
-function card(sample, profilesPath, showsStored) {
+function card(sample, { profilesPath, showsStored, nameOf }) {
   const title = make("h4", {}, sample.Line ? `Line ${numberText.format(sample.Line)}` : `Row ${numberText.format(sample.Record)}`);
   if (sample.ProfileId) {
-    const link = make("a", { href: `${profilesPath}/${encodeURIComponent(sample.ProfileId)}`, target: "_blank" }, "profile as it is");
+    const link = make("a", { href: `${profilesPath}/${encodeURIComponent(sample.ProfileId)}`, target: "_blank" }, "current profile");
     title.append(", ", link);
   }
   const showsBefore = showsStored && Boolean(sample.ProfileId);
@@ -85,9 +85,9 @@ function card(sample, profilesPath, showsStored) {
     make(
       "tr",
       {},
-      make("th", { scope: "row" }, field.Field),
+      make("th", { scope: "row" }, nameOf(field.Field), " ", make("code", { class: "api-name" }, field.Field)),
       showsBefore ? make("td", {}, field.Before === undefined ? "–" : make("del", {}, field.Before)) : null,
-      make("td", {}, field.After === undefined ? "cleared" : make("ins", {}, field.After)),
+      make("td", {}, field.After === undefined ? "(cleared)" : make("ins", {}, field.After)),
     ),
   );
   const names = showsBefore ? ["Field", "Before", "After"] : ["Field", "Value"];

@@ -1,4 +1,4 @@
-"""What became of the rows of a job, as one bar of parts."""
+"""The results of a job's rows, as one bar of parts."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from openprofiles.store.upload_jobs import UploadJob
 
-# So that what is rare can be seen.
+# So that rare results can be seen.
 _MIN_PERCENT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows that have one fate.
+    """Rows with the same result.
 
     Attributes:
         name: the class of the part: created, updated, unchanged, failed or left.
-        word: for people.
+        word: the result, for people.
         x, width: its place in the bar, in percent.
         share: of all rows, from 0 to 1.
     """
@@ -31,7 +31,7 @@ class Part:
 
 
 def parts_of(job: UploadJob) -> list[Part]:
-    """The parts of the bar, from left to right; those without rows have no width."""
+    """Return the parts of the bar, from left to right."""
     settled = job.created_count + job.updated_count + job.failed_count
     counts = (
         ("created", "created", job.created_count),
@@ -55,7 +55,7 @@ def parts_of(job: UploadJob) -> list[Part]:
 
 
 def describe(parts: Sequence[Part]) -> str:
-    """The bar in a sentence, its numbers in braces (``render.plain``)."""
+    """Describe the bar in a sentence, with numbers in braces (``render.plain``)."""
     total = sum(part.count for part in parts)
-    told = ", ".join(f"{{{part.count}}} {part.word}" for part in parts if part.count)
-    return f"Of {{{total}}} {'row' if total == 1 else 'rows'}: {told}." if told else "No row was processed."
+    results = ", ".join(f"{{{part.count}}} {part.word}" for part in parts if part.count)
+    return f"Of {{{total}}} {'row' if total == 1 else 'rows'}: {results}." if results else "No rows were processed."

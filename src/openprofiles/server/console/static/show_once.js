@@ -1,4 +1,4 @@
-// What an address says was done is told once, and not again when the page is loaded anew or its address sent on.
+// Removes what an address says was done, so that it is not shown again when the page is reloaded or its address shared.
 
 const address = new URL(location.href);
 for (const name of ["done", "saved", "deleted"]) {

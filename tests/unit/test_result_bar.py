@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.server.console.account_picture import describe, parts_of
 from openprofiles.server.console.render import plain, share
+from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_jobs import UploadJob
 
 counts = st.integers(0, 10_000_000)
@@ -51,5 +51,5 @@ def test_shares_and_words_are_for_people() -> None:
     assert texts == ["&gt; 99.9 %", "0 %", "0 %", "&lt; 0.1 %", "0 %"]
     assert plain(describe(parts)) == "Of 1,000,000 rows: 999,999 created, 1 failed."
     assert plain(describe(parts_of(job(1, 0, 0, 0, 0)))) == "Of 1 row: 1 created."
-    assert describe(parts_of(job(0, 0, 0, 0, 0))) == "No row was processed."
+    assert describe(parts_of(job(0, 0, 0, 0, 0))) == "No rows were processed."
     assert parts_of(job(1, 0, 0, 0, 1, completed_at=None))[-1].word == "not yet processed"
