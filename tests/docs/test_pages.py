@@ -14,7 +14,13 @@ import pytest
 
 from openprofiles.clock import utc_now
 from openprofiles.profiles.domains import create_domain, get_domain
-from openprofiles.server.console.connect import CREATE_KEY
+from openprofiles.profiles.standard_profile import (
+    FIELD_BY_PATH,
+    MAX_ADDITIONAL_INFORMATION_LENGTH,
+    MAX_VALUE_LENGTH,
+    TWINS,
+)
+from openprofiles.server.console.connect import MAKE_KEY
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads.failures.faults import CODES
@@ -50,6 +56,19 @@ def test_the_page_on_files_has_every_code_of_a_failed_row_and_no_other() -> None
     page = (ROOT / "docs" / "csv-files.md").read_text(encoding="utf-8")
 
     assert re.findall(r"^\| `([A-Z_0-9]+)` \|", page, re.MULTILINE) == list(CODES)
+
+
+def test_the_page_on_files_lists_the_fields_of_the_standard_profile_and_no_other() -> None:
+    page = (ROOT / "docs" / "csv-files.md").read_text(encoding="utf-8")
+    table = page.partition("### Targets")[2]
+
+    listed = [
+        name for cell in re.findall(r"^\| (`[^|]*) \|", table, re.MULTILINE) for name in re.findall(r"`([^`]+)`", cell)
+    ]
+
+    assert sorted(listed) == sorted([*FIELD_BY_PATH, *TWINS])
+    assert f"{MAX_ADDITIONAL_INFORMATION_LENGTH} characters" in table
+    assert f"{MAX_VALUE_LENGTH} characters" in table
 
 
 def test_the_backup_of_the_manual_is_a_store_that_works(tmp_path: Path) -> None:

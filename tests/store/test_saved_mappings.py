@@ -122,10 +122,10 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "my mapping"}, "'my mapping' cannot name a mapping"),
-        ({"name": "x" * 65}, "cannot name a mapping"),
-        ({"name": "daily\n"}, "cannot name a mapping"),
-        ({"unique_key": "Mail"}, "UniqueKey Mail is none of the Fields"),
+        ({"name": "my mapping"}, "'my mapping' is no name of a mapping"),
+        ({"name": "x" * 65}, "is no name of a mapping"),
+        ({"name": "daily\n"}, "is no name of a mapping"),
+        ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
         ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),
         (

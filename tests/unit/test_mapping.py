@@ -94,7 +94,7 @@ def test_two_fields_on_one_target_are_refused_with_both_names(one: str, other: s
 
 
 def test_a_unique_key_that_is_none_of_the_fields_is_refused_with_their_names() -> None:
-    with pytest.raises(InvalidRequest, match=r"UniqueKey Phone is none of the Fields.*Email, Tier"):
+    with pytest.raises(InvalidRequest, match=r"UniqueKey Phone is not one of the Fields.*Email, Tier"):
         read_mapping({"Email": EMAIL, "Tier": TIER}, "Phone", strict=False)
 
 

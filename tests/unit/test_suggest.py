@@ -142,7 +142,7 @@ def test_columns_without_a_name_or_with_the_name_of_another_are_left_out_with_th
 @pytest.mark.parametrize(
     ("headers", "chosen", "message"),
     [
-        (["Email"], {"Mail": "EmailAddress"}, "'Mail' is not in the header of the file. Its columns are: 'Email'."),
+        (["Email"], {"Mail": "EmailAddress"}, "no column 'Mail'. Did you mean 'Email'? Its columns are: 'Email'."),
         (["Email", "Email"], {"Email": "EmailAddress"}, "has 2 columns 'Email'"),
         ([""], {}, "No column of the file is left"),
         (["Email"], {"Email": ""}, "No column of the file is left"),
@@ -169,7 +169,7 @@ def test_the_unique_key_is_a_header_a_field_name_or_a_target(unique_key: str) ->
 @pytest.mark.parametrize(
     ("unique_key", "message"),
     [
-        ("Mail", "The unique key 'Mail' is no column of the file. Its columns are: 'Email'."),
+        ("Mail", "The unique key 'Mail' is not a column of the file. Did you mean 'Email'? Its columns are: 'Email'."),
         ("City", "The unique key 'City' cannot be used: 2 columns have this name; rename all but one."),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which mapping ``openprofiles import`` loads a file with: the suggested one, or one that was saved by name."""
+"""Choose the mapping for ``openprofiles import``: the suggested one, or one that was saved by name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
+from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
-from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping, read_mapping
+from openprofiles.uploads.mappings.upload_mapping import TARGET_PREFIX, MappedField, UploadMapping, read_mapping
 
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
@@ -38,7 +40,7 @@ class ImportMapping:
 
 
 def suggest_for(source: SourceFile, choices: Sequence[str]) -> Suggestion:
-    """The suggestion for a file, with what ``--map`` says.
+    """Suggest a mapping for a file, with what ``--map`` says.
 
     Raises:
         ImportFault, InvalidRequest: a choice cannot be kept.
@@ -47,12 +49,13 @@ def suggest_for(source: SourceFile, choices: Sequence[str]) -> Suggestion:
 
 
 def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -> ImportMapping:
-    """The mapping that is suggested, checked as the job will be.
+    """Make the mapping that is suggested, checked as the job will be.
 
     Raises:
         ImportFault, InvalidRequest: it cannot be used.
     """
     suggestion = suggest_for(source, choices)
+    _require_loaded(unique_key, choices, source.headers)
     key = suggestion.find_unique_key(unique_key)
     fields = suggestion.to_fields()
     read_mapping(fields, key.name, strict=False)
@@ -62,7 +65,7 @@ def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -
 def use_saved(
     source: SourceFile, name: str, saved: KeptMapping, choices: Sequence[str], unique_key: str | None
 ) -> ImportMapping:
-    """A saved mapping, changed by what ``--map`` and ``--unique-key`` say, checked as the job will be.
+    """Change a saved mapping by what ``--map`` and ``--unique-key`` say, and check it as the job will be.
 
     Args:
         name: that of the mapping, for messages.
@@ -100,7 +103,7 @@ def use_saved(
         ),
         tuple(
             LeftOut(
-                number, header, f"the mapping {name} does not have it" if header not in chosen else "it is left out"
+                number, header, f"the mapping {name} does not have it" if header not in chosen else "it is excluded"
             )
             for number, header in enumerate(source.headers, start=1)
             if header not in decided or chosen.get(header) == ""
@@ -108,24 +111,26 @@ def use_saved(
     )
     if not fields:
         raise InvalidRequest("No column of the file is left to be loaded.")
+    if unique_key is not None:
+        _require_loaded(unique_key, choices, [*source.headers, *mapped])
     key = columns.find_unique_key(unique_key) if unique_key is not None else _find_kept_key(name, mapping, columns)
     read_mapping(fields, key.name, strict=False)
     return ImportMapping(columns, key, fields, drift)
 
 
 def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
-    """For people: what changed, though the file can be loaded."""
-    parts = [f"The header of {source.path} is not the one that the mapping {name} was made for."]
+    """Say what has changed in a header of which the file can still be loaded."""
+    parts = [f"The header of {source.name} is not the one that the mapping {name} was made for."]
     if drift.new:
         parts.append(f"New columns, which are not loaded: {_quoted(drift.new)}.")
     if drift.missing_other:
         parts.append(f"Missing columns, which the mapping does not load: {_quoted(drift.missing_other)}.")
-    parts.append(f"To be told no more, give --save-mapping {name} as well.")
+    parts.append(f"To save the new header with the mapping, give --save-mapping {name} as well.")
     return " ".join(parts)
 
 
 def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) -> Iterator[str]:
-    """A line for each column; with confidences as long as there is no unique key, and so nothing is loaded."""
+    """Yield a line for each column; with confidences as long as there is no unique key, and so nothing is loaded."""
     width = max(len(field.header) for field in suggestion.fields)
     target_width = max(len(field.target) for field in suggestion.fields)
     for field in suggestion.fields:
@@ -141,24 +146,30 @@ def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) 
         yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
 
 
-def next_command(arguments: Sequence[str], suggestion: Suggestion) -> str:
-    """The command line that loads the file with what is suggested.
+def next_command(
+    arguments: Sequence[str], suggestion: Suggestion, *, unique_key: str | None = None, has_domain: bool = True
+) -> str:
+    """Write the command line that loads the file with what is suggested.
 
     Args:
         arguments: those that the command was called with.
+        unique_key: the one among them, if any.
+        has_domain: whether a domain was named.
     """
     key = suggestion.unique_key
     value = "COLUMN"
     if key is not None:
         value = key.header if key.header.isprintable() else key.name
-    option = [f"--unique-key={value}"] if value.startswith("-") else ["--unique-key", value]
-    # What follows two dashes is no option any more.
+    added = [] if has_domain else ["--domain", "NAME"]
+    if unique_key is None:
+        added += [f"--unique-key={value}"] if value.startswith("-") else ["--unique-key", value]
+    # After two dashes there are no options.
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    return shlex.join(["openprofiles", "import", *arguments[:end], *option, *arguments[end:]])
+    return shlex.join(["openprofiles", "import", *arguments[:end], *added, *arguments[end:]])
 
 
 def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) -> dict[str, Any]:
-    """What is suggested, for programs."""
+    """Write a suggestion as a document for programs."""
     key = suggestion.unique_key
     return {
         "status": "SUGGESTED",
@@ -185,21 +196,60 @@ def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) ->
 
 
 def read_choices(choices: Sequence[str], headers: Sequence[str]) -> dict[str, str]:
-    """``COLUMN=TARGET`` taken apart; a header may hold an equals sign itself."""
+    """Take ``COLUMN=TARGET`` apart.
+
+    Raises:
+        ImportFault: a choice is not of this form, or names no field of a profile.
+    """
     read: dict[str, str] = {}
     for choice in choices:
         if "=" not in choice:
             raise ImportFault(f"--map {choice!r} is not of the form COLUMN=TARGET, such as 'Login=EmailAddress'.")
-        known = [header for header in headers if choice.startswith(f"{header}=")]
-        header = max(known, key=len) if known else choice.partition("=")[0]
+        given, target = split_at_header(choice, headers)
+        header = find_name(given, headers) or given
         if header in read:
             raise ImportFault(f"--map is given twice for the column {header!r}.")
-        read[header] = choice[len(header) + 1 :]
+        read[header] = _read_target(header, target)
     return read
 
 
+def split_at_header(text: str, headers: Sequence[str]) -> tuple[str, str]:
+    """Split ``COLUMN=...`` at the equals sign after the longest known header; a header may hold one itself."""
+    splits = [(text[:position], text[position + 1 :]) for position, sign in enumerate(text) if sign == "="]
+    known = [one for one in splits if find_name(one[0], headers) is not None]
+    return known[-1] if known else splits[0]
+
+
+def _read_target(header: str, target: str) -> str:
+    """Check that a target is a field of a profile; returns its name as the API spells it.
+
+    Raises:
+        ImportFault: it is not; the message names those that may be meant.
+    """
+    path = target.removeprefix(TARGET_PREFIX)
+    if not path or attribute_of_target(path):
+        return path
+    found = find_name(path, (*FIELD_BY_PATH, *TWINS))
+    if found is not None:
+        return found
+    name = "NAME" if f"{path}.".startswith(ATTRIBUTES_PREFIX) else path
+    own = shlex.quote(f"{header}={ATTRIBUTES_PREFIX}{name}")
+    raise ImportFault(
+        f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} For a "
+        f"value of your own: --map {own}. All fields: docs/csv-files.md#targets"
+    )
+
+
+def _require_loaded(unique_key: str, choices: Sequence[str], headers: Sequence[str]) -> None:
+    header = find_name(unique_key, headers)
+    if header is not None and read_choices(choices, headers).get(header) == "":
+        raise ImportFault(
+            f"The unique key {unique_key!r} cannot be used: it is excluded by --map {shlex.quote(f'{header}=')}."
+        )
+
+
 def _suggest_chosen(source: SourceFile, chosen: Mapping[str, str]) -> list[SuggestedField]:
-    """The columns that are chosen, and no others."""
+    """Map the columns that are chosen, and no others."""
     if not chosen:
         return []
     others: dict[str, str] = dict.fromkeys(source.headers, "")
@@ -207,7 +257,7 @@ def _suggest_chosen(source: SourceFile, chosen: Mapping[str, str]) -> list[Sugge
 
 
 def _renamed(field: SuggestedField, taken: set[str]) -> SuggestedField:
-    """The field under a name that no other one has."""
+    """Give the field a name that no other one has."""
     name, number = field.name, 1
     while name in taken:
         number += 1
@@ -217,13 +267,13 @@ def _renamed(field: SuggestedField, taken: set[str]) -> SuggestedField:
 
 
 def _find_kept_key(name: str, mapping: UploadMapping, columns: Suggestion) -> SuggestedField:
-    """The unique key of a saved mapping, also where another column has taken its target."""
+    """Find the unique key of a saved mapping, also where another column has taken its target."""
     for field in columns.fields:
         if field.target == mapping.unique_key.path:
             return field
     raise ImportFault(
-        f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, goes elsewhere or is left out now. Say "
-        "which column is the unique key with --unique-key."
+        f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, is excluded or goes to another field "
+        "now. Name the column that is the unique key with --unique-key."
     )
 
 
@@ -231,7 +281,7 @@ def _require_once(source: SourceFile, kept: Sequence[MappedField]) -> None:
     for field in kept:
         if (count := source.headers.count(field.header)) > 1:
             raise ImportFault(
-                f"The header of the file has {count} columns {field.header!r}, so it cannot be told which one is "
+                f"The header of the file has {count} columns {field.header!r}, so it is unclear which one is "
                 "meant. Rename all but one."
             )
 

@@ -1,4 +1,4 @@
-"""What ``openprofiles import`` is told about what a load may do, as options of an upload job."""
+"""Turn the policies of ``openprofiles import`` into options of an upload job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
-    from openprofiles.uploads.mappings.suggest import SuggestedField
+    from openprofiles.uploads.mappings.suggest import Suggestion
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.value_checks import ValueCheck
 
@@ -19,7 +19,7 @@ _KINDS = {"email": "EMAIL_ADDRESS", "phone": "PHONE_NUMBER", "number": "NUMBER",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureLimit:
-    """How many rows may fail: a number of them, or percent."""
+    """The number of rows that may fail, or their percentage."""
 
     records: int | None = None
     percent: float | None = None
@@ -42,14 +42,14 @@ class ImportPolicies:
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing was asked for."""
+        """Whether all policies are the defaults."""
         return self == ImportPolicies()
 
-    def to_options(self, fields: Sequence[SuggestedField], file: FileOptions | None) -> JobOptions | None:
-        """The options of the job; None when there are none but the defaults.
+    def to_options(self, columns: Suggestion, file: FileOptions | None) -> JobOptions | None:
+        """Make the options of the job; None when there are none but the defaults.
 
         Raises:
-            ImportFault: a check is for no column that is loaded, or there is no such check.
+            ImportFault: a check is for a column that is not loaded, or there is no such check.
             InvalidRequest: a check cannot be made as it is given.
         """
         from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, KEEP, OVERWRITE, JobOptions
@@ -63,25 +63,35 @@ class ImportPolicies:
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
-            checks=_read_checks(self.checks, fields),
+            checks=_read_checks(self.checks, columns),
         )
         return None if options == JobOptions() else options
 
 
-def _read_checks(given: Iterable[str], fields: Sequence[SuggestedField]) -> dict[str, ValueCheck]:
-    """The checks by name of the field; those of e-mail addresses and phone numbers without being asked."""
+def _read_checks(given: Iterable[str], columns: Suggestion) -> dict[str, ValueCheck]:
+    """Read the checks by name of the field, with the usual ones of email addresses and phone numbers."""
+    from openprofiles.cli.import_mapping import split_at_header
+    from openprofiles.uploads.mappings.likely_names import find_name
+    from openprofiles.uploads.mappings.suggest import describe_missing_column
     from openprofiles.uploads.value_checks import ValueCheck
 
-    checks = {field.name: ValueCheck(kind=check) for field in fields if (check := field.usual_check)}
+    fields = {field.header: field for field in columns.fields}
+    left_out = {column.header: column for column in columns.left_out}
+    headers = [*fields, *left_out]
+    checks = {field.name: ValueCheck(kind=check) for field in columns.fields if (check := field.usual_check)}
     for text in given:
-        # A header may hold an equals sign itself.
-        known = [field for field in fields if text.startswith(f"{field.header}=")]
-        if not known:
+        if "=" not in text:
+            raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")
+        name, check = split_at_header(text, headers)
+        header = find_name(name, headers)
+        if header is None:
+            raise ImportFault(f"--check {text!r}: {describe_missing_column(name, headers)}")
+        if header not in fields:
             raise ImportFault(
-                f"--check {text!r} is not COLUMN=CHECK with a column that is loaded, such as 'Points=number'."
+                f"--check {text!r}: the column {header!r} is not loaded, since {left_out[header].reason}."
             )
-        field = max(known, key=lambda field: len(field.header))
-        kind, colon, detail = text[len(field.header) + 1 :].partition(":")
+        field = fields[header]
+        kind, colon, detail = check.partition(":")
         if kind == "none" and not colon:
             checks.pop(field.name, None)
         elif kind == "one-of" and colon:
@@ -92,7 +102,7 @@ def _read_checks(given: Iterable[str], fields: Sequence[SuggestedField]) -> dict
             checks[field.name] = ValueCheck(kind=_KINDS[kind])
         else:
             raise ImportFault(
-                f"--check {text!r} names no check. There are: email, phone, number, date, one-of:a|b, pattern:REGEX, "
-                "none."
+                f"--check {text!r}: {check!r} is not a check. The checks are: email, phone, number, date, one-of:a|b, "
+                "pattern:REGEX, none."
             )
     return checks

@@ -14,9 +14,11 @@ from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.jobs import Page
+from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
 DEFAULT_MAPPINGS_PER_PAGE = 1000
+_NAMES_IN_MESSAGE = 10
 
 _LIST_NAME = "ListMappings"
 # As the name of a domain.
@@ -46,7 +48,7 @@ def put_mapping(
         NotFound: the domain was deleted.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRequest(f"{name!r} cannot name a mapping. Use 1 to 64 letters, digits, _ and -.")
+        raise InvalidRequest(f"{name!r} is not a valid name of a mapping. Use 1 to 64 letters, digits, _ and -.")
     mapping = read_mapping(fields, unique_key, strict=strict)
     known = set(columns)
     for field in mapping.fields:
@@ -97,7 +99,7 @@ def delete_mapping(store: Store, domain: Domain, name: str) -> None:
     """
     with store.write() as connection:
         if not rows.delete_mapping(connection, domain.domain_id, name):
-            raise _not_found(domain, name)
+            raise _not_found(connection, domain, name)
 
 
 def _hold(connection: Connection, domain: Domain) -> None:
@@ -109,9 +111,13 @@ def _hold(connection: Connection, domain: Domain) -> None:
 def _find(connection: Connection, domain: Domain, name: str) -> SavedMapping:
     found = rows.find_mapping(connection, domain.domain_id, name)
     if found is None:
-        raise _not_found(domain, name)
+        raise _not_found(connection, domain, name)
     return found
 
 
-def _not_found(domain: Domain, name: str) -> NotFound:
-    return NotFound(f"The domain {domain.name} has no mapping {name}.")
+def _not_found(connection: Connection, domain: Domain, name: str) -> NotFound:
+    found = rows.list_mapping_names(connection, domain.domain_id, after_name="", limit=_NAMES_IN_MESSAGE + 1)
+    known = [one.name for one in found[:_NAMES_IN_MESSAGE]]
+    rest = " and more" if len(found) > _NAMES_IN_MESSAGE else ""
+    others = f"It has: {', '.join(known)}{rest}." if known else "It has none."
+    return NotFound(f"The domain {domain.name} has no mapping {name}.{did_you_mean(names_like(name, known))} {others}")

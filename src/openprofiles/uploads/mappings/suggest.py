@@ -28,6 +28,7 @@ from openprofiles.profiles.standard_profile import (
 )
 from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
 from openprofiles.uploads.mappings.header_names import match_header, without_accents, words_of
+from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
 from openprofiles.uploads.mappings.value_kinds import ColumnKind, ValueKind, find_column_kind, share_that_may_be
 
@@ -152,7 +153,9 @@ class Suggestion:
         return {field.name: field.to_entry() for field in self.fields}
 
     def find_unique_key(self, unique_key: str) -> SuggestedField:
-        """The field that the given header, field name or target means, looked for in this order.
+        """Find the field that the given header, field name or target means, looked for in this order.
+
+        A header in another case will do, if it means one column only.
 
         Raises:
             InvalidRequest: it means none of the columns that are loaded.
@@ -170,8 +173,13 @@ class Suggestion:
         for column in self.left_out:
             if column.header == unique_key:
                 raise InvalidRequest(f"The unique key {unique_key!r} cannot be used: {column.reason}.")
-        headers = ", ".join(repr(field.header) for field in self.fields)
-        raise InvalidRequest(f"The unique key {unique_key!r} is no column of the file. Its columns are: {headers}.")
+        known = [field.header for field in self.fields]
+        if (header := find_name(unique_key, known)) is not None:
+            return self.find_unique_key(header)
+        raise InvalidRequest(
+            f"The unique key {unique_key!r} is not a column of the file."
+            f"{did_you_mean(names_like(unique_key, known))} Its columns are: {', '.join(map(repr, known))}."
+        )
 
 
 def suggest_mapping(
@@ -192,11 +200,10 @@ def suggest_mapping(
     counts = Counter(headers)
     for header in chosen:
         if header not in counts:
-            known = ", ".join(repr(name) for name in counts)
-            raise InvalidRequest(f"The column {header!r} is not in the header of the file. Its columns are: {known}.")
+            raise InvalidRequest(describe_missing_column(header, headers))
         if counts[header] > 1 and chosen[header]:
             raise InvalidRequest(
-                f"The header of the file has {counts[header]} columns {header!r}, so it cannot be told which one is "
+                f"The header of the file has {counts[header]} columns {header!r}, so it is unclear which one is "
                 "meant. Rename all but one."
             )
     left_out = [
@@ -220,6 +227,15 @@ def suggest_mapping(
     )
     unique_key, confidence = _suggest_unique_key(fields, columns)
     return Suggestion(fields, tuple(left_out), unique_key, confidence)
+
+
+def describe_missing_column(header: str, headers: Iterable[str]) -> str:
+    """Say that a file has no such column, and which one may be meant."""
+    known = list(dict.fromkeys(headers))
+    return (
+        f"The file has no column {header!r}.{did_you_mean(names_like(header, known))} "
+        f"Its columns are: {', '.join(map(repr, known))}."
+    )
 
 
 class _Column:
@@ -248,7 +264,7 @@ class _Target:
 
 def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping[str, str]) -> str | None:
     if chosen.get(header) == "":
-        return "it was asked to be left out"
+        return "it is excluded"
     if is_blank(header):
         return "it has no name in the header"
     if header in OWN_COLUMNS and header not in chosen:

@@ -128,7 +128,7 @@ def _read_field(name: str, field: Dict[str, str]) -> MappedField:
         fail("Target _profile.Attributes needs a name, for example _profile.Attributes.tier.")
     standard = field_of_target(path)
     if standard is None:
-        fail("Target is no field of the standard profile. For a value of your own use _profile.Attributes.<name>.")
+        fail("Target is not a field of the standard profile. For a value of your own use _profile.Attributes.<name>.")
     return MappedField(name, source.removeprefix(SOURCE_PREFIX), standard.path)
 
 
@@ -146,5 +146,5 @@ def _find_unique_key(fields: tuple[MappedField, ...], unique_key: str) -> Mapped
         if candidates:
             return candidates[0]
     raise InvalidRequest(
-        f"UniqueKey {unique_key} is none of the Fields. Name one of: {', '.join(field.name for field in fields)}."
+        f"UniqueKey {unique_key} is not one of the Fields. Name one of: {', '.join(field.name for field in fields)}."
     )
