@@ -59,9 +59,10 @@ def test_a_quote_that_is_never_closed_costs_only_what_follows_it(is_whole: bool)
         (b"", "The file is empty"),
         (b"PK\x03\x04....", "a ZIP archive or an Excel workbook"),
         (b"\x1f\x8b\x08", "cannot be unpacked"),
+        (b"a" + b"," * 140_000 + b"\n", "has 140001 columns; a file may have at most 16384"),
     ],
 )
-def test_a_beginning_that_is_too_short_is_refused_with_what_to_do(beginning: bytes, message: str) -> None:
+def test_a_beginning_without_a_header_to_be_read_is_refused_with_the_reason(beginning: bytes, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         sample_beginning(beginning)
 

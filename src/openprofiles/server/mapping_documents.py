@@ -11,13 +11,13 @@ from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
 from openprofiles.uploads.reading.file_form import FileForm
+from openprofiles.uploads.reading.file_header import MAX_COLUMNS
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
 _MEMBERS = ("Fields", "UniqueKey", "Columns")
-_MAX_COLUMNS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def _left_out_column(column: LeftOut) -> dict[str, Any]:
 def _read_columns(columns: Any) -> list[str]:
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise bad_request("Columns must be the header of the file: a list of the names of all its columns.")
-    if len(columns) > _MAX_COLUMNS:
-        raise bad_request(f"Columns has {len(columns)} names; a file has at most {_MAX_COLUMNS} columns.")
+    if len(columns) > MAX_COLUMNS:
+        raise bad_request(f"Columns has {len(columns)} names; a file has at most {MAX_COLUMNS} columns.")
     try:
         "".join(columns).encode()
     except UnicodeEncodeError:

@@ -44,9 +44,6 @@ from openprofiles.uploads.value_checks import ValueCheck
 # by one.
 _SPARE_COLUMNS = 4
 
-# As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
-_MAX_COLUMNS = 16_384
-
 _CELLS_PER_BLOCK = 2_000_000
 
 _THREADS = 2
@@ -162,8 +159,6 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         names = split_header(header, form.dialect)
     except InvalidRequest as error:
         raise FileRejected(str(error)) from None
-    if len(names) > _MAX_COLUMNS:
-        raise FileRejected(f"The header has {len(names)} columns; a file may have at most {_MAX_COLUMNS}.")
     if header.has_byte_order_mark and strict:
         raise FileRejected("The file begins with a byte order mark, which AWS does not take. Save it as UTF-8 without.")
     indexes = []

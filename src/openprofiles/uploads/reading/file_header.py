@@ -9,6 +9,9 @@ from openprofiles.uploads.reading.cells import MalformedQuotesError, split_recor
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
 
+# As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
+MAX_COLUMNS = 16_384
+
 EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 
 _NO_TEXT = {
@@ -67,16 +70,19 @@ def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) ->
 
 
 def split_header(header: Header, dialect: Dialect) -> list[str]:
-    """The names of the columns in a header that was scanned.
+    """Split a scanned header into the names of its columns.
 
     Raises:
-        InvalidRequest: it cannot be read; the message names the line.
+        InvalidRequest: it cannot be read, and the message names the line; or it has too many columns.
     """
     if header.fault in _NO_TEXT:
         raise HeaderNotText(f"The header on line {header.line} {_NO_TEXT[header.fault]}")
     if header.fault is not None:
         raise InvalidRequest(f"The header on line {header.line} {_FAULTS[header.fault]}")
     try:
-        return split_record(header.raw, dialect)
+        names = split_record(header.raw, dialect)
     except MalformedQuotesError:
         raise InvalidRequest(f"The header on line {header.line} {_FAULTS[Kind.MALFORMED_QUOTES]}") from None
+    if len(names) > MAX_COLUMNS:
+        raise InvalidRequest(f"The header has {len(names)} columns; a file may have at most {MAX_COLUMNS}.")
+    return names
