@@ -7,7 +7,7 @@ YARDSTICKS := benchmarks/.venv
 YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test test-setup serve format lint types imports pytest lock example screenshot bench test-faults
+.PHONY: help demo test test-long check test-setup serve format lint types imports lock example screenshot bench
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -15,8 +15,14 @@ help: ## list the targets
 demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a temporary folder
 	$(BIN)/python examples/demo.py
 
-test: lint types imports pytest ## everything that a change must pass
-	@echo "All checks and tests have passed."
+test: $(INSTALLED) $(JS_INSTALLED) ## everything that a change must pass: lint, types, imports and the daily tests
+	@$(BIN)/python scripts/run_tests.py
+
+test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before a release; up to an hour
+	@OPENPROFILES_TEST_FORM=long $(BIN)/python scripts/run_tests.py
+
+check: $(INSTALLED) ## lint, types, imports and the fast two thirds of the tests, while you edit
+	@$(BIN)/python scripts/run_tests.py tests/unit tests/store tests/wire
 
 # Debian's package, as root; elsewhere install a Chromium and name it in OPENPROFILES_CHROMIUM.
 test-setup: ## install what the tests need beside Python: a Chromium, for the console
@@ -45,14 +51,6 @@ types: $(INSTALLED) ## check the types
 
 imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
 	$(BIN)/lint-imports
-
-# Three at a time on two cores: one is often waiting, for a lease to run out or a page to be painted.
-pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
-	$(BIN)/pytest -n 3 --dist worksteal
-
-# A quarter of an hour or more.
-test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, and fill disks
-	OPENPROFILES_FAULT_KILLS=40 $(BIN)/pytest -n 2 --dist worksteal -rA tests/faults
 
 example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py
@@ -88,7 +86,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		{ echo "openprofiles needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Installing into .venv ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
