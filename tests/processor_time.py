@@ -61,7 +61,8 @@ class ProcessorTime:
         report = yield
         if call.when == "teardown":
             now = processor_seconds(os.getpid())
-            report.user_properties.append((_PROPERTY, now - self._seen))
+            # A process that ends before its children takes their times along.
+            report.user_properties.append((_PROPERTY, max(0.0, now - self._seen)))
             self._seen = now
         return report
 

@@ -7,20 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from load.loading import Place, Shop
+from long_tests import ENGINES
 from openprofiles.settings import PostgresqlUrl
 from postgresql_server import PostgresqlServer
-
-ENGINES = ("sqlite", "postgresql")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave a test on an engine that its mark ``daily_on`` does not name to the long form."""
-    for item in items:
-        engine = item.callspec.params.get("place") if hasattr(item, "callspec") else None
-        mark = item.get_closest_marker("daily_on")
-        daily = mark.args if mark else ENGINES[:1]
-        if engine in ENGINES and engine not in daily:
-            item.add_marker(pytest.mark.long(daily=item.nodeid.replace(engine, daily[0])))
 
 
 @pytest.fixture(scope="session")
