@@ -7,7 +7,7 @@ YARDSTICKS := benchmarks/.venv
 YARDSTICKS_INSTALLED := $(YARDSTICKS)/.installed
 JS_INSTALLED := tests/acceptance/js/node_modules/.installed
 
-.PHONY: help demo test test-setup serve format lint types imports pytest lock wheel example screenshot bench test-faults
+.PHONY: help demo test test-long check test-setup serve format lint types imports lock example screenshot bench
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -15,18 +15,28 @@ help: ## list the targets
 demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a temporary folder
 	$(BIN)/python examples/demo.py
 
-test: lint types imports pytest ## everything that a change must pass
-	@echo "All checks and tests have passed."
+test: $(INSTALLED) $(JS_INSTALLED) ## everything that a change must pass: lint, types, imports and the daily tests
+	@$(BIN)/python scripts/run_tests.py
 
-# Debian's package, as root; elsewhere install a Chromium and name it in OPENPROFILES_CHROMIUM.
-test-setup: ## install what the tests need beside Python: a Chromium, for the console
-	@if [ -n "$$OPENPROFILES_CHROMIUM" ] || command -v chromium >/dev/null; then \
+test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before a release; up to an hour
+	@OPENPROFILES_TEST_FORM=long $(BIN)/python scripts/run_tests.py
+
+check: $(INSTALLED) ## lint, types, imports and the fast two thirds of the tests, while you edit
+	@$(BIN)/python scripts/run_tests.py tests/unit tests/store tests/wire
+
+# Debian's packages, as root; elsewhere install a Chromium and name it in OPENPROFILES_CHROMIUM. The one without windows
+# takes a fifth of the other's processor time.
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
+test-setup: ## install what the tests need in addition to Python: a Chromium, for the console
+	@if [ -n "$$OPENPROFILES_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then \
 		echo "A Chromium is here."; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+		{ apt-get update -qq && $(APT_INSTALL) chromium-headless-shell; } || command -v chromium || $(APT_INSTALL) chromium; \
+	elif command -v chromium >/dev/null; then \
+		echo "A Chromium is here. With chromium-headless-shell, where it is packaged, the console's tests take less time."; \
 	else \
-		echo "There is no Chromium here, so the console's tests will be left out. Install the package chromium, or set"; \
-		echo "OPENPROFILES_CHROMIUM to the program."; \
+		echo "There is no Chromium here, so the console's tests will be left out. Install chromium-headless-shell or"; \
+		echo "chromium, or set OPENPROFILES_CHROMIUM to the program."; \
 	fi
 
 serve: $(INSTALLED) ## run a server on ./openprofiles-data, at http://127.0.0.1:8420
@@ -45,14 +55,6 @@ types: $(INSTALLED) ## check the types
 
 imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
 	$(BIN)/lint-imports
-
-# Three at a time on two cores: one is often waiting, for a lease to run out or a page to be painted.
-pytest: $(INSTALLED) $(JS_INSTALLED) ## run all tests
-	$(BIN)/pytest -n 3 --dist worksteal
-
-# A quarter of an hour or more.
-test-faults: $(INSTALLED) ## kill workers, loaders and servers again and again, and fill disks
-	OPENPROFILES_FAULT_KILLS=40 $(BIN)/pytest -n 2 --dist worksteal -rA tests/faults
 
 example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py
@@ -91,7 +93,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 		{ echo "openprofiles needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Installing into .venv ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis runs, and servers of others for those that ask for one."""
+"""What all tests share: which of them run and in which order, and servers of others for those that ask for one."""
 
 from __future__ import annotations
 
@@ -10,20 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+from long_tests import leave_out_long_tests
 from postgresql_server import PostgresqlServer
+from processor_time import ProcessorTime
 from s3_server import S3Server
-
-# The machine that runs the tests may be busy, so no example is timed. In CI the examples are the same every time; a
-# developer's run looks elsewhere each time.
-settings.register_profile(
-    "openprofiles",
-    deadline=None,
-    derandomize="CI" in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("openprofiles")
 
 # The tests start our programs more than a thousand times. Where Python is told to keep no bytecode, as in many
 # containers, each of them would compile all of our modules anew.
@@ -49,6 +40,26 @@ def _use_memory_for_files(folder: Path = Path("/dev/shm")) -> None:  # noqa: S10
 
 
 _use_memory_for_files()
+
+
+# What takes longest begins first, so that no process is left with it when the others have ended.
+_SLOW_FIRST = ("faults", "browser", "load", "acceptance", "docs")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ProcessorTime(), "openprofiles processor time")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests to ``make test-long``, and put the slow folders first."""
+    leave_out_long_tests(config, items)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return _SLOW_FIRST.index(folder) if folder in _SLOW_FIRST else len(_SLOW_FIRST)
 
 
 @pytest.fixture(scope="session")

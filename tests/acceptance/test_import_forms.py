@@ -18,6 +18,11 @@ import pytest
 from acceptance.running import run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
 from openprofiles.cli import table_files
+from openprofiles.clock import utc_now
+from openprofiles.operations.profile_shapes import profile_answer
+from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
 
 SEEN = "1970-01-01 00:00:00.000000001"
 PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São Paulo"), ("", "Nobody", "")]
@@ -25,13 +30,13 @@ GERMAN = "E-Mail;First name;City\r\n" + "".join(f"{mail};{name};{city}\r\n" for 
 
 
 def find(data: Path, mail: str) -> dict[str, Any]:
-    """The profile with this address, through a server on the data folder."""
-    with running_server(data) as server:
-        found: list[dict[str, Any]] = server.client().search_profiles(
-            DomainName="demo", KeyName="_email", Values=[mail]
-        )["Items"]
-    assert len(found) == 1
-    return found[0]
+    """Return the profile with this address, as a server on the data folder would show it."""
+    store = open_store(Settings(data_folder=data))
+    key = SearchKey("_email", (mail,))
+    page = search_profiles(store, "demo", [key], match_all_keys=False, max_results=2, next_token=None, now=utc_now())
+    store.close()
+    (found,) = page.found
+    return dict(profile_answer(found.profile))
 
 
 def workbook(path: Path) -> Path:

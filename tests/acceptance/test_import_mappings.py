@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import shlex
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from acceptance.running import run_command, running_server
+from acceptance.running import RunningServer, run_command, running_server
 from acceptance.test_import import write
 from openprofiles.cli.main import openprofiles
 from openprofiles.profiles.domains import get_domain
@@ -26,6 +27,8 @@ from openprofiles.uploads.mappings import saved_mappings
 PEOPLE = "".join(f"u{number}@x.example,Ada,Bob,{number},x\n" for number in range(20))
 FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()
 
+_numbers = itertools.count(1)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -34,9 +37,10 @@ class Place:
     data: Path
     options: tuple[str | Path, ...]
     variables: dict[str, str]
+    domain: str = "demo"
 
     def run(self, file: Path, *arguments: str) -> CompletedProcess[str]:
-        return run_command("import", file, "--domain", "demo", *self.options, *arguments, **self.variables)
+        return run_command("import", file, "--domain", self.domain, *self.options, *arguments, **self.variables)
 
     def run_json(self, file: Path, *arguments: str) -> dict[str, Any]:
         answer = self.run(file, *arguments, "--output", "json")
@@ -46,29 +50,34 @@ class Place:
 
 
 @pytest.fixture(params=["directly", "through a server"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     data = tmp_path / "data"
     if request.param == "directly":
-        yield Place(data, ("--data", data), {})
-        return
-    with running_server(data, "--workers", "1") as server:
-        access_key_id, secret = server.admin()
-        keys = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
-        yield Place(data, ("--endpoint-url", server.url), keys)
+        return Place(data, ("--data", data), {})
+    server: RunningServer = request.getfixturevalue("server")
+    access_key_id, secret = server.admin()
+    keys = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"}
+    return Place(server.data_folder, ("--endpoint-url", server.url), keys, f"demo-{next(_numbers)}")
 
 
-def saved_columns(data: Path, name: str) -> list[str]:
-    store = open_store(Settings(data_folder=data))
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("mappings") / "data", "--workers", "1") as running:
+        yield running
+
+
+def saved_columns(place: Place, name: str) -> list[str]:
+    store = open_store(Settings(data_folder=place.data))
     try:
-        return list(saved_mappings.get_mapping(store, get_domain(store, "demo"), name).columns)
+        return list(saved_mappings.get_mapping(store, get_domain(store, place.domain), name).columns)
     finally:
         store.close()
 
 
-def count_jobs(data: Path) -> int:
+def count_jobs(data: Path, domain: str = "demo") -> int:
     store = open_store(Settings(data_folder=data))
     try:
-        return len(jobs.list_jobs(store, get_domain(store, "demo"), max_results=None, next_token=None).items)
+        return len(jobs.list_jobs(store, get_domain(store, domain), max_results=None, next_token=None).items)
     finally:
         store.close()
 
@@ -160,7 +169,7 @@ def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(t
 
     assert saving.returncode == 0
     assert "The mapping is saved as crm: load the next such file with --mapping." in saving.stdout.splitlines()
-    assert saved_columns(place.data, "crm") == ["Login", "Vorname", "Phone", "Lead no", ""]
+    assert saved_columns(place, "crm") == ["Login", "Vorname", "Phone", "Lead no", ""]
     assert (used.returncode, used.stderr) == (0, "")
     told = json.loads(used.stdout)
     assert (told["created"], told["updated"], told["unique_key"]) == (1, 1, "Login")
@@ -194,7 +203,7 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
     place.run_json(first, "--unique-key", "Email", "--save-mapping", "crm")
 
     refused = place.run(second, "--mapping", "crm")
-    jobs_before = count_jobs(place.data)
+    jobs_before = count_jobs(place.data, place.domain)
     mended = place.run_json(second, "--mapping", "crm", "--map", "E-mail=EmailAddress", "--map", "Fax=")
 
     assert (refused.returncode, jobs_before) == (2, 1)
@@ -263,19 +272,18 @@ def test_a_column_that_the_file_has_twice_cannot_be_mapped(tmp_path: Path) -> No
     assert "The header of the file has 2 columns 'Name'" in answer.stderr
 
 
-def test_a_mapping_that_may_not_be_saved_does_not_stop_the_load(tmp_path: Path) -> None:
+def test_a_mapping_that_may_not_be_saved_does_not_stop_the_load(tmp_path: Path, server: RunningServer) -> None:
     file = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n")
-    with running_server(tmp_path / "data", "--workers", "1") as server:
-        made = run_command(
-            "credentials", "create", "--data", server.data_folder, "--name", "aws", "--action", "profile:*",
-            "--output", "json",
-        )  # fmt: skip
-        keys = json.loads(made.stdout)
-        answer = run_command(
-            "import", file, "--domain", "demo", "--unique-key", "Email", "--save-mapping", "crm", "--output", "json",
-            "--endpoint-url", server.url, AWS_ACCESS_KEY_ID=keys["access_key_id"],
-            AWS_SECRET_ACCESS_KEY=keys["secret_access_key"], NO_PROXY="127.0.0.1",
-        )  # fmt: skip
+    made = run_command(
+        "credentials", "create", "--data", server.data_folder, "--name", "aws", "--action", "profile:*",
+        "--output", "json",
+    )  # fmt: skip
+    keys = json.loads(made.stdout)
+    answer = run_command(
+        "import", file, "--domain", "demo", "--unique-key", "Email", "--save-mapping", "crm", "--output", "json",
+        "--endpoint-url", server.url, AWS_ACCESS_KEY_ID=keys["access_key_id"],
+        AWS_SECRET_ACCESS_KEY=keys["secret_access_key"], NO_PROXY="127.0.0.1",
+    )  # fmt: skip
 
     told = json.loads(answer.stdout)
     assert (answer.returncode, told["created"], told["saved_mapping"]) == (0, 1, None)

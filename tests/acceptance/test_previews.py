@@ -37,18 +37,17 @@ COUNTS = ("created", "updated", "unchanged", "failed", "unprocessed", "repeated"
 
 
 @pytest.fixture(params=["directly", "through a server"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[list[str | Path], dict[str, str]]]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[str | Path], dict[str, str]]:
     """Options and variables of the command."""
     data = tmp_path / "data"
     if request.param == "directly":
-        yield ["--data", data], {}
-        return
-    with running_server(data, "--workers", "1") as server:
-        access_key_id, secret = server.admin()
-        yield (
-            ["--endpoint-url", server.url],
-            {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"},
-        )
+        return ["--data", data], {}
+    server: RunningServer = request.getfixturevalue("server")
+    access_key_id, secret = server.admin()
+    return (
+        ["--endpoint-url", server.url],
+        {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret, "NO_PROXY": "127.0.0.1"},
+    )
 
 
 def test_a_dry_run_tells_what_a_load_then_does(tmp_path: Path, place: tuple[list[str | Path], dict[str, str]]) -> None:

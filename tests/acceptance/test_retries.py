@@ -28,6 +28,8 @@ GIVEN: dict[str, Any] = {"display_name": "customers.csv", "fields": FIELDS, "uni
 SENT = {"DisplayName": "customers.csv", "Fields": FIELDS, "UniqueKey": "Email"}
 
 
+# The store's part is tested on both engines by tests/store/test_repeated_upload_jobs.py.
+pytestmark = pytest.mark.daily_on("sqlite")
 # For what the store has no part in.
 on_one_engine = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 

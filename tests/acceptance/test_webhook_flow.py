@@ -75,6 +75,7 @@ def hurry(data_folder: Path) -> None:
         connection.commit()
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_the_end_of_a_job_is_told_once_signed_and_without_anything_of_the_file(
     tmp_path: Path, request: pytest.FixtureRequest, receiver: Receiver, engine: str

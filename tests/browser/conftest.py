@@ -14,7 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from acceptance.running import RunningServer, running_server
 
-CHROMIUM = os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium")
+CHROMIUM = (
+    os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
+)
 DEADLINE_MS = 30_000
 expect.set_options(timeout=DEADLINE_MS)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import random
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy import select as select_rows
 
+from budgets import IS_LONG
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.clock import utc_now
@@ -63,9 +63,6 @@ class LoadSize:
         return self.new + self.updates + self.repeats + self.entangled + self.failing // 10 * 3 + self.failing
 
 
-# The long form, with more and larger loads, is what ``make test-faults`` runs.
-KILLS = int(os.environ.get("OPENPROFILES_FAULT_KILLS", "8"))
-IS_LONG = KILLS > 8
 SMALL = LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
 SIZE = LoadSize() if IS_LONG else SMALL
 

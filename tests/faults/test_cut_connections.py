@@ -8,9 +8,8 @@ from pathlib import Path
 
 import psycopg
 
+from budgets import IS_LONG, KILLS
 from faults.loads import (
-    IS_LONG,
-    KILLS,
     SMALL,
     Installation,
     assert_row_numbers_are_used_once,

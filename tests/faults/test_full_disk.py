@@ -8,8 +8,8 @@ import time
 import pytest
 
 from acceptance.running import RunningServer, command, environment, running_server, wait_until
+from budgets import IS_LONG
 from faults.loads import (
-    IS_LONG,
     SMALL,
     Installation,
     assert_row_numbers_are_used_once,

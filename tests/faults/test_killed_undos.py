@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from acceptance.running import wait_until
-from faults.loads import KILLS, SIZE, new_installation, opened, prepare_load
+from budgets import KILLS
+from faults.loads import SIZE, new_installation, opened, prepare_load
 from faults.processes import (
     DEADLINE_SECONDS,
     UNDO_PHASES,

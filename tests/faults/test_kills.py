@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from acceptance.running import running_server, wait_until
+from budgets import IS_LONG, KILLS
 from faults.loads import (
-    IS_LONG,
-    KILLS,
     SIZE,
     Installation,
     Rows,

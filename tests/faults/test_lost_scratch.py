@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from acceptance.running import wait_until
+from budgets import IS_LONG
 from faults.loads import (
-    IS_LONG,
     SMALL,
     Installation,
     Rows,

@@ -18,11 +18,10 @@ import requests
 from sqlalchemy import select, update
 
 from acceptance.running import is_running, running_server, wait_until
+from budgets import IS_LONG, KILLS
 from faults.loads import (
     COLUMNS,
     ENTANGLED,
-    IS_LONG,
-    KILLS,
     Installation,
     Rows,
     differences,

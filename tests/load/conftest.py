@@ -1,4 +1,4 @@
-"""One data folder and one loader process for the tests of a process; each test has a domain of its own."""
+"""One data folder and one loader process per engine for the tests of a process; each test has a domain of its own."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from collections.abc import Iterator
 import pytest
 
 from load.loading import Place, Shop
+from long_tests import ENGINES
 from openprofiles.settings import PostgresqlUrl
 from postgresql_server import PostgresqlServer
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    store = None
-    if request.param == "postgresql":
-        server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-        store = PostgresqlUrl(server.create_database())
-    made = Place(tmp_path_factory.mktemp("load") / "data", store)
+@pytest.fixture(scope="session")
+def sqlite_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("load") / "data")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_place(postgresql_server: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("load") / "data", PostgresqlUrl(postgresql_server.create_database()))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=ENGINES)
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(f"{request.param}_place")
+    return found
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import budgets
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
@@ -278,7 +279,7 @@ FORMS = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@budgets.FILES
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=6), FORMS, st.integers(16, 80))
 def test_any_cells_in_any_form_that_is_given_are_read_as_in_a_file_of_commas(
     place: Place, rows: list[tuple[str, str]], form: FileForm, block_bytes: int
@@ -299,7 +300,7 @@ def test_any_cells_in_any_form_that_is_given_are_read_as_in_a_file_of_commas(
     assert found[0][1] == len(rows)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@budgets.FILES
 @given(st.binary(max_size=300), st.booleans())
 def test_no_file_whatsoever_breaks_the_detection(place: Place, data: bytes, is_packed: bool) -> None:
     shop = place.open_shop(expiration_days=30)

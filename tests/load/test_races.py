@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
+import budgets
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column, KnownDomain
-from load.test_oracle import EXAMPLES
 from openprofiles.errors import NotFound
 from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.keys import Key
@@ -204,13 +204,8 @@ writes = st.builds(
 )
 
 
-@settings(
-    max_examples=EXAMPLES or 15,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.daily_on("sqlite", "postgresql")
+@budgets.LOADS
 @given(
     starts=st.lists(st.tuples(st.sampled_from(VALUES), st.sampled_from([None, *VALUES])), max_size=4),
     records=st.lists(st.tuples(st.sampled_from(VALUES), st.sampled_from(["", "Ann", "Bo"])), min_size=1, max_size=6),
@@ -291,12 +286,13 @@ def _write(shop: Shop, before: KnownDomain, write: Write, deleted_keys: set[tupl
         deleted_keys.add((pid, Key("_email", write.email)))
 
 
+@pytest.mark.daily_on("sqlite", "postgresql")
 def test_many_small_writes_beside_a_large_load_leave_the_index_right(shop: Shop) -> None:
-    """Not at chosen moments but all the time: 20,000 rows, and writes from another thread until the load ends."""
-    row_count = 20_000
+    """Not at chosen moments but all the time: many rows, and writes from another thread until the load ends."""
+    row_count = budgets.ROWS_BESIDE_WRITES
     dice = random.Random(20_000)
     emails = [f"{number}@x" for number in range(row_count)]
-    known_before = dice.sample(emails, 5000)
+    known_before = dice.sample(emails, row_count // 4)
     shop.load(COLUMNS, "Email", b"Email,First\n" + b"".join(b"%s,Old\n" % one.encode() for one in known_before))
     data = b"Email,First\n" + b"".join(b"%s,New\n" % one.encode() for one in emails)
     job = shop.create_job(COLUMNS, "Email", data)

@@ -16,14 +16,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+import budgets
 from load.loader_server import AFTER, BEFORE, INSIDE
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column
-from load.test_oracle import COUNTS, EXAMPLES, Scenario, check, entangled_scenarios, scenarios, scenarios_with_policies
+from load.test_oracle import COUNTS, Scenario, check, entangled_scenarios, scenarios, scenarios_with_policies
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
@@ -82,13 +83,8 @@ deaths = st.lists(
 )
 
 
-@settings(
-    max_examples=EXAMPLES or 5,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.daily_on("sqlite", "postgresql")
+@budgets.DYING_LOADS
 @given(scenario=st.one_of(scenarios(), entangled_scenarios(), scenarios_with_policies()), deaths=deaths)
 def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
     place: Place, scenario: Scenario, deaths: Deaths
@@ -99,13 +95,7 @@ def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
     check(place, scenario, run)
 
 
-@settings(
-    max_examples=EXAMPLES or 5,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@budgets.DYING_LOADS
 @given(scenario=scenarios_with_policies(), deaths=deaths)
 def test_a_preview_whose_loaders_die_counts_what_the_load_then_does(
     place: Place, scenario: Scenario, deaths: Deaths
@@ -139,8 +129,17 @@ def test_all_or_nothing_loads_nothing_also_when_the_loader_dies_while_it_reports
 
 @pytest.mark.parametrize(
     ("loses_scratch", "second_deaths"),
-    [(False, []), (True, []), (True, [(2, AFTER, False)])],
-    ids=["scratch kept", "scratch lost", "scratch lost, then a second death"],
+    [
+        # What a load without its scratch database does is the same on both engines.
+        pytest.param(False, [], id="scratch kept", marks=pytest.mark.daily_on("postgresql")),
+        pytest.param(True, [], id="scratch lost"),
+        pytest.param(
+            True,
+            [(2, AFTER, False)],
+            id="scratch lost, then a second death",
+            marks=pytest.mark.long(daily="test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves"),
+        ),
+    ],
 )
 def test_a_death_in_any_chunk_changes_nothing(place: Place, loses_scratch: bool, second_deaths: Deaths) -> None:
     expected = _everything(*_small_load(place, []))
@@ -369,6 +368,10 @@ def wait_for(what: str, condition: Callable[[], bool], meanwhile: Callable[[], o
         time.sleep(0.01)
 
 
+@pytest.mark.long(
+    daily="tests/faults/test_kills.py::"
+    "test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undisturbed_one"
+)
 def test_a_load_of_30000_rows_killed_at_random_moments_ends_like_an_undisturbed_one(place: Place) -> None:
     dice = random.Random(30_000)
     undisturbed = _large_load(place)

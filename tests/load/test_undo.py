@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import budgets
 from load.loader_server import AFTER, BEFORE, INSIDE
 from load.loading import NOW, Contents, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column
-from load.test_oracle import EXAMPLES, Scenario, entangled_scenarios, make_profile, scenarios_with_policies
+from load.test_oracle import Scenario, entangled_scenarios, make_profile, scenarios_with_policies
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.keys import field_key_name
@@ -63,13 +64,8 @@ def counts(undo: Undo) -> tuple[int, int, int, int]:
     return undo.removed_count, undo.restored_count, undo.kept_count, undo.gone_count
 
 
-@settings(
-    max_examples=EXAMPLES or 12,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.daily_on("sqlite", "postgresql")
+@budgets.DYING_LOADS
 @given(scenario=st.one_of(scenarios_with_policies(), entangled_scenarios()), deaths=deaths)
 def test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was_before_each_of_them(
     place: Place, scenario: Scenario, deaths: Deaths

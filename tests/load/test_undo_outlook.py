@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import budgets
 from load.loading import NOW, Place, Shop
 from load.oracle import Column
-from load.test_oracle import EXAMPLES, Scenario, entangled_scenarios, make_profile, scenarios_with_policies
+from load.test_oracle import Scenario, entangled_scenarios, make_profile, scenarios_with_policies
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
@@ -72,13 +73,7 @@ def test_a_job_that_cannot_be_taken_back_has_no_outlook(shop: Shop) -> None:
         read_undo_outlook(shop.store, shop.domain, job.job_id, now=NOW + timedelta(days=400))
 
 
-@settings(
-    max_examples=EXAMPLES or 8,
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@budgets.LOADS
 @given(scenario=st.one_of(scenarios_with_policies(), entangled_scenarios()), data=st.data())
 def test_any_load_is_taken_back_as_it_was_told(place: Place, scenario: Scenario, data: st.DataObject) -> None:
     shop = place.open_shop(expiration_days=30)

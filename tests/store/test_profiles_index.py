@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
+import budgets
 from openprofiles.clock import from_milliseconds
 from openprofiles.ids import row_number_of
 from openprofiles.profiles import domains, profiles
@@ -48,7 +49,7 @@ def test_the_index_is_what_the_fields_give_and_hands_added_without_what_was_dele
     ada = ProfileChange(values={"EmailAddress": "a@x.de", "BirthDate": "b@x.de"})
     other = profiles.create_profile(store, "shop", ada, NOW)
 
-    @settings(max_examples=100, deadline=None)
+    @budgets.QUERIES
     @given(steps=steps)
     def check(steps: list[Any]) -> None:
         profile_id = profiles.create_profile(store, "shop", ada, NOW).profile_id

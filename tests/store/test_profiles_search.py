@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
+import budgets
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles import domains, profiles, search
@@ -281,7 +282,7 @@ requests = st.lists(
 def test_all_pages_together_are_the_whole_answer(store: Store) -> None:
     make_domain(store)
 
-    @settings(max_examples=150, deadline=None)
+    @budgets.QUERIES
     @given(
         entries=entries,
         expired=st.frozensets(st.integers(1, 40)),

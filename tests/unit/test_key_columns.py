@@ -6,9 +6,10 @@ import json
 
 import duckdb
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import budgets
 from openprofiles.profiles.keys import derived_keys
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, FULL_NAME_PATHS, KEY_PATHS
 from openprofiles.uploads.loading.key_columns import key_rules, sql_keys
@@ -25,7 +26,7 @@ value = st.one_of(
 )
 
 
-@settings(max_examples=50)
+@budgets.STATEMENTS
 @given(values=st.fixed_dictionaries(dict.fromkeys([*KEYED_PATHS, "Address.City"], value)), attribute=value)
 def test_the_keys_of_a_stored_profile_are_the_same_in_sql(values: dict[str, str | None], attribute: str | None) -> None:
     with duckdb.connect() as duck:

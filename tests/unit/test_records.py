@@ -12,9 +12,10 @@ from typing import BinaryIO
 import duckdb
 import fsspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+import budgets
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 from openprofiles.uploads.reading.records import (
     Block,
@@ -196,7 +197,7 @@ def sizes() -> st.SearchStrategy[dict[str, int]]:
     )
 
 
-@settings(max_examples=1000, deadline=None)
+@budgets.SCANS
 @given(files(), sizes(), st.one_of(st.none(), st.integers(1, 3)), st.one_of(st.none(), st.integers(1, 5)))
 def test_the_scanner_agrees_with_the_oracle_on_any_file_however_it_is_cut(
     file: bytes, sizes: dict[str, int], max_clean_cells: int | None, step_bytes: int | None
@@ -278,7 +279,7 @@ def described(file: bytes, dialect: Dialect, max_clean_cells: int | None, sizes:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@budgets.CALLS
 @given(
     files(),
     sizes(),
@@ -296,7 +297,7 @@ def test_another_delimiter_and_quote_are_read_as_commas_and_double_quotes_are(
     assert described(in_dialect, dialect, max_clean_cells, sizes) == described(file, COMMAS, max_clean_cells, sizes)
 
 
-@settings(max_examples=300, deadline=None)
+@budgets.CALLS
 @given(files(), sizes(), st.one_of(st.none(), st.integers(1, 3)), st.sampled_from([",", "\t"]))
 def test_without_quoting_a_quote_is_data_like_any_letter(
     file: bytes, sizes: dict[str, int], max_clean_cells: int | None, delimiter: str
@@ -723,7 +724,7 @@ HARMLESS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@budgets.CALLS
 @given(
     st.one_of(
         files(),

@@ -10,9 +10,10 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
+import budgets
 from openprofiles.wire.app import Context, wire_app
 from openprofiles.wire.check import violations
 from openprofiles.wire.codec import write
@@ -159,12 +160,7 @@ def bodies(draw: st.DrawFn, operation: Operation, spoilt: bool) -> bytes:
     return body
 
 
-@settings(
-    max_examples=1000,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-)
+@budgets.REQUESTS
 @given(request=requests())
 def test_any_request_gets_a_good_answer_or_a_modelled_refusal(http: RawClient, request: tuple[str, str, bytes]) -> None:
     method, target, body = request
@@ -181,7 +177,7 @@ def test_any_request_gets_a_good_answer_or_a_modelled_refusal(http: RawClient, r
     assert answer.headers["x-amzn-requestid"]
 
 
-@settings(max_examples=200, deadline=None, database=None)
+@budgets.CALLS
 @given(st.datetimes(timezones=st.timezones()))
 def test_a_timestamp_is_answered_to_the_millisecond_and_never_rounded_up(moment: datetime) -> None:
     operation = MODEL.operations["GetUploadJobPath"]
