@@ -20,7 +20,7 @@ from openprofiles.profiles.standard_profile import (
     MAX_VALUE_LENGTH,
     TWINS,
 )
-from openprofiles.server.console.connect import MAKE_KEY
+from openprofiles.server.console.connect import CREATE_KEY
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads.failures.faults import CODES
