@@ -18,10 +18,10 @@ class Store(Protocol):
     """Connections to the profile database, whichever engine it runs on."""
 
     def read(self) -> AbstractContextManager[Connection]:
-        """A connection that sees one state of the store from its first statement on."""
+        """Open a connection that sees one state of the store from its first statement."""
 
     def write(self) -> AbstractContextManager[Connection]:
-        """A write transaction: committed at the end of the block, rolled back when it raises."""
+        """Begin a write transaction: committed at the end of the block, rolled back if it raises."""
 
     def close(self) -> None:
         """Give every connection up."""

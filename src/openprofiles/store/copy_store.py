@@ -1,6 +1,6 @@
 """Copies a whole store into another one, whichever engines they run on, and makes sure that the copy is the same.
 
-Rows go over in the order of each primary key, a bounded number to a transaction, so a copy that was killed goes on
+Rows go over in the order of each primary key, a bounded number to a transaction, so a copy that was killed continues
 after the last row that the target has of each table. Until everything is there and compared, the target is marked as
 unfinished, and ``open_store`` refuses it.
 
@@ -28,7 +28,7 @@ from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import begin_unfinished_store, is_unfinished
 from openprofiles.store.tables import metadata
 
-# A row of profiles can take many kilobytes; those of other tables are small, but for one that has a megabyte in each.
+# A row of profiles can take many kilobytes; those of other tables are small, except one with a megabyte in each.
 _ROWS_PER_BATCH = 2_000
 _ROWS_PER_BATCH_OF = {"pending_keys": 8, "undo_image": 8, "failed_row": 200}
 
@@ -54,7 +54,7 @@ class CopiedTable:
 def copy_store(
     source: Store, target: Store, now: datetime, on_copied: Callable[[str, int], None] = lambda _name, _count: None
 ) -> list[CopiedTable]:
-    """Copy everything, or what is left of a copy that was begun before, and compare all of it.
+    """Copy everything, or the rest of an interrupted copy, and compare all of it.
 
     Args:
         target: a store without any table, or an unfinished copy.
@@ -62,7 +62,8 @@ def copy_store(
 
     Raises:
         InvalidRequest: a load runs on the source; the target holds something else; or the two differ afterwards, since
-            the source was written to meanwhile or the target is the copy of another store. It stays unfinished then.
+            the source was written to in the meantime or the target is the copy of another store. It
+            stays unfinished then.
         SettingsError: the target holds tables of another program.
     """
     _refuse_running_loads(source, now)
@@ -83,7 +84,7 @@ def _refuse_running_loads(store: Store, now: datetime) -> None:
         if upload_jobs.is_any_leased(connection, now):
             raise InvalidRequest(
                 "A load runs on the store that is to be copied, or was killed within the last 15 seconds. Stop all its "
-                "servers and workers first; their jobs go on in the copy."
+                "servers and workers first; their jobs continue in the copy."
             )
 
 
@@ -94,14 +95,14 @@ def _copy_table(source: Store, target: Store, table: Table, on_copied: Callable[
     for rows in _batches(source, table, last):
         with target.write() as connection:
             if not is_unfinished(connection):
-                raise InvalidRequest("Another copy has finished the target meanwhile.")
+                raise InvalidRequest("Another copy has finished the target in the meantime.")
             _insert(connection, table, rows)
         count += len(rows)
         on_copied(table.name, count)
 
 
 def _compare(source: Store, target: Store, table: Table) -> int:
-    """How many rows both have.
+    """Compare a table of both stores; return the number of its rows.
 
     Raises:
         InvalidRequest: they differ.
@@ -117,14 +118,14 @@ def _compare(source: Store, target: Store, table: Table) -> int:
         if len(one) != len(other) or ours.digest() != theirs.digest():
             raise InvalidRequest(
                 f"The table {table.name} of the copy differs from the original. Either the original was written to "
-                "meanwhile, or the copy was begun from another store. Stop all servers and workers of both, empty the "
+                "in the meantime, or the copy was begun from another store. Stop all servers and workers of both, empty the "
                 "target and begin again."
             )
     return count
 
 
 def _batches(store: Store, table: Table, after: Row | None = None) -> Iterator[list[Row]]:
-    """The rows of a table in the order of its primary key, in the same form from every engine."""
+    """Read the rows of a table by primary key, in a form common to all engines."""
     while True:
         with store.read() as connection:
             rows = _read(connection, table, after)
@@ -185,7 +186,7 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _last_number(connection: Connection, name: str, column: str) -> int:
-    """The highest row number that the engine gave out for this table, perhaps to a row that is gone."""
+    """Read the highest row number that the engine ever assigned in a table."""
     highest = int(connection.execute(text(f"select coalesce(max({column}), 0) from {name}")).scalar_one())
     if connection.dialect.name == "postgresql":
         sequence = connection.execute(text(f"select pg_get_serial_sequence('{name}', '{column}')")).scalar_one()

@@ -42,19 +42,19 @@ def insert_credential(connection: Connection, new: StoredCredential) -> None:
 
 
 def find_credential(connection: Connection, access_key_id: str) -> StoredCredential | None:
-    """The credential with this access key id, revoked or not."""
+    """Find the credential with this access key id, revoked or not."""
     row = connection.execute(select(credential).where(credential.c.access_key_id == access_key_id)).one_or_none()
     return None if row is None else _from_row(row)
 
 
 def list_credentials(connection: Connection) -> list[StoredCredential]:
-    """All credentials, oldest first, revoked ones included."""
+    """List all credentials, oldest first, including revoked ones."""
     rows = connection.execute(select(credential).order_by(credential.c.created_at, credential.c.access_key_id))
     return [_from_row(row) for row in rows]
 
 
 def has_credentials(connection: Connection) -> bool:
-    """Whether a credential was ever made, revoked or not."""
+    """Return whether a credential was ever created, revoked or not."""
     return connection.execute(select(credential.c.access_key_id).limit(1)).first() is not None
 
 
@@ -64,7 +64,7 @@ def replace_secret(connection: Connection, access_key_id: str, secret: bytes) ->
 
 
 def mark_revoked(connection: Connection, access_key_id: str, now: datetime) -> None:
-    """Revokes a credential; one that was revoked before keeps its time."""
+    """Revoke a credential; one that was revoked before keeps its time."""
     connection.execute(
         update(credential)
         .where(credential.c.access_key_id == access_key_id, credential.c.revoked_at.is_(None))

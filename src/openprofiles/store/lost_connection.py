@@ -1,4 +1,4 @@
-"""Whether a load failed because the database went away: that is no fault of the load, which goes on when it is back."""
+"""Recognise a load that failed because the database was lost; it continues when the database is back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAYINGS = (
 
 
 def is_lost_connection(error: BaseException) -> bool:
-    """Whether this error, or what led to it, is a database that is not there (any more)."""
+    """Return whether an error, or its cause, is a lost or unreachable database."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -28,7 +28,7 @@ _CONNECTION = {
 
 
 def connection_url(url: PostgresqlUrl) -> str:
-    """The URL as a driver gets it, with the time limits that it does not set itself."""
+    """Add the time limits that a URL does not set itself."""
     parts = urlsplit(url.text)
     given = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
     ours = [f"{name}={value}" for name, value in _CONNECTION.items() if name not in given]
@@ -36,5 +36,5 @@ def connection_url(url: PostgresqlUrl) -> str:
 
 
 def session_statement(settings: Mapping[str, str]) -> str:
-    """One statement that sets them all: each of its own would be a journey to the server."""
+    """Build one statement that sets all settings, which saves a round trip for each."""
     return "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())

@@ -25,7 +25,7 @@ class PreparedQuery(Generic[T]):
         self._compiled: dict[str, _Compiled] = {}
 
     def one_or_none(self, connection: Connection, **values: Any) -> T | None:
-        """The only row, or None if there is none; ``values`` by the names of the query's parameters."""
+        """Return the only row, if there is one; ``values`` by the names of the query's parameters."""
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
             compiled = self._compiled[connection.dialect.name] = _Compiled(self._query, connection.dialect)

@@ -1,6 +1,6 @@
 """Row numbers of profiles: reserved by range, never given twice.
 
-A load reserves one number per record before it writes, while the API goes on creating profiles.
+A load reserves one number per record before it writes, while the API continues to create profiles.
 """
 
 from __future__ import annotations
@@ -16,6 +16,6 @@ _RESERVE = text(
 
 
 def reserve(connection: Connection, count: int) -> int:
-    """Reserves ``count`` successive row numbers of profiles and returns the first; the very first is 1."""
+    """Reserve ``count`` successive row numbers of profiles; return the first, which is 1 at least."""
     next_value: int = connection.execute(_RESERVE, {"count": count}).scalar_one()
     return next_value - count

@@ -33,7 +33,7 @@ class SavedMapping:
 
 @dataclass(frozen=True, slots=True)
 class SavedMappingName:
-    """What a list tells of a saved mapping."""
+    """A saved mapping in a list."""
 
     name: str
     created_at: datetime
@@ -50,8 +50,9 @@ def write_mapping(
     columns: Sequence[str],
     now: datetime,
 ) -> None:
-    """Writes a mapping, over the one of this name if there is one. The caller holds the domain's row, so that of two at
-    once the second one sees what the first one wrote.
+    """Write a mapping; it replaces one of the same name.
+
+    The caller holds the domain's row, so that of two at once the second sees the first.
     """
     values: dict[str, Any] = {
         "fields": {key: dict(field) for key, field in fields.items()},
@@ -77,7 +78,7 @@ def find_mapping(connection: Connection, domain_id: int, name: str) -> SavedMapp
 def list_mapping_names(
     connection: Connection, domain_id: int, *, after_name: str, limit: int
 ) -> list[SavedMappingName]:
-    """At most ``limit`` mappings of the domain whose names come after ``after_name``, in the order of their bytes."""
+    """List up to ``limit`` mapping names after ``after_name``, in the order of their bytes."""
     table = saved_mapping.c
     rows = connection.execute(
         select(table.name, table.created_at, table.updated_at)
@@ -89,7 +90,7 @@ def list_mapping_names(
 
 
 def delete_mapping(connection: Connection, domain_id: int, name: str) -> bool:
-    """Whether there was one."""
+    """Delete a mapping; return whether it existed."""
     return connection.execute(delete(saved_mapping).where(_is(domain_id, name))).rowcount > 0
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-# Commits between two moments at which the log is moved as a whole, so that it can begin anew. Each is a few MB.
+# Commits between two moments at which the log is moved as a whole, so that it can begin again. Each is a few MB.
 _COMMITS_PER_ROUND = 6
 
 
 class Checkpointer:
     """Call ``after_commit`` after each commit; it waits now and then, so the log does not grow without bound.
 
-    A checkpoint that fails is no loss, everything is in the log: what it raised is raised by the next ``after_commit``.
+    A checkpoint that fails loses nothing, since everything is in the log. The next ``after_commit`` raises its error.
     """
 
     def __init__(self, checkpoint: Callable[[], None]) -> None:
@@ -60,6 +60,6 @@ class Checkpointer:
                 self._is_wanted, self._is_busy = False, True
             try:
                 self._checkpoint()
-            except BaseException as error:  # noqa: BLE001 (raised again by whoever commits next)
+            except BaseException as error:  # noqa: BLE001 (raised again by the next commit)
                 with self._change:
                     self._error = error

@@ -10,7 +10,7 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 
 
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
-    """How many upload jobs of all domains have each status; a status that no job has counts 0."""
+    """Count the upload jobs of all domains by status; a status without jobs counts 0."""
     rows = connection.execute(
         select(upload_job.c.status, func.count())
         .where(upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None))

@@ -54,7 +54,7 @@ ByteOrderedText = Text().with_variant(Text(collation="C"), "postgresql")
 metadata = MetaData()
 
 # Row numbers come from here, reserved by range, and are never used twice: a load reserves one number per
-# record of its file before it writes, while the API goes on creating profiles.
+# record of its file before it writes, while the API continues to create profiles.
 row_sequence = Table(
     "row_sequence",
     metadata,
@@ -91,7 +91,7 @@ Index(
     postgresql_where=domain.c.deleted_at.is_(None),
 )
 
-# A field that is no standard key, but that some upload job used as its unique key: indexed from then on.
+# A field that is not a standard key, but that some upload job used as its unique key: indexed from then on.
 indexed_field = Table(
     "indexed_field",
     metadata,
@@ -202,15 +202,15 @@ upload_job = Table(
     Column("create_token", Text),
     Column("create_digest", Text),
     Column("start_token", Text),
-    # The job of which this one is a preview: it finds out what that would do, and is no job of AWS's API.
+    # The job of which this one is a preview: it finds out what that job would do. AWS's API does not show it.
     Column("preview_of", BigInteger),
-    # The job that this one takes back, itself no job of AWS's API. Its counts are of profiles: created and updated are
-    # those that are as before again, failed those that something else has changed since, unchanged those that are gone.
+    # The job that this one undoes. AWS's API does not show it. Its counts are of profiles: created and updated are
+    # those that are restored, failed those that something else has changed since, unchanged those that are gone.
     Column("undo_of", BigInteger),
-    # For how long after its end the job can be taken back, fixed before its first change: 0: nothing is kept for that.
+    # For how long after its end the job can be undone, fixed before its first change: 0: nothing is kept for that.
     # Null: it has changed nothing so far, or an earlier version began with it.
     Column("undo_days", Integer),
-    # Until when it can be taken back, once it has ended; null: it cannot.
+    # Until when it can be undone, once it has ended; null: it cannot.
     Column("undo_until", Moment),
     sqlite_autoincrement=True,
 )
@@ -224,7 +224,7 @@ Index(
     sqlite_where=upload_job.c.create_token.is_not(None),
     postgresql_where=upload_job.c.create_token.is_not(None),
 )
-# A job is taken back once.
+# A job is undone once.
 Index(
     "upload_job_undo_of",
     upload_job.c.undo_of,
@@ -252,7 +252,7 @@ failed_row = Table(
     sqlite_with_rowid=False,
 )
 
-# Rows whose unique key an earlier row of the file has too, the first so many of a job; removed with its failed rows.
+# The first rows of a job that repeat the unique key of an earlier row; removed with its failed rows.
 repeated_row = Table(
     "repeated_row",
     metadata,
@@ -277,7 +277,7 @@ preview_sample = Table(
 )
 
 # Keys that a load's updates add to and take from profiles, written with the updates themselves and applied, sorted, at
-# the load's end. A crash in between loses none of them. A row holds those of one chunk, as an Arrow stream of added
+# the load's end. A crash in between does not lose any. A row holds those of one chunk, as an Arrow stream of added
 # (0 or 1), name, value and pid: a row for each key took a tenth of the time of a load of updates.
 pending_keys = Table(
     "pending_keys",
@@ -299,8 +299,8 @@ undo_image = Table(
 )
 Index("undo_image_job", undo_image.c.upload_job_id, undo_image.c.undo_image_id)
 
-# Keys that a load's updates would have taken out of the index, had DeleteProfileKey not done so before: whoever takes
-# the load back must not bring them back.
+# Keys that a load's updates would have removed from the index, had DeleteProfileKey not done so before: an undo of
+# the load must not add them again.
 undo_absent_key = Table(
     "undo_absent_key",
     metadata,
@@ -311,8 +311,8 @@ undo_absent_key = Table(
     sqlite_with_rowid=False,
 )
 
-# Profiles that a load had made or changed and that stayed when it was taken back, since something else has changed
-# them meanwhile.
+# Profiles that a load had created or updated and that its undo left as they were, since something else had changed
+# them.
 undo_kept_profile = Table(
     "undo_kept_profile",
     metadata,
@@ -326,7 +326,7 @@ undo_kept_profile = Table(
 )
 
 # Records that a load follows one by one, in file order, because their unique keys are entangled or were written by
-# something else meanwhile.
+# something else since the plan.
 ordered_record = Table(
     "ordered_record",
     metadata,
@@ -350,19 +350,19 @@ saved_mapping = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
-# Who is told when upload jobs of a domain end.
+# The URL to call when upload jobs of a domain end.
 webhook = Table(
     "webhook",
     metadata,
     Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True, autoincrement=False),
-    # May hold a token. Null: only jobs that have a URL of their own are told of.
+    # May hold a token. Null: only jobs that have a URL of their own call one.
     Column("url", Text),
     # What bodies are signed with, encrypted with the master key.
     Column("secret", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
 
-# That a job has ended, to be told or told; written in the transaction that ends it.
+# The call of a webhook for the end of a job, made or still to be made; written in the transaction that ends the job.
 webhook_delivery = Table(
     "webhook_delivery",
     metadata,

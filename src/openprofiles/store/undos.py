@@ -1,4 +1,4 @@
-"""Undos as rows: the jobs that take others back, and what is kept for them."""
+"""Undos as rows: the jobs that undo others, and the data that is kept for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IMAGES_PER_STEP = 10
 
 @dataclass(frozen=True, slots=True)
 class KeptProfile:
-    """A profile that stayed as it is when a job was taken back."""
+    """A profile that an undo left as it was."""
 
     pid: int
     profile_id: str
@@ -28,20 +28,20 @@ class KeptProfile:
 
 
 def find_undo_id(connection: Connection, upload_job_id: int) -> str | None:
-    """The job id of the undo of a job, if there is one."""
+    """Find the job id of a job's undo."""
     query = select(upload_job.c.job_id).where(upload_job.c.undo_of == upload_job_id)
     job_id: str | None = connection.execute(query).scalar_one_or_none()
     return job_id
 
 
 def find_undo_statuses(connection: Connection, upload_job_ids: Collection[int]) -> dict[int, UploadJobStatus]:
-    """How far taking each of these jobs back has come, by their row numbers, as far as somebody has asked for that."""
+    """Return the status of the undo of each job, by row number; jobs without an undo are left out."""
     query = select(upload_job.c.undo_of, upload_job.c.status).where(upload_job.c.undo_of.in_(upload_job_ids))
     return {undo_of: UploadJobStatus(status) for undo_of, status in connection.execute(query)}
 
 
-def go_on(connection: Connection, undo_job_id: int, now: datetime) -> None:
-    """Have an undo that failed go on where it stood."""
+def resume_undo(connection: Connection, undo_job_id: int, now: datetime) -> None:
+    """Resume an undo that failed."""
     connection.execute(
         update(upload_job)
         .where(upload_job.c.upload_job_id == undo_job_id, upload_job.c.status == UploadJobStatus.FAILED)
@@ -59,7 +59,7 @@ def go_on(connection: Connection, undo_job_id: int, now: datetime) -> None:
 
 
 def list_kept_profiles(connection: Connection, undo_job_id: int, *, after_pid: int, limit: int) -> list[KeptProfile]:
-    """Profiles that stayed, in the order of their row numbers, those behind ``after_pid``."""
+    """List the profiles that an undo left as they were, by row number, after ``after_pid``."""
     rows = connection.execute(
         select(*(undo_kept_profile.c[field.name] for field in fields(KeptProfile)))
         .where(undo_kept_profile.c.upload_job_id == undo_job_id, undo_kept_profile.c.pid > after_pid)
@@ -70,7 +70,7 @@ def list_kept_profiles(connection: Connection, undo_job_id: int, *, after_pid: i
 
 
 def iterate_images(connection: Connection, upload_job_id: int) -> Iterator[bytes]:
-    """The images that a load has left, in their order, read one at a time."""
+    """Iterate over the images that a load has left, in order."""
     after = 0
     while True:
         row = connection.execute(
@@ -86,7 +86,7 @@ def iterate_images(connection: Connection, upload_job_id: int) -> Iterator[bytes
 
 
 def remove_old_images_step(connection: Connection, now: datetime, limit: int) -> bool:
-    """Remove some of what is kept of jobs that can no longer be taken back; whether there was any.
+    """Remove some data of jobs that can no longer be undone; return whether there was any.
 
     Args:
         limit: how many keys at most.
@@ -119,7 +119,7 @@ def remove_old_images_step(connection: Connection, now: datetime, limit: int) ->
 
 
 def remove_old_kept_profiles_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
-    """Remove up to ``limit`` notes of profiles that stayed in undos that ended before the given time; whether any."""
+    """Remove up to ``limit`` notes of kept profiles of old undos; return whether there were any."""
     old = (
         select(upload_job.c.upload_job_id)
         .where(upload_job.c.undo_of.is_not(None), upload_job.c.completed_at < completed_before)

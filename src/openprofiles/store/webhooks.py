@@ -1,4 +1,4 @@
-"""Webhooks of domains, and their deliveries: who is to be told that an upload job has ended, and who was."""
+"""Webhooks of domains, and their deliveries: the calls for the ends of upload jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Webhook:
     """A domain's webhook.
 
     Attributes:
-        url: whom to tell of its jobs; None: only the jobs that have a URL of their own are told of.
+        url: called when a job of the domain ends; None: only jobs that have a URL of their own call one.
         secret: encrypted with the master key.
     """
 
@@ -30,7 +30,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of telling that a job has ended; see the table ``webhook_delivery``."""
+    """The state of the call for a job's end; see the table ``webhook_delivery``."""
 
     url: str
     attempts: int
@@ -58,7 +58,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """What is told of a job that has ended: nothing that a customer or a caller wrote but the domain's name."""
+    """The content of a call: only the domain's name comes from a caller, and nothing from a customer."""
 
     domain_name: str
     job_id: str
@@ -74,9 +74,9 @@ class EndedJob:
 
 
 def write_webhook(connection: Connection, domain_id: int, *, url: str | None, secret: bytes, now: datetime) -> None:
-    """Writes the domain's webhook, over the one that it has.
+    """Write the domain's webhook; it replaces an earlier one.
 
-    What the former URL was not told yet goes to the new one, and is given up if there is none. The caller holds the
+    Calls that the former URL has not received yet go to the new one, and are dropped if there is none. The caller holds the
     domain's row, so that of two at once the second one sees what the first one wrote.
     """
     before = find_webhook(connection, domain_id)
@@ -105,7 +105,7 @@ def find_webhook(connection: Connection, domain_id: int) -> Webhook | None:
 
 
 def delete_webhook(connection: Connection, domain_id: int, now: datetime) -> bool:
-    """Removes the domain's webhook and gives up what was not told yet; whether there was one."""
+    """Remove the domain's webhook and drop its pending calls; return whether it existed."""
     # In the order of ``write_webhook``, so that neither waits for the other.
     was_there = connection.execute(delete(webhook).where(webhook.c.domain_id == domain_id)).rowcount > 0
     connection.execute(
@@ -117,7 +117,7 @@ def delete_webhook(connection: Connection, domain_id: int, now: datetime) -> boo
 
 
 def list_secrets(connection: Connection) -> list[tuple[int, bytes]]:
-    """The secrets of all webhooks by the number of the domain, as they are stored."""
+    """List the stored secrets of all webhooks, by the number of the domain."""
     return [
         (domain_id, secret) for domain_id, secret in connection.execute(select(webhook.c.domain_id, webhook.c.secret))
     ]
@@ -129,7 +129,7 @@ def replace_secret(connection: Connection, domain_id: int, secret: bytes) -> Non
 
 
 def insert_delivery(connection: Connection, upload_job_id: int, *, domain_id: int, url: str, now: datetime) -> None:
-    """Note that a job's end is to be told from now on."""
+    """Note that a webhook must be called for the end of a job."""
     connection.execute(
         insert(webhook_delivery).values(
             upload_job_id=upload_job_id, domain_id=domain_id, url=url, attempts=0, next_attempt_at=now
@@ -138,14 +138,14 @@ def insert_delivery(connection: Connection, upload_job_id: int, *, domain_id: in
 
 
 def find_delivery(connection: Connection, upload_job_id: int) -> Delivery | None:
-    """What became of telling a job's end; None if nobody is to be told."""
+    """Find the state of the call for a job's end; None if there is no webhook."""
     columns = (webhook_delivery.c[field.name] for field in fields(Delivery))
     row = connection.execute(select(*columns).where(webhook_delivery.c.upload_job_id == upload_job_id)).one_or_none()
     return None if row is None else Delivery(*row)
 
 
 def has_due_delivery(connection: Connection, now: datetime) -> bool:
-    """Whether ``claim_due_delivery`` may find something; a read, so that an idle worker takes no lock."""
+    """Return whether a delivery is due; a read, so that an idle worker takes no lock."""
     return _DUE.one_or_none(connection, now=to_milliseconds(now)) is not None
 
 
@@ -153,7 +153,7 @@ def claim_due_delivery(connection: Connection, *, now: datetime, until: datetime
     """Begin the next attempt of the delivery that is due for longest.
 
     Args:
-        until: when the next attempt may be made if nothing is heard of this one: its worker died.
+        until: when the next attempt may be made if this one never ends, since its worker died.
     """
     due = connection.execute(
         select(
@@ -181,7 +181,7 @@ def claim_due_delivery(connection: Connection, *, now: datetime, until: datetime
 
 
 def record_delivered(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
-    """The receiver has taken it, whatever else was tried meanwhile."""
+    """Record that the receiver has acknowledged it, whatever other attempts did."""
     connection.execute(
         update(webhook_delivery)
         .where(webhook_delivery.c.upload_job_id == claimed.upload_job_id)
@@ -192,7 +192,7 @@ def record_delivered(connection: Connection, claimed: ClaimedDelivery, now: date
 def record_failed(
     connection: Connection, claimed: ClaimedDelivery, error: str, *, next_attempt_at: datetime | None, now: datetime
 ) -> None:
-    """An attempt has failed.
+    """Record that an attempt has failed.
 
     Args:
         next_attempt_at: None gives up.
@@ -201,7 +201,7 @@ def record_failed(
         update(webhook_delivery)
         .where(
             webhook_delivery.c.upload_job_id == claimed.upload_job_id,
-            # Not if it was given up, or another worker has taken it over, meanwhile.
+            # Not if it was dropped since, or another worker has taken it over.
             webhook_delivery.c.attempts == claimed.attempt,
             webhook_delivery.c.next_attempt_at.is_not(None),
         )
@@ -214,7 +214,7 @@ def record_failed(
 
 
 def read_ended_job(connection: Connection, claimed: ClaimedDelivery) -> EndedJob | None:
-    """What is told of the job; None if its domain was deleted."""
+    """Read the content of the call; None if the job's domain was deleted."""
     row = connection.execute(
         select(domain.c.name, *(upload_job.c[field.name] for field in fields(EndedJob)[1:]))
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)

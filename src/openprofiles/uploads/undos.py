@@ -94,7 +94,7 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
             undo = _find_undo_job(connection, domain, undo_id)
             if undo.status is UploadJobStatus.FAILED:
                 require_undoable(job, now)
-                undos.go_on(connection, undo.upload_job_id, now)
+                undos.resume_undo(connection, undo.upload_job_id, now)
         return Undo(job, _find_undo_job(connection, domain, undo_id))
 
 

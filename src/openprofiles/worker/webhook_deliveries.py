@@ -1,8 +1,8 @@
-"""Tells the receivers of webhooks that upload jobs have ended.
+"""Call the webhooks of upload jobs that have ended.
 
-What is to be told stands in the store since the transaction that ended the job, so none is missed. An attempt is
-claimed before it is made: nobody makes the same one. A worker that dies between an attempt and the note of its success
-has it told twice.
+The transaction that ended a job has noted the call in the store, so none is missed. An attempt is claimed before it is
+made, so no two workers make the same one. If a worker dies between an attempt and the note of its success, the receiver
+is called twice.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ PAUSES = (
     timedelta(hours=2),
     timedelta(hours=6),
 )
-# Longer than an attempt takes: how long another worker waits for one of which nothing is heard.
+# Longer than an attempt takes: after this time another worker takes over an attempt that has not ended.
 CLAIM_SECONDS = 30
 
-# So many receivers that do not answer may keep the others waiting.
+# Only this many receivers that do not answer keep the others waiting.
 _THREADS = 4
 _POLL_SECONDS = 1.0
 _FAULT_SECONDS = 5.0
@@ -51,10 +51,10 @@ _logger = structlog.get_logger("openprofiles.worker.webhooks")
 
 
 class WebhookDeliveries:
-    """Threads that tell receivers what is due, apart from those that look after loads.
+    """Threads that call the receivers, separate from those that supervise loads.
 
     Args:
-        private_addresses: whether receivers may be at addresses that are not of the open Internet.
+        private_addresses: whether receivers may have addresses that are not public.
     """
 
     def __init__(self, store: Store, master_key: MasterKey, *, private_addresses: bool, clock: Clock = utc_now) -> None:
@@ -73,14 +73,14 @@ class WebhookDeliveries:
             thread.start()
 
     def close(self) -> None:
-        """Begin no further attempt. One that takes longer is left, and made again by another worker."""
+        """Begin no further attempt. Another worker makes an unfinished one again."""
         self._closing.set()
         deadline = time.monotonic() + _CLOSE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def deliver_next(self) -> bool:
-        """Make the attempt that is due for longest; whether there was one.
+        """Make the attempt that is due for longest; return whether there was one.
 
         Raises:
             Busy, StorageFull, StoreUnreachable: its end could not be noted; it is made again.
@@ -135,13 +135,13 @@ class WebhookDeliveries:
                 _logger.warning("webhooks_wait", fault=str(error))
                 pause_seconds = _FAULT_SECONDS
             except Exception:
-                # The thread must outlive it: others are to be told as well.
+                # The thread must outlive it, since it calls other receivers too.
                 _logger.exception("webhook_fault")
                 pause_seconds = _FAULT_SECONDS
 
 
 def body_of(job: EndedJob) -> Mapping[str, Any]:
-    """What is told of a job: nothing of its file, and no text that a caller made up but the domain's name."""
+    """Build the body: nothing of the file, and no caller's text except the domain's name."""
     members = {
         "Event": "UploadJobEnded",
         "DeliveryId": job.job_id,

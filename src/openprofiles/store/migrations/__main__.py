@@ -14,7 +14,10 @@ from openprofiles.store.sqlite import SqliteStore
 
 
 def write_draft(message: str) -> None:
-    """Writes the draft into ``versions``: the difference between the tables and a store made by all steps so far."""
+    """Write a draft of a step into ``versions``.
+
+    It is the difference between the tables and a store made by all steps so far.
+    """
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder) / "draft.db")
         migrate(store)

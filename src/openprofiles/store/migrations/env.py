@@ -8,7 +8,7 @@ from openprofiles.store.tables import Moment, metadata
 
 
 def write_type(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Names our own column type as what it is in the database, so that a step never changes later."""
+    """Write our own column type as its database type, which never changes later."""
     return "sa.BigInteger()" if kind == "type" and isinstance(item, Moment) else False
 
 
