@@ -10,7 +10,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
+from openprofiles.errors import (
+    Busy,
+    DomainError,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    StoreNotWritable,
+    StoreUnreachable,
+)
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
 from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
 from openprofiles.server.console.visitors import HOME_PATH, BodyTooLarge, Forbidden, json_answer, sent_form, wants_json
@@ -28,6 +36,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Busy, 503),
     (StoreUnreachable, 503),
     (StorageFull, 507),
+    (StoreNotWritable, 503),
 )
 
 
