@@ -512,18 +512,18 @@ def _bar_scratch(shop: Shop, job: UploadJob) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hinder", "kind"),
+    ("block", "kind"),
     [
         (_damage_file, "DamagedFile"),
         (_remove_file, "UploadedFileMissing"),
         (_bar_scratch, "ScratchNotWritable"),
     ],
 )
-def test_a_load_that_something_hinders_ends_with_what_it_is(
-    shop: Shop, hinder: Callable[[Shop, UploadJob], None], kind: str
+def test_a_load_that_something_blocks_ends_with_what_it_is(
+    shop: Shop, block: Callable[[Shop, UploadJob], None], kind: str
 ) -> None:
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
-    hinder(shop, job)
+    block(shop, job)
 
     with pytest.raises(LoaderFault, match=kind):
         shop.run(job)
@@ -537,7 +537,7 @@ def test_a_load_that_something_hinders_ends_with_what_it_is(
         (EXIT_SCRATCH_NOT_WRITABLE, SCRATCH_MESSAGE),
     ],
 )
-def test_a_job_that_something_hinders_is_tried_again_after_growing_pauses_and_then_says_what_it_is(
+def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_then_says_what_it_is(
     shop: Shop, exit_status: int, message: str
 ) -> None:
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
@@ -561,10 +561,10 @@ def test_a_job_that_something_hinders_is_tried_again_after_growing_pauses_and_th
     assert (ended.status, ended.status_reason, ended.failure_message) == ("FAILED", "INTERNAL_FAILURE", message)
 
 
-def test_a_job_that_something_has_hindered_is_loaded_once_that_is_over(
+def test_a_job_that_something_has_blocked_is_loaded_once_that_is_over(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_main, "_HINDRANCE_PAUSE_SECONDS", (0.2, 0.2, 0.2))
+    monkeypatch.setattr(worker_main, "_OBSTACLE_PAUSE_SECONDS", (0.2, 0.2, 0.2))
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
     path = shop.place.settings.uploads_folder / (job.file_name or "")
     path.rename(path.with_suffix(".away"))

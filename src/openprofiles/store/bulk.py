@@ -60,7 +60,7 @@ class LeasedJob:
     stop_requested: bool
     # Loaders that have died since the last progress.
     failed_attempts: int
-    # What has kept them from the work, if that is known.
+    # What has blocked them, if that is known.
     failure_message: str | None
     phone_region: str
     key_version: int

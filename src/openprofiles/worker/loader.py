@@ -49,7 +49,7 @@ from openprofiles.worker.want_of_room import is_want_of_room
 _LOWEST_PRIORITY = 19
 
 # No fault of the load, and nothing that ends by itself: the worker makes some attempts, then the job says what it is.
-_HINDRANCES: tuple[tuple[type[Exception], str, int], ...] = (
+_OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
     (UploadedFileMissing, "uploaded_file_missing", EXIT_FILE_MISSING),
     (DamagedFile, "uploaded_file_damaged", EXIT_FILE_DAMAGED),
     (ScratchNotWritable, "scratch_not_writable", EXIT_SCRATCH_NOT_WRITABLE),
@@ -91,7 +91,7 @@ def main() -> int:
         if is_lost_connection(error):
             _logger.error("store_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
-        for kind, event, status in _HINDRANCES:
+        for kind, event, status in _OBSTACLES:
             if isinstance(error, kind):
                 _logger.error(event, fault=str(error), upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
                 return status

@@ -69,8 +69,8 @@ HEARTBEAT_SECONDS = 3.0
 
 _POLL_SECONDS = 0.1
 _CLEANING_SECONDS = 5.0
-# After each attempt that something has hindered; one for each that may fail.
-_HINDRANCE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
+# After each attempt that something has blocked; one for each that may fail.
+_OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
 
 _logger = structlog.get_logger("openprofiles.worker")
@@ -273,17 +273,17 @@ class Worker:
         if status == EXIT_LEASE_LOST:
             _logger.warning("lease_lost", job_id=job.job_id)
             return
-        hindrance = _hindrance(job, status)
+        obstacle = _obstacle(job, status)
         with self._store.write() as connection:
             now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
             # The loader sets the count back to 0 with each progress: only deaths without progress add up. At the
             # limit, one more loader completes the keys of what is written and ends the job; if that dies too, the
             # worker ends it.
             attempts = (now.failed_attempts if now else job.failed_attempts) + 1
-            if attempts <= MAX_FAILED_ATTEMPTS and hindrance is not None:
+            if attempts <= MAX_FAILED_ATTEMPTS and obstacle is not None:
                 # It may be over soon: a disk that is mounted again, a bucket that is restored.
-                until = utc_now() + timedelta(seconds=_HINDRANCE_PAUSE_SECONDS[attempts - 1])
-                upload_jobs.postpone(connection, job, until, failed_attempts=attempts, failure_message=hindrance)
+                until = utc_now() + timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
+                upload_jobs.postpone(connection, job, until, failed_attempts=attempts, failure_message=obstacle)
             elif attempts <= MAX_FAILED_ATTEMPTS:
                 upload_jobs.release_lease(connection, job, failed_attempts=attempts, failure_message=None)
             else:
@@ -294,13 +294,13 @@ class Worker:
                     job,
                     status=UploadJobStatus.FAILED,
                     status_reason=INTERNAL_FAILURE,
-                    failure_message=hindrance or gave_up,
+                    failure_message=obstacle or gave_up,
                     completed_at=completed_at,
                     undo_until=completed_at + timedelta(days=now.undo_days) if now and now.undo_days else None,
                     client_token=None,
                     failed_attempts=attempts,
                 )
-        event = "loader_died" if hindrance is None else "load_hindered"
+        event = "loader_died" if obstacle is None else "load_blocked"
         _logger.error(event, job_id=job.job_id, exit_status=status, failed_attempts=attempts)
 
     def _has_ended(self, job: UploadJob) -> bool:
@@ -356,8 +356,8 @@ class Worker:
             return upload_jobs.list_running_job_ids(connection)
 
 
-def _hindrance(job: UploadJob, status: int) -> str | None:
-    """What has kept a loader with this exit status from its work, for people; None if that is not known."""
+def _obstacle(job: UploadJob, status: int) -> str | None:
+    """Find what blocked a loader with this exit status, for people; None if that is not known."""
     scratch = SCRATCH_MESSAGE if job.undo_of is None else UNDO_SCRATCH_MESSAGE
     messages = {
         EXIT_FILE_MISSING: FILE_MISSING_MESSAGE,
