@@ -142,9 +142,10 @@ class Worker:
         self._files = files
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
+        # Before a loader is started, since its folder may not be writable.
+        self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._loaders = LoaderProcesses()
         self._loaders.prepare()
-        self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._cleanings = self._list_cleanings()
         self._clean_at = 0.0
         self._clean_files_at = 0.0
