@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from openprofiles.disk_faults import disk_fault
+from openprofiles.errors import StorageFull
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 
 _MOUNTS = Path("/proc/self/mounts")
@@ -47,6 +49,8 @@ def prepare_data_folder(settings: Settings) -> None:
         for part in (settings.uploads_folder, settings.scratch_folder):
             part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
+        if isinstance(fault := disk_fault(error), StorageFull):
+            raise fault from error
         raise SettingsError(
             f"The data folder {folder} cannot be used: {error.strerror}. Name another with --data."
         ) from error

@@ -18,7 +18,11 @@ class InvalidRequest(DomainError):
     """The values given, or the state of the thing named, do not allow this."""
 
 
-class StorageFull(DomainError):
+class StoreNotWritable(DomainError):
+    """The store, or a folder beside it, cannot be written; the same request may succeed once its operator has acted."""
+
+
+class StorageFull(StoreNotWritable):
     """The disk that the store is on has no room left; nothing was written."""
 
 

@@ -41,6 +41,17 @@ class SmallDisk:
     def make_room(self) -> None:
         self._ballast.unlink()
 
+    def make_read_only(self) -> None:
+        """Let nobody write any more, not even root; no file may be open for writing."""
+        self._remount("ro")
+
+    def make_writable(self) -> None:
+        self._remount("rw")
+
+    def _remount(self, mode: str) -> None:
+        remount = ["mount", "-o", f"remount,{mode}", str(self.data_folder)]
+        subprocess.run(remount, check=True, timeout=_TIMEOUT_SECONDS)
+
 
 def is_inside() -> bool:
     """Whether this process sees the disk."""

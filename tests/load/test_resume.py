@@ -25,11 +25,18 @@ from load.loader_server import AFTER, BEFORE, INSIDE
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column
 from load.test_oracle import COUNTS, Scenario, check, entangled_scenarios, scenarios, scenarios_with_policies
+from openprofiles.clock import utc_now
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.domains import read_domain
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.upload_job_states import (
+    FILE_DAMAGED_MESSAGE,
+    FILE_MISSING_MESSAGE,
+    GAVE_UP_MESSAGE,
+    MAX_FAILED_ATTEMPTS,
+    SCRATCH_MESSAGE,
+)
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
 from openprofiles.uploads.arrival.local_files import LocalFiles
@@ -38,7 +45,7 @@ from openprofiles.uploads.jobs import stop_job
 from openprofiles.worker import main as worker_main
 from openprofiles.worker.loader_process import LoaderProcess
 from openprofiles.worker.main import Worker
-from openprofiles.worker.orders import Orders
+from openprofiles.worker.orders import EXIT_FILE_DAMAGED, EXIT_FILE_MISSING, EXIT_SCRATCH_NOT_WRITABLE, Orders
 
 EMAIL = Column("Email", "EmailAddress")
 PERSONAL = Column("Personal", "PersonalEmailAddress")
@@ -474,21 +481,108 @@ def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
     shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
-    path = shop.place.settings.uploads_folder / (job.file_name or "")
-    damaged = bytearray(path.read_bytes())
-    damaged[-1] ^= 1
-    path.write_bytes(damaged)
+    with shop.store.write() as connection:
+        connection.execute(update(tables.upload_job).values(client_token=b"not one that the master key has made"))
 
     def assert_few_attempts(_: Worker) -> None:
-        # The last one comes to complete what the others have left.
         assert shop.job(job).epoch <= MAX_FAILED_ATTEMPTS + 1, "the loader is started again and again"
 
     ended = _run_worker(shop, job, assert_few_attempts)
 
     assert (ended.status, ended.status_reason) == ("FAILED", "INTERNAL_FAILURE")
+    assert ended.failure_message == GAVE_UP_MESSAGE
     assert ended.completed_at is not None
     assert ended.client_token is None
-    assert capfd.readouterr().err.count("DamagedFile: ") == MAX_FAILED_ATTEMPTS
+    # The last one comes to complete what the others have left.
+    assert capfd.readouterr().err.count("DecryptionError: ") == MAX_FAILED_ATTEMPTS + 1
+
+
+def _damage_file(shop: Shop, job: UploadJob) -> None:
+    path = shop.place.settings.uploads_folder / (job.file_name or "")
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+
+
+def _remove_file(shop: Shop, job: UploadJob) -> None:
+    shop.place.files.remove(job.file_name or "")
+
+
+def _bar_scratch(shop: Shop, job: UploadJob) -> None:
+    # What not even root can write to.
+    path = shop.place.settings.scratch_folder / job.job_id
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (_damage_file, "DamagedFile"),
+        (_remove_file, "UploadedFileMissing"),
+        (_bar_scratch, "ScratchNotWritable"),
+    ],
+)
+def test_a_load_that_something_blocks_ends_with_what_it_is(
+    shop: Shop, block: Callable[[Shop, UploadJob], None], kind: str
+) -> None:
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    block(shop, job)
+
+    with pytest.raises(LoaderFault, match=kind):
+        shop.run(job)
+
+
+@pytest.mark.parametrize(
+    ("exit_status", "message"),
+    [
+        (EXIT_FILE_DAMAGED, FILE_DAMAGED_MESSAGE),
+        (EXIT_FILE_MISSING, FILE_MISSING_MESSAGE),
+        (EXIT_SCRATCH_NOT_WRITABLE, SCRATCH_MESSAGE),
+    ],
+)
+def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_then_says_what_it_is(
+    shop: Shop, exit_status: int, message: str
+) -> None:
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    worker = Worker(shop.place.settings, shop.store, shop.place.files)
+    pauses = []
+
+    for _ in range(MAX_FAILED_ATTEMPTS):
+        shop.claim(job)
+        before = utc_now()
+        worker._settle(shop.job(job), exit_status)
+        waiting = shop.job(job)
+        assert (waiting.status, waiting.failure_message) == ("IN_PROGRESS", message)
+        assert waiting.lease_until is not None
+        pauses.append(round((waiting.lease_until - before).total_seconds()))
+        with shop.store.write() as connection:
+            upload_jobs.extend_lease(connection, waiting, NOW - timedelta(days=1))
+    ended = shop.run(job)
+    worker.close()
+
+    assert pauses == [1, 5, 15]
+    assert (ended.status, ended.status_reason, ended.failure_message) == ("FAILED", "INTERNAL_FAILURE", message)
+
+
+def test_a_job_that_something_has_blocked_is_loaded_once_that_is_over(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_main, "_OBSTACLE_PAUSE_SECONDS", (0.2, 0.2, 0.2))
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    path = shop.place.settings.uploads_folder / (job.file_name or "")
+    path.rename(path.with_suffix(".away"))
+    attempts = []
+
+    def put_back(_: Worker) -> None:
+        now = shop.job(job)
+        if now.failed_attempts and not path.exists():
+            attempts.append((now.status, now.failed_attempts, now.failure_message))
+            path.with_suffix(".away").rename(path)
+
+    ended = _run_worker(shop, job, put_back)
+
+    assert attempts == [("IN_PROGRESS", 1, FILE_MISSING_MESSAGE)]
+    assert (ended.status, ended.created_count, ended.failure_message) == ("SUCCEEDED", 1, None)
 
 
 @pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
@@ -584,3 +678,15 @@ def test_a_worker_that_closes_gives_its_job_back_and_the_next_goes_on(shop: Shop
     assert left.failed_attempts == 0
     assert (ended.status, ended.created_count) == ("SUCCEEDED", 20_000)
     assert_index_is_right(shop)
+
+
+def test_a_worker_cleans_again_at_once_while_more_is_left(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [True, True, True, False]
+    worker = Worker(shop.place.settings, shop.store, shop.place.files)
+    monkeypatch.setattr(worker, "_clean", lambda: left.pop(0))
+
+    for _ in range(9):
+        worker.step()
+    worker.close()
+
+    assert left == []

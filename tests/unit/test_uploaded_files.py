@@ -309,6 +309,18 @@ def test_a_file_whose_connection_breaks_is_read_on_from_there(cutting_proxy: Cut
     assert seen == content
 
 
+def test_a_bucket_that_is_gone_is_unreachable_and_its_files_are_not_taken_for_removed(
+    s3_server: S3Server, bucket: S3Location
+) -> None:
+    files = S3Files(bucket)
+    with pytest.raises(FileNotFoundError), files.open(FILE):
+        pass
+    s3_server.client().delete_bucket(Bucket=bucket.bucket)
+
+    with pytest.raises(FilesUnreachable), files.open(FILE):
+        pass
+
+
 def test_an_object_store_that_goes_away_is_told_as_unreachable(bucket: S3Location) -> None:
     server = S3Server()
     try:

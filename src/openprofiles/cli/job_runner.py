@@ -8,7 +8,7 @@ import time
 import structlog
 
 from openprofiles.clock import utc_now
-from openprofiles.errors import Busy, StorageFull, StoreUnreachable
+from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
@@ -69,7 +69,7 @@ class JobRunner:
                 with self._store.write() as connection:
                     if not undos.remove_old_images_step(connection, utc_now(), _ROWS_PER_CLEANING_STEP):
                         break
-        except (StorageFull, StoreUnreachable, Busy) as error:
+        except (StoreNotWritable, StoreUnreachable, Busy) as error:
             # What the command was for is done; the next one cleans.
             _logger.warning("cleaning_put_off", fault=str(error))
 

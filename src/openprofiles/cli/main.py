@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import click
 
+from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import DomainError
 from openprofiles.settings import SettingsError
 
@@ -46,6 +47,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (SettingsError, DomainError) as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if (fault := disk_fault(error)) is None:
+                raise
+            raise click.ClickException(str(fault)) from error
 
 
 @click.command(

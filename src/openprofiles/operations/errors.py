@@ -10,7 +10,7 @@ from openprofiles.errors import (
     FilesUnreachable,
     InvalidRequest,
     NotFound,
-    StorageFull,
+    StoreNotWritable,
     StoreUnreachable,
 )
 from openprofiles.wire.errors import WireError
@@ -20,7 +20,7 @@ WIRE_CODES: Mapping[type[DomainError], str] = {
     InvalidRequest: "BadRequestException",
     # SDKs repeat a throttled request by themselves, which is what helps here.
     Busy: "ThrottlingException",
-    StorageFull: "InternalServerException",
+    StoreNotWritable: "InternalServerException",
     StoreUnreachable: "InternalServerException",
     FilesUnreachable: "InternalServerException",
 }

@@ -17,7 +17,7 @@ from openprofiles.ids import new_profile_id, row_number_of
 from openprofiles.profiles.keys import Key, derived_keys, key_changes
 from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.records import Domain, Profile
-from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, PROFILE_ID_KEY
+from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, KEY_FIELD_PATHS, PROFILE_ID_KEY
 from openprofiles.store import domains as domain_rows
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
@@ -239,9 +239,7 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
     for domain in domain_rows.read_all_domains(connection):
         if profile_rows.count_expired_profiles(connection, domain.domain_id, now, at_most=1):
             domain_rows.lock_domain(connection, domain.domain_id)
-            expired = profile_rows.lock_expired_profiles(connection, domain.domain_id, now, limit - removed)
-            _remove_profiles(connection, domain, expired)
-            removed += len(expired)
+            removed += _remove_expired(connection, domain, now, limit - removed)
         if removed == limit:
             break
     return removed
@@ -305,6 +303,17 @@ def _touched(profile: Profile, domain: Domain, now: datetime) -> Profile:
     )
 
 
+def _remove_expired(connection: Connection, domain: Domain, now: datetime, limit: int) -> int:
+    indexed_paths = domain_rows.read_indexed_paths(connection, domain.domain_id)
+    # Nothing but what keys are derived from: a whole profile takes four times as long.
+    expired = profile_rows.read_expired_profiles(
+        connection, domain.domain_id, now, limit, KEY_FIELD_PATHS | indexed_paths
+    )
+    derived = {one.pid: derived_keys(one.values, one.attributes, domain.phone_region, indexed_paths) for one in expired}
+    _remove_with_keys(connection, domain, derived)
+    return len(derived)
+
+
 def _derived_keys(connection: Connection, domain: Domain, profiles: Sequence[Profile]) -> dict[int, frozenset[Key]]:
     indexed_paths = domain_rows.read_indexed_paths(connection, domain.domain_id)
     return {
@@ -314,11 +323,15 @@ def _derived_keys(connection: Connection, domain: Domain, profiles: Sequence[Pro
 
 
 def _remove_profiles(connection: Connection, domain: Domain, profiles: Sequence[Profile]) -> None:
-    derived = _derived_keys(connection, domain, profiles)
+    _remove_with_keys(connection, domain, _derived_keys(connection, domain, profiles))
+
+
+def _remove_with_keys(connection: Connection, domain: Domain, derived: Mapping[int, frozenset[Key]]) -> None:
+    """Remove profiles, given by row number with the keys that their fields give them."""
     added_by_hand = key_rows.keys_added_by_hand(connection, derived.keys())
     # The index holds no key that is neither derived from the fields nor added by hand.
     keys = {pid: derived[pid] | added_by_hand[pid] for pid in derived}
     key_rows.remove_from_index(connection, domain.domain_id, keys)
     key_rows.forget_added_by_hand(connection, added_by_hand)
     profile_rows.delete_profiles(connection, domain.domain_id, derived.keys())
-    domain_rows.count_write(connection, domain.domain_id, profiles_added=-len(profiles))
+    domain_rows.count_write(connection, domain.domain_id, profiles_added=-len(derived))

@@ -114,6 +114,9 @@ KEY_PATHS: dict[str, tuple[str, ...]] = {
     for name in (EMAIL_KEY, PHONE_KEY, ACCOUNT_KEY)
 }
 
+# The fields that the keys of every profile come from.
+KEY_FIELD_PATHS = frozenset(FULL_NAME_PATHS).union(*KEY_PATHS.values())
+
 
 def field_of_target(path: str) -> StandardField | None:
     """Return the standard field of a target path; ``Gender`` and ``PartyType`` write to their twins."""

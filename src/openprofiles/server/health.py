@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -9,15 +12,63 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from openprofiles.disk_faults import disk_is_full
+from openprofiles.errors import Busy, DomainError, StorageFull, StoreNotWritable, StoreUnreachable
 from openprofiles.server.metrics import CONTENT_TYPE
 from openprofiles.server.services import Services
 from openprofiles.store.connections import StoreError
 from openprofiles.store.open import revision_of
+from openprofiles.store.write_check import check_writable
 
 logger = structlog.get_logger("openprofiles.server.health")
 
+_WRITING_SECONDS = 2.0
+
 # Asked every few seconds by machines, so that a good answer is no line in the log.
 PROBE_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
+
+
+class _Writing:
+    """Whether what must be written can be, tried every two seconds at most, however often that is asked."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._trying = threading.Lock()
+        self._fault: str | None = None
+        self._next_try_at = 0.0
+
+    def find_fault(self) -> str | None:
+        """The fault in words; None if there is none."""
+        # While one request tries, which may take long, the others are answered by what is known.
+        if time.monotonic() >= self._next_try_at and self._trying.acquire(blocking=False):
+            try:
+                self._set(self._try())
+                self._next_try_at = time.monotonic() + _WRITING_SECONDS
+            finally:
+                self._trying.release()
+        return self._fault
+
+    def _try(self) -> str | None:
+        folder = self._services.settings.data_folder
+        if folder.exists() and disk_is_full(folder):
+            return "the disk is full"
+        try:
+            check_writable(self._services.store)
+        except StorageFull:
+            return "the disk is full"
+        except StoreNotWritable:
+            return "the store cannot be written"
+        except Busy:
+            # Somebody else writes.
+            return None
+        except StoreUnreachable:
+            return "the store cannot be reached"
+        return None
+
+    def _set(self, fault: str | None) -> None:
+        if fault != self._fault:
+            logger.log(logging.INFO if fault is None else logging.ERROR, "writing_checked", fault=fault)
+        self._fault = fault
 
 
 def routes(services: Services, instance: str, workers_alive: Callable[[], bool]) -> list[Route]:
@@ -32,14 +83,19 @@ def routes(services: Services, instance: str, workers_alive: Callable[[], bool])
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "instance": instance})
 
+    writing = _Writing(services)
+
     def readyz(_request: Request) -> Response:
         faults = []
         try:
             with services.store.read() as connection:
-                revision_of(connection)
-        except StoreError:
+                is_made = revision_of(connection) is not None
+        except (StoreError, DomainError):
             logger.exception("store_unreadable")
             faults.append("the store cannot be read")
+        else:
+            if is_made and (fault := writing.find_fault()):
+                faults.append(fault)
         if not workers_alive():
             faults.append("the worker is not running")
         return JSONResponse({"ready": not faults, "faults": faults}, 503 if faults else 200)

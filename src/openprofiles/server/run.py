@@ -22,6 +22,7 @@ from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.credentials.authenticate import Authenticator
 from openprofiles.data_folder import write_private_file
+from openprofiles.disk_faults import disk_fault
 from openprofiles.master_key import load_master_key
 from openprofiles.server.app import build_app
 from openprofiles.server.metrics import Metrics
@@ -137,7 +138,13 @@ def remove_endpoint(path: Path, instance: str) -> None:
 def _start_work(settings: Settings, supervisor: Supervisor, instance: str, announce: Callable[[str], None]) -> None:
     url = _local_url(settings.host, settings.port)
     document = {"url": url, "pid": os.getpid(), "instance": instance, "region": settings.region}
-    write_private_file(settings.endpoint_path, (json.dumps(document) + "\n").encode())
+    try:
+        write_private_file(settings.endpoint_path, (json.dumps(document) + "\n").encode())
+    except OSError as error:
+        # Commands on this machine do not find the address then, but everybody who has it can read.
+        if disk_fault(error) is None:
+            raise
+        logger.error("endpoint_not_written", path=str(settings.endpoint_path), fault=str(disk_fault(error)))  # noqa: TRY400
     supervisor.start()
     logger.info("server_started", url=url, version=openprofiles.__version__)
     announce(url)

@@ -8,7 +8,6 @@ anything.
 from __future__ import annotations
 
 import asyncio
-import errno
 from contextlib import suppress
 from xml.sax.saxutils import escape
 
@@ -19,7 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from openprofiles.errors import Busy, FilesUnreachable, StorageFull
+from openprofiles.disk_faults import disk_fault
+from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreNotWritable
 from openprofiles.server.services import Services
 from openprofiles.uploads.arrival.receive import (
     ALGORITHM_HEADER,
@@ -38,8 +38,6 @@ _PIECE_BYTES = 1024 * 1024
 _PIECE_TIMEOUT_SECONDS = 300.0
 # How long the rest of a refused body is read and dropped.
 _LINGER_SECONDS = 30.0
-
-_DISK_IS_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 def routes(services: Services) -> list[Route]:
@@ -175,13 +173,23 @@ def _refusal_for(error: Exception) -> Refused:
             return Refused(503, "SlowDown", str(error))
         case StorageFull():
             return Refused(507, "InsufficientStorage", str(error))
-        case OSError() if error.errno in _DISK_IS_FULL:
+        case StoreNotWritable():
+            return Refused(503, "ServiceUnavailable", str(error))
+        case OSError() if isinstance(disk_fault(error), StorageFull):
             logger.error("upload_disk_full", exc_info=error)
             return Refused(
                 507,
                 "InsufficientStorage",
                 "The disk of this server is full. Nothing of the file was kept. Make room on it, or have its operator "
                 "do so, and upload the file again.",
+            )
+        case OSError() if disk_fault(error) is not None:
+            logger.error("upload_not_writable", exc_info=error)
+            return Refused(
+                503,
+                "ServiceUnavailable",
+                "The server cannot write its folder of uploaded files. Nothing of the file was kept. Have its operator "
+                "make the folder writable, and upload the file again.",
             )
     logger.error("upload_failed", exc_info=error)
     return Refused(500, "InternalError", "We encountered an internal error. Please try again.")

@@ -60,6 +60,8 @@ class LeasedJob:
     stop_requested: bool
     # Loaders that have died since the last progress.
     failed_attempts: int
+    # What has blocked them, if that is known.
+    failure_message: str | None
     phone_region: str
     key_version: int
     domain_deleted: bool

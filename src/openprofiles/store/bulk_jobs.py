@@ -34,6 +34,7 @@ _JOB_COLUMNS = (
     "pid_base",
     "stop_requested_at",
     "failed_attempts",
+    "failure_message",
     "preview_of",
     "undo_of",
     "undo_days",
@@ -101,6 +102,7 @@ class LeasedJobReader(ABC):
             pid_base=row["pid_base"],
             stop_requested=row["stop_requested_at"] is not None,
             failed_attempts=row["failed_attempts"],
+            failure_message=row["failure_message"],
             phone_region=phone_region,
             key_version=key_version,
             domain_deleted=deleted_at is not None,
@@ -210,13 +212,17 @@ class LeasedJobWriter(LeasedJobReader):
         failed: int = 0,
     ) -> None:
         """See ``BulkStore``."""
+        # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
+        is_no_progress = (
+            f"failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
+            + "or (phase is not distinct from ? and position = ?)"
+        )
         rows = self._rows(
             "update upload_job set phase = ?, position = ?, created_count = created_count + ?, "
             "updated_count = updated_count + ?, unchanged_count = unchanged_count + ?, "
             "failed_count = failed_count + ?, "
-            # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
-            f"failed_attempts = case when failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
-            "or (phase is not distinct from ? and position = ?) then failed_attempts else 0 end "
+            f"failed_attempts = case when {is_no_progress} then failed_attempts else 0 end, "
+            f"failure_message = case when {is_no_progress} then failure_message end "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             phase,
             position,
@@ -224,9 +230,7 @@ class LeasedJobWriter(LeasedJobReader):
             updated,
             unchanged,
             failed,
-            phase,
-            phase,
-            position,
+            *(phase, phase, position) * 2,
             self._lease.upload_job_id,
             self._lease.owner,
             self._lease.epoch,

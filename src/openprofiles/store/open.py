@@ -13,7 +13,7 @@ from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, in
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError
 
-from openprofiles.errors import DomainError, InvalidRequest
+from openprofiles.errors import DomainError, InvalidRequest, StoreNotWritable
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store.connections import Store
@@ -77,8 +77,9 @@ def _open_sqlite(path: Path) -> Store:
     store = SqliteStore(path)
     try:
         migrate(store)
-        path.chmod(0o600)
-    except SettingsError:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except (SettingsError, StoreNotWritable):
         store.close()
         raise
     except (DatabaseError, OSError) as error:

@@ -15,11 +15,12 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from openprofiles.errors import Busy, StorageFull, StoreUnreachable
+from openprofiles.errors import Busy, StorageFull, StoreNotWritable, StoreUnreachable
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.postgresql_session import COMMON_SESSION, connection_url, session_statement
 
 _DISK_FULL = "53100"
+_READ_ONLY = "25006"
 # Waited too long for a lock; chosen to end a deadlock; no connection is free; the statement took too long.
 _BUSY = frozenset({"55P03", "40P01", "40001", "53300", "57014"})
 
@@ -82,6 +83,11 @@ def _clear_errors() -> Iterator[None]:
             raise Busy("The store was locked by another writer for too long. Try again.") from error
         if state == _DISK_FULL:
             raise StorageFull("The disk of the store is full. Make room, then try again.") from error
+        if state == _READ_ONLY:
+            raise StoreNotWritable(
+                "The database of the store takes no writes: it is read-only, perhaps a standby. Name the server that "
+                "can be written, or make this one writable."
+            ) from error
         if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
             raise StoreUnreachable("The database of the store does not answer. Try again.") from error
         raise

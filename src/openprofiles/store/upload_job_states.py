@@ -21,9 +21,26 @@ INTERNAL_FAILURE = "INTERNAL_FAILURE"
 
 GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
 
+FILE_MISSING_MESSAGE = (
+    "The uploaded file is gone: something has removed it from where the server keeps uploaded files. Send the file "
+    "again in a new job."
+)
+FILE_DAMAGED_MESSAGE = (
+    "The uploaded file is damaged: what the server has stored is not what was uploaded. Check its disk or bucket, then "
+    "send the file again in a new job."
+)
+SCRATCH_MESSAGE = (
+    "The server cannot write its scratch folder, which every load needs. Make the folder writable and check its disk, "
+    "then send the file again in a new job."
+)
+
 UNDO_GAVE_UP_MESSAGE = (
     "The undo ended unexpectedly three times in a row. The server's log says why. Start the undo again to continue "
     "where it stopped."
+)
+UNDO_SCRATCH_MESSAGE = (
+    "The server cannot write its scratch folder, which every undo needs. Make the folder writable and check its disk, "
+    "then ask for the undo again."
 )
 
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.

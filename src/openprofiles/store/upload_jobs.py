@@ -467,6 +467,11 @@ def release_lease(connection: Connection, job: UploadJob, **values: Any) -> bool
     return _update_leased(connection, job, lease_owner=None, lease_until=None, **values)
 
 
+def postpone(connection: Connection, job: UploadJob, until: datetime, **values: Any) -> bool:
+    """Give the job back, to be claimed again from the given time on."""
+    return _update_leased(connection, job, lease_until=until, **values)
+
+
 def end_leased_job(connection: Connection, job: UploadJob, **values: Any) -> bool:
     """Set the final state of a job that we hold, and note whom to tell; False when we no longer hold it."""
     ending = _leased(job).values(lease_owner=None, lease_until=None, **values)

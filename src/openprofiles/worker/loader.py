@@ -26,21 +26,34 @@ from openprofiles.settings import Settings, parse_files, parse_store
 from openprofiles.store.bulk import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
+from openprofiles.uploads.arrival.encrypted_file import DamagedFile
 from openprofiles.uploads.arrival.files import open_files
 from openprofiles.uploads.loading.load import run_load
+from openprofiles.uploads.loading.scratch import ScratchNotWritable
 from openprofiles.uploads.loading.undo import run_undo
+from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
 from openprofiles.worker.orders import (
     EXIT_ENDED,
     EXIT_FAULT,
+    EXIT_FILE_DAMAGED,
+    EXIT_FILE_MISSING,
     EXIT_LEASE_LOST,
     EXIT_NO_ROOM,
     EXIT_PARENT_DIED,
+    EXIT_SCRATCH_NOT_WRITABLE,
     EXIT_UNREACHABLE,
     Orders,
 )
 from openprofiles.worker.want_of_room import is_want_of_room
 
 _LOWEST_PRIORITY = 19
+
+# No fault of the load, and nothing that ends by itself: the worker makes some attempts, then the job says what it is.
+_OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
+    (UploadedFileMissing, "uploaded_file_missing", EXIT_FILE_MISSING),
+    (DamagedFile, "uploaded_file_damaged", EXIT_FILE_DAMAGED),
+    (ScratchNotWritable, "scratch_not_writable", EXIT_SCRATCH_NOT_WRITABLE),
+)
 
 _logger = structlog.get_logger("openprofiles.worker.loader")
 
@@ -78,6 +91,10 @@ def main() -> int:
         if is_lost_connection(error):
             _logger.error("store_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
+        for kind, event, status in _OBSTACLES:
+            if isinstance(error, kind):
+                _logger.error(event, fault=str(error), upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+                return status
         # The worker decides what becomes of the job; here is the only place that knows why.
         _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
         return EXIT_FAULT

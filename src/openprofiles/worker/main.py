@@ -25,33 +25,42 @@ import structlog
 
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
-from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
+from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
 from openprofiles.store import undos, upload_jobs
-from openprofiles.store.connections import Store
+from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import (
+    FILE_DAMAGED_MESSAGE,
+    FILE_MISSING_MESSAGE,
     GAVE_UP_MESSAGE,
     INTERNAL_FAILURE,
     MAX_FAILED_ATTEMPTS,
+    SCRATCH_MESSAGE,
     UNDO_GAVE_UP_MESSAGE,
+    UNDO_SCRATCH_MESSAGE,
     UploadJobStatus,
 )
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
+from openprofiles.worker.cleaning import Cleaning
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.orders import (
     EXIT_ENDED,
+    EXIT_FILE_DAMAGED,
+    EXIT_FILE_MISSING,
     EXIT_LEASE_LOST,
     EXIT_NO_ROOM,
+    EXIT_SCRATCH_NOT_WRITABLE,
     EXIT_UNREACHABLE,
     Orders,
 )
+from openprofiles.worker.outages import Outages
 from openprofiles.worker.webhook_deliveries import WebhookDeliveries
 
 MAX_LOADERS = 2
@@ -59,12 +68,9 @@ LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
 
 _POLL_SECONDS = 0.1
-_NO_ROOM_SECONDS = 5.0
-_UNREACHABLE_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
-# One cleaning step is one write transaction; so many rows take well under a tenth of a second.
-_ROWS_PER_CLEANING_STEP = 300
-_CLEANING_STEPS_AT_A_TIME = 20
+# After each attempt that something has blocked; one for each that may fail.
+_OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
 
 _logger = structlog.get_logger("openprofiles.worker")
@@ -81,29 +87,50 @@ class _Running:
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back."""
-    master_key = load_master_key(settings)
-    store = open_store(settings)
-    check_master_key(settings, store, master_key)
-    worker = Worker(settings, store, open_own_files(settings, master_key))
-    deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
+    """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back.
+
+    A full disk, a store that cannot be written and one that cannot be reached end no worker: it waits until they are
+    good again. What runs has its leases renewed, or finds out by itself.
+    """
+    outages = Outages(stop)
+    while True:
+        try:
+            opened = _open(settings)
+            break
+        except Exception as error:
+            if not outages.wait(error):
+                raise
+        if stop.is_set():
+            return
+    outages.end()
+    worker, deliveries = opened
     deliveries.start()
     try:
         while not stop.wait(_POLL_SECONDS):
             try:
                 worker.step()
-            except StorageFull:
-                # Loaders that run find it out by themselves; the jobs stay, and go on when there is room.
-                _logger.error("disk_full")  # noqa: TRY400 (the name says it all)
-                stop.wait(_NO_ROOM_SECONDS)
-            except (StoreUnreachable, FilesUnreachable, Busy) as error:
-                # Here too; and what this worker could not note in time, another one takes up when the lease runs out.
-                event = "files_unreachable" if isinstance(error, FilesUnreachable) else "store_unreachable"
-                _logger.error(event, fault=str(error))  # noqa: TRY400
-                stop.wait(_UNREACHABLE_SECONDS)
+            except Exception as error:
+                # What this worker could not note in time, another one takes up when the lease runs out.
+                if not outages.wait(error):
+                    raise
+            else:
+                outages.end()
     finally:
         worker.close()
         deliveries.close()
+
+
+def _open(settings: Settings) -> tuple[Worker, WebhookDeliveries]:
+    master_key = load_master_key(settings)
+    store = open_store(settings)
+    try:
+        check_master_key(settings, store, master_key)
+        worker = Worker(settings, store, open_own_files(settings, master_key))
+    except BaseException:
+        store.close()
+        raise
+    deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
+    return worker, deliveries
 
 
 class Worker:
@@ -115,9 +142,11 @@ class Worker:
         self._files = files
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
+        # Before a loader is started, since its folder may not be writable.
+        self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._loaders = LoaderProcesses()
         self._loaders.prepare()
-        self._slots = LoadingSlots(settings.slots_folder, slot_count())
+        self._cleanings = self._list_cleanings()
         self._clean_at = 0.0
         self._clean_files_at = 0.0
         self._closing = threading.Event()
@@ -138,8 +167,10 @@ class Worker:
         if job_id is None and not self._running:
             self._loaders.prepare()
         if job_id is None and time.monotonic() >= self._clean_at:
-            self._clean()
-            self._clean_at = time.monotonic() + _CLEANING_SECONDS
+            is_more_left = self._clean()
+            # Beside a load, cleaning would take half of the write lock.
+            pause_seconds = 0.0 if is_more_left and not self._running else _CLEANING_SECONDS
+            self._clean_at = time.monotonic() + pause_seconds
 
     @property
     def is_idle(self) -> bool:
@@ -156,7 +187,7 @@ class Worker:
             close_input(running.process)
             self._slots.give_back(running.slot)
             # Where it cannot be written, the lease runs out by itself.
-            with suppress(StorageFull, StoreUnreachable, Busy), self._store.write() as connection:
+            with suppress(StoreNotWritable, StoreUnreachable, Busy), self._store.write() as connection:
                 upload_jobs.release_lease(connection, running.job)
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
@@ -213,7 +244,7 @@ class Worker:
             for running in tuple(self._running):
                 try:
                     self._renew_lease(running)
-                except (StorageFull, StoreUnreachable, Busy) as error:
+                except (StoreNotWritable, StoreUnreachable, Busy) as error:
                     # The next time, or else the lease runs out.
                     _logger.warning("lease_not_renewed", job_id=running.job.job_id, fault=str(error))
 
@@ -243,72 +274,51 @@ class Worker:
         if status == EXIT_LEASE_LOST:
             _logger.warning("lease_lost", job_id=job.job_id)
             return
+        obstacle = _obstacle(job, status)
         with self._store.write() as connection:
             now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
             # The loader sets the count back to 0 with each progress: only deaths without progress add up. At the
-            # limit, one more loader completes the keys of what is written and ends the job; if that dies too, so be it.
+            # limit, one more loader completes the keys of what is written and ends the job; if that dies too, the
+            # worker ends it.
             attempts = (now.failed_attempts if now else job.failed_attempts) + 1
-            if attempts <= MAX_FAILED_ATTEMPTS:
-                upload_jobs.release_lease(connection, job, failed_attempts=attempts)
+            if attempts <= MAX_FAILED_ATTEMPTS and obstacle is not None:
+                # It may be over soon: a disk that is mounted again, a bucket that is restored.
+                until = utc_now() + timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
+                upload_jobs.postpone(connection, job, until, failed_attempts=attempts, failure_message=obstacle)
+            elif attempts <= MAX_FAILED_ATTEMPTS:
+                upload_jobs.release_lease(connection, job, failed_attempts=attempts, failure_message=None)
             else:
                 completed_at = utc_now()
+                gave_up = GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE
                 upload_jobs.end_leased_job(
                     connection,
                     job,
                     status=UploadJobStatus.FAILED,
                     status_reason=INTERNAL_FAILURE,
-                    failure_message=GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE,
+                    failure_message=obstacle or gave_up,
                     completed_at=completed_at,
                     undo_until=completed_at + timedelta(days=now.undo_days) if now and now.undo_days else None,
                     client_token=None,
                     failed_attempts=attempts,
                 )
-        _logger.error("loader_died", job_id=job.job_id, exit_status=status, failed_attempts=attempts)
+        event = "loader_died" if obstacle is None else "load_blocked"
+        _logger.error(event, job_id=job.job_id, exit_status=status, failed_attempts=attempts)
 
     def _has_ended(self, job: UploadJob) -> bool:
         with self._store.read() as connection:
             now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
         return now is None or now.status is not UploadJobStatus.IN_PROGRESS
 
-    def _clean(self) -> None:
-        """Remove what has expired and what was left behind, in short steps; the rest waits for the next time."""
+    def _clean(self) -> bool:
+        """Remove what has expired and what was left behind, in short steps; whether there may be more at once."""
         now = utc_now()
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                removed = remove_expired_profiles_step(connection, now, _ROWS_PER_CLEANING_STEP)
-            if removed < _ROWS_PER_CLEANING_STEP:
-                break
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                if not remove_deleted_domain_step(connection, now, _ROWS_PER_CLEANING_STEP):
-                    break
-        old = now - timedelta(days=self._settings.failed_rows_days)
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                if not upload_jobs.remove_old_failed_rows_step(
-                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
-                ):
-                    break
+        is_more_left = False
+        for cleaning in self._cleanings:
+            is_more_left |= cleaning.run(now)
+        old = self._old(now)
         with self._store.write() as connection:
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=old)
             upload_jobs.remove_old_previews(connection, completed_before=old)
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                if not undos.remove_old_images_step(connection, now, _ROWS_PER_CLEANING_STEP):
-                    break
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                if not undos.remove_old_kept_profiles_step(
-                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
-                ):
-                    break
-        for _ in range(_CLEANING_STEPS_AT_A_TIME):
-            with self._store.write() as connection:
-                if not upload_jobs.remove_notes_of_ended_jobs_step(
-                    connection, completed_before=old, limit=_ROWS_PER_CLEANING_STEP
-                ):
-                    break
-        with self._store.write() as connection:
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
@@ -316,10 +326,46 @@ class Worker:
                 needed = {name for _, name in upload_jobs.list_job_files(connection)}
             self._files.remove_orphans(needed, now)
         remove_orphaned_scratch(self._settings.scratch_folder, self._list_running_job_ids)
+        return is_more_left
+
+    def _list_cleanings(self) -> list[Cleaning]:
+        def remove_failed_rows(connection: Connection, now: datetime, limit: int) -> bool:
+            return upload_jobs.remove_old_failed_rows_step(connection, completed_before=self._old(now), limit=limit)
+
+        def remove_kept_profiles(connection: Connection, now: datetime, limit: int) -> bool:
+            return undos.remove_old_kept_profiles_step(connection, completed_before=self._old(now), limit=limit)
+
+        def remove_notes(connection: Connection, now: datetime, limit: int) -> bool:
+            return upload_jobs.remove_notes_of_ended_jobs_step(connection, completed_before=self._old(now), limit=limit)
+
+        steps = (
+            remove_expired_profiles_step,
+            remove_deleted_domain_step,
+            remove_failed_rows,
+            undos.remove_old_images_step,
+            remove_kept_profiles,
+            remove_notes,
+        )
+        return [Cleaning(self._store, step) for step in steps]
+
+    def _old(self, now: datetime) -> datetime:
+        """From when on what a job has left is kept."""
+        return now - timedelta(days=self._settings.failed_rows_days)
 
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
             return upload_jobs.list_running_job_ids(connection)
+
+
+def _obstacle(job: UploadJob, status: int) -> str | None:
+    """Find what blocked a loader with this exit status, for people; None if that is not known."""
+    scratch = SCRATCH_MESSAGE if job.undo_of is None else UNDO_SCRATCH_MESSAGE
+    messages = {
+        EXIT_FILE_MISSING: FILE_MISSING_MESSAGE,
+        EXIT_FILE_DAMAGED: FILE_DAMAGED_MESSAGE,
+        EXIT_SCRATCH_NOT_WRITABLE: scratch,
+    }
+    return messages.get(status)
 
 
 def _lease_until(now: datetime) -> datetime:

@@ -20,7 +20,7 @@ import structlog
 
 import openprofiles
 from openprofiles.clock import Clock, to_milliseconds, utc_now
-from openprofiles.errors import Busy, InvalidRequest, StorageFull, StoreUnreachable
+from openprofiles.errors import Busy, InvalidRequest, StoreNotWritable, StoreUnreachable
 from openprofiles.master_key import DecryptionError, MasterKey
 from openprofiles.store import webhooks
 from openprofiles.store.connections import Store
@@ -83,7 +83,7 @@ class WebhookDeliveries:
         """Make the attempt that is due for longest; return whether there was one.
 
         Raises:
-            Busy, StorageFull, StoreUnreachable: its end could not be noted; it is made again.
+            Busy, StoreNotWritable, StoreUnreachable: its end could not be noted; it is made again.
         """
         now = self._clock()
         with self._store.read() as connection:
@@ -131,7 +131,7 @@ class WebhookDeliveries:
             try:
                 if self.deliver_next():
                     pause_seconds = 0
-            except (Busy, StorageFull, StoreUnreachable) as error:
+            except (Busy, StoreNotWritable, StoreUnreachable) as error:
                 _logger.warning("webhooks_wait", fault=str(error))
                 pause_seconds = _FAULT_SECONDS
             except Exception:

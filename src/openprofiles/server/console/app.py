@@ -13,7 +13,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from openprofiles.errors import Busy, DomainError, InvalidRequest, NotFound, StorageFull, StoreUnreachable
+from openprofiles.errors import (
+    Busy,
+    DomainError,
+    InvalidRequest,
+    NotFound,
+    StorageFull,
+    StoreNotWritable,
+    StoreUnreachable,
+)
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
@@ -42,6 +50,7 @@ _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (Busy, 503),
     (StoreUnreachable, 503),
     (StorageFull, 507),
+    (StoreNotWritable, 503),
 )
 # For these errors the page looks up its reader and the domain. Not for requests above the rate, nor if the store may be
 # the cause.

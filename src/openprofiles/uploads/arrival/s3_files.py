@@ -128,6 +128,18 @@ class S3Files:
                         removed += 1
         return removed
 
+    def check_bucket(self) -> None:
+        """Make sure that the bucket is there.
+
+        Raises:
+            FilesUnreachable: it is not.
+        """
+        try:
+            with self._clear_errors():
+                self._client.head_bucket(Bucket=self._location.bucket)
+        except FileNotFoundError as error:
+            raise self._unreachable() from error
+
     def _refuse_what_is_not_empty(self) -> None:
         with self._clear_errors():
             found = self._client.list_objects_v2(Bucket=self._location.bucket, Prefix=self._prefix, MaxKeys=1)
@@ -219,8 +231,13 @@ class _S3File:
         self._object = files._object(name)
         self._offset = 0
         self._body: Any = None
-        with files._clear_errors():
-            self._size_bytes = int(files._client.head_object(**self._object)["ContentLength"])
+        try:
+            with files._clear_errors():
+                self._size_bytes = int(files._client.head_object(**self._object)["ContentLength"])
+        except FileNotFoundError:
+            # A bucket that is not there gets the same answer; it may come back, with the file.
+            files.check_bucket()
+            raise
 
     def read(self, size_bytes: int, /) -> bytes:
         wanted = min(size_bytes, self._size_bytes - self._offset)

@@ -22,7 +22,11 @@ class ChunkSize:
         """Time the writing of a chunk of so many rows, and adapt."""
         started = time.perf_counter()
         yield
-        seconds = max(time.perf_counter() - started, 1e-4)
+        self.follow(rows, time.perf_counter() - started)
+
+    def follow(self, rows: int, seconds: float) -> None:
+        """Adapt to how long so many rows took."""
+        seconds = max(seconds, 1e-4)
         # Towards the target, but never more than twice as many at once: one quick chunk says little.
         wanted = rows * min(TARGET_SECONDS / seconds, 2.0)
         self.rows = int(min(max(wanted, self.rows / 2, _SMALLEST), _LARGEST))

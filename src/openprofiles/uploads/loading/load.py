@@ -152,7 +152,7 @@ def run_load(
             )
         reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
     except GaveUp:
-        status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, GAVE_UP_MESSAGE
+        status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, job.failure_message or GAVE_UP_MESSAGE
     finally:
         scratch.close()
     _forget_notes(store)

@@ -13,11 +13,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from openprofiles.disk_faults import disk_fault
+from openprofiles.errors import StorageFull
 from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
 _FILE_NAME = "load-4.duckdb"
+_PROBE_NAME = "probe"
 _EPOCH = "epoch"
+
+
+class ScratchNotWritable(Exception):
+    """The folder of scratch databases cannot be written, and not for want of room."""
 
 
 class ScratchCursor:
@@ -74,7 +81,7 @@ class Scratch(ScratchCursor):
 
     def __init__(self, folder: Path, *, epoch: int, memory_limit_bytes: int, phone_region: str) -> None:
         self._folder = folder
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         self._epoch = epoch
         self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
@@ -113,6 +120,17 @@ class Scratch(ScratchCursor):
         """The number kept under this name, if any."""
         number: int | None = self.value("select value from fact where name = ?", [name])
         return number
+
+    def _make_folder(self) -> None:
+        probe = self._folder / _PROBE_NAME
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            if isinstance(disk_fault(error), StorageFull):
+                raise
+            raise ScratchNotWritable(f"{self._folder} cannot be written: {error.strerror}") from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(

@@ -177,7 +177,8 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
         undo = _make_undo(store, scratch, job, clock)
         if job.gives_up:
             _complete_keys(undo)
-            status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE
+            status, reason = UploadJobStatus.FAILED, INTERNAL_FAILURE
+            message = job.failure_message or UNDO_GAVE_UP_MESSAGE
         else:
             _take_back(undo, times)
     except Stopped:

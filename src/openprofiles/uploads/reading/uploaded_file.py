@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
-from openprofiles.uploads.arrival.encrypted_file import DecryptingReader
+from openprofiles.uploads.arrival.encrypted_file import DamagedFile, DecryptingReader
 from openprofiles.uploads.arrival.files import Files
 from openprofiles.uploads.reading.detect_form import detect_form
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 from openprofiles.uploads.reading.file_text import TextReader, open_text
+
+
+class UploadedFileMissing(Exception):
+    """The file of a job is not where it was kept, although that place answers."""
 
 
 class UploadedFile:
@@ -45,19 +50,29 @@ class UploadedFile:
             FileDamaged: it cannot be unpacked.
         """
         if self._form is None:
-            with self._files.open(self._name) as file:
-                reader = DecryptingReader(file, self._key)
+            with self._decrypted() as reader:
                 self._form = detect_form(reader, given, headers, max_unpacked_bytes=self._max_unpacked_bytes)
         return self._form
 
     @contextmanager
     def open(self) -> Iterator[TextReader]:
         """Read it as text from its beginning."""
-        with self._files.open(self._name) as file:
-            reader = DecryptingReader(file, self._key)
+        with self._decrypted() as reader:
             # A plain file, as most are, needs nothing in between.
             yield (
                 reader
                 if self.form.is_plain
                 else open_text(reader, self.form, max_unpacked_bytes=self._max_unpacked_bytes)
             )
+
+    @contextmanager
+    def _decrypted(self) -> Iterator[DecryptingReader]:
+        try:
+            with self._files.open(self._name) as file:
+                yield DecryptingReader(file, self._key)
+        except FileNotFoundError as error:
+            raise UploadedFileMissing(f"There is no file {self._name} in {self._files.place}.") from error
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise DamagedFile(f"The file {self._name} in {self._files.place} cannot be read.") from error

@@ -1,0 +1,17 @@
+"""How a transaction has PostgreSQL read the first rows of many by an index."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+
+def read_in_index_order(connection: Connection) -> None:
+    """Have the rest of this transaction find the first rows of an order by walking an index.
+
+    Right after a large load, before the rows of a table are counted, PostgreSQL would collect and sort all rows of a
+    domain to find its first thousand, half a second for two million. SQLite walks the index anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("set local enable_bitmapscan = off"))
+        connection.execute(text("set local enable_sort = off"))
