@@ -24,6 +24,13 @@ from openprofiles.credentials.authenticate import Authenticator
 from openprofiles.data_folder import write_private_file
 from openprofiles.master_key import load_master_key
 from openprofiles.server.app import build_app
+from openprofiles.server.connections import (
+    ACCEPTS_PER_TURN,
+    Connections,
+    Limits,
+    connection_limit,
+    raise_file_limit,
+)
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.server.supervise import Supervisor
@@ -52,6 +59,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
     Raises:
         SettingsError: the data folder or the store cannot be used, or the port is taken.
     """
+    connections = Connections(Limits(connections=connection_limit(raise_file_limit())))
     with listen(settings.host, settings.port) as listener:
         store = open_store(settings)
         master_key = load_master_key(settings)
@@ -65,14 +73,20 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         # The port that the kernel chose, where port 0 left it the choice.
         settings = replace(settings, port=listener.getsockname()[1])
         services = Services(
-            settings, store, master_key, files, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
+            settings,
+            store,
+            master_key,
+            files,
+            Authenticator(store, master_key),
+            Metrics(jobs_by_status),
+            utc_now,
         )
         supervisor = Supervisor(worker_command, settings.workers)
         instance = secrets.token_hex(16)
         server = _Server(
             uvicorn.Config(
                 build_app(services, instance=instance, workers_alive=supervisor.all_alive),
-                http="httptools",
+                http=connections.make_protocol,  # type: ignore[arg-type]  # it is called like the class
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -80,6 +94,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                backlog=ACCEPTS_PER_TURN,
                 timeout_graceful_shutdown=DRAIN_TIMEOUT_SECONDS,
             ),
             on_started=lambda: _start_work(settings, supervisor, instance, announce),
@@ -161,6 +176,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or []:
+            # What asyncio takes at a time is not what may wait for it.
+            listener.listen(_BACKLOG)
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
