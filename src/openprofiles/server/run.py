@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,11 +33,10 @@ from openprofiles.server.connections import (
 )
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
+from openprofiles.server.state_metrics import StateMetrics
 from openprofiles.server.supervise import Supervisor
 from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.open import open_store
-from openprofiles.store.statistics import count_jobs_by_status
-from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
@@ -66,10 +65,6 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         ensure_admin_credential(settings, store, master_key, utc_now())
         files = open_own_files(settings, master_key)
 
-        def jobs_by_status() -> Mapping[UploadJobStatus, int]:
-            with store.read() as connection:
-                return count_jobs_by_status(connection)
-
         # The port that the kernel chose, where port 0 left it the choice.
         settings = replace(settings, port=listener.getsockname()[1])
         services = Services(
@@ -78,7 +73,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             master_key,
             files,
             Authenticator(store, master_key),
-            Metrics(jobs_by_status),
+            Metrics(StateMetrics(settings, store, connections)),
             utc_now,
         )
         supervisor = Supervisor(worker_command, settings.workers)

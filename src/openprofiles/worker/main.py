@@ -43,6 +43,7 @@ from openprofiles.store.upload_job_states import (
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
+from openprofiles.worker.heartbeat import Heartbeat
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.orders import (
@@ -88,8 +89,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     worker = Worker(settings, store, open_own_files(settings, master_key))
     deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
     deliveries.start()
+    heartbeat = Heartbeat(settings.heartbeat_path)
     try:
         while not stop.wait(_POLL_SECONDS):
+            heartbeat.beat()
             try:
                 worker.step()
             except StorageFull:
