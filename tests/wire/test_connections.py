@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -24,6 +25,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the size of the body and the number of headers; a path chooses what else happens."""
     if scope["path"] == "/upload":
         scope["state"][OWN_PACE] = True
+    if scope["path"] == "/late":
+        await asyncio.sleep(4 * PATIENCE_SECONDS)
     size_bytes = 0
     while scope["path"] != "/early":
         message = await receive()
@@ -174,6 +177,19 @@ def test_a_request_that_keeps_its_own_pace_is_left_alone(impatient: Served) -> N
     assert b'"bytes": 2' in answer
 
 
+@pytest.mark.parametrize("header", [b"", b"Expect: 100-continue\r\n"], ids=["at once", "when it is asked for"])
+def test_a_client_that_the_server_keeps_waiting_is_not_slow(impatient: Served, header: bytes) -> None:
+    head = b"POST /late HTTP/1.1\r\nHost: h\r\n" + header + b"Content-Length: 500000\r\n\r\n"
+    with impatient.connect() as connection:
+        connection.sendall(head)
+        if header:
+            assert b" 100 " in connection.recv(100)
+        connection.sendall(b"x" * 500_000)
+        answer = read_answer(connection)
+
+    assert b'"bytes": 500000' in answer
+
+
 def test_a_client_that_does_not_read_its_answer_is_given_up(impatient: Served) -> None:
     with impatient.connect(receive_buffer_bytes=4096) as connection:
         connection.sendall(GET.replace(b"/a", b"/large"))
@@ -277,9 +293,8 @@ def test_at_the_limit_the_connection_that_waits_for_longest_makes_room(patient: 
     with ExitStack() as stack:
         first = stack.enter_context(patient.connect())
         first.sendall(opening)
-        others = [stack.enter_context(patient.connect()) for _ in range(80)]
-        for other in others:
-            other.sendall(opening)
+        for _ in range(80):
+            stack.enter_context(patient.connect()).sendall(opening)
 
         assert patient.is_answering()
         assert b" 408 " not in read_to_end(first)

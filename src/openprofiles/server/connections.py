@@ -63,7 +63,7 @@ class Limits:
     head_bytes: int = 32 * 1024
     patience_seconds: float = 30.0
     body_bytes_per_second: int = 64 * 1024
-    held_body_bytes: int = 256 * 1024 * 1024
+    held_body_bytes: int = 128 * 1024 * 1024
     pipelined_requests: int = 16
 
 
@@ -390,6 +390,9 @@ class _Connection(HttpToolsProtocol):
         elif self.keeps_own_pace:
             self._deadline = None
             self._all.await_server(self)
+        elif self._phase is _Phase.BODY and (self.flow.read_paused or self.cycle.waiting_for_100_continue):
+            # It is the application that keeps the client waiting.
+            self._deadline = now + self._limits.patience_seconds
         elif self._phase is _Phase.BODY:
             self.refuse(_too_slow(), "slow body")
         elif self._phase is _Phase.HEAD or self._unreported_bytes:

@@ -288,19 +288,20 @@ async def _receive_body(scope: Scope, receive: Receive, limit_bytes: int) -> byt
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)
-    chunks: list[bytes] = []
-    size_bytes = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
-        chunk = message.get("body", b"")
-        size_bytes += len(chunk)
-        if size_bytes > limit_bytes:
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > limit_bytes:
             raise _too_large(limit_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        has_more = message.get("more_body", False)
+        if not body and not has_more:
+            return chunk
+        body += chunk
+        if not has_more:
+            return bytes(body)
 
 
 def _too_large(limit_bytes: int) -> WireError:
