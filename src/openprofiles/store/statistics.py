@@ -44,12 +44,13 @@ def store_size_bytes(connection: Connection) -> int:
 
 def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | None:
     """When the first of the jobs was started that no worker has; None if none waits."""
-    return connection.execute(
+    oldest: datetime | None = connection.execute(
         select(func.min(upload_job.c.started_at)).where(
             upload_job.c.status == UploadJobStatus.IN_PROGRESS,
             or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until < now),
         )
     ).scalar_one()
+    return oldest
 
 
 def read_row_counts(
@@ -76,10 +77,10 @@ def read_row_counts(
         columns.failed_count,
     ).where(is_load)
     running = connection.execute(counted.where(columns.status == UploadJobStatus.IN_PROGRESS)).all()
-    ended = connection.execute(counted.where(columns.upload_job_id > after, ~not_ended)).all()
+    ended = [*connection.execute(counted.where(columns.upload_job_id > after, ~not_ended))]
     gone = sorted(set(known) - open_jobs.keys())
     for first in range(0, len(gone), _BATCH):
         batch = gone[first : first + _BATCH]
-        ended += connection.execute(counted.where(columns.upload_job_id.in_(batch))).all()
+        ended += connection.execute(counted.where(columns.upload_job_id.in_(batch)))
     open_jobs |= {job: RowCounts(*counts) for job, *counts in running}
     return open_jobs, {job: RowCounts(*counts) for job, *counts in ended}
