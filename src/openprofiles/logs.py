@@ -10,12 +10,16 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import copy
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import monotonic
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
@@ -24,6 +28,8 @@ _PLAIN = re.compile(r"[!#-~]+")
 
 # That of this process, once it is set.
 _format = "text"
+
+_REPEAT_SECONDS = 1.0
 
 _FREE_OF_VALUES = ("openprofiles.", "pysqlite3.")
 
@@ -51,7 +57,7 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     else:
         # The exception is text already, so the renderer's own formatter never sees one.
         renderer = structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time", pad_event_to=0)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _LinesOnce(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -65,6 +71,100 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     # Our own log lines say what matters of this.
     for name in ("alembic", "uvicorn.error", "botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _LinesOnce(logging.StreamHandler[TextIO]):
+    """Writes a line that repeats at most once a second, the last time with the number of those that were left out.
+
+    A fault that comes with every connection or every turn of a loop would fill the disk otherwise.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        # By what is the same in all of them, the oldest first.
+        self._recent: dict[Hashable, _Recent] = {}
+        self._is_timed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write_left_out()
+        identity = _identity(record)
+        recent = self._recent.get(identity)
+        if recent is None:
+            self._recent[identity] = _Recent(monotonic() + _REPEAT_SECONDS)
+            super().emit(record)
+            return
+        recent.left_out_count += 1
+        recent.last = record
+        self._set_timer()
+
+    def close(self) -> None:
+        with self._locked():
+            self._write_left_out(at_end=True)
+        super().close()
+
+    def _set_timer(self) -> None:
+        if not self._is_timed:
+            self._is_timed = True
+            timer = threading.Timer(_REPEAT_SECONDS, self._write_in_time)
+            timer.daemon = True
+            timer.start()
+
+    def _write_in_time(self) -> None:
+        with self._locked():
+            self._is_timed = False
+            self._write_left_out()
+            if any(recent.last is not None for recent in self._recent.values()):
+                self._set_timer()
+
+    def _write_left_out(self, *, at_end: bool = False) -> None:
+        now = monotonic()
+        while self._recent:
+            identity, recent = next(iter(self._recent.items()))
+            if not at_end and recent.until > now:
+                return
+            del self._recent[identity]
+            if recent.last is not None:
+                super().emit(_with_count(recent.last, recent.left_out_count))
+                if not at_end:
+                    self._recent[identity] = _Recent(now + _REPEAT_SECONDS)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+
+@dataclass(slots=True)
+class _Recent:
+    until: float
+    left_out_count: int = 0
+    last: logging.LogRecord | None = None
+
+
+def _identity(record: logging.LogRecord) -> Hashable:
+    """What two log entries have in common that differ by their time only."""
+    if isinstance(record.msg, dict):
+        content = repr([(name, value) for name, value in record.msg.items() if name != "time"])
+    else:
+        content = repr((record.msg, record.args))
+    raised = record.exc_info[1] if record.exc_info else None
+    trace = raised.__traceback__ if raised is not None else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = (type(raised), trace.tb_frame.f_code.co_filename, trace.tb_lineno) if trace is not None else None
+    return (record.name, record.levelno, content, place)
+
+
+def _with_count(record: logging.LogRecord, count: int) -> logging.LogRecord:
+    counted = copy(record)
+    if isinstance(record.msg, dict):
+        counted.msg = record.msg | {"repeated": count}
+    else:
+        counted.msg, counted.args = f"{record.getMessage()} (repeated {count} times)", None
+    return counted
 
 
 class RequestLog:

@@ -191,6 +191,11 @@ class Settings:
         return self.data_folder / "slots"
 
     @property
+    def heartbeat_path(self) -> Path:
+        """Where workers mark that they are at work."""
+        return self.slots_folder / "heartbeat"
+
+    @property
     def master_key_path(self) -> Path:
         return self.master_key or self.data_folder / "master.key"
 

@@ -157,6 +157,8 @@ class Recorder:
         call = self._text(call)
         assert all(call != answer["call"] for answer in self.answers), f"two calls are called {call!r}"
         shown = {name.lower(): value for name, value in headers.items() if name.lower() != "date"}
+        # It repeats the message of the body.
+        shown.pop("x-amzn-error-message", None)
         request_id = shown.get("x-amzn-requestid", "")
         if _UUID.fullmatch(request_id):
             shown["x-amzn-requestid"] = "<request id>"

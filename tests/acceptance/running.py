@@ -101,16 +101,20 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[RunningServer]:
+def running_server(
+    data_folder: Path, *arguments: str, file_limit: int | None = None, **more: str
+) -> Iterator[RunningServer]:
     """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
 
     Args:
+        file_limit: how many files it may open at most.
         more: added to its environment.
     """
+    limited = [] if file_limit is None else ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(file_limit)]
     log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
+            limited + command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
             env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=log,

@@ -226,7 +226,7 @@ def test_a_job_that_cannot_be_is_refused_as_by_the_api(
     ("body", "message"),
     [
         (b"", "Value at 'DisplayName' failed to satisfy constraint: Member must not be null"),
-        (b"{", "The body is not JSON in UTF-8."),
+        (b"{", "The body is not JSON in UTF-8, see line 1, column 2."),
         (b"[]", "The body must be a JSON object."),
         (json.dumps(SENT | {"Token": "x"}).encode(), "The body has a member 'Token', which is not known. Known are:"),
         (json.dumps(SENT | {"IdempotencyToken": 1}).encode(), "IdempotencyToken must be a string."),
@@ -256,8 +256,8 @@ def test_a_body_that_cannot_be_is_refused_with_the_reason(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"x", "The body is no JSON."),
-        (b"\xff", "The body is no JSON."),
+        (b"x", "The body is not JSON, see line 1, column 1."),
+        (b"\xff", "The body is not JSON, see line 1, column 1."),
         (b"[]", "The body must be a JSON object."),
         (b'{"Token": "x"}', "The body has a member 'Token', which is not known."),
         (b'{"IdempotencyToken": ["x"]}', "IdempotencyToken must be a string."),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -188,6 +189,8 @@ def test_each_request_is_one_line_of_json_without_its_query(server: RunningServe
     request_id = answer["ResponseMetadata"]["RequestId"]
     server.get("/openprofiles/v1/nothing?signature=geheim")
     server.get("/healthz")
+    static = re.findall(r'"(/console/static/[^"]+)"', server.get("/console/sign-in")[2].decode())
+    assert [server.get(path)[0] for path in static] == [200] * len(static) != []
 
     def lines() -> list[dict[str, object]]:
         return [json.loads(line) for line in server.log().splitlines()]
@@ -201,7 +204,8 @@ def test_each_request_is_one_line_of_json_without_its_query(server: RunningServe
     assert {"time", "level", "event"} <= mine.keys()
     for absent in ("geheim", "max-results", server.admin()[1]):
         assert absent not in server.log()
-    assert not [line for line in lines() if line.get("operation") == "/healthz" and line["status"] == 200]
+    operations = [str(line.get("operation")) for line in lines() if line.get("status") == 200]
+    assert not [operation for operation in operations if operation == "/healthz" or "static" in operation]
 
 
 # Start and end

@@ -279,7 +279,7 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
         with pytest.raises(ClientError, match="may not call openprofiles:DeleteWebhook"):
             reader.delete_webhook("shop")
         for body, message in (
-            (b"", "The body is no JSON."),
+            (b"", "The body is not JSON, see line 1, column 1."),
             (b"[]", "The body must be a JSON object."),
             (b'{"Url": 1}', "Url must be a string."),
             (b'{"Uri": "x"}', "The body has a member 'Uri', which is not known. Known are: Url, Secret."),

@@ -107,3 +107,49 @@ def test_each_part_of_a_group_of_exceptions_is_shown_without_its_text() -> None:
     # The source line of the raise holds the word; what the exceptions say does not follow their types.
     assert "KeyError: " not in described
     assert "ExceptionGroup: " not in described
+
+
+REPEATED = """
+for _ in range(1000):
+    {call}
+log.error('another', fault='y')
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "log.error('too_many', fault='x')",
+        "logging.getLogger('x').error('%s is too many', 7)",
+        "logging.getLogger('x').error('too many', exc_info=OSError(24, 'Too many open files'))",
+    ],
+)
+def test_a_line_that_repeats_is_written_once_a_second_and_then_counted(call: str) -> None:
+    entries = [json.loads(line) for line in log_of(REPEATED.format(call=call)).splitlines()]
+
+    first, another, last = (entry["event"] for entry in entries)
+    assert another == "another"
+    assert first in last
+    assert entries[2].get("repeated") == 999 or "(repeated 999 times)" in last
+
+
+def test_lines_that_differ_are_all_written() -> None:
+    lines = log_of("for number in range(20): log.error('job_failed', job_id=number)").splitlines()
+
+    assert [json.loads(line)["job_id"] for line in lines] == list(range(20))
+
+
+def test_the_count_of_repeated_lines_is_written_without_a_further_event() -> None:
+    program = (
+        "import sys, threading, openprofiles.logs\n"
+        "openprofiles.logs._REPEAT_SECONDS = 0.01\n"
+        "for _ in range(3): log.error('x')\n"
+        "for thread in threading.enumerate():\n"
+        "    if thread.daemon: thread.join()\n"
+        "print('later', file=sys.stderr)"
+    )
+
+    lines = log_of(program).splitlines()
+
+    assert lines[-1] == "later"
+    assert sum(json.loads(line).get("repeated", 1) for line in lines[:-1]) == 3

@@ -23,6 +23,7 @@ from openprofiles.wire.signature import (
     signed_region,
     signing_key,
     verify,
+    verify_head,
 )
 
 KEY_ID = "AKIDEXAMPLE"
@@ -289,3 +290,92 @@ def test_what_our_own_signer_signs_is_accepted() -> None:
     sent = replace(request, headers=[*headers, (b"authorization", authorization.encode())])
 
     assert verify(sent, SECRETS, now).region == "r"
+
+
+# Made once by real clients, at noon of 31 January 2026: aws4fetch 1.0.20 and requests-aws4auth 1.4.0. Both sign the
+# query in the canonical form and send it as it was given.
+OF_OTHER_CLIENTS = {
+    "aws4fetch, tags": (
+        "DELETE",
+        b"/tags/arn%3aaws%3aprofile%3aus-east-1%3a1%3adomains%2fd",
+        b"tagKeys=a:b&tagKeys=c%2fd&tagKeys=e+f&tagKeys=~!*()",
+        "3a66f90e913852ce842ed4e3b14de75173e4c9a00cfc5dc73915fa6c5b26cf3d",
+    ),
+    "aws4fetch, token": (
+        "GET",
+        b"/domains",
+        b"next-token=a:b%3dc&max-results=5",
+        "207bf4239d54abe1b87b6ead5fc38fee44252082497f263e294f4098fa884d9e",
+    ),
+    "requests-aws4auth, tags": (
+        "DELETE",
+        b"/tags/arn%3Aaws%3Aprofile%3Aus-east-1%3A1%3Adomains%2Fd",
+        b"tagKeys=a:b&tagKeys=c%2Fd&tagKeys=e+f&tagKeys=x",
+        "6cff805ec5ad4509009e7c1038c6b515cc0acf56ae9fad7cb3026a91409d9d42",
+    ),
+    "requests-aws4auth, token": (
+        "GET",
+        b"/domains",
+        b"next-token=a:b%3Dc&max-results=5",
+        "8fec75fc072dfbbc3647cffc0f3fadf434aad5ca190d762f1044918b58959ae7",
+    ),
+}
+
+
+def sent_by_another(client: str) -> SignedRequest:
+    method, path, query, signature = OF_OTHER_CLIENTS[client]
+    with_hash = "requests" in client
+    names = "host;x-amz-content-sha256;x-amz-date" if with_hash else "host;x-amz-date"
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={KEY_ID}/20260131/eu-west-2/profile/aws4_request, SignedHeaders={names}, "
+        f"Signature={signature}"
+    )
+    headers = [(b"host", b"h"), (b"x-amz-date", b"20260131T120000Z"), (b"authorization", authorization.encode())]
+    if with_hash:
+        headers.append((b"x-amz-content-sha256", hashlib.sha256(b"").hexdigest().encode()))
+    return SignedRequest(method, path, query, headers, b"")
+
+
+@pytest.mark.parametrize("client", OF_OTHER_CLIENTS)
+def test_a_query_that_is_signed_in_another_form_than_it_is_sent_is_accepted(client: str) -> None:
+    request = sent_by_another(client)
+
+    assert verify(request, SECRETS, datetime(2026, 1, 31, 12, tzinfo=UTC)).access_key_id == KEY_ID
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"a:b", b"a%253Ab"), (b"a:b", b"a:c"), (b"&max-results=5", b"&max-results=5&x"), (b"=a", b"%3Da")]
+)
+def test_a_query_that_reads_otherwise_than_it_was_signed_is_refused(old: bytes, new: bytes) -> None:
+    request = sent_by_another("aws4fetch, token")
+
+    error = refusal(
+        replace(request, raw_query=request.raw_query.replace(old, new)), datetime(2026, 1, 31, 12, tzinfo=UTC)
+    )
+
+    assert error.code == "InvalidSignatureException"
+
+
+HEAD_REFUSED = {
+    "no signature": (without(POST, b"authorization"), "MissingAuthenticationTokenException"),
+    "expired": (changed(POST, b"x-amz-date", lambda v: v[:9] + b"000000Z"), "InvalidSignatureException"),
+    "other service": (signed(service="s3"), "InvalidSignatureException"),
+    "unknown key": (
+        changed(POST, b"authorization", lambda v: v.replace(b"AKID", b"AKIX")),
+        "UnrecognizedClientException",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "code"), HEAD_REFUSED.values(), ids=HEAD_REFUSED)
+def test_what_no_body_could_make_good_is_refused_by_its_head(request_: SignedRequest, code: str) -> None:
+    now = NOW if code != "InvalidSignatureException" else NOW + timedelta(days=1)
+
+    with pytest.raises(WireError) as caught:
+        verify_head(replace(request_, body=b""), SECRETS, now)
+
+    assert caught.value.code == code
+
+
+def test_a_head_is_good_without_the_body_that_was_signed() -> None:
+    verify_head(replace(POST, body=b""), SECRETS, NOW)

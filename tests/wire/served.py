@@ -46,12 +46,16 @@ def allow_everything(principal: str, operation_name: str, request: dict[str, Any
 
 
 @contextmanager
-def serve(app: ASGIApp) -> Iterator[str]:
-    """Run an application under uvicorn in a thread; gives its address and stops it at the end."""
+def serve(app: ASGIApp, http: Any = "httptools") -> Iterator[str]:
+    """Run an application under uvicorn in a thread; gives its address and stops it at the end.
+
+    Args:
+        http: uvicorn's protocol.
+    """
     # asyncio turns Nagle's algorithm off only where the protocol is named; otherwise each answer takes 40 ms.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=http, ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

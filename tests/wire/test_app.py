@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import botocore.exceptions
@@ -15,11 +17,13 @@ import pytest
 
 from openprofiles.wire.app import Context, Finished, Handler, wire_app
 from openprofiles.wire.errors import STATUS_BY_CODE, WireError, write_error
-from openprofiles.wire.signature import SignedRequest
+from openprofiles.wire.signature import SignedRequest, verify_head
 from wire.samples import filled_answer
 from wire.served import (
     ACCESS_KEY_ID,
     MODEL,
+    SECRET,
+    UNVERIFIED,
     RawClient,
     allow_everything,
     connect,
@@ -242,6 +246,14 @@ def test_an_error_has_its_bare_name_in_the_header_and_its_message_in_the_body(co
     assert status == STATUS_BY_CODE[code]
     assert (b"x-amzn-errortype", code.encode()) in headers
     assert json.loads(body) == {"Message": "Nö."}
+    assert (b"x-amzn-error-message", b"N?.") in headers
+
+
+def test_the_message_in_the_header_is_one_short_line() -> None:
+    _, headers, _ = write_error(WireError("BadRequestException", "a\r\nb\x00" + "c" * 5000))
+
+    (message,) = [value for name, value in headers if name == b"x-amzn-error-message"]
+    assert message == b"a  b " + b"c" * 1019
 
 
 def test_the_models_errors_have_the_models_status() -> None:
@@ -327,3 +339,19 @@ def test_authentication_sees_the_request_as_it_was_sent() -> None:
     [request] = seen
     assert (request.method, request.raw_path) == ("DELETE", b"/tags/arn%3aaws%2Fx")
     assert (request.raw_query, request.body) == (b"tagKeys=a%20b&tagKeys=+", b"body")
+
+
+def test_a_large_request_that_no_body_could_make_good_is_refused_before_it_is_sent() -> None:
+    def check_head(request: SignedRequest) -> None:
+        verify_head(request, {ACCESS_KEY_ID: SECRET}.get, datetime.now(UTC))
+
+    app = wire_app(MODEL, {}, verify_signature, allow_everything, version="1.2.3", check_head=check_head)
+    head = f"POST /domains/d HTTP/1.1\r\nHost: h\r\nAuthorization: {UNVERIFIED}\r\nContent-Length: 1000000\r\n\r\n"
+
+    with serve(app) as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as connection:
+        connection.settimeout(20)
+        connection.sendall(head.encode())
+        answer = connection.recv(1 << 16)
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert b"IncompleteSignatureException" in answer

@@ -112,8 +112,9 @@ REFUSED: list[tuple[str, str, str, bytes, str]] = [
     ("256 characters outside the BMP", *PROFILE, f'{{"FirstName": "{chr(0x1F600) * 256}"}}'.encode(), "equal to 255"),
     # Bodies
     ("no JSON", *PROFILE, b"FirstName=x", "not JSON"),
-    ("half JSON", *PROFILE, b'{"FirstName": "x"', "not JSON"),
-    ("more after the JSON", *PROFILE, b"{} {}", "not JSON"),
+    ("half JSON", *PROFILE, b'{"FirstName": "x"', "not JSON in UTF-8, see line 1, column 18."),
+    ("more after the JSON", *PROFILE, b"{}\n {}", "not JSON in UTF-8, see line 2, column 2."),
+    ("not UTF-8 further down", *PROFILE, '{\n"ëë": "'.encode() + b"\xff", "see line 2, column 8."),
     ("a list as body", *PROFILE, b"[]", "must be a JSON object"),
     ("null as body", *PROFILE, b"null", "must be a JSON object"),
     ("text as body", *PROFILE, b'"x"', "must be a JSON object"),

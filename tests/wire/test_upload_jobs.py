@@ -202,7 +202,7 @@ def running_service(folder: Path, **settings: Any) -> Iterator[Service]:
         master_key,
         open_own_files(chosen, master_key),
         Authenticator(store, master_key),
-        Metrics(dict),
+        Metrics(),
         clock.now,
     )
     with serve(build_app(services, instance="test", workers_alive=lambda: True)) as address:

@@ -15,7 +15,7 @@ from openprofiles.master_key import MasterKey
 from openprofiles.store.connections import Store
 from openprofiles.store.credentials import find_credential
 from openprofiles.wire.errors import WireError
-from openprofiles.wire.signature import SignedRequest, verify
+from openprofiles.wire.signature import SignedRequest, verify, verify_head
 
 # How long a revoked credential may still be used, and how often a busy one is read from the store.
 CACHE_LIFETIME_SECONDS = 1.0
@@ -67,6 +67,19 @@ class Authenticator:
         # Only good signatures count, or anyone could use up somebody else's rate.
         _count(found)
         return found.principal
+
+    def check_head(self, request: SignedRequest) -> None:
+        """Refuse a request that no body could make good.
+
+        Raises:
+            WireError: as ``signature.verify``.
+        """
+
+        def secret_of(access_key_id: str) -> str | None:
+            found = self._find(access_key_id)
+            return None if found is None else found.secret
+
+        verify_head(request, secret_of, self._clock())
 
     def find_principal(self, access_key_id: str, *, is_counted: bool = True) -> Principal | None:
         """Return the owner of an already verified credential; None if it was revoked since.

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +28,7 @@ from openprofiles.operations.errors import to_wire_error
 from openprofiles.operations.registry import Handler, handlers
 from openprofiles.server import extension, health, upload_route
 from openprofiles.server.console.app import PREFIX as CONSOLE_PREFIX
-from openprofiles.server.console.app import build_console
+from openprofiles.server.console.app import STATIC_ROUTE, build_console
 from openprofiles.server.services import Services
 from openprofiles.wire.app import Context, Finished, wire_app
 from openprofiles.wire.errors import WireError, write_error
@@ -37,6 +37,9 @@ from openprofiles.wire.model import load_model
 _requests = RequestLog("openprofiles.server.requests")
 
 _OWN_PREFIX = "/openprofiles/"
+
+# Asked for by machines every few seconds, or with every page: a good answer is no line in the log.
+_QUIET_ROUTES = health.PROBE_PATHS | {STATIC_ROUTE}
 
 
 def build_app(services: Services, *, instance: str, workers_alive: Callable[[], bool]) -> ASGIApp:
@@ -51,6 +54,7 @@ def build_app(services: Services, *, instance: str, workers_alive: Callable[[], 
         services.authenticator.authenticate,
         authorise,
         version=openprofiles.__version__,
+        check_head=services.authenticator.check_head,
         to_wire_error=to_wire_error,
         on_finished=lambda finished: _record_operation(services, finished),
         clock=services.clock,
@@ -137,13 +141,16 @@ class _Dispatch:
 
         try:
             await application(scope, receive, send_with_id)
+        except ClientDisconnect:
+            # Nobody is there for an answer.
+            pass
         finally:
             # Status 0: the client left before there was an answer.
             route = scope.get("route")
             template = route.path if isinstance(route, Route) else "unknown"
             duration_seconds = time.perf_counter() - started
             self._services.metrics.count_request(template, status, duration_seconds)
-            if template not in health.PROBE_PATHS or status >= 400:
+            if template not in _QUIET_ROUTES or status >= 400:
                 _log_request(
                     scope["method"],
                     template,

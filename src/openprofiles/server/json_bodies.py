@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from openprofiles.wire.codec import json_error_place
 from openprofiles.wire.errors import bad_request
 
 
@@ -17,8 +18,10 @@ def read_json(body: bytes) -> Any:
     """
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
-        raise bad_request("The body is no JSON.") from None
+    except RecursionError:
+        raise bad_request("The body is nested too deeply.") from None
+    except ValueError as error:
+        raise bad_request(f"The body is not JSON{json_error_place(error)}.") from None
 
 
 def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import openprofiles
-from openprofiles.store.upload_job_states import UploadJobStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,10 +16,10 @@ class Metrics:
     """What one server process counts.
 
     Args:
-        upload_jobs_by_status: asked at each scrape.
+        state: asked at each scrape.
     """
 
-    def __init__(self, upload_jobs_by_status: Callable[[], Mapping[UploadJobStatus, int]]) -> None:
+    def __init__(self, state: Collector | None = None) -> None:
         self._registry = CollectorRegistry()
         self._series: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
@@ -44,7 +41,8 @@ class Metrics:
             ("version", "python"),
             registry=self._registry,
         ).labels(openprofiles.__version__, platform.python_version()).set(1)
-        self._registry.register(_UploadJobs(upload_jobs_by_status))
+        if state is not None:
+            self._registry.register(state)
         ProcessCollector(registry=self._registry)
 
     def count_request(self, operation: str, status: int, duration_seconds: float) -> None:
@@ -64,22 +62,3 @@ class Metrics:
     def write(self) -> bytes:
         """All metrics in Prometheus's text format, to be sent as ``CONTENT_TYPE``."""
         return generate_latest(self._registry)
-
-
-class _UploadJobs(Collector):
-    def __init__(self, by_status: Callable[[], Mapping[UploadJobStatus, int]]) -> None:
-        self._by_status = by_status
-
-    def describe(self) -> Iterator[GaugeMetricFamily]:
-        # Told apart from collect(), which asks the store, so that registering asks nothing.
-        yield self._family()
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        family = self._family()
-        for status, count in sorted(self._by_status().items()):
-            family.add_metric([status], count)
-        yield family
-
-    @staticmethod
-    def _family() -> GaugeMetricFamily:
-        return GaugeMetricFamily("openprofiles_upload_jobs", "Upload jobs in the store, by status.", labels=["status"])

@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +25,19 @@ from openprofiles.data_folder import write_private_file
 from openprofiles.disk_faults import disk_fault
 from openprofiles.master_key import load_master_key
 from openprofiles.server.app import build_app
+from openprofiles.server.connections import (
+    ACCEPTS_PER_TURN,
+    Connections,
+    Limits,
+    connection_limit,
+    raise_file_limit,
+)
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
+from openprofiles.server.state_metrics import StateMetrics
 from openprofiles.server.supervise import Supervisor
 from openprofiles.settings import Settings, SettingsError
 from openprofiles.store.open import open_store
-from openprofiles.store.statistics import count_jobs_by_status
-from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
@@ -53,27 +59,30 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
     Raises:
         SettingsError: the data folder or the store cannot be used, or the port is taken.
     """
+    connections = Connections(Limits(connections=connection_limit(raise_file_limit())))
     with listen(settings.host, settings.port) as listener:
         store = open_store(settings)
         master_key = load_master_key(settings)
         ensure_admin_credential(settings, store, master_key, utc_now())
         files = open_own_files(settings, master_key)
 
-        def jobs_by_status() -> Mapping[UploadJobStatus, int]:
-            with store.read() as connection:
-                return count_jobs_by_status(connection)
-
         # The port that the kernel chose, where port 0 left it the choice.
         settings = replace(settings, port=listener.getsockname()[1])
         services = Services(
-            settings, store, master_key, files, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
+            settings,
+            store,
+            master_key,
+            files,
+            Authenticator(store, master_key),
+            Metrics(StateMetrics(settings, store, connections)),
+            utc_now,
         )
         supervisor = Supervisor(worker_command, settings.workers)
         instance = secrets.token_hex(16)
         server = _Server(
             uvicorn.Config(
                 build_app(services, instance=instance, workers_alive=supervisor.all_alive),
-                http="httptools",
+                http=connections.make_protocol,  # type: ignore[arg-type]  # it is called like the class
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -81,6 +90,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                backlog=ACCEPTS_PER_TURN,
                 timeout_graceful_shutdown=DRAIN_TIMEOUT_SECONDS,
             ),
             on_started=lambda: _start_work(settings, supervisor, instance, announce),
@@ -168,6 +178,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or []:
+            # What asyncio takes at a time is not what may wait for it.
+            listener.listen(_BACKLOG)
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreNotWritable
+from openprofiles.server.connections import OWN_PACE
 from openprofiles.server.services import Services
 from openprofiles.uploads.arrival.receive import (
     ALGORITHM_HEADER,
@@ -65,6 +66,8 @@ class _UploadEndpoint:
 
     async def _store_file(self, request: Request, body: _Body) -> str:
         receiver = await run_in_threadpool(self._open, request)
+        # From here on `_Body` says how long the client may take.
+        setattr(request.state, OWN_PACE, True)
         try:
             while piece := await body.read_piece():
                 await run_in_threadpool(receiver.write, piece)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.tables import upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
+
+_BATCH = 500
+
+
+class RowCounts(NamedTuple):
+    """What became of the rows of an upload job so far."""
+
+    created: int
+    updated: int
+    unchanged: int
+    failed: int
 
 
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
@@ -17,3 +32,55 @@ def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
         .group_by(upload_job.c.status)
     )
     return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}
+
+
+def store_size_bytes(connection: Connection) -> int:
+    """How large the database is, without SQLite's write-ahead log."""
+    if connection.dialect.name == "postgresql":
+        return int(connection.exec_driver_sql("select pg_database_size(current_database())").scalar_one())
+    pages = connection.exec_driver_sql("pragma page_count").scalar_one()
+    return int(pages * connection.exec_driver_sql("pragma page_size").scalar_one())
+
+
+def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | None:
+    """When the first of the jobs was started that no worker has; None if none waits."""
+    oldest: datetime | None = connection.execute(
+        select(func.min(upload_job.c.started_at)).where(
+            upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+            or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until < now),
+        )
+    ).scalar_one()
+    return oldest
+
+
+def read_row_counts(
+    connection: Connection, *, after: int, known: Collection[int]
+) -> tuple[dict[int, RowCounts], dict[int, RowCounts]]:
+    """The counts of upload jobs by row number: of those that have not ended, and of those that ended lately.
+
+    Args:
+        after: jobs with a higher row number are new, and are read whatever their status.
+        known: the jobs that had not ended the last time.
+    """
+    columns = upload_job.c
+    not_ended = columns.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS])
+    is_load = columns.preview_of.is_(None) & columns.undo_of.is_(None)
+    # From the index alone; a job that was not started has nothing to count.
+    open_jobs = dict.fromkeys(
+        connection.execute(select(columns.upload_job_id).where(not_ended)).scalars(), RowCounts(0, 0, 0, 0)
+    )
+    counted = select(
+        columns.upload_job_id,
+        columns.created_count,
+        columns.updated_count - columns.unchanged_count,
+        columns.unchanged_count,
+        columns.failed_count,
+    ).where(is_load)
+    running = connection.execute(counted.where(columns.status == UploadJobStatus.IN_PROGRESS)).all()
+    ended = [*connection.execute(counted.where(columns.upload_job_id > after, ~not_ended))]
+    gone = sorted(set(known) - open_jobs.keys())
+    for first in range(0, len(gone), _BATCH):
+        batch = gone[first : first + _BATCH]
+        ended += connection.execute(counted.where(columns.upload_job_id.in_(batch)))
+    open_jobs |= {job: RowCounts(*counts) for job, *counts in running}
+    return open_jobs, {job: RowCounts(*counts) for job, *counts in ended}

@@ -33,6 +33,9 @@ logger = logging.getLogger("openprofiles.wire")
 # The largest text of the model is a Layout of 2,000,000 characters, 8 MB at most. AWS's API gateway has the same limit.
 DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
 
+# To ask for a credential before the body is there takes a hop to the thread pool more, which small ones need not pay.
+_SMALL_BODY_BYTES = 64 * 1024
+
 # More threads only contend for the interpreter's lock: sixteen clients get a seventh more answers from four than from
 # sixteen. No GET of the API writes, so none of them waits for a lock of the store.
 _GETS_AT_A_TIME = 4
@@ -99,6 +102,7 @@ def wire_app(
     authorise: Authorise[P],
     *,
     version: str,
+    check_head: Callable[[SignedRequest], None] = lambda _: None,
     to_wire_error: Callable[[Exception], WireError | None] = lambda _: None,
     on_finished: Callable[[Finished[P]], None] | None = None,
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
@@ -113,6 +117,8 @@ def wire_app(
             refuse a request without a signature: the region of the call is read from there afterwards.
         authorise: raises `WireError` when the principal may not call the operation (by name) with the request as read.
         version: ours, for the answer of operations without a handler.
+        check_head: called with a request whose body is large and was not read yet; raises `WireError` if
+            ``authenticate`` will do so whatever the body is.
         to_wire_error: the error that the caller sees for a handler's exception, or None when it is unexpected. An
             unexpected one is answered as InternalServerException and logged by type and place, without its text.
         on_finished: called after each answer, on the event loop: it must neither block nor raise.
@@ -127,7 +133,16 @@ def wire_app(
     if unknown:
         raise ValueError(f"The model has no operation {', '.join(unknown)}; remove the handler.")
     return WireApp(
-        Router(model), handlers, authenticate, authorise, version, to_wire_error, on_finished, body_limit_bytes, clock
+        Router(model),
+        handlers,
+        authenticate,
+        authorise,
+        version,
+        check_head,
+        to_wire_error,
+        on_finished,
+        body_limit_bytes,
+        clock,
     )
 
 
@@ -140,6 +155,7 @@ class WireApp(Generic[P]):
     _authenticate: Authenticate[P]
     _authorise: Authorise[P]
     _version: str
+    _check_head: Callable[[SignedRequest], None]
     _to_wire_error: Callable[[Exception], WireError | None]
     _on_finished: Callable[[Finished[P]], None] | None
     _body_limit_bytes: int
@@ -155,17 +171,21 @@ class WireApp(Generic[P]):
             raise RuntimeError('The web server does not give scope["raw_path"]; run openprofiles on uvicorn.')
         started = time.perf_counter()
         call: _Call[P] = _Call(request_id=str(uuid.uuid4()), base_url=_base_url(scope))
-        try:
-            body = await _receive_body(scope, receive, self._body_limit_bytes)
-        except _Disconnected:
-            return
-        except WireError as error:
-            status, headers, content = _fail(call, error)
-        else:
-            request = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
-            # None: the limit of the whole process, for what may have to wait for another writer.
-            limiter = self._gets if scope["method"] == "GET" else None
-            status, headers, content = await anyio.to_thread.run_sync(self._answer, call, request, limiter=limiter)
+        answer: _Answer | None = None
+        if _may_be_large(scope):
+            answer = await anyio.to_thread.run_sync(self._refuse_by_head, call, _as_signed(scope, b""))
+        if answer is None:
+            try:
+                body = await _receive_body(scope, receive, self._body_limit_bytes)
+            except _Disconnected:
+                return
+            except WireError as error:
+                answer = _fail(call, error)
+            else:
+                # None: the limit of the whole process, for what may have to wait for another writer.
+                limiter = self._gets if scope["method"] == "GET" else None
+                answer = await anyio.to_thread.run_sync(self._answer, call, _as_signed(scope, body), limiter=limiter)
+        status, headers, content = answer
         headers += [(b"content-length", b"%d" % len(content)), (b"x-amzn-requestid", call.request_id.encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
@@ -175,18 +195,27 @@ class WireApp(Generic[P]):
                 Finished(call.request_id, call.operation, call.principal, status, call.error_code, duration_seconds)
             )
 
+    def _refuse_by_head(self, call: _Call[P], request: SignedRequest) -> _Answer | None:
+        try:
+            self._check_head(request)
+        except Exception as error:  # noqa: BLE001  (all are answered)
+            return self._fail_by(call, error)
+        return None
+
     def _answer(self, call: _Call[P], request: SignedRequest) -> _Answer:
         try:
             operation, answer = self._perform(call, request)
             return codec.write(operation, answer)
-        except WireError as error:
-            return _fail(call, error)
-        except Exception as error:  # noqa: BLE001  (the one place where everything unexpected ends)
-            expected = self._to_wire_error(error)
-            if expected is None:
-                _log_unexpected(call, error)
-                expected = WireError("InternalServerException", "An internal service error occurred.")
-            return _fail(call, expected)
+        except Exception as error:  # noqa: BLE001  (all are answered)
+            return self._fail_by(call, error)
+
+    def _fail_by(self, call: _Call[P], error: Exception) -> _Answer:
+        """The answer for any exception: the one place where everything unexpected ends."""
+        expected = error if isinstance(error, WireError) else self._to_wire_error(error)
+        if expected is None:
+            _log_unexpected(call, error)
+            expected = WireError("InternalServerException", "An internal service error occurred.")
+        return _fail(call, expected)
 
     def _perform(self, call: _Call[P], request: SignedRequest) -> tuple[Operation, Mapping[str, Any]]:
         # Nothing is said about routes, members or names before it is clear who asks.
@@ -241,6 +270,16 @@ def _base_url(scope: Scope) -> str:
     return f"{scope.get('scheme', 'http')}://{host}"
 
 
+def _as_signed(scope: Scope, body: bytes) -> SignedRequest:
+    return SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
+
+
+def _may_be_large(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    declared = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in headers or not declared.isdigit() or int(declared) > _SMALL_BODY_BYTES
+
+
 class _Disconnected(Exception):
     """The client left before it had sent the whole request."""
 
@@ -250,19 +289,20 @@ async def _receive_body(scope: Scope, receive: Receive, limit_bytes: int) -> byt
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)
-    chunks: list[bytes] = []
-    size_bytes = 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Disconnected
-        chunk = message.get("body", b"")
-        size_bytes += len(chunk)
-        if size_bytes > limit_bytes:
+        chunk: bytes = message.get("body", b"")
+        if len(body) + len(chunk) > limit_bytes:
             raise _too_large(limit_bytes)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        has_more = message.get("more_body", False)
+        if not body and not has_more:
+            return chunk
+        body += chunk
+        if not has_more:
+            return bytes(body)
 
 
 def _too_large(limit_bytes: int) -> WireError:

@@ -167,12 +167,26 @@ def _parse(body: bytes) -> dict[str, Any]:
         document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except RecursionError:
         raise bad_request("The body is nested too deeply.") from None
-    except ValueError:
+    except ValueError as error:
         # Not UTF-8, not JSON, NaN, or a number of thousands of digits. The parser's own message could repeat the body.
-        raise bad_request("The body is not JSON in UTF-8.") from None
+        raise bad_request(f"The body is not JSON in UTF-8{json_error_place(error)}.") from None
     if not isinstance(document, dict):
         raise bad_request("The body must be a JSON object.")
     return document
+
+
+def json_error_place(error: ValueError) -> str:
+    """Where the JSON parser stopped, as the end of a sentence; empty where it does not say."""
+    match error:
+        case json.JSONDecodeError(lineno=line, colno=column):
+            pass
+        case UnicodeDecodeError(object=body, start=start):
+            before = body[:start]
+            line = before.count(b"\n") + 1
+            column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+        case _:
+            return ""
+    return f", see line {line}, column {column}"
 
 
 def _refuse_constant(name: str) -> NoReturn:

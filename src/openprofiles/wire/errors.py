@@ -22,7 +22,14 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "IncompleteSignatureException": 403,
     "UnknownOperationException": 404,
     "RequestEntityTooLargeException": 413,
+    # Of a request that was not read to its end; SDKs repeat the first and the last.
+    "RequestTimeoutException": 408,
+    "RequestUriTooLongException": 414,
+    "RequestHeaderFieldsTooLargeException": 431,
+    "ServiceUnavailableException": 503,
 }
+
+_HEADER_BYTES = 1024
 
 
 class WireError(Exception):
@@ -61,5 +68,16 @@ def write_error(error: WireError) -> tuple[int, list[tuple[bytes, bytes]], bytes
     model.
     """
     body = json.dumps({"Message": error.message}, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    headers = [(b"content-type", b"application/json"), (b"x-amzn-errortype", error.code.encode("ascii"))]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"x-amzn-errortype", error.code.encode("ascii")),
+        # The AWS SDK for Go, version 1, looks here only.
+        (b"x-amzn-error-message", _as_header(error.message)),
+    ]
     return error.status, headers, body
+
+
+def _as_header(message: str) -> bytes:
+    """The message as far as a header can hold it: on one line, in ASCII, and not as long as a list of 100 errors."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in message)
+    return printable.encode("ascii", "replace")[:_HEADER_BYTES]

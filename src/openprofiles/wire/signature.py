@@ -12,11 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from openprofiles.wire.errors import WireError
 
@@ -74,17 +74,8 @@ def verify(request: SignedRequest, secret_of: Callable[[str], str | None], now: 
             InvalidSignatureException when it is for another service, out of time, or does not match. No message
             repeats the header or the signature.
     """
-    authorization = _parse_authorization(request)
-    signed_at, timestamp = _read_date(request)
+    authorization, signed_at, timestamp = _check_head(request, now)
     scope = authorization.scope
-    if scope.service != SIGNING_NAME:
-        raise _invalid(f"Credential should be scoped to correct service: '{SIGNING_NAME}'.")
-    if scope.day != timestamp[:8]:
-        raise _invalid(
-            f"Date in Credential scope does not match the day of the request: '{scope.day}' != '{timestamp[:8]}'."
-        )
-    _refuse_skew(signed_at, timestamp, now)
-    _refuse_unsigned(request, authorization.signed_headers)
     body_sha256 = hashlib.sha256(request.body).hexdigest()
     if any(not hmac.compare_digest(given, body_sha256.encode()) for given in request.header(b"x-amz-content-sha256")):
         raise _invalid(
@@ -93,19 +84,34 @@ def verify(request: SignedRequest, secret_of: Callable[[str], str | None], now: 
         )
     secret = secret_of(scope.access_key_id)
     if secret is None:
-        raise WireError("UnrecognizedClientException", "The security token included in the request is invalid.")
-    expected = sign(
-        canonical_request(request, authorization.signed_headers, body_sha256),
-        timestamp,
-        scope.region,
-        signing_key(secret, scope.day, scope.region),
-    )
-    if not hmac.compare_digest(expected.encode(), authorization.signature):
+        raise _unknown_key()
+    key = signing_key(secret, scope.day, scope.region)
+
+    def matches(raw_query: bytes) -> bool:
+        sent = replace(request, raw_query=raw_query)
+        canonical = canonical_request(sent, authorization.signed_headers, body_sha256)
+        expected = sign(canonical, timestamp, scope.region, key)
+        return hmac.compare_digest(expected.encode(), authorization.signature)
+
+    # The SDKs sign the query as they send it. Other clients send it in another form than the one of the canonical
+    # request; as it reads the same, nothing else can be made of what was signed.
+    if not matches(request.raw_query) and not matches(_encode_again(request.raw_query)):
         raise _invalid(
             "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
             "Access Key and signing method. Consult the service documentation for details."
         )
     return Signature(scope.access_key_id, scope.region, signed_at)
+
+
+def verify_head(request: SignedRequest, secret_of: Callable[[str], str | None], now: datetime) -> None:
+    """Refuse what `verify` would refuse whatever the body is; the signature itself is not looked at.
+
+    Raises:
+        WireError: as `verify`.
+    """
+    authorization, _, _ = _check_head(request, now)
+    if secret_of(authorization.scope.access_key_id) is None:
+        raise _unknown_key()
 
 
 def signed_region(request: SignedRequest) -> str:
@@ -162,6 +168,22 @@ def sign(canonical: bytes, timestamp: str, region: str, key: bytes, service: str
         )
     )
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _check_head(request: SignedRequest, now: datetime) -> tuple[_Authorization, datetime, str]:
+    """What the signature says, and when the request was signed, as a time and as the text that is signed."""
+    authorization = _parse_authorization(request)
+    signed_at, timestamp = _read_date(request)
+    scope = authorization.scope
+    if scope.service != SIGNING_NAME:
+        raise _invalid(f"Credential should be scoped to correct service: '{SIGNING_NAME}'.")
+    if scope.day != timestamp[:8]:
+        raise _invalid(
+            f"Date in Credential scope does not match the day of the request: '{scope.day}' != '{timestamp[:8]}'."
+        )
+    _refuse_skew(signed_at, timestamp, now)
+    _refuse_unsigned(request, authorization.signed_headers)
+    return authorization, signed_at, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +307,20 @@ def _canonical_query(raw_query: bytes) -> bytes:
         return b""
     pairs = sorted(pair.partition(b"=")[::2] for pair in raw_query.split(b"&"))
     return b"&".join(name + b"=" + value for name, value in pairs)
+
+
+def _encode_again(raw_query: bytes) -> bytes:
+    """The query with each name and value decoded, as the operations read it, and encoded as AWS does."""
+    pairs = (pair.partition(b"=")[::2] for pair in raw_query.split(b"&"))
+    return b"&".join(b"=".join(map(_encode_part_again, pair)) for pair in pairs) if raw_query else b""
+
+
+def _encode_part_again(part: bytes) -> bytes:
+    return quote_from_bytes(unquote_to_bytes(part.replace(b"+", b" ")), safe="~").encode()
+
+
+def _unknown_key() -> WireError:
+    return WireError("UnrecognizedClientException", "The security token included in the request is invalid.")
 
 
 def _incomplete(message: str) -> WireError:

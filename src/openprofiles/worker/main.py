@@ -48,6 +48,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
+from openprofiles.worker.heartbeat import Heartbeat
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.orders import (
@@ -105,8 +106,10 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     outages.end()
     worker, deliveries = opened
     deliveries.start()
+    heartbeat = Heartbeat(settings.heartbeat_path)
     try:
         while not stop.wait(_POLL_SECONDS):
+            heartbeat.beat()
             try:
                 worker.step()
             except Exception as error:

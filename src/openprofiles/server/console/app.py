@@ -40,6 +40,7 @@ from openprofiles.server.services import Services
 from openprofiles.wire.errors import WireError
 
 PREFIX = "/console/"
+STATIC_ROUTE = STATIC_PATH + "{digest}/{name}"
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -64,7 +65,7 @@ def build_console(services: Services) -> Starlette:
         routes=[
             Route("/", _redirect_home, methods=["GET"]),
             Route("/console", _redirect_home, methods=["GET"]),
-            Route(STATIC_PATH + "{digest}/{name}", _send_static, methods=["GET"]),
+            Route(STATIC_ROUTE, _send_static, methods=["GET"]),
             *sign_in.routes(services),
             *domains.routes(services),
             *profiles.routes(services),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from openprofiles.credentials.wrong_secrets import WrongSecrets
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sessions import COOKIE, LIFETIME, make_cookie
 from openprofiles.server.console.visitors import (
@@ -26,13 +29,21 @@ from openprofiles.server.console.visitors import (
 )
 from openprofiles.server.services import Services
 
-# Anything else is not looked up. Attempts are not counted: nobody guesses a secret of 40 characters.
+# Anything else is not looked up.
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9]{1,128}")
 _BODY_LIMIT_BYTES = 64 * 1024
+
+# Of an address: so few wrong attempts at once, then one in so many seconds. Of an access key more and sooner, so that
+# somebody who tries from one address cannot keep its owner out.
+_ATTEMPTS_OF_ADDRESS, _SECONDS_OF_ADDRESS = 10, 2.0
+_ATTEMPTS_OF_KEY, _SECONDS_OF_KEY = 40, 0.5
 
 
 def routes(services: Services) -> list[Route]:
     """``GET`` and ``POST /console/sign-in``, ``GET /console/session``, ``POST /console/sign-out``."""
+
+    wrong_by_address = WrongSecrets(_ATTEMPTS_OF_ADDRESS, _SECONDS_OF_ADDRESS)
+    wrong_by_key = WrongSecrets(_ATTEMPTS_OF_KEY, _SECONDS_OF_KEY)
 
     def show(request: Request) -> Response:
         query = request.query_params
@@ -57,7 +68,14 @@ def routes(services: Services) -> list[Route]:
         place = fields.get("next", "")
         secret = fields.get("secret_access_key", "").strip()
         principal = None
+        address = _address_of(request)
         if _ACCESS_KEY_ID.fullmatch(access_key_id):
+            wait_seconds = max(wrong_by_address.seconds_to_wait(address), wrong_by_key.seconds_to_wait(access_key_id))
+            if wait_seconds > 0:
+                return _too_many_attempts(place, access_key_id, math.ceil(wait_seconds))
+            # Counted first, as others may come while this one is looked at.
+            wrong_by_address.count(address)
+            wrong_by_key.count(access_key_id)
             principal = await run_in_threadpool(services.authenticator.check_secret, access_key_id, secret)
         if principal is None:
             return _page(
@@ -67,6 +85,8 @@ def routes(services: Services) -> list[Route]:
                 403,
                 is_wrong=True,
             )
+        wrong_by_address.forgive(address)
+        wrong_by_key.forgive(access_key_id)
         request.state.access_key_id = access_key_id
         answer = RedirectResponse(own_path(place), 303, headers=PAGE_HEADERS)
         answer.set_cookie(
@@ -125,6 +145,27 @@ def _page(place: str, access_key_id: str, reason: str | None, status: int = 200,
     """Render the page. ``is_wrong``: whether the reason is what was typed."""
     context = {"next": own_path(place), "access_key_id": access_key_id, "reason": reason, "is_wrong": is_wrong}
     return render("sign_in.html", context, status)
+
+
+def _too_many_attempts(place: str, access_key_id: str, wait_seconds: int) -> Response:
+    seconds = "1 second" if wait_seconds == 1 else f"{wait_seconds} seconds"
+    answer = _page(place, access_key_id, f"Too many wrong attempts. Wait {seconds}, then try again.", 429)
+    answer.headers["Retry-After"] = str(wait_seconds)
+    return answer
+
+
+def _address_of(request: Request) -> str:
+    """Where a request comes from: as a proxy on this machine or network says, or the address that connected."""
+    peer = request.client.host if request.client else ""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    try:
+        address = ip_address(peer)
+        if forwarded and address.is_private:
+            address = ip_address(forwarded)
+    except ValueError:
+        return peer
+    # One who has an IPv6 address has the others of its network too.
+    return str(ip_network(f"{address}/64", strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 def _is_https(services: Services, request: Request) -> bool:

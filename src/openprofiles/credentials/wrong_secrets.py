@@ -1,0 +1,61 @@
+"""Slows those who try one secret after another.
+
+A secret of 40 characters is not guessed. This keeps the attempts from taking the server's time, and from being tried
+with secrets that leaked in part.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from openprofiles.credentials.throttle import MonotonicClock
+
+_MOST_NAMES = 10_000
+
+
+class WrongSecrets:
+    """Allows some wrong attempts at once, and then one in each interval, for each of many names.
+
+    Args:
+        free_attempts: that may be wrong at once.
+        interval_seconds: after which one more is allowed.
+    """
+
+    def __init__(
+        self,
+        free_attempts: int,
+        interval_seconds: float,
+        clock: MonotonicClock = time.monotonic,
+        names: int = _MOST_NAMES,
+    ) -> None:
+        self._interval_seconds = interval_seconds
+        self._slack_seconds = (free_attempts - 1) * interval_seconds
+        self._clock = clock
+        self._most_names = names
+        # When all attempts of a name are forgotten; the name that tried last at the end.
+        self._forgotten_at: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def seconds_to_wait(self, name: str) -> float:
+        """How long the next attempt is refused; 0 if it is not."""
+        with self._lock:
+            return max(0.0, self._forgotten_at.get(name, 0.0) - self._clock() - self._slack_seconds)
+
+    def count(self, name: str) -> None:
+        """Count an attempt, before it is known whether it is right."""
+        with self._lock:
+            self._move(name, self._interval_seconds)
+            while len(self._forgotten_at) > self._most_names:
+                self._forgotten_at.popitem(last=False)
+
+    def forgive(self, name: str) -> None:
+        """Do not count an attempt that was right."""
+        with self._lock:
+            self._move(name, -self._interval_seconds)
+
+    def _move(self, name: str, seconds: float) -> None:
+        now = self._clock()
+        self._forgotten_at[name] = max(now, self._forgotten_at.get(name, now)) + seconds
+        self._forgotten_at.move_to_end(name)

@@ -1,0 +1,119 @@
+"""Metrics that are read when Prometheus asks: of the store, the disk, the workers and the connections.
+
+A scrape reads one index, and a few upload jobs by their row numbers. Nothing grows with the number of profiles.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from openprofiles.clock import utc_now
+from openprofiles.errors import StoreUnreachable
+from openprofiles.server.connections import Connections
+from openprofiles.settings import Settings
+from openprofiles.store.connections import Connection, Store, StoreError
+from openprofiles.store.statistics import (
+    RowCounts,
+    count_jobs_by_status,
+    oldest_waiting_since,
+    read_row_counts,
+    store_size_bytes,
+)
+from openprofiles.worker.heartbeat import last_beat
+
+logger = structlog.get_logger("openprofiles.server.metrics")
+
+
+class StateMetrics(Collector):
+    """What one server process can say of the state of its installation."""
+
+    def __init__(self, settings: Settings, store: Store, connections: Connections) -> None:
+        self._settings = settings
+        self._store = store
+        self._connections = connections
+        self._loaded_rows = _LoadedRows()
+
+    def describe(self) -> Iterator[Metric]:
+        """Name nothing, so that registering asks nothing."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything; what cannot be read now is left out."""
+        try:
+            yield from self._collect_store()
+        except (StoreError, StoreUnreachable):
+            logger.exception("store_unreadable")
+        free_bytes = shutil.disk_usage(self._settings.data_folder).free
+        yield _gauge("disk_free_bytes", "Free room on the disk of the data folder.", free_bytes)
+        beat = last_beat(self._settings.heartbeat_path)
+        if beat is not None:
+            age_seconds = max(0.0, time.time() - beat)
+            yield _gauge("worker_heartbeat_age_seconds", "Since a worker of this data folder last looked.", age_seconds)
+        yield _gauge("connections", "Open connections of this server.", self._connections.open_count)
+        ended = CounterMetricFamily(
+            "openprofiles_connections_ended", "Connections that this server ended, by reason.", labels=["reason"]
+        )
+        for reason, count in sorted(self._connections.ended.items()):
+            ended.add_metric([reason], count)
+        yield ended
+
+    def _collect_store(self) -> Iterator[Metric]:
+        with self._store.read() as connection:
+            by_status = count_jobs_by_status(connection)
+            size_bytes = store_size_bytes(connection)
+            waiting_since = oldest_waiting_since(connection, utc_now())
+            rows = self._loaded_rows.read(connection)
+        jobs = GaugeMetricFamily("openprofiles_upload_jobs", "Upload jobs in the store, by status.", labels=["status"])
+        for status, count in sorted(by_status.items()):
+            jobs.add_metric([status], count)
+        yield jobs
+        yield _gauge("store_bytes", "Size of the store.", size_bytes)
+        age_seconds = 0.0 if waiting_since is None else max(0.0, (utc_now() - waiting_since).total_seconds())
+        yield _gauge("oldest_waiting_job_age_seconds", "Since the first of the waiting jobs was started.", age_seconds)
+        family = CounterMetricFamily(
+            "openprofiles_loaded_rows",
+            "Rows that loads on this store have dealt with since this server started, by result.",
+            labels=["result"],
+        )
+        for result, count in rows._asdict().items():
+            family.add_metric([result], count)
+        yield family
+
+
+class _LoadedRows:
+    """Adds up the progress of all loads. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[int, RowCounts] | None = None
+        self._newest = 0
+        self._total = RowCounts(0, 0, 0, 0)
+
+    def read(self, connection: Connection) -> RowCounts:
+        """The rows since the first time that this was asked."""
+        with self._lock:
+            open_jobs, others = read_row_counts(connection, after=self._newest, known=self._last or {})
+            if self._last is not None:
+                for job, counts in (open_jobs | others).items():
+                    before = self._last.get(job, RowCounts(0, 0, 0, 0))
+                    # A load that lost its scratch database may count anew.
+                    self._total = RowCounts(
+                        *(
+                            total + max(0, now - then)
+                            for total, now, then in zip(self._total, counts, before, strict=True)
+                        )
+                    )
+            self._last = open_jobs
+            self._newest = max([self._newest, *open_jobs, *others])
+            return self._total
+
+
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"openprofiles_{name}", description, value=value)

@@ -1,0 +1,39 @@
+"""A file that says when a worker last looked for jobs: a worker may live and hang all the same."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import structlog
+
+_BEAT_SECONDS = 5.0
+
+_logger = structlog.get_logger("openprofiles.worker")
+
+
+class Heartbeat:
+    """Marks the time in a file that all workers of one data folder share."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next_beat = 0.0
+
+    def beat(self) -> None:
+        """Mark the time, unless this worker did so within the last 5 seconds."""
+        if time.monotonic() < self._next_beat:
+            return
+        self._next_beat = time.monotonic() + _BEAT_SECONDS
+        try:
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            # On a full disk, for example; jobs are worth more than the mark.
+            _logger.warning("heartbeat_not_written", fault=error.strerror)
+
+
+def last_beat(path: Path) -> float | None:
+    """The time of the last mark, in seconds since 1970; None if no worker has made one."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return None
