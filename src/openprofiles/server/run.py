@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import json
-import os
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -21,16 +17,19 @@ import openprofiles
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.credentials.authenticate import Authenticator
-from openprofiles.data_folder import write_private_file
+from openprofiles.data_folder import check_data_folder, prepare_data_folder
 from openprofiles.master_key import load_master_key
+from openprofiles.running_server import only_server, refuse_second_server, write_endpoint
 from openprofiles.server.app import build_app
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.server.supervise import Supervisor
 from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
 from openprofiles.store.statistics import count_jobs_by_status
 from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
@@ -50,10 +49,12 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         announce: called with the address once requests are taken.
 
     Raises:
-        SettingsError: the data folder or the store cannot be used, or the port is taken.
+        SettingsError: the data folder or the store cannot be used, another server runs on the folder, or the port is
+            taken.
     """
-    with listen(settings.host, settings.port) as listener:
-        store = open_store(settings)
+    check_data_folder(settings)
+    refuse_second_server(settings)
+    with listen(settings.host, settings.port) as listener, _opened_store(settings) as store:
         master_key = load_master_key(settings)
         ensure_admin_credential(settings, store, master_key, utc_now())
         files = open_own_files(settings, master_key)
@@ -68,10 +69,9 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             settings, store, master_key, files, Authenticator(store, master_key), Metrics(jobs_by_status), utc_now
         )
         supervisor = Supervisor(worker_command, settings.workers)
-        instance = secrets.token_hex(16)
         server = _Server(
             uvicorn.Config(
-                build_app(services, instance=instance, workers_alive=supervisor.all_alive),
+                build_app(services, workers_alive=supervisor.all_alive),
                 http="httptools",
                 ws="none",
                 lifespan="off",
@@ -82,7 +82,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=DRAIN_TIMEOUT_SECONDS,
             ),
-            on_started=lambda: _start_work(settings, supervisor, instance, announce),
+            on_started=lambda: _start_work(settings, supervisor, announce),
             on_draining=supervisor.request_stop,
         )
         # What is here now stays; looking through it again and again cost a tenth of the time of a request.
@@ -93,9 +93,19 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             server.run(sockets=[listener])
         finally:
             supervisor.stop(DRAIN_TIMEOUT_SECONDS)
-            remove_endpoint(settings.endpoint_path, instance)
-            store.close()
     logger.info("server_stopped")
+
+
+@contextlib.contextmanager
+def _opened_store(settings: Settings) -> Iterator[Store]:
+    prepare_data_folder(settings)
+    with only_server(settings):
+        store = open_store(settings)
+        try:
+            with using(settings):
+                yield store
+        finally:
+            store.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -127,17 +137,9 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def remove_endpoint(path: Path, instance: str) -> None:
-    """Removes the address from the data folder if it is still this server's."""
-    with contextlib.suppress(FileNotFoundError):
-        if json.loads(path.read_bytes()).get("instance") == instance:
-            path.unlink()
-
-
-def _start_work(settings: Settings, supervisor: Supervisor, instance: str, announce: Callable[[str], None]) -> None:
+def _start_work(settings: Settings, supervisor: Supervisor, announce: Callable[[str], None]) -> None:
     url = _local_url(settings.host, settings.port)
-    document = {"url": url, "pid": os.getpid(), "instance": instance, "region": settings.region}
-    write_private_file(settings.endpoint_path, (json.dumps(document) + "\n").encode())
+    write_endpoint(settings, url)
     supervisor.start()
     logger.info("server_started", url=url, version=openprofiles.__version__)
     announce(url)

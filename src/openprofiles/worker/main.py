@@ -26,7 +26,7 @@ import structlog
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreUnreachable
-from openprofiles.master_key import load_master_key
+from openprofiles.master_key import MasterKey, load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
 from openprofiles.store import undos, upload_jobs
@@ -41,6 +41,7 @@ from openprofiles.store.upload_job_states import (
     UploadJobStatus,
 )
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
@@ -85,6 +86,11 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     master_key = load_master_key(settings)
     store = open_store(settings)
     check_master_key(settings, store, master_key)
+    with using(settings):
+        _work(settings, store, master_key, stop)
+
+
+def _work(settings: Settings, store: Store, master_key: MasterKey, stop: threading.Event) -> None:
     worker = Worker(settings, store, open_own_files(settings, master_key))
     deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
     deliveries.start()
