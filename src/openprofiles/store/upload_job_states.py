@@ -21,6 +21,11 @@ INTERNAL_FAILURE = "INTERNAL_FAILURE"
 
 GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
 
+KEY_LOST_MESSAGE = (
+    "The store was restored without its master key, so the uploaded file could not be read. Undo this job if it has "
+    "changed profiles, then load the file again."
+)
+
 UNDO_GAVE_UP_MESSAGE = (
     "Taking the job back ended unexpectedly three times in a row. The server's log says why. Ask for it again to go on "
     "where it stood."
