@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from openprofiles.backups.make import STORE_NAME, UPLOADS_NAME, list_backups, read_about
+from openprofiles.backups.make import ABOUT_NAME, STORE_NAME, UPLOADS_NAME, list_backups, read_about
 from openprofiles.credentials.administer import LostSecrets, give_up_secrets, is_own_key, write_admin_credential
-from openprofiles.data_folder import check_data_folder, prepare_data_folder, write_private_file
+from openprofiles.data_folder import check_data_folder, write_private_file
 from openprofiles.errors import InvalidRequest
 from openprofiles.master_key import create_master_key, read_master_key, replace_master_key
 from openprofiles.running_server import LOCK_NAME, only_server
@@ -68,15 +68,8 @@ def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restor
         with only_server(own), _work_folder(own) as work:
             _copy_store(backup / STORE_NAME, work.store_path)
             lost = _make_usable(work, backup, settings.master_key, now)
-            prepare_data_folder(own)
-            file_count = _copy_files(work, own, backup)
-            for made, place in (
-                (work.master_key_path, own.master_key_path),
-                (work.admin_credential_path, own.admin_credential_path),
-            ):
-                write_private_file(place, made.read_bytes())
-            work.store_path.rename(own.store_path)
-            sync(own.store_path.parent)
+            file_count = _copy_files(work, backup)
+            _put_in_place(work, own)
     except OSError as error:
         raise InvalidRequest(
             f"The backup was not restored into {settings.data_folder}: {error.strerror or error}. Check the disk, then "
@@ -86,7 +79,7 @@ def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restor
 
 
 def _refuse_what_is_no_backup(backup: Path) -> None:
-    if (backup / STORE_NAME).exists():
+    if (backup / ABOUT_NAME).exists() and (backup / STORE_NAME).exists():
         size_bytes = (backup / STORE_NAME).stat().st_size
         if read_about(backup).get("store_size_bytes") != size_bytes:
             raise InvalidRequest(f"The backup {backup} is not whole: its store has another size. Use another backup.")
@@ -98,10 +91,10 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
 
 
 def _refuse_used_folder(settings: Settings) -> None:
-    # What an interrupted restore has left is not in the way.
-    own = {LOCK_NAME, _WORK_NAME}
     folder = settings.data_folder
-    if folder.is_dir() and any(path.name not in own for path in folder.iterdir()):
+    # What an interrupted restore has left is not in the way: before it, the folder was empty.
+    was_interrupted = settings.store_path.with_name(_WORK_NAME).exists()
+    if folder.is_dir() and not was_interrupted and any(path.name != LOCK_NAME for path in folder.iterdir()):
         raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or a new one with --data.")
     if settings.store_path.exists():
         raise InvalidRequest(f"There is a store {settings.store_path} already. Name another one with --store.")
@@ -111,10 +104,13 @@ def _refuse_used_folder(settings: Settings) -> None:
 def _work_folder(settings: Settings) -> Iterator[Settings]:
     """Settings of a data folder to work in, on the disk of the store; it is removed in the end."""
     folder = settings.store_path.with_name(_WORK_NAME)
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        # As far as an interrupted restore came.
+        shutil.rmtree(settings.uploads_folder, ignore_errors=True)
+        shutil.rmtree(folder)
     folder.mkdir(mode=0o700)
     try:
-        yield Settings(data_folder=folder)
+        yield Settings(data_folder=folder, files=settings.files)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -141,13 +137,23 @@ def _make_usable(work: Settings, backup: Path, saved_key: Path | None, now: date
     return lost
 
 
-def _copy_files(work: Settings, own: Settings, backup: Path) -> int:
-    """Copy the files of jobs that have not ended to where the restored store keeps them; how many there are."""
+def _copy_files(work: Settings, backup: Path) -> int:
+    """Copy the uploaded files of jobs that have not ended; how many there are."""
     with one_state(work.store_path) as connection:
         needed = list_job_files(connection)
-    target = open_own_files(own, read_master_key(work.master_key_path))
+    target = open_own_files(work, read_master_key(work.master_key_path))
     missing = copy_files(needed, LocalFiles(backup / UPLOADS_NAME), target)
     return len(needed) - len(missing)
+
+
+def _put_in_place(work: Settings, own: Settings) -> None:
+    """Move everything to where it belongs, the store last."""
+    write_private_file(own.master_key_path, work.master_key_path.read_bytes())
+    write_private_file(own.admin_credential_path, work.admin_credential_path.read_bytes())
+    if work.uploads_folder.exists():
+        work.uploads_folder.rename(own.uploads_folder)
+    work.store_path.rename(own.store_path)
+    sync(own.store_path.parent)
 
 
 def _copy_store(source: Path, target: Path) -> None:

@@ -204,8 +204,9 @@ def give_up_secrets(store: Store, new: MasterKey, now: datetime) -> LostSecrets:
     with store.write() as connection:
         credentials = [one for one in list_credentials(connection) if one.revoked_at is None]
         for one in list_credentials(connection):
-            nothing = new.encrypt(_SECRET_PURPOSE, secrets.token_bytes(30), one.access_key_id.encode())
-            replace_secret(connection, one.access_key_id, nothing)
+            unknown = _make_keys(one.name).secret_access_key.encode()
+            wrapped = new.encrypt(_SECRET_PURPOSE, unknown, one.access_key_id.encode())
+            replace_secret(connection, one.access_key_id, wrapped)
             mark_revoked(connection, one.access_key_id, now)
         domain_ids = [domain_id for domain_id, _ in webhooks.list_secrets(connection)]
         for domain_id in domain_ids:
