@@ -27,33 +27,57 @@ _LOCK_NAME = ".lock"
 _OWN_NAMES = frozenset((_LOCK_NAME, "master.key", "openprofiles.db", "admin-credential.json"))
 
 
-def prepare_data_folder(settings: Settings) -> None:
-    """Makes the data folder and its parts, readable by their owner only.
+def check_data_folder(settings: Settings) -> None:
+    """Refuse a data folder that cannot be used; make nothing.
 
     Raises:
-        SettingsError: the folder lies on a network file system, holds foreign files that others can read, or
-            cannot be made.
+        SettingsError: the folder lies on a network file system, holds foreign files that others can read, or cannot be
+            made or written; or the folder of a store elsewhere does not exist.
     """
     folder = settings.data_folder
-    has_file = not isinstance(settings.store, PostgresqlUrl)
-    if has_file:
+    if not isinstance(settings.store, PostgresqlUrl):
         refuse_network_file_system(folder)
         refuse_network_file_system(settings.store_path.parent)
+        # A mistyped path is not made: nobody would find the store there again.
+        if settings.store_path.parent != folder and not settings.store_path.parent.is_dir():
+            raise SettingsError(
+                f"There is no folder {settings.store_path.parent} for the store {settings.store_path}. Make it first, "
+                "or name another store with --store."
+            )
+    try:
+        nearest = folder
+        while not nearest.exists():
+            nearest = nearest.parent
+        if not nearest.is_dir():
+            raise _unusable(folder, f"{nearest} is not a folder")
+        # A store that cannot be written can perhaps be read; opening it says what is wrong.
+        has_store = not isinstance(settings.store, PostgresqlUrl) and settings.store_path.exists()
+        if not has_store and not os.access(nearest, os.W_OK | os.X_OK):
+            raise _unusable(folder, f"{nearest} cannot be written")
+        if nearest == folder and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+            _refuse_foreign_files(folder)
+    except OSError as error:
+        raise _unusable(folder, str(error.strerror)) from error
+
+
+def prepare_data_folder(settings: Settings) -> None:
+    """Make the data folder and its parts, readable by their owner only.
+
+    Raises:
+        SettingsError: as ``check_data_folder``.
+    """
+    check_data_folder(settings)
+    folder = settings.data_folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if stat.S_IMODE(folder.stat().st_mode) & 0o077:
-            _make_private(folder)
-        # First: a store elsewhere has its uploads and scratch beside it.
-        if has_file:
-            settings.store_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
         for part in (settings.uploads_folder, settings.scratch_folder):
             part.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         if isinstance(fault := disk_fault(error), StorageFull):
             raise fault from error
-        raise SettingsError(
-            f"The data folder {folder} cannot be used: {error.strerror}. Name another with --data."
-        ) from error
+        raise _unusable(folder, str(error.strerror)) from error
 
 
 def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
@@ -116,7 +140,7 @@ def write_private_file(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def _make_private(folder: Path) -> None:
+def _refuse_foreign_files(folder: Path) -> None:
     # A folder that others can read may be somebody's home or a shared one: only an empty one, or one of ours, is
     # taken over.
     names = {entry.name for entry in folder.iterdir()}
@@ -125,7 +149,10 @@ def _make_private(folder: Path) -> None:
             f"The folder {folder} holds other files and can be read by other users. "
             f"Name a folder for openprofiles alone with --data, for example {folder / 'openprofiles-data'}."
         )
-    folder.chmod(0o700)
+
+
+def _unusable(folder: Path, reason: str) -> SettingsError:
+    return SettingsError(f"The data folder {folder} cannot be used: {reason}. Name another with --data.")
 
 
 def _unescape(mount_point: str) -> str:

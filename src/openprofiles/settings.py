@@ -186,6 +186,11 @@ class Settings:
         return self._folder_of_store("scratch")
 
     @property
+    def store_lock_path(self) -> Path:
+        """What everyone who works on a SQLite store holds a lock on; see ``store.use``."""
+        return self.store_path.with_name(f"{self.store_path.name}.lock")
+
+    @property
     def slots_folder(self) -> Path:
         """Where the workers of one data folder agree how many loads run at once."""
         return self.data_folder / "slots"

@@ -166,6 +166,7 @@ def test_a_credential_made_for_people_shows_both_keys(tmp_path: Path) -> None:
     assert first.startswith("Access key id:     OP")
     assert second.startswith("Secret access key: ")
     assert "not shown again" in answer.stderr
+    assert f"There was no store {tmp_path / 'data' / 'openprofiles.db'}. It was made now.\n" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,8 @@ def test_a_credential_that_could_not_work_is_refused(tmp_path: Path, arguments: 
 
 
 def test_revoking_an_unknown_credential_says_how_to_find_the_right_one(tmp_path: Path) -> None:
+    invoke("credentials", "create", "--data", tmp_path / "data", "--name", "me")
+
     answer = invoke("credentials", "revoke", "--data", tmp_path / "data", "OPX")
 
     assert answer.exit_code == 1
@@ -254,32 +257,41 @@ def test_env_without_a_server_prints_nothing_and_says_how_to_start_one(tmp_path:
     )
 
 
-def test_env_is_not_misled_by_the_address_of_a_killed_server(tmp_path: Path) -> None:
-    with running_server(tmp_path / "killed") as server:
-        server.process.kill()
-        server.process.wait()
-        refused = run_command("env", "--data", tmp_path / "killed")
-    with running_server(tmp_path / "other") as other:
-        # By now another server listens there.
-        document = json.loads((tmp_path / "killed" / "endpoint.json").read_bytes())
-        (tmp_path / "killed" / "endpoint.json").write_text(json.dumps(document | {"url": other.url}))
-        misled = run_command("env", "--data", tmp_path / "killed")
-
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert (misled.returncode, misled.stdout) == (1, "")
-
-
 # The rest
 
 
-def test_migrate_makes_the_store_and_prints_its_revision(tmp_path: Path) -> None:
+def test_migrate_prints_the_revision_of_the_store(tmp_path: Path) -> None:
     store = tmp_path / "elsewhere" / "my.db"
+    store.parent.mkdir()
+    place = ("--data", tmp_path / "data", "--store", f"sqlite:///{store}")
+    invoke("credentials", "create", *place, "--name", "me")
 
-    answer = invoke("migrate", "--data", tmp_path / "data", "--store", f"sqlite:///{store}")
+    answer = invoke("migrate", *place)
 
     assert answer.exit_code == 0
     assert answer.output == f"The store {store} has revision {NEWEST_REVISION}.\n"
-    assert store.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("migrate",),
+        ("credentials", "list"),
+        ("credentials", "revoke", "OPX"),
+        ("master-key", "change", "--new", "new.key"),
+        ("jobs", "list", "--domain", "demo"),
+        ("backup", "backups"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_command_that_needs_a_store_makes_nothing_in_a_mistyped_folder(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    answer = invoke(*arguments, "--data", tmp_path / "typo")
+
+    assert answer.exit_code == 1
+    assert f"There is no store {tmp_path / 'typo' / 'openprofiles.db'}. Name " in answer.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_setting_comes_from_its_variable_unless_the_option_is_given(tmp_path: Path) -> None:
@@ -304,9 +316,10 @@ def test_version_names_the_program_and_its_databases() -> None:
 def test_files_are_for_their_owner_whatever_the_umask_of_the_shell(tmp_path: Path) -> None:
     shell = shutil.which("sh")
     assert shell is not None
+    made = ("credentials", "create", "--data", tmp_path / "data", "--name", "me")
 
     answer = subprocess.run(
-        [shell, "-c", 'umask 000 && exec "$@"', "sh", *command("migrate", "--data", tmp_path / "data")],
+        [shell, "-c", 'umask 000 && exec "$@"', "sh", *command(*made)],
         env=environment(),
         timeout=60,
     )

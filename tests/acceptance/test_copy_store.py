@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 
 import psycopg
+import pytest
 
-from acceptance.running import command, environment, run_command, running_server, wait_until
+from acceptance.running import command, environment, is_running, run_command, running_server, wait_until
 from faults.loads import Installation, LoadSize, prepare_load
 from postgresql_server import PostgresqlServer
 from s3_server import S3Server
@@ -96,6 +98,35 @@ def test_files_of_waiting_jobs_come_along_to_a_bucket(
         if one["Key"] != "files/owner"
     }
     assert copied == {f"files/{path.name}": path.read_bytes() for path in (data / "uploads").iterdir()}
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["source is used", "target is used"])
+def test_a_store_on_which_something_runs_is_not_copied(
+    tmp_path: Path, postgresql_server: PostgresqlServer, is_there: bool
+) -> None:
+    data, url = tmp_path / "data", postgresql_server.create_database()
+    run_command("credentials", "create", "--data", data, "--name", "me")
+    folder, store = (tmp_path / "other", ("--store", url)) if is_there else (data, ())
+    if is_there:
+        run_command("migrate", "--data", folder, *store)
+    arguments = ("copy-store", "--data", data, "--from", data / "openprofiles.db")
+
+    # Killed in the end: what it leaves behind is not in the way.
+    with running_server(folder, *store, "--workers", "1") as server:
+        workers = server.children()
+        refused = run_command(*arguments, OPENPROFILES_TO=url)
+        server.stop(signal.SIGKILL)
+    wait_until(lambda: not any(map(is_running, workers)), "the worker has followed its server")
+    after = run_command(*arguments, OPENPROFILES_TO=url)
+
+    assert refused.returncode == 1
+    assert "Error: A server, a worker or an import is running on the store " in refused.stderr
+    assert "Stop all of them first." in refused.stderr
+    if is_there:
+        # Its own first start has filled it.
+        assert "holds a store already" in after.stderr
+    else:
+        assert after.returncode == 0, after.stderr
 
 
 def test_a_copy_between_nothing_and_something_is_refused(tmp_path: Path) -> None:

@@ -286,16 +286,54 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_made(tmp_path: Path) -> No
     assert not (tmp_path / "data").exists()
 
 
-def test_two_servers_share_one_data_folder_and_the_address_is_the_later_ones(tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_used_is_named_before_a_port_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        folder = run_command("serve", "--data", tmp_path / "file" / "data", "--port", str(port))
+        store = run_command("serve", "--data", tmp_path / "d", "--store", tmp_path / "no" / "x.db", "--port", str(port))
+
+    assert (folder.returncode, store.returncode) == (1, 1)
+    assert folder.stderr == (
+        f"Error: The data folder {tmp_path / 'file' / 'data'} cannot be used: {tmp_path / 'file'} is not a folder. "
+        "Name another with --data.\n"
+    )
+    assert store.stderr == (
+        f"Error: There is no folder {tmp_path / 'no'} for the store {tmp_path / 'no' / 'x.db'}. Make it first, or name "
+        "another store with --store.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_second_server_on_a_data_folder_is_refused_and_leaves_the_address_of_the_first(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with running_server(folder) as first, running_server(folder) as second:
-        first.client().create_domain(DomainName="shared", **REQUIRED)
+    with running_server(folder) as first:
+        # The same command again: the port is taken too, but that is not what is wrong.
+        second = run_command("serve", "--data", folder, "--port", str(urlsplit(first.url).port))
 
-        names = [item["DomainName"] for item in second.client().list_domains()["Items"]]
-        first.stop()
+        assert second.returncode == 1
+        assert second.stderr == (
+            f"Error: A server is already running on the data folder {folder} at {first.url} (process "
+            f"{first.process.pid}). Stop it first, or give this one a folder of its own with --data.\n"
+        )
+        assert json.loads((folder / "endpoint.json").read_bytes())["url"] == first.url
+        assert first.get("/healthz")[0] == 200
 
-        assert names == ["shared"]
-        assert json.loads((folder / "endpoint.json").read_bytes())["url"] == second.url
+
+def test_a_server_starts_again_after_it_was_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with running_server(folder, "--workers", "1") as killed:
+        killed.stop(signal.SIGKILL)
+        left_behind = (folder / "endpoint.json").exists()
+        env = run_command("env", "--data", folder)
+
+        with running_server(folder, "--workers", "1") as again:
+            found = run_command("env", "--data", folder)
+
+    assert left_behind
+    assert (env.returncode, env.stdout) == (1, "")
+    assert again.url in found.stdout
 
 
 def test_a_missing_master_key_stops_the_start_in_one_sentence(tmp_path: Path) -> None:

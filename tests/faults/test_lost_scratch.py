@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.running import wait_until
+from acceptance.running import run_command, wait_until
 from budgets import IS_LONG
 from faults.loads import (
     SMALL,
@@ -23,7 +23,7 @@ from faults.loads import (
     prepare_load,
     read_store,
 )
-from faults.processes import DEADLINE_SECONDS, PHASES, read_log, run_undisturbed, running_worker
+from faults.processes import DEADLINE_SECONDS, PHASES, let_lease_run_out, read_log, run_undisturbed, running_worker
 from load.loading import assert_index_is_right
 
 
@@ -62,6 +62,45 @@ def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undis
         assert worker.stop() == 0
         assert ended.status == "PARTIALLY_SUCCEEDED", read_log(disturbed.data_folder)
         # What is followed one by one after the loss is more changes of a profile, and fewer keys to write at the end.
+        assert differences(expected, read_store(shop), without=("revision", "position")) == []
+        assert_index_is_right(shop)
+        assert_row_numbers_are_used_once(shop)
+        assert_store_is_whole(shop)
+
+
+def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(work_folder: Path, tmp_path: Path) -> None:
+    waiting, expected = prepared(work_folder)
+    running = waiting.copy(work_folder / "backed-up")
+    with opened(running) as (shop, job), running_worker(running) as worker:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while shop.job(job).phase not in PHASES[PHASES.index("create") :]:
+            assert time.monotonic() < deadline, "the load does not come to writing"
+            time.sleep(0.002)
+
+        backed_up = run_command("backup", tmp_path / "backups", *running.options)
+        wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
+        worker.stop()
+        undisturbed = differences(expected, read_store(shop))
+    (backup,) = (tmp_path / "backups").glob("openprofiles-*")
+    restored = Installation(tmp_path / "restored")
+    again = run_command("restore", backup, *restored.options, "--master-key", running.data_folder / "master.key")
+
+    assert backed_up.returncode == 0, backed_up.stderr
+    assert again.returncode == 0, again.stderr
+    assert "Uploaded files of jobs that go on: 1" in again.stdout
+    # The load itself did not notice the backup.
+    assert undisturbed == []
+    with opened(restored) as (shop, job):
+        assert_store_is_whole(shop)
+        in_backup = shop.job(job)
+        let_lease_run_out(shop, job)
+        with running_worker(restored) as worker:
+            wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
+            assert worker.stop() == 0
+
+        assert (in_backup.status, in_backup.phase in PHASES[PHASES.index("create") :]) == ("IN_PROGRESS", True)
+        assert shop.job(job).status == "PARTIALLY_SUCCEEDED", read_log(restored.data_folder)
+        # As after the loss of a scratch folder, which is not in a backup.
         assert differences(expected, read_store(shop), without=("revision", "position")) == []
         assert_index_is_right(shop)
         assert_row_numbers_are_used_once(shop)

@@ -6,6 +6,7 @@ import base64
 import bisect
 import hashlib
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,6 +33,8 @@ from faults.loads import (
 )
 from faults.processes import WorkerProcess, kill_all, read_log, running_worker
 from openprofiles.clock import utc_now
+from openprofiles.credentials.administer import read_admin_credential
+from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
@@ -177,6 +180,28 @@ def opened_store(installation: Installation) -> Iterator[Store]:
         store.close()
 
 
+def server_folders(installation: Installation) -> list[Path]:
+    """A data folder for each server. They share the master key and, for want of a bucket, the uploaded files."""
+    first = Settings(data_folder=installation.data_folder, store=installation.store)
+    load_master_key(first)
+    folders = [first.data_folder]
+    for number in range(1, SERVERS):
+        other = Settings(
+            data_folder=first.data_folder.with_name(f"{first.data_folder.name}-{number}"), store=installation.store
+        )
+        other.data_folder.mkdir(mode=0o700)
+        shutil.copy(first.master_key_path, other.master_key_path)
+        other.uploads_folder.symlink_to(first.uploads_folder)
+        folders.append(other.data_folder)
+    return folders
+
+
+def administrator(data_folder: Path) -> tuple[str, str]:
+    """The keys of the administrator, whose file is in the folder of the server that started first."""
+    made = read_admin_credential(Settings(data_folder=data_folder))
+    return made.access_key_id, made.secret_access_key
+
+
 def run_jobs(installation: Installation, orders: list[Order], kills: int, dice: random.Random) -> dict[str, Rows]:
     """Have all jobs started and run to their ends, while workers are killed; what they leave in the store."""
     with ExitStack() as stack:
@@ -184,7 +209,8 @@ def run_jobs(installation: Installation, orders: list[Order], kills: int, dice: 
         assert installation.store is not None
         options = ("--workers", "0", "--store", installation.store.text)
         clients = [
-            stack.enter_context(running_server(installation.data_folder, *options)).client() for _ in range(SERVERS)
+            stack.enter_context(running_server(folder, *options)).client(*administrator(installation.data_folder))
+            for folder in server_folders(installation)
         ]
         workers = Workers(installation, store, dice)
         stack.callback(workers.close)

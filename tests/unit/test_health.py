@@ -22,7 +22,7 @@ from openprofiles.uploads.arrival.local_files import LocalFiles
 def get_readiness(store: SqliteStore, *, workers_alive: bool) -> tuple[int, dict[str, Any]]:
     key = MasterKey(bytes(32))
     services = Services(Settings(), store, key, LocalFiles(Path("nowhere")), Authenticator(store, key), Metrics())
-    app = Starlette(routes=health.routes(services, "instance", lambda: workers_alive))
+    app = Starlette(routes=health.routes(services, lambda: workers_alive))
     scope = {"type": "http", "method": "GET", "path": "/readyz", "headers": [], "query_string": b""}
     messages: list[Message] = []
 

@@ -205,7 +205,7 @@ def running_service(folder: Path, **settings: Any) -> Iterator[Service]:
         Metrics(),
         clock.now,
     )
-    with serve(build_app(services, instance="test", workers_alive=lambda: True)) as address:
+    with serve(build_app(services, workers_alive=lambda: True)) as address:
         service = Service(address, services, clock)
         service.client.create_domain(DomainName="shop", DefaultExpirationDays=30)
         yield service

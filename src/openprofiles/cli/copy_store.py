@@ -68,9 +68,10 @@ def copy_store(
       openprofiles copy-store --from openprofiles-data/openprofiles.db
     """
     from openprofiles.credentials.administer import check_master_key
-    from openprofiles.master_key import load_master_key
+    from openprofiles.master_key import read_master_key
     from openprofiles.store.copy_store import copy_store as copy_whole_store
-    from openprofiles.store.open import open_store, open_store_as_it_is
+    from openprofiles.store.open import open_existing_store, open_store_as_it_is
+    from openprofiles.store.use import using_alone
     from openprofiles.uploads.arrival.copy_files import copy_job_files
     from openprofiles.uploads.arrival.files import open_own_files
 
@@ -80,15 +81,18 @@ def copy_store(
         raise click.UsageError("--from and --to name the same store.")
     if isinstance(here.store, Path) and not here.store.exists():
         raise click.UsageError(f"There is no store {here.store}.")
-    master_key = load_master_key(here)
-    original = open_store(here)
+    original = open_existing_store(here)
     try:
+        master_key = read_master_key(here.master_key_path)
         check_master_key(here, original, master_key)
         copy = open_store_as_it_is(there)
         try:
-            # First: a copy that is finished must have them.
-            file_count = copy_job_files(original, open_own_files(here, master_key), open_own_files(there, master_key))
-            tables = copy_whole_store(original, copy, utc_now(), _Progress().show)
+            with using_alone(here), using_alone(there):
+                # First: a copy that is finished must have them.
+                file_count = copy_job_files(
+                    original, open_own_files(here, master_key), open_own_files(there, master_key)
+                )
+                tables = copy_whole_store(original, copy, utc_now(), _Progress().show)
         finally:
             copy.close()
     finally:

@@ -11,7 +11,7 @@ import click
 
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
-from openprofiles.settings import Settings
+from openprofiles.settings import PostgresqlUrl, Settings
 
 if TYPE_CHECKING:
     from openprofiles.store.connections import Store
@@ -86,7 +86,7 @@ def create(
     from openprofiles.errors import InvalidRequest
     from openprofiles.master_key import load_master_key
 
-    with _open(settings) as store:
+    with _opened_or_made(settings) as store:
         try:
             _refuse_unknown_operations(actions)
             made = create_credential(
@@ -124,7 +124,7 @@ def list_(settings: Settings, output: str) -> None:
     """
     from openprofiles.credentials.administer import read_credentials
 
-    with _open(settings) as store:
+    with _opened(settings) as store:
         stored = read_credentials(store)
     if output == "json":
         document = [
@@ -162,7 +162,7 @@ def revoke(settings: Settings, access_key_id: str) -> None:
     """
     from openprofiles.credentials.administer import revoke_credential
 
-    with _open(settings) as store:
+    with _opened(settings) as store:
         revoke_credential(store, access_key_id, utc_now())
     click.echo(f"{access_key_id} is revoked.")
 
@@ -179,15 +179,29 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _open(settings: Settings) -> Iterator[Store]:
+def _opened(settings: Settings) -> Iterator[Store]:
+    from openprofiles.store.open import open_existing_store
+
+    store = open_existing_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _opened_or_made(settings: Settings) -> Iterator[Store]:
     from openprofiles.credentials.administer import ensure_admin_credential
     from openprofiles.master_key import load_master_key
     from openprofiles.store.open import open_store
 
+    is_new = not isinstance(settings.store, PostgresqlUrl) and not settings.store_path.exists()
     store = open_store(settings)
     try:
         # Whatever opens a new data folder first makes it complete.
         ensure_admin_credential(settings, store, load_master_key(settings), utc_now())
+        if is_new:
+            click.echo(f"There was no store {settings.store_path}. It was made now.", err=True)
         yield store
     finally:
         store.close()

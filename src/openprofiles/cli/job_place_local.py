@@ -19,11 +19,11 @@ from openprofiles.cli.job_place import (
 )
 from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
 from openprofiles.clock import utc_now
-from openprofiles.master_key import load_master_key
+from openprofiles.master_key import read_master_key
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import PostgresqlUrl, Settings
-from openprofiles.store.open import open_store
+from openprofiles.store.open import open_existing_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
@@ -44,7 +44,7 @@ class LocalJobs:
             _require_store(settings.store_path)
         self._settings = settings
         self._domain_name = domain_name
-        self._store = open_store(settings)
+        self._store = open_existing_store(settings)
         # Only to take a job back: everything else looks at jobs, or leaves them to others.
         self._job_runner: JobRunner | None = None
 
@@ -144,7 +144,7 @@ class LocalJobs:
                 return
 
     def _iterate_failed_rows(self, domain: Domain, job_id: str) -> Iterator[jobs.FailedRow]:
-        return jobs.iterate_failed_rows(self._store, load_master_key(self._settings), domain, job_id)
+        return jobs.iterate_failed_rows(self._store, read_master_key(self._settings.master_key_path), domain, job_id)
 
 
 def _state_of_undo(undo: Undo) -> UndoState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 
 import structlog
 
@@ -15,6 +16,7 @@ from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
 from openprofiles.store import undos
 from openprofiles.store.connections import Store
+from openprofiles.store.use import using
 from openprofiles.uploads import previews
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.worker.main import Worker
@@ -39,6 +41,8 @@ class JobRunner:
         set_up_logs("text")
         logging.getLogger().setLevel(logging.WARNING)
         self._store = store
+        self._at_end = ExitStack()
+        self._at_end.enter_context(using(settings))
         self._worker = Worker(settings, store, open_own_files(settings, load_master_key(settings)))
         self._job_ids: list[str] = []
 
@@ -76,3 +80,4 @@ class JobRunner:
     def close(self) -> None:
         """End what runs at its last chunk; whoever takes it up goes on there."""
         self._worker.close()
+        self._at_end.close()

@@ -22,6 +22,8 @@ _COMMANDS = {
     "jobs": "openprofiles.cli.jobs:jobs",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",
+    "backup": "openprofiles.cli.backup:backup",
+    "restore": "openprofiles.cli.restore:restore",
     "copy-store": "openprofiles.cli.copy_store:copy_store",
     "master-key": "openprofiles.cli.master_key:master_key",
     "migrate": "openprofiles.cli.migrate:migrate",

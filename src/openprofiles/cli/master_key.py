@@ -60,19 +60,22 @@ def change(settings: Settings, new_file: Path) -> None:
       openprofiles master-key change --new new.key
     """
     from openprofiles.credentials.administer import change_master_key
-    from openprofiles.master_key import load_master_key, read_master_key, replace_master_key
-    from openprofiles.store.open import open_store
+    from openprofiles.master_key import read_master_key, replace_master_key
+    from openprofiles.store.open import open_existing_store
+    from openprofiles.store.use import using_alone
     from openprofiles.uploads.arrival.files import change_owner
 
-    old, new = load_master_key(settings), read_master_key(new_file)
-    store = open_store(settings)
+    store = open_existing_store(settings)
     try:
-        change_master_key(store, old, new, utc_now())
+        old, new = read_master_key(settings.master_key_path), read_master_key(new_file)
+        with using_alone(settings):
+            change_master_key(store, old, new, utc_now())
+            change_owner(settings, old, new)
+            if settings.master_key is None:
+                replace_master_key(settings, new_file)
     finally:
         store.close()
-    change_owner(settings, old, new)
     if settings.master_key is None:
-        replace_master_key(settings, new_file)
         click.echo(f"The new master key is now {settings.master_key_path}. Keep a copy where the old one was kept.")
     else:
         click.echo(f"Start all servers and workers with --master-key {new_file} from now on.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +27,7 @@ from openprofiles.store.credentials import (
     mark_revoked,
     replace_secret,
 )
-from openprofiles.uploads.arrival.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.arrival.client_token import CLIENT_TOKEN_BYTES, decrypt_client_token, encrypt_client_token
 from openprofiles.uploads.failures.failed_row_cipher import decrypt_failed_rows_key, encrypt_failed_rows_key
 from openprofiles.uploads.webhooks import decrypt_webhook_secret, encrypt_webhook_secret
 
@@ -116,8 +117,7 @@ def ensure_admin_credential(settings: Settings, store: Store, master_key: Master
             admin = read_admin_credential(settings)
         else:
             admin = _make_keys("administrator")
-            document = {"access_key_id": admin.access_key_id, "secret_access_key": admin.secret_access_key}
-            write_private_file(settings.admin_credential_path, (json.dumps(document, indent=2) + "\n").encode())
+            _write_admin_file(settings, admin)
         with store.write() as connection:
             # Another host may start on the same empty store.
             lock_credentials(connection)
@@ -135,14 +135,16 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
     Raises:
         SettingsError: a stored secret cannot be decrypted.
     """
-    for stored in read_credentials(store)[:1]:
-        try:
-            reveal_secret(stored, master_key)
-        except DecryptionError as error:
-            raise SettingsError(
-                f"The master key {settings.master_key_path} does not belong to the store {settings.store_name}. "
-                "Put the key that was saved with this store back."
-            ) from error
+    if not is_own_key(store, master_key):
+        raise SettingsError(
+            f"The master key {settings.master_key_path} does not belong to the store {settings.store_name}. "
+            "Put the key that was saved with this store back."
+        )
+
+
+def is_own_key(store: Store, master_key: MasterKey) -> bool:
+    """Whether the store was made with this master key, as far as it holds anything by which that can be seen."""
+    return all(_can_reveal(stored, master_key) for stored in read_credentials(store)[:1])
 
 
 def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetime) -> None:
@@ -181,6 +183,60 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
                 )
         except DecryptionError as error:
             raise InvalidRequest("The present master key is not the one that belongs to this store.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class LostSecrets:
+    """What nobody can use any more because its master key is lost: how many of each."""
+
+    credentials: int
+    webhooks: int
+    jobs_ended: int
+    jobs_without_file: int
+
+
+def give_up_secrets(store: Store, new: MasterKey, now: datetime) -> LostSecrets:
+    """Put a new master key in the place of one that is lost, and give up what only that one could decrypt.
+
+    Credentials stay in the list, revoked. Webhooks and the contents of failed rows go; jobs that were started end as
+    FAILED.
+    """
+    with store.write() as connection:
+        credentials = [one for one in list_credentials(connection) if one.revoked_at is None]
+        for one in list_credentials(connection):
+            unknown = _make_keys(one.name).secret_access_key.encode()
+            wrapped = new.encrypt(_SECRET_PURPOSE, unknown, one.access_key_id.encode())
+            replace_secret(connection, one.access_key_id, wrapped)
+            mark_revoked(connection, one.access_key_id, now)
+        domain_ids = [domain_id for domain_id, _ in webhooks.list_secrets(connection)]
+        for domain_id in domain_ids:
+            webhooks.delete_webhook(connection, domain_id, now)
+        jobs_ended, jobs_without_file = upload_jobs.give_up_files(connection, now)
+        for job_id, token, _ in upload_jobs.list_job_keys(connection):
+            fresh = token and encrypt_client_token(new, os.urandom(CLIENT_TOKEN_BYTES), job_id)
+            upload_jobs.replace_job_keys(connection, job_id, fresh, None)
+    return LostSecrets(len(credentials), len(domain_ids), jobs_ended, jobs_without_file)
+
+
+def write_admin_credential(settings: Settings, store: Store, master_key: MasterKey, now: datetime) -> None:
+    """Write a credential that may do everything into the data folder: one of the store, or else a new one."""
+    usable = [
+        one
+        for one in read_credentials(store)
+        if one.revoked_at is None and (one.actions, one.domains, one.requests_per_second) == (("*",), ("*",), None)
+    ]
+    if usable:
+        admin = NewCredential(usable[0].access_key_id, reveal_secret(usable[0], master_key), usable[0].name)
+    else:
+        admin = _make_keys("administrator")
+        with store.write() as connection:
+            insert_credential(connection, _to_stored(admin, master_key, ("*",), ("*",), None, now))
+    _write_admin_file(settings, admin)
+
+
+def _write_admin_file(settings: Settings, admin: NewCredential) -> None:
+    document = {"access_key_id": admin.access_key_id, "secret_access_key": admin.secret_access_key}
+    write_private_file(settings.admin_credential_path, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def _can_reveal(stored: StoredCredential, master_key: MasterKey) -> bool:

@@ -42,11 +42,11 @@ _OWN_PREFIX = "/openprofiles/"
 _QUIET_ROUTES = health.PROBE_PATHS | {STATIC_ROUTE}
 
 
-def build_app(services: Services, *, instance: str, workers_alive: Callable[[], bool]) -> ASGIApp:
+def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIApp:
     """Everything that one server process answers.
 
     Args:
-        instance, workers_alive: as ``health.routes``.
+        workers_alive: as ``health.routes``.
     """
     api = wire_app(
         load_model(),
@@ -61,7 +61,7 @@ def build_app(services: Services, *, instance: str, workers_alive: Callable[[], 
     )
     own = Starlette(
         routes=[
-            *health.routes(services, instance, workers_alive),
+            *health.routes(services, workers_alive),
             *_extension_routes(services),
         ],
         exception_handlers={

@@ -71,17 +71,15 @@ class _Writing:
         self._fault = fault
 
 
-def routes(services: Services, instance: str, workers_alive: Callable[[], bool]) -> list[Route]:
+def routes(services: Services, workers_alive: Callable[[], bool]) -> list[Route]:
     """``/healthz``, ``/readyz`` and ``/metrics``: open to anyone who reaches the server, without customers' data.
 
     Args:
-        instance: names this run of the server; ``openprofiles env`` asks by it whether the address that it found in the
-            data folder still leads to the server of that folder.
         workers_alive: whether the workers that this server is to run do run.
     """
 
     async def healthz(_request: Request) -> Response:
-        return JSONResponse({"status": "ok", "instance": instance})
+        return JSONResponse({"status": "ok"})
 
     writing = _Writing(services)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
-import json
-import os
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -21,9 +17,10 @@ import openprofiles
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.credentials.authenticate import Authenticator
-from openprofiles.data_folder import write_private_file
+from openprofiles.data_folder import check_data_folder, prepare_data_folder
 from openprofiles.disk_faults import disk_fault
 from openprofiles.master_key import load_master_key
+from openprofiles.running_server import only_server, refuse_second_server, write_endpoint
 from openprofiles.server.app import build_app
 from openprofiles.server.connections import (
     ACCEPTS_PER_TURN,
@@ -37,7 +34,9 @@ from openprofiles.server.services import Services
 from openprofiles.server.state_metrics import StateMetrics
 from openprofiles.server.supervise import Supervisor
 from openprofiles.settings import Settings, SettingsError
+from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
+from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import open_own_files
 
 logger = structlog.get_logger("openprofiles.server")
@@ -57,11 +56,13 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
         announce: called with the address once requests are taken.
 
     Raises:
-        SettingsError: the data folder or the store cannot be used, or the port is taken.
+        SettingsError: the data folder or the store cannot be used, another server runs on the folder, or the port is
+            taken.
     """
     connections = Connections(Limits(connections=connection_limit(raise_file_limit())))
-    with listen(settings.host, settings.port) as listener:
-        store = open_store(settings)
+    check_data_folder(settings)
+    refuse_second_server(settings)
+    with listen(settings.host, settings.port) as listener, _opened_store(settings) as store:
         master_key = load_master_key(settings)
         ensure_admin_credential(settings, store, master_key, utc_now())
         files = open_own_files(settings, master_key)
@@ -78,10 +79,9 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             utc_now,
         )
         supervisor = Supervisor(worker_command, settings.workers)
-        instance = secrets.token_hex(16)
         server = _Server(
             uvicorn.Config(
-                build_app(services, instance=instance, workers_alive=supervisor.all_alive),
+                build_app(services, workers_alive=supervisor.all_alive),
                 http=connections.make_protocol,  # type: ignore[arg-type]  # it is called like the class
                 ws="none",
                 lifespan="off",
@@ -93,7 +93,7 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
                 backlog=ACCEPTS_PER_TURN,
                 timeout_graceful_shutdown=DRAIN_TIMEOUT_SECONDS,
             ),
-            on_started=lambda: _start_work(settings, supervisor, instance, announce),
+            on_started=lambda: _start_work(settings, supervisor, announce),
             on_draining=supervisor.request_stop,
         )
         # What is here now stays; looking through it again and again cost a tenth of the time of a request.
@@ -104,9 +104,19 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
             server.run(sockets=[listener])
         finally:
             supervisor.stop(DRAIN_TIMEOUT_SECONDS)
-            remove_endpoint(settings.endpoint_path, instance)
-            store.close()
     logger.info("server_stopped")
+
+
+@contextlib.contextmanager
+def _opened_store(settings: Settings) -> Iterator[Store]:
+    prepare_data_folder(settings)
+    with only_server(settings):
+        store = open_store(settings)
+        try:
+            with using(settings):
+                yield store
+        finally:
+            store.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -138,20 +148,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def remove_endpoint(path: Path, instance: str) -> None:
-    """Removes the address from the data folder if it is still this server's."""
-    with contextlib.suppress(FileNotFoundError):
-        if json.loads(path.read_bytes()).get("instance") == instance:
-            path.unlink()
-
-
-def _start_work(settings: Settings, supervisor: Supervisor, instance: str, announce: Callable[[str], None]) -> None:
+def _start_work(settings: Settings, supervisor: Supervisor, announce: Callable[[str], None]) -> None:
     url = _local_url(settings.host, settings.port)
-    document = {"url": url, "pid": os.getpid(), "instance": instance, "region": settings.region}
     try:
-        write_private_file(settings.endpoint_path, (json.dumps(document) + "\n").encode())
+        write_endpoint(settings, url)
     except OSError as error:
-        # Commands on this machine do not find the address then, but everybody who has it can read.
+        # Commands on this machine do not find the address then, but callers that know it can read.
         if disk_fault(error) is None:
             raise
         logger.error("endpoint_not_written", path=str(settings.endpoint_path), fault=str(disk_fault(error)))  # noqa: TRY400

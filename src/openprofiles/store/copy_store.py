@@ -118,8 +118,8 @@ def _compare(source: Store, target: Store, table: Table) -> int:
         if len(one) != len(other) or ours.digest() != theirs.digest():
             raise InvalidRequest(
                 f"The table {table.name} of the copy differs from the original. Either the original was written to "
-                "in the meantime, or the copy was begun from another store. Stop all servers and workers of both, empty the "
-                "target and begin again."
+                "in the meantime, or the copy was begun from another store. Stop all servers and workers of both, empty "
+                "the target and begin again."
             )
     return count
 

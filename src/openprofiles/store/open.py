@@ -53,8 +53,34 @@ def open_store(settings: Settings, *, may_migrate: bool = False) -> Store:
     # The key comes first: a store without one cannot be told from a store whose key was lost.
     load_master_key(settings)
     if isinstance(settings.store, PostgresqlUrl):
-        return _open_postgresql(settings.store, may_migrate=may_migrate)
+        return _open_postgresql(settings.store, may_migrate=may_migrate, may_make=True)
     return _open_sqlite(settings.store_path)
+
+
+def open_existing_store(settings: Settings, *, may_migrate: bool = False) -> Store:
+    """Open a store that exists, as ``open_store`` does; make no store, no data folder and no master key.
+
+    Raises:
+        SettingsError: there is no store, or it cannot be used.
+    """
+    if not isinstance(settings.store, PostgresqlUrl):
+        require_store_file(settings)
+        return _open_sqlite(settings.store_path)
+    # An empty database is there because somebody made it: ``openprofiles migrate`` may prepare it.
+    return _open_postgresql(settings.store, may_migrate=may_migrate, may_make=may_migrate)
+
+
+def require_store_file(settings: Settings) -> None:
+    """Refuse settings whose SQLite store does not exist.
+
+    Raises:
+        SettingsError: there is no such file.
+    """
+    if not settings.store_path.exists():
+        raise SettingsError(
+            f"There is no store {settings.store_path}. Name the folder of a store with --data, or the store itself "
+            "with --store."
+        )
 
 
 def open_store_as_it_is(settings: Settings) -> Store:
@@ -102,11 +128,15 @@ def _postgresql_store(url: PostgresqlUrl) -> Store:
     return PostgresqlStore(url)
 
 
-def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool) -> Store:
+def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool, may_make: bool) -> Store:
     store = _postgresql_store(url)
     try:
         with store.read() as connection:
             before = revision_of(connection)
+        if before is None and not may_make:
+            raise SettingsError(  # noqa: TRY301 (closed like every other way out)
+                f"There is no store in the database {url}. Name the database of a store with --store."
+            )
         if before is not None and before < NEWEST_REVISION and not may_migrate:
             raise SettingsError(  # noqa: TRY301 (closed like every other way out)
                 f"The store {url} has revision {before}; this openprofiles needs {NEWEST_REVISION}. "

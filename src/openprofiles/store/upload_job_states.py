@@ -34,6 +34,11 @@ SCRATCH_MESSAGE = (
     "then send the file again in a new job."
 )
 
+KEY_LOST_MESSAGE = (
+    "The store was restored without its master key, so the uploaded file could not be read. Undo this job if it has "
+    "changed profiles, then load the file again."
+)
+
 UNDO_GAVE_UP_MESSAGE = (
     "The undo ended unexpectedly three times in a row. The server's log says why. Start the undo again to continue "
     "where it stopped."

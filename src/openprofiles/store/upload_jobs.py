@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -44,7 +44,7 @@ from openprofiles.store.tables import (
     repeated_row,
     upload_job,
 )
-from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, KEY_LOST_MESSAGE, UploadJobStatus
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 
@@ -511,6 +511,42 @@ def forget_unstarted_files(connection: Connection, *, received_before: datetime)
         )
         .values(file_name=None, file_size_bytes=None, file_received_at=None)
     )
+
+
+def give_up_files(connection: Connection, now: datetime) -> tuple[int, int]:
+    """Forget all uploaded files, which nobody can read any more.
+
+    Jobs that were started end as FAILED, whatever they have written; the others need a new PUT.
+
+    Returns:
+        how many ended, and how many had a file and need a new one.
+    """
+    running = select(upload_job.c.upload_job_id, upload_job.c.undo_days).where(
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS, upload_job.c.undo_of.is_(None)
+    )
+    ended = connection.execute(running).all()
+    for upload_job_id, undo_days in ended:
+        connection.execute(
+            update(upload_job)
+            .where(upload_job.c.upload_job_id == upload_job_id)
+            .values(
+                status=UploadJobStatus.FAILED,
+                status_reason=INTERNAL_FAILURE,
+                failure_message=KEY_LOST_MESSAGE,
+                completed_at=now,
+                undo_until=now + timedelta(days=undo_days) if undo_days else None,
+                lease_owner=None,
+                lease_until=None,
+                client_token=None,
+                file_name=None,
+            )
+        )
+    forgotten = connection.execute(
+        update(upload_job)
+        .where(upload_job.c.status == UploadJobStatus.CREATED, upload_job.c.file_name.is_not(None))
+        .values(file_name=None, file_size_bytes=None, file_received_at=None)
+    )
+    return len(ended), forgotten.rowcount
 
 
 def remove_old_failed_rows_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:

@@ -76,8 +76,8 @@ class EndedJob:
 def write_webhook(connection: Connection, domain_id: int, *, url: str | None, secret: bytes, now: datetime) -> None:
     """Write the domain's webhook; it replaces an earlier one.
 
-    Calls that the former URL has not received yet go to the new one, and are dropped if there is none. The caller holds the
-    domain's row, so that of two at once the second one sees what the first one wrote.
+    Calls that the former URL has not received yet go to the new one, and are dropped if there is no new URL. The
+    caller holds the domain's row, so that of two at once the second one sees what the first one wrote.
     """
     before = find_webhook(connection, domain_id)
     values = {"url": url, "secret": secret, "created_at": now}

@@ -26,7 +26,7 @@ from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RowFault, UploadJob
-from openprofiles.uploads.arrival.client_token import decrypt_client_token, encrypt_client_token
+from openprofiles.uploads.arrival.client_token import CLIENT_TOKEN_BYTES, decrypt_client_token, encrypt_client_token
 from openprofiles.uploads.failures.failed_row_cipher import (
     FailedRowCipher,
     decrypt_failed_rows_key,
@@ -51,7 +51,6 @@ _FAILED_ROWS_BYTES_PER_PAGE = 8_000_000
 # From the first row with a fault on; among them may be no other that has it.
 _FAULTS_LOOKED_AT_FOR_EXAMPLES = 200
 
-CLIENT_TOKEN_BYTES = 32
 
 _NO_OPTIONS_MESSAGE = (
     "This server holds its callers to what AWS takes (--compat strict), and AWS's upload jobs have no options."

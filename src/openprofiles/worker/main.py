@@ -12,6 +12,7 @@ together, as many as the host has processors.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -45,6 +46,7 @@ from openprofiles.store.upload_job_states import (
     UploadJobStatus,
 )
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
@@ -94,19 +96,25 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     good again. What runs has its leases renewed, or finds out by itself.
     """
     outages = Outages(stop)
-    while True:
-        try:
-            opened = _open(settings)
-            break
-        except Exception as error:
-            if not outages.wait(error):
-                raise
-        if stop.is_set():
-            return
-    outages.end()
-    worker, deliveries = opened
+    with contextlib.ExitStack() as use_of_store:
+        while True:
+            try:
+                opened = _open(settings, use_of_store)
+                break
+            except Exception as error:
+                use_of_store.close()
+                if not outages.wait(error):
+                    raise
+            if stop.is_set():
+                return
+        outages.end()
+        _work(*opened, Heartbeat(settings.heartbeat_path), outages, stop)
+
+
+def _work(
+    worker: Worker, deliveries: WebhookDeliveries, heartbeat: Heartbeat, outages: Outages, stop: threading.Event
+) -> None:
     deliveries.start()
-    heartbeat = Heartbeat(settings.heartbeat_path)
     try:
         while not stop.wait(_POLL_SECONDS):
             heartbeat.beat()
@@ -123,11 +131,12 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         deliveries.close()
 
 
-def _open(settings: Settings) -> tuple[Worker, WebhookDeliveries]:
+def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worker, WebhookDeliveries]:
     master_key = load_master_key(settings)
     store = open_store(settings)
     try:
         check_master_key(settings, store, master_key)
+        use_of_store.enter_context(using(settings))
         worker = Worker(settings, store, open_own_files(settings, master_key))
     except BaseException:
         store.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from openprofiles.master_key import MasterKey
 
+CLIENT_TOKEN_BYTES = 32
+
 _PURPOSE = "upload client token"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from openprofiles.errors import InvalidRequest
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
@@ -23,13 +25,23 @@ def copy_job_files(store: Store, source: Files, target: Files) -> int:
     """
     with store.read() as connection:
         needed = upload_jobs.list_job_files(connection)
-    for job_id, name in needed:
-        if not _is_there(target, name):
-            _copy(job_id, name, source, target)
+    for job_id in copy_files(needed, source, target):
+        raise InvalidRequest(
+            f"The uploaded file of upload job {job_id} is missing in {source.place}. Put it back, or stop the job."
+        )
     return len(needed)
 
 
-def _copy(job_id: str, name: str, source: Files, target: Files) -> None:
+def copy_files(needed: Iterable[tuple[str, str]], source: Files, target: Files) -> list[str]:
+    """Copy the files of these jobs, given with their names, unless the target has them.
+
+    Returns:
+        ids of the jobs whose file is missing.
+    """
+    return [job_id for job_id, name in needed if not _is_there(target, name) and not _is_copied(name, source, target)]
+
+
+def _is_copied(name: str, source: Files, target: Files) -> bool:
     try:
         with source.open(name) as file:
             copy = target.create(name)
@@ -39,10 +51,9 @@ def _copy(job_id: str, name: str, source: Files, target: Files) -> None:
                 copy.publish()
             finally:
                 copy.discard()
-    except FileNotFoundError as error:
-        raise InvalidRequest(
-            f"The uploaded file of upload job {job_id} is missing in {source.place}. Put it back, or stop the job."
-        ) from error
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_there(files: Files, name: str) -> bool:

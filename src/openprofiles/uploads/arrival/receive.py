@@ -28,11 +28,12 @@ from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.arrival.client_token import CLIENT_TOKEN_BYTES
 from openprofiles.uploads.arrival.encrypted_file import EncryptingWriter
 from openprofiles.uploads.arrival.files import Files, new_file_name
 from openprofiles.uploads.arrival.refused import Refused
 from openprofiles.uploads.arrival.sent_body import SentBody
-from openprofiles.uploads.jobs import CLIENT_TOKEN_BYTES, client_token
+from openprofiles.uploads.jobs import client_token
 
 UPLOAD_PATH = "/openprofiles/v1/uploads/"
 
