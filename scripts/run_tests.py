@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 # One after the other, in a process beside those of pytest.
 CHECKS = ("lint", "types", "imports")
 # Three at a time on two cores: one is often waiting, for a lease to run out or a page to be painted. The tests of a
-# file stay in one process, which has one server for them; tests/conftest.py puts the files in order.
+# file stay in one process, which has one server for them; tests/conftest.py puts the files in turn.
 PYTEST = (f"{sys.prefix}/bin/pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 _PR_SET_CHILD_SUBREAPER = 36

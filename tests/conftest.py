@@ -42,24 +42,22 @@ def _use_memory_for_files(folder: Path = Path("/dev/shm")) -> None:  # noqa: S10
 _use_memory_for_files()
 
 
-# What takes longest begins first, so that no process is left with it when the others have ended.
-_SLOW_FIRST = ("faults", "browser", "load", "acceptance", "docs")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ProcessorTime(), "openprofiles processor time")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests to ``make test-long``, and put the slow folders first."""
+    """Leave the long tests to ``make test-long``, and take a file of each folder in turn.
+
+    Some folders mostly wait and others mostly compute, so that together they take less time than one after the other.
+    """
     leave_out_long_tests(config, items)
-    items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    folder = item.path.parent.name
-    return _SLOW_FIRST.index(folder) if folder in _SLOW_FIRST else len(_SLOW_FIRST)
+    files_of_folder: dict[Path, dict[Path, int]] = {}
+    for item in items:
+        files = files_of_folder.setdefault(item.path.parent, {})
+        files.setdefault(item.path, len(files))
+    items.sort(key=lambda item: files_of_folder[item.path.parent][item.path])
 
 
 @pytest.fixture(scope="session")

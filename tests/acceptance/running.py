@@ -154,7 +154,7 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30
         waited = time.monotonic() - begun
         assert waited < timeout_seconds, f"waited {timeout_seconds} s in vain until {what}"
         # To ask costs processor time, which what is waited for needs.
-        time.sleep(min(0.02 + waited / 50, 0.05))
+        time.sleep(min(0.02 + waited / 20, 0.25))
 
 
 def children_of(pid: int) -> list[int]:

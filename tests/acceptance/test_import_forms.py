@@ -29,6 +29,11 @@ PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São
 GERMAN = "E-Mail;First name;City\r\n" + "".join(f"{mail};{name};{city}\r\n" for mail, name, city in PEOPLE)
 
 
+FORMS_LONG = pytest.mark.long(
+    daily="tests/load/test_file_forms.py::test_a_file_is_read_as_it_comes_and_the_account_says_as_what"
+)
+
+
 def find(data: Path, mail: str) -> dict[str, Any]:
     """Return the profile with this address, as a server on the data folder would show it."""
     store = open_store(Settings(data_folder=data))
@@ -58,8 +63,16 @@ def workbook(path: Path) -> Path:
     ("content", "form"),
     [
         (GERMAN.encode("windows-1252"), {"encoding": "windows-1252", "delimiter": ";", "line_ends": "CRLF"}),
-        (GERMAN.encode("utf-16"), {"encoding": "utf-16le", "has_byte_order_mark": True, "delimiter": ";"}),
-        (gzip.compress(GERMAN.replace(";", "\t").encode()), {"compression": "gzip", "delimiter": "\t"}),
+        pytest.param(
+            GERMAN.encode("utf-16"),
+            {"encoding": "utf-16le", "has_byte_order_mark": True, "delimiter": ";"},
+            marks=FORMS_LONG,
+        ),
+        pytest.param(
+            gzip.compress(GERMAN.replace(";", "\t").encode()),
+            {"compression": "gzip", "delimiter": "\t"},
+            marks=FORMS_LONG,
+        ),
         (pa.compress(GERMAN.replace(";", "|").encode(), "zstd", asbytes=True), {"compression": "zstd"}),
     ],
     ids=["windows-1252", "utf-16", "gzip", "zstd"],

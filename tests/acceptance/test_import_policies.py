@@ -18,6 +18,11 @@ MIXED = (
 )
 
 
+LIMITS_LONG = pytest.mark.long(
+    daily="tests/load/test_policies.py::test_with_more_failed_rows_than_may_be_nothing_is_loaded"
+)
+
+
 def load(tmp_path: Path, content: bytes, *options: str) -> tuple[int, dict[str, Any]]:
     file = write(tmp_path / "a.csv", content)
     return import_json(file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data", *options)
@@ -61,7 +66,14 @@ def test_blank_cells_can_clear(tmp_path: Path) -> None:
     assert "PhoneNumber" not in find(tmp_path / "data", "ada@example.com")
 
 
-@pytest.mark.parametrize("option", [("--all-or-nothing",), ("--max-failed", "1"), ("--max-failed", "49%")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--all-or-nothing",),
+        pytest.param(("--max-failed", "1"), marks=LIMITS_LONG),
+        pytest.param(("--max-failed", "49%"), marks=LIMITS_LONG),
+    ],
+)
 def test_nothing_is_loaded_when_more_rows_fail_than_may(tmp_path: Path, option: tuple[str, ...]) -> None:
     file = write(tmp_path / "a.csv", MIXED)
 

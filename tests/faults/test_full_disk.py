@@ -78,7 +78,8 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
         assert_all_is_loaded(shop, ended)
 
 
-@pytest.mark.parametrize("phase", ["stage", "create", "update", "follow", "index"] if IS_LONG else ["create"])
+@pytest.mark.long(daily="test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be_read_meanwhile")
+@pytest.mark.parametrize("phase", ["stage", "create", "update", "follow", "index"])
 def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: SmallDisk, phase: str) -> None:
     installation = Installation(disk.data_folder)
     prepare_load(installation, 1, SMALL)

@@ -64,6 +64,7 @@ def prepared(work_folder: Path, server: PostgresqlServer | None, seed: int) -> t
     return waiting, run_undisturbed(waiting)
 
 
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize("seed", range(LOADS))
 def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undisturbed_one(
     work_folder: Path, server: PostgresqlServer | None, seed: int
@@ -90,6 +91,7 @@ def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undistur
     assert kills.count >= kills.wanted, kills
 
 
+@pytest.mark.daily_on("postgresql")
 @pytest.mark.parametrize("phase", PHASES if IS_LONG else ["create"])
 def test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again(
     work_folder: Path, server: PostgresqlServer | None, phase: str

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from sqlalchemy import select, update
 
@@ -304,6 +305,10 @@ def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in names}
 
 
+@pytest.mark.long(
+    daily="tests/faults/test_kills.py::"
+    "test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again"
+)
 def test_twenty_jobs_end_as_undisturbed_although_workers_are_killed(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:
