@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from starlette.applications import Starlette
 from starlette.types import Message
 
@@ -15,6 +16,7 @@ from openprofiles.server import health
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.settings import Settings
+from openprofiles.store.open import migrate
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.uploads.arrival.local_files import LocalFiles
 
@@ -67,3 +69,15 @@ def test_a_server_that_cannot_read_its_store_is_not_ready(path: Path) -> None:
 
     store.close()
     assert answer == (503, {"ready": False, "faults": ["the store cannot be read"]})
+
+
+def test_a_server_whose_store_takes_no_writes_is_not_ready(path: Path) -> None:
+    store = SqliteStore(path)
+    migrate(store)
+    store.close()
+    event.listen(store.engine, "connect", lambda connection, _: connection.execute("pragma query_only = on"))
+
+    answer = get_readiness(store, workers_alive=True)
+
+    store.close()
+    assert answer == (503, {"ready": False, "faults": ["the store cannot be written"]})
