@@ -284,7 +284,7 @@ def test_a_job_that_was_not_started_is_given_up(
 
     page.get_by_role("button", name="Discard").click()
     assert find_barriers(page) == []
-    page.get_by_role("button", name="Discard").click()
+    page.get_by_role("button", name="Discard import").click()
 
     expect(page.locator(".badge").first).to_have_text("Stopped")
     expect(page.get_by_text("The import was stopped before any row was imported.")).to_be_visible()

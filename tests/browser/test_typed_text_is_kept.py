@@ -333,14 +333,14 @@ def test_a_button_without_a_form_to_fill_in_works_after_signing_in_again_elsewhe
     sign_in(other, *server.admin())
     press(page, "Discard")
     page.context.clear_cookies()
-    press(page, "Discard")
+    press(page, "Discard import")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("alert")).to_contain_text(
-        "Your session expired. Sign in in another tab, then press “Discard” again. Nothing has been changed."
+        "Your session expired. Sign in in another tab, then press “Discard import” again. Nothing has been changed."
     )
     assert find_barriers(page) == []
     sign_in(other, *server.admin())
-    press(page, "Discard")
+    press(page, "Discard import")
     expect(page.locator("h1 ~ *, .badge").filter(has_text="Stopped").first).to_be_visible()
     assert client.get_upload_job(DomainName=DOMAIN, JobId=waiting)["Status"] == "STOPPED"
 
