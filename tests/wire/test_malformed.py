@@ -315,7 +315,7 @@ def test_no_refusal_repeats_a_value(service: Service) -> None:
         f'{{"PartyType": "{secret}"}}',
         f'{{"FirstName": "{secret * 40}"}}',
         f'{{"Attributes": {{"{secret}": 7}}}}',
-        f'{{"Attributes": {{"{secret}": ""}}}}',
+        f'{{"Attributes": {{"{secret}": "{"x" * 256}"}}}}',
         f'{{"Attributes": {{"{secret * 40}": "x"}}}}',
         f'{{"FirstName": "{secret}\\u0000"}}',
         f'{{"FirstName": "{secret}',
