@@ -23,8 +23,8 @@ import pysqlite3.dbapi2 as sqlite
 from openprofiles.store.connections import Connection
 from openprofiles.store.sqlite import SqliteStore
 
-# 4 MB, which are on the disk before the next. Left to the end, gigabytes would be written at once, and a writer's commit
-# took 1.7 s in that time. Ctrl-C is heard between two steps.
+# 4 MB, which are on the disk before the next. Left to the end, gigabytes were written out at once, and a commit of a
+# writer took 1.7 s in that time. Ctrl-C is heard between two steps.
 _PAGES_PER_STEP = 1_024
 
 
