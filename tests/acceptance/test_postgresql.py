@@ -101,3 +101,16 @@ def test_a_database_that_cannot_be_reached_is_told_without_its_password(tmp_path
     assert "The store postgresql://127.0.0.1:1/customers cannot be opened" in refused.stderr
     assert "geheim" not in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_backup_and_restore_name_the_commands_of_postgresql(tmp_path: Path) -> None:
+    place = ("--data", tmp_path / "data", "--store", "postgresql://joe:geheim@db.example/shop")
+
+    made = run_command("backup", tmp_path / "backups", *place)
+    restored = run_command("restore", tmp_path / "backups", *place)
+
+    assert (made.returncode, restored.returncode) == (1, 1)
+    assert "pg_dump --format=custom" in made.stderr
+    assert "pg_restore --dbname=" in restored.stderr
+    assert "geheim" not in made.stderr + restored.stderr
+    assert list(tmp_path.iterdir()) == []

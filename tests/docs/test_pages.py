@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -73,21 +73,29 @@ def test_the_page_on_files_lists_the_fields_of_the_standard_profile_and_no_other
 
 def test_the_backup_of_the_manual_is_a_store_that_works(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    found = re.search(r'^python -c "(import pysqlite3.*)"$', page, re.MULTILINE)
-    assert found is not None
-    code = found[1].replace('\\"', '"').replace("/var/lib/openprofiles", str(tmp_path / "data"))
-    (tmp_path / "restored").mkdir(mode=0o700)
-    store = open_store(Settings(data_folder=tmp_path / "data"))
+    make, restore = re.findall(r"^openprofiles (?:backup|restore) /backup.*$", page, re.MULTILINE)
+    (keep_key,) = re.findall(r"^cp -n \S*master\.key /safe\S*$", page, re.MULTILINE)[:1]
+    for folder in ("backup", "safe", "var/lib"):
+        (tmp_path / folder).mkdir(parents=True)
+    store = open_store(Settings(data_folder=tmp_path / "var/lib/openprofiles"))
     domain = create_domain(
         store, "demo", default_expiration_days=30, config={}, tags={}, phone_region="US", now=utc_now()
     )
 
-    # While the store is open, and what was written last is in its write-ahead log.
-    subprocess.run([sys.executable, "-c", code.replace("/backup", str(tmp_path / "restored"))], check=True)
+    def run(line: str) -> None:
+        words = shlex.split(re.sub(r"(?<= )/(?=backup|safe|var)", f"{tmp_path}/", line))
+        if words[0] == "openprofiles":
+            words[:1] = [sys.executable, "-m", "openprofiles"]
+        subprocess.run(words, check=True)
 
+    # While the store is open, and what was written last is in its write-ahead log.
+    run(make)
+    run(keep_key)
     store.close()
-    shutil.copy(tmp_path / "data" / "master.key", tmp_path / "restored")
-    restored = open_store(Settings(data_folder=tmp_path / "restored"))
+    (made,) = (tmp_path / "backup" / "openprofiles").glob("openprofiles-*")
+    run(restore.replace("openprofiles-20260131T020000Z", made.name))
+
+    restored = open_store(Settings(data_folder=tmp_path / "var/lib/openprofiles-restored"))
     assert get_domain(restored, "demo") == domain
     restored.close()
 
