@@ -117,9 +117,9 @@ def _compare(source: Store, target: Store, table: Table) -> int:
         theirs.update(repr(other).encode("utf-8", "surrogatepass"))
         if len(one) != len(other) or ours.digest() != theirs.digest():
             raise InvalidRequest(
-                f"The table {table.name} of the copy differs from the original. Either the original was changed "
-                "in the meantime, or the copy was begun from another store. Stop all servers and workers of both, empty "
-                "the target and begin again."
+                f"The table {table.name} of the copy differs from the original. Either the original was changed in the "
+                "meantime, or the copy was begun from another store. Stop all servers and workers of both, empty the "
+                "target and begin again."
             )
     return count
 
