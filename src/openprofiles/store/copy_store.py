@@ -125,7 +125,7 @@ def _compare(source: Store, target: Store, table: Table) -> int:
 
 
 def _batches(store: Store, table: Table, after: Row | None = None) -> Iterator[list[Row]]:
-    """Read the rows of a table by primary key, in a form common to all engines."""
+    """Read the rows of a table by primary key; all engines give the same form."""
     while True:
         with store.read() as connection:
             rows = _read(connection, table, after)

@@ -63,7 +63,7 @@ def insert_domain(
     phone_region: str,
     now: datetime,
 ) -> Domain:
-    """Writes a new domain.
+    """Write a new domain.
 
     Raises:
         InvalidRequest: a domain of this name exists (and is not deleted).
@@ -89,13 +89,13 @@ def insert_domain(
 
 
 def read_domain(connection: Connection, name: str, *, for_change: bool = False) -> Domain:
-    """The domain of this name.
+    """Read the domain of this name.
 
     Args:
         for_change: hold the row until the end of the write transaction.
 
     Raises:
-        NotFound: there is none, or it is deleted.
+        NotFound: the domain does not exist, or is deleted.
     """
     found = (_BY_NAME_FOR_CHANGE if for_change else _BY_NAME).one_or_none(connection, name=name)
     if found is None:
@@ -104,7 +104,7 @@ def read_domain(connection: Connection, name: str, *, for_change: bool = False) 
 
 
 def read_domains(connection: Connection, after_name: str, limit: int) -> list[Domain]:
-    """At most ``limit`` domains whose names come after ``after_name``, by name (in code point order)."""
+    """Read up to ``limit`` domains after ``after_name``, by name (in code point order)."""
     rows = connection.execute(
         select(table).where(table.c.name > after_name, table.c.deleted_at.is_(None)).order_by(table.c.name).limit(limit)
     )
@@ -112,20 +112,20 @@ def read_domains(connection: Connection, after_name: str, limit: int) -> list[Do
 
 
 def read_all_domains(connection: Connection) -> list[Domain]:
-    """Every domain that is not deleted, in the order in which they were made."""
+    """Read every domain that is not deleted, oldest first."""
     rows = connection.execute(select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.domain_id))
     return [_domain_of(row) for row in rows]
 
 
 def lock_domain(connection: Connection, domain_id: int) -> None:
-    """Hold the domain's row until the end of the write transaction, as everybody does who changes its profiles."""
+    """Lock the domain's row until the transaction ends, as every writer of its profiles does."""
     connection.execute(
         select(table.c.domain_id).where(table.c.domain_id == domain_id).with_for_update(key_share=True)
     ).one_or_none()
 
 
 def update_domain(connection: Connection, domain: Domain) -> None:
-    """Writes what a caller can change of a domain."""
+    """Write the columns of a domain that a caller can change."""
     connection.execute(
         update(table)
         .where(table.c.domain_id == domain.domain_id)
@@ -139,7 +139,7 @@ def update_domain(connection: Connection, domain: Domain) -> None:
 
 
 def count_write(connection: Connection, domain_id: int, profiles_added: int = 0) -> None:
-    """Notes that profiles or keys of the domain changed: its version grows, and its count by ``profiles_added``."""
+    """Note that profiles or keys of the domain changed: increase its version and its count of profiles."""
     connection.execute(
         update(table)
         .where(table.c.domain_id == domain_id)
@@ -148,13 +148,13 @@ def count_write(connection: Connection, domain_id: int, profiles_added: int = 0)
 
 
 def read_indexed_paths(connection: Connection, domain_id: int) -> frozenset[str]:
-    """Paths of the fields that upload jobs of the domain find profiles by, beside the standard keys."""
+    """Read the paths of fields, other than standard keys, by which upload jobs find profiles."""
     paths = connection.execute(select(indexed_field.c.path).where(indexed_field.c.domain_id == domain_id))
     return frozenset(paths.scalars())
 
 
 def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
-    """Deletes the domain for every caller, frees its name, and asks its running upload jobs to stop."""
+    """Mark a domain as deleted, free its name, and stop its upload jobs."""
     connection.execute(update(table).where(table.c.domain_id == domain_id).values(deleted_at=now))
     connection.execute(
         update(upload_job)
@@ -168,7 +168,7 @@ def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
 
 
 def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> int:
-    """Removes at most ``limit`` rows of one deleted domain; the domain's own row goes last.
+    """Remove up to ``limit`` rows of one deleted domain; the domain's own row goes last.
 
     A domain with a job that a worker is still running waits until the job has ended or its lease has run out. What
     is removed is never more than one kind of rows, so that a step stays short.
@@ -225,7 +225,7 @@ _LIMITS = {failed_row.name: 300, preview_sample.name: 300, undo_image.name: 10, 
 
 
 def _remove_some(connection: Connection, from_table: Table, condition: ColumnElement[bool], limit: int) -> int:
-    """Removes at most ``limit`` of the rows that the condition takes; how many there were."""
+    """Remove up to ``limit`` rows that match the condition; return their number."""
     limit = min(limit, _LIMITS.get(from_table.name, limit))
     key = tuple(from_table.primary_key)
     rows = select(*key).where(condition).limit(limit)
@@ -249,7 +249,7 @@ def _remove_by_key(connection: Connection, from_table: Table, keys: Sequence[Row
 
 
 def _remove_some_profiles(connection: Connection, domain_id: int, limit: int) -> int:
-    """Removes keys added by hand of at most ``limit`` profiles, or the profiles once those are gone."""
+    """Remove hand-added keys of up to ``limit`` profiles; once they are gone, the profiles."""
     is_of_domain = profile.c.domain_id == domain_id
     pids = list(
         connection.execute(
@@ -279,5 +279,5 @@ _NAMED = select(*(table.c[name] for name in _DOMAIN_COLUMNS)).where(
     table.c.name == bindparam("name"), table.c.deleted_at.is_(None)
 )
 _BY_NAME = PreparedQuery(_NAMED, _make_domain)
-# The key stays as it is, so whoever refers to the domain (a new upload job) need not wait.
+# The key stays as it is, so rows that refer to the domain (a new upload job) need not wait.
 _BY_NAME_FOR_CHANGE = PreparedQuery(_NAMED.with_for_update(key_share=True), _make_domain)

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 
 def read_in_index_order(connection: Connection) -> None:
-    """Have the rest of this transaction find the first rows of an order by walking an index.
+    """Make the rest of this transaction find first rows by walking an index.
 
     Right after a large load, before the rows of a table are counted, PostgreSQL would collect and sort all rows of a
     domain to find its first thousand, half a second for two million. SQLite walks the index anyway.

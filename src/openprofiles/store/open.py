@@ -41,7 +41,7 @@ _SCRIPTS = Path(__file__).with_name("migrations")
 
 
 def open_store(settings: Settings, *, may_migrate: bool = False) -> Store:
-    """The store of the data folder, made if need be. Several processes may do this at once.
+    """Open the store of the data folder; create it if needed. Several processes may do this at once.
 
     An embedded store of an older form is migrated. A server store is so only if ``may_migrate``: programs of the older
     version may be at work on it, so the moment is an operator's to choose.
@@ -50,7 +50,7 @@ def open_store(settings: Settings, *, may_migrate: bool = False) -> Store:
         SettingsError: the data folder, the master key or the store cannot be used; a newer program wrote the store, or
             an older one wrote a server store.
     """
-    # The key comes first: a store without one cannot be told from a store whose key was lost.
+    # The key comes first: a store without one looks like a store whose key was lost.
     load_master_key(settings)
     if isinstance(settings.store, PostgresqlUrl):
         return _open_postgresql(settings.store, may_migrate=may_migrate, may_make=True)
@@ -84,7 +84,7 @@ def require_store_file(settings: Settings) -> None:
 
 
 def open_store_as_it_is(settings: Settings) -> Store:
-    """The store as it is, perhaps without any table: neither made nor migrated.
+    """Open the store as it is, perhaps without tables; it is neither created nor migrated.
 
     Raises:
         SettingsError: the data folder, the master key or a package is missing.
@@ -161,7 +161,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def migrate(store: Store) -> tuple[str | None, str]:
-    """Brings the store to the newest revision, in one transaction.
+    """Migrate the store to the newest revision, in one transaction.
 
     Returns:
         The revision before (None for a store that is new) and after.
@@ -206,12 +206,12 @@ def begin_unfinished_store(store: Store) -> None:
 
 
 def is_unfinished(connection: Connection) -> bool:
-    """Whether the tables of a store are marked as not to be used yet."""
+    """Return whether the tables of a store are marked as unfinished."""
     return connection.execute(text("select version_num from alembic_version")).scalar_one_or_none() == _UNFINISHED
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision that a store has, or None if it holds nothing.
+    """Read the revision of a store; None if it holds nothing.
 
     Raises:
         SettingsError: it holds tables, but not those of openprofiles; or it is not to be used yet.
@@ -233,7 +233,7 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def alembic_config(connection: Connection) -> Config:
-    """What Alembic needs to work on this connection with the steps of this package."""
+    """Configure Alembic for this connection and the steps of this package."""
     from alembic.config import Config
 
     config = Config()

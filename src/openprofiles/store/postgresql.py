@@ -44,7 +44,7 @@ class PostgresqlStore:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the store from its first statement on.
+        """Open a connection that sees one state of the store from its first statement.
 
         Raises:
             Busy: every connection was in use for 30 seconds.
@@ -55,13 +55,13 @@ class PostgresqlStore:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end of the block, rolled back when it raises.
+        """Begin a write transaction: committed at the end of the block, rolled back if it raises.
 
         Raises:
             Busy: another writer held the domain for 30 seconds, or every connection was in use for so long.
             StorageFull: the disk of the database has no room for what was written; it is rolled back.
             StoreUnreachable: the database does not answer. What was written is rolled back, unless the connection broke
-                while it was being committed: then nobody can tell.
+                while it was being committed: then the outcome is unknown.
         """
         with _clear_errors(), self.engine.begin() as connection:
             yield connection
@@ -101,7 +101,7 @@ def _engine(url: PostgresqlUrl) -> Engine:
         pool_size=_CONNECTIONS_KEPT,
         max_overflow=_CONNECTIONS_BEYOND,
         pool_timeout=_CONNECTION_WAIT_SECONDS,
-        # A connection that the server closed meanwhile is replaced unnoticed.
+        # A connection that the server has closed is replaced silently.
         pool_pre_ping=True,
         connect_args={"application_name": "openprofiles"},
     )

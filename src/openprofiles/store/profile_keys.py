@@ -32,13 +32,13 @@ _FORGET_ADDED = text("delete from added_key where pid = :pid and name = :name an
 
 
 def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> None:
-    """Puts keys of profiles (by row number) into the index; those that are there stay."""
+    """Add keys of profiles (by row number) to the index; existing ones stay."""
     if rows := _rows(keys_by_pid):
         connection.execute(_ADD_TO_INDEX, [{"domain_id": domain_id, **row} for row in rows])
 
 
 def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> int:
-    """Takes keys of profiles from the index; those that are not there are no error. Returns how many were there."""
+    """Remove keys of profiles from the index; ignore missing ones, and return the number removed."""
     if not (entries := _entries(keys_by_pid)):
         return 0
     if connection.dialect.name == "sqlite":
@@ -53,7 +53,7 @@ def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysB
 
 
 def keys_added_by_hand(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
-    """The keys that ``AddProfileKey`` gave these profiles; each of them has an entry."""
+    """Read the keys that ``AddProfileKey`` gave these profiles; each profile has an entry."""
     rows = connection.execute(select(added_key).where(added_key.c.pid.in_(pids)))
     keys: dict[int, set[Key]] = {pid: set() for pid in pids}
     for row in rows:
@@ -62,20 +62,20 @@ def keys_added_by_hand(connection: Connection, pids: Collection[int]) -> dict[in
 
 
 def remember_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> None:
-    """Notes keys as added by hand, so that no change of a field takes them away."""
+    """Note keys as added by hand, so that no change of a field removes them."""
     if rows := _rows(keys_by_pid):
         connection.execute(_REMEMBER_ADDED, rows)
 
 
 def forget_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> int:
-    """Takes that note from keys; those that do not have it are no error. Returns how many had it."""
+    """Remove that note from keys; ignore keys without it, and return the number of others."""
     if not (rows := _rows(keys_by_pid)):
         return 0
     return connection.execute(_FORGET_ADDED, rows).rowcount
 
 
 def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: int, limit: int) -> list[int]:
-    """Row numbers, ascending, of at most ``limit`` profiles above ``after_pid`` that the key finds.
+    """Find up to ``limit`` profiles by a key: their row numbers above ``after_pid``, ascending.
 
     Expired profiles and those that are just being removed are among them. Reads at most ``limit`` entries of the index.
     """

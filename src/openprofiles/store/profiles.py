@@ -25,23 +25,23 @@ class KeySource(NamedTuple):
 
 
 def insert_profile(connection: Connection, profile: Profile) -> None:
-    """Writes a new profile under the row number that was reserved for it."""
+    """Write a new profile under the row number that was reserved for it."""
     connection.execute(insert(table), [_row_of(profile)])
 
 
 def update_profile(connection: Connection, profile: Profile) -> None:
-    """Writes every column of a profile that is there."""
+    """Write all columns of an existing profile."""
     condition = _of_domain(connection, profile.domain_id, table.c.pid == profile.pid)
     connection.execute(update(table).where(condition).values(_row_of(profile)))
 
 
 def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
-    """Removes these rows of the domain; the keys are the caller's affair."""
+    """Remove these rows of the domain. The caller removes their keys."""
     connection.execute(delete(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
 
 
 def read_profiles(connection: Connection, domain_id: int, pids: Collection[int], now: datetime) -> dict[int, Profile]:
-    """The profiles of the domain among these row numbers that have not expired, by row number."""
+    """Read the unexpired profiles of the domain among these row numbers, by row number."""
     rows = connection.execute(select(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
     # The expiry, too, would have SQLite walk the index on domain and expiry.
     found = (_profile_of(row) for row in rows)
@@ -49,7 +49,7 @@ def read_profiles(connection: Connection, domain_id: int, pids: Collection[int],
 
 
 def lock_profile(connection: Connection, domain_id: int, pid: int, now: datetime) -> Profile | None:
-    """The profile, for a change in this write transaction, or None if there is none or it has expired."""
+    """Read and lock a profile for a change; None if it does not exist or has expired."""
     row = connection.execute(
         select(table)
         .where(table.c.pid == pid, table.c.domain_id == domain_id, table.c.expires_at > now)
@@ -91,7 +91,7 @@ def read_expired_profiles(
 
 
 def count_expired_profiles(connection: Connection, domain_id: int, now: datetime, *, at_most: int | None = None) -> int:
-    """How many profiles of the domain have expired and are still in the store, counted up to ``at_most``.
+    """Count the expired profiles of the domain that are still stored, up to ``at_most``.
 
     Reads the expired part of an index.
     """
@@ -101,7 +101,7 @@ def count_expired_profiles(connection: Connection, domain_id: int, now: datetime
 
 
 def read_revisions(connection: Connection, domain_id: int, pids: Collection[int]) -> dict[int, int]:
-    """The revisions of the profiles of the domain among these row numbers, by row number."""
+    """Read the revisions of the domain's profiles among these row numbers, by row number."""
     rows = connection.execute(
         select(table.c.pid, table.c.revision).where(_of_domain(connection, domain_id, table.c.pid.in_(pids)))
     )
@@ -109,8 +109,9 @@ def read_revisions(connection: Connection, domain_id: int, pids: Collection[int]
 
 
 def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid: int, *, limit: int) -> list[Profile]:
-    """The profiles of the domain with row numbers above ``after_pid`` and up to ``upto_pid``, in the order of their row
-    numbers, those that have expired among them: ``limit`` rows are read at most, whatever has become of others.
+    """Read the profiles with row numbers above ``after_pid`` up to ``upto_pid``, by row number.
+
+    Expired profiles are included. At most ``limit`` rows are read, even if others no longer exist.
     """
     read_in_index_order(connection)
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
@@ -121,8 +122,9 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
 def count_changed_in_range(
     connection: Connection, domain_id: int, after_pid: int, upto_pid: int, *, at_most: int
 ) -> tuple[int, dict[int, int]]:
-    """Of the profiles with row numbers above ``after_pid`` and up to ``upto_pid``, the first ``at_most`` at most: how
-    many there are, and the revision of each that was changed since it was made, by row number.
+    """Count the profiles with row numbers above ``after_pid`` up to ``upto_pid``, to ``at_most``.
+
+    Also returns the revision of each that was changed since it was created, by row number.
     """
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
     first = (
@@ -138,10 +140,10 @@ def count_changed_in_range(
 
 
 def _of_domain(connection: Connection, domain_id: int, is_row: ColumnElement[bool]) -> ColumnElement[bool]:
-    """The condition for rows that are known by number, in words that name the domain where that costs nothing.
+    """Build the condition for rows that are known by number; it names the domain if that is free.
 
     On PostgreSQL it does, and a store that is spread over several hosts by domain finds the host by it. SQLite would
-    walk the whole domain for 20 profiles (79 ms instead of 2 ms beside a million profiles).
+    walk the whole domain for 20 profiles (79 ms instead of 2 ms with a million profiles).
     """
     if connection.dialect.name == "sqlite":
         return is_row

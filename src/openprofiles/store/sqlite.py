@@ -27,7 +27,7 @@ from openprofiles.store.sqlite_version import require_safe_sqlite
 SQLITE_VERSION: str = sqlite.sqlite_version
 
 # A load holds the lock for about 0.1 s at a time. SQLite's own busy handler backs off so far that a writer
-# beside a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s. A loader leaves the lock free for 2 ms,
+# next to a load waited 0.8 to 1.3 s; asking every 2 ms it waited 0.1 to 0.2 s. A loader leaves the lock free for 2 ms,
 # so it is asked for more often than that.
 _LOCK_POLL_SECONDS = 0.001
 _LOCK_TIMEOUT_SECONDS = 30.0
@@ -63,7 +63,7 @@ class SqliteStore:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that sees one state of the store from its first statement on.
+        """Open a connection that sees one state of the store from its first statement.
 
         Raises:
             StoreNotWritable: it cannot even be opened, since its write-ahead log cannot be made.
@@ -96,7 +96,7 @@ class SqliteStore:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """The write transaction: committed at the end of the block, rolled back when it raises.
+        """Begin the write transaction: committed at the end of the block, rolled back if it raises.
 
         Raises:
             Busy: another process held the write lock for 30 seconds.
@@ -133,7 +133,7 @@ class SqliteStore:
             yield
         except OperationalError as error:
             name = _name_of(error)
-            # The shared memory beside the write-ahead log is a file too. Where there is no room for it, SQLite reports
+            # The shared memory next to the write-ahead log is a file too. Where there is no room for it, SQLite reports
             # any error of a disk.
             if name == "SQLITE_FULL" or (name.startswith(_OF_DISK) and disk_is_full(self.path.parent)):
                 raise StorageFull("The disk of the store is full. Make room, then try again.") from error

@@ -1,9 +1,9 @@
 """Copies a SQLite store as it is at one moment, while it is used and written.
 
 The pages are copied with SQLite's backup interface inside a read transaction. It sees one state for as long as it
-lasts: writers do not wait for the copy, and it never begins anew, as it would if each step read what is newest. What
-is written in that time stays in the write-ahead log. Afterwards it is moved into the store here, so that no writer has
-to do it within a commit.
+lasts: writers do not wait for the copy, and it never begins again, as it would if each step read the newest state.
+Pages that are written in that time stay in the write-ahead log. Afterwards it is moved into the store here, so that
+no writer has to do it within a commit.
 
 ``vacuum into`` reads one state as well and took as long, with a third more processor time; but it does not run inside a
 transaction, so nobody could know beforehand which uploaded files the copy will need.
@@ -42,7 +42,7 @@ def one_state(path: Path) -> Iterator[Connection]:
 
 
 def copy_state(connection: Connection, target: Path) -> None:
-    """Copy the whole store, as the connection of ``one_state`` sees it, into a new file that only its owner can read.
+    """Copy the store, as a connection of ``one_state`` sees it, into a private new file.
 
     Raises:
         OSError: the copy cannot be written, or the store cannot be read.

@@ -89,7 +89,7 @@ class UploadJob:
 
     @property
     def is_hidden(self) -> bool:
-        """Whether it is no job of AWS's API: a preview, or the undo of another job."""
+        """Whether AWS's API does not show the job: a preview, or the undo of another job."""
         return self.preview_of is not None or self.undo_of is not None
 
 
@@ -156,7 +156,7 @@ _JOB_COLUMNS = tuple(upload_job.c[field.name] for field in fields(UploadJob))
 
 
 class CreateTokenTaken(Exception):
-    """Another transaction has made a job of the domain with this token meanwhile. This one can only be rolled back."""
+    """Another transaction has just created a job of the domain with this token. Roll this one back."""
 
 
 def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -175,7 +175,7 @@ def insert_job(connection: Connection, values: Mapping[str, Any]) -> None:
 
 
 def find_job_made_with(connection: Connection, domain_id: int, create_token: str) -> tuple[UploadJob, str] | None:
-    """The job of the domain that was made with this token, and the digest of the request that made it."""
+    """Find the job that was created with this token, and the digest of its request."""
     row = connection.execute(
         select(*_JOB_COLUMNS, upload_job.c.create_digest).where(
             upload_job.c.domain_id == domain_id, upload_job.c.create_token == create_token
@@ -189,14 +189,14 @@ def find_job_made_with(connection: Connection, domain_id: int, create_token: str
 
 
 def read_start_token(connection: Connection, upload_job_id: int) -> str | None:
-    """The token that a job was started with."""
+    """Read the token that a job was started with."""
     query = select(upload_job.c.start_token).where(upload_job.c.upload_job_id == upload_job_id)
     token: str | None = connection.execute(query).scalar_one()
     return token
 
 
 def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change: bool = False) -> UploadJob | None:
-    """The job of this id in the domain.
+    """Find the job of this id in the domain.
 
     Args:
         for_change: hold the row until the end of the write transaction.
@@ -206,12 +206,12 @@ def find_job(connection: Connection, domain_id: int, job_id: str, *, for_change:
 
 
 def find_job_by_number(connection: Connection, domain_id: int, upload_job_id: int) -> UploadJob | None:
-    """The job of this row number in the domain."""
+    """Find the job of this row number in the domain."""
     return _one(connection, and_(upload_job.c.domain_id == domain_id, upload_job.c.upload_job_id == upload_job_id))
 
 
 def find_job_by_id(connection: Connection, job_id: str) -> UploadJob | None:
-    """The job of this id in a domain that still exists."""
+    """Find the job of this id in a domain that still exists."""
     row = connection.execute(
         select(*_JOB_COLUMNS)
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)
@@ -228,7 +228,7 @@ def list_jobs(
     limit: int,
     status: UploadJobStatus | None = None,
 ) -> list[UploadJob]:
-    """Jobs of a domain, newest first; ``before`` is creation time and row number of the last one seen.
+    """List jobs of a domain, newest first; ``before`` is creation time and row number of the last one.
 
     Args:
         status: only those that have it; None: all.
@@ -247,7 +247,7 @@ def list_jobs(
 
 
 def list_creations(connection: Connection, domain_id: int, *, limit: int) -> list[Creation]:
-    """What the newest jobs of a domain have made and the newest undos removed, newest first.
+    """List the profiles that the newest jobs created and the newest undos removed.
 
     Args:
         limit: how many jobs and undos to read; those that made nothing are among them.
@@ -271,7 +271,7 @@ def list_creations(connection: Connection, domain_id: int, *, limit: int) -> lis
 
 
 def list_running_jobs_of_domain(connection: Connection, domain_id: int) -> list[str]:
-    """Ids of the domain's jobs that are IN_PROGRESS, previews among them, in the order of their start."""
+    """List the ids of the domain's running jobs and previews, in order of start."""
     query = (
         select(upload_job.c.job_id)
         .where(upload_job.c.domain_id == domain_id, upload_job.c.status == UploadJobStatus.IN_PROGRESS)
@@ -293,11 +293,11 @@ def update_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStat
 def list_failed_rows(
     connection: Connection, upload_job_id: int, *, after_record: int, limit: int, max_content_bytes: int
 ) -> tuple[list[FailedRow], bool]:
-    """Failed rows in file order, those behind ``after_record``, and whether there are more.
+    """List failed rows in file order, after ``after_record``, and whether there are more.
 
     Args:
         limit: how many at most.
-        max_content_bytes: of all of them together, but for the first.
+        max_content_bytes: of all of them together, except the first.
     """
     of_job = failed_row.c.upload_job_id == upload_job_id
     first_faults = connection.execute(
@@ -330,7 +330,7 @@ def list_first_failed_rows(
     limit: int,
     max_looked_at: int,
 ) -> list[int]:
-    """The records of the first failed rows that have a fault, in file order.
+    """List the records of the first failed rows with an error, in file order.
 
     Args:
         first_record: no earlier record has it.
@@ -354,7 +354,7 @@ def list_first_failed_rows(
 
 
 def read_failed_row(connection: Connection, upload_job_id: int, record: int) -> FailedRow | None:
-    """The failed row of this record; None if it is not kept."""
+    """Read the failed row of this record; None if it is not kept."""
     query = (
         select(failed_row)
         .where(failed_row.c.upload_job_id == upload_job_id, failed_row.c.record == record)
@@ -364,8 +364,10 @@ def read_failed_row(connection: Connection, upload_job_id: int, record: int) -> 
 
 
 def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[str, str | None, int, int]]:
-    """What the failed rows of a job that has ended failed for: code, header of the column or None, how many faults, and
-    the first record that has it, or 0 if that was not noted.
+    """Count the errors in the failed rows of a job that has ended.
+
+    Each with its code, the header of the column or None, its count, and the first record that has it, or 0 if that was
+    not noted.
     """
     query = select(upload_job.c.fault_counts).where(upload_job.c.upload_job_id == upload_job_id)
     counts = connection.execute(query).scalar_one()
@@ -385,7 +387,7 @@ def read_fault_counts(connection: Connection, upload_job_id: int) -> list[tuple[
 def list_repeated_rows(
     connection: Connection, upload_job_id: int, *, after_record: int, limit: int
 ) -> list[RepeatedRow]:
-    """Rows that repeat a unique key, in file order, those behind ``after_record``."""
+    """List rows that repeat a unique key, in file order, after ``after_record``."""
     rows = connection.execute(
         select(*(repeated_row.c[field.name] for field in fields(RepeatedRow)))
         .where(repeated_row.c.upload_job_id == upload_job_id, repeated_row.c.record > after_record)
@@ -396,27 +398,27 @@ def list_repeated_rows(
 
 
 def read_failed_rows_key(connection: Connection, upload_job_id: int) -> bytes | None:
-    """The wrapped key of a job's failed rows."""
+    """Read the wrapped key of a job's failed rows."""
     query = select(upload_job.c.failed_rows_key).where(upload_job.c.upload_job_id == upload_job_id)
     key: bytes | None = connection.execute(query).scalar_one()
     return key
 
 
 def read_options(connection: Connection, upload_job_id: int) -> dict[str, Any] | None:
-    """The options of a job, as they are kept."""
+    """Read the options of a job, as they are stored."""
     query = select(upload_job.c.options).where(upload_job.c.upload_job_id == upload_job_id)
     options: dict[str, Any] | None = connection.execute(query).scalar_one()
     return options
 
 
 def read_findings(connection: Connection, upload_job_id: int) -> Findings:
-    """What a load has found out about its file and its own work."""
+    """Read the findings of a load about its file and its own work."""
     columns = (upload_job.c[field.name] for field in fields(Findings))
     return Findings(*connection.execute(select(*columns).where(upload_job.c.upload_job_id == upload_job_id)).one())
 
 
 def has_claimable_job(connection: Connection, now: datetime) -> bool:
-    """Whether ``claim_next_job`` may find something; a read, so that an idle worker takes no lock."""
+    """Return whether a job can be claimed; a read, so that an idle worker takes no lock."""
     # Each worker asks ten times a second.
     return _CLAIMABLE.one_or_none(connection, now=to_milliseconds(now)) is not None
 
@@ -438,8 +440,8 @@ def claim_next_job(
     )
     if job_id is not None:
         query = query.where(upload_job.c.job_id == job_id)
-    # With the domain's row no other worker claims another job of the domain meanwhile. Whoever writes to the domain
-    # holds it too, so a domain that is never idle has to be waited for if there is no other.
+    # While the domain's row is held, no other worker claims another job of the domain. Every writer of the domain holds
+    # it too, so a domain that is never idle has to be waited for if there is no other.
     for skip_locked in (True, False):
         upload_job_id = connection.execute(
             query.with_for_update(key_share=True, of=domain, skip_locked=skip_locked)
@@ -473,13 +475,19 @@ def postpone(connection: Connection, job: UploadJob, until: datetime, **values: 
 
 
 def end_leased_job(connection: Connection, job: UploadJob, **values: Any) -> bool:
-    """Set the final state of a job that we hold, and note whom to tell; False when we no longer hold it."""
+    """Set the final state of a job that we hold, and note its webhook call.
+
+    Returns False if we no longer hold it.
+    """
     ending = _leased(job).values(lease_owner=None, lease_until=None, **values)
     return _end(connection, ending)
 
 
 def end_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStatus, **values: Any) -> bool:
-    """Set the final state of a job if it is still in the given status, and note whom to tell; whether it was."""
+    """Set the final state of a job in the given status, and note its webhook call.
+
+    Returns whether it was in that status.
+    """
     ending = update(upload_job).where(upload_job.c.upload_job_id == job.upload_job_id, upload_job.c.status == only_in)
     return _end(connection, ending.values(**values))
 
@@ -502,7 +510,7 @@ def _end(connection: Connection, ending: Update) -> bool:
 
 
 def forget_unstarted_files(connection: Connection, *, received_before: datetime) -> None:
-    """Take the file from jobs that got it before the given time and were never started; they need a new PUT."""
+    """Remove the file of jobs that received it long ago and were never started; they need a new PUT."""
     connection.execute(
         update(upload_job)
         .where(
@@ -550,7 +558,7 @@ def give_up_files(connection: Connection, now: datetime) -> tuple[int, int]:
 
 
 def remove_old_failed_rows_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
-    """Remove up to ``limit`` failed rows, and as many notes of repeated ones, of jobs that ended before the given time.
+    """Remove up to ``limit`` failed rows and notes of repeated rows of old jobs.
 
     Returns:
         whether there were any.
@@ -567,7 +575,7 @@ def remove_old_failed_rows_step(connection: Connection, *, completed_before: dat
 
 
 def forget_old_failed_rows_keys(connection: Connection, *, completed_before: datetime) -> None:
-    """Take the key of their failed rows from jobs that ended before the given time, once there are no more of them."""
+    """Remove the key of failed rows from old jobs that have none left."""
     has_rows = exists().where(failed_row.c.upload_job_id == upload_job.c.upload_job_id)
     connection.execute(
         update(upload_job)
@@ -612,7 +620,7 @@ def stop_previews(connection: Connection, job: UploadJob, now: datetime) -> None
 
 
 def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tuple[int, bytes]]:
-    """The samples of a preview: number and content, encrypted."""
+    """List the samples of a preview: number and encrypted content."""
     rows = connection.execute(
         select(preview_sample.c.number, preview_sample.c.content)
         .where(preview_sample.c.upload_job_id == upload_job_id)
@@ -632,7 +640,7 @@ def remove_notes_of_ended_jobs_step(connection: Connection, *, completed_before:
         rows = connection.execute(
             select(table.c.upload_job_id, key)
             .join(upload_job, upload_job.c.upload_job_id == table.c.upload_job_id)
-            # An undo whose last loader died before it had given up goes on with its own, once it is asked for again.
+            # An undo whose last loader died before it had given up continues with its own, once it is requested again.
             .where(
                 upload_job.c.status != UploadJobStatus.IN_PROGRESS,
                 or_(
@@ -650,7 +658,7 @@ def remove_notes_of_ended_jobs_step(connection: Connection, *, completed_before:
 
 
 def list_job_keys(connection: Connection) -> list[tuple[str, bytes | None, bytes | None]]:
-    """The jobs that have keys: job id, that of the file and that of the failed rows, as they are stored."""
+    """List the jobs with keys: job id, key of the file and key of the failed rows, as stored."""
     rows = connection.execute(
         select(upload_job.c.job_id, upload_job.c.client_token, upload_job.c.failed_rows_key).where(
             or_(upload_job.c.client_token.is_not(None), upload_job.c.failed_rows_key.is_not(None))
@@ -671,13 +679,13 @@ def replace_job_keys(
 
 
 def is_any_leased(connection: Connection, now: datetime) -> bool:
-    """Whether a worker holds a job, or one that died held it until now."""
+    """Return whether any job is leased, even by a worker that died."""
     leased = select(upload_job.c.job_id).where(upload_job.c.lease_until > now).limit(1)
     return connection.execute(leased).first() is not None
 
 
 def list_job_files(connection: Connection) -> list[tuple[str, str]]:
-    """The uploaded files that some job may still read: job id and name of the file."""
+    """List the uploaded files that some job may still read: job id and name of the file."""
     query = select(upload_job.c.job_id, upload_job.c.file_name).where(
         upload_job.c.file_name.is_not(None),
         upload_job.c.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS]),
@@ -686,7 +694,7 @@ def list_job_files(connection: Connection) -> list[tuple[str, str]]:
 
 
 def list_running_job_ids(connection: Connection) -> set[str]:
-    """Ids of the jobs that are IN_PROGRESS."""
+    """List the ids of the jobs that are IN_PROGRESS."""
     query = select(upload_job.c.job_id).where(upload_job.c.status == UploadJobStatus.IN_PROGRESS)
     return set(connection.execute(query).scalars())
 
@@ -697,7 +705,7 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
         other.c.domain_id == upload_job.c.domain_id,
         other.c.status == UploadJobStatus.IN_PROGRESS,
         or_(
-            # What was begun goes on first, although another job was started earlier, by a host whose clock is behind:
+            # A job that was begun continues first, although a host whose clock is behind started another one earlier:
             # its loader may still live.
             and_(other.c.epoch > 0, upload_job.c.epoch == 0),
             and_(
