@@ -484,7 +484,7 @@ def end_leased_job(connection: Connection, job: UploadJob, **values: Any) -> boo
 
 
 def end_job(connection: Connection, job: UploadJob, *, only_in: UploadJobStatus, **values: Any) -> bool:
-    """Set the final state of a job in the given status, and note its webhook call.
+    """End a job that is in the given status, and note its webhook call.
 
     Returns whether it was in that status.
     """
