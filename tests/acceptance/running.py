@@ -107,10 +107,12 @@ def running_server(
     """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
 
     Args:
-        file_limit: how many files it may open at most.
+        file_limit: the hard limit of files that it may open; the soft one is 200.
         more: added to its environment.
     """
-    limited = [] if file_limit is None else ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(file_limit)]
+    limited = (
+        [] if file_limit is None else ["sh", "-c", 'ulimit -Sn 200 && ulimit -Hn "$0" && exec "$@"', str(file_limit)]
+    )
     log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
     with log_path.open("w") as log:
         process = subprocess.Popen(

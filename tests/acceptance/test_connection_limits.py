@@ -51,6 +51,12 @@ def quickest_answer_seconds(server: RunningServer) -> float:
     return min(times)
 
 
+def test_a_server_may_open_as_many_files_as_the_system_allows_it(server: RunningServer) -> None:
+    limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+
+    assert re.search(rf"^Max open files +{FILE_LIMIT} +{FILE_LIMIT} ", limits, re.MULTILINE)
+
+
 OPENINGS = {
     "idle": b"",
     "half a head": b"GET / HTTP/1.1\r\nHost: h\r\n",

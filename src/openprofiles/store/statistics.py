@@ -35,7 +35,7 @@ def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
 
 
 def store_size_bytes(connection: Connection) -> int:
-    """How large the database is, without SQLite's write-ahead log."""
+    """Measure the database, without SQLite's write-ahead log."""
     if connection.dialect.name == "postgresql":
         return int(connection.exec_driver_sql("select pg_database_size(current_database())").scalar_one())
     pages = connection.exec_driver_sql("pragma page_count").scalar_one()
@@ -43,7 +43,7 @@ def store_size_bytes(connection: Connection) -> int:
 
 
 def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | None:
-    """When the first of the jobs was started that no worker has; None if none waits."""
+    """Find the start time of the job that waits longest for a worker; None if no job waits."""
     oldest: datetime | None = connection.execute(
         select(func.min(upload_job.c.started_at)).where(
             upload_job.c.status == UploadJobStatus.IN_PROGRESS,
@@ -56,7 +56,7 @@ def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | No
 def read_row_counts(
     connection: Connection, *, after: int, known: Collection[int]
 ) -> tuple[dict[int, RowCounts], dict[int, RowCounts]]:
-    """The counts of upload jobs by row number: of those that have not ended, and of those that ended lately.
+    """Read the row counts of open and of recently ended upload jobs, by row number.
 
     Args:
         after: jobs with a higher row number are new, and are read whatever their status.
