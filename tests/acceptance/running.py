@@ -101,22 +101,32 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(
-    data_folder: Path, *arguments: str, file_limit: int | None = None, **more: str
-) -> Iterator[RunningServer]:
+def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[RunningServer]:
     """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
 
     Args:
-        file_limit: the hard limit of files that it may open; the soft one is 200.
         more: added to its environment.
     """
-    limited = (
-        [] if file_limit is None else ["sh", "-c", 'ulimit -Sn 200 && ulimit -Hn "$0" && exec "$@"', str(file_limit)]
-    )
+    with _running_server([], data_folder, arguments, more) as server:
+        yield server
+
+
+@contextmanager
+def server_with_few_files(data_folder: Path, hard_limit: int) -> Iterator[RunningServer]:
+    """A server like the above that may open few files, and begins with a soft limit of 200."""
+    limited = ["sh", "-c", 'ulimit -Sn 200 && ulimit -Hn "$0" && exec "$@"', str(hard_limit)]
+    with _running_server(limited, data_folder, (), {}) as server:
+        yield server
+
+
+@contextmanager
+def _running_server(
+    prefix: list[str], data_folder: Path, arguments: tuple[str, ...], more: dict[str, str]
+) -> Iterator[RunningServer]:
     log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            limited + command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
+            prefix + command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
             env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=log,

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from acceptance.running import RunningServer, running_server
+from acceptance.running import RunningServer, server_with_few_files
 
 # As most systems have it for a program that does not ask for more.
 FILE_LIMIT = 1024
@@ -21,7 +21,7 @@ FILE_LIMIT = 1024
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("limits") / "data", file_limit=FILE_LIMIT) as running:
+    with server_with_few_files(tmp_path_factory.mktemp("limits") / "data", FILE_LIMIT) as running:
         yield running
 
 
