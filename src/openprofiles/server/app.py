@@ -38,7 +38,7 @@ _requests = RequestLog("openprofiles.server.requests")
 
 _OWN_PREFIX = "/openprofiles/"
 
-# Asked for by machines every few seconds, or with every page: a good answer is no line in the log.
+# Asked for by machines every few seconds, or with every page: good answers are not logged.
 _QUIET_ROUTES = health.PROBE_PATHS | {STATIC_ROUTE}
 
 

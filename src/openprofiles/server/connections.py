@@ -97,7 +97,7 @@ class Connections:
         self.limits = limits
         self.ended: Counter[str] = Counter()
         self._open: set[_Connection] = set()
-        # Those whose clients were told why and may be about to read it.
+        # Refused ones, whose clients may still read why.
         self._lingering: set[_Connection] = set()
         # Those that the server waits for, the one that began first at the beginning.
         self._waiting: dict[_Connection, None] = {}

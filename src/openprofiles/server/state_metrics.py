@@ -104,7 +104,7 @@ class _LoadedRows:
             if self._last is not None:
                 for job, counts in (open_jobs | others).items():
                     before = self._last.get(job, RowCounts(0, 0, 0, 0))
-                    # A load that lost its scratch database may count anew.
+                    # A load that lost its scratch database may begin to count again.
                     self._total = RowCounts(
                         *(
                             total + max(0, now - then)
