@@ -74,9 +74,9 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
 
 
 class _LinesOnce(logging.StreamHandler[TextIO]):
-    """Writes a line that repeats at most once a second, the last time with the number of those that were left out.
+    """Write a repeated line at most once a second, with the number of times it was left out.
 
-    A fault that comes with every connection or every turn of a loop would fill the disk otherwise.
+    Otherwise an error that comes with every connection, or with every turn of a loop, would fill the disk.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -145,7 +145,7 @@ class _Recent:
 
 
 def _identity(record: logging.LogRecord) -> Hashable:
-    """What two log entries have in common that differ by their time only."""
+    """Identify a log entry by everything except its time."""
     if isinstance(record.msg, dict):
         content = repr([(name, value) for name, value in record.msg.items() if name != "time"])
     else:

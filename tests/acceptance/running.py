@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -102,30 +102,31 @@ class RunningServer:
 
 @contextmanager
 def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[RunningServer]:
-    """Run a server on a free port, without workers by default, and stop it at the end of the block.
+    """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
 
     Args:
         more: added to its environment.
     """
-    with _server(data_folder, arguments, more) as server:
+    with _running_server([], data_folder, arguments, more) as server:
         yield server
 
 
 @contextmanager
-def server_with_few_files(data_folder: Path, file_limit: int) -> Iterator[RunningServer]:
-    """Run a server that may open only this many files."""
-    with _server(data_folder, (), {}, ("sh", "-c", 'ulimit -n "$0" && exec "$@"', str(file_limit))) as server:
+def server_with_few_files(data_folder: Path, hard_limit: int) -> Iterator[RunningServer]:
+    """A server like the above that may open few files, and begins with a soft limit of 200."""
+    limited = ["sh", "-c", 'ulimit -Sn 200 && ulimit -Hn "$0" && exec "$@"', str(hard_limit)]
+    with _running_server(limited, data_folder, (), {}) as server:
         yield server
 
 
 @contextmanager
-def _server(
-    data_folder: Path, arguments: Sequence[str], more: Mapping[str, str], prefix: Sequence[str] = ()
+def _running_server(
+    prefix: list[str], data_folder: Path, arguments: tuple[str, ...], more: dict[str, str]
 ) -> Iterator[RunningServer]:
     log_path = data_folder.with_name(f"{data_folder.name}-{time.monotonic_ns()}.log")
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            [*prefix, *command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0")))],
+            prefix + command("serve", "--data", data_folder, "--port", "0", *(arguments or ("--workers", "0"))),
             env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=log,

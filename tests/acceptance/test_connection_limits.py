@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from acceptance.running import RunningServer, server_with_few_files
+from acceptance.running import RunningServer, server_with_few_files, wait_until
 
 # As most systems have it for a program that does not ask for more.
 FILE_LIMIT = 1024
@@ -49,6 +49,12 @@ def quickest_answer_seconds(server: RunningServer) -> float:
         assert server.get("/healthz")[0] == 200
         times.append(time.monotonic() - started)
     return min(times)
+
+
+def test_a_server_may_open_as_many_files_as_the_system_allows_it(server: RunningServer) -> None:
+    limits = Path(f"/proc/{server.process.pid}/limits").read_text()
+
+    assert re.search(rf"^Max open files +{FILE_LIMIT} +{FILE_LIMIT} ", limits, re.MULTILINE)
 
 
 OPENINGS = {
@@ -91,6 +97,17 @@ def test_a_head_of_64_megabytes_takes_no_memory(server: RunningServer) -> None:
 
     # The most since the peak was set back.
     assert memory_bytes(server, "VmHWM") - before < 20_000_000
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_body_is_no_error_of_the_server(server: RunningServer) -> None:
+    for path in ("/openprofiles/v1/domains/d/webhook", "/console/sign-in"):
+        method = "PUT" if "webhook" in path else "POST"
+        with connect(server) as connection:
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{{".encode())
+
+    wait_until(lambda: server.log().count("status=0") == 2, "both requests are logged")
+    assert "Traceback" not in server.log()
+    assert "InternalServerException" not in server.log()
 
 
 def memory_bytes(server: RunningServer, name: str) -> int:

@@ -260,6 +260,15 @@ def test_what_is_not_http_is_answered_400(patient: Served, sent: bytes) -> None:
     assert b"The request is not HTTP/1.1." in answer
 
 
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(patient: Served) -> None:
+    offer = b"GET / HTTP/1.1\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+
+    answer = patient.answer_to(offer)
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert patient.connections.ended == {}
+
+
 def test_what_follows_a_good_request_does_not_cost_it_its_answer(patient: Served) -> None:
     answer = patient.answer_to(GET + b"\x16\x03\x01")
 

@@ -69,7 +69,7 @@ class Authenticator:
         return found.principal
 
     def check_head(self, request: SignedRequest) -> None:
-        """Refuse a request that no body could make good.
+        """Refuse a request by its head alone, if no body could make it good.
 
         Raises:
             WireError: as ``signature.verify``.

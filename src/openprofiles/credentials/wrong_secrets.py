@@ -1,7 +1,6 @@
-"""Slows those who try one secret after another.
+"""Slow down attempts to sign in with wrong secrets.
 
-A secret of 40 characters is not guessed. This keeps the attempts from taking the server's time, and from being tried
-with secrets that leaked in part.
+Nobody guesses a secret of 40 characters. But attempts take the server's time, and part of a secret may be known.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _MOST_NAMES = 10_000
 
 
 class WrongSecrets:
-    """Allows some wrong attempts at once, and then one in each interval, for each of many names.
+    """Allow each name some wrong attempts at once, and then one in each interval.
 
     Args:
         free_attempts: that may be wrong at once.
@@ -39,19 +38,19 @@ class WrongSecrets:
         self._lock = threading.Lock()
 
     def seconds_to_wait(self, name: str) -> float:
-        """How long the next attempt is refused; 0 if it is not."""
+        """The time until the next attempt is allowed; 0 if it is allowed now."""
         with self._lock:
             return max(0.0, self._forgotten_at.get(name, 0.0) - self._clock() - self._slack_seconds)
 
     def count(self, name: str) -> None:
-        """Count an attempt, before it is known whether it is right."""
+        """Count an attempt, right or wrong."""
         with self._lock:
             self._move(name, self._interval_seconds)
             while len(self._forgotten_at) > self._most_names:
                 self._forgotten_at.popitem(last=False)
 
     def forgive(self, name: str) -> None:
-        """Do not count an attempt that was right."""
+        """Forget an attempt with the right secret."""
         with self._lock:
             self._move(name, -self._interval_seconds)
 

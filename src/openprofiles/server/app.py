@@ -38,7 +38,7 @@ _requests = RequestLog("openprofiles.server.requests")
 
 _OWN_PREFIX = "/openprofiles/"
 
-# Asked for by machines every few seconds, or with every page: a good answer is no line in the log.
+# Asked for by machines every few seconds, or with every page: good answers are not logged.
 _QUIET_ROUTES = health.PROBE_PATHS | {STATIC_ROUTE}
 
 
@@ -142,8 +142,9 @@ class _Dispatch:
         try:
             await application(scope, receive, send_with_id)
         except ClientDisconnect:
-            # Nobody is there for an answer.
-            pass
+            # Nobody reads the answer that Starlette has made of it.
+            status = 0
+            state.pop("error_code", None)
         finally:
             # Status 0: the client left before there was an answer.
             route = scope.get("route")

@@ -1,8 +1,8 @@
-"""The connections of a server: how many there may be, how long a client may take, and how much it may send.
+"""Limit the connections of a server, their time and their bytes.
 
-uvicorn limits none of this, so a client without a credential could take all files or all memory of the process. What a
-client is slow with ends after some 30 seconds. At the limit of connections the one that has kept the server waiting for
-longest makes room for a new one.
+uvicorn has no such limits, so a client without a credential could take all files or all memory of the process. A
+connection with a slow client ends after some 30 seconds. At the limit of connections, the one that has kept the server
+waiting for longest makes room for a new one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MOST_LINGERING = 64
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What clients may take of a server.
+    """Limits for the clients of one server.
 
     Attributes:
         connections: at one time.
@@ -68,7 +68,7 @@ class Limits:
 
 
 def raise_file_limit() -> int:
-    """Let this process open as many files as the system allows it; returns how many."""
+    """Raise the soft limit of open files to the hard one, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -76,12 +76,17 @@ def raise_file_limit() -> int:
 
 
 def connection_limit(file_limit: int) -> int:
-    """How many connections a process may have that can open so many files; each may be an upload, with a second one."""
+    """Derive the limit of connections from the limit of open files.
+
+    Each connection may be an upload, which opens a second file.
+    """
     return max(_FEWEST_CONNECTIONS, min(_MOST_CONNECTIONS, (file_limit - _OTHER_FILES) // 2))
 
 
 class Connections:
-    """All connections of one server. Give ``make_protocol`` to uvicorn as its HTTP protocol.
+    """Keep all connections of one server within its limits.
+
+    Give ``make_protocol`` to uvicorn as its HTTP protocol.
 
     Attributes:
         limits: they hold for all of them together.
@@ -92,7 +97,7 @@ class Connections:
         self.limits = limits
         self.ended: Counter[str] = Counter()
         self._open: set[_Connection] = set()
-        # Those whose clients were told why and may be about to read it.
+        # Refused ones, whose clients may still read why.
         self._lingering: set[_Connection] = set()
         # Those that the server waits for, the one that began first at the beginning.
         self._waiting: dict[_Connection, None] = {}
@@ -111,11 +116,15 @@ class Connections:
 
     @property
     def open_count(self) -> int:
-        """How many connections there are."""
+        """The number of open connections."""
         return len(self._open)
 
     def add(self, connection: _Connection, loop: asyncio.AbstractEventLoop) -> bool:
-        """Take a new connection, and end another one for it if there must be; False if there is no room."""
+        """Take a new connection, in place of another one if necessary.
+
+        Returns:
+            whether there is room for it.
+        """
         self._open.add(connection)
         if not self._is_sweeping:
             self._is_sweeping = True
@@ -138,16 +147,20 @@ class Connections:
         self._waiting.pop(connection, None)
 
     def await_client(self, connection: _Connection) -> None:
-        """Note that it is the client's turn, from now on."""
+        """Begin to wait for the client."""
         self._waiting.pop(connection, None)
         self._waiting[connection] = None
 
     def await_server(self, connection: _Connection) -> None:
-        """Note that it is the server's turn."""
+        """Stop waiting for the client."""
         self._waiting.pop(connection, None)
 
     def linger(self, connection: _Connection) -> bool:
-        """Keep a connection that was refused for a moment, outside the limit; False if there are too many of them."""
+        """Keep a refused connection for a moment, outside the limit.
+
+        Returns:
+            False if there are too many of them already.
+        """
         self.remove(connection)
         if len(self._lingering) >= _MOST_LINGERING:
             return False
@@ -155,7 +168,11 @@ class Connections:
         return True
 
     def hold(self, connection: _Connection, size_bytes: int) -> bool:
-        """Count what came of a body; False if there is no room for it, and the connection is the one that must end."""
+        """Count bytes of a body, and end requests to make room for them.
+
+        Returns:
+            False if this connection is the one that must end.
+        """
         self._held_body_bytes += size_bytes
         while self._held_body_bytes > self.limits.held_body_bytes:
             # Complete ones are about to be answered. Of the others, the first has had most time.
@@ -166,11 +183,11 @@ class Connections:
         return True
 
     def release(self, size_bytes: int) -> None:
-        """Count what is no longer held of bodies."""
+        """Subtract the bytes of bodies that are no longer in memory."""
         self._held_body_bytes -= size_bytes
 
     def note_end(self, reason: str) -> None:
-        """Count a connection that this server ends, and log it unless it was merely idle."""
+        """Count the end of a connection, and log it unless the reason is "idle"."""
         self.ended[reason] += 1
         if reason != "idle":
             logger.warning("connection_ended", reason=reason)
@@ -233,12 +250,12 @@ class _Connection(HttpToolsProtocol):
 
     @property
     def keeps_own_pace(self) -> bool:
-        """Whether the request that is coming has a rule of its own for the time of its body."""
+        """Whether the request on its way has a time rule of its own."""
         return self._phase is _Phase.BODY and OWN_PACE in self.cycle.scope["state"]
 
     @property
     def _has_request(self) -> bool:
-        """Whether there was a request on this connection, the last of which is ``cycle``."""
+        """Whether this connection has had a request; ``cycle`` is its last one."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None
 
@@ -341,7 +358,7 @@ class _Connection(HttpToolsProtocol):
             self._deadline = time.monotonic()
 
     def refuse(self, error: WireError, reason: str) -> None:
-        """Answer with an error if there still can be an answer, and end the connection.
+        """Answer with an error, if an answer is still possible, and end the connection.
 
         Args:
             reason: for the log and the metrics.
@@ -375,7 +392,7 @@ class _Connection(HttpToolsProtocol):
         self.transport.abort()
 
     def check_time(self, now: float) -> None:
-        """End the connection if the client had its time."""
+        """End the connection if its client is out of time."""
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes != self._unsent_bytes or not unsent_bytes:
             self._unsent_bytes = unsent_bytes
@@ -437,7 +454,10 @@ class _Connection(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + body)
 
     def _linger(self) -> None:
-        """End our side, and drop what comes for a moment: closed at once, most clients would not see the answer."""
+        """Close our side, and drop what still comes for a moment.
+
+        If the connection were closed at once, most clients would not see the answer.
+        """
         if self._all.linger(self):
             self._deadline = time.monotonic() + _LINGER_SECONDS
             self.transport.write_eof()
@@ -450,9 +470,9 @@ def _too_slow() -> WireError:
 
 
 def _no_room_for_connections() -> WireError:
-    return WireError("ServiceUnavailableException", "The server has all the connections that it can take. Try again.")
+    return WireError("ServiceUnavailableException", "The server has no room for more connections. Try again later.")
 
 
 def _no_room_for_bodies() -> WireError:
-    message = "The server holds as much of other requests as it can. Try again."
+    message = "The server has no memory left for more request bodies. Try again later."
     return WireError("ServiceUnavailableException", message)

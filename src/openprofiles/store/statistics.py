@@ -35,7 +35,7 @@ def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
 
 
 def store_size_bytes(connection: Connection) -> int:
-    """Return the size of the database, without SQLite's write-ahead log."""
+    """Measure the database, without SQLite's write-ahead log."""
     if connection.dialect.name == "postgresql":
         return int(connection.exec_driver_sql("select pg_database_size(current_database())").scalar_one())
     pages = connection.exec_driver_sql("pragma page_count").scalar_one()
@@ -43,7 +43,7 @@ def store_size_bytes(connection: Connection) -> int:
 
 
 def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | None:
-    """Find the start of the oldest job that waits for a worker; None if no job waits."""
+    """Find the start time of the job that waits longest for a worker; None if no job waits."""
     oldest: datetime | None = connection.execute(
         select(func.min(upload_job.c.started_at)).where(
             upload_job.c.status == UploadJobStatus.IN_PROGRESS,
@@ -56,7 +56,7 @@ def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | No
 def read_row_counts(
     connection: Connection, *, after: int, known: Collection[int]
 ) -> tuple[dict[int, RowCounts], dict[int, RowCounts]]:
-    """Read the counts of running and recently ended upload jobs, by row number.
+    """Read the row counts of open and of recently ended upload jobs, by row number.
 
     Args:
         after: jobs with a higher row number are new, and are read whatever their status.

@@ -176,7 +176,11 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def json_error_place(error: ValueError) -> str:
-    """Where the JSON parser stopped, as the end of a sentence; empty where it does not say."""
+    """Name the place of a JSON error, as the end of a sentence.
+
+    Returns:
+        an empty text if the parser does not name the place.
+    """
     match error:
         case json.JSONDecodeError(lineno=line, colno=column):
             pass

@@ -78,6 +78,6 @@ def write_error(error: WireError) -> tuple[int, list[tuple[bytes, bytes]], bytes
 
 
 def _as_header(message: str) -> bytes:
-    """The message as far as a header can hold it: on one line, in ASCII, and not as long as a list of 100 errors."""
+    """Fit a message into a header: one line of ASCII, shorter than a list of 100 errors."""
     printable = "".join(letter if letter.isprintable() else " " for letter in message)
     return printable.encode("ascii", "replace")[:_HEADER_BYTES]

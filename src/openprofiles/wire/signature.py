@@ -104,7 +104,7 @@ def verify(request: SignedRequest, secret_of: Callable[[str], str | None], now: 
 
 
 def verify_head(request: SignedRequest, secret_of: Callable[[str], str | None], now: datetime) -> None:
-    """Refuse what `verify` would refuse whatever the body is; the signature itself is not looked at.
+    """Refuse a request by its head alone, if `verify` would refuse it with any body.
 
     Raises:
         WireError: as `verify`.
@@ -171,7 +171,11 @@ def sign(canonical: bytes, timestamp: str, region: str, key: bytes, service: str
 
 
 def _check_head(request: SignedRequest, now: datetime) -> tuple[_Authorization, datetime, str]:
-    """What the signature says, and when the request was signed, as a time and as the text that is signed."""
+    """Check everything except the body and the signature itself.
+
+    Returns:
+        the Authorization header, and the time of the signature, also as the text that is signed.
+    """
     authorization = _parse_authorization(request)
     signed_at, timestamp = _read_date(request)
     scope = authorization.scope
@@ -310,7 +314,7 @@ def _canonical_query(raw_query: bytes) -> bytes:
 
 
 def _encode_again(raw_query: bytes) -> bytes:
-    """The query with each name and value decoded, as the operations read it, and encoded as AWS does."""
+    """Decode each name and value as the operations do, and encode it as AWS does."""
     pairs = (pair.partition(b"=")[::2] for pair in raw_query.split(b"&"))
     return b"&".join(b"=".join(map(_encode_part_again, pair)) for pair in pairs) if raw_query else b""
 

@@ -1,4 +1,7 @@
-"""A file that says when a worker last looked for jobs: a worker may live and hang all the same."""
+"""Mark in a file the time of a worker's last look for jobs.
+
+A worker that hangs is still a running process.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _logger = structlog.get_logger("openprofiles.worker")
 
 
 class Heartbeat:
-    """Marks the time in a file that all workers of one data folder share."""
+    """Mark the time in a file shared by all workers of one data folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -32,7 +35,7 @@ class Heartbeat:
 
 
 def last_beat(path: Path) -> float | None:
-    """The time of the last mark, in seconds since 1970; None if no worker has made one."""
+    """Read the time of the last mark, in seconds since 1970; None if there is no mark."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -33,8 +33,8 @@ from openprofiles.server.services import Services
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9]{1,128}")
 _BODY_LIMIT_BYTES = 64 * 1024
 
-# Of an address: so few wrong attempts at once, then one in so many seconds. Of an access key more and sooner, so that
-# somebody who tries from one address cannot keep its owner out.
+# Wrong attempts that are allowed at once, and the seconds after which one more is. An access key has more of them than
+# an address, so that attempts from one address cannot keep the owner of the key out.
 _ATTEMPTS_OF_ADDRESS, _SECONDS_OF_ADDRESS = 10, 2.0
 _ATTEMPTS_OF_KEY, _SECONDS_OF_KEY = 40, 0.5
 
@@ -155,7 +155,7 @@ def _too_many_attempts(place: str, access_key_id: str, wait_seconds: int) -> Res
 
 
 def _address_of(request: Request) -> str:
-    """Where a request comes from: as a proxy on this machine or network says, or the address that connected."""
+    """Find the address of a client, as a proxy on this machine or a private network names it."""
     peer = request.client.host if request.client else ""
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     try:
