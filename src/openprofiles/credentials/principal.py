@@ -60,9 +60,11 @@ def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
     for pattern in actions:
         if not _ACTION_PATTERN.match(pattern):
             raise InvalidRequest(
-                f"{pattern!r} is no action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
+                f"{pattern!r} is not an action. Write *, profile:<Operation>, such as profile:GetUploadJob or "
                 "profile:List*, or openprofiles:<Operation>, such as openprofiles:SetUploadJobOptions."
             )
     for pattern in domains:
         if not _DOMAIN_PATTERN.match(pattern):
-            raise InvalidRequest(f"{pattern!r} is no domain. Write a domain name, the beginning of one and a *, or *.")
+            raise InvalidRequest(
+                f"{pattern!r} is not a domain. Write a domain name, the beginning of one and a *, or *."
+            )
