@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from openprofiles.cli.exit_statuses import EXIT_STATUSES
 from openprofiles.cli.main import openprofiles
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
@@ -19,13 +20,19 @@ _INTRODUCTION = """\
 # The command line
 
 This page is made from `--help` by `make example`.
+
+## Exit statuses
+
+| Status | Meaning |
+| --- | --- |
 """
 
 
 def make_cli_page() -> str:
     """Write the whole page."""
     root = click.Context(openprofiles, info_name="openprofiles", terminal_width=_WIDTH, **openprofiles.context_settings)
-    return "\n".join([_INTRODUCTION, *(_section(context) for context in _walk(root))])
+    statuses = "".join(f"| {status} | {meaning} |\n" for status, meaning in EXIT_STATUSES.items())
+    return "\n".join([_INTRODUCTION + statuses, *(_section(context) for context in _walk(root))])
 
 
 def _walk(context: click.Context) -> Iterator[click.Context]:

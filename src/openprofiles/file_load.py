@@ -239,7 +239,7 @@ class FileLoad:
         from openprofiles.cli.import_policies import ImportPolicies
         from openprofiles.server.job_options_document import options_document, read_options_member
 
-        usual = ImportPolicies().to_options(mapping.columns.fields, form)
+        usual = ImportPolicies().to_options(mapping.columns, form)
         if not self.options:
             return usual
         given = dict(self.options)

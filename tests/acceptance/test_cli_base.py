@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -12,10 +13,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+import openprofiles as package
 from acceptance.running import command, environment, run_command, running_server
 from openprofiles.cli.main import openprofiles
 from openprofiles.cli.options import Size, settings_to_arguments
 from openprofiles.cli.serve import serve
+from openprofiles.operations.registry import handlers
 from openprofiles.settings import Settings
 from openprofiles.store.migrations import NEWEST_REVISION
 
@@ -41,7 +44,8 @@ def commands(group: click.Group, *path: str) -> list[tuple[str, ...]]:
 
 def test_every_command_is_there() -> None:
     assert {("serve",), ("worker",), ("env",), ("migrate",), ("version",)} <= set(commands(openprofiles))
-    assert {("credentials", name) for name in ("create", "list", "revoke")} <= set(commands(openprofiles))
+    assert {("credentials", name) for name in ("create", "list", "revoke", "actions")} <= set(commands(openprofiles))
+    assert {("mappings", name) for name in ("list", "show", "delete")} <= set(commands(openprofiles))
 
 
 @pytest.mark.parametrize("path", commands(openprofiles), ids=" ".join)
@@ -64,7 +68,7 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
     [
         (["serve", "--port", "70000"], "The port 70000 is not between 0 and 65535."),
         (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
-        (["serve", "--max-upload-size", "lots"], "'lots' is no size."),
+        (["serve", "--max-upload-size", "lots"], "'lots' is not a valid size."),
         (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
         (["migrate", "--store", "mysql://db/x"], "a URL of the kind 'mysql'"),
         (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
@@ -82,6 +86,34 @@ def test_wrong_arguments_are_told_in_one_sentence_with_status_2(
     assert message in answer.stderr
     assert "Traceback" not in answer.output
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("path", [path for path in commands(openprofiles) if path[0] in ("jobs", "mappings")])
+def test_a_store_or_domain_that_is_not_there_ends_every_command_with_2(tmp_path: Path, path: tuple[str, ...]) -> None:
+    if len(path) == 1:
+        return
+    arguments = [*path, *([] if path[1] == "list" else ["x"] if path[0] == "mappings" else ["last"])]
+    there, typo = tmp_path / "data", tmp_path / "typo"
+    assert invoke("migrate", "--data", there).exit_code == 0
+
+    no_store = invoke(*arguments, "--domain", "nosuch", "--data", typo)
+    no_domain = invoke(*arguments, "--domain", "nosuch", "--data", there)
+
+    assert (no_store.exit_code, no_domain.exit_code) == (2, 2)
+    assert no_store.stderr.startswith(f"Error: There is no store {typo / 'openprofiles.db'}.")
+    assert no_domain.stderr == "Error: There is no domain nosuch.\n"
+    assert not typo.exists()
+
+
+def test_the_help_of_import_has_its_options_in_groups() -> None:
+    lines = invoke("import", "--help").output.splitlines()
+
+    titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["What goes where:", "What the file is:", "What may happen:", "Where it goes:", "Other:"]
+    assert [line.split()[0] for line in lines[lines.index("Other:") + 1 :] if line.startswith("  -")] == [
+        "--output",
+        "-h,",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -169,10 +201,44 @@ def test_a_credential_made_for_people_shows_both_keys(tmp_path: Path) -> None:
     assert f"There was no store {tmp_path / 'data' / 'openprofiles.db'}. It was made now.\n" in answer.stderr
 
 
+def test_a_role_stands_for_its_actions_and_a_domain_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    viewer = invoke("credentials", "create", "--data", data, "--name", "v", "--role", "viewer", "--domain", "nosuch")
+    invoke(
+        "credentials", "create", "--data", data, "--name", "l", "--role", "loader", "--action", "profile:UpdateProfile"
+    )
+    invoke("credentials", "create", "--data", data, "--name", "a", "--domain", "*")
+
+    listed = json.loads(invoke("credentials", "list", "--data", data, "--output", "json").stdout)
+
+    actions = {one["name"]: set(one["actions"]) for one in listed}
+    assert actions["v"] == {"profile:GetDomain", "profile:GetUploadJob", "profile:List*", "profile:SearchProfiles"}
+    assert actions["v"] < actions["l"]
+    assert {"profile:StartUploadJob", "openprofiles:UndoUploadJob", "profile:UpdateProfile"} <= actions["l"]
+    assert actions["a"] == {"*"}
+    assert viewer.exit_code == 0
+    assert viewer.stderr.startswith("Warning: There is no domain nosuch. The credential allows it as soon as it is")
+
+
+def test_the_actions_that_are_listed_are_those_that_the_server_asks_for() -> None:
+    code = "".join(path.read_text() for path in (Path(str(package.__file__)).parent / "server").rglob("*.py"))
+
+    lines = invoke("credentials", "actions").stdout.splitlines()
+
+    listed = {line.split()[0]: line.split()[1:] for line in lines}
+    assert {name for name in listed if name.startswith("openprofiles:")} == set(
+        re.findall(r'"(openprofiles:[A-Z]\w+)"', code)
+    )
+    assert {name for name in listed if name.startswith("profile:")} == {f"profile:{name}" for name in handlers()}
+    assert listed["profile:SearchProfiles"] == ["viewer,", "loader,", "admin"]
+    assert listed["profile:GetUploadJobPath"] == ["loader,", "admin"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--name", "a", "--action", "profile:GetUploadJobs"], "'profile:GetUploadJobs' matches no operation"),
+        (["--name", "a", "--action", "openprofiles:Undo"], "Did you mean 'openprofiles:UndoUploadJob'?"),
         (["--name", "a", "--action", "GetDomain"], "'GetDomain' is not an action"),
         (["--name", "a", "--domain", "a b"], "'a b' is not a domain"),
         (["--name", " "], "1 to 128 characters"),
@@ -193,7 +259,7 @@ def test_revoking_an_unknown_credential_says_how_to_find_the_right_one(tmp_path:
 
     answer = invoke("credentials", "revoke", "--data", tmp_path / "data", "OPX")
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 2
     assert answer.stderr == (
         "Error: There is no credential 'OPX'. See the access key ids with: openprofiles credentials list\n"
     )
@@ -249,7 +315,7 @@ def test_env_sets_and_unsets_what_it_promises(tmp_path: Path) -> None:
 def test_env_without_a_server_prints_nothing_and_says_how_to_start_one(tmp_path: Path) -> None:
     answer = run_command("env", "--data", tmp_path / "data")
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert answer.stdout == ""
     assert answer.stderr == (
         f"Error: No server is running on the data folder {tmp_path / 'data'}. "
@@ -311,6 +377,7 @@ def test_version_names_the_program_and_its_databases() -> None:
     assert answer.output.startswith("openprofiles ")
     assert "SQLite 3." in answer.output
     assert "DuckDB " in answer.output
+    assert invoke("--version").output == answer.output
 
 
 def test_files_are_for_their_owner_whatever_the_umask_of_the_shell(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     expiry = datetime.now(UTC).date() + timedelta(days=1098)
     lines = answer.stdout.splitlines()
     assert lines[:-5] == [
-        "Created the domain demo. Its profiles expire after 1098 days without a change.",
+        "Created the domain demo. Its profiles expire 1098 days after their last change.",
         f"Loading {file} into the domain demo:",
         "  read as utf-8, commas, LF",
         "  Email       ->  EmailAddress  (unique key)",
@@ -136,7 +136,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
-        f"The profiles of this import expire on {expiry} (1098 days), if none touches them later.",
+        f"Profiles from this import expire on {expiry} (1098 days) unless a later import updates them.",
     ]
     assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")
     assert lines[-4] == "Rows with the unique key of an earlier row: 1"
@@ -258,7 +258,6 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "The double quote that opens a value on line 2 is never",
             0,
         ),
-        (b"Email\n", "The file has a header and no rows.", 0),
         (b"Email,Note\n,x\n,y\n", "All 2 rows failed.", 2),
     ],
 )
@@ -279,26 +278,38 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
     [
         (["missing.csv"], "The file missing.csv cannot be read: No such file or directory."),
         (["."], "cannot be read: Is a directory"),
-        (["/dev/null"], "/dev/null is no regular file"),
+        (["/dev/null"], "The file is empty"),
         (
             ["a.csv", "--unique-key", "Mail"],
-            "The unique key 'Mail' is no column of the file. Its columns are: 'Email', ",
+            "The unique key 'Mail' is not a column of the file. Did you mean 'Email'? Its columns are: 'Email', ",
         ),
         (["a.csv", "--map", "Tier"], "--map 'Tier' is not of the form COLUMN=TARGET"),
-        (["a.csv", "--map", "Tear=Attributes.x"], "The column 'Tear' is not in the header of the file"),
-        (["a.csv", "--map", "Tier=Tier"], "Field Tier: Target is no field of the standard profile"),
+        (["a.csv", "--map", "Tear=Attributes.x"], "The file has no column 'Tear'. Did you mean 'Tier'?"),
+        (
+            ["a.csv", "--map", "Tier=Tier"],
+            "'Tier' is not a field of a profile. For a value of your own: --map Tier=Attributes.Tier. All fields: "
+            "docs/csv-files.md#targets",
+        ),
+        (
+            ["a.csv", "--map", "TIER=Company"],
+            "--map 'Tier=Company': 'Company' is not a field of a profile. Did you mean",
+        ),
+        (["a.csv", "--map", "email="], "The unique key 'Email' cannot be used: it is excluded by --map Email="),
         (
             ["a.csv", "--map", "Tier=EmailAddress", "--map", "Email=EmailAddress"],
             "Fields Email and Tier have the same Target",
         ),
         (["a.csv", "--map", "Tier=", "--map", "Tier=City"], "--map is given twice for the column 'Tier'"),
-        (["a.csv", "--domain", "my domain"], "'my domain' is no name of a domain"),
+        (["a.csv", "--domain", "my domain"], "'my domain' is not a valid name of a domain"),
         (["a.csv", "--data-expiry", "1099"], "1099 is not in the range 1<=x<=1098"),
         (["a.csv", "--failed-rows", "a.csv"], "--failed-rows names the file to load itself"),
+        (["a.csv", "--failed-rows", "nowhere/x.csv"], "--failed-rows: there is no folder nowhere. Nothing was loaded."),
+        (["header.csv"], "header.csv has a header and no rows. Nothing was loaded."),
+        (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid name of a domain"),
         (["broken.csv"], "The header on line 1 holds bytes that are no text"),
         (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of: big5"),
-        (["a.csv", "--delimiter", ":"], "':' is none of , ; | and tab"),
-        (["a.csv", "--sheet", "People"], "is no Excel workbook, so it has no sheet 'People'"),
+        (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | and tab"),
+        (["a.csv", "--sheet", "People"], "is not an Excel workbook, so it has no sheet 'People'"),
         (["empty.csv"], "The file is empty"),
     ],
 )
@@ -309,6 +320,7 @@ def test_what_cannot_work_is_told_with_status_2_before_anything_is_made(
     write(tmp_path / "a.csv", FAULTY)
     write(tmp_path / "broken.csv", b"Email,Pr\xe9nom\n" + "Zoë,Loïc\n".encode())
     write(tmp_path / "empty.csv", b"")
+    write(tmp_path / "header.csv", b"Email,Name\n\n")
     given = ["--domain", "demo", "--unique-key", "Email", *arguments]
 
     answer = CliRunner().invoke(openprofiles, ["import", *given], env={"OPENPROFILES_DATA": str(tmp_path / "data")})
@@ -317,6 +329,68 @@ def test_what_cannot_work_is_told_with_status_2_before_anything_is_made(
     assert message in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_column_may_be_named_in_another_case(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Tier,Points\nada@example.com,gold,7\n")
+
+    status, told = import_json(
+        file, "--domain", "demo", "--unique-key", "EMAIL", "--map", "TIER=address.city", "--check", "points=number",
+        "--data", tmp_path / "data",
+    )  # fmt: skip
+
+    assert (status, told["unique_key"]) == (0, "Email")
+    assert told["mapping"] == {"Email": "EmailAddress", "Tier": "Address.City", "Points": "Attributes.Points"}
+
+
+def test_a_file_without_a_domain_is_only_looked_at(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Tier\na@example.com,gold\nb@example.com,gold\n")
+    data = tmp_path / "data"
+
+    bare = run_command("import", file, OPENPROFILES_DATA=str(data))
+    with_key = run_command("import", file, "--unique-key", "email", OPENPROFILES_DATA=str(data))
+    with_mapping = run_command("import", file, "--mapping", "crm", OPENPROFILES_DATA=str(data))
+
+    assert (bare.returncode, with_key.returncode, with_mapping.returncode) == (2, 2, 2)
+    assert bare.stdout.endswith(f"  openprofiles import {file} --domain NAME --unique-key Email\n")
+    assert with_key.stdout.endswith(f"  openprofiles import {file} --unique-key email --domain NAME\n")
+    assert "--mapping needs --domain" in with_mapping.stderr
+    assert not data.exists()
+
+
+def test_a_new_domain_is_noted_where_its_name_is_like_that_of_another(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email\nada@example.com\n")
+    arguments: list[str | Path] = ["import", file, "--unique-key", "Email", "--data", tmp_path / "data", "--dry-run"]
+
+    assert run_command(*arguments[:-1], "--domain", "customers").returncode == 0
+    mistyped = run_command(*arguments, "--domain", "custmers")
+    known = run_command(*arguments, "--domain", "customers")
+
+    assert "Note: custmers is a new domain. There is also: customers.\n" in mistyped.stderr
+    assert "Note:" not in known.stderr
+
+
+def test_the_domain_may_come_from_a_variable(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Email\nada@example.com\n")
+
+    status, told = import_json(file, "--unique-key", "Email", "--data", tmp_path / "data", OPENPROFILES_DOMAIN="sales")
+
+    assert (status, told["domain"]) == (0, "sales")
+
+
+def test_a_dash_loads_standard_input_and_its_failed_rows_are_kept_for_jobs_failed(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        command("import", "-", "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        input=FAULTY, cwd=tmp_path, env=environment(), capture_output=True, timeout=60,
+    )  # fmt: skip
+
+    output = answer.stdout.decode()
+    (job,) = list_jobs(tmp_path / "data")
+    assert (answer.returncode, job.display_name) == (1, "standard input")
+    assert "Loading standard input into the domain demo:" in output
+    assert "2 created, 1 updated, 2 failed in " in output
+    assert f"openprofiles jobs failed {job.job_id} --domain demo --data {tmp_path / 'data'} -o FILE" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_a_header_may_hold_an_equals_sign(tmp_path: Path) -> None:
@@ -331,15 +405,15 @@ def test_a_header_may_hold_an_equals_sign(tmp_path: Path) -> None:
 
 def test_a_report_that_cannot_be_written_does_not_hide_the_result(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", FAULTY)
+    (tmp_path / "a.failed-rows.csv").mkdir()
 
-    answer = run_command(
-        "import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data",
-        "--failed-rows", tmp_path / "missing" / "failed.csv",
-    )  # fmt: skip
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
 
+    (job,) = list_jobs(tmp_path / "data")
     assert answer.returncode == 1
     assert "2 created, 1 updated, 2 failed in " in answer.stdout
     assert "The 2 failed rows cannot be written to " in answer.stderr
+    assert f"To get them: openprofiles jobs failed {job.job_id} --domain demo" in answer.stderr
 
 
 def test_a_job_that_was_interrupted_is_ended_first(tmp_path: Path) -> None:
@@ -396,7 +470,7 @@ def test_ctrl_c_stops_the_job_and_waits_for_its_end(tmp_path: Path) -> None:
     assert status == 130
     assert job.status == "STOPPED"
     assert "Stopping the job. Press Ctrl-C again to leave at once." in told
-    assert f"Upload job {job.job_id} was stopped. What was loaded before stays." in told
+    assert f"Upload job {job.job_id} was stopped. The rows that it had loaded stay." in told
     # Ctrl-C is not for the loader.
     assert "loader_died" not in told
     assert "Traceback" not in told
@@ -473,7 +547,9 @@ def test_what_a_server_refuses_is_told_in_a_sentence_with_status_2(tmp_path: Pat
 
     assert (too_long.returncode, wrong_key.returncode, no_key.returncode) == (2, 2, 2)
     assert "DataExpiry is 1098 days; AWS takes at most 90" in too_long.stderr
-    assert "The server refused GetDomain: " in wrong_key.stderr
+    assert wrong_key.stderr == (
+        f"Error: The secret does not belong to the access key {access_key_id}. Check AWS_SECRET_ACCESS_KEY.\n"
+    )
     assert 'No credentials were found. On the server\'s machine use: eval "$(openprofiles env)"' in no_key.stderr
 
 

@@ -141,7 +141,7 @@ def test_where_no_column_tells_rows_apart_the_user_is_asked_for_one(tmp_path: Pa
 
     assert answer.returncode == 2
     assert answer.stdout.splitlines()[-3:] == [
-        "No column seems to tell customers apart. Say which one does.",
+        "No column seems to identify customers. Name one with --unique-key.",
         "Nothing was loaded. To load it:",
         f"  openprofiles import {file} --domain demo --unique-key COLUMN",
     ]
@@ -168,7 +168,9 @@ def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(t
     used = place.run(second, "--mapping", "crm", "--output", "json")
 
     assert saving.returncode == 0
-    assert "The mapping is saved as crm: load the next such file with --mapping." in saving.stdout.splitlines()
+    assert (
+        "The mapping is saved as crm. Load the next file of this kind with --mapping crm." in saving.stdout.splitlines()
+    )
     assert saved_columns(place, "crm") == ["Login", "Vorname", "Phone", "Lead no", ""]
     assert (used.returncode, used.stderr) == (0, "")
     told = json.loads(used.stdout)
@@ -188,8 +190,8 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
     assert warned.returncode == again.returncode == 0
     assert (
         f"Warning: The header of {second} is not the one that the mapping crm was made for. New columns, which are not "
-        "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To be told no more, give "
-        "--save-mapping crm as well.\n"
+        "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To save the new "
+        "header with the mapping, give --save-mapping crm as well.\n"
     ) in warned.stderr
     assert "  column 3 'Tier' is not loaded: the mapping crm does not have it" in warned.stdout.splitlines()
     assert "  Points  ->  Attributes.points" in warned.stdout.splitlines()
@@ -240,13 +242,14 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--mapping", "other"], "The domain demo has no mapping other."),
-        (["--mapping", "crm", "--domain", "nowhere"], "Domain nowhere does not exist."),
-        (["--mapping", "my crm"], "'my crm' cannot name a mapping"),
-        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' cannot name a mapping"),
-        (["--mapping", "crm", "--map", "Email="], "The unique key of the mapping crm, 'Email', goes elsewhere"),
-        (["--mapping", "crm", "--map", "Tear=City"], "The column 'Tear' is not in the header of the file"),
-        (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is no column of the file"),
+        (["--mapping", "other"], "The domain demo has no mapping other. It has: crm."),
+        (["--mapping", "crm-2"], "The domain demo has no mapping crm-2. Did you mean 'crm'? It has: crm."),
+        (["--mapping", "crm", "--domain", "nowhere"], "There is no domain nowhere."),
+        (["--mapping", "my crm"], "'my crm' is not a valid name of a mapping"),
+        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid name of a mapping"),
+        (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
+        (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
+        (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),
         (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "No column of the file is left to be loaded."),
     ],
 )
@@ -258,6 +261,37 @@ def test_a_mapping_that_cannot_be_used_is_told_with_status_2(
     assert answer.returncode == 2
     assert message in answer.stderr
     assert count_jobs(Path(saved_mapping[-1])) == 1
+
+
+def test_mappings_are_listed_shown_and_deleted(place: Place, tmp_path: Path) -> None:
+    place.run_json(write(tmp_path / "a.csv", FILE), "--unique-key", "Lead no", "--save-mapping", "crm")
+
+    def mappings(*arguments: str) -> CompletedProcess[str]:
+        return run_command("mappings", *arguments, "--domain", "demo", *place.options, **place.variables)
+
+    listed = json.loads(mappings("list", "--output", "json").stdout)
+    shown = json.loads(mappings("show", "crm", "--output", "json").stdout)
+    text = mappings("show", "crm").stdout
+    missing = mappings("show", "x")
+    deleted = mappings("delete", "crm")
+    left = mappings("list")
+
+    assert [one["name"] for one in listed] == ["crm"]
+    assert shown == {
+        "name": "crm",
+        "unique_key": "Lead no",
+        "mapping": {
+            "Login": "EmailAddress",
+            "Vorname": "FirstName",
+            "Phone": "PhoneNumber",
+            "Lead no": "Attributes.Lead no",
+        },
+        "columns_not_loaded": [""],
+    }
+    assert "  Lead no  Attributes.Lead no (unique key)\n" in text
+    assert (missing.returncode, missing.stderr) == (2, "Error: The domain demo has no mapping x. It has: crm.\n")
+    assert (deleted.returncode, deleted.stdout) == (0, "The mapping crm is deleted.\n")
+    assert (left.returncode, left.stdout, left.stderr) == (0, "", "The domain demo has no mapping.\n")
 
 
 def test_a_column_that_the_file_has_twice_cannot_be_mapped(tmp_path: Path) -> None:

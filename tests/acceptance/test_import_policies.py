@@ -91,14 +91,14 @@ def test_nothing_is_loaded_when_more_rows_fail_than_may(tmp_path: Path, option: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--create-only", "--update-only"], "--create-only and --update-only exclude each other"),
-        (["--all-or-nothing", "--max-failed", "3"], "--all-or-nothing and --max-failed exclude each other"),
-        (["--check", "Nope=email"], "is not COLUMN=CHECK with a column that is loaded"),
-        (["--check", "Name=postcode"], "names no check. There are: email, phone"),
+        (["--create-only", "--update-only"], "--create-only and --update-only can't be combined"),
+        (["--all-or-nothing", "--max-failed", "3"], "--all-or-nothing and --max-failed can't be combined"),
+        (["--check", "Nope=email"], "The file has no column 'Nope'."),
+        (["--check", "Name=postcode"], "'postcode' is not a check. The checks are: email, phone"),
         (["--check", "Name=pattern:(["], "is not a valid RE2 regular expression"),
         (["--max-failed", "many"], "'many' is neither a number of rows nor a percentage"),
         (["--max-failed", "101%"], "'101%' is neither"),
-        (["--max-failed", "1.5"], "'1.5' is no whole number of rows"),
+        (["--max-failed", "1.5"], "'1.5' is not a whole number of rows"),
     ],
 )
 def test_policies_that_cannot_be_are_told_with_nothing_made(tmp_path: Path, options: list[str], message: str) -> None:

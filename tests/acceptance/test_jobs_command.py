@@ -12,7 +12,9 @@ import signal
 import struct
 import subprocess
 import termios
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ bob@example.com,Bob,,
 ADA@example.com,,(212) 555-0102,
 carl@example.com,"Ca"rl,,
 """
-MESSAGE = "The unique key, column Email, is blank or holds nothing to find a customer by. Every row needs one."
+MESSAGE = "The unique key, column Email, is empty, so the customer can't be identified. Every row needs one."
 MISSING = "0" * 32
 
 
@@ -45,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, content, status in [
         ("faulty.csv", FAULTY, 1),
         ("whole.csv", b"Email\neve@example.com\n", 0),
-        ("empty.csv", b"Email\n", 2),
+        ("broken.csv", b'Email\n"ada\n', 2),
     ]:
         file = folder / name
         file.write_bytes(content)
@@ -83,6 +85,12 @@ def job_ids(data: Path) -> dict[str, str]:
     return {job["display_name"]: job["job_id"] for job in jobs_json("list", "--data", data)}
 
 
+def shared_beginning(ids: Iterable[str]) -> str:
+    """The digits that all ids begin with: those of the time, which the jobs of one test share."""
+    columns = zip(*ids, strict=True)
+    return "".join(digits[0] for digits in takewhile(lambda digits: len(set(digits)) == 1, columns))
+
+
 def change_job(data: Path, job_id: str, **values: Any) -> None:
     store = open_store(Settings(data_folder=data))
     try:
@@ -105,10 +113,10 @@ def test_jobs_are_listed_the_newest_first_with_what_became_of_their_rows(data: P
     ids = job_ids(data)
     lines = answer.stdout.splitlines()
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert [line.split()[0] for line in lines[2::2]] == [ids["empty.csv"], ids["whole.csv"], ids["faulty.csv"]]
+    assert [line.split()[0] for line in lines[2::2]] == [ids["broken.csv"], ids["whole.csv"], ids["faulty.csv"]]
     assert [line.split() for line in lines[1::2]] == [
         ["NAME", "ROWS", "CREATED", "UPDATED", "UNCHANGED", "FAILED"],
-        ["empty.csv", "-", "0", "0", "0", "0"],
+        ["broken.csv", "-", "0", "0", "0", "0"],
         ["whole.csv", "1", "1", "0", "0", "0"],
         ["faulty.csv", "5", "2", "1", "0", "2"],
     ]
@@ -142,7 +150,7 @@ def test_the_list_can_be_limited_and_may_be_empty(data: Path) -> None:
     two = jobs_json("list", "--data", data, "--limit", "2")
     none = jobs("list", "--data", data, "--status", "STOPPED")
 
-    assert [job["display_name"] for job in two] == ["empty.csv", "whole.csv"]
+    assert [job["display_name"] for job in two] == ["broken.csv", "whole.csv"]
     assert (none.returncode, none.stdout) == (0, "")
     assert none.stderr == "The domain demo has no upload job in STOPPED status.\n"
 
@@ -240,9 +248,9 @@ def test_a_job_is_shown_to_people_in_sections(data: Path) -> None:
 
 
 def test_why_a_job_failed_is_shown(data: Path) -> None:
-    answer = jobs("show", job_ids(data)["empty.csv"], "--data", data)
+    answer = jobs("show", job_ids(data)["broken.csv"], "--data", data)
 
-    assert "  message      The file has a header and no rows." in answer.stdout
+    assert "  message      The double quote that opens a value on line 2 is never closed" in answer.stdout
 
 
 # failed
@@ -250,15 +258,15 @@ def test_why_a_job_failed_is_shown(data: Path) -> None:
 
 def test_failed_rows_are_shown_a_line_for_each_fault(data: Path) -> None:
     answer = jobs("failed", job_ids(data)["faulty.csv"], "--data", data)
-    wide = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, COLUMNS="300")
+    in_a_pipe = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, COLUMNS="")
 
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout.splitlines() == [
-        "RECORD  LINE  COLUMN  CODE                MESSAGE",
-        f"     2     3  Email   MISSING_UNIQUE_KEY  {MESSAGE[:37]}…",
-        "     5     6          MALFORMED_QUOTES    A quote stands where none may: after…",
+        "ROW  LINE  COLUMN  CODE                MESSAGE",
+        f"  2     3  Email   MISSING_UNIQUE_KEY  {MESSAGE[:39].rstrip()}…",
+        "  5     6          MALFORMED_QUOTES    Unexpected quotation mark: after a closi…",
     ]
-    assert wide.stdout.splitlines()[1] == f"     2     3  Email   MISSING_UNIQUE_KEY  {MESSAGE}"
+    assert in_a_pipe.stdout.splitlines()[1] == f"  2     3  Email   MISSING_UNIQUE_KEY  {MESSAGE}"
 
 
 def test_failed_rows_as_json_have_the_whole_message(data: Path) -> None:
@@ -292,32 +300,32 @@ def test_where_not_all_failed_rows_are_shown_it_says_so(data: Path) -> None:
 def test_the_failed_rows_are_written_as_a_file_that_can_be_mended_and_loaded_again(data: Path, tmp_path: Path) -> None:
     job_id = job_ids(data)["faulty.csv"]
 
-    answer = jobs("failed", job_id, "--data", data, "-o", tmp_path / "mend.csv", "--limit", "1")
+    answer = jobs("failed", job_id, "--data", data, "-o", tmp_path / "fix.csv", "--limit", "1")
     told = jobs_json("failed", job_id, "--data", data, "--output-file", tmp_path / "again.csv")
 
     assert (answer.returncode, answer.stdout) == (0, "")
-    assert answer.stderr == f"The failed rows and their reasons are in {tmp_path / 'mend.csv'}\n"
+    assert answer.stderr == f"The failed rows and their reasons are in {tmp_path / 'fix.csv'}\n"
     assert (told["rows"], told["failed_rows_file"]) == (None, str(tmp_path / "again.csv"))
     left_by_import = (data.parent / "faulty.failed-rows.csv").read_bytes()
-    assert (tmp_path / "mend.csv").read_bytes() == (tmp_path / "again.csv").read_bytes() == left_by_import
-    with (tmp_path / "mend.csv").open(newline="") as file:
+    assert (tmp_path / "fix.csv").read_bytes() == (tmp_path / "again.csv").read_bytes() == left_by_import
+    with (tmp_path / "fix.csv").open(newline="") as file:
         assert next(csv.reader(file)) == ["Email", "First Name", "Phone", "Notes", *OWN_COLUMNS]
 
 
 def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(data: Path, tmp_path: Path) -> None:
-    answer = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, "-o", tmp_path / "missing" / "mend.csv")
+    answer = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, "-o", tmp_path / "missing" / "fix.csv")
 
-    assert (answer.returncode, answer.stdout) == (1, "")
+    assert (answer.returncode, answer.stdout) == (2, "")
     assert "cannot be written to" in answer.stderr
     assert "No such file or directory" in answer.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_failed_rows_no_file_is_written(data: Path, tmp_path: Path) -> None:
-    answer = jobs("failed", job_ids(data)["whole.csv"], "--data", data, "-o", tmp_path / "mend.csv")
+    answer = jobs("failed", job_ids(data)["whole.csv"], "--data", data, "-o", tmp_path / "fix.csv")
 
     assert (answer.returncode, answer.stdout) == (0, "")
-    assert answer.stderr == "No row has failed. No file was written.\n"
+    assert answer.stderr == "No row failed. No file was written.\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -331,11 +339,11 @@ def test_failed_rows_that_are_no_longer_kept_are_not_told_as_none(tmp_path: Path
         connection.execute(delete(failed_row))
     store.close()
 
-    answer = jobs("failed", job_ids(folder)["a.csv"], "--data", folder, "-o", tmp_path / "mend.csv")
+    answer = jobs("failed", job_ids(folder)["a.csv"], "--data", folder, "-o", tmp_path / "fix.csv")
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "are no longer kept" in answer.stderr
-    assert not (tmp_path / "mend.csv").exists()
+    assert not (tmp_path / "fix.csv").exists()
 
 
 # stop
@@ -349,11 +357,11 @@ def test_a_job_that_nobody_has_begun_with_is_stopped_at_once(tmp_path: Path) -> 
     watched = jobs("watch", job_id, "--data", tmp_path / "data")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout == f"Upload job {job_id} is stopped. Nothing of it was loaded.\n"
-    assert second.stdout == f"Upload job {job_id} was stopped before. What it had loaded stays.\n"
+    assert first.stdout == f"Upload job {job_id} is stopped. No row was loaded.\n"
+    assert second.stdout == f"Upload job {job_id} was stopped before. The rows that it had loaded stay.\n"
     assert watched.returncode == 2
     assert watched.stdout.startswith("0 created, 0 updated, 0 failed in ")
-    assert watched.stderr == f"Upload job {job_id} was stopped. What was loaded before stays.\n"
+    assert watched.stderr == f"Upload job {job_id} was stopped. The rows that it had loaded stay.\n"
 
 
 def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
@@ -365,7 +373,7 @@ def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
 
     shown = jobs_json("show", job_id, "--data", tmp_path / "data")
     assert answer.returncode == 0
-    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no further row; what it has")
+    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no further row; the rows")
     assert (shown["status"], shown["stop_requested"]) == ("IN_PROGRESS", True)
 
 
@@ -374,7 +382,7 @@ def test_a_job_that_has_ended_cannot_be_stopped(data: Path) -> None:
 
     answer = jobs("stop", job_id, "--data", data)
 
-    assert (answer.returncode, answer.stdout) == (1, "")
+    assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr == f"Error: Upload job {job_id} is in SUCCEEDED status and cannot be stopped any more.\n"
 
 
@@ -386,7 +394,7 @@ def test_a_job_that_has_ended_cannot_be_stopped(data: Path) -> None:
     [
         ("whole.csv", 0, "1 created, 0 updated, 0 failed in "),
         ("faulty.csv", 1, "2 created, 1 updated, 2 failed in "),
-        ("empty.csv", 2, "0 created, 0 updated, 0 failed in "),
+        ("broken.csv", 2, "0 created, 0 updated, 0 failed in "),
     ],
 )
 def test_watching_a_job_that_has_ended_tells_its_end_with_the_exit_status_of_import(
@@ -397,7 +405,7 @@ def test_watching_a_job_that_has_ended_tells_its_end_with_the_exit_status_of_imp
     assert answer.returncode == status
     assert answer.stdout.startswith(told)
     assert ("jobs failed" in answer.stdout) == (name == "faulty.csv")
-    assert ("The file has a header and no rows." in answer.stderr) == (name == "empty.csv")
+    assert ("The file has a header and no rows." in answer.stderr) == (name == "broken.csv")
 
 
 def test_a_job_that_nobody_works_on_is_waited_for_until_a_worker_comes(tmp_path: Path) -> None:
@@ -447,10 +455,34 @@ def test_ctrl_c_leaves_the_job_that_is_watched_alone(tmp_path: Path) -> None:
     assert exit_status == 130
     assert log.read_text().splitlines() == [
         "Waiting for the worker",
-        f"Upload job {job_id} goes on without being watched.",
+        f"Upload job {job_id} continues.",
         "Interrupted.",
     ]
     assert (shown["status"], shown["stop_requested"]) == ("IN_PROGRESS", False)
+
+
+# Which job
+
+
+def test_a_job_is_named_by_last_or_by_the_beginning_of_its_id(data: Path) -> None:
+    ids = job_ids(data)
+    start = shared_beginning(ids.values())
+    shortest = min(
+        (ids["whole.csv"][:size] for size in range(1, 33)),
+        key=lambda beginning: (sum(one.startswith(beginning) for one in ids.values()), len(beginning)),
+    )
+
+    last = jobs_json("show", "last", "--data", data)
+    by_beginning = jobs_json("show", shortest.upper(), "--data", data)
+    ambiguous = jobs("show", start, "--data", data)
+
+    assert last["job_id"] == ids["broken.csv"]
+    assert by_beginning["job_id"] == ids["whole.csv"]
+    assert ambiguous.returncode == 2
+    assert ambiguous.stderr.splitlines() == [
+        f"Error: Several upload jobs have an id that begins with {start}. Give more digits:",
+        *(f"  {ids[name]}  {name}" for name in ("broken.csv", "whole.csv", "faulty.csv")),
+    ]
 
 
 # What cannot be done
@@ -459,17 +491,21 @@ def test_ctrl_c_leaves_the_job_that_is_watched_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_status", "message"),
     [
-        (["list", "--domain", "other"], 1, "Domain other does not exist."),
-        (["show", MISSING, "--domain", "demo"], 1, f"Upload job {MISSING} does not exist in domain demo."),
-        (["failed", MISSING, "--domain", "demo"], 1, f"Upload job {MISSING} does not exist in domain demo."),
-        (["stop", MISSING, "--domain", "demo"], 1, f"Upload job {MISSING} does not exist in domain demo."),
+        (["list", "--domain", "other"], 2, "There is no domain other. The domains are: demo."),
+        (["show", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
+        (["failed", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
+        (["stop", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
         (["watch", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
+        (["list", "--domain", "dmo"], 2, "There is no domain dmo. Did you mean 'demo'?"),
+        (["undo", MISSING, "--domain", "other"], 2, "There is no domain other."),
+        (["show", "first", "--domain", "demo"], 2, "'first' is not an upload job. Give its id, the first digits of"),
+        (["show", "fff", "--domain", "demo"], 2, "No upload job of the domain demo has an id that begins with fff."),
         (["list"], 2, "Missing option '--domain'"),
-        (["show", "--domain", "demo"], 2, "Missing argument 'JOB_ID'"),
-        (["list", "--domain", "my domain"], 2, "'my domain' is no name of a domain"),
+        (["show", "--domain", "demo"], 2, "Missing argument 'JOB'"),
+        (["list", "--domain", "my domain"], 2, "'my domain' is not a valid name of a domain"),
         (["list", "--domain", "demo", "--status", "DONE"], 2, "'DONE' is not one of"),
         (["list", "--domain", "demo", "--limit", "0"], 2, "0 is not in the range x>=1"),
-        (["list", "--domain", "demo", "--endpoint-url", "nonsense"], 1, "--endpoint-url nonsense is not an address"),
+        (["list", "--domain", "demo", "--endpoint-url", "nonsense"], 2, "--endpoint-url nonsense is not an address"),
         (["watch", MISSING, "--domain", "demo", "--endpoint-url", "ftp://x"], 2, "is not an address"),
     ],
 )
@@ -486,7 +522,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(
 def test_a_mistyped_data_folder_is_not_made(tmp_path: Path) -> None:
     answer = jobs("list", "--data", tmp_path / "typo")
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert answer.stderr.startswith(f"Error: There is no store {tmp_path / 'typo' / 'openprofiles.db'}.")
     assert not (tmp_path / "typo").exists()
 
@@ -526,13 +562,13 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {job_id} is taken back. Profiles: 2 removed, 2 as before, 0 changed since and left as they are.\n",
+        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
     )
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
     shown = jobs_json("show", job_id, "--data", updated)
     assert (shown["status"], shown["undo_status"], shown["undo_until"]) == ("SUCCEEDED", "SUCCEEDED", None)
     assert timedelta(days=6, hours=23) < until - datetime.now(UTC) < timedelta(days=7)
-    assert "taken back" in jobs("show", job_id, "--data", updated).stdout
+    assert "undone" in jobs("show", job_id, "--data", updated).stdout
     assert list((updated / "scratch").iterdir()) == []
 
 
@@ -544,7 +580,7 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
 
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[0] == (
-        f"Upload job {job_id} is taken back. Profiles: 0 removed, 0 as before, 2 changed since and left as they are."
+        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they were changed since."
     )
     assert answer.stdout.splitlines()[1].split() == ["PROFILE", "ID", "LOADED", "AS"]
     assert "These are the first 1 of 2. --limit shows more." in answer.stderr
@@ -559,7 +595,7 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
 
 
 def test_a_job_that_cannot_be_taken_back_is_refused_with_the_reason(data: Path, tmp_path: Path) -> None:
-    nothing = jobs("undo", job_ids(data)["empty.csv"], "--data", data)
+    nothing = jobs("undo", job_ids(data)["broken.csv"], "--data", data)
     missing = jobs("undo", MISSING, "--data", data)
     (tmp_path / "kept.csv").write_text("Email\na@example.com\n")
     run_command(
@@ -587,7 +623,7 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {second} is taken back. Profiles: 2 removed, 2 as before, 0 changed since and left as they are.\n",
+        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
     )
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
     assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})
@@ -607,7 +643,10 @@ def test_ctrl_c_leaves_taking_back_to_the_server(updated: Path) -> None:
         undoing.stderr.close()
         exit_status = undoing.wait(60)
 
-    assert (exit_status, told) == (130, f"Taking upload job {job_id} back is not at its end.\nInterrupted.\n")
+    assert exit_status == 130
+    assert told == (
+        f"The undo of upload job {job_id} has not ended. To continue it, run the command again.\nInterrupted.\n"
+    )
     assert jobs("undo", job_id, "--data", updated).returncode == 0
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
 
@@ -620,6 +659,8 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
         ["show", job_id],
         ["failed", job_id],
         ["watch", job_id],
+        ["show", "last"],
+        ["show", shared_beginning(job_ids(data).values())],
     ]
     told: dict[str, list[tuple[int, str, str]]] = {"here": [], "there": []}
     with running_server(data, "--workers", "0") as server:
@@ -633,16 +674,26 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
         missing = jobs("show", MISSING, **variables)
         ended = jobs("stop", job_id, **variables)
         wrong = jobs("list", **(variables | {"AWS_SECRET_ACCESS_KEY": "wrong"}))
+        unknown = jobs("list", **(variables | {"AWS_ACCESS_KEY_ID": "AKIDX"}))
+        mistyped = run_command("jobs", "show", "last", "--domain", "dmo", **variables)
+        pages = [jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
+        pages += [jobs("show", job_id, **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
 
     assert told["here"] == told["there"]
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
-    assert (missing.returncode, ended.returncode, wrong.returncode) == (1, 1, 1)
+    assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, *pages)} == {2}
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert ended.stderr == (
         f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and cannot be "
         "stopped any more.\n"
     )
-    assert "The server refused ListUploadJobs: " in wrong.stderr
+    assert "The secret does not belong to the access key " in wrong.stderr
+    assert f"The server at {server.url} does not know the access key AKIDX." in unknown.stderr
+    assert mistyped.stderr == "Error: There is no domain dmo. Did you mean 'demo'?\n"
+    assert {page.stderr for page in pages} == {
+        f"Error: {server.url}/console answers, but not with the API (HTTP status 404). Try --endpoint-url "
+        f"{server.url}\n"
+    }
 
 
 def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp_path: Path) -> None:
@@ -672,7 +723,7 @@ def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp
     assert stopped["status"] in ("IN_PROGRESS", "STOPPED")
     assert exit_status == 2
     assert (shown["status"], shown["stop_requested"]) == ("STOPPED", True)
-    assert f"Upload job {job_id} was stopped. What was loaded before stays." in (tmp_path / "log").read_text()
+    assert f"Upload job {job_id} was stopped. The rows that it had loaded stay." in (tmp_path / "log").read_text()
 
 
 def test_the_name_of_a_job_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -272,13 +272,27 @@ def accepts(address: tuple[str, int]) -> bool:
     return True
 
 
+def test_the_start_prints_the_address_the_console_and_where_the_first_key_is(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_server(data) as server:
+        assert server.process.stdout is not None
+        console = server.process.stdout.readline()
+        first_key = server.process.stdout.readline()
+        status, _, _ = server.get("/console/")
+
+    # The first line, with the address, is what running_server waits for.
+    assert console == f"Console: {server.url}/console/\n"
+    assert status in (200, 303, 307)
+    assert first_key == f"First access key and secret: {data / 'admin-credential.json'}\n"
+
+
 def test_a_port_that_is_taken_is_named_and_nothing_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
         answer = run_command("serve", "--data", tmp_path / "data", "--port", str(port))
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert answer.stderr == (
         f"Error: Port {port} on 127.0.0.1 is in use. Stop the program that listens there, or choose another port with "
         "--port (0 takes a free one).\n"
@@ -343,7 +357,7 @@ def test_a_missing_master_key_stops_the_start_in_one_sentence(tmp_path: Path) ->
 
     answer = run_command("serve", "--data", tmp_path / "data", "--port", "0")
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert answer.stderr.startswith("Error: The master key ")
     assert "Traceback" not in answer.stderr
 

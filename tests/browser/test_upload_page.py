@@ -133,7 +133,9 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     expect(upload.locator(".counts .created")).to_have_text("Would be created9")
     expect(upload.locator(".counts .failed")).to_have_text("Would fail3")
-    expect(upload.locator(".reasons")).to_contain_text("1 row: The value in column E-Mail is no e-mail address.")
+    expect(upload.locator(".reasons")).to_contain_text(
+        "1 row: The value in column E-Mail is not a valid email address."
+    )
     expect(upload.locator(".reasons")).to_contain_text("line 7: peter.schmidt@example")
     expect(upload.locator(".samples .card").first).to_contain_text("juergen.groesser@example.com")
     # As an editor counts the lines, in the reasons as in the examples.
@@ -156,8 +158,7 @@ def test_a_check_that_a_load_would_fail_after_does_not_speak_of_a_load(upload: P
 
     expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
     expect(upload.get_by_role("alert")).to_have_text(
-        "Nothing has been imported. The import would fail with: "
-        "“3 rows failed, more than the 0 that may. Nothing was loaded.”"
+        "Nothing has been imported. The import would fail with: “3 rows failed (limit: 0). Nothing was loaded.”"
     )
 
 
@@ -661,7 +662,7 @@ def test_values_that_are_no_addresses_fail_also_where_it_is_doubtful_that_they_s
 
     upload.get_by_role("button", name="Check first").click()
     expect(upload.locator(".counts .failed")).to_have_text("Would fail3")
-    expect(upload.locator(".reasons")).to_contain_text("3 rows: The value in column mail is no e-mail address.")
+    expect(upload.locator(".reasons")).to_contain_text("3 rows: The value in column mail is not a valid email address.")
 
     upload.get_by_role("button", name="Back to columns").click()
     upload.get_by_text("Import options").click()
@@ -679,7 +680,7 @@ def test_each_reason_has_its_sentence_however_late_its_rows_come(upload: Page) -
     upload.get_by_role("button", name="Check first").click()
 
     expect(upload.locator(".reasons > li").nth(1)).to_contain_text(
-        "5 rows: The value in column phone is no phone number"
+        "5 rows: The value in column phone is not a valid phone number"
     )
 
 
@@ -752,7 +753,7 @@ def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, serv
     upload.get_by_role("button", name="Check first").click()
 
     expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
-    expect(upload.get_by_role("alert")).to_contain_text("3 rows failed, more than the 0 that may.")
+    expect(upload.get_by_role("alert")).to_contain_text("3 rows failed (limit: 0).")
     expect(upload.get_by_role("button", name="Load", exact=False)).to_have_count(0)
     first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
 

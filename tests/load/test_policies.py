@@ -106,9 +106,9 @@ FAILING = b"Email,First,Tier\na@x,Ann,\n,Nobody,\nb@x,Bo,\n,Nemo,\n"
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_failed_records": 1}, "2 rows failed, more than the 1 that may. Nothing was loaded."),
-        ({"max_failed_records": 0}, "2 rows failed, more than the 0 that may. Nothing was loaded."),
-        ({"max_failed_percent": 49.9}, "2 of 4 rows failed, more than the 49.9 % that may. Nothing was loaded."),
+        ({"max_failed_records": 1}, "2 rows failed (limit: 1). Nothing was loaded."),
+        ({"max_failed_records": 0}, "2 rows failed (limit: 0). Nothing was loaded."),
+        ({"max_failed_percent": 49.9}, "2 of 4 rows failed (limit: 49.9 %). Nothing was loaded."),
     ],
 )
 def test_with_more_failed_rows_than_may_be_nothing_is_loaded(shop: Shop, options: dict[str, Any], message: str) -> None:
@@ -139,7 +139,7 @@ def test_rows_that_fail_while_others_are_written_end_the_job_and_keep_what_was_w
 
     assert shop.known().profiles[b].values["PersonalEmailAddress"] == "q@x"
     assert (job.status, counts(job)) == ("FAILED", (0, 1, 0, 1))
-    assert job.failure_message == "1 rows failed, more than the 0 that may. What was loaded before stays."
+    assert job.failure_message == "1 rows failed (limit: 0). What was loaded before stays."
 
 
 def test_a_row_tells_every_check_that_it_does_not_pass(shop: Shop) -> None:

@@ -77,9 +77,9 @@ def test_each_domain_has_its_own(store: Store) -> None:
     put(store, other, "weekly")
 
     assert (names(store, shop), names(store, other)) == (["daily"], ["weekly"])
-    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\.$"):
+    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
         saved_mappings.get_mapping(store, other, "daily")
-    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\.$"):
+    with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
         saved_mappings.delete_mapping(store, other, "daily")
     assert names(store, shop) == ["daily"]
 
@@ -122,9 +122,9 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "my mapping"}, "'my mapping' is no name of a mapping"),
-        ({"name": "x" * 65}, "is no name of a mapping"),
-        ({"name": "daily\n"}, "is no name of a mapping"),
+        ({"name": "my mapping"}, "'my mapping' is not a valid name of a mapping"),
+        ({"name": "x" * 65}, "is not a valid name of a mapping"),
+        ({"name": "daily\n"}, "is not a valid name of a mapping"),
         ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
         ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),

@@ -35,9 +35,9 @@ def test_each_reason_has_its_first_rows_as_examples() -> None:
         Dialect(";", '"'),
     )
 
-    assert (first.count, first.sentence) == (1_000_000, "The value in column Email is no e-mail address.")
+    assert (first.count, first.sentence) == (1_000_000, "The value in column Email is not a valid email address.")
     assert [(one.line, one.text) for one in first.examples] == [(2, "no1"), (3, "no2"), (4, "no3")]
-    assert second.sentence == "The value in column First has more characters than its field takes."
+    assert second.sentence == "The value in column First is too long for its field."
     assert [(one.line, one.text) for one in second.examples] == [(7, "x" * 119 + "…")]
     assert third.examples == []
 

@@ -67,7 +67,7 @@ def account(name: str) -> JobAccount:
 
 
 def rows() -> list[FaultyRow]:
-    message = "The value in column {} has 300 characters, more than its field takes."
+    message = "The value in column {} has 300 characters, which is too long for its field."
     faults = tuple(ToldFault("AMBIGUOUS_UNIQUE_KEY", name or None, message.format(name)) for name in NAMES)
     return [FaultyRow(9_999_999, 10_000_001, faults), FaultyRow(3, 4, faults[:1])]
 
@@ -121,7 +121,7 @@ def test_on_80_columns_each_fault_takes_one_line() -> None:
     lines = list(failed_row_lines(rows(), 80))
 
     assert len(lines) == 1 + len(NAMES) + 1
-    assert lines[0].split() == ["RECORD", "LINE", "COLUMN", "CODE", "MESSAGE"]
+    assert lines[0].split() == ["ROW", "LINE", "COLUMN", "CODE", "MESSAGE"]
     assert lines[-1].startswith("        3           4  customer")
 
 

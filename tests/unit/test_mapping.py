@@ -66,7 +66,7 @@ def test_the_unique_key_is_looked_for_under_the_key_of_its_target(path: str, key
         ({"Source": "{{_source.a}} {{_source.b}}", "Target": "_profile.FirstName"}, "macro"),
         ({"Source": "_source.a"}, "must begin with _profile."),
         ({"Source": "_source.a", "Target": "EmailAddress"}, "must begin with _profile."),
-        ({"Source": "_source.a", "Target": "_profile.Email"}, "no field of the standard profile"),
+        ({"Source": "_source.a", "Target": "_profile.Email"}, "not a field of the standard profile"),
         ({"Source": "_source.a", "Target": "_profile.ProfileId"}, "made by the service"),
         ({"Source": "_source.a", "Target": "_profile.Address"}, "_profile.Address.City"),
         ({"Source": "_source.a", "Target": "_profile.Attributes"}, "needs a name"),

@@ -22,7 +22,7 @@ def test_an_unexpected_fault_ends_the_worker_and_is_logged_without_what_it_says(
 
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
 
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert "worker_failed" in answer.stderr
     assert "builtins.ValueError" in answer.stderr
     assert "joe@example.com" not in answer.stderr

@@ -956,7 +956,7 @@ WRONG_MAPPINGS = {
     "macro": (one("{{_source.a}} {{_source.b}}", "_profile.FirstName"), "Odd", "Field Odd: Source is a macro"),
     "no target": ({"Odd": {"Source": "_source.a"}}, "Odd", "Field Odd: Target must begin with _profile."),
     "target without prefix": (one("_source.a", "FirstName"), "Odd", "Field Odd: Target must begin with _profile."),
-    "unknown target": (one("_source.a", "_profile.Nonsense"), "Odd", "Field Odd: Target is no field"),
+    "unknown target": (one("_source.a", "_profile.Nonsense"), "Odd", "Field Odd: Target is not a field"),
     "profile id": (one("_source.a", "_profile.ProfileId"), "Odd", "Field Odd: Target _profile.ProfileId is made by"),
     "preferences": (
         one("_source.a", "_profile.EngagementPreferences.Email"),
@@ -975,7 +975,7 @@ WRONG_MAPPINGS = {
         "Odd",
         "Fields Odd and Other have the same Target",
     ),
-    "unknown unique key": (FIELDS, "Phone", "UniqueKey Phone is none of the Fields. Name one of: Email, Tier."),
+    "unknown unique key": (FIELDS, "Phone", "UniqueKey Phone is not one of the Fields. Name one of: Email, Tier."),
     "header of two fields": (
         one("_source.a", "_profile.FirstName") | {"Other": {"Source": "_source.a", "Target": "_profile.LastName"}},
         "a",
@@ -1131,7 +1131,8 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
                 {
                     "Column": f"Tier{number}",
                     "Code": "VALUE_TOO_LONG",
-                    "Message": f"The value in column Tier{number} has {length} characters, more than its field takes.",
+                    "Message": f"The value in column Tier{number} has {length} characters, which is too long for "
+                    "its field.",
                 }
                 for number, length in (("", 300), (1, 301))
             ],
@@ -1150,7 +1151,7 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
     nul = "The row holds a NUL byte, which no text has. Remove it."
     long = " ".join(
-        f"The value in column Tier{number} has {length} characters, more than its field takes."
+        f"The value in column Tier{number} has {length} characters, which is too long for its field."
         for number, length in (("", 300), (1, 301))
     )
     assert answer.content == (

@@ -22,7 +22,7 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_FROM",
     show_envvar=True,
     metavar="FILE|URL",
-    help="The store to copy, as --store takes it elsewhere.",
+    help="The store to copy, in the form that --store takes.",
 )
 @click.option(
     "--to",
@@ -31,7 +31,7 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_TO",
     show_envvar=True,
     metavar="FILE|URL",
-    help="Where the copy goes: a file that is not there yet, or an empty PostgreSQL database.",
+    help="The copy: a file that does not exist yet, or an empty PostgreSQL database.",
 )
 @click.option(
     "--from-files",
@@ -39,8 +39,7 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_FROM_FILES",
     show_envvar=True,
     metavar="URL",
-    help="Where the uploaded files of the store to copy are, as --files takes it elsewhere.  [default: a folder beside "
-    "the store]",
+    help="Uploaded files of the store to copy, in the form that --files takes.  [default: a folder next to the store]",
 )
 @click.option(
     "--to-files",
@@ -48,17 +47,17 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_TO_FILES",
     show_envvar=True,
     metavar="URL",
-    help="Where those of the copy go.  [default: a folder beside the store]",
+    help="Uploaded files of the copy.  [default: a folder next to the store]",
 )
 @settings_options("data_folder", "master_key")
 def copy_store(
     settings: Settings, source: str, target: str, source_files: str | None, target_files: str | None
 ) -> None:
-    """Move house: copy a store from SQLite to PostgreSQL, or back.
+    """Copy a store between SQLite and PostgreSQL.
 
-    Everything comes along: domains, profiles, keys, credentials, upload jobs and the files of those that have not
-    ended. Stop all servers and workers first. At the end all rows of both are compared; only then can the copy be used.
-    Interrupted, run it again: it goes on where it was.
+    The copy has everything: domains, profiles, keys, credentials, upload jobs and the files of unfinished jobs. Stop
+    all servers and workers first. At the end all rows of both stores are compared; only then can the copy be used. If
+    the command is interrupted, run it again: it continues where it was.
 
     Both use the master key of the data folder, or the one that --master-key names.
 
@@ -100,7 +99,7 @@ def copy_store(
     for table in tables:
         click.echo(f"{table.name:16} {table.row_count:>12,} rows")
     click.echo(f"Uploaded files of unfinished jobs: {file_count:,}")
-    click.echo(f"{there.store_name} holds the same as {here.store_name}: every row was compared.")
+    click.echo(f"{there.store_name} has the same rows as {here.store_name}: all were compared.")
 
 
 def _parse(text: str, option: str) -> Path | PostgresqlUrl:
@@ -118,7 +117,7 @@ def _parse_files(text: str | None, option: str) -> S3Location | None:
 
 
 class _Progress:
-    """Tells on standard error, for each table, how many rows have come over, every hundred thousand."""
+    """Prints the number of copied rows of each table on standard error, every hundred thousand."""
 
     def __init__(self) -> None:
         self._told: dict[str, int] = {}

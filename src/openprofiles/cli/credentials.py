@@ -1,9 +1,9 @@
-"""``openprofiles credentials create | list | revoke``."""
+"""``openprofiles credentials create | list | revoke | actions``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import click
 
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
+from openprofiles.credentials.roles import OWN_ACTIONS, ROLES
 from openprofiles.settings import PostgresqlUrl, Settings
 
 if TYPE_CHECKING:
@@ -27,24 +28,29 @@ _output = click.option(
 
 @click.group()
 def credentials() -> None:
-    """Make, list and revoke access keys.
+    """Create, list and revoke access keys, with which programs sign their requests.
 
-    Programs sign their requests with them. This works on the data folder directly; the server may run or not. A change
-    reaches a running server within a second.
+    The commands work on the data folder directly; the server may run or not. A change reaches a running server within a
+    second.
     """
 
 
 @credentials.command()
 @settings_options("data_folder", "store", "master_key")
-@click.option("--name", required=True, help="What the credential is for, to recognise it by.")
+@click.option("--name", required=True, help="Name of the credential, to recognise it by.")
+@click.option(
+    "--role",
+    type=click.Choice(tuple(ROLES)),
+    help="The actions of a role: viewer reads domains, profiles, jobs and failed rows; loader also loads files, undoes "
+    "loads and saves mappings; admin may do everything.  [default: admin, unless --action is given]",
+)
 @click.option(
     "--action",
     "actions",
     multiple=True,
-    default=("*",),
-    show_default=True,
     metavar="PATTERN",
-    help="What it may do, such as profile:GetUploadJob or profile:List*. Can be given several times.",
+    help="An action that the credential allows, such as profile:GetUploadJob or profile:List*, in addition to those of "
+    "--role. Can be repeated. `openprofiles credentials actions` lists them.",
 )
 @click.option(
     "--domain",
@@ -53,7 +59,8 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="The domains it may use, such as sales or sales-*. Can be given several times.",
+    help="A domain that the credential allows, such as sales, or the beginning of several, such as sales-*. Can be "
+    "repeated.",
 )
 @click.option(
     "--requests-per-second",
@@ -65,27 +72,26 @@ def credentials() -> None:
 def create(
     settings: Settings,
     name: str,
+    role: str | None,
     actions: tuple[str, ...],
     domains: tuple[str, ...],
     requests_per_second: float | None,
     output: str,
 ) -> None:
-    """Make a credential and print its secret.
-
-    The secret is shown only now.
+    """Create a credential and print its secret, which is shown only now.
 
     \b
-    Example, one that can only read the domains of sales:
-      openprofiles credentials create --name reports --domain 'sales-*' \\
-        --action profile:GetDomain --action profile:GetUploadJob \\
-        --action 'profile:List*' --action profile:SearchProfiles
+    Examples, for programs that only read the domains of sales, and only search:
+      openprofiles credentials create --name reports --domain 'sales-*' --role viewer
+      openprofiles credentials create --name search --action profile:SearchProfiles
 
-    profile:Get* would be more than reading: with GetUploadJobPath one can replace the file of a waiting job.
+    profile:Get* is more than reading: GetUploadJobPath lets its caller replace the file of a waiting job.
     """
     from openprofiles.credentials.administer import create_credential
     from openprofiles.errors import InvalidRequest
     from openprofiles.master_key import load_master_key
 
+    allowed = (*ROLES.get(role or "", ()), *actions) or ROLES["admin"]
     with _opened_or_made(settings) as store:
         try:
             _refuse_unknown_operations(actions)
@@ -93,13 +99,15 @@ def create(
                 store,
                 load_master_key(settings),
                 name=name,
-                actions=actions,
+                actions=allowed,
                 domains=domains,
                 requests_per_second=requests_per_second,
                 now=utc_now(),
             )
         except InvalidRequest as error:
             raise click.UsageError(str(error)) from error
+        for message in _doubts_about(domains, store):
+            click.echo(f"Warning: {message}", err=True)
     if output == "json":
         click.echo(
             json.dumps({"name": name, "access_key_id": made.access_key_id, "secret_access_key": made.secret_access_key})
@@ -107,16 +115,14 @@ def create(
     else:
         click.echo(f"Access key id:     {made.access_key_id}")
         click.echo(f"Secret access key: {made.secret_access_key}")
-        click.echo("Keep the secret now; it is not shown again.", err=True)
+        click.echo("Save the secret now; it is not shown again.", err=True)
 
 
 @credentials.command("list")
 @settings_options("data_folder", "store", "master_key")
 @_output
 def list_(settings: Settings, output: str) -> None:
-    """List the credentials, revoked ones too.
-
-    Secrets are never shown.
+    """List the credentials, revoked ones too, without their secrets.
 
     \b
     Example:
@@ -152,9 +158,7 @@ def list_(settings: Settings, output: str) -> None:
 @settings_options("data_folder", "store", "master_key")
 @click.argument("access_key_id")
 def revoke(settings: Settings, access_key_id: str) -> None:
-    """Make a credential worthless, for good.
-
-    A running server refuses it within a second.
+    """Revoke a credential permanently. A running server refuses it within a second.
 
     \b
     Example:
@@ -167,15 +171,51 @@ def revoke(settings: Settings, access_key_id: str) -> None:
     click.echo(f"{access_key_id} is revoked.")
 
 
+@credentials.command()
+def actions() -> None:
+    """List the actions that a credential can allow, one on each line.
+
+    The line of an action ends with the roles that include it.
+
+    \b
+    Example:
+      openprofiles credentials actions
+    """
+    from openprofiles.credentials.principal import matches
+    from openprofiles.operations.registry import handlers
+
+    names = [*sorted(f"profile:{name}" for name in handlers()), *OWN_ACTIONS]
+    width = max(map(len, names))
+    for name in names:
+        of_roles = [role for role, patterns in ROLES.items() if any(matches(pattern, name) for pattern in patterns)]
+        click.echo(f"{name:<{width}}  {', '.join(of_roles)}")
+
+
+def _doubts_about(patterns: Sequence[str], store: Store) -> Iterator[str]:
+    """Say which of the domains do not exist, each as a warning: they may be created later."""
+    from openprofiles.cli.existing_domain import domain_names
+    from openprofiles.cli.missing_domain import describe_missing_domain
+    from openprofiles.credentials.principal import matches
+
+    known = domain_names(store)
+    for pattern in patterns:
+        if pattern != "*" and not any(matches(pattern, name) for name in known):
+            yield f"{describe_missing_domain(pattern, known)} The credential allows it as soon as it is created."
+
+
 def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
     from openprofiles.credentials.principal import matches
     from openprofiles.errors import InvalidRequest
+    from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
     from openprofiles.wire.model import load_model
 
-    known = [f"profile:{name}" for name in load_model().operations]
+    known = [*(f"profile:{name}" for name in load_model().operations), *OWN_ACTIONS]
     for pattern in actions:
-        if pattern.startswith("profile:") and not any(matches(pattern, action) for action in known):
-            raise InvalidRequest(f"{pattern!r} matches no operation of the API. Upper and lower case matter.")
+        if ":" in pattern and not any(matches(pattern, action) for action in known):
+            raise InvalidRequest(
+                f"{pattern!r} matches no operation of the API.{did_you_mean(names_like(pattern, known))} Upper and "
+                "lower case matter. `openprofiles credentials actions` lists all."
+            )
 
 
 @contextmanager
@@ -198,7 +238,7 @@ def _opened_or_made(settings: Settings) -> Iterator[Store]:
     is_new = not isinstance(settings.store, PostgresqlUrl) and not settings.store_path.exists()
     store = open_store(settings)
     try:
-        # Whatever opens a new data folder first makes it complete.
+        # The first command that opens a new data folder completes it.
         ensure_admin_credential(settings, store, load_master_key(settings), utc_now())
         if is_new:
             click.echo(f"There was no store {settings.store_path}. It was made now.", err=True)

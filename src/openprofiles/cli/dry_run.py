@@ -1,4 +1,4 @@
-"""What ``openprofiles import --dry-run`` tells of a load that did not take place."""
+"""Format the results of ``openprofiles import --dry-run``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAMPLES_SHOWN = 5
 
 
 def describe_dry_run_end(state: JobState) -> str | None:
-    """Why a load would come to nothing, or that it was not found out; None if all is well."""
+    """Say why a load would fail, or that the dry run was stopped; None if all is well."""
     if state.status == "FAILED":
         return f"A load would fail. {shown(state.message or '')}".rstrip()
     if state.status == "STOPPED":
@@ -24,10 +24,10 @@ def describe_dry_run_end(state: JobState) -> str | None:
 
 
 def sample_lines(samples: Sequence[PreviewSample]) -> Iterator[str]:
-    """A few of the profiles that would be created or changed, field by field."""
+    """Format a few of the profiles that would be created or updated, field by field."""
     for title, some in (
-        ("Would be created, for example:", [one for one in samples if one.profile_id is None]),
-        ("Would be changed, for example:", [one for one in samples if one.profile_id is not None]),
+        ("Examples of new profiles:", [one for one in samples if one.profile_id is None]),
+        ("Examples of updated profiles:", [one for one in samples if one.profile_id is not None]),
     ):
         if some:
             yield title
@@ -39,7 +39,7 @@ def sample_lines(samples: Sequence[PreviewSample]) -> Iterator[str]:
 
 
 def sample_members(sample: PreviewSample) -> dict[str, Any]:
-    """The members of a JSON document."""
+    """Make the members of a JSON document."""
     return {
         "record": sample.record,
         "profile_id": sample.profile_id,

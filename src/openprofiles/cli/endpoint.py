@@ -10,10 +10,10 @@ from openprofiles.cli.exit_statuses import CommandFault
 
 
 def check_endpoint_url(url: str) -> str:
-    """The address as it was given.
+    """Return the address as it was given.
 
     Raises:
-        CommandFault: it is none.
+        CommandFault: it is not an address.
     """
     message = f"--endpoint-url {url} is not an address like http://127.0.0.1:8420."
     try:
@@ -28,7 +28,7 @@ def check_endpoint_url(url: str) -> str:
 
 @contextmanager
 def needs_client_packages() -> Iterator[None]:
-    """For the import of a module that uses boto3, which is no dependency of a server.
+    """Guard the import of a module that uses boto3, which a server does not depend on.
 
     Raises:
         CommandFault: a package is missing; the message says how to install it.

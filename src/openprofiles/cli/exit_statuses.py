@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and one sentence for what went wrong."""
+"""How every command ends: its exit status, and one sentence about what went wrong."""
 
 from __future__ import annotations
 
@@ -7,43 +7,63 @@ from contextlib import contextmanager
 
 import click
 
+from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import DomainError
 from openprofiles.settings import SettingsError
 
-EXIT_ALL_LOADED = 0
-EXIT_SOME_FAILED = 1
+EXIT_DONE = 0
+EXIT_INCOMPLETE = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
+# The table of docs/cli.md. It holds for all commands.
+EXIT_STATUSES = {
+    EXIT_DONE: "The command did all that it was asked to do. After a load: every row was loaded.",
+    EXIT_INCOMPLETE: "The command did a part of it: some rows of a file failed, or an undo left some profiles as they "
+    "are.",
+    EXIT_FAILED: "The command failed, and standard error says why: a wrong option, no such store, domain or job, a "
+    "server that does not answer, a job that failed or was stopped, a file without a unique key.",
+    EXIT_INTERRUPTED: "You pressed Ctrl-C.",
+}
+
 
 class CommandFault(Exception):
-    """The command cannot go on; the message says why and what to do."""
+    """The command cannot continue; the message says why and what to do."""
 
 
 def exit_status_of_job(status: str) -> int:
-    """The exit status of a command that followed an upload job to this end."""
-    return {"SUCCEEDED": EXIT_ALL_LOADED, "PARTIALLY_SUCCEEDED": EXIT_SOME_FAILED}.get(status, EXIT_FAILED)
+    """Return the exit status of a command that followed an upload job to this end."""
+    return {"SUCCEEDED": EXIT_DONE, "PARTIALLY_SUCCEEDED": EXIT_INCOMPLETE}.get(status, EXIT_FAILED)
 
 
 @contextmanager
-def exit_statuses(of_fault: int) -> Iterator[None]:
-    """Tells what goes wrong in the block, and ends the command with ``of_fault`` then, after Ctrl-C with 130."""
+def exit_statuses() -> Iterator[None]:
+    """Print what goes wrong in the block, and end the command with the status for it."""
     try:
         yield
+    except click.ClickException as error:
+        # click itself would end with 1 for some of them.
+        error.show()
+        raise SystemExit(EXIT_FAILED) from error
+    except (click.exceptions.Exit, click.Abort):
+        raise
     except (CommandFault, DomainError, SettingsError) as error:
         click.echo(f"Error: {error}", err=True)
-        raise SystemExit(of_fault) from error
+        raise SystemExit(EXIT_FAILED) from error
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # Whoever read the output has gone; a job is not touched by that.
-        raise SystemExit(of_fault) from None
-    except Exception as error:  # noqa: BLE001  (the end of the command)
+        # The program that read the output has ended; a job is not touched by that.
+        raise SystemExit(EXIT_FAILED) from None
+    except Exception as error:
+        if isinstance(error, OSError) and (fault := disk_fault(error)) is not None:
+            click.echo(f"Error: {fault}", err=True)
+            raise SystemExit(EXIT_FAILED) from error
         from openprofiles.logs import describe_exception
 
-        # Python's own traceback would tell what the exception says: perhaps a customer's value.
+        # Python's own traceback would print what the exception says: perhaps a customer's value.
         click.echo(
-            f"Error: openprofiles has a fault here. Please report it with this:\n{describe_exception(error)}", err=True
+            f"Error: openprofiles has a bug here. Please report it with this:\n{describe_exception(error)}", err=True
         )
-        raise SystemExit(of_fault) from None
+        raise SystemExit(EXIT_FAILED) from None

@@ -1,20 +1,40 @@
-"""The file of failed rows that ``openprofiles import`` leaves beside the file it loaded."""
+"""The file of failed rows that ``openprofiles import`` writes next to the file it loaded."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from openprofiles.cli.importer import ImportFault
+
 
 def default_failed_rows_path(file: Path) -> Path:
-    """``customers.failed-rows.csv`` beside ``customers.csv``."""
+    """Name ``customers.failed-rows.csv`` next to ``customers.csv``."""
     return file.with_name(f"{file.stem}.failed-rows.csv")
 
 
+def check_failed_rows_path(path: Path, file: Path) -> None:
+    """Refuse, before anything is loaded, a place where the failed rows could not be written.
+
+    Args:
+        file: the file to load.
+
+    Raises:
+        ImportFault: the message says what is wrong with the path.
+    """
+    if path.exists() and file.exists() and path.samefile(file):
+        raise ImportFault(f"--failed-rows names the file to load itself, {file}. Name another file.")
+    if not path.parent.is_dir():
+        raise ImportFault(f"--failed-rows: there is no folder {path.parent}. Nothing was loaded.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ImportFault(f"--failed-rows: you cannot write to the folder {path.parent}. Nothing was loaded.")
+
+
 def write_failed_rows(path: Path, parts: Iterable[bytes]) -> None:
-    """Write the file, whole or not at all; one that is there already is replaced.
+    """Write the file, whole or not at all; an older one is replaced.
 
     Raises:
         OSError: the file cannot be written.

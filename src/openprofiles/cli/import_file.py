@@ -1,9 +1,10 @@
-"""``openprofiles import``: one file, one command, from the file on the disk to its profiles."""
+"""``openprofiles import``: load one file into profiles."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -19,8 +20,8 @@ from openprofiles.cli.exit_statuses import (
     EXIT_INTERRUPTED,
     CommandFault,
     exit_status_of_job,
-    exit_statuses,
 )
+from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -56,7 +57,7 @@ class _FailureLimit(click.ParamType[FailureLimit]):
         if match["percent"]:
             return FailureLimit(percent=float(match["number"]))
         if "." in match["number"]:
-            self.fail(f"{value!r} is no whole number of rows.", param, ctx)
+            self.fail(f"{value!r} is not a whole number of rows.", param, ctx)
         return FailureLimit(records=int(match["number"]))
 
 
@@ -68,48 +69,78 @@ class _Delimiter(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(str(value), str(value))
         if delimiter not in (",", ";", "\t", "|"):
-            self.fail(f"{value!r} is none of , ; | and tab.", param, ctx)
+            self.fail(f"{value!r} is not a delimiter. Use one of , ; | and tab.", param, ctx)
         return delimiter
 
 
-class _KeepsArguments(click.Command):
-    """A command that can say again how it was called."""
+# The options of the help, in groups; all others come last.
+_OPTION_GROUPS = {
+    "What goes where": ("unique_key", "choices", "mapping_name", "save_as"),
+    "What the file is": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
+    "What may happen": (
+        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
+        "all_or_nothing", "data_expiry_days",
+    ),
+    "Where it goes": (
+        "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
+        "phone_region", "memory_limit_bytes", "undo_days",
+    ),
+}  # fmt: skip
+
+
+class _ImportCommand(click.Command):
+    """A command whose help has its options in groups, and that keeps the arguments it was called with."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {
+            str(param.name): record
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx))
+        }
+        for title, names in _OPTION_GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([records.pop(name) for name in names])
+        with formatter.section("Other"):
+            formatter.write_dl(list(records.values()))
 
-@click.command("import", cls=_KeepsArguments)
+
+@click.command("import", cls=_ImportCommand)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
-@domain_option("Domain that the profiles go to. A missing one is created.")
+@domain_option(
+    "Domain that the profiles go to. A missing one is created. Without it the command only prints its suggestions.",
+    required=False,
+)
 @click.option(
     "--unique-key",
     metavar="COLUMN",
-    help="Column that tells customers apart. A row whose value a profile has already changes that profile. Without it "
-    "nothing is loaded, but told what is suggested; with --mapping it is that of the mapping.",
+    help="Column that identifies a customer. A row with a known value updates that profile. Without it the command "
+    "only prints its suggestions; with --mapping the default is the unique key of the mapping.",
 )
 @click.option(
     "--map",
     "choices",
     multiple=True,
     metavar="COLUMN=TARGET",
-    help="Where a column goes, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' leaves it out. The "
-    "other columns go where their names and values suggest, or where --mapping says. Can be given several times.",
+    help="Field that a column goes to, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes it. "
+    "The other columns go where their names and values suggest, or where --mapping says. Can be repeated.",
 )
 @click.option(
     "--mapping",
     "mapping_name",
     type=Name("mapping"),
     metavar="NAME",
-    help="Load with the mapping that the domain keeps under this name. Tells if the header has changed since.",
+    help="Load with the mapping that the domain has under this name. Warns if the header has changed since.",
 )
 @click.option(
     "--save-mapping",
     "save_as",
     type=Name("mapping"),
     metavar="NAME",
-    help="Have the domain keep the mapping under this name, for the next file of its kind.",
+    help="Save the mapping in the domain under this name, for the next file of its kind.",
 )
 @click.option(
     "--encoding",
@@ -120,17 +151,17 @@ class _KeepsArguments(click.Command):
     "--delimiter",
     type=_Delimiter(),
     metavar="CHAR",
-    help="What separates the cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+    help="Delimiter of the cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
 )
 @click.option(
     "--quote",
     type=click.Choice(['"', "'", "none"]),
-    help="What stands around cells that hold a delimiter; none: quotes are data.  [default: detected]",
+    help="Quotation mark around cells that contain a delimiter; with none, quotes are data.  [default: detected]",
 )
 @click.option(
     "--line-ends",
     type=click.Choice(["LF", "CRLF", "CR"], case_sensitive=False),
-    help="How lines end. LF and CRLF are both read, whichever is said.  [default: detected]",
+    help="Line ends. LF and CRLF are both read, whichever you name.  [default: detected]",
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
 @click.option(
@@ -138,40 +169,42 @@ class _KeepsArguments(click.Command):
     "checks",
     multiple=True,
     metavar="COLUMN=CHECK",
-    help="What the values of a column must be: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Can be "
-    "given several times.  [default: email and phone for columns that go to such fields]",
+    help="Check for the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. A row with "
+    "another value fails. Can be repeated.  [default: email and phone for columns that go to such fields]",
 )
-@click.option("--create-only", is_flag=True, help="Rows of known customers fail.")
-@click.option("--update-only", is_flag=True, help="Rows of unknown customers fail.")
+@click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
+@click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),
     default="keep",
     show_default=True,
-    help="Whether a blank cell leaves the field as it is, or clears it.",
+    help="Whether a blank cell keeps the value of the field or clears it.",
 )
 @click.option(
-    "--overwrite-hand-set", is_flag=True, help="Overwrite fields that were set through the API, which else stay."
+    "--overwrite-hand-set",
+    is_flag=True,
+    help="Overwrite fields that were set through the API; otherwise they are kept.",
 )
 @click.option(
     "--max-failed",
     type=_FailureLimit(),
     metavar="N|N%",
-    help="Load nothing when more rows than that would fail.",
+    help="Load nothing if more rows than this fail.",
 )
 @click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
 @click.option(
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing: tell what would be created, changed and refused, with the same exit status.",
+    help="Load nothing; print what a load would create, update and fail, with the same exit status.",
 )
 @click.option(
     "--data-expiry",
     "data_expiry_days",
     type=click.IntRange(1, 1098),
     metavar="DAYS",
-    help="Days until profiles expire that no later import touches.  [default: those of the domain]",
+    help="Days until profiles expire, unless a later import updates them.  [default: as set in the domain]",
 )
 @click.option("--display-name", metavar="TEXT", help="Name of the upload job.  [default: the name of the file]")
 @click.option(
@@ -179,7 +212,7 @@ class _KeepsArguments(click.Command):
     "failed_rows_path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="Where rows go that could not be loaded, if there are any.  [default: FILE with the ending .failed-rows.csv]",
+    help="File to write failed rows to, if there are any.  [default: FILE with the ending .failed-rows.csv]",
 )
 @endpoint_url_option("Load through")
 @output_option
@@ -187,7 +220,7 @@ class _KeepsArguments(click.Command):
 def import_file(
     settings: Settings,
     file: Path,
-    domain: str,
+    domain: str | None,
     unique_key: str | None,
     choices: tuple[str, ...],
     mapping_name: str | None,
@@ -213,23 +246,24 @@ def import_file(
 ) -> None:
     """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
-    It needs no server and no set-up: without --endpoint-url it works on the data folder directly, also while a server
-    runs on it. It finds out encoding, delimiter, quotes and compression of the file, suggests from the header and some
-    rows where each column goes, and prints that; without --unique-key or --mapping it does nothing more. Rows that
-    cannot be loaded go to a file of their own, each with the reason. Ctrl-C stops the job; what was loaded stays.
+    FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
+    data folder directly, also while a server runs on it. It detects encoding, delimiter, quotes and compression of the
+    file, and suggests from the header and some rows where each column goes. Without --domain, or without --unique-key
+    or --mapping, it prints these suggestions and loads nothing. Failed rows go to a file of their own, each with the
+    reason. Ctrl-C stops the job; rows that were loaded by then are kept.
 
-    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the import failed or had no unique
-    key, and 130 after Ctrl-C.
+    The exit status is 0 when every row was loaded, 1 when some failed, 2 when nothing was loaded or the job failed, and
+    130 after Ctrl-C.
 
     \b
     Examples:
-      openprofiles import customers.csv --domain demo
+      openprofiles import customers.csv
       openprofiles import customers.csv --domain demo --unique-key Email --save-mapping crm
       openprofiles import customers-may.csv --domain demo --mapping crm
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import open_source
+    from openprofiles.cli.source_file import STANDARD_INPUT, open_source
     from openprofiles.uploads.reading.file_form import FileOptions
 
     for one, other, are_given in (
@@ -238,16 +272,23 @@ def import_file(
         ("--dry-run", "--save-mapping", is_dry_run and save_as is not None),
     ):
         if are_given:
-            raise click.UsageError(f"{one} and {other} exclude each other.")
+            raise click.UsageError(f"{one} and {other} can't be combined.")
+    if domain is None and mapping_name is not None:
+        raise click.UsageError("--mapping needs --domain, the domain that has the mapping.")
 
+    if failed_rows_path is not None:
+        check_failed_rows_path(failed_rows_path, file)
     with ExitStack() as at_end:
-        # 1 means that some rows failed, so whatever else goes wrong ends with 2.
-        at_end.enter_context(exit_statuses(EXIT_FAILED))
         given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
         source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
-        if unique_key is None and mapping_name is None:
-            _tell_suggestion(source, choices, click.get_current_context().meta[_ARGUMENTS], is_json=output == "json")
+        if domain is None or (unique_key is None and mapping_name is None):
+            arguments = click.get_current_context().meta[_ARGUMENTS]
+            _print_suggestion(
+                source, choices, arguments, unique_key, has_domain=domain is not None, is_json=output == "json"
+            )
             raise SystemExit(EXIT_FAILED)
+        if not source.sample.has_rows:
+            raise ImportFault(f"{source.name} has a header and no rows. Nothing was loaded.")
         status = _Import(
             source,
             domain=domain,
@@ -263,30 +304,41 @@ def import_file(
             mapping_name=mapping_name,
             save_as=save_as,
             data_expiry_days=data_expiry_days,
-            display_name=(display_name or file.name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # What somebody mends there is not written over by a dry run.
+            display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
+            # A dry run does not overwrite the rows that somebody fixes there; standard input has no folder.
             failed_rows_path=None
-            if is_dry_run and failed_rows_path is None
-            else _check_failed_rows_path(failed_rows_path, file),
+            if failed_rows_path is None and (is_dry_run or file == STANDARD_INPUT)
+            else failed_rows_path or default_failed_rows_path(file),
             is_json=output == "json",
             is_dry_run=is_dry_run,
         ).run(settings, endpoint_url)
     raise SystemExit(status)
 
 
-def _tell_suggestion(source: SourceFile, choices: Sequence[str], arguments: Sequence[str], *, is_json: bool) -> None:
+def _print_suggestion(
+    source: SourceFile,
+    choices: Sequence[str],
+    arguments: Sequence[str],
+    unique_key: str | None,
+    *,
+    has_domain: bool,
+    is_json: bool,
+) -> None:
     from openprofiles.cli.import_mapping import describe_mapping, next_command, suggest_for, suggestion_json
 
     suggestion = suggest_for(source, choices)
-    command = next_command(arguments, suggestion)
+    if unique_key is not None:
+        # It is part of the command below, so it has to be right.
+        suggestion.find_unique_key(unique_key)
+    command = next_command(arguments, suggestion, unique_key=unique_key, has_domain=has_domain)
     if is_json:
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
-    click.echo(f"Suggested for {source.path}, read as {source.describe_form()}:")
+    click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
     if suggestion.unique_key is None:
-        click.echo("No column seems to tell customers apart. Say which one does.")
+        click.echo("No column seems to identify customers. Name one with --unique-key.")
     else:
         key = suggestion.unique_key
         click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
@@ -323,23 +375,25 @@ class _Import:
         self._known_mapping: ImportMapping | None = None
         if mapping_name is None:
             assert unique_key is not None, "without it nothing is loaded"
-            # Checked before anything is made; a server would say the same.
+            # Checked before anything is created; a server would say the same.
             self._known_mapping = use_suggested(source, choices, unique_key)
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
         self._policies = policies
         self._form = source.form.to_options()
-        # Checked before anything is made, too.
-        self._options = policies.to_options(self._mapping.columns.fields, self._form) if mapping_name is None else None
+        # Checked before anything is created, too.
+        self._options = policies.to_options(self._mapping.columns, self._form) if mapping_name is None else None
         self._is_json = is_json
         self._is_dry_run = is_dry_run
         self._was_saved = False
+        self._place = ""
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
-        """Load the file; the exit status."""
+        """Load the file; returns the exit status."""
         from openprofiles.cli.import_progress import ProgressDisplay
 
+        self._place = _place_arguments(settings, endpoint_url)
         importer = _open_importer(settings, endpoint_url)
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
         with ExitStack() as at_end:
@@ -351,7 +405,9 @@ class _Import:
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
                 days = self._data_expiry_days or domain.expiration_days
-                self._tell_plan(domain, days)
+                self._print_plan(domain, days)
+                if domain.was_created and not self._is_json:
+                    self._print_similar_domains(importer, domain)
                 job_id = importer.create_job(
                     domain.name,
                     display_name=self._display_name,
@@ -362,7 +418,7 @@ class _Import:
                     needs_options=self._form is not None or not self._policies.is_default,
                 )
                 if importer.left_out_options and not self._is_json:
-                    click.echo("This server takes no checks, so e-mail addresses and phone numbers are not checked.")
+                    click.echo("This server takes no checks, so email addresses and phone numbers are not checked.")
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     cannot_save = None
@@ -373,7 +429,7 @@ class _Import:
                         cannot_save = self._save_mapping(importer)
                     state, interrupted = _watch(importer, display, poll_seconds)
             except (KeyboardInterrupt, CommandFault, DomainError):
-                # What cannot go on is not left waiting for its file; why it cannot is what the user is told.
+                # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
                     importer.stop_job()
                 raise
@@ -383,11 +439,11 @@ class _Import:
                 click.echo(f"The mapping could not be saved as {self._save_as}: {cannot_save}", err=True)
             failed_rows_file = None
             if state.failed_count and self._failed_rows_path is not None:
-                failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state)
+                failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state, job_id)
             if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
-                # What an earlier load of this file left there is mended.
+                # The rows that an earlier load of this file left there are fixed.
                 self._failed_rows_path.unlink(missing_ok=True)
-        self._tell_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+        self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
@@ -407,10 +463,10 @@ class _Import:
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
         self._known_mapping = mapping
-        self._options = self._policies.to_options(mapping.columns.fields, self._form)
+        self._options = self._policies.to_options(mapping.columns, self._form)
 
     def _save_mapping(self, importer: Importer) -> str | None:
-        """Keep the mapping, if that was asked for; why it cannot be done, which does not stop the load."""
+        """Save the mapping, if that was asked for; returns why it cannot be saved, which does not stop the load."""
         if self._save_as is None:
             return None
         mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)
@@ -427,44 +483,59 @@ class _Import:
             self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
         )
 
-    def _write_failed_rows(self, importer: Importer, path: Path, state: JobState) -> Path | None:
+    def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
         from openprofiles.cli.failed_rows_file import write_failed_rows
 
         try:
             write_failed_rows(path, importer.read_failed_rows())
         except OSError as error:
-            # The load itself is done, and its counts must still be told.
+            # The load itself is done, and its counts must still be printed.
             click.echo(
-                f"The {state.failed_count:,} failed rows cannot be written to {path}: "
-                f"{error.strerror}. Give another place with --failed-rows.",
+                f"The {state.failed_count:,} failed rows cannot be written to {path}: {error.strerror}."
+                f"{self._way_to_failed_rows(job_id)}",
                 err=True,
             )
             return None
         return path
 
-    def _tell_plan(self, domain: ImportDomain, days: int) -> None:
+    def _way_to_failed_rows(self, job_id: str) -> str:
+        """Name the command that writes the failed rows; a dry run leaves none."""
+        if self._is_dry_run:
+            return ""
+        return f" To get them: openprofiles jobs failed {job_id} --domain {self._domain_name}{self._place} -o FILE"
+
+    def _print_plan(self, domain: ImportDomain, days: int) -> None:
         from openprofiles.cli.import_mapping import describe_mapping
 
         if self._is_json:
             return
         if self._is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
-            click.echo(f"Dry run of {self._source.path} into the domain {self._domain_name}{missing}:")
+            click.echo(f"Dry run of {self._source.name} into the domain {self._domain_name}{missing}:")
         elif domain.was_created:
             click.echo(
-                f"Created the domain {domain.name}. Its profiles expire after {domain.expiration_days} days without a "
+                f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days} days after their last "
                 "change."
             )
         if not self._is_dry_run:
-            click.echo(f"Loading {self._source.path} into the domain {domain.name}:")
+            click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
-            f"The profiles of this import expire on {_expiry_date(days)} ({days} days), if none touches them later."
+            f"Profiles from this import expire on {_expiry_date(days)} ({days} days) unless a later import updates "
+            "them."
         )
 
-    def _tell_end(
+    def _print_similar_domains(self, importer: Importer, created: ImportDomain) -> None:
+        """Print the domains whose names are like that of a new one, in case its name was mistyped."""
+        from openprofiles.uploads.mappings.likely_names import names_like
+
+        others = [name for name in importer.domain_names() if name != created.name]
+        if like := names_like(self._domain_name, others):
+            click.echo(f"Note: {self._domain_name} is a new domain. There is also: {', '.join(like)}.", err=True)
+
+    def _print_end(
         self,
         importer: Importer,
         domain: ImportDomain,
@@ -508,21 +579,28 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. A load would come to:")
+            click.echo("Nothing was loaded. The result of a load would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
             click.echo(line)
         if self._was_saved:
-            click.echo(f"The mapping is saved as {self._save_as}: load the next such file with --mapping.")
+            click.echo(
+                f"The mapping is saved as {self._save_as}. Load the next file of this kind with --mapping "
+                f"{self._save_as}."
+            )
         if state.failed_count and self._failed_rows_path is None:
-            click.echo("Give --failed-rows to have these rows and their reasons in a file.")
+            click.echo(
+                "To have these rows and their reasons in a file, give --failed-rows."
+                if self._is_dry_run
+                else f"The failed rows and their reasons are kept.{self._way_to_failed_rows(job_id)}"
+            )
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
 
 
 def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:
-    """Follow the job to its end; its last state, and whether Ctrl-C was pressed.
+    """Follow the job to its end; returns its last state, and whether Ctrl-C was pressed.
 
     The first Ctrl-C stops the job, the second raises KeyboardInterrupt.
     """
@@ -550,13 +628,13 @@ def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
     return RemoteImporter(check_endpoint_url(endpoint_url))
 
 
-def _check_failed_rows_path(given: Path | None, file: Path) -> Path:
-    from openprofiles.cli.failed_rows_file import default_failed_rows_path
-
-    path = given or default_failed_rows_path(file)
-    if path.exists() and path.samefile(file):
-        raise ImportFault(f"--failed-rows names the file to load itself, {file}. Name another.")
-    return path
+def _place_arguments(settings: Settings, endpoint_url: str | None) -> str:
+    """Repeat the options that say where the jobs are, for a command that a message names."""
+    if endpoint_url is not None:
+        return f" --endpoint-url {shlex.quote(endpoint_url)}"
+    if settings.data_folder == Settings().data_folder:
+        return ""
+    return f" --data {shlex.quote(str(settings.data_folder))}"
 
 
 def _expiry_date(days: int) -> str:

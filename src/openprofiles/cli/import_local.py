@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from openprofiles.cli.existing_domain import domain_names, find_domain
 from openprofiles.cli.importer import (
     NEW_DOMAIN_EXPIRATION_DAYS,
     ImportDomain,
@@ -55,7 +56,7 @@ class LocalImporter:
         self._has_ended = False
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
-        found = saved_mappings.get_mapping(self._store, get_domain(self._store, domain), mapping_name)
+        found = saved_mappings.get_mapping(self._store, find_domain(self._store, domain), mapping_name)
         return KeptMapping(found.fields, found.unique_key, found.columns)
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
@@ -75,6 +76,9 @@ class LocalImporter:
             was_created = True
         self._domain = domain
         return ImportDomain(domain.name, domain.default_expiration_days, was_created)
+
+    def domain_names(self) -> Sequence[str]:
+        return domain_names(self._store)
 
     def create_job(
         self,

@@ -23,7 +23,7 @@ from openprofiles.cli.importer import (
     new_domain_name,
 )
 from openprofiles.cli.job_state import JobState, state_of_progress
-from openprofiles.cli.server_faults import told_in_a_sentence
+from openprofiles.cli.server_faults import known_domain, list_domain_names, told_in_a_sentence
 from openprofiles.client import Client
 from openprofiles.server.job_options_document import options_document
 from openprofiles.server.preview_document import read_sample_document
@@ -62,7 +62,7 @@ class RemoteImporter:
         self._left_out_options = False
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
-        with told_in_a_sentence(self._endpoint_url):
+        with told_in_a_sentence(self._endpoint_url), known_domain(self._client, domain):
             found = self._own.get_mapping(domain, mapping_name)
         return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
 
@@ -79,6 +79,9 @@ class RemoteImporter:
                 was_created = True
         self._domain = name
         return ImportDomain(name, days, was_created)
+
+    def domain_names(self) -> Sequence[str]:
+        return list_domain_names(self._client)
 
     def create_job(
         self,

@@ -69,6 +69,9 @@ class Importer(Protocol):
             is_dry_run: in place of one that is missing, make one under another name, which nobody else uses.
         """
 
+    def domain_names(self) -> Sequence[str]:
+        """List the domains that there are; empty where the credential has no permission for that."""
+
     def create_job(
         self,
         domain: str,

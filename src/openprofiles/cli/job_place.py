@@ -1,4 +1,4 @@
-"""What ``openprofiles jobs`` needs from the place that the upload jobs of a domain are in: the store, or a server."""
+"""What ``openprofiles jobs`` needs from the place of a domain's upload jobs: the store, or a server."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from openprofiles.cli.job_state import JobState
 if TYPE_CHECKING:
     from openprofiles.settings import Settings
     from openprofiles.uploads.reading.file_form import FileForm
+
+
+@dataclass(frozen=True, slots=True)
+class JobName:
+    """An upload job by its id and the name that people know it by."""
+
+    job_id: str
+    display_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +128,9 @@ class JobPlace(Protocol):
 
     def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
         """The newest jobs, of this status if one is given, the newest first."""
+
+    def iterate_job_names(self) -> Iterator[JobName]:
+        """Yield all jobs, the newest first, fetched a page at a time."""
 
     def read_account(self, job_id: str) -> JobAccount:
         """All that is known of the job."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.existing_domain import find_domain
 from openprofiles.cli.job_place import (
     FaultyRow,
     JobAccount,
+    JobName,
     KeptProfile,
     ListedJob,
     ToldFault,
@@ -20,9 +20,8 @@ from openprofiles.cli.job_place import (
 from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
 from openprofiles.clock import utc_now
 from openprofiles.master_key import read_master_key
-from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
-from openprofiles.settings import PostgresqlUrl, Settings
+from openprofiles.settings import Settings
 from openprofiles.store.open import open_existing_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
@@ -40,8 +39,6 @@ class LocalJobs:
     """The upload jobs of a domain of a store; see ``JobPlace``. A server may run on it."""
 
     def __init__(self, settings: Settings, domain_name: str) -> None:
-        if not isinstance(settings.store, PostgresqlUrl):
-            _require_store(settings.store_path)
         self._settings = settings
         self._domain_name = domain_name
         self._store = open_existing_store(settings)
@@ -61,6 +58,9 @@ class LocalJobs:
             )
             for job in islice(wanted, limit)
         ]
+
+    def iterate_job_names(self) -> Iterator[JobName]:
+        return (JobName(job.job_id, job.display_name) for job in self._iterate_jobs())
 
     def read_account(self, job_id: str) -> JobAccount:
         account = read_account(self._store, self._find_domain(), job_id)
@@ -132,7 +132,7 @@ class LocalJobs:
 
     def _find_domain(self) -> Domain:
         # Each time: it may be deleted while one of its jobs is watched.
-        return get_domain(self._store, self._domain_name)
+        return find_domain(self._store, self._domain_name)
 
     def _iterate_jobs(self) -> Iterator[UploadJob]:
         domain, token = self._find_domain(), None
@@ -157,11 +157,3 @@ def _state_of_undo(undo: Undo) -> UndoState:
         gone_count=undo.gone_count,
         profile_count=undo.job.record_count,
     )
-
-
-def _require_store(path: Path) -> None:
-    # Opening would make one, and a mistyped folder would look like an empty store.
-    if not path.exists():
-        raise CommandFault(
-            f"There is no store {path}. Name its folder with --data, or the server's address with --endpoint-url."
-        )

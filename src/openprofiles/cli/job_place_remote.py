@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from typing import Any, cast
@@ -12,6 +13,7 @@ import boto3
 from openprofiles.cli.job_place import (
     FaultyRow,
     JobAccount,
+    JobName,
     KeptProfile,
     ListedJob,
     ToldFault,
@@ -19,7 +21,7 @@ from openprofiles.cli.job_place import (
     mapping_members,
 )
 from openprofiles.cli.job_state import JobState, state_of_progress
-from openprofiles.cli.server_faults import told_in_a_sentence
+from openprofiles.cli.server_faults import known_domain, told_in_a_sentence
 from openprofiles.client import Client
 from openprofiles.clock import from_milliseconds
 from openprofiles.server.job_options_document import read_file_form
@@ -44,7 +46,7 @@ class RemoteJobs:
             self._own = Client(session, self._endpoint_url)
 
     def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             pages = self._client.get_paginator("list_upload_jobs").paginate(
                 DomainName=self._domain_name, PaginationConfig={"PageSize": min(limit, _JOBS_PER_PAGE)}
             )
@@ -54,8 +56,14 @@ class RemoteJobs:
                 for item in islice(wanted, limit)
             ]
 
+    def iterate_job_names(self) -> Iterator[JobName]:
+        with self._asking():
+            for page in self._client.get_paginator("list_upload_jobs").paginate(DomainName=self._domain_name):
+                for item in page["Items"]:
+                    yield JobName(item["JobId"], item["DisplayName"])
+
     def read_account(self, job_id: str) -> JobAccount:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             job = self._client.get_upload_job(DomainName=self._domain_name, JobId=job_id)
             progress = self._own.get_progress(self._domain_name, job_id)
         fields = cast("Mapping[str, Mapping[str, str]]", job["Fields"])
@@ -74,11 +82,11 @@ class RemoteJobs:
         )
 
     def read_state(self, job_id: str) -> JobState:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             return state_of_progress(self._own.get_progress(self._domain_name, job_id))
 
     def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             return [
                 FaultyRow(
                     row["Record"],
@@ -89,23 +97,23 @@ class RemoteJobs:
             ]
 
     def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             yield from self._own.read_failed_rows_file(self._domain_name, job_id)
 
     def stop_job(self, job_id: str) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             self._client.stop_upload_job(DomainName=self._domain_name, JobId=job_id)
 
     def start_undo(self, job_id: str) -> UndoState:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             return _state_of_undo(self._own.start_undo(self._domain_name, job_id))
 
     def read_undo(self, job_id: str) -> UndoState:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             return _state_of_undo(self._own.get_undo(self._domain_name, job_id))
 
     def list_kept_profiles(self, job_id: str, limit: int) -> list[KeptProfile]:
-        with told_in_a_sentence(self._endpoint_url):
+        with self._asking():
             return [
                 KeptProfile(item["ProfileId"], item["Loaded"] == "CREATED")
                 for item in islice(self._own.list_kept_profiles(self._domain_name, job_id), limit)
@@ -114,6 +122,11 @@ class RemoteJobs:
     def close(self) -> None:
         self._client.close()
         self._own.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        with told_in_a_sentence(self._endpoint_url), known_domain(self._client, self._domain_name):
+            yield
 
 
 def _state_of_undo(answer: Mapping[str, Any]) -> UndoState:

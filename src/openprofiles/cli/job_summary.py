@@ -1,4 +1,4 @@
-"""What became of an upload job, as ``import`` and ``jobs watch`` tell it at its end."""
+"""Format the results of an upload job, for the end of ``import`` and ``jobs watch``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _FAULTS_SHOWN = 10
 
 
 def describe_bad_end(job_id: str, state: JobState) -> str | None:
-    """Why not all of the file was looked at; None if it was."""
+    """Say why a part of the file was not looked at; None if all was."""
     if state.status == "FAILED":
         return f"Error: Upload job {job_id} failed. {shown(state.message or '')}".rstrip()
     if state.status == "STOPPED":
-        return f"Upload job {job_id} was stopped. What was loaded before stays."
+        return f"Upload job {job_id} was stopped. The rows that it had loaded stay."
     return None
 
 
 def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
-    """The counts of a job that has ended, and why rows failed."""
+    """Format the counts of a job that has ended, and why rows failed."""
     counts = f"{state.created_count:,} created, {state.changed_count:,} updated"
     if state.unchanged_count:
         counts += f", {state.unchanged_count:,} unchanged"
@@ -41,7 +41,7 @@ def describe_repeated(count: int) -> str:
 
 
 def state_members(state: JobState) -> dict[str, Any]:
-    """The members of a JSON document that say where a job stands."""
+    """Make the members of a JSON document that describe the state of a job."""
     return {
         "status": state.status,
         "message": state.message,
@@ -54,7 +54,7 @@ def state_members(state: JobState) -> dict[str, Any]:
 
 
 def count_members(state: JobState) -> dict[str, int]:
-    """The members of a JSON document that say what became of the rows so far."""
+    """Make the members of a JSON document that count the rows so far."""
     return {
         "created": state.created_count,
         "updated": state.changed_count,

@@ -1,4 +1,4 @@
-"""What ``openprofiles jobs`` prints: upload jobs, one job's account, and failed rows, as lines of a given width."""
+"""Format upload jobs, one job's account and failed rows as lines of a given width."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _JOBS = (
     Column("FAILED", is_number=True),
 )
 _FAILED_ROWS = (
-    Column("RECORD", is_number=True),
+    Column("ROW", is_number=True),
     Column("LINE", is_number=True),
     Column("COLUMN", shrinks_to=8),
     Column("CODE"),
@@ -35,12 +35,12 @@ _COUNTS = (Column(""), Column("", is_number=True))
 _MAPPING = (Column("COLUMN", shrinks_to=12), Column("GOES TO", shrinks_to=12))
 _NOT_MAPPED = (Column("", shrinks_to=12),)
 _FAULTS = (Column("COUNT", is_number=True), Column("CODE"), Column("COLUMN", shrinks_to=8))
-_UNDO_WORDS = {"SUCCEEDED": "taken back", "IN_PROGRESS": "is being taken back", "FAILED": "failed; ask for it again"}
+_UNDO_WORDS = {"SUCCEEDED": "undone", "IN_PROGRESS": "is being undone", "FAILED": "failed; run jobs undo again"}
 _STEPS = (Column("STEP"), Column("SECONDS", is_number=True))
 
 
 def job_lines(jobs: Sequence[ListedJob], width: int) -> Iterator[str]:
-    """A table of upload jobs. Rows are not counted before all are read; until then there is a dash."""
+    """Format a table of upload jobs. Rows are not counted before all are read; until then there is a dash."""
     rows = [
         (
             job.job_id,
@@ -59,7 +59,7 @@ def job_lines(jobs: Sequence[ListedJob], width: int) -> Iterator[str]:
 
 
 def failed_row_lines(rows: Sequence[FaultyRow], width: int) -> Iterator[str]:
-    """A table of failed rows, one line for each thing that is wrong; the message is cut to what is left of the line."""
+    """Format a table of failed rows, one line for each error; the message is cut to what is left of the line."""
     cells = [
         (f"{row.record:,}", f"{row.line:,}", fault.column or "", fault.code, fault.message)
         for row in rows
@@ -69,7 +69,7 @@ def failed_row_lines(rows: Sequence[FaultyRow], width: int) -> Iterator[str]:
 
 
 def account_lines(account: JobAccount, domain: str, width: int) -> Iterator[str]:
-    """All that is known of an upload job, in sections; those about which nothing is known yet are left out."""
+    """Format everything about an upload job, in sections; those about which nothing is known yet are left out."""
     state = account.state
     inner = width - len(_INDENT)
     yield from wrapped(f"Upload job {account.job_id}", width)
@@ -83,14 +83,7 @@ def account_lines(account: JobAccount, domain: str, width: int) -> Iterator[str]
     yield from _section("Rows", table_lines(_COUNTS, _counts(state), inner, has_headings=False))
     if state.repeated_count:
         yield from wrapped(describe_repeated(state.repeated_count), width)
-    mapping = [
-        (header, f"{field} (unique key)" if field == account.unique_field else field)
-        for header, field in account.mapping
-    ]
-    yield from _section("Columns", table_lines(_MAPPING, mapping, inner))
-    if account.columns_not_mapped:
-        names = [(header or "(no name)",) for header in account.columns_not_mapped]
-        yield from _section("Columns not mapped", table_lines(_NOT_MAPPED, names, inner, has_headings=False))
+    yield from mapping_lines(account.mapping, account.unique_field, account.columns_not_mapped or (), width)
     if state.fault_counts:
         faults = [(f"{one.count:,}", one.code, one.column or "") for one in state.fault_counts]
         yield from _section("Why rows failed", table_lines(_FAULTS, faults, inner))
@@ -99,8 +92,20 @@ def account_lines(account: JobAccount, domain: str, width: int) -> Iterator[str]
         yield from _section("Time of each step", table_lines(_STEPS, steps, inner))
 
 
+def mapping_lines(
+    mapping: Sequence[tuple[str, str]], unique_field: str, not_mapped: Sequence[str], width: int
+) -> Iterator[str]:
+    """Format where the columns go, and list those that go nowhere."""
+    inner = width - len(_INDENT)
+    rows = [(header, f"{field} (unique key)" if field == unique_field else field) for header, field in mapping]
+    yield from _section("Columns", table_lines(_MAPPING, rows, inner))
+    if not_mapped:
+        names = [(header or "(no name)",) for header in not_mapped]
+        yield from _section("Columns not mapped", table_lines(_NOT_MAPPED, names, inner, has_headings=False))
+
+
 def utc_text(moment: datetime | None) -> str:
-    """``2026-01-31T12:00:00Z``; nothing where there is none."""
+    """Write a moment as ``2026-01-31T12:00:00Z``, and None as nothing."""
     return "" if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
@@ -113,7 +118,7 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
     yield "message", state.message or ""
     if state.is_running:
         yield "step", "" if state.phase is None else f"{state.phase}, at {state.position:,}"
-        yield "stop", "was asked for" if account.stop_requested else ""
+        yield "stop", "requested" if account.stop_requested else ""
     yield "read as", "" if account.file_form is None else account.file_form.describe()
     yield "unique key", account.unique_key
     yield "data expiry", f"{account.data_expiry_days:,} days"
@@ -129,7 +134,7 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
 
 
 def _counts(state: JobState) -> list[tuple[str, str]]:
-    """The counts, and what they add up to."""
+    """List the counts and their sum."""
     return [
         ("created", f"{state.created_count:,}"),
         ("updated", f"{state.changed_count:,}"),

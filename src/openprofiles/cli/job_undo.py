@@ -1,4 +1,4 @@
-"""What ``openprofiles jobs undo`` tells."""
+"""Format the results of ``openprofiles jobs undo``."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ _KEPT = (Column("PROFILE ID"), Column("LOADED AS"))
 
 
 def undo_lines(job_id: str, state: UndoState) -> Iterator[str]:
-    """What has become of the profiles."""
-    counts = f"{state.removed_count:,} removed, {state.restored_count:,} as before"
+    """Format the counts of profiles."""
+    counts = f"{state.removed_count:,} removed, {state.restored_count:,} restored"
     if state.gone_count:
-        counts += f", {state.gone_count:,} deleted since"
-    counts += f", {state.kept_count:,} changed since and left as they are"
-    verb = "is taken back" if state.status == "SUCCEEDED" else "is not taken back yet"
+        counts += f", {state.gone_count:,} already deleted"
+    counts += f", {state.kept_count:,} kept because they were changed since"
+    verb = "is undone" if state.status == "SUCCEEDED" else "is partly undone"
     yield f"Upload job {job_id} {verb}. Profiles: {counts}."
 
 
 def describe_bad_undo(job_id: str, state: UndoState) -> str:
-    """Why it did not come to its end."""
+    """Say why an undo did not come to its end."""
     if state.status == "STOPPED":
-        return f"Upload job {job_id} was not taken back wholly, since its domain was deleted."
-    return f"Upload job {job_id} was not taken back wholly. {shown(state.message or '')}".rstrip()
+        return f"Upload job {job_id} was only partly undone, because its domain was deleted."
+    return f"Upload job {job_id} was only partly undone. {shown(state.message or '')}".rstrip()
 
 
 def kept_profile_lines(kept: Sequence[KeptProfile], width: int) -> Iterator[str]:
-    """A table of the profiles that stayed."""
+    """Format a table of the kept profiles."""
     return table_lines(_KEPT, [(one.profile_id, loaded_word(one)) for one in kept], width)
 
 
 def loaded_word(kept: KeptProfile) -> str:
-    """What the job had done to the profile."""
+    """Say whether the job had created or updated the profile."""
     return "created" if kept.was_created else "updated"
 
 
 def undo_members(state: UndoState) -> dict[str, Any]:
-    """The members of a JSON document."""
+    """Make the members of a JSON document."""
     return {
         "status": state.status,
         "message": state.message,

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from openprofiles.cli.exit_statuses import (
-    EXIT_ALL_LOADED,
-    EXIT_FAILED,
-    EXIT_SOME_FAILED,
-    CommandFault,
-    exit_status_of_job,
-    exit_statuses,
-)
+from openprofiles.cli.exit_statuses import EXIT_DONE, EXIT_INCOMPLETE, CommandFault, exit_status_of_job
 from openprofiles.cli.interrupts import counted_interrupts
+from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.job_place import JobAccount, JobPlace, KeptProfile, ListedJob, UndoState, open_job_place
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
@@ -38,7 +32,6 @@ _JOBS_LISTED = 20
 _FAILED_ROWS_LISTED = 100
 _KEPT_PROFILES_LISTED = 100
 _UNDO_POLL_SECONDS = 0.05
-_EXIT_FAULT = 1
 _STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -59,20 +52,24 @@ def _of_a_domain_to_work_on(command: F) -> F:
     return _of_a_domain(command, "files", "memory_limit_bytes", "undo_days")
 
 
-_job_id = click.argument("job_id", metavar="JOB_ID")
+_job = click.argument("job", metavar="JOB")
 
 
 @click.group()
 def jobs() -> None:
-    """Look at upload jobs, follow them, stop them and take them back.
+    """Look at upload jobs, follow them, stop them and undo them.
 
-    Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. None of them
-    loads a file: that is for the worker of a server, or for `openprofiles import`. Only `undo`, without a server, first
-    ends loads that are ahead of it in the domain.
+    JOB is the id of a job, the first digits of it if no other id begins with them, or `last` for the newest job of the
+    domain.
+
+    Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. They load no
+    file: the worker of a server does, or `openprofiles import`. Only `undo`, without a server, first finishes loads
+    that are ahead of it in the domain.
 
     \b
-    Example:
+    Examples:
       openprofiles jobs list --domain demo
+      openprofiles jobs show last --domain demo
     """
 
 
@@ -95,9 +92,9 @@ def jobs() -> None:
 def list_(
     settings: Settings, domain: str, endpoint_url: str | None, output: str, status: str | None, limit: int
 ) -> None:
-    """List upload jobs, the newest first, with what became of their rows.
+    """List upload jobs, the newest first, with the results of their rows.
 
-    Times are in UTC. On a narrow terminal each job takes two lines or more.
+    Times are in UTC. On a narrow terminal each job takes two lines or more; in a pipe it is always one line.
 
     \b
     Example, the last load that failed:
@@ -105,7 +102,7 @@ def list_(
     """
     from openprofiles.cli.job_tables import job_lines
 
-    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+    with open_job_place(settings, endpoint_url, domain) as place:
         found = place.list_jobs(status, limit)
         if output == "json":
             _print_json([_listed_members(job) | count_members(job.state) for job in found])
@@ -117,23 +114,23 @@ def list_(
 
 
 @jobs.command()
-@_job_id
+@_job
 @_of_a_domain
-def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
-    """Show all that is known of an upload job.
+def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+    """Show everything about an upload job.
 
-    Its status and why it failed, what the file was read as, where the columns went, what became of the rows, why rows
+    Its status and why it failed, how the file was read, where the columns went, the results of the rows, why rows
     failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows of
     the file.
 
     \b
     Example:
-      openprofiles jobs show 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+      openprofiles jobs show last --domain demo
     """
     from openprofiles.cli.job_tables import account_lines
 
-    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
-        account = place.read_account(job_id)
+    with open_job_place(settings, endpoint_url, domain) as place:
+        account = place.read_account(find_job_id(place, domain, job))
         if output == "json":
             _print_json({"domain": domain, **_account_members(account)})
         else:
@@ -141,21 +138,21 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
 
 @jobs.command()
-@_job_id
+@_job
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=_FAILED_ROWS_LISTED,
     show_default=True,
     metavar="N",
-    help="How many failed rows are shown at most. The file of --output-file has all.",
+    help="How many failed rows to show at most. The file of --output-file has all.",
 )
 @click.option(
     "--output-file",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="Write the failed rows to this file instead, as CSV that can be mended and loaded again.",
+    help="Write the failed rows to this file instead, as CSV that you can fix and load again.",
 )
 @_of_a_domain
 def failed(
@@ -163,30 +160,31 @@ def failed(
     domain: str,
     endpoint_url: str | None,
     output: str,
-    job_id: str,
+    job: str,
     limit: int,
     output_file: Path | None,
 ) -> None:
-    """Show the rows of an upload job that were not loaded, and why.
+    """Show the failed rows of an upload job, and why they failed.
 
-    There is one line for each thing that is wrong with a row: the number of the row, the line of the file it begins on,
-    the column at fault, a code and a message. Messages are cut to the width of the terminal; --output json has them
-    whole.
+    There is one line for each error of a row: the number of the row, the line of the file on which it begins, the
+    column with the error, a code and a message. On a terminal messages are cut to its width; in a pipe, a file and
+    with --output json they are complete.
 
     \b
     Examples:
-      openprofiles jobs failed 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
-      openprofiles jobs failed 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo -o mend.csv
+      openprofiles jobs failed last --domain demo
+      openprofiles jobs failed last --domain demo -o fix.csv
     """
     from openprofiles.cli.job_tables import failed_row_lines
 
-    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+    with open_job_place(settings, endpoint_url, domain) as place:
+        job_id = find_job_id(place, domain, job)
         state = place.read_state(job_id)
         rows = place.list_failed_rows(job_id, 1 if output_file else limit)
         if state.failed_count and not rows and not state.is_running:
             raise CommandFault(
-                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. How often rows "
-                "failed for which reason is still known: openprofiles jobs show"
+                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. The number of rows "
+                f"for each reason still is: openprofiles jobs show {job_id} --domain {domain}"
             )
         has_file = output_file is not None and bool(rows)
         if output_file is not None and rows:
@@ -210,20 +208,20 @@ def failed(
 
 
 @jobs.command()
-@_job_id
+@_job
 @_of_a_domain
-def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
-    """Stop an upload job. What it has loaded stays, and can be found.
+def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+    """Stop an upload job. The rows that it has loaded stay, and can be found.
 
-    A job that nobody has begun with is stopped at once. One that runs loads no further row; it is STOPPED when what it
-    has loaded can be searched, which its worker sees to. A job that has ended otherwise cannot be stopped: the exit
-    status is 1.
+    A job that has not begun is stopped at once. A running job loads no further row; its worker indexes the rows that it
+    has loaded, and then the job is STOPPED. A job that has ended otherwise cannot be stopped.
 
     \b
     Example:
-      openprofiles jobs stop 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+      openprofiles jobs stop last --domain demo
     """
-    with exit_statuses(_EXIT_FAULT), open_job_place(settings, endpoint_url, domain) as place:
+    with open_job_place(settings, endpoint_url, domain) as place:
+        job_id = find_job_id(place, domain, job)
         was_stopped = place.read_state(job_id).status == "STOPPED"
         place.stop_job(job_id)
         state = place.read_state(job_id)
@@ -234,78 +232,77 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
 
 @jobs.command()
-@_job_id
+@_job
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=_KEPT_PROFILES_LISTED,
     show_default=True,
     metavar="N",
-    help="How many of the profiles that stay are listed at most.",
+    help="How many of the kept profiles to list at most.",
 )
 @_of_a_domain_to_work_on
-def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str, limit: int) -> None:
-    """Take an upload job back: as if its file had never been loaded.
+def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str, limit: int) -> None:
+    """Undo an upload job, as if its file had never been loaded.
 
-    Profiles that it made are removed. Profiles that it changed are as they were before, with all their keys. A profile
-    that something else has changed since stays as it is, and is listed: a later load that went over it, too, is such a
-    change, so take the last load back first. A job that was stopped, or failed half way, is taken back as far as it
-    came.
+    Profiles that the job created are removed. Profiles that it updated are restored, with all their keys. A profile
+    that has been changed since is kept as it is, and is listed. A later load of the same profile is such a change too,
+    so undo the last load first. A job that was stopped, or failed half way, is undone as far as it came.
 
-    It is possible for some days after the end of the job (--undo-days of the server or the import, 7 by default), and
-    once. Ctrl-C lets a server go on with it; without a server it waits for the next time. The index of a field that the
-    job was the first to have as its unique key stays.
+    You can undo a job once, for some days after its end (--undo-days of the server or the import, 7 by default). After
+    Ctrl-C a server continues the undo; without a server it continues when you run the command again. The index of a
+    field that the job was the first to use as its unique key stays.
 
-    The exit status is 0 when all is as before, 1 when profiles stay, 2 when it failed or is not possible, and 130 after
-    Ctrl-C.
+    The exit status is 0 when everything is as before, 1 when profiles were kept, 2 when the undo failed or is not
+    possible, and 130 after Ctrl-C.
 
     \b
     Example:
-      openprofiles jobs undo 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+      openprofiles jobs undo last --domain demo
     """
     is_json = output == "json"
-    with exit_statuses(EXIT_FAILED):
-        with open_job_place(settings, endpoint_url, domain) as place:
-            place.start_undo(job_id)
-            state = _follow_undo(place, job_id, shows_lines=not is_json)
-            kept = place.list_kept_profiles(job_id, limit) if state.kept_count else []
-        if is_json:
-            _print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
-        else:
-            for line in undo_lines(job_id, state):
-                click.echo(line)
-            if kept:
-                click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
-        if state.status != "SUCCEEDED":
-            raise CommandFault(describe_bad_undo(job_id, state))
-        if state.kept_count and not kept:
-            click.echo("Which profiles these are is no longer kept.", err=True)
-        elif len(kept) < state.kept_count:
-            click.echo(f"These are the first {len(kept):,} of {state.kept_count:,}. --limit shows more.", err=True)
-    raise SystemExit(EXIT_SOME_FAILED if state.kept_count else EXIT_ALL_LOADED)
+    with open_job_place(settings, endpoint_url, domain) as place:
+        job_id = find_job_id(place, domain, job)
+        place.start_undo(job_id)
+        state = _follow_undo(place, job_id, shows_lines=not is_json)
+        kept = place.list_kept_profiles(job_id, limit) if state.kept_count else []
+    if is_json:
+        _print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
+    else:
+        for line in undo_lines(job_id, state):
+            click.echo(line)
+        if kept:
+            click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
+    if state.status != "SUCCEEDED":
+        raise CommandFault(describe_bad_undo(job_id, state))
+    if state.kept_count and not kept:
+        click.echo("The list of these profiles is no longer kept.", err=True)
+    elif len(kept) < state.kept_count:
+        click.echo(f"These are the first {len(kept):,} of {state.kept_count:,}. --limit shows more.", err=True)
+    raise SystemExit(EXIT_INCOMPLETE if state.kept_count else EXIT_DONE)
 
 
 @jobs.command()
-@_job_id
+@_job
 @_of_a_domain
-def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str, job_id: str) -> None:
-    """Follow an upload job to its end, then print what became of its rows.
+def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
+    """Follow an upload job to its end, then print its results.
 
-    It only looks: a job that nobody works on is waited for, and Ctrl-C leaves the job alone.
+    The command changes nothing: it waits for a job that has not begun, and Ctrl-C does not stop the job.
 
-    The exit status is 0 when every row was loaded, 1 when some were not, 2 when the job failed or was stopped or cannot
+    The exit status is 0 when every row was loaded, 1 when some failed, 2 when the job failed or was stopped or cannot
     be watched, and 130 after Ctrl-C.
 
     \b
     Example:
-      openprofiles jobs watch 0197f3a2c4d87e21b6500c9a1e4f7d38 --domain demo
+      openprofiles jobs watch last --domain demo
     """
     is_json = output == "json"
-    with exit_statuses(EXIT_FAILED):
-        with open_job_place(settings, endpoint_url, domain) as place:
-            _follow(place, job_id, shows_lines=not is_json)
-            account = place.read_account(job_id)
-        _tell_end(account, domain, is_json=is_json)
+    with open_job_place(settings, endpoint_url, domain) as place:
+        job_id = find_job_id(place, domain, job)
+        _follow(place, job_id, shows_lines=not is_json)
+        account = place.read_account(job_id)
+    _print_end(account, domain, is_json=is_json)
     raise SystemExit(exit_status_of_job(account.state.status))
 
 
@@ -317,7 +314,7 @@ def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
             display.show_job(state)
             time.sleep(_POLL_SECONDS)
     if interrupts.count:
-        click.echo(f"Upload job {job_id} goes on without being watched.", err=True)
+        click.echo(f"Upload job {job_id} continues.", err=True)
         raise KeyboardInterrupt
 
 
@@ -327,7 +324,9 @@ def _follow_undo(place: JobPlace, job_id: str, *, shows_lines: bool) -> UndoStat
     with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
         while (state := place.read_undo(job_id)).is_running:
             if interrupts.count:
-                click.echo(f"Taking upload job {job_id} back is not at its end.", err=True)
+                click.echo(
+                    f"The undo of upload job {job_id} has not ended. To continue it, run the command again.", err=True
+                )
                 raise KeyboardInterrupt
             display.show_undo(state.done_count, state.profile_count)
             time.sleep(_UNDO_POLL_SECONDS)
@@ -338,7 +337,7 @@ def _members(kept: Sequence[KeptProfile]) -> list[dict[str, str]]:
     return [{"profile_id": one.profile_id, "loaded": loaded_word(one)} for one in kept]
 
 
-def _tell_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
+def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
     state = account.state
     if (bad_end := describe_bad_end(account.job_id, state)) is not None:
         click.echo(bad_end, err=True)
@@ -365,16 +364,16 @@ def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
         write_failed_rows(path, place.read_failed_rows_file(job_id))
     except OSError as error:
         raise CommandFault(
-            f"The failed rows cannot be written to {path}: {error.strerror or error}. Give another place with "
+            f"The failed rows cannot be written to {path}: {error.strerror or error}. Name another file with "
             "--output-file."
         ) from error
 
 
 def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) -> list[str]:
-    """What a person should know beside the rows."""
+    """Say what a person should know in addition to the rows."""
     notes = []
     if not state.failed_count and not row_count:
-        notes.append("No row has failed." + (" No file was written." if output_file else ""))
+        notes.append("No row failed." + (" No file was written." if output_file else ""))
     elif output_file and row_count:
         notes.append(f"The failed rows and their reasons are in {output_file}")
     elif 0 < row_count < state.failed_count:
@@ -389,13 +388,13 @@ def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) 
 
 def _describe_stop(state: JobState, *, was_stopped: bool) -> str:
     if was_stopped:
-        return "was stopped before. What it had loaded stays."
+        return "was stopped before. The rows that it had loaded stay."
     if state.status == "STOPPED":
-        return "is stopped. Nothing of it was loaded." if not state.done_count else "is stopped. What it loaded stays."
+        return "is stopped. No row was loaded." if not state.done_count else "is stopped. The rows that it loaded stay."
     if state.is_running:
         return (
-            "is being stopped. It loads no further row; what it has loaded stays, and its worker ends it when that can "
-            "be searched. To wait for this: openprofiles jobs watch"
+            "is being stopped. It loads no further row; the rows that it has loaded stay, and the job ends when they "
+            "are indexed. To wait for this: openprofiles jobs watch"
         )
     return f"ended as {state.status} before it could be stopped."
 

@@ -9,9 +9,7 @@ from importlib.util import find_spec
 
 import click
 
-from openprofiles.disk_faults import disk_fault
-from openprofiles.errors import DomainError
-from openprofiles.settings import SettingsError
+from openprofiles.cli.exit_statuses import exit_statuses
 
 # Command, the module that holds it, and its name there. A module is imported when its command runs: `env` in the
 # start-up file of a shell should not wait for a database.
@@ -20,6 +18,7 @@ _COMMANDS = {
     "worker": "openprofiles.cli.worker:worker",
     "import": "openprofiles.cli.import_file:import_file",
     "jobs": "openprofiles.cli.jobs:jobs",
+    "mappings": "openprofiles.cli.mappings:mappings",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",
     "backup": "openprofiles.cli.backup:backup",
@@ -32,7 +31,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for, and tells errors of ours in one sentence."""
+    """Imports a command when it is asked for, and ends each by the one table of exit statuses."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
         return [name for name, place in _COMMANDS.items() if find_spec(place.partition(":")[0])]
@@ -45,20 +44,30 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with exit_statuses():
             return super().invoke(ctx)
-        except (SettingsError, DomainError) as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if (fault := disk_fault(error)) is None:
-                raise
-            raise click.ClickException(str(fault)) from error
+
+
+def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not ctx.resilient_parsing:
+        from openprofiles.cli.version import describe_version
+
+        click.echo(describe_version())
+        ctx.exit()
 
 
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: openprofiles serve",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version, as the command version does.",
 )
 def openprofiles() -> None:
     """A customer-profile store with the API of Amazon Connect Customer Profiles.
@@ -68,7 +77,7 @@ def openprofiles() -> None:
 
 
 def main() -> None:
-    """Runs the command line. Files made by this process and its children are for its owner alone."""
+    """Run the command line. Only its owner may read the files that it and its children create."""
     os.umask(0o077)
     openprofiles(prog_name="openprofiles")
     sys.exit(0)

@@ -15,11 +15,11 @@ _KEY_FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def master_key() -> None:
-    """Make and change the master key.
+    """Create and change the master key.
 
-    It encrypts the secrets of credentials and the keys of uploaded files, and signs upload URLs. One machine needs none
-    of these commands: the first start makes master.key in the data folder. Servers and workers on several hosts share
-    one, in a file that --master-key names.
+    It encrypts the secrets of credentials and the keys of uploaded files, and signs upload URLs. A single machine does
+    not need these commands: the first start creates master.key in the data folder. Servers and workers on several hosts
+    share one, in a file that --master-key names.
 
     \b
     Example:
@@ -31,9 +31,9 @@ def master_key() -> None:
 @master_key.command()
 @click.argument("file", type=_KEY_FILE)
 def create(file: Path) -> None:
-    """Make a master key in FILE, which only you can read.
+    """Create a master key in FILE, which only you can read.
 
-    Keep a copy where backups are kept, apart from the store: without it the store's credentials are lost.
+    Keep a copy with your backups, but apart from the store. Without the master key the store's credentials are lost.
 
     \b
     Example:
@@ -51,8 +51,8 @@ def create(file: Path) -> None:
 def change(settings: Settings, new_file: Path) -> None:
     """Encrypt everything with another master key.
 
-    Stop all servers and workers first. Upload URLs that were given out before become worthless; credentials and jobs go
-    on. Interrupted, run it again.
+    Stop all servers and workers first. Upload URLs that were created before stop working; credentials and jobs stay as
+    they are. If the command is interrupted, run it again.
 
     \b
     Example:

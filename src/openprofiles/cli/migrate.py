@@ -11,11 +11,10 @@ from openprofiles.settings import Settings
 @click.command()
 @settings_options("data_folder", "store", "master_key")
 def migrate(settings: Settings) -> None:
-    """Bring a store to the newest form.
+    """Migrate the store to the newest version, and print its revision.
 
-    Prints the revision that the store then has. Every command does this by itself when it opens an embedded store; for
-    a PostgreSQL store only this one does, at a time of your choice, after a backup. In an empty PostgreSQL database it
-    makes the tables.
+    Every command does this by itself when it opens a SQLite store. A PostgreSQL store is migrated only by this command,
+    at a time of your choice, after a backup. In an empty PostgreSQL database it creates the tables.
 
     \b
     Example:

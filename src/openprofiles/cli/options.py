@@ -34,7 +34,9 @@ class Size(click.ParamType[int]):
         digits = value.rstrip("BbGgIiKkMm ")
         factor = _SIZE_UNITS.get(value[len(digits) :].strip().upper())
         if not (digits.isascii() and digits.isdigit()) or factor is None:
-            self.fail(f"{value!r} is no size. Write a number of bytes, or a whole number of KB, MB, GB, MiB or GiB.")
+            self.fail(
+                f"{value!r} is not a valid size. Write a number of bytes, or a whole number of KB, MB, GB, MiB or GiB."
+            )
         return int(digits) * factor
 
 
@@ -48,7 +50,9 @@ class Name(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _NAME.match(value):
-            self.fail(f"{value!r} is no name of a {self._of_what}: 1 to 64 letters, digits, _ and -.", param, ctx)
+            self.fail(
+                f"{value!r} is not a valid name of a {self._of_what}. Use 1 to 64 letters, digits, _ and -.", param, ctx
+            )
         return str(value)
 
 
@@ -59,7 +63,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": click.Path(path_type=Path, file_okay=False),
             "default": "openprofiles-data",
             "metavar": "FOLDER",
-            "help": "Folder for everything that is kept: the store, keys, uploaded files.",
+            "help": "Folder for all data: the store, keys, uploaded files.",
         },
     ),
     "store": (
@@ -75,7 +79,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "metavar": "URL",
             "help": "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
-            "[default: a folder beside the store]",
+            "[default: a folder next to the store]",
         },
     ),
     "master_key": (
@@ -84,7 +88,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": click.Path(path_type=Path, dir_okay=False),
             "metavar": "FILE",
             "help": "The master key, for servers and workers on several hosts, which share it.  "
-            "[default: master.key in --data, made by the first start]",
+            "[default: master.key in --data, which the first start makes]",
         },
     ),
     "host": (
@@ -96,10 +100,14 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--public-url",
         {
             "metavar": "URL",
-            "help": "How clients reach this server, for the upload URLs it gives out.  [default: the Host they send]",
+            "help": "Address at which clients reach this server, for the upload URLs that it returns.  "
+            "[default: the Host that they send]",
         },
     ),
-    "region": ("--region", {"default": _DEFAULTS.region, "help": "AWS region that programs are told to use."}),
+    "region": (
+        "--region",
+        {"default": _DEFAULTS.region, "help": "AWS region of this server, in ARNs and in `openprofiles env`."},
+    ),
     "account_id": ("--account-id", {"default": _DEFAULTS.account_id, "help": "AWS account id in ARNs, 12 digits."}),
     "workers": (
         "--workers",
@@ -114,12 +122,12 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["generous", "strict"]),
             "default": "generous",
-            "help": "strict holds callers to the limits of AWS: 25 mapped fields, 90 days, files under 1 GB and so on.",
+            "help": "strict applies the limits of AWS: 25 mapped fields, 90 days, files under 1 GB and so on.",
         },
     ),
     "max_upload_size_bytes": (
         "--max-upload-size",
-        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job takes."},
+        {"type": Size(), "default": "10GiB", "help": "Size of the largest file that an upload job takes."},
     ),
     "upload_url_lifetime_seconds": (
         "--upload-url-lifetime",
@@ -147,7 +155,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "memory_limit_bytes": (
         "--memory-limit",
-        {"type": Size(), "default": "256MB", "help": "Memory that a load may use before it spills to disk."},
+        {"type": Size(), "default": "256MB", "help": "Memory that a load may use before it writes to disk."},
     ),
     "failed_rows_days": (
         "--failed-rows-days",
@@ -164,15 +172,14 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": int,
             "default": _DEFAULTS.undo_days,
             "metavar": "DAYS",
-            "help": "How long after its end an upload job can be taken back; 0 keeps nothing for that.",
+            "help": "How long after its end an upload job can be undone; with 0 none can.",
         },
     ),
     "webhook_private_addresses": (
         "--webhook-private-addresses",
         {
             "is_flag": True,
-            "help": "Let webhooks lead to addresses of this machine and of private networks; otherwise they are "
-            "refused.",
+            "help": "Allow webhooks to addresses of this machine and of private networks. By default they are refused.",
         },
     ),
 }
@@ -210,9 +217,17 @@ def settings_options(*names: str) -> Callable[[F], F]:
     return decorate
 
 
-def domain_option(help_text: str) -> Callable[[F], F]:
-    """``--domain NAME``, which must be given."""
-    return click.option("--domain", required=True, type=Name("domain"), metavar="NAME", help=help_text)
+def domain_option(help_text: str, *, required: bool = True) -> Callable[[F], F]:
+    """Add ``--domain NAME`` to a command."""
+    return click.option(
+        "--domain",
+        required=required,
+        type=Name("domain"),
+        metavar="NAME",
+        envvar="OPENPROFILES_DOMAIN",
+        show_envvar=True,
+        help=help_text,
+    )
 
 
 def endpoint_url_option(what: str) -> Callable[[F], F]:
@@ -222,7 +237,7 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
         envvar="OPENPROFILES_ENDPOINT_URL",
         show_envvar=True,
         metavar="URL",
-        help=f"{what} the server at this address, with the credentials of the AWS environment.  [default: work on "
+        help=f"{what} the server at this address, with the credentials of the AWS environment.  [default: use "
         "--data directly]",
     )
 
@@ -234,7 +249,7 @@ def output_option(command: F) -> F:
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="text for people, json for programs: one document on standard output.",
+        help="text for people; json for programs, as one document on standard output.",
     )(command)
 
 

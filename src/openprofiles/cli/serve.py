@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 import click
 
@@ -48,8 +49,9 @@ _WORKER_SETTINGS = (
 def serve(settings: Settings) -> None:
     """Run the server: API, uploads and a worker.
 
-    The first start makes the data folder, an empty store and an administrator's credential. It prints one line with
-    its address when it takes requests, and stops at Ctrl-C or SIGTERM after the requests under way have ended.
+    The first start makes the data folder, an empty store and an administrator's credential. When the server takes
+    requests, it prints its address, the address of the console, and where the first key is. It stops at Ctrl-C or
+    SIGTERM after the requests under way have ended.
 
     \b
     Example, with the AWS CLI in a second terminal:
@@ -66,10 +68,16 @@ def serve(settings: Settings) -> None:
     os.environ["OPENPROFILES_STORE"] = settings.store_argument
     # -P: a folder of the same name where the server was started is not the program.
     worker_command = [sys.executable, "-P", "-m", "openprofiles", "worker", "--stop-with-parent"]
-    run_server(settings, worker_command + settings_to_arguments(settings, *_WORKER_SETTINGS), _announce)
+    run_server(
+        settings, worker_command + settings_to_arguments(settings, *_WORKER_SETTINGS), partial(_announce, settings)
+    )
 
 
-def _announce(url: str) -> None:
-    # Whoever started this program waits for the line, perhaps through a pipe.
+def _announce(settings: Settings, url: str) -> None:
+    # The first line is for programs that start this one and wait for its address.
     click.echo(f"openprofiles listens on {url}")
+    click.echo(f"Console: {url}/console/")
+    # Another host of the same store, or somebody who has removed the file, does not have it.
+    if settings.admin_credential_path.exists():
+        click.echo(f"First access key and secret: {settings.admin_credential_path}")
     sys.stdout.flush()

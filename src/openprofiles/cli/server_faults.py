@@ -1,19 +1,30 @@
-"""What goes wrong between a command and a server, in sentences for people. Needs boto3."""
+"""Describe in sentences for people what goes wrong between a command and a server. Needs boto3."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
 
+import boto3
 import requests
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.missing_domain import describe_missing_domain
+
+_NOT_FOUND = "ResourceNotFoundException"
+_UNKNOWN_KEY = "UnrecognizedClientException"
+_BAD_SIGNATURE = "InvalidSignatureException"
+# The one sentence of AWS that means a wrong secret; other faults of a signature say what they are.
+_WRONG_SECRET = "signature we calculated does not match"  # noqa: S105 - a part of a message
 
 
 @contextmanager
 def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
-    """For a call of the server.
+    """Turn what goes wrong in a call of the server into a sentence.
 
     Raises:
         CommandFault: the server refused the call, or cannot be reached.
@@ -26,14 +37,67 @@ def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
     except ClientError as error:
-        detail = error.response.get("Error", {})
-        raise CommandFault(
-            f"The server refused {error.operation_name}: {detail.get('Message') or detail.get('Code')}"
-        ) from error
+        raise CommandFault(_describe_refusal(endpoint_url, error)) from error
+    except ResponseParserError as error:
+        raise CommandFault(_describe_other_answer(endpoint_url, "200")) from error
     except BotoCoreError as error:
         raise CommandFault(f"The server at {endpoint_url} cannot be used: {error}") from error
     except requests.RequestException as error:
-        # What requests says holds the upload's URL, and that is signed: whoever reads it could send a file.
+        # The message of requests contains the upload's URL, and that is signed: anybody with it could send a file.
         raise CommandFault(
             f"The connection to {endpoint_url} broke ({type(error).__name__}). Is the server running?"
         ) from error
+
+
+@contextmanager
+def known_domain(client: Any, name: str) -> Iterator[None]:
+    """Name the domains that may be meant where the server does not know the one of this name.
+
+    Raises:
+        CommandFault: it does not.
+    """
+    try:
+        yield
+    except ClientError as error:
+        detail = error.response.get("Error", {})
+        if detail.get("Code") != _NOT_FOUND or detail.get("Message") != f"Domain {name} does not exist.":
+            raise
+        raise CommandFault(describe_missing_domain(name, list_domain_names(client))) from error
+
+
+def list_domain_names(client: Any) -> list[str]:
+    """List the first domains of a server; none if the credential has no permission for that."""
+    with suppress(ClientError, BotoCoreError):
+        return [item["DomainName"] for item in client.list_domains()["Items"]]
+    return []
+
+
+def _describe_refusal(endpoint_url: str, error: ClientError) -> str:
+    detail = error.response.get("Error", {})
+    code, message = str(detail.get("Code", "")), str(detail.get("Message") or detail.get("Code"))
+    if code == _UNKNOWN_KEY:
+        return (
+            f"The server at {endpoint_url} does not know the access key {_access_key_id()}. Its administrator can list "
+            "the keys with: openprofiles credentials list"
+        )
+    if code == _BAD_SIGNATURE and _WRONG_SECRET in message:
+        return f"The secret does not belong to the access key {_access_key_id()}. Check AWS_SECRET_ACCESS_KEY."
+    if code.isdigit() or "<html" in message.lower():
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", code)
+        return _describe_other_answer(endpoint_url, str(status))
+    if code == _NOT_FOUND:
+        return message
+    return f"The server refused {error.operation_name}: {message}"
+
+
+def _describe_other_answer(endpoint_url: str, status: str) -> str:
+    """Say that something else than the API answers, without its web page."""
+    parts = urlsplit(endpoint_url)
+    base = f"{parts.scheme}://{parts.netloc}"
+    hint = f"Try --endpoint-url {base}" if parts.path.strip("/") else "Check the address."
+    return f"{endpoint_url} answers, but not with the API (HTTP status {status}). {hint}"
+
+
+def _access_key_id() -> str:
+    credentials = boto3.Session().get_credentials()
+    return "" if credentials is None else str(credentials.access_key)

@@ -1,9 +1,10 @@
-"""The file that ``openprofiles import`` loads: opened, its form found out, and its header and some rows read."""
+"""Open the file that ``openprofiles import`` loads, detect its form, and read its header and some rows."""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
     from openprofiles.uploads.reading.file_form import FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import FileSample
 
+STANDARD_INPUT = Path("-")
+
 _HEAD_BYTES = 64 * 1024
 _LINE_BYTES = 1 << 20
+_COPY_BYTES = 1 << 20
+_BLANKS_AND_MARK = b"\xef\xbb\xbf \t\r\n"
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class SourceFile:
     """The file to load, open at its beginning.
 
     Attributes:
-        path: as the user named it.
+        name: as the user named it.
         file: what is sent; CSV, whatever the user's file is.
         kind: what the user's file is if it was turned into CSV, such as ``Excel workbook``; else None.
         form: what ``file`` is read as.
@@ -33,7 +38,7 @@ class SourceFile:
         size_bytes: of ``file``.
     """
 
-    path: Path
+    name: str
     file: BinaryIO
     kind: str | None
     form: FileForm
@@ -46,7 +51,7 @@ class SourceFile:
         return self.sample.headers
 
     def describe_form(self) -> str:
-        """For people: what the file was read as."""
+        """Say for people how the file is read."""
         return self.kind if self.kind is not None else self.form.describe()
 
 
@@ -55,6 +60,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     """Open the file and read its header and some rows.
 
     Args:
+        path: ``-`` is standard input.
         given: what the user says of its form.
         sheet: the sheet of a workbook; None: the first.
 
@@ -67,21 +73,16 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
 
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ImportFault(
-                f"{path} is no regular file, and it has to be read twice. Save its content to a file first."
-            )
+    name = "standard input" if path == STANDARD_INPUT else str(path)
+    with _open(path, name, max_unpacked_bytes) as file:
         try:
-            kind, converted = _convert(path, file, sheet, max_unpacked_bytes)
+            kind, converted = _convert(name, file, sheet, max_unpacked_bytes)
             if kind is not None and given != FileOptions():
-                raise ImportFault(f"{path} is no text ({kind}), so it has no encoding, delimiter, quote or line ends.")
+                raise ImportFault(
+                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quote or line ends."
+                )
             if sheet is not None and kind != "Excel workbook":
-                raise ImportFault(f"{path} is no Excel workbook, so it has no sheet {sheet!r}.")
+                raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
             with converted as source:
                 form = FileForm()
                 if kind is None:
@@ -89,13 +90,44 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                     source.seek(0)
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
-                yield SourceFile(path, source, kind, form, sample, os.fstat(source.fileno()).st_size)
+                yield SourceFile(name, source, kind, form, sample, os.fstat(source.fileno()).st_size)
         except FileDamaged as error:
-            raise ImportFault(f"{path}: {error}") from error
+            raise ImportFault(f"{name}: {error}") from error
 
 
-def _convert(path: Path, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[str | None, BinaryIO]:
-    """The file as CSV and what it was, or itself if it is text."""
+def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:
+    """Open the file at its beginning; what can be read only once is copied to a temporary file without a name."""
+    try:
+        file = os.fdopen(0, "rb", closefd=False) if path == STANDARD_INPUT else path.open("rb")
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode) and path != STANDARD_INPUT:
+            return file
+    except OSError as error:
+        raise ImportFault(f"The file {name} cannot be read: {error.strerror}.") from error
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    try:
+        with file:
+            _copy_content(name, file, copy, max_bytes)
+        copy.seek(0)
+    except OSError as error:
+        copy.close()
+        raise ImportFault(
+            f"{name} cannot be copied to a temporary file in {tempfile.gettempdir()}: {error.strerror}."
+        ) from error
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _copy_content(name: str, file: BinaryIO, copy: BinaryIO, max_bytes: int) -> None:
+    while part := file.read(_COPY_BYTES):
+        copy.write(part)
+        if copy.tell() > max_bytes:
+            raise ImportFault(f"{name} has more than {max_bytes:,} bytes.")
+
+
+def _convert(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[str | None, BinaryIO]:
+    """Turn the file into CSV and name what it was; a text stays itself."""
     from openprofiles.cli.table_files import convert_json_lines, find_converter, is_json_lines
     from openprofiles.uploads.reading.detect_form import find_compression
     from openprofiles.uploads.reading.file_form import FileForm
@@ -109,7 +141,12 @@ def _convert(path: Path, file: BinaryIO, sheet: str | None, max_unpacked_bytes: 
         file.seek(0)
     elif (converter := find_converter(file, head)) is not None:
         kind, convert = converter
-        return kind, convert(path, file, sheet)
+        return kind, convert(name, file, sheet)
+    if head.lstrip(_BLANKS_AND_MARK).startswith((b"[{", b"[\n", b"[\r\n")):
+        raise ImportFault(
+            f"{name} is a JSON array. Only JSON lines are read, with an object on each line. To convert it: "
+            "jq -c '.[]' FILE | openprofiles import - ..."
+        )
     if not is_json_lines(head):
         return None, file
 

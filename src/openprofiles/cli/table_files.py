@@ -1,6 +1,6 @@
-"""Files of customers that are no CSV: Excel workbooks, Parquet files and JSON lines, turned into CSV for a load.
+"""Turn files of customers that are not CSV into CSV for a load: Excel workbooks, Parquet files and JSON lines.
 
-What kind a file is, its first bytes tell, whatever its name says. Rows keep their order; one row of a workbook is one
+The first bytes of a file decide what kind it is, not its name. Rows keep their order; one row of a workbook is one
 line of the CSV unless a cell has several lines.
 """
 
@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from openprofiles.cli.importer import ImportFault
@@ -25,10 +24,12 @@ MAX_WORKBOOK_BYTES = 500_000_000
 
 _WORKBOOK = "xl/workbook.xml"
 _ROWS_PER_BATCH = 10_000
+# Opened again by the program that reads workbooks, so that it reads from the beginning; the file may have no name.
+_STANDARD_INPUT = "/proc/self/fd/0"
 
 
-def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[Path, BinaryIO, str | None], BinaryIO]] | None:
-    """How to turn a file into CSV, and what to call it; None if it is text already, or nothing that is known.
+def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[str, BinaryIO, str | None], BinaryIO]] | None:
+    """Find how to turn a file into CSV, and what to call it; None if it is text already, or of no known kind.
 
     Args:
         file: at its beginning, where it is again afterwards.
@@ -62,13 +63,13 @@ def convert_json_lines(open_lines: Callable[[], Iterator[bytes]]) -> BinaryIO:
         open_lines: gives the lines from the first one; called twice.
 
     Raises:
-        ImportFault: a line is no JSON object; the message names it.
+        ImportFault: a line is not a JSON object; the message names it.
     """
     names: dict[str, None] = {}
     for row in _json_objects(open_lines()):
         names |= dict.fromkeys(row)
     if not names:
-        raise ImportFault("The file holds no JSON object with a member, so there is nothing to load.")
+        raise ImportFault("The file has no JSON object with a member, so there is nothing to load.")
     columns = list(names)
     rows = ([cell_text(row.get(name)) for name in columns] for row in _json_objects(open_lines()))
     return _write_csv(chain([columns], rows))
@@ -83,9 +84,9 @@ def _json_objects(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
             if isinstance(found, dict):
                 found = dict(_members(found, ""))
         except (ValueError, RecursionError) as error:
-            raise ImportFault(f"Line {number} of the file is no JSON, while its first line is.") from error
+            raise ImportFault(f"Line {number} of the file is not JSON, although its first line is.") from error
         if not isinstance(found, dict):
-            raise ImportFault(f"Line {number} of the file is no JSON object. Each line must be one.")
+            raise ImportFault(f"Line {number} of the file is not a JSON object. Each line must be one.")
         yield found
 
 
@@ -107,29 +108,29 @@ def _is_workbook(file: BinaryIO) -> bool:
         file.seek(0)
 
 
-def _read_workbook(path: Path, file: BinaryIO, sheet: str | None) -> BinaryIO:
+def _read_workbook(name: str, file: BinaryIO, sheet: str | None) -> BinaryIO:
     if find_spec("python_calamine") is None:
         raise ImportFault(
-            f"{path} is an Excel workbook, which needs the Python package python-calamine. Install it with: "
+            f"{name} is an Excel workbook, which needs the Python package python-calamine. Install it with: "
             "pip install 'openprofiles[excel]'"
         )
     with zipfile.ZipFile(file) as archive:
         size_bytes = sum(entry.file_size for entry in archive.infolist())
     if size_bytes > MAX_WORKBOOK_BYTES:
         raise ImportFault(
-            f"{path} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
+            f"{name} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
             "sheet as CSV, which is read at any size."
         )
-    output = tempfile.TemporaryFile()  # noqa: SIM115 (whoever reads it closes it)
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         reader = subprocess.run(
-            [sys.executable, "-m", "openprofiles.cli.workbook_reader", str(path), *([sheet] if sheet else [])],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "openprofiles.cli.workbook_reader", _STANDARD_INPUT, *([sheet] if sheet else [])],
+            stdin=file,
             stdout=output,
             stderr=subprocess.PIPE,
             check=False,
         )
-        _check_reader(path, sheet, reader)
+        _check_reader(name, sheet, reader)
     except BaseException:
         output.close()
         raise
@@ -137,23 +138,23 @@ def _read_workbook(path: Path, file: BinaryIO, sheet: str | None) -> BinaryIO:
     return output
 
 
-def _check_reader(path: Path, sheet: str | None, reader: subprocess.CompletedProcess[bytes]) -> None:
+def _check_reader(name: str, sheet: str | None, reader: subprocess.CompletedProcess[bytes]) -> None:
     # As in workbook_reader, which is not imported here: it needs a package that may not be there.
     damaged, no_sheet = 3, 4
     if reader.returncode == 0:
         return
     if reader.returncode == no_sheet:
         names = ", ".join(map(repr, json.loads(reader.stderr)))
-        raise ImportFault(f"{path} has no sheet {sheet!r}. It has: {names}.")
+        raise ImportFault(f"{name} has no sheet {sheet!r}. It has: {names}.")
     if reader.returncode == damaged:
-        raise ImportFault(f"{path} is a damaged Excel workbook, or one with a password. Save it again in Excel.")
+        raise ImportFault(f"{name} is an Excel workbook that is damaged or has a password. Save it again in Excel.")
     raise ImportFault(
-        f"{path} is an Excel workbook that needs too much memory: its cells may lie far apart. Save its sheet as CSV, "
+        f"{name} is an Excel workbook that needs too much memory: its cells may lie far apart. Save its sheet as CSV, "
         "which is read at any size."
     )
 
 
-def _read_parquet(path: Path, file: BinaryIO, _sheet: str | None) -> BinaryIO:
+def _read_parquet(name: str, file: BinaryIO, _sheet: str | None) -> BinaryIO:
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -173,13 +174,13 @@ def _read_parquet(path: Path, file: BinaryIO, _sheet: str | None) -> BinaryIO:
         return _write_csv(chain([[field.name for field in table.schema_arrow]], rows(table)))
     except (pa.ArrowException, OSError) as error:
         raise ImportFault(
-            f"{path} is a Parquet file that cannot be read to its end: damaged, or of odd types."
+            f"{name} is a Parquet file that cannot be read to its end: it is damaged, or has columns of unusual types."
         ) from error
 
 
 def _write_csv(rows: Iterable[Sequence[str]]) -> BinaryIO:
     """Rows as CSV in a file without a name, which is gone when it is closed."""
-    output = tempfile.TemporaryFile()  # noqa: SIM115 (whoever reads it closes it)
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         write_rows(output, rows)
     except BaseException:

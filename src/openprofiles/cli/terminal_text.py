@@ -1,38 +1,44 @@
-"""Text on a terminal: nothing that steers it, and no wider than it is."""
+"""Escape control characters in text and fit it to the terminal's width."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 SMALLEST_WIDTH = 40
+# Wider than any line that a command prints.
+_NO_LIMIT = 1_000_000
 
 
 def terminal_width() -> int:
-    """Columns of the terminal that standard output goes to; 80 where it goes elsewhere, unless COLUMNS says another."""
+    """Return the width of the terminal; COLUMNS sets another, and in a pipe or a file there is no limit."""
+    if not os.environ.get("COLUMNS") and not sys.stdout.isatty():
+        return _NO_LIMIT
     return max(shutil.get_terminal_size((80, 24)).columns, SMALLEST_WIDTH)
 
 
 def shown(text: str) -> str:
-    """Text from a file or a caller on one line, without what would steer the terminal."""
+    """Put text from a file or a caller on one line, without control characters."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
 def cut(text: str, width: int) -> str:
-    """The text in at most so many columns; one that was cut ends in ``…``."""
+    """Cut the text to so many columns; a cut text ends in ``…``."""
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
 def padded(text: str, width: int, *, to_right: bool = False) -> str:
-    """The text with blanks on one side, in so many columns."""
+    """Pad the text with blanks on one side to so many columns."""
     blanks = " " * (width - cell_len(text))
     return blanks + text if to_right else text + blanks
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
-    """Lines of at most so many columns, broken between words where that is possible."""
+    """Break the text into lines of at most so many columns, between words if possible."""
     line = ""
     for word in text.split():
         for part in chop_cells(word, width):

@@ -1,6 +1,6 @@
 """Tables of plain text that fit a terminal: no colours and no lines, so that they can be searched and cut as any text.
 
-Where the columns do not fit beside each other, each row takes several lines, in the same places in every row.
+Where the columns do not fit next to each other, each row takes several lines, in the same places in every row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Column:
     """One column of a table.
 
     Attributes:
-        is_number: stands at the right of its column.
+        is_number: is aligned to the right.
         shrinks_to: columns of the terminal that its cells may be cut down to; None: they are never cut.
     """
 
@@ -32,7 +32,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a column stands: its index, and its width in columns of the terminal."""
+    """The place of a column: its index, and its width in columns of the terminal."""
 
     index: int
     width: int
@@ -41,7 +41,7 @@ class _Place:
 def table_lines(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, *, has_headings: bool = True
 ) -> Iterator[str]:
-    """The lines of a table of at most ``width`` columns.
+    """Yield the lines of a table of at most ``width`` columns.
 
     Only a cell that may not be cut and is wider by itself makes a longer line.
     """
@@ -58,7 +58,7 @@ def table_lines(
 
 
 def _lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[list[_Place]]:
-    """The columns of each line of a row."""
+    """Divide the columns among the lines of a row."""
     wanted = [max((cell_len(row[index]) for row in rows), default=0) for index in range(len(columns))]
     least = [
         want if column.shrinks_to is None else min(want, column.shrinks_to)

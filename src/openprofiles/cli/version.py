@@ -11,17 +11,22 @@ import openprofiles
 
 @click.command()
 def version() -> None:
-    """Print the version of openprofiles and of what it stands on.
+    """Print the versions of openprofiles and of the libraries that it stores data with.
 
     \b
     Example:
       openprofiles version
     """
+    click.echo(describe_version())
+
+
+def describe_version() -> str:
+    """Name the versions of the program and of its databases."""
     from importlib.metadata import version as installed
 
     from openprofiles.store.sqlite import SQLITE_VERSION
 
-    click.echo(
+    return (
         f"openprofiles {openprofiles.__version__} (Python {platform.python_version()}, "
         f"SQLite {SQLITE_VERSION}, DuckDB {installed('duckdb')})"
     )

@@ -8,6 +8,7 @@ import threading
 import click
 import structlog
 
+from openprofiles.cli.exit_statuses import EXIT_FAILED
 from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings, SettingsError
@@ -30,11 +31,11 @@ from openprofiles.settings import Settings, SettingsError
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.
 
-    It takes the upload jobs that were started, tells webhooks of their end, and removes what has expired.
+    It loads the files of upload jobs that were started, sends webhooks when jobs end, and removes what has expired.
 
-    `openprofiles serve` starts one by itself; run this beside `openprofiles serve --workers 0` to have it as a service
-    of its own, on the same data folder, or on another host with the same --store, --files and --master-key. It stops at
-    Ctrl-C or SIGTERM between two chunks of a load; the next worker goes on from there.
+    `openprofiles serve` starts a worker by itself. Run this next to `openprofiles serve --workers 0` to have it as a
+    service of its own, on the same data folder, or on another host with the same --store, --files and --master-key. It
+    stops at Ctrl-C or SIGTERM between two chunks of a load; the next worker continues from there.
 
     \b
     Example:
@@ -54,6 +55,6 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
         run_worker(settings, stop)
     except (SettingsError, DomainError):
         raise
-    except Exception:  # noqa: BLE001  (Python's own traceback would tell what the exception says: perhaps a customer's value)
+    except Exception:  # noqa: BLE001  (Python's own traceback would print what the exception says: perhaps a customer's value)
         structlog.get_logger("openprofiles.worker").exception("worker_failed")
-        raise SystemExit(1) from None
+        raise SystemExit(EXIT_FAILED) from None

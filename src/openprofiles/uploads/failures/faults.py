@@ -1,6 +1,6 @@
-"""Why a record was not loaded: the codes, closed and documented, and the sentence for each.
+"""Define why a row fails: the codes, closed and documented, and the sentence for each.
 
-A sentence never holds a value of the file; the column's header and numbers say enough to find it.
+A sentence never contains a value of the file; the column's header and numbers are enough to find it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from openprofiles.profiles.standard_profile import PROFILE_TYPES
 
 if TYPE_CHECKING:
-    # The loader, which starts for each job, needs the codes alone, and not what the queries need.
+    # The loader, which starts for each job, needs only the codes, and not what the queries need.
     from openprofiles.store.upload_jobs import RowFault
 
 MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
@@ -34,63 +34,62 @@ RECORD_TOO_LONG = "RECORD_TOO_LONG"
 
 _SENTENCES = {
     MISSING_UNIQUE_KEY: (
-        "The unique key, column {column}, is blank or holds nothing to find a customer by. Every row needs one."
+        "The unique key, column {column}, is empty, so the customer can't be identified. Every row needs one."
     ),
     AMBIGUOUS_UNIQUE_KEY: (
-        "The unique key, column {column}, is held by {detail} profiles, so the row cannot be given to one of them. "
+        "{detail} profiles have this unique key, column {column}, so it is unclear which one the row belongs to. "
         "Remove the duplicates or use another unique key."
     ),
     TOO_MANY_CELLS: (
-        "The row has a value in cell {detail}, beyond the last column of the header. A delimiter inside a value needs "
-        "quotes around the value."
+        "The row has a value in cell {detail}, beyond the last column of the header. If a value contains a delimiter, "
+        "put quotation marks around the value."
     ),
-    VALUE_TOO_LONG: "The value in column {column} has {detail} characters, more than its field takes.",
-    VALUE_NOT_ALLOWED: "The value in column {column} is not one that its field takes: "
-    + " or ".join(PROFILE_TYPES)
-    + ".",
-    NOT_AN_EMAIL_ADDRESS: "The value in column {column} is no e-mail address.",
-    NOT_A_PHONE_NUMBER: "The value in column {column} is no phone number.",
-    NOT_A_NUMBER: "The value in column {column} is no number.",
-    NOT_A_DATE: "The value in column {column} is no date. Write it as 1985-12-10.",
-    NOT_ONE_OF: "The value in column {column} is none of those that were said to be possible.",
-    PATTERN_MISMATCH: "The value in column {column} does not match the pattern that was given for it.",
+    VALUE_TOO_LONG: "The value in column {column} has {detail} characters, which is too long for its field.",
+    VALUE_NOT_ALLOWED: "The value in column {column} must be " + " or ".join(PROFILE_TYPES) + ".",
+    NOT_AN_EMAIL_ADDRESS: "The value in column {column} is not a valid email address.",
+    NOT_A_PHONE_NUMBER: "The value in column {column} is not a valid phone number.",
+    NOT_A_NUMBER: "The value in column {column} is not a number.",
+    NOT_A_DATE: "The value in column {column} is not a valid date. Write it as 1985-12-10.",
+    NOT_ONE_OF: "The value in column {column} is not one of the allowed values.",
+    PATTERN_MISMATCH: "The value in column {column} does not match the required pattern.",
     PROFILE_EXISTS: (
-        "A profile with this unique key, column {column}, is there already, perhaps from an earlier row, and the job "
+        "A profile with this unique key, column {column}, already exists, perhaps from an earlier row, and the job "
         "only creates profiles."
     ),
     NO_PROFILE: "No profile has this unique key, column {column}, and the job only updates profiles.",
     MALFORMED_QUOTES: (
-        "A quote stands where none may: after a closing quote only a delimiter or the end of the row may follow. "
-        "Inside a quoted value, write a quote twice."
+        "Unexpected quotation mark: after a closing one, only a delimiter or the end of the row may follow. Inside a "
+        "quoted value, write it twice."
     ),
-    NUL_BYTE: "The row holds a NUL byte, which no text has. Remove it.",
+    NUL_BYTE: "The row contains a NUL byte, which is not valid in a text. Remove it.",
     INVALID_UTF8: (
-        "The row holds bytes that are no text in the encoding of the file. Save it as UTF-8, or give its encoding."
+        "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, or name "
+        "its encoding."
     ),
-    RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
+    RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
 }
 
 CODES = tuple(_SENTENCES)
 
-# Of those sentences that have a number of one row in them, what holds for all rows.
+# For sentences that contain a number of one row: a sentence for all rows.
 _SENTENCES_FOR_MANY = {
     AMBIGUOUS_UNIQUE_KEY: (
-        "The unique key, column {column}, is held by several profiles, so the row cannot be given to one of them. "
-        "Remove the duplicates or use another unique key."
+        "Several profiles have this unique key, column {column}, so it is unclear which one the row belongs to. Remove "
+        "the duplicates or use another unique key."
     ),
     TOO_MANY_CELLS: (
-        "The row has a value beyond the last column of the header. A delimiter inside a value needs quotes around the "
-        "value."
+        "The row has a value beyond the last column of the header. If a value contains a delimiter, put quotation "
+        "marks around the value."
     ),
-    VALUE_TOO_LONG: "The value in column {column} has more characters than its field takes.",
+    VALUE_TOO_LONG: "The value in column {column} is too long for its field.",
 }
 
 
 def sentence_for(fault: RowFault) -> str:
-    """What a person is told about a fault."""
+    """Describe a fault to a person."""
     return _SENTENCES[fault.code].format(column=fault.column_name, detail=fault.detail)
 
 
 def sentence_for_many(code: str, column_name: str | None) -> str:
-    """What a person is told about all rows that have a fault of this code in this column."""
+    """Describe to a person a fault that many rows have, of this code and in this column."""
     return _SENTENCES_FOR_MANY.get(code, _SENTENCES[code]).format(column=column_name)

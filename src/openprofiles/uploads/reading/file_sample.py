@@ -33,10 +33,12 @@ class FileSample:
     Attributes:
         headers: the names of all columns, in the order of the file.
         rows: the cells of whole rows, in the order of the file; a row may have fewer than the header, or more.
+        has_rows: whether anything comes after the header, be it a row that cannot be split.
     """
 
     headers: list[str]
     rows: list[list[str]]
+    has_rows: bool
 
 
 def read_file_sample(
@@ -69,18 +71,20 @@ def read_file_sample(
             "header."
         )
     rows: list[list[str]] = []
+    has_rows = False
     try:
         for block in scanner.blocks():
+            has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
                 rows.append(split_record(record, dialect))
                 if len(rows) >= max_rows:
-                    return FileSample(headers, rows)
+                    return FileSample(headers, rows, has_rows)
             if len(text) >= _MAX_SAMPLE_BYTES:
                 break
     except UnclosedQuoteError:
         # At the cut it means nothing; in a whole file the job will report it, with the line.
-        pass
-    return FileSample(headers, rows)
+        has_rows = True
+    return FileSample(headers, rows, has_rows)
 
 
 def sample_beginning(

@@ -1,0 +1,48 @@
+"""Find the upload job that a command means: by its id, by the beginning of its id, or as ``last``."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.terminal_text import shown
+from openprofiles.ids import is_id
+
+if TYPE_CHECKING:
+    from openprofiles.cli.job_place import JobPlace
+
+LAST = "last"
+
+_BEGINNING = re.compile(r"[0-9a-fA-F]{1,31}")
+_JOBS_NAMED = 10
+
+
+def find_job_id(place: JobPlace, domain: str, given: str) -> str:
+    """Find the id of the job that is meant.
+
+    Raises:
+        CommandFault: there is none, or several ids begin so; the message lists these.
+    """
+    if is_id(given):
+        return given
+    to_list = f"List the jobs with: openprofiles jobs list --domain {domain}"
+    if given == LAST:
+        newest = next(place.iterate_job_names(), None)
+        if newest is None:
+            raise CommandFault(f"The domain {domain} has no upload job.")
+        return newest.job_id
+    if not _BEGINNING.fullmatch(given):
+        raise CommandFault(
+            f"{given!r} is not an upload job. Give its id, the first digits of its id, or last. {to_list}"
+        )
+    matches = (one for one in place.iterate_job_names() if one.job_id.startswith(given.lower()))
+    found = list(islice(matches, _JOBS_NAMED + 1))
+    if not found:
+        raise CommandFault(f"No upload job of the domain {domain} has an id that begins with {given}. {to_list}")
+    if len(found) > 1:
+        lines = "".join(f"\n  {one.job_id}  {shown(one.display_name)}" for one in found[:_JOBS_NAMED])
+        rest = f"\n  and more. {to_list}" if len(found) > _JOBS_NAMED else ""
+        raise CommandFault(f"Several upload jobs have an id that begins with {given}. Give more digits:{lines}{rest}")
+    return found[0].job_id

@@ -1,0 +1,34 @@
+"""Name the actions that a credential can allow, and the roles that bundle them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Actions that AWS has no operation for. `profile:` and the name of an operation are the others.
+OWN_ACTIONS = (
+    "openprofiles:DeleteMapping",
+    "openprofiles:DeleteWebhook",
+    "openprofiles:GetWebhook",
+    "openprofiles:PreviewUploadJob",
+    "openprofiles:PutMapping",
+    "openprofiles:PutWebhook",
+    "openprofiles:SetUploadJobOptions",
+    "openprofiles:UndoUploadJob",
+)
+
+# Not profile:Get*: with GetUploadJobPath a program can replace the file of a waiting job.
+_VIEWER = ("profile:GetDomain", "profile:GetUploadJob", "profile:List*", "profile:SearchProfiles")
+_LOADER = (
+    *_VIEWER,
+    "profile:CreateUploadJob",
+    "profile:GetUploadJobPath",
+    "profile:StartUploadJob",
+    "profile:StopUploadJob",
+    "openprofiles:SetUploadJobOptions",
+    "openprofiles:PreviewUploadJob",
+    "openprofiles:UndoUploadJob",
+    "openprofiles:PutMapping",
+    "openprofiles:DeleteMapping",
+)
+
+ROLES: Mapping[str, tuple[str, ...]] = {"viewer": _VIEWER, "loader": _LOADER, "admin": ("*",)}
