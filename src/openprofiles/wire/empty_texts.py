@@ -45,4 +45,5 @@ def _kept_inside(shape: Shape, value: Any) -> Any:
 
 
 def _is_absent(shape: Shape, value: Any) -> bool:
-    return isinstance(shape, TextShape) and value == ""
+    # A member with a set of values has no empty one, and nobody sends it.
+    return isinstance(shape, TextShape) and shape.allowed is None and value == ""
