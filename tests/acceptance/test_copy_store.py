@@ -106,13 +106,11 @@ def test_a_store_on_which_something_runs_is_not_copied(
 ) -> None:
     data, url = tmp_path / "data", postgresql_server.create_database()
     run_command("credentials", "create", "--data", data, "--name", "me")
-    folder, store = (tmp_path / "other", ("--store", url)) if is_there else (data, ())
-    if is_there:
-        run_command("migrate", "--data", folder, *store)
+    folder, options = (tmp_path / "other", ("--store", url)) if is_there else (data, ())
     arguments = ("copy-store", "--data", data, "--from", data / "openprofiles.db")
 
     # Killed in the end: what it leaves behind is not in the way.
-    with running_server(folder, *store, "--workers", "1") as server:
+    with running_server(folder, *options, "--workers", "1") as server:
         workers = server.children()
         refused = run_command(*arguments, OPENPROFILES_TO=url)
         server.stop(signal.SIGKILL)
