@@ -109,7 +109,7 @@ def test_backup_and_restore_name_the_commands_of_postgresql(tmp_path: Path) -> N
     made = run_command("backup", tmp_path / "backups", *place)
     restored = run_command("restore", tmp_path / "backups", *place)
 
-    assert (made.returncode, restored.returncode) == (1, 1)
+    assert (made.returncode, restored.returncode) == (2, 2)
     assert "pg_dump --format=custom" in made.stderr
     assert "pg_restore --dbname=" in restored.stderr
     assert "geheim" not in made.stderr + restored.stderr

@@ -308,7 +308,7 @@ def test_a_data_folder_that_cannot_be_used_is_named_before_a_port_that_is_taken(
         folder = run_command("serve", "--data", tmp_path / "file" / "data", "--port", str(port))
         store = run_command("serve", "--data", tmp_path / "d", "--store", tmp_path / "no" / "x.db", "--port", str(port))
 
-    assert (folder.returncode, store.returncode) == (1, 1)
+    assert (folder.returncode, store.returncode) == (2, 2)
     assert folder.stderr == (
         f"Error: The data folder {tmp_path / 'file' / 'data'} cannot be used: {tmp_path / 'file'} is not a folder. "
         "Name another with --data.\n"
@@ -326,7 +326,7 @@ def test_a_second_server_on_a_data_folder_is_refused_and_leaves_the_address_of_t
         # The same command again: the port is taken too, but that is not what is wrong.
         second = run_command("serve", "--data", folder, "--port", str(urlsplit(first.url).port))
 
-        assert second.returncode == 1
+        assert second.returncode == 2
         assert second.stderr == (
             f"Error: A server is already running on the data folder {folder} at {first.url} (process "
             f"{first.process.pid}). Stop it first, or give this one a folder of its own with --data.\n"
@@ -346,7 +346,7 @@ def test_a_server_starts_again_after_it_was_killed(tmp_path: Path) -> None:
             found = run_command("env", "--data", folder)
 
     assert left_behind
-    assert (env.returncode, env.stdout) == (1, "")
+    assert (env.returncode, env.stdout) == (2, "")
     assert again.url in found.stdout
 
 

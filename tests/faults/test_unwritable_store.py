@@ -63,7 +63,7 @@ def test_a_start_on_a_disk_that_is_full_or_read_only_says_so(disk: SmallDisk) ->
 
     def start(folder: Path) -> str:
         ended = run_command("serve", "--data", folder, "--port", "0")
-        assert ended.returncode == 1
+        assert ended.returncode == 2
         return ended.stderr
 
     disk.make_read_only()
