@@ -29,7 +29,8 @@ START_TIMEOUT_SECONDS = 60.0
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment without what would set up openprofiles or AWS programs."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENPROFILES_", "AWS_"))}
+    dropped = ("OPENPROFILES_", "AWS_", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | more
 
 

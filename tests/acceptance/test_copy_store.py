@@ -117,7 +117,7 @@ def test_a_store_on_which_something_runs_is_not_copied(
     wait_until(lambda: not any(map(is_running, workers)), "the worker has followed its server")
     after = run_command(*arguments, OPENPROFILES_TO=url)
 
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "Error: A server, a worker or an import is running on the store " in refused.stderr
     assert "Stop all of them first." in refused.stderr
     if is_there:

@@ -21,7 +21,7 @@ from openprofiles.errors import (
     FilesUnreachable,
     InvalidRequest,
     NotFound,
-    StorageFull,
+    StoreNotWritable,
     StoreUnreachable,
 )
 from openprofiles.master_key import MasterKey
@@ -112,7 +112,7 @@ def test_every_error_of_the_domain_has_a_code_and_others_have_none() -> None:
         NotFound("a"),
         InvalidRequest("b"),
         Busy("c"),
-        StorageFull("d"),
+        StoreNotWritable("d"),
         StoreUnreachable("e"),
         FilesUnreachable("f"),
     ]

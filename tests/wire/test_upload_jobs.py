@@ -629,7 +629,7 @@ def test_an_unexpected_fault_is_answered_without_detail_and_leaves_nothing(
     upload = service.upload()
 
     def fail(_receiver: receive.FileReceiver) -> str:
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(errno.EBADF, "Bad file descriptor")
 
     monkeypatch.setattr(receive.FileReceiver, "publish", fail)
     with capture_logs() as events:
@@ -1119,7 +1119,7 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
             "Faults": [
                 {
                     "Code": "NUL_BYTE",
-                    "Message": "The row holds a NUL byte, which no text has. Remove it.",
+                    "Message": "The row contains a NUL byte, which is not valid in a text. Remove it.",
                 }
             ],
             "Surplus": '"a"b',
@@ -1149,7 +1149,7 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
-    nul = "The row holds a NUL byte, which no text has. Remove it."
+    nul = "The row contains a NUL byte, which is not valid in a text. Remove it."
     long = " ".join(
         f"The value in column Tier{number} has {length} characters, which is too long for its field."
         for number, length in (("", 300), (1, 301))
