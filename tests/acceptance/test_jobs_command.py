@@ -405,7 +405,7 @@ def test_watching_a_job_that_has_ended_tells_its_end_with_the_exit_status_of_imp
     assert answer.returncode == status
     assert answer.stdout.startswith(told)
     assert ("jobs failed" in answer.stdout) == (name == "faulty.csv")
-    assert ("The file has a header and no rows." in answer.stderr) == (name == "broken.csv")
+    assert ("The double quote that opens a value on line 2 is never closed" in answer.stderr) == (name == "broken.csv")
 
 
 def test_a_job_that_nobody_works_on_is_waited_for_until_a_worker_comes(tmp_path: Path) -> None:
