@@ -29,11 +29,11 @@ CALLS = _examples(daily=300, long=5_000)
 REQUESTS = _examples(daily=1_000, long=10_000)
 QUERIES = _examples(daily=150, long=1_000)
 STATEMENTS = _examples(daily=50, long=500)
-FILES = _examples(daily=20, long=200)
+FILES = _examples(daily=10, long=200)
 # A load takes 0.2 seconds of processor time, and an example has up to three.
-LOADS = _examples(daily=6, long=60)
-ENTANGLED_LOADS = _examples(daily=12, long=120)
-DYING_LOADS = _examples(daily=4, long=30)
+LOADS = _examples(daily=5, long=60)
+ENTANGLED_LOADS = _examples(daily=10, long=120)
+DYING_LOADS = _examples(daily=3, long=30)
 
 # How many processes tests/faults kills while one load runs.
 KILLS = 40 if IS_LONG else 8

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,16 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests to ``make test-long``, and take a file of each folder in turn.
+    """Leave the long tests to ``make test-long``, and take a file of each folder in turn, the largest first.
 
     Some folders mostly wait and others mostly compute, so that together they take less time than one after the other.
     """
     leave_out_long_tests(config, items)
-    files_of_folder: dict[Path, dict[Path, int]] = {}
-    for item in items:
-        files = files_of_folder.setdefault(item.path.parent, {})
-        files.setdefault(item.path, len(files))
-    items.sort(key=lambda item: files_of_folder[item.path.parent][item.path])
+    sizes = Counter(item.path for item in items)
+    turns: Counter[Path] = Counter()
+    turn_of_file = {}
+    for path, _ in sizes.most_common():
+        # Playwright leaves an event loop running, in which no other test could start its own.
+        turn_of_file[path] = (path.parent.name == "browser", turns[path.parent])
+        turns[path.parent] += 1
+    items.sort(key=lambda item: turn_of_file[item.path])
 
 
 @pytest.fixture(scope="session")

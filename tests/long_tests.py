@@ -14,12 +14,14 @@ TESTS = pytest.StashKey[dict[str, str | None]]()
 
 
 ENGINES = ("sqlite", "postgresql")
+# Parameters that a test need not have all of on every day.
+_ALTERNATIVES = (ENGINES, ("directly", "through a server"))
 
 
 def leave_out_long_tests(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take the long tests out of those that were collected, except in the long form."""
     for item in items:
-        _mark_engine(item)
+        _mark_alternative(item)
     daily = {item: _daily_test(item) for item in items}
     config.stash[TESTS] = {item.nodeid: name for item, name in daily.items()}
     if not budgets.IS_LONG:
@@ -27,20 +29,21 @@ def leave_out_long_tests(config: pytest.Config, items: list[pytest.Item]) -> Non
         items[:] = [item for item in items if not daily[item]]
 
 
-def _mark_engine(item: pytest.Item) -> None:
-    """Mark a test that has a parameter for the engine as long, if it need not run on this engine daily."""
+def _mark_alternative(item: pytest.Item) -> None:
+    """Mark a test as long if its mark ``daily_on`` names alternatives to one of its parameters, and not that."""
     parameters: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
-    daily = _daily_engines(item)
-    for engine in ENGINES:
-        if engine in parameters.values() and engine not in daily:
-            item.add_marker(pytest.mark.long(daily=item.nodeid.replace(engine, daily[0])))
-
-
-def _daily_engines(item: pytest.Item) -> tuple[str, ...]:
-    if mark := item.get_closest_marker("daily_on"):
-        return mark.args
+    mark = item.get_closest_marker("daily_on")
     # What a load does with rows, once they are read, hardly depends on the engine.
-    return ENGINES[:1] if item.path.parent.name == "load" else ENGINES
+    of_folder = ENGINES[:1] if item.path.parent.name == "load" else ()
+    daily = mark.args if mark else of_folder
+    name = item.nodeid
+    for alternatives in _ALTERNATIVES:
+        given = [one for one in alternatives if one in parameters.values()]
+        named = [one for one in alternatives if one in daily]
+        if given and named and given[0] not in named:
+            name = name.replace(given[0], named[0])
+    if name != item.nodeid:
+        item.add_marker(pytest.mark.long(daily=name))
 
 
 def _daily_test(item: pytest.Item) -> str | None:

@@ -179,6 +179,7 @@ def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(t
     assert told["header_drift"] == {"new": [], "missing": []}
 
 
+@pytest.mark.daily_on("directly")
 def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(tmp_path: Path, place: Place) -> None:
     first = write(tmp_path / "a.csv", b"Email,Name,Notes\na@x.example,Ada,x\n")
     second = write(tmp_path / "b.csv", b"Name,Email,Tier,Points\nAda,a@x.example,gold,5\n")
@@ -199,6 +200,7 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
     assert "1 unchanged" in again.stdout
 
 
+@pytest.mark.daily_on("directly")
 def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp_path: Path, place: Place) -> None:
     first = write(tmp_path / "a.csv", b"Email,Name,Fax\na@x.example,Ada,1\n")
     second = write(tmp_path / "b.csv", b"E-mail,Name\na@x.example,Zoe\n")
@@ -218,6 +220,7 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
     assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}
 
 
+@pytest.mark.daily_on("directly")
 def test_the_unique_key_and_the_targets_of_a_saved_mapping_may_be_changed(tmp_path: Path, place: Place) -> None:
     file = write(tmp_path / "a.csv", b"Email,Number,Tier\na@x.example,1,gold\n")
     place.run_json(file, "--unique-key", "Email", "--save-mapping", "crm")

@@ -344,6 +344,7 @@ def test_an_import_through_a_network_that_fails_makes_one_job(
     assert [len(bodies) for bodies in proxy.bodies.values()] == [3, 3]
 
 
+@pytest.mark.daily_on("sqlite", "through a server")
 @pytest.mark.parametrize("place", ["directly", "through a server"])
 def test_the_same_file_again_creates_nothing_and_all_its_rows_are_unchanged(
     server: RunningServer, store: dict[str, str], domain: str, tmp_path: Path, place: str

@@ -34,6 +34,10 @@ HOSTILE = (
     "x" * 255,
     "two\nlines",
 )
+HOSTILE_DAILY = "test_hostile_text_in_every_field_is_shown_as_text_and_comes_through_the_form_unchanged"
+ONE_BOX_LONG = pytest.mark.long(
+    daily="tests/unit/test_search_text.py::test_a_text_is_looked_up_as_what_it_looks_like_and_as_an_account_number"
+)
 READ_ONLY = ("--action", "profile:Get*", "--action", "profile:List*", "--action", "profile:SearchProfiles")
 
 
@@ -74,10 +78,10 @@ def make_reader(server: RunningServer) -> tuple[str, str]:
     ("text", "kind"),
     [
         ("ADA@example.com", "an email or an account number"),
-        ("Ada Lovelace <ada@example.com>", "an email or an account number"),
+        pytest.param("Ada Lovelace <ada@example.com>", "an email or an account number", marks=ONE_BOX_LONG),
         ("+1 206 555 0100", "a phone number or an account number"),
-        ("c-02888", "a full name or an account number"),
-        ("ada  lovelace", "a full name or an account number"),
+        pytest.param("c-02888", "a full name or an account number", marks=ONE_BOX_LONG),
+        pytest.param("ada  lovelace", "a full name or an account number", marks=ONE_BOX_LONG),
         ("Lovelace, Ada", "a full name or an account number"),
     ],
 )
@@ -311,7 +315,17 @@ def test_a_profile_is_deleted_after_a_question(
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            text,
+            id=str(number),
+            marks=[pytest.mark.long(daily=f"{HOSTILE_DAILY}[{number - 1}]")] if number % 2 else [],
+        )
+        for number, text in enumerate(HOSTILE)
+    ],
+)
 def test_hostile_text_in_every_field_is_shown_as_text_and_comes_through_the_form_unchanged(
     page: Page, client: Any, text: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from budgets import IS_LONG, KILLS
 from faults.loads import (
@@ -67,6 +68,7 @@ def run_with_cuts(waiting: Installation, name: str, wanted: int, dice: random.Ra
     return cuts, disturbed
 
 
+@pytest.mark.long(daily="tests/faults/test_killed_postgresql.py::test_a_load_goes_on_when_a_killed_postgresql_is_back")
 def test_a_load_whose_connections_are_cut_in_mid_chunk_ends_as_undisturbed_and_has_not_died(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:

@@ -28,7 +28,10 @@ UNDOS = max(1, KILLS // 13)
 _HARD_TO_MEET = {"stage", "forget"}
 
 
-@pytest.mark.daily_on("sqlite")
+@pytest.mark.long(
+    daily="tests/load/test_undo.py::"
+    "test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was_before_each_of_them"
+)
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_a_load_that_is_taken_back_by_processes_that_are_killed_leaves_everything_as_before(
     engine: str, request: pytest.FixtureRequest, tmp_path: Path

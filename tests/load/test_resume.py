@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -54,6 +55,14 @@ TIER = Column("tier", "Attributes.tier")
 COLUMNS = (EMAIL, PERSONAL, FIRST, TIER)
 
 Deaths = list[tuple[int, str, bool]]
+
+
+def scratch_kept_daily(test: str) -> list[ParameterSet]:
+    """Whether the scratch database is lost; on most days it is kept, since test_a_death_in_any_chunk loses it."""
+    return [
+        pytest.param(False, id="scratch kept"),
+        pytest.param(True, id="scratch lost", marks=pytest.mark.long(daily=test)),
+    ]
 
 
 def lose_scratch(shop: Shop, job: UploadJob) -> None:
@@ -318,7 +327,9 @@ def test_a_profile_that_loses_its_match_after_the_scratch_database_is_lost_is_co
     assert_index_is_right(shop)
 
 
-@pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
+@pytest.mark.parametrize(
+    "loses_scratch", scratch_kept_daily("test_a_stop_that_is_asked_for_while_no_loader_lives_keeps_what_was_written")
+)
 @pytest.mark.parametrize("phase", ["create", "update", "unindex", "index"])
 def test_a_stop_that_is_asked_for_while_no_loader_lives_keeps_what_was_written(
     shop: Shop, phase: str, loses_scratch: bool
@@ -585,7 +596,9 @@ def test_a_job_that_something_has_blocked_is_loaded_once_that_is_over(
     assert (ended.status, ended.created_count, ended.failure_message) == ("SUCCEEDED", 1, None)
 
 
-@pytest.mark.parametrize("loses_scratch", [False, True], ids=["scratch kept", "scratch lost"])
+@pytest.mark.parametrize(
+    "loses_scratch", scratch_kept_daily("test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found")
+)
 @pytest.mark.parametrize("phase", ["create", "update", "unindex", "index"])
 def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
     shop: Shop, phase: str, loses_scratch: bool

@@ -455,6 +455,7 @@ def test_for_how_long_a_job_can_be_taken_back_is_what_its_first_loader_said(
             shop.start_undo(job)
 
 
+_ONE_KEY_DAILY = pytest.mark.long(daily="test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile")
 FAILING_UNDO = (EMAIL, PERSONAL, FIRST)
 
 
@@ -482,7 +483,12 @@ def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UploadJob:
 
 @pytest.mark.parametrize("ending", ["by itself", "with its scratch database left"])
 @pytest.mark.parametrize(
-    ("unique_key", "row"), [("Email", b"old@x,,Loaded"), ("Personal", b"third@x,p@x,Loaded"), ("First", b",,Other")]
+    ("unique_key", "row"),
+    [
+        pytest.param("Email", b"old@x,,Loaded", marks=_ONE_KEY_DAILY),
+        ("Personal", b"third@x,p@x,Loaded"),
+        pytest.param("First", b",,Other", marks=_ONE_KEY_DAILY),
+    ],
 )
 def test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile(
     shop: Shop, unique_key: str, row: bytes, ending: str
