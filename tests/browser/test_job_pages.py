@@ -424,7 +424,7 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     assert find_barriers(page) == []
 
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download the failed rows").click()
+        page.get_by_role("link", name="Download failed rows").click()
     assert downloading.value.suggested_filename == "customers.failed-rows.csv"
     downloading.value.save_as(tmp_path / "failed.csv")
     with (tmp_path / "failed.csv").open(newline="") as file:
@@ -726,7 +726,7 @@ def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_l
         expect(page.get_by_role("heading", name="Import not found")).to_be_visible()
     assert find_barriers(page) == []
     page.get_by_role("link", name="All imports into").click()
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Imports", exact=True)).to_be_visible()
 
     page.goto(place_of(domain, create(server, domain)))
     server.client().delete_domain(DomainName=domain)
