@@ -241,9 +241,9 @@ def test_a_file_that_is_still_being_read_gives_way_to_the_job_that_is_begun(
         samples.pop().continue_()
 
     expect(upload.get_by_role("heading", name="Uploading the file")).to_be_focused()
-    expect(upload.get_by_role("alert")).to_contain_text("second.csv was not taken, since you went on with first.csv")
+    expect(upload.get_by_role("alert")).to_contain_text("second.csv was not used, because you continued with first.csv")
     drop(upload, ("third.csv", b"a\n1\n"))
-    expect(upload.get_by_role("alert")).to_contain_text("To choose another file, go back")
+    expect(upload.get_by_role("alert")).to_contain_text("You can't choose another file while first.csv")
     expect(upload.get_by_role("progressbar", name="first.csv")).to_be_visible()
     transfers.pop().continue_()
     upload.wait_for_url("**/jobs/*")
@@ -314,7 +314,7 @@ def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page
 
     drop(upload, ("sheet.xlsx", b"PK\x03\x04" + bytes(200)))
     expect(upload.get_by_role("alert")).to_contain_text("an Excel workbook")
-    upload.get_by_role("button", name="Go on with webshop-export.csv").click()
+    upload.get_by_role("button", name="Continue with webshop-export.csv").click()
 
     expect(upload.get_by_role("heading", name="Preview of webshop-export.csv")).to_be_focused()
     expect(target(upload, "Ort")).to_have_value("Attributes.town")
