@@ -345,7 +345,7 @@ def test_the_keyboard_is_enough(upload: Page, server: RunningServer, domain: str
     # The field is searched anew, without taking out what was there.
     upload.keyboard.type("additionalinformation")
     tab_to(upload.get_by_role("button", name="Check first"))
-    expect(target(upload, "Bemerkung")).to_have_value("AdditionalInformation")
+    expect(target(upload, "Bemerkung")).to_have_value("Additional information")
     upload.keyboard.press("Enter")
     expect(upload.get_by_role("heading", name="What this import would do")).to_be_focused()
     tab_to(upload.get_by_role("button", name="Import 9 rows"))
