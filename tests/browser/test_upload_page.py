@@ -361,10 +361,10 @@ def test_a_file_that_was_read_wrongly_is_read_as_one_says(upload: Page, server: 
     # More commas than bars, and yet it is the bars.
     choose(upload, b"Email|Note, Tags, Remarks\na@example.com|x, y, z\nb@example.com|p, q, r\n")
     upload.get_by_text("Something looks wrong?").click()
-    upload.get_by_label("Delimiter").select_option("semicolons")
+    upload.get_by_label("Delimiter").select_option("Semicolons")
     expect(upload.locator("#mapping li")).to_have_count(1)
 
-    upload.get_by_label("Delimiter").select_option("vertical bars")
+    upload.get_by_label("Delimiter").select_option("Vertical bars")
 
     expect(upload.locator("#mapping li")).to_have_count(2)
     expect(upload.locator("#found")).to_contain_text("separated by vertical bars")
