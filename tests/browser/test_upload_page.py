@@ -561,7 +561,7 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     target(upload, "Gone").fill("")
     upload.get_by_text("Save this mapping").click()
     upload.get_by_label("Mapping name").fill("not a name")
-    upload.get_by_role("button", name="Save the mapping").click()
+    upload.get_by_role("button", name="Save mapping").click()
     expect(upload.get_by_role("alert")).to_contain_text("1 to 64 letters")
     upload.get_by_label("Mapping name").fill("weekly")
     upload.keyboard.press("Enter")
@@ -588,7 +588,7 @@ def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     for name, level in (("weekly", "Attributes.tier"), ("daily", "Attributes.rank")):
         target(upload, "Level").fill(level)
         upload.get_by_label("Mapping name").fill(name)
-        upload.get_by_role("button", name="Save the mapping").click()
+        upload.get_by_role("button", name="Save mapping").click()
         expect(upload.get_by_text(f"Saved as {name}.")).to_be_visible()
 
     expect(upload.get_by_label("Saved mapping").locator("option")).to_have_text(
@@ -603,7 +603,7 @@ def test_a_saved_mapping_is_in_place_before_the_job_is_made(upload: Page, server
     target(upload, "Level").fill("Attributes.tier")
     upload.get_by_text("Save this mapping").click()
     upload.get_by_label("Mapping name").fill("weekly")
-    upload.get_by_role("button", name="Save the mapping").click()
+    upload.get_by_role("button", name="Save mapping").click()
     expect(upload.get_by_text("Saved as weekly.")).to_be_visible()
     upload.get_by_role("button", name="Skip: Level").click()
     held: list[Route] = []
