@@ -753,13 +753,13 @@ def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, serv
 
     expect(upload.get_by_role("heading", name="The import would fail")).to_be_focused()
     expect(upload.get_by_role("alert")).to_contain_text("3 rows failed, more than the 0 that may.")
-    expect(upload.get_by_role("button", name="Load", exact=False)).to_have_count(0)
+    expect(upload.get_by_role("button", name=re.compile(r"Import \d"))).to_have_count(0)
     first = server.client().list_upload_jobs(DomainName=domain)["Items"][0]["JobId"]
 
     # Another job takes the place of the one that nobody will start.
     upload.get_by_role("button", name="Back to columns").click()
     upload.get_by_label("If some rows fail").select_option("Cancel if more than … % of rows fail")
-    upload.get_by_label("Limit").fill("25,5")
+    upload.get_by_label("Limit", exact=True).fill("25,5")
     upload.get_by_label("an invalid email address").uncheck()
     upload.get_by_role("button", name="Check first").click()
     expect(upload.locator(".counts .failed")).to_have_text("Would fail2")
