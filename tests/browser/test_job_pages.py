@@ -589,7 +589,7 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     page.route("**/undo?looked=1", lambda route: route.abort())
     page.goto(undo)
     facts = page.locator(".facts dd")
-    expect(facts).to_have_text([f"{MANY:,}", "0", "not known", "not known"])
+    expect(facts).to_have_text([f"{MANY:,}", "0", "unknown", "unknown"])
     expect(page.get_by_role("button", name="Undo import")).to_be_visible()
     assert find_barriers(page) == []
     page.unroute("**/undo?looked=1")
