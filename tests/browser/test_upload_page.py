@@ -938,7 +938,7 @@ def test_hostile_headers_and_cells_are_text(upload: Page, server: RunningServer,
     expect(upload.locator("main script, main img")).to_have_count(0)
     expect(upload.locator(".samples").first).to_contain_text(HOSTILE_IMAGE)
 
-    job = end_of_job(server, domain, start_load(upload, "Load"))
+    job = end_of_job(server, domain, start_load(upload, "Import"))
 
     targets = {field["Source"]: field["Target"] for field in job["Fields"].values()}
     assert targets["_source.__proto__"] == "_profile.Attributes.__proto__"
