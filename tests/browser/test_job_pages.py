@@ -417,14 +417,14 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     expect(reasons).to_have_count(2)
     expect(reasons.nth(0)).to_contain_text("2 × The unique key, column Email, is blank")
     expect(reasons.nth(0)).to_contain_text("MISSING_UNIQUE_KEY in column Email")
-    assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\tnothing", "4\tnothing"]
+    assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\t(empty)", "4\t(empty)"]
     expect(reasons.nth(1)).to_contain_text("fay@example.com,Fay,a,b")
     expect(page.get_by_text("Rows that repeat the unique key of an earlier row: 1")).to_be_visible()
     expect(page.get_by_text("utf-8, commas, LF")).to_be_visible()
     assert find_barriers(page) == []
 
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download the failed rows").click()
+        page.get_by_role("link", name="Download failed rows").click()
     assert downloading.value.suggested_filename == "customers.failed-rows.csv"
     downloading.value.save_as(tmp_path / "failed.csv")
     with (tmp_path / "failed.csv").open(newline="") as file:
@@ -589,7 +589,7 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     page.route("**/undo?looked=1", lambda route: route.abort())
     page.goto(undo)
     facts = page.locator(".facts dd")
-    expect(facts).to_have_text([f"{MANY:,}", "0", "not known", "not known"])
+    expect(facts).to_have_text([f"{MANY:,}", "0", "unknown", "unknown"])
     expect(page.get_by_role("button", name="Undo import")).to_be_visible()
     assert find_barriers(page) == []
     page.unroute("**/undo?looked=1")
@@ -726,7 +726,7 @@ def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_l
         expect(page.get_by_role("heading", name="Import not found")).to_be_visible()
     assert find_barriers(page) == []
     page.get_by_role("link", name="All imports into").click()
-    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Imports", exact=True)).to_be_visible()
 
     page.goto(place_of(domain, create(server, domain)))
     server.client().delete_domain(DomainName=domain)

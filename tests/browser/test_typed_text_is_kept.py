@@ -211,7 +211,7 @@ def test_what_was_typed_for_a_profile_that_is_gone_is_shown(
     expect(page.get_by_label("Attribute colour")).to_have_value("red")
     # What was not typed is no matter.
     expect(page.locator("main label")).to_have_count(4)
-    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
     assert find_barriers(page) == []
 
 
@@ -223,7 +223,7 @@ def test_what_was_typed_for_a_domain_that_is_gone_is_shown(page: Page, server: R
     press(page, "Save")
 
     expect(page.get_by_role("heading", name="Not found")).to_be_visible()
-    expect(page.get_by_label("Expiration days")).to_have_value("77")
+    expect(page.get_by_label("Retention (days)")).to_have_value("77")
 
 
 def test_a_form_that_another_key_may_not_save_can_be_sent_by_the_first(
@@ -371,7 +371,7 @@ def test_an_ended_session_makes_no_file_of_the_sign_in(page: Page, server: Runni
     place = f"/console/domains/{DOMAIN}/jobs/{job_id}"
     page.goto(place)
     page.context.clear_cookies()
-    page.get_by_role("link", name="Download the failed rows").click()
+    page.get_by_role("link", name="Download failed rows").click()
 
     expect(page).to_have_title("Sign in · openprofiles")
     assert page.locator("input[name=next]").input_value() == place

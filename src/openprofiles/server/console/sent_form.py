@@ -12,6 +12,8 @@ from openprofiles.server.console.profile_fields import full_label_of
 CSRF_FIELD = "csrf_token"
 
 _LONG_FROM = 80
+# As the small forms call their fields; of other fields the name says enough.
+_LABELS = {"expiration_days": "Retention (days)", "phone_region": "Default country for phone numbers"}
 _NEVER_TYPED = re.compile(r"csrf_token|revision|was\..*|attribute\.\d+\.was")
 _ATTRIBUTE = re.compile(r"(attribute\.\d+)\.(name|value)")
 
@@ -73,4 +75,4 @@ class SentForm:
         if found := _ATTRIBUTE.fullmatch(name):
             attribute = self.fields.get(f"{found[1]}.name", "")
             return "Attribute name" if found[2] == "name" else f"Attribute {attribute}".strip()
-        return name.replace("_", " ").capitalize()
+        return _LABELS.get(name) or name.replace("_", " ").capitalize()
