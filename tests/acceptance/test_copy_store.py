@@ -50,7 +50,7 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     done = run_command(*arguments, OPENPROFILES_TO=url)
     again = run_command(*arguments, OPENPROFILES_TO=url)
 
-    assert refusals == [(1, True)] * len(KILLED_AT)
+    assert refusals == [(2, True)] * len(KILLED_AT)
     assert done.returncode == 0, done.stderr
     assert "every row was compared" in done.stdout
     assert again.returncode == 2

@@ -270,7 +270,7 @@ def test_mappings_are_listed_shown_and_deleted(place: Place, tmp_path: Path) -> 
     place.run_json(write(tmp_path / "a.csv", FILE), "--unique-key", "Lead no", "--save-mapping", "crm")
 
     def mappings(*arguments: str) -> CompletedProcess[str]:
-        return run_command("mappings", *arguments, "--domain", "demo", *place.options, **place.variables)
+        return run_command("mappings", *arguments, "--domain", place.domain, *place.options, **place.variables)
 
     listed = json.loads(mappings("list", "--output", "json").stdout)
     shown = json.loads(mappings("show", "crm", "--output", "json").stdout)
@@ -292,9 +292,12 @@ def test_mappings_are_listed_shown_and_deleted(place: Place, tmp_path: Path) -> 
         "columns_not_loaded": [""],
     }
     assert "  Lead no  Attributes.Lead no (unique key)\n" in text
-    assert (missing.returncode, missing.stderr) == (2, "Error: The domain demo has no mapping x. It has: crm.\n")
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        f"Error: The domain {place.domain} has no mapping x. It has: crm.\n",
+    )
     assert (deleted.returncode, deleted.stdout) == (0, "The mapping crm is deleted.\n")
-    assert (left.returncode, left.stdout, left.stderr) == (0, "", "The domain demo has no mapping.\n")
+    assert (left.returncode, left.stdout, left.stderr) == (0, "", f"The domain {place.domain} has no mapping.\n")
 
 
 def test_a_column_that_the_file_has_twice_cannot_be_mapped(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_refusal_of_the_server_and_a_server_that_is_not_there_are_load_errors(
     absent = Client(session(*server.admin()), "http://127.0.0.1:65535")
     stranger = Client(session("OPAAAAAAAAAAAAAAAAAA", "no secret"), server.url)
 
-    with pytest.raises(LoadError, match="refused") as refused:
+    with pytest.raises(LoadError, match="does not know the access key") as refused:
         stranger.load_file(leads, domain="demo", unique_key="Email")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(LoadError, match="65535"):

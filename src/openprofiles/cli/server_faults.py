@@ -77,11 +77,11 @@ def _describe_refusal(endpoint_url: str, error: ClientError) -> str:
     code, message = str(detail.get("Code", "")), str(detail.get("Message") or detail.get("Code"))
     if code == _UNKNOWN_KEY:
         return (
-            f"The server at {endpoint_url} does not know the access key {_access_key_id()}. Its administrator can list "
-            "the keys with: openprofiles credentials list"
+            f"The server at {endpoint_url} does not know the access key{_access_key_id()}. Its administrator can list the "
+            "keys with: openprofiles credentials list"
         )
     if code == _BAD_SIGNATURE and _WRONG_SECRET in message:
-        return f"The secret does not belong to the access key {_access_key_id()}. Check AWS_SECRET_ACCESS_KEY."
+        return f"The secret does not belong to the access key{_access_key_id()}. Check AWS_SECRET_ACCESS_KEY."
     if code.isdigit() or "<html" in message.lower():
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", code)
         return _describe_other_answer(endpoint_url, str(status))
@@ -99,5 +99,6 @@ def _describe_other_answer(endpoint_url: str, status: str) -> str:
 
 
 def _access_key_id() -> str:
+    """Return the key of the environment after a blank; a program may have signed with another one."""
     credentials = boto3.Session().get_credentials()
-    return "" if credentials is None else str(credentials.access_key)
+    return "" if credentials is None else f" {credentials.access_key}"
