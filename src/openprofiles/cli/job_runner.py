@@ -7,12 +7,13 @@ import time
 
 import structlog
 
+from openprofiles.cli.env import find_running_server
 from openprofiles.clock import utc_now
 from openprofiles.errors import Busy, StorageFull, StoreUnreachable
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
-from openprofiles.settings import Settings
+from openprofiles.settings import Settings, SettingsError
 from openprofiles.store import undos
 from openprofiles.store.connections import Store
 from openprofiles.uploads import previews
@@ -31,7 +32,8 @@ _logger = structlog.get_logger("openprofiles.cli.job_runner")
 class JobRunner:
     """A worker for one job at a time, and for those that are ahead of it in its domain.
 
-    A server may run on the same store. Then its worker may be the one that runs the job.
+    A server may run on the same store. Then its worker may be the one that runs the job; if it is this one, a long load
+    gives way to the server. Without a server, somebody waits for the command, and the load is as quick as it can be.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -39,7 +41,8 @@ class JobRunner:
         set_up_logs("text")
         logging.getLogger().setLevel(logging.WARNING)
         self._store = store
-        self._worker = Worker(settings, store, open_own_files(settings, load_master_key(settings)))
+        files = open_own_files(settings, load_master_key(settings))
+        self._worker = Worker(settings, store, files, yields=_is_served(settings))
         self._job_ids: list[str] = []
 
     def run(self, domain: Domain, job_id: str) -> None:
@@ -76,3 +79,12 @@ class JobRunner:
     def close(self) -> None:
         """End what runs at its last chunk; whoever takes it up goes on there."""
         self._worker.close()
+
+
+def _is_served(settings: Settings) -> bool:
+    """Whether a server runs on the data folder at this moment."""
+    try:
+        find_running_server(settings)
+    except SettingsError:
+        return False
+    return True

@@ -85,7 +85,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     master_key = load_master_key(settings)
     store = open_store(settings)
     check_master_key(settings, store, master_key)
-    worker = Worker(settings, store, open_own_files(settings, master_key))
+    worker = Worker(settings, store, open_own_files(settings, master_key), yields=True)
     deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
     deliveries.start()
     try:
@@ -107,12 +107,17 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
 
 
 class Worker:
-    """One worker on one store."""
+    """One worker on one store.
 
-    def __init__(self, settings: Settings, store: Store, files: Files) -> None:
+    Args:
+        yields: whether its long loads give way to other programs, among them a server.
+    """
+
+    def __init__(self, settings: Settings, store: Store, files: Files, *, yields: bool) -> None:
         self._settings = settings
         self._store = store
         self._files = files
+        self._yields = yields
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
         self._loaders = LoaderProcesses()
@@ -191,6 +196,7 @@ class Worker:
             compat_strict=self._settings.compat_strict,
             undo_days=self._settings.undo_days,
             log_format=self._settings.log_format,
+            yields=self._yields,
             upload_job_id=job.upload_job_id,
             owner=self._owner,
             epoch=job.epoch,
