@@ -19,7 +19,7 @@ from openprofiles.server.console.job_progress import (
     STEP_WORDS,
     milliseconds_between_looks,
     news_of,
-    progress_of,
+    shown_progress,
     state_document,
     view_of,
 )
@@ -115,7 +115,7 @@ def tell_state(visitor: Visitor) -> Response:
     """How far the job is, for the script of its page."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
-    return json_answer(state_document(account, undo))
+    return json_answer(state_document(account, undo, visitor.services.clock()))
 
 
 def show_profiles(visitor: Visitor) -> Response:
@@ -276,7 +276,7 @@ def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | Non
         "view": view_of(account),
         "milliseconds_between_looks": milliseconds_between_looks(account),
         "news": news_of(account, undo),
-        "progress": progress_of(account, undo),
+        "progress": shown_progress(account, undo, visitor.services.clock()),
         "parts": parts,
         "description": describe(parts),
         "undo": undo,
