@@ -63,8 +63,8 @@ example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 screenshot: $(INSTALLED) ## take the picture of the console in README.md again
 	$(BIN)/python scripts/make_screenshot.py
 
-# Some 60 minutes and 20 GB; BENCH="--only api", BENCH="--only undo", BENCH="--only postgresql" or BENCH="--small" for less.
-bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure everything, and write the results into benchmarks/README.md
+# At most 15 minutes. BENCH="--only loads" for a part, BENCH="--against main" to compare, BENCH=--full for the README.
+bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure loads, the API and the console; see benchmarks/README.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --folder benchmarks/.work --yardstick-python $(YARDSTICKS)/bin/python $(BENCH)
 
 # The AWS SDK for JavaScript, which one test uses. Where npm is missing or its registry is out of reach, that test is left

@@ -1,4 +1,4 @@
-"""``make bench``: runs every comparison, prints the table and writes it into ``benchmarks/README.md``."""
+"""``make bench``: runs every comparison and prints the tables; in full sizes, it also writes them into the README."""
 
 from __future__ import annotations
 
@@ -7,45 +7,76 @@ import json
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from benchmarks.against import compare
 from benchmarks.api import ApiBenchmark
+from benchmarks.busy import BusyBenchmark
 from benchmarks.console import ConsoleBenchmark
 from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
+from benchmarks.niceness import NicenessBenchmark
 from benchmarks.postgresql import PostgresqlBenchmark
 from benchmarks.report import results, write_into_readme
 from benchmarks.undo import UndoBenchmark
 
-SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000)
+SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000, load_rows=1_000_000)
+DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=1_000_000)
+FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
+
+PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness")
+# PostgreSQL would take the time of all others together, and a niceness is chosen once.
+DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
+FULL_PARTS = (*DEFAULT_PARTS, "postgresql")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="where files and stores go; some 20 GB")
-    parser.add_argument("--yardstick-python", type=Path, required=True, help="Python with pandas and sqlite-utils")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--only", choices=["loads", "undo", "console", "api", "postgresql"], help="this part alone; nothing is written"
+    parser.add_argument("--folder", type=Path, required=True, help="where files and stores go")
+    parser.add_argument("--yardstick-python", type=Path, help="Python with pandas and sqlite-utils; none: without them")
+    parser.add_argument("--rounds", type=int, help="3 unless all parts are measured in their default sizes: 2")
+    parser.add_argument("--only", choices=PARTS, help="this part alone; nothing is written")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--small", action="store_true", help="small files, to try the benchmark")
+    sizes.add_argument(
+        "--full", action="store_true", help="1M and 5M rows and PostgreSQL, for the README: an hour, 20 GB"
     )
-    parser.add_argument("--small", action="store_true", help="small files, to try the benchmark; nothing is written")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with this commit; nothing is written")
     choices = parser.parse_args()
     folder = choices.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = SMALL if choices.small else Sizes()
+    parts = (choices.only,) if choices.only else FULL_PARTS if choices.full else DEFAULT_PARTS
+    is_default = not (choices.only or choices.full or choices.against)
+    rounds = choices.rounds or (2 if is_default else 3)
+    if choices.against is not None:
+        options = [f"--{size}" for size in ("small", "full") if getattr(choices, size)]
+        print(compare(choices.against, folder, parts, options, rounds=rounds))
+        return
+    sizes_chosen = SMALL if choices.small else FULL if choices.full else DEFAULT
+    text = _measure(folder, choices.yardstick_python, parts, sizes_chosen, rounds=rounds)
+    print(text)
+    if choices.full and not choices.only:
+        write_into_readme(text)
 
+
+def _measure(folder: Path, yardstick_python: Path | None, parts: tuple[str, ...], sizes: Sizes, *, rounds: int) -> str:
     figures = Figures()
     with ExitStack() as at_end:
-        loads = undo = console = api = postgresql = None
-        if choices.only in (None, "loads"):
-            loads = LoadBenchmark(folder, choices.yardstick_python.absolute(), sizes, figures)
-        if choices.only in (None, "undo"):
+        loads = undo = console = api = busy = postgresql = niceness = None
+        if "loads" in parts:
+            python = None if yardstick_python is None else yardstick_python.absolute()
+            loads = LoadBenchmark(folder, python, sizes, figures)
+        if "undo" in parts:
             undo = UndoBenchmark(folder, sizes, figures)
-        if choices.only in (None, "console"):
+        if "console" in parts:
             console = ConsoleBenchmark(folder, sizes, figures)
-        if choices.only in (None, "api"):
-            api = ApiBenchmark(folder, first_file(folder, sizes.rows), figures)
-        if choices.only in (None, "postgresql"):
+        if "api" in parts:
+            api = ApiBenchmark(folder, first_file(folder, sizes.load_rows), figures)
+        if "busy" in parts:
+            busy = BusyBenchmark(folder, sizes, figures)
+        if "postgresql" in parts:
             postgresql = at_end.enter_context(closing(PostgresqlBenchmark(folder, sizes, figures)))
-        for number in range(1, choices.rounds + 1):
-            print(f"round {number} of {choices.rounds}", flush=True)
+        if "niceness" in parts:
+            niceness = NicenessBenchmark(folder, first_file(folder, sizes.load_rows), figures)
+        for number in range(1, rounds + 1):
+            print(f"round {number} of {rounds}", flush=True)
             if loads is not None:
                 loads.round(is_first=number == 1)
             if undo is not None:
@@ -55,13 +86,14 @@ def main() -> None:
             if api is not None:
                 api.measure_bare_route()
                 api.round()
+            if busy is not None:
+                busy.round(is_first=number == 1)
             if postgresql is not None:
                 postgresql.round()
+            if niceness is not None:
+                niceness.round()
     (folder / "figures.json").write_text(json.dumps(figures.as_lists(), indent=1))
-    text = results(figures, rounds=choices.rounds)
-    print(text)
-    if not choices.only and not choices.small:
-        write_into_readme(text)
+    return results(figures, sizes, rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,11 @@ from postgresql_server import PostgresqlServer
 
 _SECONDS = 3.0
 _TURN_SECONDS = 1.5
-_CLIENTS = (1, 16)
+CLIENTS = (1, 16)
+READS = ("SearchProfiles", "GetUploadJob")
 _WRITE_PAUSE_SECONDS = 0.01
+# A load runs at normal priority at first, so that a short one is quick; what it costs then is no part of these figures.
+QUICK_LOAD_SECONDS = 5.0
 _REGION = "us-east-1"
 _START_SECONDS = 60.0
 
@@ -80,20 +83,21 @@ class ApiBenchmark:
 
     def round(self) -> None:
         """Everything once."""
-        for measure in (self._measure_idle, self._measure_reads_during_load, self._measure_writes_during_load):
+        for measure_part in (self._measure_idle, self._measure_reads_during_load, self._measure_writes_during_load):
             # Each on a store of its own: what one leaves behind is no burden for the next.
-            with self._copy() as place, running_server(place) as port:
-                measure(Caller(place.folder, port))
+            with self.copy() as place, running_server(place) as port:
+                measure_part(Caller(place.folder, port))
 
     def measure_bare_route(self) -> None:
         """What a server could answer if it had nothing to do."""
         with _bare_route() as port:
-            for clients in _CLIENTS:
+            for clients in CLIENTS:
                 request = f"GET /domains/{DOMAIN} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
-                self._add(f"bare route, {clients}", _measure(port, clients, [request]))
+                self._add(f"bare route, {clients}", measure(port, clients, [request]))
 
     @contextmanager
-    def _copy(self) -> Iterator[Place]:
+    def copy(self) -> Iterator[Place]:
+        """The store in a place of its own, for as long as the block runs."""
         folder = self._prepared.folder.with_name(f"{self._prepared.folder.name}-round")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._prepared.folder, folder)
@@ -107,28 +111,15 @@ class ApiBenchmark:
 
     def _measure_idle(self, caller: Caller) -> None:
         port = caller.port
-        for clients in _CLIENTS:
-            self._add(f"GetUploadJob, idle, {clients}", _measure(port, clients, [caller.get_upload_job()]))
-            self._add(f"SearchProfiles, idle, {clients}", _measure(port, clients, caller.searches()))
-        writes = _measure(port, 1, caller.writes(), pause_seconds=_WRITE_PAUSE_SECONDS)
+        for clients in CLIENTS:
+            self._add(f"GetUploadJob, idle, {clients}", measure(port, clients, [caller.get_upload_job()]))
+            self._add(f"SearchProfiles, idle, {clients}", measure(port, clients, caller.searches()))
+        writes = measure(port, 1, caller.writes(), pause_seconds=_WRITE_PAUSE_SECONDS)
         self._add("CreateProfile, idle, 1", writes)
 
     def _measure_reads_during_load(self, caller: Caller) -> None:
-        """In short turns, from the start of the load to its end, so that each step of it is seen."""
-        job = caller.start_load("reads", self._file)
-        turns: dict[str, list[Answer]] = {}
-        while True:
-            for clients in _CLIENTS:
-                for operation, requests in (
-                    ("SearchProfiles", caller.searches()),
-                    ("GetUploadJob", [caller.get_upload_job()]),
-                ):
-                    answer = _measure(caller.port, clients, requests, seconds=_TURN_SECONDS)
-                    if caller.status(job) != "IN_PROGRESS":
-                        for name, answers in turns.items():
-                            self._add(name, _median_of(answers))
-                        return
-                    turns.setdefault(f"{operation}, loading, {clients}", []).append(answer)
+        for (operation, clients), answer in reads_during_load(caller, self._file).items():
+            self._add(f"{operation}, loading, {clients}", answer)
 
     def _measure_writes_during_load(self, caller: Caller) -> None:
         """Into the domain that is being loaded, whose chunks then have to be made again."""
@@ -136,7 +127,7 @@ class ApiBenchmark:
         answers = []
         while caller.status(job) == "IN_PROGRESS":
             answers.append(
-                _measure(
+                measure(
                     caller.port, 1, caller.writes(job[0]), seconds=_TURN_SECONDS, pause_seconds=_WRITE_PAUSE_SECONDS
                 )
             )
@@ -243,6 +234,25 @@ class Caller:
         )
 
 
+def reads_during_load(caller: Caller, file: Path) -> dict[tuple[str, int], Answer]:
+    """Read in short turns from the sixth second of a load to its end, so that each step of it is seen.
+
+    Returns:
+        the figures by operation and number of clients.
+    """
+    searches, get_upload_job = caller.searches(), [caller.get_upload_job()]
+    job = caller.start_load("reads", file)
+    time.sleep(QUICK_LOAD_SECONDS)
+    turns: dict[tuple[str, int], list[Answer]] = {}
+    while True:
+        for clients in CLIENTS:
+            for operation, requests in (("SearchProfiles", searches), ("GetUploadJob", get_upload_job)):
+                answer = measure(caller.port, clients, requests, seconds=_TURN_SECONDS)
+                if caller.status(job) != "IN_PROGRESS":
+                    return {name: _median_of(answers) for name, answers in turns.items()}
+                turns.setdefault((operation, clients), []).append(answer)
+
+
 def _median_of(answers: list[Answer]) -> Answer:
     """Of turns: medians, and the longest wait of all."""
     found = {name: statistics.median(answer[name] for answer in answers) for name in answers[0]}
@@ -263,9 +273,10 @@ def _sse_headers(client_token: str) -> dict[str, str]:
     }
 
 
-def _measure(
+def measure(
     port: int, clients: int, requests: list[str], *, seconds: float = _SECONDS, pause_seconds: float = 0.0
 ) -> Answer:
+    """Send requests for so many seconds, in a process of their own."""
     orders = {
         "port": port,
         "clients": clients,

@@ -21,15 +21,22 @@ DOMAIN = "shop"
 # What a user types, and what it took: the whole command, and the upload job from its start to its end.
 COMMAND = "command"
 JOB = "job"
+# Of all processors together, for the whole command.
+PROCESSOR = "processor seconds"
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many rows the files have; smaller ones to try the benchmark itself."""
+    """How many rows the files have.
 
-    rows: int = 1_000_000
-    many_rows: int = 5_000_000
-    notes_rows: int = 200_000
+    Attributes:
+        load_rows: of the file that is loaded beside requests; long enough for many of them.
+    """
+
+    rows: int
+    many_rows: int
+    notes_rows: int
+    load_rows: int
 
 
 class Figures:
@@ -48,9 +55,14 @@ class Figures:
     def range(self, name: str) -> tuple[float, float]:
         return min(self._lists[name]), max(self._lists[name])
 
+    def ratios(self, name: str, others: Figures, to: str) -> list[float]:
+        """The ratio of a figure to one of the same or of other figures, for each round."""
+        pairs = zip(self._lists[name], others._lists[to], strict=False)
+        return [one / other for one, other in pairs if other]
+
     def median_ratio(self, name: str, to: str) -> float:
         """The median of the ratios within each round."""
-        return statistics.median(one / other for one, other in zip(self._lists[name], self._lists[to], strict=False))
+        return statistics.median(self.ratios(name, self, to))
 
     def __contains__(self, name: str) -> bool:
         return name in self._lists
@@ -63,7 +75,8 @@ class Figures:
 class LoadBenchmark:
     """One round after the other of all loads and yardsticks, interleaved."""
 
-    def __init__(self, folder: Path, yardstick_python: Path, sizes: Sizes, figures: Figures) -> None:
+    def __init__(self, folder: Path, yardstick_python: Path | None, sizes: Sizes, figures: Figures) -> None:
+        """``yardstick_python``: None leaves the other tools out."""
         self._folder = folder
         self._yardstick_python = yardstick_python
         self._figures = figures
@@ -98,11 +111,11 @@ class LoadBenchmark:
         self._yardstick("pandas", "first")
         self._load("notes", onto=None)
         self._yardstick("bare", "notes")
-        self._sqlite_utils("first", detects_types=True)
         self._load("many", onto=None)
-        self._sqlite_utils("first", detects_types=False)
         self._load("onto many", onto="many")
         if is_first:
+            self._sqlite_utils("first", detects_types=True)
+            self._sqlite_utils("first", detects_types=False)
             self._load("spread", onto="onto many")
             self._load("all fail", onto=None)
 
@@ -123,20 +136,26 @@ class LoadBenchmark:
         )
         self._figures.add(f"{name}, {COMMAND}", done.seconds)
         self._figures.add(f"{name}, {JOB}", _job_seconds(place))
+        self._figures.add(f"{name}, {PROCESSOR}", done.processor_seconds)
         self._figures.add(f"{name}, MB", done.peak_bytes / 1e6)
         if name not in ("first", "many", "onto many"):
             shutil.rmtree(place)
 
     def _yardstick(self, tool: str, name: str) -> None:
+        if self._yardstick_python is None:
+            return
+        python = self._yardstick_python
         self._time(
             f"{tool}, {name}",
             lambda database: run(
-                [self._yardstick_python, "-m", "benchmarks.yardsticks", tool, self._files[name], database],
+                [python, "-m", "benchmarks.yardsticks", tool, self._files[name], database],
                 environment={"PYTHONPATH": str(ROOT)},
             ),
         )
 
     def _sqlite_utils(self, name: str, *, detects_types: bool) -> None:
+        if self._yardstick_python is None:
+            return
         flags = [] if detects_types else ["--no-detect-types"]
         program = self._yardstick_python.with_name("sqlite-utils")
         self._time(

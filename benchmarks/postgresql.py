@@ -49,7 +49,9 @@ class PostgresqlBenchmark:
         self._worker_file = first_file(folder, sizes.rows // _WORKER_DOMAINS)
         self._server = PostgresqlServer(_SETTINGS)
         try:
-            self._api = ApiBenchmark(folder, self._files["first"], figures, postgresql=self._server, prefix=PREFIX)
+            self._api = ApiBenchmark(
+                folder, first_file(folder, sizes.load_rows), figures, postgresql=self._server, prefix=PREFIX
+            )
         except BaseException:
             self.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import threading
 import time
@@ -22,6 +23,7 @@ class Run:
     """What one run of a program took."""
 
     seconds: float
+    processor_seconds: float
     peak_bytes: int
     output: str
 
@@ -32,7 +34,7 @@ def run(command: Sequence[str | Path], *, may_fail: bool = False, environment: M
     Raises:
         RuntimeError: it failed; the message is what it wrote.
     """
-    started = time.perf_counter()
+    started, processor_started = time.perf_counter(), processor_seconds()
     process = subprocess.Popen(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -46,7 +48,13 @@ def run(command: Sequence[str | Path], *, may_fail: bool = False, environment: M
     seconds = time.perf_counter() - started
     if process.returncode and not may_fail:
         raise RuntimeError(f"{command} ended with {process.returncode}:\n{output}{errors}")
-    return Run(seconds, watch.peak_bytes, output)
+    return Run(seconds, processor_seconds() - processor_started, watch.peak_bytes, output)
+
+
+def processor_seconds() -> float:
+    """What the processors spent on all children of this process that have ended, and on theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class MemoryWatch:

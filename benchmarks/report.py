@@ -9,10 +9,25 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
+from benchmarks.api import CLIENTS, READS
+from benchmarks.busy import (
+    BUSY,
+    LARGE_LOAD,
+    MIDDLE_IMPORT,
+    MIDDLE_ROWS,
+    QUIET,
+    SMALL_IMPORT,
+    SMALL_LOAD,
+    SMALL_ROWS,
+)
+from benchmarks.busy import PREFIX as BUSY_PREFIX
 from benchmarks.console import PAGES
 from benchmarks.console import PREFIX as CONSOLE
-from benchmarks.loads import COMMAND, JOB, Figures
+from benchmarks.loads import COMMAND, JOB, PROCESSOR, Figures, Sizes
+from benchmarks.niceness import NICENESSES
+from benchmarks.niceness import PREFIX as NICENESS_PREFIX
 from benchmarks.postgresql import ONE_BY_ONE, PREFIX, WORKERS
 from benchmarks.undo import FIRST, FIRST_PREVIEW, PREVIEW, UNDO, WITH_IMAGES, WITHOUT_IMAGES
 
@@ -20,24 +35,24 @@ _README = Path(__file__).with_name("README.md")
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
 
 _LOADS = {
-    "first": "first load, 1M rows in key order",
+    "first": "first load, {rows} rows in key order",
     "shuffled": "first load, the same rows shuffled",
-    "second": "second load of 1M rows, half updates of the last 500,000, onto 1M",
-    "repeated": "first load, 1M rows, 30 % repeated keys",
-    "notes": "first load, 200,000 rows with long quoted text",
-    "many": "first load, 5M rows",
-    "onto many": "second load of 1M rows, half updates of the last 500,000, onto 5M",
-    "spread": "second load of 1M rows, its updates spread evenly over 5.5M",
-    "all fail": "5M rows, every row fails",
+    "second": "second load of {rows} rows, half updates of the last {half}, onto {rows}",
+    "repeated": "first load, {rows} rows, 30 % repeated keys",
+    "notes": "first load, {notes} rows with long quoted text",
+    "many": "first load, {many} rows",
+    "onto many": "second load of {rows} rows, half updates of the last {half}, onto {many}",
+    "spread": "second load of {rows} rows, its updates spread evenly over {more}",
+    "all fail": "{many} rows, every row fails",
 }
 _YARDSTICKS = {
-    "bare, first": "`csv` + `executemany` upsert, 1M rows in key order",
+    "bare, first": "`csv` + `executemany` upsert, {rows} rows in key order",
     "bare, shuffled": "`csv` + `executemany` upsert, shuffled",
-    "bare, notes": "`csv` + `executemany` upsert, 200,000 rows with long text",
-    "sqlite-utils, first": "`sqlite-utils upsert`, 1M rows",
-    "sqlite-utils --no-detect-types, first": "`sqlite-utils upsert --no-detect-types`, 1M rows",
-    "pandas, first": "pandas `to_sql`, 1M rows (no upsert)",
-    "duckdb, first": "DuckDB `CREATE TABLE AS read_csv`, 1M rows (the physical floor)",
+    "bare, notes": "`csv` + `executemany` upsert, {notes} rows with long text",
+    "sqlite-utils, first": "`sqlite-utils upsert`, {rows} rows",
+    "sqlite-utils --no-detect-types, first": "`sqlite-utils upsert --no-detect-types`, {rows} rows",
+    "pandas, first": "pandas `to_sql`, {rows} rows (no upsert)",
+    "duckdb, first": "DuckDB `CREATE TABLE AS read_csv`, {rows} rows (the physical floor)",
 }
 _REQUESTS = (
     "bare route",
@@ -49,21 +64,29 @@ _REQUESTS = (
 
 
 _UNDO = {
-    FIRST_PREVIEW: "preview of the first load of 1M rows",
+    FIRST_PREVIEW: "preview of the first load of {rows} rows",
     FIRST: "the load, which can be undone",
-    PREVIEW: "preview of the second load, half updates of the last 500,000",
+    PREVIEW: "preview of the second load, half updates of the last {half}",
     WITHOUT_IMAGES: "the load with `--undo-days 0`, which keeps nothing for an undo",
     WITH_IMAGES: "the load, which can be undone",
-    UNDO: "its undo: 500,000 profiles removed, 500,000 restored",
+    UNDO: "its undo: {half} profiles removed, {half} restored",
+}
+
+# With how many times as long each may take.
+_BUSY = {
+    SMALL_IMPORT: (f"`openprofiles import` of {SMALL_ROWS:,} rows", 3),
+    MIDDLE_IMPORT: (f"`openprofiles import` of {MIDDLE_ROWS:,} rows", 3),
+    SMALL_LOAD: (f"{SMALL_ROWS:,} rows through a server", 3),
+    LARGE_LOAD: ("{load} rows through a server", 12),
 }
 
 _POSTGRESQL_LOADS = {
-    "first": "first load, 1M rows in key order",
-    "second": "second load of 1M rows, half updates of the last 500,000",
+    "first": "first load, {rows} rows in key order",
+    "second": "second load of {rows} rows, half updates of the last {half}",
 }
 
 
-def results(figures: Figures, *, rounds: int) -> str:
+def results(figures: Figures, sizes: Sizes, *, rounds: int) -> str:
     """All tables for which there are figures, as Markdown."""
     parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", f"Medians of {rounds} interleaved rounds."]
     parts += ["", *_targets(figures)]
@@ -77,7 +100,28 @@ def results(figures: Figures, *, rounds: int) -> str:
         parts += ["", *_api(figures)]
     if f"{PREFIX}first, {JOB}" in figures:
         parts += ["", "On PostgreSQL:", "", *_postgresql_loads(figures), "", *_api(figures, PREFIX)]
-    return "\n".join(parts) + "\n"
+    if f"{BUSY_PREFIX}{SMALL_IMPORT}, {BUSY}, seconds" in figures:
+        parts += ["", *_busy(figures)]
+    if f"{NICENESS_PREFIX}{NICENESSES[0]}, seconds" in figures:
+        parts += ["", *_nicenesses(figures)]
+    return _with_sizes("\n".join(parts) + "\n", sizes)
+
+
+def _with_sizes(text: str, sizes: Sizes) -> str:
+    """The text with numbers of rows in place of their names in braces."""
+    numbers = {
+        "rows": sizes.rows,
+        "half": sizes.rows // 2,
+        "quarter": sizes.rows // 4,
+        "many": sizes.many_rows,
+        "more": sizes.many_rows + sizes.rows // 2,
+        "notes": sizes.notes_rows,
+        "load": sizes.load_rows,
+    }
+    for name, number in numbers.items():
+        shown = f"{number / 1_000_000:g}M" if number >= 1_000_000 else f"{number:,}"
+        text = text.replace(f"{{{name}}}", shown)
+    return text
 
 
 def write_into_readme(text: str) -> None:
@@ -101,22 +145,19 @@ def _targets(figures: Figures) -> Iterator[str]:
 def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
     ratio = figures.median_ratio
     if f"first, {JOB}" in figures:
-        job, command = f"first, {JOB}", f"first, {COMMAND}"
-        yield "first load against `csv` + `executemany`, key order: the job", "at most 2.0x", ratio(job, "bare, first")
-        yield "the same: the whole command", "at most 2.0x", ratio(command, "bare, first")
-        shuffled = "bare, shuffled"
-        yield "first load against it, shuffled: the job", "at most 1.0x", ratio(f"shuffled, {JOB}", shuffled)
-        yield "the same: the whole command", "at most 1.0x", ratio(f"shuffled, {COMMAND}", shuffled)
-        utils = "sqlite-utils, first"
-        yield "`sqlite-utils upsert` against the whole command", "at least 10x", ratio(utils, command)
-        utils = "sqlite-utils --no-detect-types, first"
-        yield "`sqlite-utils upsert --no-detect-types` against it", "at least 5x", ratio(utils, command)
-        yield "second load of 1M against the first: the job", "at most 1.6x", ratio(f"second, {JOB}", job)
-        yield "1M onto 5M against 1M onto 1M", "at most 1.2x", ratio(f"onto many, {JOB}", f"second, {JOB}")
-        spread = "the same, its updates spread evenly over 5.5M"
+        job = f"first, {JOB}"
+        if "bare, first" in figures:
+            yield from _compared_with_others(figures)
+        yield "second load of {rows} against the first: the job", "at most 1.6x", ratio(f"second, {JOB}", job)
+        yield (
+            "{rows} onto {many} against {rows} onto {rows}",
+            "at most 1.2x",
+            ratio(f"onto many, {JOB}", f"second, {JOB}"),
+        )
+        spread = "the same, its updates spread evenly over {more}"
         yield spread, "at most 1.2x", ratio(f"spread, {JOB}", f"second, {JOB}")
-        yield "first load of 5M against 1M", "at most 5.8x", ratio(f"many, {JOB}", job)
-        yield "peak memory of all processes, 5M rows, MB", "at most 700", figures.median("many, MB")
+        yield "first load of {many} against {rows}", "at most 5.8x", ratio(f"many, {JOB}", job)
+        yield "peak memory of all processes, {many} rows, MB", "at most 700", figures.median("many, MB")
         yield "the same when every row fails, MB", "at most 700", figures.median("all fail, MB")
     if f"{PREVIEW}, seconds" in figures:
         for preview, load, title in ((FIRST_PREVIEW, FIRST, "first load"), (PREVIEW, WITH_IMAGES, "second load")):
@@ -125,18 +166,35 @@ def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
         yield "second load that can be undone against one that cannot", "at most 1.25x", with_images
     if f"{CONSOLE}{PAGES[0]}, first" in figures:
         slowest = max(figures.median(f"{CONSOLE}{page}, {view}") for page in PAGES for view in ("first", "again"))
-        yield "slowest page of the console, with 5M profiles, ms", "at most 100", slowest
+        yield "slowest page of the console, with {many} profiles, ms", "at most 100", slowest
     if "bare route, 1, per_second" in figures:
         longest = "CreateProfile, loading, 1, longest_ms"
         yield "longest wait of a single-profile write during a load, ms", "at most 300", figures.range(longest)[1]
-        for operation in ("SearchProfiles", "GetUploadJob"):
-            found = ratio(f"{operation}, loading, 1, p99_ms", f"{operation}, idle, 1, p99_ms")
-            yield f"point read p99 during a load against idle: {operation}", "at most 2x", found
+        for operation in READS:
+            p99 = figures.median(f"{operation}, loading, 1, p99_ms")
+            limit = max(2 * figures.median(f"{operation}, idle, 1, p99_ms"), 10.0)
+            yield f"{operation}, p99 beside a load, ms (twice idle or 10 ms)", f"at most {limit:.1f}", p99
         for clients, target in ((1, "0.4"), (16, "0.2")):
             found = ratio(f"GetUploadJob, idle, {clients}, per_second", f"bare route, {clients}, per_second")
             yield f"GetUploadJob per second against a bare route, clients: {clients}", f"at least {target}x", found
+    if f"{BUSY_PREFIX}{SMALL_IMPORT}, {BUSY}, seconds" in figures:
+        yield from _compared_busy(figures)
     if f"{PREFIX}first, {JOB}" in figures:
         yield from _compared_on_postgresql(figures)
+
+
+def _compared_with_others(figures: Figures) -> Iterator[tuple[str, str, float]]:
+    ratio = figures.median_ratio
+    job, command = f"first, {JOB}", f"first, {COMMAND}"
+    yield "first load against `csv` + `executemany`, key order: the job", "at most 2.0x", ratio(job, "bare, first")
+    yield "the same: the whole command", "at most 2.0x", ratio(command, "bare, first")
+    shuffled = "bare, shuffled"
+    yield "first load against it, shuffled: the job", "at most 1.0x", ratio(f"shuffled, {JOB}", shuffled)
+    yield "the same: the whole command", "at most 1.0x", ratio(f"shuffled, {COMMAND}", shuffled)
+    utils = "sqlite-utils, first"
+    yield "`sqlite-utils upsert` against the whole command", "at least 10x", ratio(utils, command)
+    utils = "sqlite-utils --no-detect-types, first"
+    yield "`sqlite-utils upsert --no-detect-types` against it", "at least 5x", ratio(utils, command)
 
 
 def _compared_on_postgresql(figures: Figures) -> Iterator[tuple[str, str, float]]:
@@ -144,7 +202,7 @@ def _compared_on_postgresql(figures: Figures) -> Iterator[tuple[str, str, float]
     for name, title, target in (("first", "first load", "0.6"), ("second", "second load", "0.8")):
         for what, whole in ((JOB, "the job"), (COMMAND, "the whole command")):
             found = ratio(f"{PREFIX}{name}, {what}", f"{PREFIX}psql, {name}")
-            yield f"PostgreSQL: {title} of 1M against a script for `psql`: {whole}", f"at most {target}x", found
+            yield f"PostgreSQL: {title} of {{rows}} against a script for `psql`: {whole}", f"at most {target}x", found
     few, many = WORKERS
     title = f"PostgreSQL: {many} workers on 4 domains"
     yield f"{title}, the less busy processor, %", "at least 90", figures.median(f"{PREFIX}{many} workers, busy")
@@ -158,14 +216,17 @@ def _compared_on_postgresql(figures: Figures) -> Iterator[tuple[str, str, float]
 
 
 def _loads(figures: Figures) -> Iterator[str]:
-    yield "| Load | the job, s | (least to most) | the whole command, s | peak memory, MB |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield "| Load | the job, s | (least to most) | the whole command, s | its processor time, s | peak memory, MB |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for name, title in _LOADS.items():
         least, most = figures.range(f"{name}, {JOB}")
         yield (
             f"| {title} | {figures.median(f'{name}, {JOB}'):.1f} | {least:.1f} to {most:.1f} "
-            f"| {figures.median(f'{name}, {COMMAND}'):.1f} | {figures.median(f'{name}, MB'):.0f} |"
+            f"| {figures.median(f'{name}, {COMMAND}'):.1f} | {figures.median(f'{name}, {PROCESSOR}'):.1f} "
+            f"| {figures.median(f'{name}, MB'):.0f} |"
         )
+    if "bare, first" not in figures:
+        return
     yield ""
     yield "| Yardstick | the whole process, s | (least to most) |"
     yield "| --- | --- | --- |"
@@ -184,7 +245,7 @@ def _undo(figures: Figures) -> Iterator[str]:
 
 
 def _console(figures: Figures) -> Iterator[str]:
-    yield "| Page of the console, with 5M profiles | first view after a start, ms | again, ms |"
+    yield "| Page of the console, with {many} profiles | first view after a start, ms | again, ms |"
     yield "| --- | --- | --- |"
     for page in PAGES:
         first, again = (figures.median(f"{CONSOLE}{page}, {view}") for view in ("first", "again"))
@@ -205,7 +266,7 @@ def _postgresql_loads(figures: Figures) -> Iterator[str]:
             f"| {figures.median(f'{PREFIX}psql, {name}'):.1f} | {quickest:.1f} to {slowest:.1f} |"
         )
     yield ""
-    yield "| Four files of 250,000 rows, four domains | all jobs, s | (least to most) | the less busy processor, % |"
+    yield "| Four files of {quarter} rows, four domains | all jobs, s | (least to most) | the less busy processor, % |"
     yield "| --- | --- | --- | --- |"
     few, many = WORKERS
     for name, title in (
@@ -236,6 +297,39 @@ def _api(figures: Figures, prefix: str = "") -> Iterator[str]:
         p99 = figures.median(f"{prefix}{name}, 1, p99_ms")
         longest = figures.range(f"{prefix}{name}, 1, longest_ms")[1]
         yield f"| {name} (100 a second) | 1 | | | {p99:.2f} | {longest:.2f} (the longest of all rounds) |"
+
+
+def _compared_busy(figures: Figures) -> Iterator[tuple[str, str, float]]:
+    for name, (title, limit) in _BUSY.items():
+        found = figures.median_ratio(f"{BUSY_PREFIX}{name}, {BUSY}, seconds", f"{BUSY_PREFIX}{name}, {QUIET}, seconds")
+        yield f"on a busy machine against a quiet one: {title}", f"at most {limit}x", found
+    still = figures.range(f"{BUSY_PREFIX}{LARGE_LOAD}, {BUSY}, stands still")[1]
+    yield "the same: the longest time without progress, s", "at most 10", still
+
+
+def _busy(figures: Figures) -> Iterator[str]:
+    yield "| A load, all that a user waits for | quiet, s | busy, s | busy against quiet | (least to most) |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, (title, _) in _BUSY.items():
+        quiet, busy = (f"{BUSY_PREFIX}{name}, {state}, seconds" for state in (QUIET, BUSY))
+        ratios = figures.ratios(busy, figures, quiet)
+        yield (
+            f"| {title} | {figures.median(quiet):.1f} | {figures.median(busy):.1f} | {median(ratios):.1f}x "
+            f"| {min(ratios):.1f} to {max(ratios):.1f} |"
+        )
+
+
+def _nicenesses(figures: Figures) -> Iterator[str]:
+    columns = [(operation, clients) for operation in READS for clients in CLIENTS]
+    titles = (f"{operation}, {clients} client{'s' if clients > 1 else ''}" for operation, clients in columns)
+    yield f"| Niceness of the loader | {' | '.join(f'{title}: p99, ms' for title in titles)} | the load, s |"
+    yield f"| --- |{' --- |' * (len(columns) + 1)}"
+    for niceness in ("idle", *NICENESSES):
+        name = f"{NICENESS_PREFIX}{niceness}"
+        p99s = (figures.median(f"{name}, {operation}, {clients}, p99_ms") for operation, clients in columns)
+        shown = "no load" if niceness == "idle" else niceness
+        seconds = "" if niceness == "idle" else f"{figures.median(f'{name}, seconds'):.1f}"
+        yield f"| {shown} | {' | '.join(f'{p99:.1f}' for p99 in p99s)} | {seconds} |"
 
 
 def _machine() -> str:

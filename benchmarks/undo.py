@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from benchmarks.loads import DOMAIN, OPENPROFILES, Figures, Sizes, first_file, import_command, second_file
-from benchmarks.processes import run
+from benchmarks.loads import DOMAIN, OPENPROFILES, PROCESSOR, Figures, Sizes, first_file, import_command, second_file
+from benchmarks.processes import Run, run
 
 PREVIEW, FIRST_PREVIEW = "preview of second", "preview of first"
 WITHOUT_IMAGES, WITH_IMAGES, FIRST = "second without images", "second with images", "first with undo"
@@ -52,7 +52,7 @@ class UndoBenchmark:
     def _import(self, name: str, file: str, place: Path, *options: str) -> dict[str, Any]:
         done = run([*import_command(self._files[file], "--data", place), "--output", "json", *options])
         document: dict[str, Any] = json.loads(done.output)
-        self._add(name, document["seconds"], done.peak_bytes)
+        self._add(name, document["seconds"], done)
         return document
 
     def _undo(self, place: Path, loaded: dict[str, Any]) -> None:
@@ -61,8 +61,9 @@ class UndoBenchmark:
         undone = json.loads(done.output)
         if (undone["removed"], undone["restored"], undone["kept"]) != (loaded["created"], self._rows // 2, 0):
             raise RuntimeError(f"The undo counted otherwise than the load: {undone}")
-        self._add(UNDO, done.seconds, done.peak_bytes)
+        self._add(UNDO, done.seconds, done)
 
-    def _add(self, name: str, seconds: float, peak_bytes: int) -> None:
+    def _add(self, name: str, seconds: float, done: Run) -> None:
         self._figures.add(f"{name}, seconds", seconds)
-        self._figures.add(f"{name}, MB", peak_bytes / 1e6)
+        self._figures.add(f"{name}, {PROCESSOR}", done.processor_seconds)
+        self._figures.add(f"{name}, MB", done.peak_bytes / 1e6)

@@ -68,7 +68,7 @@ def refuse_second_server(settings: Settings) -> None:
     Raises:
         SettingsError: one does; the message has its address.
     """
-    if _is_locked(settings):
+    if has_server(settings):
         raise _already_runs(settings)
 
 
@@ -84,7 +84,7 @@ def find_running_server(settings: Settings) -> Endpoint:
     Raises:
         SettingsError: no server runs there, or it does not take requests yet.
     """
-    endpoint = _read_endpoint(settings) if _is_locked(settings) else None
+    endpoint = _read_endpoint(settings) if has_server(settings) else None
     if endpoint is None:
         raise SettingsError(
             f"No server is running on the data folder {settings.data_folder}. Start one with: openprofiles serve "
@@ -102,7 +102,12 @@ def _remove_endpoint(settings: Settings) -> None:
             raise
 
 
-def _is_locked(settings: Settings) -> bool:
+def has_server(settings: Settings) -> bool:
+    """Return whether a server runs on the data folder at this moment.
+
+    Raises:
+        SettingsError: the data folder cannot be read.
+    """
     try:
         descriptor = os.open(settings.data_folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):

@@ -28,7 +28,7 @@ def test_a_load_goes_on_when_a_killed_postgresql_is_back(tmp_path: Path, phase: 
         columns = (Column("Email", "EmailAddress"), Column("First", "FirstName"))
         data = b"Email,First\n" + b"".join(b"%d@x,Ann\n" % number for number in range(_ROWS))
         job = shop.create_job(columns, "Email", data)
-        worker = Worker(place.settings, place.store, place.files)
+        worker = Worker(place.settings, place.store, place.files, yields=False)
         was_killed = False
         deadline = time.monotonic() + _DEADLINE_SECONDS
         while time.monotonic() < deadline:

@@ -432,7 +432,7 @@ def _large_load(place: Place) -> tuple[Shop, UploadJob]:
 
 
 def _run_worker(shop: Shop, job: UploadJob, meanwhile: Callable[[Worker], object]) -> UploadJob:
-    worker = Worker(shop.place.settings, shop.store, shop.place.files)
+    worker = Worker(shop.place.settings, shop.store, shop.place.files, yields=False)
 
     def step() -> None:
         worker.step(job.job_id)
@@ -462,7 +462,7 @@ def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, m
     monkeypatch.setattr(worker_main, "HEARTBEAT_SECONDS", 0.05)
     files = _BlockingFiles(shop.place.settings.uploads_folder)
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
-    worker = Worker(shop.place.settings, shop.store, files)
+    worker = Worker(shop.place.settings, shop.store, files, yields=False)
     begin = worker._loaders.begin
 
     def begin_and_stop(orders: Orders) -> LoaderProcess:
@@ -555,7 +555,7 @@ def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_the
     shop: Shop, exit_status: int, message: str
 ) -> None:
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
-    worker = Worker(shop.place.settings, shop.store, shop.place.files)
+    worker = Worker(shop.place.settings, shop.store, shop.place.files, yields=False)
     pauses = []
 
     for _ in range(MAX_FAILED_ATTEMPTS):
@@ -633,7 +633,7 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.worker.main import Worker
 settings = Settings(data_folder=Path(sys.argv[1]), store=parse_store(sys.argv[3]))
-worker = Worker(settings, open_store(settings), open_own_files(settings, load_master_key(settings)))
+worker = Worker(settings, open_store(settings), open_own_files(settings, load_master_key(settings)), yields=False)
 while not worker._running:
     worker.step(sys.argv[2])
 print(worker._running[0].process.pid, file=sys.stderr, flush=True)
@@ -679,7 +679,7 @@ def _is_alive(pid: int) -> bool:
 def test_a_worker_that_closes_gives_its_job_back_and_the_next_goes_on(shop: Shop) -> None:
     data = b"Email\n" + b"".join(b"%d@x\n" % number for number in range(20_000))
     job = shop.create_job((EMAIL,), "Email", data)
-    first = Worker(shop.place.settings, shop.store, shop.place.files)
+    first = Worker(shop.place.settings, shop.store, shop.place.files, yields=False)
     first.step(job.job_id)
     wait_for("the load has begun", lambda: shop.job(job).phase is not None)
     first.close()
@@ -695,7 +695,7 @@ def test_a_worker_that_closes_gives_its_job_back_and_the_next_goes_on(shop: Shop
 
 def test_a_worker_cleans_again_at_once_while_more_is_left(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     left = [True, True, True, False]
-    worker = Worker(shop.place.settings, shop.store, shop.place.files)
+    worker = Worker(shop.place.settings, shop.store, shop.place.files, yields=False)
     monkeypatch.setattr(worker, "_clean", lambda: left.pop(0))
 
     for _ in range(9):

@@ -12,6 +12,7 @@ from openprofiles.cli.failed_rows_file import default_failed_rows_path, write_fa
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.progress import BYTES, KEYS, ROWS, Progress
 from openprofiles.uploads.reading.file_header import read_file_header
 
 # The header
@@ -65,36 +66,39 @@ def test_a_report_that_breaks_off_leaves_the_older_one(tmp_path: Path) -> None:
 # Progress
 
 
-def job(phase: str | None, *, position: int = 0, record_count: int | None = None, done: int = 0) -> JobState:
-    return JobState("IN_PROGRESS", phase, position, record_count, done, 0, 0, 0, None)
+def running(progress: Progress | None) -> JobState:
+    return JobState("IN_PROGRESS", None, 0, None, 0, 0, 0, 0, None, progress=progress)
+
+
+def step(number: int, doing: str, done: int, total: int | None, unit: str, left: float | None = None) -> Progress:
+    return Progress(number, 4, doing, done, total, unit, number / 4, None, left)
 
 
 def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_five_seconds() -> None:
     stream, now = io.StringIO(), [100.0]
     states = [
-        (0.0, job(None)),
-        (0.1, job(None)),
-        (0.2, job("stage", position=10_000)),
-        (4.0, job("stage", position=300_000)),
-        (5.5, job("stage", position=600_000)),
-        (6.0, job("create:0", record_count=1_000_000)),
-        (8.0, job("create:0", record_count=1_000_000, done=200_000)),
-        (11.0, job("update:0", record_count=1_000_000, done=500_000)),
-        (13.0, job("index", position=1_000, record_count=1_000_000, done=1_000_000)),
+        (0.0, None),
+        (0.1, None),
+        (0.2, step(1, "Reading the file", 1_000_000, 120_000_000, BYTES)),
+        (4.0, step(1, "Reading the file", 40_000_000, 120_000_000, BYTES, 8.0)),
+        (5.5, step(1, "Reading the file", 60_000_000, 120_000_000, BYTES, 5.4)),
+        (6.0, step(2, "Getting ready to load", 0, None, ROWS)),
+        (8.0, step(3, "Loading the rows", 200_000, 1_000_000, ROWS)),
+        (13.0, step(4, "Making the profiles searchable", 1_000, None, KEYS)),
     ]
 
     with ProgressDisplay(stream, clock=lambda: now[0]) as display:
-        for seconds, state in states:
+        for seconds, progress in states:
             now[0] = 100.0 + seconds
-            display.show_job(state)
+            display.show_job(running(progress))
 
     assert stream.getvalue().splitlines() == [
         "Waiting for the worker",
-        "Reading: 10,000 rows",
-        "Reading: 600,000 rows",
-        "Loading: 0 of 1,000,000 rows",
-        "Loading: 500,000 of 1,000,000 rows, 100,000 rows per second, 5 s left",
-        "Indexing for search: 1,000,000 rows loaded, 1,000 keys",
+        "Reading the file (step 1 of 4): 1 of 120 MB",
+        "Reading the file (step 1 of 4): 60 of 120 MB, about 5 s left in this step",
+        "Getting ready to load (step 2 of 4)",
+        "Loading the rows (step 3 of 4): 200,000 of 1,000,000 rows",
+        "Making the profiles searchable (step 4 of 4): 1,000 keys",
     ]
 
 
@@ -102,6 +106,6 @@ def test_progress_can_be_kept_from_a_log() -> None:
     stream = io.StringIO()
 
     with ProgressDisplay(stream, lines=False) as display:
-        display.show_job(job("stage", position=1))
+        display.show_job(running(step(1, "Reading the file", 1, 2, BYTES)))
 
     assert stream.getvalue() == ""

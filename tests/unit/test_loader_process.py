@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import io
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from acceptance.running import wait_until
+from openprofiles.cli.job_runner import JobRunner
+from openprofiles.running_server import only_server
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
+from openprofiles.worker import loader
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.orders import EXIT_PARENT_DIED, Orders
+from openprofiles.worker.priority import YIELDING_NICENESS
 
 DEADLINE_SECONDS = 60
 
@@ -28,7 +36,7 @@ def waiting(loaders: LoaderProcesses) -> LoaderProcess:
     return loaders._waiting
 
 
-def orders_for(folder: Path) -> Orders:
+def orders_for(folder: Path, *, yields: bool = False) -> Orders:
     return Orders(
         data_folder=str(folder),
         store="postgresql://somebody:a secret@127.0.0.1:1/nowhere",
@@ -39,6 +47,7 @@ def orders_for(folder: Path) -> Orders:
         compat_strict=False,
         undo_days=7,
         log_format="json",
+        yields=yields,
         upload_job_id=1,
         owner="a worker",
         epoch=1,
@@ -94,11 +103,67 @@ def test_no_orders_are_readable_by_others_on_the_machine(loaders: LoaderProcesse
     close_input(process)
 
 
-def test_a_loader_takes_the_lowest_priority_among_processes_and_among_sessions(loaders: LoaderProcesses) -> None:
-    process = waiting(loaders)
-    autogroup = Path(f"/proc/{process.pid}/autogroup")
+# Prints the niceness of its threads and of its session, before it has used much processor time and afterwards.
+PRIORITIES = """
+import os, threading, time
+from pathlib import Path
+from openprofiles.worker.priority import YIELDING_NICENESS, yield_when_long
 
-    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) == 19, "the loader takes its priority")
+def all_threads():
+    return {os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in os.listdir("/proc/self/task")}
 
-    if autogroup.exists():
-        wait_until(lambda: autogroup.read_text().split()[-1:] == ["19"], "its session takes it too")
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+yield_when_long(0.2)
+print(all_threads())
+while len(all_threads()) > 1 or all_threads() == {0}:
+    pass
+print(all_threads())
+autogroup = Path("/proc/self/autogroup")
+while autogroup.exists() and autogroup.read_text().split()[-1] == "0":
+    pass
+print(autogroup.read_text().split()[-1] if autogroup.exists() else YIELDING_NICENESS)
+"""
+
+
+def test_a_long_load_gives_way_with_all_of_its_threads_and_its_session_but_not_at_first() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PRIORITIES],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=DEADLINE_SECONDS,
+        start_new_session=True,
+    )
+
+    assert done.stdout.split() == ["{0}", f"{{{YIELDING_NICENESS}}}", str(YIELDING_NICENESS)]
+
+
+@pytest.mark.parametrize("yields", [True, False])
+def test_a_loader_gives_way_if_its_orders_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, yields: bool
+) -> None:
+    gave_way = []
+    line = io.TextIOWrapper(io.BytesIO(orders_for(tmp_path, yields=yields).to_line()))
+    monkeypatch.setattr(sys, "stdin", line)
+    monkeypatch.setattr(loader, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(loader, "_run", lambda *_: None)
+    monkeypatch.setattr(loader, "set_up_logs", lambda _: None)
+    monkeypatch.setattr(loader, "yield_when_long", lambda: gave_way.append(True))
+
+    loader.main()
+
+    assert bool(gave_way) is yields
+
+
+def test_a_load_of_a_command_gives_way_only_beside_a_server(tmp_path: Path) -> None:
+    settings = Settings(data_folder=tmp_path / "data")
+    store = open_store(settings)
+    with closing(store):
+        alone = JobRunner(settings, store)
+        alone.close()
+        with only_server(settings):
+            beside_a_server = JobRunner(settings, store)
+            beside_a_server.close()
+
+    assert not alone._worker._yields
+    assert beside_a_server._worker._yields

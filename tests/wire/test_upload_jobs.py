@@ -1227,6 +1227,30 @@ def test_progress_of_a_new_job_leaves_out_what_is_not_known_yet(service: Service
     }
 
 
+def test_progress_of_a_running_job_says_how_far_its_step_is(service: Service) -> None:
+    upload = service.upload()
+    upload.put()
+    service.client.start_upload_job(DomainName="shop", JobId=upload.job_id)
+    values = {"phase": "create", "record_count": 300, "failed_count": 100, "created_count": 50}
+    values["step_started_at"] = utc_now() - timedelta(seconds=100)
+    with service.services.store.write() as connection:
+        upload_jobs.update_job(connection, service.job(upload.job_id), only_in=UploadJobStatus.IN_PROGRESS, **values)
+
+    answer = service.get(own_path(upload.job_id, "progress"), service.credentials("*")).json()["Progress"]
+
+    assert answer.pop("PerSecond") == pytest.approx(0.5, rel=0.1)
+    assert answer.pop("SecondsLeft") == pytest.approx(300, rel=0.1)
+    assert answer == {
+        "Step": 3,
+        "StepCount": 4,
+        "Doing": "Loading the rows",
+        "Done": 50,
+        "Total": 200,
+        "Unit": "rows",
+        "Share": 0.4875,
+    }
+
+
 def test_progress_of_an_ended_job_says_what_became_of_it(service: Service) -> None:
     upload = service.upload()
     upload.put()

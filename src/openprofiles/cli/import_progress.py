@@ -1,10 +1,12 @@
-"""How far an import is: a live bar on a terminal, a line now and then elsewhere. Always on standard error."""
+"""Shows the progress of an import: a live bar on a terminal, lines elsewhere. Always on standard error."""
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -12,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from openprofiles.cli.job_state import JobState
+from openprofiles.uploads.progress import describe_amount, describe_step
 
 SECONDS_BETWEEN_LINES = 5.0
 
-_ACTIVITIES = {"stage": "Reading", "report": "Loading", "create": "Loading", "update": "Loading"}
-_INDEXING = ("unindex", "index")
+_NUMBER_IN_BRACES = re.compile(r"\{([0-9.]+)\}")
 
 
 class ProgressDisplay:
@@ -43,7 +45,6 @@ class ProgressDisplay:
             disable=not self._is_live,
         )
         self._task = self._bar.add_task("", total=None, numbers="")
-        self._started: float | None = None
         self._printed_at = 0.0
         self._printed_activity: str | None = None
 
@@ -69,40 +70,20 @@ class ProgressDisplay:
         if state.status == "CREATED":
             self._show("Waiting for the job to be started", "", 0, None)
             return
-        if state.phase is None and not state.done_count:
+        if state.progress is None:
             self.show_waiting()
             return
-        phase = state.phase or "create"
-        if phase in _INDEXING:
-            self._show("Indexing for search", f"{state.done_count:,} rows loaded, {state.position:,} keys", 0, None)
-        elif phase == "stage":
-            self._show("Reading", f"{state.position:,} rows", 0, None)
-        else:
-            if self._started is None:
-                self._started = self._clock()
-            self._show(
-                _ACTIVITIES.get(phase, "Loading"), self._describe_rows(state), state.done_count, state.record_count
-            )
+        amount = _NUMBER_IN_BRACES.sub(lambda found: f"{Decimal(found[1]):,}", describe_amount(state.progress))
+        self._show(describe_step(state.progress), amount, state.progress.share, 1.0)
 
     def show_undo(self, done_count: int, profile_count: int | None) -> None:
-        """A job is being taken back; ``profile_count`` is None until it is known."""
+        """A job is being undone; ``profile_count`` is None until it is known."""
         if profile_count is None:
             self.show_waiting()
         else:
-            self._show("Taking back", f"{done_count:,} of {profile_count:,} profiles", done_count, profile_count)
+            self._show("Undoing", f"{done_count:,} of {profile_count:,} profiles", done_count, profile_count)
 
-    def _describe_rows(self, state: JobState) -> str:
-        text = f"{state.done_count:,}" + (f" of {state.record_count:,} rows" if state.record_count else " rows")
-        seconds = self._clock() - (self._started or 0.0)
-        if seconds < 1 or not state.done_count:
-            return text
-        rows_per_second = state.done_count / seconds
-        text += f", {rows_per_second:,.0f} rows per second"
-        if state.record_count:
-            text += f", {(state.record_count - state.done_count) / rows_per_second:.0f} s left"
-        return text
-
-    def _show(self, activity: str, numbers: str, done: int, total: int | None) -> None:
+    def _show(self, activity: str, numbers: str, done: float, total: float | None) -> None:
         if self._is_live:
             self._bar.update(self._task, description=activity, completed=done, total=total, numbers=numbers)
         elif self._prints_lines:

@@ -13,6 +13,7 @@ from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
 from openprofiles.logs import set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
+from openprofiles.running_server import has_server
 from openprofiles.settings import Settings
 from openprofiles.store import undos
 from openprofiles.store.connections import Store
@@ -33,7 +34,8 @@ _logger = structlog.get_logger("openprofiles.cli.job_runner")
 class JobRunner:
     """A worker for one job at a time, and for those that are ahead of it in its domain.
 
-    A server may run on the same store. Then its worker may be the one that runs the job.
+    A server may run on the same store. Then its worker may be the one that runs the job; if it is this one, a long load
+    gives way to the server. Without a server, somebody waits for the command, and the load is as quick as it can be.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -43,7 +45,8 @@ class JobRunner:
         self._store = store
         self._at_end = ExitStack()
         self._at_end.enter_context(using(settings))
-        self._worker = Worker(settings, store, open_own_files(settings, load_master_key(settings)))
+        files = open_own_files(settings, load_master_key(settings))
+        self._worker = Worker(settings, store, files, yields=has_server(settings))
         self._job_ids: list[str] = []
 
     def run(self, domain: Domain, job_id: str) -> None:

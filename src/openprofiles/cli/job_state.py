@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from openprofiles.clock import utc_now
+from openprofiles.server.progress_document import read_progress_document
+from openprofiles.uploads.progress import Progress, progress_of
+
 if TYPE_CHECKING:
     from openprofiles.store.upload_jobs import UploadJob
     from openprofiles.uploads.account import Account
@@ -37,6 +41,7 @@ class JobState:
         fault_counts: at the end, what the failed rows failed for, the most frequent first.
         repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
         step_seconds: at the end, how long each step took.
+        progress: of a job that a worker has begun with; None before that, and where the server does not tell.
     """
 
     status: str
@@ -51,6 +56,7 @@ class JobState:
     fault_counts: tuple[FaultCount, ...] = ()
     repeated_count: int | None = None
     step_seconds: Mapping[str, float] = field(default_factory=dict)
+    progress: Progress | None = None
 
     @property
     def changed_count(self) -> int:
@@ -84,6 +90,7 @@ def state_of_job(job: UploadJob) -> JobState:
         unchanged_count=job.unchanged_count,
         failed_count=job.failed_count,
         message=job.failure_message,
+        progress=progress_of(job, utc_now()),
     )
 
 
@@ -114,4 +121,5 @@ def state_of_progress(answer: Mapping[str, Any]) -> JobState:
         ),
         repeated_count=answer.get("RepeatedRecords"),
         step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
+        progress=read_progress_document(answer["Progress"]) if "Progress" in answer else None,
     )

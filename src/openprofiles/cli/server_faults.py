@@ -77,8 +77,8 @@ def _describe_refusal(endpoint_url: str, error: ClientError) -> str:
     code, message = str(detail.get("Code", "")), str(detail.get("Message") or detail.get("Code"))
     if code == _UNKNOWN_KEY:
         return (
-            f"The server at {endpoint_url} does not know the access key{_access_key_id()}. Its administrator can list the "
-            "keys with: openprofiles credentials list"
+            f"The server at {endpoint_url} does not know the access key{_access_key_id()}. Its administrator can list "
+            "the keys with: openprofiles credentials list"
         )
     if code == _BAD_SIGNATURE and _WRONG_SECRET in message:
         return f"The secret does not belong to the access key{_access_key_id()}. Check AWS_SECRET_ACCESS_KEY."

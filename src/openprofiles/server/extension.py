@@ -30,10 +30,12 @@ from openprofiles.server.mapping_documents import (
     suggestion_document,
 )
 from openprofiles.server.preview_document import preview_document
+from openprofiles.server.progress_document import progress_document
 from openprofiles.server.services import Services
 from openprofiles.server.undo_document import kept_profile_item, undo_document
 from openprofiles.server.upload_job_documents import read_create_document, read_start_document
 from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
+from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow
 from openprofiles.uploads import jobs, previews, undos, webhooks
 from openprofiles.uploads.account import Account, list_repeated_rows, read_account
@@ -41,6 +43,7 @@ from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split
 from openprofiles.uploads.failures.faults import sentence_for
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import suggest_mapping
+from openprofiles.uploads.progress import progress_of
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
 from openprofiles.uploads.reading.file_sample import sample_beginning
@@ -100,7 +103,7 @@ def routes(services: Services) -> list[Route]:
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(read_account(services.store, domain, job_id)))
+        return _answer(_progress_answer(read_account(services.store, domain, job_id), services.clock()))
 
     def repeated_rows(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
@@ -144,7 +147,7 @@ def routes(services: Services) -> list[Route]:
         return _answer(
             preview_document(
                 previews.read_preview(services.store, services.master_key, domain, preview_id),
-                _progress_answer(read_account(services.store, domain, preview_id)),
+                _progress_answer(read_account(services.store, domain, preview_id), services.clock()),
                 # The rest is the caller's own file; this is what others have stored.
                 with_stored=request.state.principal.may_do("profile:SearchProfiles"),
             )
@@ -447,8 +450,9 @@ def _repeated_row_item(row: RepeatedRow) -> dict[str, Any]:
     return {"Record": row.record, "Line": row.line, "FirstRecord": row.first_record, "FirstLine": row.first_line}
 
 
-def _progress_answer(account: Account) -> dict[str, Any]:
+def _progress_answer(account: Account, now: datetime) -> dict[str, Any]:
     job = account.job
+    progress = progress_of(job, now) if job.status is UploadJobStatus.IN_PROGRESS else None
     return {
         "JobId": job.job_id,
         "Status": job.status.value,
@@ -456,6 +460,7 @@ def _progress_answer(account: Account) -> dict[str, Any]:
         "Message": job.failure_message,
         "Phase": job.phase,
         "Position": None if job.phase is None else job.position,
+        "Progress": None if progress is None else progress_document(progress),
         "RecordCount": job.record_count,
         "CreatedRecords": job.created_count,
         "UpdatedRecords": job.updated_count,

@@ -226,10 +226,12 @@ class BulkStore(BulkReader, Protocol):
         updated: int = 0,
         unchanged: int = 0,
         failed: int = 0,
+        read_bytes: int | None = None,
     ) -> None:
         """Record where the job stands now, and add to its counts.
 
         Args:
+            read_bytes: how much of the file was read; None if that has not changed.
             unchanged: how many of ``updated`` changed nothing.
 
         Raises:

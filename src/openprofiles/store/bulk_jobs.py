@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.ipc
 
-from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
 from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, phases_of_step
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 _JOB_COLUMNS = (
@@ -210,19 +210,24 @@ class LeasedJobWriter(LeasedJobReader):
         updated: int = 0,
         unchanged: int = 0,
         failed: int = 0,
+        read_bytes: int | None = None,
     ) -> None:
         """See ``BulkStore``."""
-        # Staging begins anew each time, so it is no progress; and who has given up does not take it back.
+        # Staging begins again each time, so it is no progress; and a job that has given up stays that way.
         is_no_progress = (
             f"failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
             + "or (phase is not distinct from ? and position = ?)"
         )
+        same_step, now = phases_of_step(phase), to_milliseconds(utc_now())
         rows = self._rows(
             "update upload_job set phase = ?, position = ?, created_count = created_count + ?, "
             "updated_count = updated_count + ?, unchanged_count = unchanged_count + ?, "
             "failed_count = failed_count + ?, "
             f"failed_attempts = case when {is_no_progress} then failed_attempts else 0 end, "
-            f"failure_message = case when {is_no_progress} then failure_message end "
+            f"failure_message = case when {is_no_progress} then failure_message end, "
+            "read_bytes = coalesce(cast(? as bigint), read_bytes), "
+            f"step_started_at = case when phase in ({', '.join('?' * len(same_step))}) "
+            "then coalesce(step_started_at, cast(? as bigint)) else cast(? as bigint) end "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             phase,
             position,
@@ -231,6 +236,10 @@ class LeasedJobWriter(LeasedJobReader):
             unchanged,
             failed,
             *(phase, phase, position) * 2,
+            read_bytes,
+            *same_step,
+            now,
+            now,
             self._lease.upload_job_id,
             self._lease.owner,
             self._lease.epoch,
@@ -370,7 +379,7 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set phase = null, position = 0, record_count = null, repeated_count = null, "
-            "undo_days = null, "
+            "undo_days = null, read_bytes = null, "
             "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             self._lease.upload_job_id,

@@ -212,6 +212,10 @@ upload_job = Table(
     Column("undo_days", Integer),
     # Until when it can be undone, once it has ended; null: it cannot.
     Column("undo_until", Moment),
+    # How much of the file was read, of file_size_bytes; null: nothing, or an earlier version reads it.
+    Column("read_bytes", BigInteger),
+    # When the present step began (upload_job_states.phases_of_step); null: none has, or an earlier version is at it.
+    Column("step_started_at", Moment),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)

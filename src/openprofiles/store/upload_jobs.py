@@ -86,6 +86,8 @@ class UploadJob:
     undo_of: int | None
     undo_days: int | None
     undo_until: datetime | None
+    read_bytes: int | None
+    step_started_at: datetime | None
 
     @property
     def is_hidden(self) -> bool:

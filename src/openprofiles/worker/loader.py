@@ -1,9 +1,9 @@
 """The loader: a process that brings one upload job to its end, and nothing else.
 
 Started by the worker as ``python -m openprofiles.worker.loader``; its orders come as one line of JSON on its standard
-input, perhaps much later. It opens the store through ADBC alone, runs at the lowest CPU priority, gives its memory back
-when it ends, and can be killed at any moment. It ends when its standard input does: then its worker is gone, and
-another one may already have taken the job up.
+input, perhaps much later. It opens the store through ADBC alone, gives way to a server once it has worked for some
+seconds, gives its memory back when it ends, and can be killed at any moment. It ends when its standard input does: then
+its worker is gone, and another one may already have taken the job up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
@@ -44,9 +43,8 @@ from openprofiles.worker.orders import (
     EXIT_UNREACHABLE,
     Orders,
 )
+from openprofiles.worker.priority import yield_when_long
 from openprofiles.worker.want_of_room import is_want_of_room
-
-_LOWEST_PRIORITY = 19
 
 # No fault of the load, and nothing that ends by itself: the worker makes some attempts, then the job says what it is.
 _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
@@ -60,12 +58,13 @@ _logger = structlog.get_logger("openprofiles.worker.loader")
 
 def main() -> int:
     os.umask(0o077)
-    _take_lowest_priority()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED
     orders = Orders.from_line(line)
     set_up_logs(orders.log_format)
+    if orders.yields:
+        yield_when_long()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings(
         data_folder=Path(orders.data_folder),
@@ -121,14 +120,6 @@ def _run(settings: Settings, lease: Lease) -> None:
         )
     finally:
         store.close()
-
-
-def _take_lowest_priority() -> None:
-    os.nice(_LOWEST_PRIORITY)
-    # Linux with autogroups shares the processors among sessions first, and a niceness counts within one alone: this
-    # process has a session of its own, which would get as much as the server's. Other kernels have no such file.
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(_LOWEST_PRIORITY))
 
 
 def _end_with_parent() -> None:

@@ -137,7 +137,7 @@ def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worke
     try:
         check_master_key(settings, store, master_key)
         use_of_store.enter_context(using(settings))
-        worker = Worker(settings, store, open_own_files(settings, master_key))
+        worker = Worker(settings, store, open_own_files(settings, master_key), yields=True)
     except BaseException:
         store.close()
         raise
@@ -146,12 +146,17 @@ def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worke
 
 
 class Worker:
-    """One worker on one store."""
+    """One worker on one store.
 
-    def __init__(self, settings: Settings, store: Store, files: Files) -> None:
+    Args:
+        yields: whether its long loads give way to other programs, among them a server.
+    """
+
+    def __init__(self, settings: Settings, store: Store, files: Files, *, yields: bool) -> None:
         self._settings = settings
         self._store = store
         self._files = files
+        self._yields = yields
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
         # Before a loader is started, since its folder may not be writable.
@@ -234,6 +239,7 @@ class Worker:
             compat_strict=self._settings.compat_strict,
             undo_days=self._settings.undo_days,
             log_format=self._settings.log_format,
+            yields=self._yields,
             upload_job_id=job.upload_job_id,
             owner=self._owner,
             epoch=job.epoch,

@@ -24,6 +24,9 @@ class Orders:
     """What a loader is told.
 
     The store may hold a password: the orders go through a pipe, which nobody else can read.
+
+    Attributes:
+        yields: whether a long load gives way to other programs, among them a server.
     """
 
     data_folder: str
@@ -35,6 +38,7 @@ class Orders:
     compat_strict: bool
     undo_days: int
     log_format: str
+    yields: bool
     upload_job_id: int
     owner: str
     epoch: int

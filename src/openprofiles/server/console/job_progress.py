@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from openprofiles.server.console.job_words import status_word
 from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_job_states import UploadJobStatus
+from openprofiles.uploads import progress
 from openprofiles.uploads.account import Account
 from openprofiles.uploads.undos import Undo
 
@@ -25,34 +27,23 @@ STEP_WORDS = {
 }
 
 _WAITING = "Queued. Imports into a domain run one after another."
-_UNDO_WORDS = {
-    "stage": "Reading the changes of the import",
-    "remove": "Removing new profiles",
-    "restore": "Restoring changed profiles",
-    "unindex": "Indexing",
-    "index": "Indexing",
-    "forget": "Cleaning up",
-}
-_KEY_PHASES = ("unindex", "index")
 _MS_BETWEEN_LOOKS = 700
 _MS_BETWEEN_LOOKS_BEFORE_START = 3000
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """The work at hand.
+class ShownProgress:
+    """The progress that a page shows of a running job.
 
     Attributes:
-        doing: the phase, for people.
-        done: how many units are done.
-        total: of how many; None if that is not known.
-        unit: rows, keys or profiles.
+        doing: the current step.
+        amount: how much of it is done, with numbers in braces (``render.plain``); may be empty.
+        share: of the whole job that is done, from 0 to 1; None while it waits for a worker.
     """
 
     doing: str
-    done: int
-    total: int | None
-    unit: str
+    amount: str
+    share: float | None
 
 
 def view_of(account: Account) -> str:
@@ -77,30 +68,24 @@ def milliseconds_between_looks(account: Account) -> int | None:
     return _MS_BETWEEN_LOOKS if running in (account.job.status, account.undo_status) else None
 
 
-def progress_of(account: Account, undo: Undo | None) -> Progress | None:
-    """Return the progress of the job or its undo; None if neither is running."""
-    if undo is not None and undo.job.status is UploadJobStatus.IN_PROGRESS:
-        return _progress_of_undo(undo)
-    job = account.job
+def shown_progress(account: Account, undo: Undo | None, now: datetime) -> ShownProgress | None:
+    """Return the progress of the job, or of its undo; None if neither is running."""
+    job = undo.job if undo is not None else account.job
     if job.status is not UploadJobStatus.IN_PROGRESS:
         return None
-    if job.phase is None:
-        return Progress(_WAITING, 0, None, "rows")
-    doing = STEP_WORDS.get(job.phase, "Importing")
-    if job.phase in _KEY_PHASES:
-        return Progress(doing, job.position, None, "keys")
-    if job.record_count is None:
-        return Progress(doing, job.position, None, "rows")
-    return Progress(doing, account.processed_count, job.record_count, "rows")
+    found = progress.progress_of(job, now)
+    if found is None:
+        return ShownProgress(_WAITING, "", None)
+    return ShownProgress(progress.describe_step(found), progress.describe_amount(found), found.share)
 
 
-def state_document(account: Account, undo: Undo | None) -> dict[str, Any]:
+def state_document(account: Account, undo: Undo | None, now: datetime) -> dict[str, Any]:
     """Return the state of the job for the script of the page."""
-    progress = progress_of(account, undo)
+    shown = shown_progress(account, undo, now)
     parts = parts_of(account.job)
     return {
         "view": view_of(account),
-        "progress": None if progress is None else asdict(progress),
+        "progress": None if shown is None else asdict(shown),
         "parts": [asdict(part) for part in parts],
         "description": describe(parts),
     }
@@ -120,17 +105,6 @@ def news_of(account: Account, undo: Undo | None) -> str:
     if job.status is UploadJobStatus.IN_PROGRESS:
         return "The import is stopping." if job.stop_requested_at is not None else "The import has started."
     return f"The import has finished: {status_word(job.status).lower()}. {describe(parts_of(job))}"
-
-
-def _progress_of_undo(undo: Undo) -> Progress:
-    job = undo.job
-    if job.phase is None:
-        return Progress(_WAITING, 0, None, "profiles")
-    doing = _UNDO_WORDS.get(job.phase, "Undoing")
-    if job.phase in _KEY_PHASES:
-        return Progress(doing, job.position, None, "keys")
-    done = undo.removed_count + undo.restored_count + undo.kept_count + undo.gone_count
-    return Progress(doing, done, job.record_count, "profiles")
 
 
 def _result_of(undo: Undo) -> str:

@@ -18,7 +18,7 @@ from openprofiles.server.console.job_progress import (
     STEP_WORDS,
     milliseconds_between_looks,
     news_of,
-    progress_of,
+    shown_progress,
     state_document,
     view_of,
 )
@@ -116,7 +116,7 @@ def send_state(visitor: Visitor) -> Response:
     """Send the state of the job to the script of its page."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     account, undo = _read(visitor, domain, job_id)
-    return json_answer(state_document(account, undo))
+    return json_answer(state_document(account, undo, visitor.services.clock()))
 
 
 def show_profiles(visitor: Visitor) -> Response:
@@ -297,7 +297,7 @@ def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | Non
         "view": view_of(account),
         "milliseconds_between_looks": milliseconds_between_looks(account),
         "news": news_of(account, undo),
-        "progress": progress_of(account, undo),
+        "progress": shown_progress(account, undo, visitor.services.clock()),
         "parts": parts,
         "description": describe(parts),
         "undo": undo,

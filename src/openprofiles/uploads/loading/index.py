@@ -11,10 +11,9 @@ out only if they no longer do.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TypeVar
 
 import pyarrow as pa
@@ -55,7 +54,7 @@ class KeySorting:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._threads = ThreadPoolExecutor(1, initializer=_run_when_idle)
+        self._threads = ThreadPoolExecutor(1)
         self._tables = {
             rule.name: self._threads.submit(_make_new_keys, load, number, rule)
             for number, rule in enumerate(_rules(load))
@@ -73,13 +72,6 @@ class KeySorting:
             self._load.cursor.connection.interrupt()
             wait(self._tables.values(), timeout=_INTERRUPT_AGAIN_SECONDS)
         self._threads.shutdown()
-
-
-def _run_when_idle() -> None:
-    """Have this thread take the processor only when no other thread of the loader wants it."""
-    # Some sandboxes refuse it; then the threads share the processor, which costs a little time.
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def write_keys(load: Load, created: str, phase: str | None, position: int, sorting: KeySorting | None) -> None:

@@ -334,7 +334,7 @@ def _stage(
             return
         with store.chunk() as state:
             check_stop(state)
-            store.record_progress(phase=STAGE, position=record_count)
+            store.record_progress(phase=STAGE, position=record_count, read_bytes=file.read_bytes)
 
     on_block(0)
     try:

@@ -32,12 +32,18 @@ class UploadedFile:
         self._key = key
         self._form = form
         self._max_unpacked_bytes = max_unpacked_bytes
+        self._reader: DecryptingReader | None = None
 
     @property
     def form(self) -> FileForm:
         """What it is read as; known once it was detected."""
         assert self._form is not None, "the form is detected before anything is read"
         return self._form
+
+    @property
+    def read_bytes(self) -> int:
+        """How much of it was read, as it was uploaded, since it was opened last."""
+        return 0 if self._reader is None else self._reader.size_bytes
 
     def detect(self, given: FileOptions, headers: Collection[str]) -> FileForm:
         """Find out its form, unless it is known.
@@ -58,6 +64,7 @@ class UploadedFile:
     def open(self) -> Iterator[TextReader]:
         """Read it as text from its beginning."""
         with self._decrypted() as reader:
+            self._reader = reader
             # A plain file, as most are, needs nothing in between.
             yield (
                 reader

@@ -4,7 +4,6 @@
 import { localise, numberText, sentenceText, shareText } from "./locale.js";
 
 const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
-const RATE_WINDOW_MS = 8000;
 const RETRY_MS = 2000;
 const PATIENCE_MS = 15000;
 const FAILURES_BEFORE_TROUBLE = 3;
@@ -20,8 +19,6 @@ let timer = null;
 let isLooking = false;
 let failures = 0;
 let announcedAt = performance.now();
-let samples = [];
-let measured = "";
 
 const job = () => document.getElementById("job");
 
@@ -47,56 +44,21 @@ function tellTrouble(text, link) {
   trouble.append(line);
 }
 
-// Units per second over the last seconds; null as long as too little is known.
-function rateOf(progress) {
-  const now = performance.now();
-  const kind = `${progress.unit} ${progress.total === null}`;
-  if (kind !== measured || (samples.length && samples[samples.length - 1].done > progress.done)) samples = [];
-  measured = kind;
-  samples.push({ at: now, done: progress.done });
-  while (samples.length > 2 && now - samples[0].at > RATE_WINDOW_MS) samples.shift();
-  const seconds = (now - samples[0].at) / 1000;
-  const done = progress.done - samples[0].done;
-  return seconds >= 0.5 && done > 0 ? done / seconds : null;
-}
-
-function timeText(seconds) {
-  if (seconds < 60) return `${numberText.format(Math.max(1, Math.round(seconds)))} s`;
-  if (seconds < 3600) return `${numberText.format(Math.round(seconds / 60))} min`;
-  return `${numberText.format(Math.round(seconds / 360) / 10)} h`;
-}
-
-function amountText(progress) {
-  const rate = rateOf(progress);
-  const done = numberText.format(progress.done);
-  const parts = [];
-  if (progress.total !== null) parts.push(`${done} of ${numberText.format(progress.total)} ${progress.unit}`);
-  else if (progress.done) parts.push(`${done} ${progress.unit}`);
-  if (rate !== null) {
-    parts.push(`${numberText.format(Math.round(rate))} ${progress.unit} per second`);
-    if (progress.total !== null && progress.total > progress.done) {
-      parts.push(`about ${timeText((progress.total - progress.done) / rate)} left`);
-    }
-  }
-  return parts.join(" · ");
-}
-
 function showProgress(root, progress) {
   const place = root.querySelector("#progress");
   if (!place) return;
   const bar = place.querySelector("[data-bar]");
   const doing = place.querySelector("[data-doing]");
   const amount = place.querySelector("[data-amount]");
-  const text = amountText(progress);
+  const text = sentenceText(progress.amount);
   doing.textContent = progress.doing;
   amount.textContent = text;
-  if (progress.total) {
-    bar.max = progress.total;
-    bar.value = progress.done;
-    document.title = `${Math.floor((100 * progress.done) / progress.total)} % · ${title}`;
-  } else {
+  if (progress.share === null) {
     bar.removeAttribute("value");
     document.title = title;
+  } else {
+    bar.value = progress.share;
+    document.title = `${Math.floor(100 * progress.share)} % · ${title}`;
   }
   if (performance.now() - announcedAt > SECONDS_BETWEEN_ANNOUNCEMENTS * 1000) {
     announce(text ? `${progress.doing}: ${text}` : progress.doing);
@@ -213,7 +175,6 @@ async function look() {
 
 document.addEventListener("visibilitychange", () => {
   // A hidden page is not updated; it catches up when it is shown again.
-  samples = [];
   if (document.hidden) clearTimeout(timer);
   else if (job().dataset.every) look();
 });

@@ -1,0 +1,42 @@
+"""What a loader records of its progress, chunk by chunk."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from load.loading import Shop
+from load.oracle import Column
+from openprofiles.uploads.progress import progress_of
+
+EMAIL = Column("Email", "EmailAddress")
+FIRST = Column("First", "FirstName")
+
+
+def test_a_running_job_tells_the_bytes_that_it_has_read_and_when_each_step_began(shop: Shop) -> None:
+    shop.create_profile(EmailAddress="old@x", ingested=True)
+    rows = b"".join(b"%d@x,Ada\n" % number for number in range(20))
+    job = shop.create_job((EMAIL, FIRST), "Email", b"Email,First\nold@x,Bea\n,nobody\n" + rows)
+    loader = shop.place.loader
+
+    event = loader.send(shop.claim(job, rows_per_chunk=8, block_bytes=100, pause_at=[0]))
+    seen = []
+    while event["event"] == "paused":
+        seen.append(shop.job(job))
+        event = loader.go_on()
+
+    assert event["event"] == "ended", event
+    running = [one for one in seen if one.phase is not None]
+    read = [one.read_bytes or 0 for one in running if one.phase == "stage"]
+    assert read == sorted(read)
+    assert read[0] == 0
+    assert read[-1] == job.file_size_bytes
+    assert any(one.phase == "update" for one in running)
+    progresses = [progress_of(one, one.step_started_at or one.created_at) for one in running]
+    steps = [progress.step for progress in progresses if progress is not None]
+    assert sorted(set(steps)) == [1, 2, 3, 4]
+    assert steps == sorted(steps)
+    # Reading and planning are one phase to the loader, so the second step begins with its first chunk.
+    for _, of_phase in groupby(
+        running, key=lambda one: {"create": "load", "update": "load"}.get(one.phase or "", one.phase)
+    ):
+        assert len({one.step_started_at for one in of_phase}) == 1
