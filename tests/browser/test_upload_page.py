@@ -1027,7 +1027,7 @@ def test_what_others_have_stored_is_shown_to_whoever_may_search_alone(
         visitor.get_by_role("button", name="Check first").click()
 
     expect(visitor.locator(".samples")).to_contain_text("Anna")
-    expect(visitor.get_by_role("button", name="Load")).to_have_count(0)
+    expect(visitor.get_by_role("button", name="Import now")).to_have_count(0)
     assert "Secret" not in last.value.text()
 
 
