@@ -200,7 +200,7 @@ def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
         nonlocal done
         done += 1000
         amount = f"{{{done}}} of {{100000}} rows, {{1000}} rows per second, about {{90}} s left in this step"
-        progress = {"doing": "Loading the rows (step 3 of 4)", "amount": amount, "share": 0.4 + done / 1_000_000}
+        progress = {"doing": "Importing rows (step 3 of 4)", "amount": amount, "share": 0.4 + done / 1_000_000}
         parts = [{"name": "created", "x": 0, "width": done / 1000, "count": done, "share": done / 100_000}]
         route.fulfill(
             json={"view": "IN_PROGRESS", "progress": progress, "parts": parts, "description": f"{done} created"}
@@ -219,7 +219,7 @@ def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
         expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"^0\.4"))
         expect(page.locator("#announcer")).to_have_text("")
         assert find_barriers(page) == []
-        told = re.compile("^Loading the rows .* left in this step$")
+        told = re.compile("^Importing rows .* left in this step$")
         expect(page.locator("#announcer")).to_have_text(told, timeout=DEADLINE_MS)
         assert done >= 5000
     wait_for_end(server, domain, job_id)

@@ -83,7 +83,7 @@ def test_while_a_file_is_read_the_share_of_its_bytes_counts() -> None:
 def test_a_file_that_is_read_to_its_end_is_not_being_read_any_more() -> None:
     progress = after(5, replace(READING, read_bytes=40_000_000))
 
-    assert describe_step(progress) == "Getting ready to load (step 2 of 4)"
+    assert describe_step(progress) == "Checking for errors (step 2 of 4)"
     assert describe_amount(progress) == ""
 
 
@@ -148,7 +148,7 @@ def test_a_preview_and_an_undo_have_steps_of_their_own() -> None:
     checking = replace(LOADING, phase="preview", preview_of=1)
     undoing = replace(RUNNING, phase="restore", undo_of=1, record_count=1_000, created_count=400, failed_count=100)
 
-    assert describe_step(after(10, checking)) == "Checking what each row would do (step 3 of 3)"
+    assert describe_step(after(10, checking)) == "Comparing with existing profiles (step 3 of 3)"
     assert after(10, checking).seconds_left == 30
     assert describe_step(after(10, undoing)) == "Removing and restoring profiles (step 2 of 4)"
     assert describe_amount(after(10, undoing)) == (

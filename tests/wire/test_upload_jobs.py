@@ -1243,7 +1243,7 @@ def test_progress_of_a_running_job_says_how_far_its_step_is(service: Service) ->
     assert answer == {
         "Step": 3,
         "StepCount": 4,
-        "Doing": "Loading the rows",
+        "Doing": "Importing rows",
         "Done": 50,
         "Total": 200,
         "Unit": "rows",
