@@ -143,7 +143,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     assert lines[-3:-1] == ["  1  MALFORMED_QUOTES", "  1  MISSING_UNIQUE_KEY in column Email"]
     assert lines[-1] == f"The failed rows and their reasons are in {tmp_path / 'customers.failed-rows.csv'}"
     assert answer.returncode == 1
-    assert "Reading: " in answer.stderr
+    assert "Importing rows (step 3 of 4): 3 of 3 rows" in answer.stderr
     header, *rows = read_csv(tmp_path / "customers.failed-rows.csv")
     assert header == ["Email", "First Name", "Phone", "Tier", "", *OWN_COLUMNS]
     assert [row[:9] for row in rows] == [

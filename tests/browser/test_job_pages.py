@@ -417,7 +417,7 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     ).to_be_visible()
     reasons = page.locator(".reason")
     expect(reasons).to_have_count(2)
-    expect(reasons.nth(0)).to_contain_text("2 × The unique key, column Email, is blank")
+    expect(reasons.nth(0)).to_contain_text("2 × The unique key, column Email, is empty")
     expect(reasons.nth(0)).to_contain_text("MISSING_UNIQUE_KEY in column Email")
     assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\t(empty)", "4\t(empty)"]
     expect(reasons.nth(1)).to_contain_text("fay@example.com,Fay,a,b")

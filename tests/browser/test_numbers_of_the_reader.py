@@ -128,7 +128,7 @@ def test_loading_a_file(german: Page, server: RunningServer, job_id: str) -> Non
     german.goto(f"/console/domains/{DOMAIN}/upload")
     german.locator("#file").set_input_files({"name": "customers.csv", "mimeType": "text/csv", "buffer": FILE})
     # What can be typed stands there as it can be typed.
-    expect(german.locator("#days-hint")).to_contain_text("1 to 1098.")
+    expect(german.locator("#days-hint")).to_contain_text("(1–1098)")
     german.locator("#days").fill("1.098")
     german.get_by_role("button", name="Check first").click()
     expect(german.locator("#days-fault")).to_have_text("Enter a whole number from 1 to 1098.")

@@ -206,6 +206,7 @@ _DIFFERS = {
         "epoch",
         "failed_attempts",
         "step_milliseconds",
+        "step_started_at",
     },
 }
 _COMPARED = (

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -76,8 +78,14 @@ def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(work_folder: Pa
         while shop.job(job).phase not in PHASES[PHASES.index("create") :]:
             assert time.monotonic() < deadline, "the load does not come to writing"
             time.sleep(0.002)
+        loaders = worker.loaders()
 
+        # The load must not end before the backup has begun.
+        for pid in loaders:
+            os.kill(pid, signal.SIGSTOP)
         backed_up = run_command("backup", tmp_path / "backups", *running.options)
+        for pid in loaders:
+            os.kill(pid, signal.SIGCONT)
         wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
         worker.stop()
         undisturbed = differences(expected, read_store(shop))
