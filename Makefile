@@ -1,4 +1,4 @@
-# What a developer needs. Every target works in .venv, which the first one makes; that takes a minute or two.
+# Commands for developers. All targets use .venv, which the first one creates; that takes a minute or two.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,7 +15,7 @@ help: ## list the targets
 demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a temporary folder
 	$(BIN)/python examples/demo.py
 
-test: $(INSTALLED) $(JS_INSTALLED) ## everything that a change must pass: lint, types, imports and the daily tests
+test: $(INSTALLED) $(JS_INSTALLED) ## all checks that a change must pass: lint, types, imports and the daily tests
 	@$(BIN)/python scripts/run_tests.py
 
 test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before a release; up to an hour
@@ -24,62 +24,63 @@ test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before 
 check: $(INSTALLED) ## lint, types, imports and the fast two thirds of the tests, while you edit
 	@$(BIN)/python scripts/run_tests.py tests/unit tests/store tests/wire
 
-# Debian's packages, as root; elsewhere install a Chromium and name it in OPENPROFILES_CHROMIUM. The one without windows
-# takes a fifth of the other's processor time.
+# On Debian, as root. On other systems, install Chromium and set OPENPROFILES_CHROMIUM to its path. The headless build needs
+# a fifth of the processor time.
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
-test-setup: ## install what the tests need in addition to Python: a Chromium, for the console
+test-setup: ## install Chromium, for the tests of the console
 	@if [ -n "$$OPENPROFILES_CHROMIUM" ] || command -v chromium-headless-shell >/dev/null; then \
-		echo "A Chromium is here."; \
+		echo "Chromium is installed."; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		{ apt-get update -qq && $(APT_INSTALL) chromium-headless-shell; } || command -v chromium || $(APT_INSTALL) chromium; \
 	elif command -v chromium >/dev/null; then \
-		echo "A Chromium is here. With chromium-headless-shell, where it is packaged, the console's tests take less time."; \
+		echo "Chromium is installed. If you install chromium-headless-shell, the tests of the console take less time."; \
 	else \
-		echo "There is no Chromium here, so the console's tests will be left out. Install chromium-headless-shell or"; \
-		echo "chromium, or set OPENPROFILES_CHROMIUM to the program."; \
+		echo "Chromium is not installed, so the tests of the console are skipped. Install chromium-headless-shell or"; \
+		echo "chromium, or set OPENPROFILES_CHROMIUM to the path of the program."; \
 	fi
 
 serve: $(INSTALLED) ## run a server on ./openprofiles-data, at http://127.0.0.1:8420
 	$(BIN)/openprofiles serve
 
-format: $(INSTALLED) ## put the code into its form
+format: $(INSTALLED) ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-lint: $(INSTALLED) ## check the code's form and look for likely mistakes
+lint: $(INSTALLED) ## check the format of the code, likely mistakes, and plain English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/check_words.py
 
 types: $(INSTALLED) ## check the types
 	$(BIN)/mypy
 
-imports: $(INSTALLED) ## check who imports whom, as ARCHITECTURE.md has it
+imports: $(INSTALLED) ## check imports against the boundaries in ARCHITECTURE.md
 	$(BIN)/lint-imports
 
 example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 	$(BIN)/python scripts/make_example.py
 	$(BIN)/python scripts/make_cli_page.py
 
-screenshot: $(INSTALLED) ## take the picture of the console in README.md again
+screenshot: $(INSTALLED) ## update the screenshot of the console in README.md
 	$(BIN)/python scripts/make_screenshot.py
 
-# At most 15 minutes. BENCH="--only loads" for a part, BENCH="--against main" to compare, BENCH=--full for the README.
+# Takes at most 15 minutes. BENCH="--only loads" selects a part, BENCH="--against main" compares, BENCH=--full updates the README.
 bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure loads, the API and the console; see benchmarks/README.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --folder benchmarks/.work --yardstick-python $(YARDSTICKS)/bin/python $(BENCH)
 
-# The AWS SDK for JavaScript, which one test uses. Where npm is missing or its registry is out of reach, that test is left
-# out and says so.
+# The AWS SDK for JavaScript, which one test uses. If npm is missing or cannot reach its registry, that test is skipped with
+# a message.
 $(JS_INSTALLED): tests/acceptance/js/package-lock.json
 	@if command -v npm >/dev/null; then \
 		npm ci --prefix tests/acceptance/js --no-audit --no-fund --loglevel=error && touch $@ \
-			|| echo "The AWS SDK for JavaScript could not be installed; its test is left out."; \
-	else echo "npm is not here; the test with the AWS SDK for JavaScript is left out."; fi
+			|| echo "The AWS SDK for JavaScript could not be installed, so its test is skipped."; \
+	else echo "npm is not installed, so the test with the AWS SDK for JavaScript is skipped."; fi
 
-wheel: $(INSTALLED) ## make dist: the wheel, what it needs, and a systemd unit, to install on a server
+wheel: $(INSTALLED) ## make dist: the wheel, the packages that it needs, and a systemd unit
 	$(BIN)/python scripts/make_wheel.py
 
-# Needs uv. What is locked already stays, unless pyproject.toml asks for newer.
-lock: ## bring all requirements.lock up to pyproject.toml
+# Needs uv. Keeps the locked versions unless pyproject.toml requires newer ones.
+lock: ## update all requirements.lock from pyproject.toml
 	echo 'setuptools>=77' | uv pip compile pyproject.toml - --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	echo 'setuptools>=77' | uv pip compile pyproject.toml - --extra postgresql --extra s3 --universal --python-version 3.11 \
@@ -87,7 +88,7 @@ lock: ## bring all requirements.lock up to pyproject.toml
 	uv pip compile --group bench --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --no-annotate --quiet --output-file benchmarks/requirements.lock
 
-# Nothing comes from the network that requirements.lock does not name with its hash, setuptools included.
+# Installs only packages that requirements.lock lists with a hash, including setuptools.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "openprofiles needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }

@@ -1,4 +1,4 @@
-"""``make bench``: runs every comparison and prints the tables; in full sizes, it also writes them into the README."""
+"""Run the comparisons of ``make bench`` and print the tables; with ``--full``, also write them into the README."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=
 FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
 
 PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness")
-# PostgreSQL would take the time of all others together, and a niceness is chosen once.
+# PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")
 

@@ -1,4 +1,4 @@
-"""Compares this working tree with another commit: the same measurements of both, in turn, round after round.
+"""Compare this working tree with another commit: the same measurements of both, alternating, in several rounds.
 
 The other commit's program runs from a git worktree of its own, with the packages that are installed here. The benchmark
 itself is that of the working tree.
@@ -37,7 +37,7 @@ def compare(commit: str, folder: Path, parts: Sequence[str], options: Sequence[s
         for number in range(1, rounds + 1):
             for part in parts:
                 sides = [("this tree", ROOT, here), (name, other, there)]
-                # Each side comes first as often as the other.
+                # Each side is measured first in half of the rounds.
                 for title, tree, figures in sides if number % 2 else reversed(sides):
                     print(f"round {number} of {rounds}: {part}, {title}", flush=True)
                     _measure(part, tree, folder, options, figures)
@@ -45,7 +45,7 @@ def compare(commit: str, folder: Path, parts: Sequence[str], options: Sequence[s
 
 
 def _measure(part: str, tree: Path, folder: Path, options: Sequence[str], figures: Figures) -> None:
-    """One round of one part with the program of this tree, in a process of its own."""
+    """Run one round of one part for this tree, in a separate process."""
     started = processor_seconds()
     subprocess.run(
         [sys.executable, "-m", "benchmarks", "--folder", folder, "--rounds", "1", "--only", part, *options],

@@ -1,4 +1,4 @@
-"""How fast the API answers, idle and while a file is loaded, beside a bare route."""
+"""Measure how fast the API answers, idle and during a load, in comparison with a bare route."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TURN_SECONDS = 1.5
 CLIENTS = (1, 16)
 READS = ("SearchProfiles", "GetUploadJob")
 _WRITE_PAUSE_SECONDS = 0.01
-# A load runs at normal priority at first, so that a short one is quick; what it costs then is no part of these figures.
+# A load first runs at normal priority, so that a short one is fast. That time is not part of these figures.
 QUICK_LOAD_SECONDS = 5.0
 _REGION = "us-east-1"
 _START_SECONDS = 60.0
@@ -51,12 +51,12 @@ class Place:
 
     @property
     def options(self) -> list[str | Path]:
-        """What tells a command of it."""
+        """Return the options with which a command finds the store."""
         return ["--data", self.folder, *(("--store", self.store) if self.store else ())]
 
 
 class ApiBenchmark:
-    """Measures a server with a million profiles. Every request is signed before, by one credential.
+    """Measure a server with a million profiles. All requests are signed in advance, with one credential.
 
     Args:
         postgresql: where the store is, in databases of its own; None for the embedded store.
@@ -82,14 +82,14 @@ class ApiBenchmark:
         run(import_command(file, *self._prepared.options))
 
     def round(self) -> None:
-        """Everything once."""
+        """Measure everything once."""
         for measure_part in (self._measure_idle, self._measure_reads_during_load, self._measure_writes_during_load):
-            # Each on a store of its own: what one leaves behind is no burden for the next.
+            # Each part gets its own copy of the store, so that it does not affect the next one.
             with self.copy() as place, running_server(place) as port:
                 measure_part(Caller(place.folder, port))
 
     def measure_bare_route(self) -> None:
-        """What a server could answer if it had nothing to do."""
+        """Measure the answers of a route that does no work."""
         with _bare_route() as port:
             for clients in CLIENTS:
                 request = f"GET /domains/{DOMAIN} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
@@ -97,12 +97,12 @@ class ApiBenchmark:
 
     @contextmanager
     def copy(self) -> Iterator[Place]:
-        """The store in a place of its own, for as long as the block runs."""
+        """Copy the store for the duration of the block."""
         folder = self._prepared.folder.with_name(f"{self._prepared.folder.name}-round")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(self._prepared.folder, folder)
         store = None if self._postgresql is None else self._postgresql.create_database(template=self._prepared.store)
-        # Or the first writes would wait until the disk has all of the copy.
+        # Otherwise the first writes would wait until the whole copy is on the disk.
         os.sync()
         yield Place(folder, store)
         if self._postgresql is not None and store is not None:
@@ -122,7 +122,7 @@ class ApiBenchmark:
             self._add(f"{operation}, loading, {clients}", answer)
 
     def _measure_writes_during_load(self, caller: Caller) -> None:
-        """Into the domain that is being loaded, whose chunks then have to be made again."""
+        """Measure writes into the domain of a running load, which has to repeat chunks."""
         job = caller.start_load("writes", self._file)
         answers = []
         while caller.status(job) == "IN_PROGRESS":
@@ -139,7 +139,7 @@ class ApiBenchmark:
 
 
 class Caller:
-    """Signs requests, and makes those that are not measured through boto3."""
+    """Sign the requests to measure, and send all others through boto3."""
 
     def __init__(self, folder: Path, port: int) -> None:
         admin = json.loads((folder / "admin-credential.json").read_bytes())
@@ -159,7 +159,7 @@ class Caller:
         return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{self.newest_job()}")
 
     def jobs(self) -> list[Any]:
-        """The items of ListUploadJobs, the newest first."""
+        """Return the items of ListUploadJobs, newest first."""
         items: list[Any] = self.client.list_upload_jobs(DomainName=DOMAIN)["Items"]
         return items
 
@@ -168,14 +168,14 @@ class Caller:
         return job
 
     def find(self, key_name: str, value: str) -> str:
-        """The id of the first profile that has this key."""
+        """Return the id of the first profile that has this key."""
         found: str = self.client.search_profiles(DomainName=DOMAIN, KeyName=key_name, Values=[value])["Items"][0][
             "ProfileId"
         ]
         return found
 
     def searches(self) -> list[str]:
-        """By the e-mail addresses of customers that are spread over the whole store."""
+        """Return searches by email for customers from all parts of the store."""
         found = []
         for number in range(1, 900_000, 4_500):
             email = next(data.customers([number])).split(",")[3]
@@ -188,13 +188,13 @@ class Caller:
         return [self._signed("POST", f"/domains/{domain}/profiles", body)]
 
     def start_load(self, domain: str, file: Path) -> tuple[str, str]:
-        """Create, upload and start an upload job in a domain of its own: domain and job id."""
+        """Create, upload and start an upload job in a new domain; return domain and job id."""
         job = self.upload(domain, file)
         self.start(job)
         return job
 
     def upload(self, domain: str, file: Path) -> tuple[str, str]:
-        """Create an upload job in a domain of its own, and upload its file: domain and job id."""
+        """Create an upload job in a new domain and upload its file; return domain and job id."""
         name = f"{domain}-{time.monotonic_ns()}"
         self.client.create_domain(DomainName=name, DefaultExpirationDays=30)
         job_id = self.client.create_upload_job(
@@ -235,10 +235,12 @@ class Caller:
 
 
 def reads_during_load(caller: Caller, file: Path) -> dict[tuple[str, int], Answer]:
-    """Read in short turns from the sixth second of a load to its end, so that each step of it is seen.
+    """Read in short turns during a load, from its sixth second to its end.
+
+    This way, each of its steps is measured.
 
     Returns:
-        the figures by operation and number of clients.
+        The figures by operation and number of clients.
     """
     searches, get_upload_job = caller.searches(), [caller.get_upload_job()]
     job = caller.start_load("reads", file)
@@ -254,7 +256,7 @@ def reads_during_load(caller: Caller, file: Path) -> dict[tuple[str, int], Answe
 
 
 def _median_of(answers: list[Answer]) -> Answer:
-    """Of turns: medians, and the longest wait of all."""
+    """Combine the figures of all turns: medians, and the longest wait."""
     found = {name: statistics.median(answer[name] for answer in answers) for name in answers[0]}
     return {**found, "longest_ms": max(answer["longest_ms"] for answer in answers)}
 
@@ -276,7 +278,7 @@ def _sse_headers(client_token: str) -> dict[str, str]:
 def measure(
     port: int, clients: int, requests: list[str], *, seconds: float = _SECONDS, pause_seconds: float = 0.0
 ) -> Answer:
-    """Send requests for so many seconds, in a process of their own."""
+    """Send requests for a number of seconds, from a separate process."""
     orders = {
         "port": port,
         "clients": clients,
@@ -300,7 +302,7 @@ def measure(
 
 @contextmanager
 def running_server(place: Place, *options: str) -> Iterator[int]:
-    """A server on a port of its own, which is given."""
+    """Run a server on a free port; yield the port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "openprofiles", "serve", *place.options, "--port", "0", *options],
         stdout=subprocess.PIPE,

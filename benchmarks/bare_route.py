@@ -1,4 +1,4 @@
-"""A bare Starlette route, a plain function, its answer as large as GetUploadJob's: what the framework alone takes."""
+"""A bare Starlette route whose answer is as large as that of GetUploadJob: the cost of the framework alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much longer loads take while another program keeps every processor busy.
+"""Measure how much longer loads take while another program keeps every processor busy.
 
 That program is one endless loop for each processor, at normal priority, in a session of its own. Measured is all that a
 user waits for, quiet and busy in turn.
@@ -41,7 +41,7 @@ class _Load:
 
     Attributes:
         seconds: from the creation of its job to its end.
-        longest_stand_still: the longest time for which nothing of its progress changed.
+        longest_stand_still: the longest time without any change of its progress.
     """
 
     seconds: float
@@ -49,7 +49,7 @@ class _Load:
 
 
 class BusyBenchmark:
-    """One round after the other of the same loads, quiet and busy."""
+    """Rounds of the same loads on a quiet and on a busy machine."""
 
     def __init__(self, folder: Path, sizes: Sizes, figures: Figures) -> None:
         self._folder = folder / "data-busy"
@@ -59,7 +59,7 @@ class BusyBenchmark:
         )
 
     def round(self, *, is_first: bool) -> None:
-        """Everything once; the large file in the first round alone."""
+        """Measure everything once; the large file only in the first round."""
         for state in (QUIET, BUSY):
             self._import(SMALL_IMPORT, self._small, state)
             self._import(MIDDLE_IMPORT, self._middle, state)
@@ -75,7 +75,7 @@ class BusyBenchmark:
     def _load_through_server(self, name: str, file: Path, state: str) -> None:
         with self._fresh_place() as place, running_server(place) as port:
             caller = Caller(place.folder, port)
-            # What a server does once after its start is no part of this.
+            # This load takes the one-time costs of a server's start.
             _load(caller, place, self._small)
             with _loops(state):
                 load = _load(caller, place, file)
@@ -115,7 +115,7 @@ def _load(caller: Caller, place: Place, file: Path) -> _Load:
 
 @contextmanager
 def _loops(state: str) -> Iterator[None]:
-    """Keep every processor busy for as long as the block runs, if that is the state."""
+    """Keep every processor busy while the block runs, if the state is busy."""
     if state != BUSY:
         yield
         return

@@ -1,4 +1,4 @@
-"""A raw HTTP client in a process of its own: sends requests that are signed already, as fast as the answers come.
+"""A raw HTTP client in a separate process: sends signed requests as fast as the answers arrive.
 
 Run as a program with one JSON object on standard input: ``port``, ``clients`` (connections), ``seconds``, ``requests``
 (texts, sent in turn) and ``pause_seconds`` between an answer and the next request. It prints one JSON object:
@@ -20,7 +20,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class _Connection(asyncio.Protocol):
-    """One client: the next request goes out when the answer to the last one is whole."""
+    """One client. It sends the next request when the answer to the previous one is complete."""
 
     def __init__(
         self, requests: Iterator[bytes], latencies: list[float], pause_seconds: float, has_ended: Callable[[], bool]
@@ -81,7 +81,7 @@ async def _measure(port: int, clients: int, seconds: float, requests: list[bytes
             port,
         )
         connections.append(connection)
-    # What is under way at the end counts too: long waits are the likeliest to be.
+    # Requests in progress at the end count too, since these are most likely the long ones.
     while time.perf_counter() < end or any(connection.is_waiting for connection in connections):
         await asyncio.sleep(0.01)
     return latencies

@@ -1,7 +1,7 @@
-"""How long the pages of the console take on a store of many profiles: from the request to the last byte of the page.
+"""Measure the pages of the console on a store of many profiles: from the request to the last byte of the page.
 
-One browser's connection, each page first right after the server's start and then again and again. A page is painted
-when it is there: its style sheets and scripts are small, and kept by the browser.
+One connection, like that of a browser, requests each page right after the start of the server and then repeatedly. The
+time of style sheets and scripts does not count: they are small, and a browser caches them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PAGES = (
     "preview of the undo of a job that has changed many",
     "upload",
     "profiles",
-    "a search by e-mail",
+    "a search by email",
     "a search by phone",
     "a search by account",
     "a search by name, of hundreds of profiles",
@@ -42,7 +42,7 @@ _VIEWS = 20
 
 
 class ConsoleBenchmark:
-    """Loads its store when it is made."""
+    """The store is loaded when an instance is created."""
 
     def __init__(self, folder: Path, sizes: Sizes, figures: Figures) -> None:
         self._figures = figures
@@ -56,7 +56,7 @@ class ConsoleBenchmark:
             run(import_command(file, *self._place.options))
 
     def round(self) -> None:
-        """Look at each page."""
+        """Request each page."""
         with running_server(self._place) as port:
             caller = Caller(self._place.folder, port)
             browser = _Browser(port)
@@ -94,10 +94,10 @@ class _Browser:
         self._cookie = (answer.headers["Set-Cookie"] or "").split(";")[0]
 
     def view_ms(self, path: str) -> float:
-        """Milliseconds until the page is there.
+        """Return the milliseconds until the page has arrived.
 
         Raises:
-            RuntimeError: there is another answer.
+            RuntimeError: The server answered something else.
         """
         started = time.perf_counter()
         self._connection.request("GET", path, headers={"Accept": "text/html", "Cookie": self._cookie})

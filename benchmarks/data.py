@@ -1,6 +1,6 @@
-"""The files that the benchmarks load: customer lists of 13 columns, made up from a seed, the same on every machine.
+"""Make the files of the benchmarks: customer lists of 13 columns, generated from a seed, identical on every machine.
 
-One customer in eight has a name with a letter beyond ASCII, one e-mail address in four is in mixed case, and phone
+One customer in eight has a name with a letter beyond ASCII, one email address in four is in mixed case, and phone
 numbers are written in four ways. Nobody of these exists.
 """
 
@@ -110,7 +110,7 @@ class _Customer:
 
 
 def _customer(number: int) -> _Customer:
-    """The customer of this number: always the same one."""
+    """Return the customer with this number, always the same one."""
     rng = random.Random(_SEED + number)
     random_bits = rng.getrandbits
 
@@ -164,7 +164,9 @@ def _street(rng: random.Random) -> str:
 
 
 def _changed(number: int) -> _Customer:
-    """The same customer a year later: a new address for all, a new phone for each second, e-mail for each fourth."""
+    """Return the same customer a year later.
+
+    All have a new address, every second one a new phone number, every fourth one a new email address."""
     before = _customer(number)
     rng = random.Random(-_SEED - number)
     place = _PLACES[rng.getrandbits(20) % len(_PLACES)]
@@ -180,31 +182,31 @@ def _changed(number: int) -> _Customer:
 
 
 def customers(numbers: Iterable[int]) -> Iterator[str]:
-    """The lines of these customers."""
+    """Return the lines of these customers."""
     for number in numbers:
         yield _customer(number).line()
 
 
 def first_file(row_count: int) -> Iterator[str]:
-    """Customers 1 to ``row_count``, in the order of the unique key."""
+    """Make customers 1 to ``row_count``, in the order of the unique key."""
     return customers(range(1, row_count + 1))
 
 
 def shuffled_file(row_count: int) -> Iterator[str]:
-    """The same customers in random order."""
+    """Make the same customers in random order."""
     numbers = list(range(1, row_count + 1))
     random.Random(_SEED).shuffle(numbers)
     return customers(numbers)
 
 
 def second_file(row_count: int, stored_count: int) -> Iterator[str]:
-    """The customers that were stored last, changed, and as many new ones; all in random order."""
+    """Make the last stored customers, changed, and as many new ones, in random order."""
     half = row_count // 2
     return _changed_and_new(range(stored_count - half + 1, stored_count + 1), stored_count, row_count - half)
 
 
 def spread_file(row_count: int, stored_count: int) -> Iterator[str]:
-    """The same with stored customers that are spread evenly over all: nearly every page of the store changes."""
+    """Make the same with stored customers from all parts: nearly every page of the store changes."""
     half = row_count // 2
     return _changed_and_new(range(1, stored_count + 1, stored_count // half), stored_count, row_count - half)
 
@@ -218,7 +220,7 @@ def _changed_and_new(stored: Iterable[int], stored_count: int, new_count: int) -
 
 
 def repeated_file(row_count: int) -> Iterator[str]:
-    """Three rows in ten repeat an earlier customer, changed."""
+    """Make customers of whom three in ten repeat an earlier one, changed."""
     distinct = row_count * 7 // 10
     numbers = list(range(1, distinct + 1))
     rng = random.Random(_SEED)
@@ -231,7 +233,9 @@ def repeated_file(row_count: int) -> Iterator[str]:
 
 
 def notes_file(row_count: int) -> Iterator[str]:
-    """Customers with a long quoted text of 600 to 950 characters, with commas, quotes and line ends."""
+    """Make customers with a long quoted text.
+
+    It has 600 to 950 characters, among them commas, quotes and line ends."""
     for number in range(1, row_count + 1):
         rng = random.Random(_SEED + number)
         words = rng.choices(_WORDS, k=rng.randrange(120, 180))
@@ -243,13 +247,13 @@ def notes_file(row_count: int) -> Iterator[str]:
 
 
 def failing_file(row_count: int) -> Iterator[str]:
-    """Customers without a customer number: every row fails."""
+    """Make customers without a customer number, so that every row fails."""
     for line in first_file(row_count):
         yield line[line.index(",") :]
 
 
 def write_file(path: Path, lines: Iterator[str], *, columns: tuple[str, ...] = COLUMNS) -> None:
-    """Write a CSV file, unless it is there already."""
+    """Write a CSV file unless it exists."""
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

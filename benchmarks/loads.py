@@ -1,4 +1,4 @@
-"""How long loads take, beside other tools on the same files, and how much memory."""
+"""Measure the time and the memory of loads, and of other tools with the same files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[1]
 OPENPROFILES = (sys.executable, "-m", "openprofiles")
 DOMAIN = "shop"
 
-# What a user types, and what it took: the whole command, and the upload job from its start to its end.
+# The time of the whole command that a user enters, and of its upload job from start to end.
 COMMAND = "command"
 JOB = "job"
-# Of all processors together, for the whole command.
+# The sum over all processors, for the whole command.
 PROCESSOR = "processor seconds"
 
 
@@ -30,7 +30,7 @@ class Sizes:
     """How many rows the files have.
 
     Attributes:
-        load_rows: of the file that is loaded beside requests; long enough for many of them.
+        load_rows: The rows of the file that is loaded while requests are measured; enough for many requests.
     """
 
     rows: int
@@ -40,7 +40,7 @@ class Sizes:
 
 
 class Figures:
-    """Figures by name, a list with one of each round."""
+    """Figures by name: a list with one figure for each round."""
 
     def __init__(self) -> None:
         self._lists: dict[str, list[float]] = defaultdict(list)
@@ -56,27 +56,34 @@ class Figures:
         return min(self._lists[name]), max(self._lists[name])
 
     def ratios(self, name: str, others: Figures, to: str) -> list[float]:
-        """The ratio of a figure to one of the same or of other figures, for each round."""
+        """Return the ratio of a figure to another one for each round."""
         pairs = zip(self._lists[name], others._lists[to], strict=False)
         return [one / other for one, other in pairs if other]
 
     def median_ratio(self, name: str, to: str) -> float:
-        """The median of the ratios within each round."""
+        """Return the median of the ratios of all rounds."""
         return statistics.median(self.ratios(name, self, to))
 
     def __contains__(self, name: str) -> bool:
         return name in self._lists
 
     def as_lists(self) -> dict[str, list[float]]:
-        """All of them."""
+        """Return all figures."""
         return dict(self._lists)
 
 
 class LoadBenchmark:
-    """One round after the other of all loads and yardsticks, interleaved."""
+    """Rounds of all loads and yardsticks, interleaved."""
 
     def __init__(self, folder: Path, yardstick_python: Path | None, sizes: Sizes, figures: Figures) -> None:
-        """``yardstick_python``: None leaves the other tools out."""
+        """Prepare the files.
+
+        Args:
+            folder: The folder for files and stores.
+            yardstick_python: The interpreter of the other tools; None leaves them out.
+            sizes: The sizes of the files.
+            figures: Receives the results.
+        """
         self._folder = folder
         self._yardstick_python = yardstick_python
         self._figures = figures
@@ -100,7 +107,7 @@ class LoadBenchmark:
         }
 
     def round(self, *, is_first: bool) -> None:
-        """Everything once; what is measured for its memory or beside the point, in the first round alone."""
+        """Measure everything once; memory and secondary figures only in the first round."""
         self._load("first", onto=None)
         self._yardstick("bare", "first")
         self._load("second", onto="first")
@@ -174,7 +181,7 @@ class LoadBenchmark:
 
 
 def import_command(file: Path, *place: str | Path) -> list[str | Path]:
-    """What loads a file into the domain of the store that the options in ``place`` name."""
+    """Return the command that loads a file into the store named by ``place``."""
     maps = [part for column, target in data.TARGETS.items() for part in ("--map", f"{column}={target}")]
     return [
         *(*OPENPROFILES, "import", file, *place),
@@ -183,15 +190,15 @@ def import_command(file: Path, *place: str | Path) -> list[str | Path]:
 
 
 def first_file(folder: Path, rows: int) -> Path:
-    """The file of a first load of so many rows, made unless it is there."""
+    """Return the file of a first load of ``rows`` rows; make it if necessary."""
     return _made_file(folder / f"first-{rows}.csv", lambda: data.first_file(rows))
 
 
 def second_file(folder: Path, rows: int, stored: int | None = None) -> Path:
-    """The file of a second load, half of whose rows are updates; made unless it is there.
+    """Return the file of a second load, half of it updates; make it if necessary.
 
     Args:
-        stored: how many rows the first load had; None: as many.
+        stored: The number of rows of the first load; None for the same number.
     """
     stored = stored or rows
     return _made_file(folder / f"last-{rows}-onto-{stored}.csv", lambda: data.second_file(rows, stored))
@@ -205,7 +212,7 @@ def _made_file(path: Path, lines: Callable[[], Iterator[str]], *, columns: tuple
 
 
 def _job_seconds(place: Path) -> float:
-    """From the start of the newest upload job to its end, as GetUploadJob tells it."""
+    """Return the duration of the latest upload job, as GetUploadJob reports it."""
     connection = sqlite3.connect(f"{(place / 'openprofiles.db').as_uri()}?mode=ro", uri=True)
     (milliseconds,) = connection.execute(
         "select completed_at - started_at from upload_job order by upload_job_id desc limit 1"

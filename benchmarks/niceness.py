@@ -24,7 +24,7 @@ _SECONDS_BETWEEN_CHANGES = 0.1
 
 
 class NicenessBenchmark:
-    """One round after the other of reads beside a load at each niceness."""
+    """Rounds of reads during a load, for each niceness."""
 
     def __init__(self, folder: Path, file: Path, figures: Figures) -> None:
         self._file = file
@@ -32,7 +32,7 @@ class NicenessBenchmark:
         self._api = ApiBenchmark(folder, file, figures)
 
     def round(self) -> None:
-        """Everything once."""
+        """Measure everything once."""
         with self._api.copy() as place, running_server(place) as port:
             caller = Caller(place.folder, port)
             for clients in CLIENTS:
@@ -53,13 +53,13 @@ class NicenessBenchmark:
 
 @contextmanager
 def _loaders_kept_at(niceness: int) -> Iterator[None]:
-    """Keep every loader below this process at a niceness for as long as the block runs."""
+    """Keep all loaders of this process at a niceness while the block runs."""
     has_ended = threading.Event()
 
     def keep() -> None:
         while not has_ended.wait(_SECONDS_BETWEEN_CHANGES):
             for pid in family(os.getpid()):
-                # It may have ended in between.
+                # It may have ended in the meantime.
                 with suppress(FileNotFoundError, ProcessLookupError):
                     if _LOADER in Path(f"/proc/{pid}/cmdline").read_bytes():
                         _give_niceness(pid, niceness)

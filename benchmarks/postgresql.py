@@ -1,4 +1,4 @@
-"""Loads into a PostgreSQL store, beside scripts for psql that a person wrote, and several workers at once.
+"""Measure loads into a PostgreSQL store, in comparison with hand-written psql scripts, and several workers at once.
 
 The server is a real one, set to lose nothing, and shares the processors with everything else. The scripts are what
 somebody writes who knows PostgreSQL well; they check no value, report no row, and write nothing when they are killed.
@@ -30,7 +30,7 @@ _SCRIPTS = {name: Path(__file__).with_name(f"by_hand_{name}.sql") for name in ("
 _WORKER_DOMAINS = 4
 _POLL_SECONDS = 0.1
 
-# All that both ways of loading must agree about: profiles but for their row numbers and times, keys by name.
+# Both ways of loading must agree on this: profiles without row numbers and times, and keys by name.
 _CONTENT = (
     "select count(*), sum(hashtextextended(concat_ws('|', account_number, first_name, last_name, email_address, "
     "phone_number, birth_date, gender_string, address_address1, address_city, address_state, address_postal_code, "
@@ -40,7 +40,7 @@ _CONTENT = (
 
 
 class PostgresqlBenchmark:
-    """One round after the other, interleaved. Close it at the end: the server goes with it."""
+    """Interleaved rounds. Close the object at the end to stop its server."""
 
     def __init__(self, folder: Path, sizes: Sizes, figures: Figures) -> None:
         self._folder = folder / "data-postgresql"
@@ -61,14 +61,14 @@ class PostgresqlBenchmark:
         self._server.close()
 
     def round(self) -> None:
-        """Everything once."""
+        """Measure everything once."""
         ours, by_hand = self._fresh_place("ours"), self._fresh_place("by-hand")
         self._prepare_by_hand(by_hand)
         for name in ("first", "second"):
             self._load(name, ours)
             self._load_by_hand(name, by_hand)
             _compare(name, ours, by_hand)
-            # What one load leaves to be done in the background is no part of the next.
+            # Background work that one load leaves behind must not slow down the next one.
             for place in (ours, by_hand):
                 _execute(place, "vacuum analyze")
         for place in (ours, by_hand):
@@ -96,7 +96,7 @@ class PostgresqlBenchmark:
         self._figures.add(f"{PREFIX}{name}, {JOB}", float(_rows(place, query)[0][0]) / 1000)
 
     def _prepare_by_hand(self, place: Place) -> None:
-        """The tables and the domain."""
+        """Create the tables and the domain."""
         run([sys.executable, "-m", "openprofiles", "credentials", "list", *place.options])
         _execute(
             place,
@@ -142,13 +142,13 @@ class PostgresqlBenchmark:
         self._remove(place)
 
     def _settle(self, place: Place) -> None:
-        """Have what was written before on the disk."""
+        """Flush earlier writes to the disk."""
         _execute(place, "checkpoint")
         os.sync()
 
 
 def _compare(name: str, ours: Place, by_hand: Place) -> None:
-    """Refuse a yardstick that does something else."""
+    """Refuse a yardstick with a different result."""
     for query in _CONTENT:
         mine, theirs = _rows(ours, query), _rows(by_hand, query)
         if mine != theirs:
@@ -168,12 +168,12 @@ def _execute(place: Place, statement: str) -> None:
 
 
 def _processor_times() -> list[tuple[int, int]]:
-    """Of each processor since its start: time idle, and all time."""
+    """Return for each processor its idle time and its total time."""
     found = []
     for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
         if name.startswith("cpu") and name != "cpu":
-            # user, nice, system, idle, iowait, irq, softirq, steal; time of guests is in user.
+            # user, nice, system, idle, iowait, irq, softirq, steal; the time of guests is part of user.
             times = [int(field) for field in fields[:8]]
             found.append((times[3] + times[4], sum(times)))
     return found

@@ -1,4 +1,4 @@
-"""Runs programs, and watches how much memory they and their children take."""
+"""Run programs, and measure the memory of their processes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SAMPLE_SECONDS = 0.05
-# What is not a mapping of a file: heap, stacks, anonymous and shared memory.
+# All memory except mapped files: heap, stacks, anonymous and shared memory.
 _OWN_MEMORY = re.compile(r"^(?:RssAnon|RssShmem):\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a program took."""
+    """The cost of one run of a program."""
 
     seconds: float
     processor_seconds: float
@@ -52,13 +52,13 @@ def run(command: Sequence[str | Path], *, may_fail: bool = False, environment: M
 
 
 def processor_seconds() -> float:
-    """What the processors spent on all children of this process that have ended, and on theirs."""
+    """Return the processor time of all descendants of this process that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 class MemoryWatch:
-    """Samples the memory of a process and all below it; ``peak_bytes`` is the largest sum, file mappings left out."""
+    """Samples the memory of a process and its descendants. ``peak_bytes`` is the largest sum, without mapped files."""
 
     def __init__(self, pid: int) -> None:
         self.peak_bytes = 0
@@ -80,7 +80,7 @@ class MemoryWatch:
 
 
 def family(pid: int) -> list[int]:
-    """A process and all below it."""
+    """List a process and its descendants."""
     found = [pid]
     for parent in found:
         with suppress(OSError):

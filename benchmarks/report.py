@@ -1,4 +1,4 @@
-"""Tables of what was measured, beside what was to be reached."""
+"""Write the tables of results and targets."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ _UNDO = {
     UNDO: "its undo: {half} profiles removed, {half} restored",
 }
 
-# With how many times as long each may take.
+# Each with the largest allowed ratio.
 _BUSY = {
     SMALL_IMPORT: (f"`openprofiles import` of {SMALL_ROWS:,} rows", 3),
     MIDDLE_IMPORT: (f"`openprofiles import` of {MIDDLE_ROWS:,} rows", 3),
@@ -87,7 +87,7 @@ _POSTGRESQL_LOADS = {
 
 
 def results(figures: Figures, sizes: Sizes, *, rounds: int) -> str:
-    """All tables for which there are figures, as Markdown."""
+    """Return all tables that have figures, as Markdown."""
     parts = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", f"Medians of {rounds} interleaved rounds."]
     parts += ["", *_targets(figures)]
     if f"first, {JOB}" in figures:
@@ -108,7 +108,7 @@ def results(figures: Figures, sizes: Sizes, *, rounds: int) -> str:
 
 
 def _with_sizes(text: str, sizes: Sizes) -> str:
-    """The text with numbers of rows in place of their names in braces."""
+    """Replace the names in braces by numbers of rows."""
     numbers = {
         "rows": sizes.rows,
         "half": sizes.rows // 2,
@@ -125,7 +125,7 @@ def _with_sizes(text: str, sizes: Sizes) -> str:
 
 
 def write_into_readme(text: str) -> None:
-    """Put the tables where the last ones stand."""
+    """Replace the tables in the README."""
     before, _, rest = _README.read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
     _README.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
@@ -173,7 +173,7 @@ def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:
         for operation in READS:
             p99 = figures.median(f"{operation}, loading, 1, p99_ms")
             limit = max(2 * figures.median(f"{operation}, idle, 1, p99_ms"), 10.0)
-            yield f"{operation}, p99 beside a load, ms (twice idle or 10 ms)", f"at most {limit:.1f}", p99
+            yield f"{operation}, p99 during a load, ms (twice idle or 10 ms)", f"at most {limit:.1f}", p99
         for clients, target in ((1, "0.4"), (16, "0.2")):
             found = ratio(f"GetUploadJob, idle, {clients}, per_second", f"bare route, {clients}, per_second")
             yield f"GetUploadJob per second against a bare route, clients: {clients}", f"at least {target}x", found

@@ -1,4 +1,4 @@
-"""What it costs to see a load before it happens and to take it back after: half updates, onto as many rows."""
+"""Measure previews and undos of a load, half of it updates, onto the same number of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNDO = "undo of second"
 
 
 class UndoBenchmark:
-    """One round after the other of previews, loads with and without images for undo, and an undo."""
+    """Rounds of previews, of loads with and without images for an undo, and of an undo."""
 
     def __init__(self, folder: Path, sizes: Sizes, figures: Figures) -> None:
         self._folder = folder
@@ -26,21 +26,21 @@ class UndoBenchmark:
         self._files = {"first": first_file(folder, sizes.rows), "second": second_file(folder, sizes.rows)}
 
     def round(self) -> None:
-        """Everything once.
+        """Measure everything once.
 
         Raises:
-            RuntimeError: the undo left or took something that it should not.
+            RuntimeError: The result of the undo is wrong.
         """
         before, place, other = (self._folder / f"data-undo-{name}" for name in ("before", "with", "without"))
         for folder in (before, place, other):
             shutil.rmtree(folder, ignore_errors=True)
-        # A data folder of its own, made without its domain: a preview of a first load.
+        # A separate data folder without the domain, for a preview of a first load.
         self._import(FIRST_PREVIEW, "first", before, "--dry-run")
         self._import(FIRST, "first", before)
         for folder in (place, other):
             shutil.copytree(before, folder)
         shutil.rmtree(before)
-        # Or what comes first would wait until the disk has all of the copies.
+        # Otherwise the first measurement would wait until all copies are on the disk.
         os.sync()
         self._import(PREVIEW, "second", place, "--dry-run")
         self._import(WITHOUT_IMAGES, "second", other, "--undo-days", "0")

@@ -1,6 +1,6 @@
-"""What else loads a CSV file into a table on one machine. Run as a program: ``yardsticks.py NAME FILE DATABASE``.
+"""Other ways to load a CSV file into a table on one machine. Run it as a program: ``yardsticks.py NAME FILE DATABASE``.
 
-None of them checks a value, finds a profile by e-mail, phone or name, reports a row or survives a crash half-way.
+No yardstick checks values, finds profiles by email, phone or name, reports failed rows, or can resume after a crash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.data import UNIQUE_KEY
 
 
 def bare(file: Path, database: Path) -> None:
-    """Python's csv and executemany, an upsert into one table, all in one transaction, as durable as ours."""
+    """Load with csv and executemany, an upsert into one table in one durable transaction."""
     connection = sqlite3.connect(database)
     connection.execute("pragma journal_mode = wal")
     connection.execute("pragma synchronous = full")
@@ -35,7 +35,7 @@ def bare(file: Path, database: Path) -> None:
 
 
 def pandas_to_sql(file: Path, database: Path) -> None:
-    """pandas: read all of it, write all of it. It does not upsert."""
+    """Read and write the whole file with pandas, without an upsert."""
     import pandas
 
     connection = sqlite3.connect(database)
@@ -45,7 +45,7 @@ def pandas_to_sql(file: Path, database: Path) -> None:
 
 
 def duckdb_create_table(file: Path, database: Path) -> None:
-    """The physical floor: DuckDB reads the file into a table of its own form, with no key at all."""
+    """Read the file into a DuckDB table without keys: the physical floor."""
     import duckdb
 
     connection = duckdb.connect(str(database))

@@ -30,7 +30,7 @@ REGION = "us-east-1"
 TIMEOUT_SECONDS = 50.0
 TWICE_IN_THE_FILE = "customer2888@example.com"
 
-# Which column of the file goes to which field of a profile. What is not mapped is not loaded.
+# The mapping from columns of the file to fields of a profile. Columns without a mapping are not loaded.
 FIELDS = {
     "customer_id": {"Source": "_source.Customer ID", "Target": "_profile.AccountNumber"},
     "first_name": {"Source": "_source.First Name", "Target": "_profile.FirstName", "ContentType": "NAME"},
@@ -49,7 +49,7 @@ FIELDS = {
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder) / "data") as (url, session):
-        # The whole set-up of an AWS program is the address of the server.
+        # An AWS program needs only the address of the server.
         profiles: Any = session.client("customer-profiles", endpoint_url=url)
 
         print(f"\n1. Create the domain {DOMAIN!r} and an upload job in it")
@@ -58,7 +58,7 @@ def main() -> None:
             DomainName=DOMAIN, DisplayName=CUSTOMERS.name, Fields=FIELDS, UniqueKey="email", DataExpiry=1098
         )["JobId"]
 
-        print(f"2. Send {CUSTOMERS.name} to the URL that the job gives")
+        print(f"2. Send {CUSTOMERS.name} to the upload URL of the job")
         upload = profiles.get_upload_job_path(DomainName=DOMAIN, JobId=job_id)
         send_file(upload["Url"], upload["ClientToken"])
 
@@ -66,17 +66,17 @@ def main() -> None:
         profiles.start_upload_job(DomainName=DOMAIN, JobId=job_id)
         job = wait_for_end(profiles, job_id)
 
-        print("\nWhat GetUploadJob says at the end:")
+        print("\nThe answer of GetUploadJob at the end:")
         shown = {name: value for name, value in job.items() if name != "ResponseMetadata"}
         print(json.dumps(shown, indent=2, default=str))
 
-        print("\nThe rows that were not loaded:")
+        print("\nThe failed rows:")
         failed_rows = list_failed_rows(url, session, job_id)
         for row in failed_rows:
             for fault in row["Faults"]:
                 print(f"  line {row['Line']:>4}  {fault['Code']:<18} {fault['Message']}")
 
-        print("\nOne customer, found by email. Two rows of the file, in two spellings, became this one profile:")
+        print("\nOne customer, found by email. Two rows of the file, spelled differently, became this one profile:")
         found = profiles.search_profiles(DomainName=DOMAIN, KeyName="_email", Values=[TWICE_IN_THE_FILE])["Items"]
         print(json.dumps(found, indent=2, ensure_ascii=False))
 
@@ -84,13 +84,13 @@ def main() -> None:
         check(job["ResultsSummary"]["UpdatedRecords"] > 0, "some customers are in the file twice")
         check(len(failed_rows) == job["ResultsSummary"]["FailedRecords"], "every failed row is reported")
         check([each["LastName"] for each in found] == ["Okafor"], "one profile has this email address")
-    print("\nThe demo is done and its server has stopped. Now try: openprofiles import --help")
+    print("\nThe demo is complete and its server has stopped. Next, try: openprofiles import --help")
 
 
 @contextmanager
 def running_server(data_folder: Path) -> Iterator[tuple[str, boto3.Session]]:
     """Run a server on a free port; yield its address and a session with the administrator's keys."""
-    # Settings of the shell for AWS or a proxy are not meant for this server.
+    # Remove settings for AWS and for a proxy, which do not apply to this server.
     for name in [name for name in os.environ if name.startswith(("AWS_", "OPENPROFILES_"))]:
         del os.environ[name]
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
@@ -122,7 +122,7 @@ def running_server(data_folder: Path) -> Iterator[tuple[str, boto3.Session]]:
 
 
 def send_file(url: str, client_token: str) -> None:
-    """PUT the file, with the three headers of S3 for a customer's own key."""
+    """Send the file with the three headers of S3 for a customer's own key."""
     md5_of_key = hashlib.md5(base64.b64decode(client_token)).digest()
     with CUSTOMERS.open("rb") as file:
         answer = requests.put(
@@ -139,7 +139,7 @@ def send_file(url: str, client_token: str) -> None:
 
 
 def wait_for_end(profiles: Any, job_id: str) -> dict[str, Any]:
-    """Ask until the job has ended; its last state."""
+    """Wait until the job has ended; return its last state."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     shown = ""
     while True:
@@ -161,7 +161,7 @@ def wait_for_end(profiles: Any, job_id: str) -> dict[str, Any]:
 def list_failed_rows(url: str, session: boto3.Session, job_id: str) -> list[dict[str, Any]]:
     """List the failed rows with their errors.
 
-    AWS has no operation for this, so it is a path of openprofiles, signed like the API.
+    AWS has no operation for this. It is a path of openprofiles, signed like the API.
     """
     address = f"{url}/openprofiles/v1/domains/{DOMAIN}/upload-jobs/{job_id}/failed-rows"
     credentials = session.get_credentials()

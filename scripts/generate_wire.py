@@ -40,7 +40,7 @@ API_VERSION = "2020-08-15"
 WIRE = Path(__file__).resolve().parent.parent / "src" / "openprofiles" / "wire"
 LINE_LENGTH = 120
 
-# What explains and does not bind.
+# Members that only explain.
 PROSE = {"documentation", "deprecatedMessage", "deprecatedSince"}
 
 
@@ -101,7 +101,7 @@ def _without_prose(traits: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shape_without_prose(shape: Mapping[str, Any]) -> dict[str, Any]:
-    # Not by walking down: a member of a structure may be called "documentation".
+    # Not recursively, since a member of a structure can have the name "documentation".
     traits = _without_prose(shape)
     for name in ("member", "key", "value"):
         if name in traits:

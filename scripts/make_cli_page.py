@@ -29,7 +29,7 @@ This page is made from `--help` by `make example`.
 
 
 def make_cli_page() -> str:
-    """Write the whole page."""
+    """Return the whole page."""
     root = click.Context(openprofiles, info_name="openprofiles", terminal_width=_WIDTH, **openprofiles.context_settings)
     statuses = "".join(f"| {status} | {meaning} |\n" for status, meaning in EXIT_STATUSES.items())
     return "\n".join([_INTRODUCTION + statuses, *(_section(context) for context in _walk(root))])

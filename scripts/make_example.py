@@ -1,4 +1,4 @@
-"""Write examples/customers.csv: about 3,000 invented customers, with the faults that real files have.
+"""Write examples/customers.csv: about 3,000 invented customers, with the errors that real files have.
 
 The same file each time (seeded), so a test can compare. Addresses end in example.com or example.org, and phone numbers
 are 555-01xx: neither belongs to anybody (RFC 2606; North American Numbering Plan, fictional numbers).
@@ -53,11 +53,11 @@ def make_example() -> bytes:
     chance = random.Random(20260101)
     people = [_person(chance, number) for number in range(1, PEOPLE + 1)]
     rows = [_line(person) for person in people]
-    # The same people again, further down, as another clerk would write them.
+    # The same people again, further down, spelled as a different person would.
     for person in chance.sample(people, REPEATED):
         rows.insert(chance.randrange(len(rows) // 2, len(rows)), _line(_retyped(chance, person)))
     for position in (57, 911, 1_502, 2_204):
-        # Trailing blank cells that a program has left out.
+        # Without the trailing blank cells, as some programs write them.
         rows[position] = rows[position].split(b",")[0] + b",Short,Row,short.row.%d@example.org\r\n" % position
     for position, row in _broken_rows():
         rows.insert(position, row)
@@ -97,7 +97,7 @@ def _retyped(chance: random.Random, person: list[str]) -> list[str]:
     again = list(person)
     again[3] = chance.choice((again[3].upper(), again[3].title(), f" {again[3]} "))
     again[4] = _phone(chance)
-    # Blank cells, which must not remove what the first row said.
+    # Blank cells, which must not remove the values of the first row.
     again[5] = again[7] = again[14] = ""
     again[13] = "gold"
     return again

@@ -1,4 +1,4 @@
-"""Make docs/console-job.png: the console's page of a job, as a real run of examples/webshop-export.csv shows it.
+"""Make docs/console-job.png: the console's page of a real import of examples/webshop-export.csv.
 
 Needs a Chromium (``make test-setup``).
 """
@@ -31,7 +31,7 @@ def main() -> None:
         file = Path(folder) / "webshop-export.csv"
         shutil.copy(ROOT / "examples" / file.name, file)
         data = Path(folder) / "data"
-        # Some of its rows fail, and it says so.
+        # Some of its rows fail, so the command exits with a status of its own.
         subprocess.run(
             command("import", file, "--domain", "webshop", "--unique-key", "E-Mail", "--data", data),
             env=environment(),

@@ -1,4 +1,4 @@
-"""Makes the folder ``dist`` with all that a server is installed from: the wheel, what it needs, and a systemd unit.
+"""Make ``dist`` with everything for an installation: the wheel, the packages that it needs, and a systemd unit.
 
 The wheel is built from a copy, so that nothing an earlier build has left gets into it. Run it with ``make wheel``.
 """

@@ -1,4 +1,4 @@
-"""Run the checks of the code beside the tests, and print what all of it took.
+"""Run the checks of the code in parallel with the tests, and print the time that they took.
 
 ``make test``, ``make test-long`` and ``make check`` are this script. Its arguments go to pytest.
 """
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parents[1]
-# One after the other, in a process beside those of pytest.
+# One after the other, in parallel with pytest.
 CHECKS = ("lint", "types", "imports")
-# Three at a time on two cores: one is often waiting, for a lease to run out or a page to be painted. The tests of a
-# file stay in one process, which has one server for them; tests/conftest.py puts the files in turn.
+# Three at a time on two cores, since one is often waiting for a lease to expire or a page to be painted. All tests of a
+# file run in the same process, with one server; tests/conftest.py decides the order of the files.
 PYTEST = (f"{sys.prefix}/bin/pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -29,11 +29,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass
 class Part:
-    """A command, and how it ended."""
+    """A command and its result."""
 
     name: str
     process: subprocess.Popen[bytes]
-    # None if it writes where this script does.
+    # None if it writes to the output of this script.
     output: IO[bytes] | None
     begun: float
     seconds: float = 0.0
@@ -41,12 +41,12 @@ class Part:
 
 
 def main() -> int:
-    """Run all parts; the exit status is 0 if all have passed."""
+    """Run all parts; return exit status 0 if all have passed."""
     begun = time.monotonic()
     _adopt_orphans()
-    # Each part gets an interruption too, and ends by itself.
+    # Each part also receives the interrupt, and ends by itself.
     signal.signal(signal.SIGINT, lambda *_: None)
-    # What make hands to the commands of its targets is not meant for another make.
+    # The options of the outer make must not reach the inner one.
     os.environ.pop("MAKEFLAGS", None)
     checks = iter(CHECKS)
     pytest = _start("tests", PYTEST + tuple(sys.argv[1:]), None)
@@ -69,7 +69,7 @@ def main() -> int:
         f"{time.monotonic() - begun:.0f} s of wall time."
     )
     if left:
-        print("The tests have left processes behind, which still run and are not counted.")
+        print("The tests left processes behind. They are still running and are not counted.")
     return int(any(part.status for part in ended))
 
 
@@ -96,14 +96,14 @@ def _report(parts: list[Part]) -> None:
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what the processes of a killed one were to it, so that their time is counted too."""
+    """Adopt the children of killed processes, so that their time is counted."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl failed")
 
 
 def _wait_for_orphans() -> bool:
-    """Take up the times of those that have ended; return whether some still run."""
+    """Add the times of orphans that have ended; return whether others still run."""
     try:
         while os.waitpid(-1, os.WNOHANG) != (0, 0):
             pass

@@ -1,4 +1,4 @@
-"""How much the tests do: daily, and in the long form that ``make test-long`` runs. All of it stands here."""
+"""The number of examples and kills of all tests, daily and in the long form of ``make test-long``."""
 
 from __future__ import annotations
 

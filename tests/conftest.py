@@ -1,4 +1,4 @@
-"""What all tests share: which of them run and in which order, and servers of others for those that ask for one."""
+"""Shared by all tests: the selection and the order of tests, and PostgreSQL and S3 servers for those that need them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from postgresql_server import PostgresqlServer
 from processor_time import ProcessorTime
 from s3_server import S3Server
 
-# The tests start our programs more than a thousand times. Where Python is told to keep no bytecode, as in many
-# containers, each of them would compile all of our modules anew.
+# The tests start our programs more than a thousand times. If Python writes no bytecode, as in many containers, each of
+# them would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Some times what the tests need at any moment.
+# Several times the room that the tests need at any moment.
 _ROOM_BYTES = 4_000_000_000
 
 
 def _use_memory_for_files(folder: Path = Path("/dev/shm")) -> None:  # noqa: S108 (the folder is the system's own)
-    """Keep the tests' files in memory if there is ample room, unless TMPDIR says where they go.
+    """Keep the tests' files in memory if there is enough room and TMPDIR is not set.
 
-    Half of a small load's time is waiting for the disk. A killed process cannot tell the difference: what it has
-    written outlives it in both places, and no test cuts the power.
+    A small load spends half of its time waiting for the disk. For a killed process there is no difference: its files
+    remain in both places, and no test cuts the power.
     """
     try:
         room = shutil.disk_usage(folder).free
@@ -49,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests to ``make test-long``, and take a file of each folder in turn, the largest first.
+    """Select the tests of this form, and alternate between the folders, largest files first.
 
     Some folders mostly wait and others mostly compute, so that together they take less time than one after the other.
     """
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
-    """A running server; a test makes a database of its own there."""
+    """Run a PostgreSQL server, in which each test creates its own database."""
     server = PostgresqlServer()
     yield server
     server.close()
@@ -74,7 +74,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """A running object store; a test makes a bucket of its own there."""
+    """Run an object store, in which each test creates its own bucket."""
     server = S3Server()
     yield server
     server.stop()

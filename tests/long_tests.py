@@ -1,6 +1,6 @@
-"""Leaves the tests that are marked ``long`` to ``make test-long``.
+"""Leave tests with the mark ``long`` to ``make test-long``.
 
-The mark names a test of ``make test`` that holds the same promise; tests/docs sees to it that there is one.
+The mark names a test of ``make test`` with the same promise; a test in tests/docs checks that it exists.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ALTERNATIVES = (ENGINES, ("directly", "through a server"))
 
 
 def leave_out_long_tests(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Take the long tests out of those that were collected, except in the long form."""
+    """Remove the long tests from the collected ones, except in the long form."""
     for item in items:
         _mark_alternative(item)
     daily = {item: _daily_test(item) for item in items}
@@ -30,7 +30,7 @@ def leave_out_long_tests(config: pytest.Config, items: list[pytest.Item]) -> Non
 
 
 def _mark_alternative(item: pytest.Item) -> None:
-    """Mark a test as long if its mark ``daily_on`` names alternatives to one of its parameters, and not that."""
+    """Mark a test as long if its mark ``daily_on`` names only other parameters."""
     parameters: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
     mark = item.get_closest_marker("daily_on")
     # What a load does with rows, once they are read, hardly depends on the engine.

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests and benchmarks, from the binaries in a Python package, with nothing to install.
+"""A real PostgreSQL server for tests and benchmarks. Its binaries come from a Python package.
 
 It listens on loopback only. Unless told otherwise its files are not synced, which only a power cut would show; a killed
 server loses nothing.
@@ -31,7 +31,7 @@ _LOG_PREFIX = "%m %d|"
 
 
 class PostgresqlServer:
-    """One server with a folder of its own, which goes with it.
+    """A server with its own folder, which is removed with it.
 
     Args:
         settings: of the server, as in ``shared_buffers=64MB``.
@@ -59,11 +59,11 @@ class PostgresqlServer:
         self.start()
 
     def url(self, database: str = "postgres") -> str:
-        """How programs reach a database of this server."""
+        """Return the URL of a database of this server."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, template: str | None = None) -> str:
-        """A fresh database, perhaps as a copy of another that nobody uses at the moment; its URL.
+        """Create a database, or copy one that is not in use; return its URL.
 
         Args:
             template: the URL of the other one.
@@ -76,12 +76,12 @@ class PostgresqlServer:
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, whoever still uses it."""
+        """Remove a database, even if it is in use."""
         self._execute(f"drop database {_name_in(url)} with (force)")
 
     @contextmanager
     def recorded(self, url: str) -> Iterator[list[str]]:
-        """The statements that connections to a database send which are opened in this block; filled in at its end."""
+        """Collect the statements of connections that this block opens; filled in at its end."""
         statements: list[str] = []
         log = self._folder / "log"
         start = log.stat().st_size
@@ -97,7 +97,7 @@ class PostgresqlServer:
         statements += found
 
     def program(self, name: str) -> Path:
-        """A program of this PostgreSQL, such as ``psql``."""
+        """Return the path of a program of this PostgreSQL, such as ``psql``."""
         return self._binaries / name
 
     def _execute(self, statement: str) -> None:
@@ -105,7 +105,7 @@ class PostgresqlServer:
             connection.execute(statement.encode())
 
     def start(self) -> None:
-        """Start, and return when connections are taken."""
+        """Start, and return when the server accepts connections."""
         settings = [part for setting in self._settings for part in ("-c", setting)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -148,7 +148,7 @@ class PostgresqlServer:
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Stop, and remove everything."""
+        """Stop the server and remove its folder."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:

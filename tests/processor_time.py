@@ -44,14 +44,14 @@ def _family(pid: int) -> Iterator[int]:
 
 
 class ProcessorTime:
-    """Measures each test where it runs, and adds the figures up where the results are reported."""
+    """Measures each test in the process that runs it, and adds up the figures in the process that reports."""
 
     def __init__(self) -> None:
         self._seen = 0.0
         self._seconds_of_file: defaultdict[str, float] = defaultdict(float)
 
     def pytest_collection_finish(self) -> None:
-        """Leave out what importing the tests has taken."""
+        """Exclude the time for importing the tests."""
         self._seen = processor_seconds(os.getpid())
 
     @pytest.hookimpl(wrapper=True)
@@ -67,13 +67,13 @@ class ProcessorTime:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add the figure of a test, which with xdist comes from another process."""
+        """Add the figure of a test; with xdist, it comes from a different process."""
         if report.when == "teardown":
             seconds = sum(float(str(value)) for name, value in report.user_properties if name == _PROPERTY)
             self._seconds_of_file[report.location[0]] += seconds
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the files that took the most."""
+        """Print the most expensive files."""
         files = sorted(self._seconds_of_file.items(), key=lambda one: -one[1])
         if len(files) > 1:
             terminalreporter.section("most processor time", sep="-")

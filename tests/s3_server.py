@@ -1,4 +1,4 @@
-"""A real object store for the tests: moto's server, S3's protocol over a socket. It listens on loopback only.
+"""A real object store for the tests: moto's server, with the S3 protocol over a loopback socket.
 
 It checks no signatures, so wrong keys are not told by it.
 """
@@ -18,7 +18,7 @@ _START_SECONDS = 60.0
 
 
 class S3Server:
-    """One server; what it holds goes with it."""
+    """A server that loses its objects when it stops."""
 
     def __init__(self) -> None:
         with socket.socket() as free:
@@ -28,7 +28,7 @@ class S3Server:
         self.start()
 
     def start(self) -> None:
-        """Start with nothing in it, and return when connections are taken."""
+        """Start an empty server, and return when it accepts connections."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
             stdout=subprocess.DEVNULL,
@@ -44,18 +44,18 @@ class S3Server:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """End it; what it held is gone."""
+        """Stop the server; its objects are lost."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self, port: int | None = None) -> dict[str, str]:
-        """What programs need to reach it, perhaps through a proxy on another port."""
+        """Return the environment that programs need to reach it, directly or through a proxy."""
         return {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{port or self.port}",
             "AWS_ACCESS_KEY_ID": "test",
@@ -65,7 +65,7 @@ class S3Server:
         }
 
     def client(self) -> Any:
-        """A client of its own, for looking at what is there."""
+        """Return a client that can inspect the objects."""
         return boto3.client(
             "s3",
             endpoint_url=self.url,
@@ -76,6 +76,6 @@ class S3Server:
         )
 
     def create_bucket(self, name: str) -> str:
-        """A fresh bucket; its name."""
+        """Create a bucket; return its name."""
         self.client().create_bucket(Bucket=name)
         return name

@@ -1,4 +1,4 @@
-"""A real HTTP server that webhooks are sent to, for tests."""
+"""A real HTTP server that receives webhooks, for tests."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class Receiver:
     hold: threading.Event = field(default_factory=threading.Event)
 
     def jobs(self) -> list[str]:
-        """The ids of the jobs that were told, in order."""
+        """The ids of the jobs whose webhooks arrived, in order."""
         return [one.document["JobId"] for one in self.received]
 
 
 @contextmanager
 def webhook_receiver(context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    """A receiver on a free port of this machine, with TLS if a context is given."""
+    """Run a receiver on a free port, with TLS if a context is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

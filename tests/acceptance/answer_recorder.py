@@ -1,4 +1,4 @@
-"""Records what a client is answered, with what must differ from run to run replaced by names.
+"""Record the answers to a client. Values that differ in each run are replaced by names.
 
 A name (``<id 3>``) is given in the order of first appearance, so it stays visible which ids, keys, tokens and times are
 the same.
@@ -35,7 +35,7 @@ Answer = dict[str, Any]
 
 
 class Signer(SigV4Auth):
-    """Signs as of another time, where one is given (``20260131T120000Z``)."""
+    """Signs with a given time, such as ``20260131T120000Z``."""
 
     def __init__(self, keys: tuple[str, str], service: str, moment: str | None) -> None:
         super().__init__(Credentials(*keys), service, REGION)
@@ -62,13 +62,13 @@ class Recorder:
         self._literals: dict[str, str] = {}
 
     def connect(self, url: str, keys: tuple[str, str], *, url_lifetime_seconds: int) -> None:
-        """Let the calls that follow go to this server, with these keys unless others are given."""
+        """Send the next calls to this server, with these keys by default."""
         self._url, self.keys, self._url_lifetime_seconds = url, keys, url_lifetime_seconds
         self._literals |= {url: "<server>", urlsplit(url).netloc: "<host>", keys[0]: "<access key>"}
         self.quiet = self.client(keys)
 
     def client(self, keys: tuple[str, str]) -> Any:
-        """A boto3 client that checks nothing by itself and repeats nothing."""
+        """Return a boto3 client that neither validates nor retries."""
         return boto3.client(
             "customer-profiles",
             endpoint_url=self._url,
@@ -81,7 +81,7 @@ class Recorder:
         )
 
     def call(self, about: str, operation: str, *, keys: tuple[str, str] | None = None, **members: Any) -> Any:
-        """One call by boto3; its answer as boto3 reads it, an error as well.
+        """Make one call through boto3; return its answer or error as boto3 reads it.
 
         Args:
             about: what is special about the call.
@@ -119,7 +119,7 @@ class Recorder:
         is_signed: bool = True,
         **changes: str | None,
     ) -> None:
-        """One request that no SDK would send.
+        """Send one request that no SDK would send.
 
         Args:
             target: path and query, as they go over the wire.
@@ -138,7 +138,7 @@ class Recorder:
         self._send(f"{method} {target.partition('?')[0]}: {about}", method, self._url + target, body, headers)
 
     def put(self, about: str, url: str, body: bytes, headers: dict[str, str], method: str = "PUT") -> None:
-        """A request to an upload job's URL."""
+        """Send a request to the URL of an upload job."""
         self._send(f"{method} of a file: {about}", method, url, body, dict(headers))
 
     def _send(self, call: str, method: str, url: str, body: bytes, headers: dict[str, str | None]) -> None:
@@ -195,7 +195,7 @@ class Recorder:
         body["ValidUntil"] = name
 
     def _value(self, value: Any, member: str, owner: str | None) -> Any:
-        """A value of a JSON body, renamed. Times are the same only within one domain or job."""
+        """Rename a value of a JSON body. Equal times get the same name only within a domain or job."""
         if isinstance(value, dict):
             owner = value.get("JobId") or value.get("DomainName") or owner
             return {self._text(name): self._value(one, name, owner) for name, one in value.items()}

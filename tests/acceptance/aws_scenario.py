@@ -1,4 +1,4 @@
-"""What a client of AWS does to a server, and what it is answered: recorded once, and compared ever since.
+"""The requests of an AWS client and the answers of the server, recorded once and compared in each run.
 
 ``aws_answers.json`` was recorded by commit 46f3538, the last before openprofiles got paths, options and file forms
 that AWS has not. Everything here goes through AWS's operations, the PUT of a file, and ``openprofiles serve``, so that
@@ -44,7 +44,7 @@ _LIFETIME_SECONDS = 900
 
 
 def run_scenario(mode: str, data_folder: Path) -> list[Answer]:
-    """All answers of a run on a new data folder.
+    """Return all answers of a run on a new data folder.
 
     Args:
         mode: of ``--compat``.
@@ -78,7 +78,7 @@ def _connect(recorder: Recorder, server: RunningServer, url_lifetime_seconds: in
 
 
 def _limited_keys(data_folder: Path) -> tuple[str, str]:
-    """The keys of somebody who may read the domain shop, and no other."""
+    """Create a key that can read only the domain shop."""
     made = run_command(
         "credentials", "create", "--data", data_folder, "--name", "reader", "--output", "json",
         "--action", "profile:Get*", "--action", "profile:List*", "--domain", "shop",

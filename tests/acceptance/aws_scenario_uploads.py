@@ -1,4 +1,4 @@
-"""The part of the scenario about upload jobs: their life, the PUT of a file, and what becomes of files."""
+"""The part of the scenario about upload jobs: their states, the PUT of a file, and the results of files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Members = dict[str, Any]
 
 
 def mapped(**targets: str) -> Fields:
-    """Fields whose columns are named as they are: ``mapped(Email="EmailAddress")``."""
+    """Map columns to fields of the same name: ``mapped(Email="EmailAddress")``."""
     return {name: {"Source": f"_source.{name}", "Target": f"_profile.{path}"} for name, path in targets.items()}
 
 
@@ -42,7 +42,7 @@ CSV = b"Email,First\nada@example.com,Ada\nbob@example.com,Bob\n"
 
 
 def create(r: Recorder, domain: str, *, fields: Fields = SHORT, unique_key: str = "Email", **more: Any) -> str:
-    """A job, unrecorded."""
+    """Create a job without recording it."""
     members = {"DisplayName": "customers.csv", "Fields": fields, "UniqueKey": unique_key} | more
     job_id: str = r.quiet.create_upload_job(DomainName=domain, **members)["JobId"]
     return job_id
@@ -54,7 +54,7 @@ def headers_for(client_token: str) -> dict[str, str]:
 
 
 def put(r: Recorder, domain: str, job_id: str, data: bytes) -> None:
-    """The file of a job, unrecorded."""
+    """Upload the file of a job without recording it."""
     path = r.quiet.get_upload_job_path(DomainName=domain, JobId=job_id)
     with requests.Session() as session:
         session.trust_env = False
@@ -75,7 +75,7 @@ def wait_for_end(r: Recorder, domain: str, job_id: str) -> None:
 
 
 def run_waiting_jobs(r: Recorder) -> Members:
-    """Jobs on a server without workers. What GetUploadJobPath said of a job whose URL is to expire comes back."""
+    """Record jobs on a server without workers; return an upload path that will expire."""
     r.call("for jobs", "create_domain", DomainName="waiting", DefaultExpirationDays=30)
     here: Members = {"DomainName": "waiting"}
     r.call("none", "list_upload_jobs", **here)
@@ -196,7 +196,7 @@ def run_mappings(r: Recorder) -> None:
 def start(
     r: Recorder, domain: str, data: bytes, *, fields: Fields = FIELDS, unique_key: str = "Email", **more: Any
 ) -> str:
-    """A job whose file has arrived and that is started, unrecorded."""
+    """Create, upload and start a job without recording it."""
     job_id = create(r, domain, fields=fields, unique_key=unique_key, **more)
     put(r, domain, job_id, data)
     r.quiet.start_upload_job(DomainName=domain, JobId=job_id)
@@ -204,18 +204,18 @@ def start(
 
 
 def finish(r: Recorder, about: str, domain: str, job_id: str) -> None:
-    """Record how a job has ended."""
+    """Record the end of a job."""
     wait_for_end(r, domain, job_id)
     r.call(f"ended, {about}", "get_upload_job", DomainName=domain, JobId=job_id)
 
 
 def find(r: Recorder, about: str, domain: str, key: str, *values: str) -> None:
-    """Record what is found by a key."""
+    """Record the profiles that a key finds."""
     r.call(about, "search_profiles", DomainName=domain, KeyName=key, Values=list(values))
 
 
 def load(r: Recorder, about: str, data: bytes, *emails: str, fields: Fields = FIELDS) -> None:
-    """Load a file into the domain loads; record how its job ends, and whom the e-mail addresses find afterwards."""
+    """Load a file into the domain loads; record its end and the profiles of its email addresses."""
     finish(r, about, "loads", start(r, "loads", data, fields=fields))
     find(r, f"after {about}", "loads", "_email", *emails)
 
@@ -279,7 +279,7 @@ _ODD_NAMES = {
 
 
 def run_loads(r: Recorder) -> None:
-    """Files that build upon each other in one domain, while those that do not are loaded in another."""
+    """Load files that depend on each other into one domain, and the others into another one."""
     for name in ("loads", "others"):
         r.quiet.create_domain(DomainName=name, DefaultExpirationDays=30)
     others = start_other_loads(r)
@@ -296,7 +296,7 @@ def run_loads(r: Recorder) -> None:
 
 
 def start_other_loads(r: Recorder) -> dict[str, str]:
-    """The ids of their jobs, by what is special about each."""
+    """Return the ids of their jobs by the peculiarity of each."""
     jobs = {f"a file {about}": start(r, "others", data) for about, data in _REFUSED_FILES}
     fields = mapped(Phone="PhoneNumber", First="FirstName")
     data = b"Phone,First\n206-555-0101,Cyd\n(206) 555 0102,Ida\n,Nobody\n+12065550102,\n"
@@ -350,7 +350,7 @@ def run_loads_in_turn(r: Recorder) -> None:
 
 
 def end_waiting_jobs(r: Recorder) -> None:
-    """The job that was started while there was no worker."""
+    """Record the job that was started without a worker."""
     (left,) = [
         item
         for item in r.quiet.list_upload_jobs(DomainName="waiting")["Items"]
@@ -361,7 +361,7 @@ def end_waiting_jobs(r: Recorder) -> None:
 
 
 def run_ended_jobs(r: Recorder) -> None:
-    """What can be done with jobs that have ended."""
+    """Record the operations on jobs that have ended."""
     job_id = create(r, "loads", fields=FIELDS, DisplayName="ended")
     path = r.quiet.get_upload_job_path(DomainName="loads", JobId=job_id)
     put(r, "loads", job_id, _HEADER)
@@ -375,7 +375,7 @@ def run_ended_jobs(r: Recorder) -> None:
 
 
 def run_strict_loads(r: Recorder) -> None:
-    """What a strict server takes, and the files that it refuses and another would not."""
+    """Record the limits of a strict server, and the files that only it refuses."""
     r.call("strict", "create_domain", DomainName="strict", DefaultExpirationDays=30)
     fields = mapped(Email="EmailAddress", **{f"c{n}": f"Attributes.a{n}" for n in range(25)})
     plain: Members = {"DomainName": "strict", "DisplayName": "d.csv", "UniqueKey": "Email"}

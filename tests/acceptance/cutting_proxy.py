@@ -1,4 +1,4 @@
-"""A proxy that passes every request on, and spoils answers: what a client sees of a network that fails."""
+"""A proxy that forwards every request and corrupts answers, as a failing network does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CuttingProxy:
     bodies: dict[str, list[bytes]] = field(default_factory=dict)
 
     def next_spoilt(self, path: str, body: bytes) -> int | None:
-        """What to do with the answer to this request; None: pass it on."""
+        """Decide what happens to the answer to this request; None forwards it."""
         for end, left in self.spoilt.items():
             if path.endswith(end):
                 self.bodies.setdefault(end, []).append(body)
@@ -40,7 +40,7 @@ class CuttingProxy:
 
 @contextmanager
 def cutting_proxy(server_url: str, spoilt: Mapping[str, Sequence[int]]) -> Iterator[CuttingProxy]:
-    """A proxy before a server, on a port of its own; see ``CuttingProxy``."""
+    """Run a proxy in front of a server, on a free port."""
     there = urlsplit(server_url)
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,7 +78,7 @@ def cutting_proxy(server_url: str, spoilt: Mapping[str, Sequence[int]]) -> Itera
         do_GET = do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815  (http.server's names)
 
         def log_message(self, *_: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         proxy = CuttingProxy(

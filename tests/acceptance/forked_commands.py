@@ -1,4 +1,4 @@
-"""Runs the command line in processes that are forked from one which has imported everything and opened nothing.
+"""Run commands in processes forked from one that has imported everything and opened nothing.
 
 The tests run the program many hundred times, and half of what a short command takes is importing its libraries. What
 runs here is ``cli.main.main`` in a process of its own, with its own arguments, environment, folder and standard
@@ -32,7 +32,7 @@ _OF_THE_START = ("PYTHON", "LC_", "LANG")
 
 
 def can_fork(variables: Mapping[str, str]) -> bool:
-    """Whether nothing of this environment counts when the interpreter starts, other than in that of this process."""
+    """Return whether this environment starts the interpreter as this process's environment does."""
     return all(
         variables.get(name) == os.environ.get(name)
         for name in variables.keys() | os.environ.keys()
@@ -41,7 +41,7 @@ def can_fork(variables: Mapping[str, str]) -> bool:
 
 
 class ForkedCommands:
-    """The process that forks; it ends when this one does."""
+    """The process that forks. It ends when this process ends."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -56,7 +56,7 @@ class ForkedCommands:
         atexit.register(self.close)
 
     def close(self) -> None:
-        """Have it end."""
+        """End the process."""
         self._socket.close()
         self._process.wait()
 
@@ -122,7 +122,7 @@ def _serve(orders: socket.socket) -> None:
 
 
 def _become(streams: Sequence[int], arguments: list[str], variables: dict[str, str], folder: str) -> None:
-    """Be the program, and never return."""
+    """Become the program, and never return."""
     status = 1
     try:
         for number, stream in enumerate(streams):

@@ -1,4 +1,4 @@
-"""Starts the real program as a user does, for tests."""
+"""Start the real program as a user does, for tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ START_TIMEOUT_SECONDS = 60.0
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without what would set up openprofiles or AWS programs."""
+    """Return this environment without settings for openprofiles or AWS."""
     dropped = ("OPENPROFILES_", "AWS_", "COLUMNS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | more
@@ -39,7 +39,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def run_command(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``openprofiles`` to its end; ``more`` is added to its environment."""
+    """Run ``openprofiles`` to its end; ``more`` is added to its environment."""
     variables = environment(**more)
     if can_fork(variables):
         return _forked_commands().run(list(map(str, arguments)), variables, START_TIMEOUT_SECONDS)
@@ -68,7 +68,7 @@ class RunningServer:
         return document["access_key_id"], document["secret_access_key"]
 
     def client(self, access_key_id: str | None = None, secret: str | None = None) -> Any:
-        """A boto3 client, of the administrator if no keys are given. It never repeats a request by itself."""
+        """Return a boto3 client that never retries, by default with the administrator's key."""
         if access_key_id is None or secret is None:
             access_key_id, secret = self.admin()
         return boto3.client(
@@ -81,7 +81,7 @@ class RunningServer:
         )
 
     def get(self, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        """An unsigned request: status, headers (names in lower case) and body."""
+        """Send an unsigned request; return status, headers (in lower case) and body."""
         parts = urlsplit(self.url)
         connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=30)
         try:
@@ -92,18 +92,18 @@ class RunningServer:
             connection.close()
 
     def children(self) -> list[int]:
-        """Process ids of the workers."""
+        """Return the process ids of the workers."""
         return children_of(self.process.pid)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends the signal and waits; the exit status."""
+        """Send the signal and wait; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(60)
 
 
 @contextmanager
 def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[RunningServer]:
-    """A server on a free port, without workers unless told otherwise; stopped at the end of the block.
+    """Run a server on a free port during the block, by default without workers.
 
     Args:
         more: added to its environment.
@@ -114,7 +114,7 @@ def running_server(data_folder: Path, *arguments: str, **more: str) -> Iterator[
 
 @contextmanager
 def server_with_few_files(data_folder: Path, hard_limit: int) -> Iterator[RunningServer]:
-    """A server like the above that may open few files, and begins with a soft limit of 200."""
+    """Run such a server with a low limit of open files, and a soft limit of 200."""
     limited = ["sh", "-c", 'ulimit -Sn 200 && ulimit -Hn "$0" && exec "$@"', str(hard_limit)]
     with _running_server(limited, data_folder, (), {}) as server:
         yield server
@@ -150,7 +150,7 @@ def _running_server(
 
 
 def wait_until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
-    """Ask, after 20 ms and less and less often, until it holds; fail the test when it does not in time."""
+    """Wait until the condition holds, at growing intervals from 20 ms; fail the test at the deadline."""
     begun = time.monotonic()
     while not holds():
         waited = time.monotonic() - begun
@@ -160,7 +160,7 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30
 
 
 def children_of(pid: int) -> list[int]:
-    """Process ids of the children."""
+    """Return the process ids of the children."""
     found = []
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -170,7 +170,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether the process exists and has not ended (a zombie has)."""
+    """Return whether the process exists and has not ended (a zombie has)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -23,4 +23,4 @@ def test_the_demo_shows_the_job_its_failed_rows_and_a_profile() -> None:
     assert '"Status": "PARTIALLY_SUCCEEDED"' in answer.stdout
     assert "line  141  MISSING_UNIQUE_KEY The unique key, column Email, is empty" in answer.stdout
     assert '"EmailAddress": "customer2888@example.com"' in answer.stdout
-    assert answer.stdout.endswith("Now try: openprofiles import --help\n")
+    assert answer.stdout.endswith("Next, try: openprofiles import --help\n")

@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real server."""
+"""A real Chromium and a real server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def context(browser: Browser, server: RunningServer) -> Iterator[BrowserContext]:
-    """A fresh browser profile, in which whatever a page's script throws fails the test."""
+    """Open a new browser profile. An error in a page's script fails the test."""
     made = browser.new_context(base_url=server.url, locale="en-GB", timezone_id="Europe/Berlin")
     made.set_default_timeout(DEADLINE_MS)
     faults: list[str] = []
@@ -57,13 +57,13 @@ def context(browser: Browser, server: RunningServer) -> Iterator[BrowserContext]
 
 @pytest.fixture
 def visitor(context: BrowserContext) -> Page:
-    """A page of somebody who has not signed in."""
+    """Open a page without signing in."""
     return context.new_page()
 
 
 @pytest.fixture(scope="module")
 def admin_session(browser: Browser, server: RunningServer) -> Any:
-    """The cookie of the administrator, who signs in once for the tests of a file."""
+    """Sign in as administrator once for the tests of a file; return the cookie."""
     context = browser.new_context(base_url=server.url)
     context.set_default_timeout(DEADLINE_MS)
     sign_in(context.new_page(), *server.admin())
@@ -74,7 +74,7 @@ def admin_session(browser: Browser, server: RunningServer) -> Any:
 
 @pytest.fixture
 def page(visitor: Page, server: RunningServer, admin_session: Any) -> Page:
-    """A page of the administrator."""
+    """Open a page as administrator."""
     visitor.context.add_cookies([admin_session])
     visitor.goto("/console/")
     return visitor
@@ -90,7 +90,7 @@ def sign_in(page: Page, access_key_id: str, secret: str) -> None:
 
 @pytest.fixture
 def find_barriers() -> Callable[[Page], list[str]]:
-    """What an accessibility engine finds on a page, in both colour schemes: in the dark one, what colours decide."""
+    """Return the accessibility faults of a page; in dark mode, only those of colours."""
     # Where all is well need not be told.
     told = {"resultTypes": ["violations"]}
     every_rule = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], **told}
@@ -112,5 +112,5 @@ def find_barriers() -> Callable[[Page], list[str]]:
 
 
 def screenshot(page: Page, path: Path) -> None:
-    """The whole page as a picture, to be looked at by hand."""
+    """Save the whole page as a picture, for inspection by hand."""
     page.screenshot(path=path, full_page=True)

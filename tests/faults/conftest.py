@@ -1,4 +1,4 @@
-"""Tests that take ``disk`` run where that disk is."""
+"""Run the tests that use ``disk`` in a process that sees that disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from faults.small_disk import SmallDisk, is_inside, run_inside, the_disk
 
 @pytest.fixture
 def disk(tmp_path: Path) -> SmallDisk | None:
-    """A small disk that nothing else uses; None outside, where the test itself is not run."""
+    """Return a small disk of the test, or None outside, where the test is not run."""
     return the_disk() if is_inside() else None
 
 

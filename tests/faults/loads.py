@@ -1,4 +1,4 @@
-"""A load with everything in it, made from a seed; what it leaves in the store, and how two such stores differ."""
+"""A load with all kinds of rows, generated from a seed, and comparisons of the stores that it leaves."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _TIERS = ("gold", "silver", "", "")
 
 @dataclass(frozen=True)
 class LoadSize:
-    """How many rows the second file has of each kind."""
+    """The number of rows of each kind in the second file."""
 
     new: int = 30_000
     updates: int = 15_000
@@ -69,7 +69,7 @@ SIZE = LoadSize() if IS_LONG else SMALL
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """A data folder, with its store in it or in a database of a server."""
+    """A data folder, with a store in it or in a PostgreSQL database."""
 
     data_folder: Path
     server: PostgresqlServer | None = None
@@ -77,11 +77,11 @@ class Installation:
 
     @property
     def options(self) -> tuple[str | Path, ...]:
-        """What tells a program of it."""
+        """Return the options with which a program finds it."""
         return ("--data", self.data_folder, *(("--store", self.store.text) if self.store else ()))
 
     def copy(self, data_folder: Path) -> Installation:
-        """The same at another place; nothing may run on it."""
+        """Copy it to another place; it must not be in use."""
         shutil.copytree(self.data_folder, data_folder)
         if self.server is None or self.store is None:
             return Installation(data_folder)
@@ -98,12 +98,12 @@ class Installation:
 
 
 def new_installation(data_folder: Path, server: PostgresqlServer | None) -> Installation:
-    """An empty one, on PostgreSQL if there is a server."""
+    """Create an empty one, on PostgreSQL if a server is given."""
     return Installation(data_folder, server, PostgresqlUrl(server.create_database()) if server else None)
 
 
 def prepare_load(installation: Installation, seed: int, size: LoadSize) -> None:
-    """Have one file loaded, and the next one wait for a worker."""
+    """Load one file, and leave the next one waiting for a worker."""
     dice, now = random.Random(seed), utc_now()
     place = Place(installation.data_folder, installation.store)
     try:
@@ -117,7 +117,7 @@ def prepare_load(installation: Installation, seed: int, size: LoadSize) -> None:
 
 @contextmanager
 def opened(installation: Installation) -> Iterator[tuple[Shop, UploadJob]]:
-    """The domain and the second job of a prepared load."""
+    """Return the domain and the second job of a prepared load."""
     place = Place(installation.data_folder, installation.store)
     try:
         shop = Shop(place, domains.get_domain(place.store, "shop-1"))
@@ -225,7 +225,7 @@ _COMPARED = (
 
 
 def read_store(shop: Shop) -> dict[str, Rows]:
-    """All rows of all tables that a load writes, without what differs from load to load."""
+    """Return all rows that a load writes, without values that differ in each load."""
     (first, *_) = jobs.list_jobs(shop.store, shop.domain, max_results=1, next_token=None).items
     return {table.name: _read_table(shop, table, key, first.pid_base or 0) for table, key in _COMPARED}
 
@@ -246,7 +246,7 @@ def _read_table(shop: Shop, table: Table, key: tuple[str, ...], pid_base: int) -
 
 
 def differences(expected: dict[str, Rows], found: dict[str, Rows], *, without: Collection[str] = ()) -> list[str]:
-    """What is not as expected, the first few of each table.
+    """List the first differences of each table.
 
     Args:
         without: columns that may differ.
@@ -271,7 +271,7 @@ def _without(rows: Rows, names: Collection[str]) -> Rows:
 
 
 def assert_row_numbers_are_used_once(shop: Shop) -> None:
-    """Row numbers come from the sequence, each profile's id is its own, and a loaded one's ends in its row number."""
+    """Check that row numbers come from the sequence, and that ids are unique and match them."""
     profile, sequence = tables.profile, tables.row_sequence
     with shop.store.read() as connection:
         rows = connection.execute(select_rows(profile.c.pid, profile.c.profile_id)).all()
@@ -282,7 +282,7 @@ def assert_row_numbers_are_used_once(shop: Shop) -> None:
 
 
 def assert_store_is_whole(shop: Shop) -> None:
-    """SQLite finds nothing wrong with the file. PostgreSQL's own processes live on: nothing to ask there."""
+    """Check the file with SQLite. On PostgreSQL there is nothing to check."""
     if shop.place.settings.store is not None:
         return
     with shop.store.read() as connection:

@@ -1,4 +1,4 @@
-"""Real workers and their loaders, and how they are killed."""
+"""Run real workers and their loaders, and kill them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ UNDO_PHASES = ("stage", "remove", "restore", "unindex", "index", "forget")
 
 
 def tree_of(pid: int) -> list[int]:
-    """The process and all that descend from it."""
+    """List the process and all its descendants."""
     return [pid, *(descendant for child in children_of(pid) for descendant in tree_of(child))]
 
 
 def kill_all(pids: list[int]) -> None:
-    """Kill with SIGKILL, and wait until they are gone."""
+    """Kill the processes with SIGKILL, and wait until they are gone."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -50,7 +50,7 @@ def kill_all(pids: list[int]) -> None:
 
 @dataclass
 class WorkerProcess:
-    """``openprofiles worker``, as a service of its own."""
+    """The running command ``openprofiles worker``."""
 
     process: subprocess.Popen[bytes]
 
@@ -64,7 +64,7 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(installation: Installation) -> Iterator[WorkerProcess]:
-    """A worker; its log is appended to a file beside the data folder."""
+    """Run a worker; its log is appended to a file next to the data folder."""
     with _log_path(installation.data_folder).open("ab") as log:
         process = subprocess.Popen(command("worker", *installation.options), env=environment(), stderr=log)
     try:
@@ -76,13 +76,13 @@ def running_worker(installation: Installation) -> Iterator[WorkerProcess]:
 
 
 def let_lease_run_out(shop: Shop, job: UploadJob) -> None:
-    """Make it 15 seconds later for the lease of a worker that is dead."""
+    """Expire the lease of a dead worker, as if 15 seconds had passed."""
     with shop.store.write() as connection:
         upload_jobs.extend_lease(connection, shop.job(job), utc_now() - timedelta(days=1))
 
 
 def run_undisturbed(installation: Installation) -> dict[str, Rows]:
-    """The store that a worker makes of a prepared load which nothing disturbs; the installation stays as it is."""
+    """Return the store after an undisturbed load of a copy of the installation."""
     copy = installation.copy(installation.data_folder.with_name(f"{installation.data_folder.name}-undisturbed"))
     with opened(copy) as (shop, job), running_worker(copy) as worker:
         wait_until(lambda: shop.job(job).status != "IN_PROGRESS", "the job ends", DEADLINE_SECONDS)
@@ -95,7 +95,7 @@ def run_undisturbed(installation: Installation) -> dict[str, Rows]:
 
 
 def read_log(data_folder: Path) -> str:
-    """What the workers of this data folder have logged, the last of it."""
+    """Return the end of the log of this data folder's workers."""
     return _log_path(data_folder).read_text()[-5000:]
 
 
@@ -105,7 +105,7 @@ def _log_path(data_folder: Path) -> Path:
 
 @dataclass
 class Kills:
-    """How many processes were killed so far, by the phase that their job was in.
+    """The number of processes that were killed so far, by the phase of their job.
 
     Attributes:
         order: the phases of the job.
@@ -125,12 +125,12 @@ class Kills:
 
     @property
     def missing(self) -> set[str]:
-        """The phases in which nothing was killed yet."""
+        """Return the phases in which nothing was killed yet."""
         return set(self.order) - set(self.phases)
 
     @property
     def is_random_due(self) -> bool:
-        """Whether there may be one more kill at a random moment, so that they are spread over the phases."""
+        """Return whether another random kill is due, to spread them over the phases."""
         all_random = self.wanted - len(self.order)
         begun = len(self.begun & set(self.order))
         return self.count - begun < all_random * min(1.0, (begun + 1) / len(self.order))
@@ -140,8 +140,9 @@ class Kills:
 
 
 def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills: Kills) -> UploadJob:
-    """Run the job to its end by workers that are killed, with their loaders, at the first moment of each phase in which
-    nothing was killed yet, and at random moments."""
+    """Run the job to its end while workers and loaders are killed.
+
+    They are killed at the beginning of each phase in which nothing was killed yet, and at random moments."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     kills.begun = set(kills.phases)
     while True:
@@ -157,7 +158,7 @@ def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills
 
 
 def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:
-    """Return when something is to be killed; False when the job has ended."""
+    """Wait until a kill is due; return False when the job has ended."""
     # Once the last phase has begun, the load may end before any later moment.
     longest_seconds = 0.4 if kills.order[-1] in kills.begun else 2.5
     moment = time.monotonic() + kills.dice.uniform(0.0, longest_seconds)
@@ -176,7 +177,7 @@ def _told(shop: Shop, job: UploadJob, kills: Kills) -> str:
 
 
 def _kill(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess) -> str:
-    """Kill one of the two or both; who was killed."""
+    """Kill one of the two or both; return which."""
     victim = kills.dice.choice((LOADER, WORKER, BOTH))
     if victim == LOADER and shop.job(job).failed_attempts > 1:
         # A third loader that dies without progress would be the end of the job; a worker's death does not count.

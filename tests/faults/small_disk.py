@@ -1,4 +1,4 @@
-"""A small disk of a test's own: a tmpfs that only the test and what it starts can see.
+"""A small disk for one test: a tmpfs that only the test and its processes can see.
 
 To mount one takes a user namespace, which most Linux systems let everybody make. The test runs inside of it, in a
 pytest of its own.
@@ -22,14 +22,14 @@ _BALLAST = "ballast"
 
 
 class SmallDisk:
-    """The disk, as the test inside sees it. Everything under ``data_folder`` is on it."""
+    """The disk as the test sees it. Everything under ``data_folder`` is on it."""
 
     def __init__(self, folder: Path) -> None:
         self.data_folder = folder
         self._ballast = folder / _BALLAST
 
     def fill(self) -> None:
-        """Leave no room."""
+        """Fill the disk."""
         with self._ballast.open("ab", buffering=0) as file:
             try:
                 while True:
@@ -42,7 +42,7 @@ class SmallDisk:
         self._ballast.unlink()
 
     def make_read_only(self) -> None:
-        """Let nobody write any more, not even root; no file may be open for writing."""
+        """Make the disk read-only, even for root; no file can be open for writing."""
         self._remount("ro")
 
     def make_writable(self) -> None:
@@ -54,12 +54,12 @@ class SmallDisk:
 
 
 def is_inside() -> bool:
-    """Whether this process sees the disk."""
+    """Return whether this process sees the disk."""
     return _VARIABLE in os.environ
 
 
 def run_inside(test: pytest.Function, folder: Path) -> None:
-    """Run the test again, in a pytest that sees a small disk at the folder; skip it where none can be made.
+    """Run the test again in a pytest with a small disk; skip it if there cannot be one.
 
     Raises:
         AssertionError: it failed; the message is what pytest says of it.
@@ -91,5 +91,5 @@ def run_inside(test: pytest.Function, folder: Path) -> None:
 
 
 def the_disk() -> SmallDisk:
-    """The disk that this process sees."""
+    """Return the disk that this process sees."""
     return SmallDisk(Path(os.environ[_VARIABLE]))

@@ -1,4 +1,4 @@
-"""One data folder and one loader process per engine for the tests of a process; each test has a domain of its own."""
+"""One data folder and one loader per engine for the tests of a process. Each test has its own domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that runs upload jobs for the tests, as ``worker.loader`` does, but without a start of a second per job.
+"""Run upload jobs for the tests as ``worker.loader`` does, without starting a process for each job.
 
 A SQLite store may be open through one SQLite library per process: the tests hold it through ``pysqlite3``, the loader
 through ADBC. So each job runs in a process of its own, forked from this one, which has imported everything and opened
@@ -50,7 +50,7 @@ DIE = b"die\n"
 
 @dataclass(frozen=True)
 class Orders:
-    """What the loader is told.
+    """The orders for the loader.
 
     Attributes:
         now_ms: the time by which it runs, milliseconds since 1970.
@@ -79,7 +79,7 @@ class Orders:
 
 
 def _watch(store: BulkStore, orders: Orders) -> None:
-    """Have a store pause, or die, at the chunks that its orders name."""
+    """Make a store pause, or the process die, at the chunks that the orders name."""
     chunk_numbers = itertools.count(1)
     chunk_as_always = store.chunk
 

@@ -1,4 +1,4 @@
-"""A data folder with domains, profiles and upload jobs, made by the program's own functions, and a loader for it."""
+"""A data folder with domains, profiles and upload jobs, created by functions of the program, and a loader."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _TESTS = Path(__file__).parent.parent
 
 
 class LoaderFault(AssertionError):
-    """The loader ended otherwise than with its job."""
+    """The loader ended without its job."""
 
 
 class LoaderProcess:
-    """The process of ``loader_server``, and the talk with it."""
+    """The process of ``loader_server``, and the messages to it."""
 
     def __init__(self) -> None:
         paths = [str(_TESTS), os.environ.get("PYTHONPATH", "")]
@@ -78,18 +78,18 @@ class LoaderProcess:
         self._process.stdout.close()
 
     def send(self, orders: Orders) -> dict[str, Any]:
-        """Start a job; the first event."""
+        """Start a job; return the first event."""
         if self._is_paused:
             # A test has failed half way; the next one shall not hear of it.
             self.die()
         return self._send(orders.to_line())
 
     def go_on(self) -> dict[str, Any]:
-        """Let a paused job go on; the next event."""
+        """Continue a paused job; return the next event."""
         return self._send(GO_ON)
 
     def die(self) -> None:
-        """Kill a paused job's process with SIGKILL."""
+        """Kill the process of a paused job with SIGKILL."""
         event = self._send(DIE)
         assert event == {"event": "died", "signal": signal.SIGKILL}
 
@@ -130,7 +130,7 @@ class Contents:
 
 
 class Shop:
-    """One domain, with what a test does to it. All times are given: nothing depends on the clock of the machine."""
+    """A domain, and the actions of a test on it. All times are given, so the clock of the machine does not matter."""
 
     def __init__(self, place: Place, domain: Domain) -> None:
         self.place = place
@@ -142,7 +142,7 @@ class Shop:
         return self.domain.name
 
     def create_profile(self, *, ingested: bool = False, **values: str) -> Profile:
-        """A profile with these values; see ``make_profile``."""
+        """Create a profile with these values."""
         return self.make_profile(values, ingested=ingested)
 
     def make_profile(
@@ -153,7 +153,7 @@ class Shop:
         now: datetime = NOW,
         ingested: bool = False,
     ) -> Profile:
-        """A profile made through the API; if ``ingested``, without the note that its fields were set by hand."""
+        """Create a profile as the API does; if ``ingested``, its fields do not count as edited."""
         change = ProfileChange(values=values, attributes=attributes or {})
         made = profiles.create_profile(self.store, self.name, change, now)
         if ingested:
@@ -173,7 +173,7 @@ class Shop:
         file: FileOptions = STRICT_OPTIONS,
         options: JobOptions | None = None,
     ) -> UploadJob:
-        """A job with its file, started unless told otherwise.
+        """Create a job with its file, and start it by default.
 
         Args:
             file: by default what the oracle reads; nothing is detected.
@@ -209,14 +209,14 @@ class Shop:
         return self.job(job)
 
     def job(self, job: UploadJob) -> UploadJob:
-        """The job, the preview or the undo as it stands now."""
+        """Return the current state of the job, the preview or the undo."""
         with self.store.read() as connection:
             found = upload_jobs.find_job(connection, self.domain.domain_id, job.job_id)
         assert found is not None
         return found
 
     def claim(self, job: UploadJob, **more: Any) -> Orders:
-        """Take the job's lease, as a worker does, and make out the orders of its loader."""
+        """Take the lease of the job, as a worker does, and return the orders for its loader."""
         with self.store.write() as connection:
             claimed = upload_jobs.claim_next_job(
                 connection, owner="test", now=NOW, lease_until=FAR_FUTURE, job_id=job.job_id
@@ -233,12 +233,12 @@ class Shop:
         )
 
     def release(self, job: UploadJob, failed_attempts: int = 0) -> None:
-        """Give the lease back, as a worker does whose loader has died."""
+        """Return the lease, as a worker does when its loader has died."""
         with self.store.write() as connection:
             upload_jobs.release_lease(connection, self.job(job), failed_attempts=failed_attempts)
 
     def run(self, job: UploadJob, **more: Any) -> UploadJob:
-        """Run the job to its end; the job afterwards."""
+        """Run the job to its end; return the job."""
         loader = self.place.loader
         event = loader.go_on_to_the_end(loader.send(self.claim(job, **more)))
         if event["event"] != "ended":
@@ -255,11 +255,11 @@ class Shop:
         now: datetime = NOW,
         **more: Any,
     ) -> UploadJob:
-        """Create a job, upload the file, start it and run it."""
+        """Create a job, upload its file, start it and run it."""
         return self.run(self.create_job(columns, unique_key, data, expiry_days=expiry_days, now=now), **more)
 
     def preview(self, job: UploadJob, **more: Any) -> UploadJob:
-        """Have a job that was not started previewed; the preview's own job at its end."""
+        """Preview a job that was not started; return the finished job of the preview."""
         started = previews.start_preview(self.store, self.place.master_key, self.domain, job.job_id, now=job.created_at)
         loader = self.place.loader
         event = loader.go_on_to_the_end(loader.send(self.claim(started, **more)))
@@ -268,11 +268,11 @@ class Shop:
         return previews.read_preview(self.store, self.place.master_key, self.domain, started.job_id).job
 
     def start_undo(self, job: UploadJob, *, now: datetime = NOW) -> UploadJob:
-        """Ask for a job to be taken back; the undo's own job."""
+        """Request the undo of a job; return the job of the undo."""
         return undos.start_undo(self.store, self.domain, job.job_id, now=now).job
 
     def undo(self, job: UploadJob, **more: Any) -> Undo:
-        """Take a job back, to the end."""
+        """Undo a job, and wait for the end."""
         loader = self.place.loader
         event = loader.go_on_to_the_end(loader.send(self.claim(self.start_undo(job), **more)))
         if event["event"] != "ended":
@@ -280,11 +280,11 @@ class Shop:
         return self.read_undo(job)
 
     def read_undo(self, job: UploadJob) -> Undo:
-        """What has become of taking a job back."""
+        """Return the result of the undo of a job."""
         return undos.read_undo(self.store, self.domain, job.job_id)
 
     def contents(self) -> Contents:
-        """All that the store holds of the domain's profiles, to the last column."""
+        """Return everything that the store has about the domain's profiles."""
         domain_id = self.domain.domain_id
         profile, key, added = tables.profile, tables.profile_key, tables.added_key
         with self.store.read() as connection:
@@ -310,14 +310,14 @@ class Shop:
         ]
 
     def repeated_rows(self, job: UploadJob) -> list[tuple[int, ...]] | None:
-        """All of them, or None if the job never came to know."""
+        """Return all of them, or None if the job never counted them."""
         page = list_repeated_rows(self.store, self.domain, job.job_id, max_results=1000, next_token=None)
         count = read_account(self.store, self.domain, job.job_id).repeated_count
         assert (page.next_token, len(page.items)) == (None, count or 0)
         return None if count is None else [astuple(row) for row in page.items]
 
     def known(self) -> KnownDomain:
-        """What the store holds of the domain, as the oracle sees it."""
+        """Return the content of the domain in the form of the oracle."""
         domain_id = self.domain.domain_id
         profile, key, added, indexed = tables.profile, tables.profile_key, tables.added_key, tables.indexed_field
         with self.store.read() as connection:
@@ -400,7 +400,7 @@ class Place:
         self.store.close()
 
     def open_shop(self, *, phone_region: str = "US", expiration_days: int = 30) -> Shop:
-        """A fresh domain."""
+        """Create a domain."""
         name = f"shop-{next(self._numbers)}"
         domain = domains.create_domain(
             self.store,
@@ -414,13 +414,13 @@ class Place:
         return Shop(self, domain)
 
     def left_files(self, job: UploadJob) -> list[str]:
-        """What lies of the job in the folders of uploads and scratch databases."""
+        """List the files of the job in the folders for uploads and scratch databases."""
         folders = (self.settings.uploads_folder, self.settings.scratch_folder)
         return [path.name for folder in folders if folder.is_dir() for path in folder.glob(f"{job.job_id}*")]
 
 
 def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] = ()) -> None:
-    """The index holds what the fields give and what was added by hand, and nothing else; no work is left.
+    """Check that the index has exactly the keys of fields and those added by hand.
 
     Args:
         deleted_keys: row numbers and keys that DeleteProfileKey took away; those may be missing.

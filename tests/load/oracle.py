@@ -1,4 +1,4 @@
-"""What an upload job means: a plain reading of the file, one record after the other, in file order.
+"""The meaning of an upload job: a simple implementation that processes one record after the other, in file order.
 
 Written from the words of the issue and of the reference, not from the pipeline: no set of rows, no SQL, no regular
 expression. It shares with the pipeline the definitions that the API shares with it too (normal forms of keys, which
@@ -24,7 +24,7 @@ ATTRIBUTE = "Attributes."
 
 
 class UnclosedQuote(Exception):
-    """The file ends inside of quotes, which were opened on this line."""
+    """The file ends inside quotes that were opened on this line."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
@@ -42,7 +42,7 @@ class RawRecord:
 
 
 def read_records(data: bytes) -> Iterator[RawRecord]:
-    """The records of a CSV file, blank lines left out, one byte at a time."""
+    """Read the records of a CSV file byte by byte, without blank lines."""
     position = 3 if data[:3] == b"\xef\xbb\xbf" else 0
     line = 1
     while position < len(data):
@@ -112,7 +112,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Policies:
-    """What a job may write, and what it does with blank cells and with what was set by hand."""
+    """The policies of a job: which rows it writes, and how it treats blank cells and edited fields."""
 
     creates: bool = True
     updates: bool = True
@@ -124,7 +124,7 @@ class Policies:
 
 @dataclass(frozen=True)
 class Job:
-    """What the oracle needs of an upload job."""
+    """The part of an upload job that the oracle needs."""
 
     upload_job_id: int
     columns: tuple[Column, ...]
@@ -184,7 +184,7 @@ class FailedRecord:
 
 @dataclass
 class Outcome:
-    """What has become of a load. ``status`` FAILED with no records means that the file as a whole was refused."""
+    """The result of a load. ``status`` FAILED without records means that the whole file was refused."""
 
     status: str
     reason: str | None = None
@@ -202,7 +202,7 @@ class FileRefused(Exception):
 
 
 def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
-    """Load the file into the domain, which is changed, and tell what became of each record."""
+    """Load the file into the domain, and return the result of each record."""
     try:
         column_count, positions, records = _open(job, data)
     except FileRefused:
@@ -250,7 +250,7 @@ def _open(job: Job, data: bytes) -> tuple[int, dict[Column, int], list[RawRecord
 
 
 def _index_field(domain: KnownDomain, job: Job) -> None:
-    """A field that is no standard key is indexed for the domain when a job first asks for it."""
+    """Index a field that is not a standard key when a job first needs it."""
     path = job.unique_key.path
     if job.key_name != field_key_name(path) or path in domain.indexed_paths:
         return
@@ -291,7 +291,7 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
 
 
 def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict[str, str]:
-    """The values of the mapped fields by path; those that are blank or not there left out, or empty if they clear."""
+    """Return the values of mapped fields by path: blank ones are missing, or empty to clear."""
     cells = {}
     for column in job.columns:
         position = positions[column]
@@ -320,7 +320,7 @@ def _note_repeated(
 
 
 def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome) -> list[Fault]:
-    """Look the unique key up and create or update; the fault if several profiles hold it."""
+    """Create or update the profile of the unique key; return an error if several have it."""
     value = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
     assert value is not None
     wanted = Key(job.key_name, value)

@@ -1,4 +1,4 @@
-"""What docs/growing.md says of the tables, held against the statements that PostgreSQL gets: each names its tenant.
+"""Compare docs/growing.md with the statements that PostgreSQL receives: each must name the column of its table.
 
 A database that is spread over several hosts by a column finds the host of a statement by that column's value.
 """
@@ -45,7 +45,7 @@ VERBS = {
 
 def documented_columns() -> dict[str, str | None]:
     """The page's table: by which column each table is spread, None for those that every host has whole."""
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|whole on every host) \|", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(\w+)`|a full copy on every host) \|", PAGE.read_text(), re.MULTILINE)
     return {table: column or None for table, column in rows}
 
 

@@ -1,4 +1,4 @@
-"""A fresh store for each test, on every engine."""
+"""A new store for each test, on every engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from postgresql_server import PostgresqlServer
 
 @pytest.fixture(scope="session")
 def empty_database(postgresql_server: PostgresqlServer) -> str:
-    """The URL of a database with the tables and nothing else, to be copied."""
+    """Return the URL of a database with empty tables, as a template."""
     url = postgresql_server.create_database()
     made = PostgresqlStore(PostgresqlUrl(url))
     with made.write() as connection:
@@ -28,7 +28,7 @@ def empty_database(postgresql_server: PostgresqlServer) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store that holds the tables and nothing else, on the engine that the parameter names."""
+    """Open a store with empty tables, on the engine of the parameter."""
     fresh: Store
     if request.param == "sqlite":
         fresh = SqliteStore(tmp_path / "openprofiles.db")

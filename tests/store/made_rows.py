@@ -1,4 +1,4 @@
-"""Domains and upload jobs as rows of a store, for tests of what is asked about them."""
+"""Insert domains and upload jobs as rows of a store, for tests of queries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_domain(store: Store, name: str) -> Domain:
 
 
 def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
-    """A job with an id made of the number, SUCCEEDED unless ``values`` says otherwise; its row number."""
+    """Insert a job with this number in its id, by default SUCCEEDED; return its row number."""
     given = {
         "job_id": f"{number:032x}",
         "domain_id": domain.domain_id,

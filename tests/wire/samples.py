@@ -1,4 +1,4 @@
-"""A value for every shape of the model, with every member filled, that breaks no constraint."""
+"""Valid values for every shape of the model, with every member filled."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FREE_TEXT = 'Zoë \U0001f600 line\nbreak "quoted" \' \u2028 \x7f'
 
 
 def filled(shape: Shape, seed: int = 1, milliseconds: int = 0) -> Any:
-    """A value with every member filled; of a union only one, another for another seed.
+    """Return a value with every member filled; of a union, the seed chooses one.
 
     Args:
         shape: the shape.
@@ -75,7 +75,7 @@ def filled(shape: Shape, seed: int = 1, milliseconds: int = 0) -> Any:
 
 
 def filled_answer(operation: Operation, milliseconds: int = 0) -> dict[str, Any]:
-    """An answer with every member filled; a member bound to the status is 202."""
+    """Return an answer with every member filled; a member bound to the status is 202."""
     answer: dict[str, Any] = filled(operation.output, milliseconds=milliseconds)
     return answer | {member.name: 202 for member in operation.output.members_in("status")}
 

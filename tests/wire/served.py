@@ -33,7 +33,7 @@ UNVERIFIED = (
 
 
 def verify_signature(request: SignedRequest) -> str:
-    """Authenticate for real; the principal is the access key id."""
+    """Authenticate as the server does; the principal is the access key id."""
     return verify(request, {ACCESS_KEY_ID: SECRET}.get, datetime.now(UTC)).access_key_id
 
 
@@ -47,7 +47,7 @@ def allow_everything(principal: str, operation_name: str, request: dict[str, Any
 
 @contextmanager
 def serve(app: ASGIApp, http: Any = "httptools") -> Iterator[str]:
-    """Run an application under uvicorn in a thread; gives its address and stops it at the end.
+    """Run an application under uvicorn in a thread during the block; yield its address.
 
     Args:
         http: uvicorn's protocol.
@@ -72,7 +72,7 @@ def serve(app: ASGIApp, http: Any = "httptools") -> Iterator[str]:
 
 
 def connect(address: str, *, secret: str = SECRET, access_key_id: str = ACCESS_KEY_ID) -> Any:
-    """A boto3 client of the service. Untyped, since tests call it by operation name."""
+    """Return a boto3 client of the service, untyped, since tests call operations by name."""
     return boto3.client(
         "customer-profiles",
         endpoint_url=address,
