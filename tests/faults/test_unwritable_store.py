@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from faults.processes import kill_all
 from faults.small_disk import SmallDisk
+from openprofiles.settings import Settings
+from openprofiles.store.open import open_store
 
 # More than a write-ahead log has left of room that it had before.
 MANY = 500
@@ -59,7 +61,7 @@ def test_on_a_full_disk_reads_are_served_and_writes_are_refused_until_there_is_r
 def test_a_start_on_a_disk_that_is_full_or_read_only_says_so(disk: SmallDisk) -> None:
     new, made = disk.data_folder / "new", disk.data_folder / "made"
     new.mkdir(mode=0o700)
-    assert run_command("credentials", "list", "--data", made).returncode == 0
+    open_store(Settings(data_folder=made)).close()
 
     def start(folder: Path) -> str:
         ended = run_command("serve", "--data", folder, "--port", "0")

@@ -10,13 +10,16 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from sqlalchemy import text
 
+from openprofiles.backups import restore
 from openprofiles.backups.make import Backup, list_backups, make_backup
 from openprofiles.backups.restore import restore_backup
 from openprofiles.clock import utc_now
@@ -250,7 +253,7 @@ def test_what_is_restored_has_its_jobs_with_their_files_and_the_same_administrat
     }
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
-    assert ".restoring" not in names_in(settings.data_folder)
+    assert ".openprofiles.db.restoring" not in names_in(settings.data_folder)
     with closing(sqlite3.connect(settings.store_path)) as connection:
         assert connection.execute("pragma integrity_check").fetchall() == [("ok",)]
 
@@ -342,6 +345,73 @@ def test_a_restore_that_was_killed_leaves_no_store_and_can_be_run_again(place: P
 
     assert not had_store
     assert states_of_jobs(settings)["started"] == ("IN_PROGRESS", True)
+
+
+def test_a_restore_into_a_folder_that_others_can_read_can_be_run_again_with_the_right_key(
+    place: Place, tmp_path: Path
+) -> None:
+    made, target, other_key = place.back_up(), tmp_path / "restored", tmp_path / "other.key"
+    target.mkdir()
+    target.chmod(0o755)
+    create_master_key(other_key)
+    with pytest.raises(InvalidRequest, match="does not belong to the backup"):
+        place.restore(made.path, master_key=other_key)
+
+    settings, _ = place.restore(made.path)
+
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+    assert states_of_jobs(settings)["started"] == ("IN_PROGRESS", True)
+
+
+@pytest.mark.parametrize("name", ["new.db", "new.db-wal", "new.db-uploads"])
+def test_what_a_former_store_has_left_next_to_the_new_one_is_refused(place: Place, tmp_path: Path, name: str) -> None:
+    made = place.back_up()
+    (tmp_path / "stores").mkdir()
+    (tmp_path / "stores" / name).write_bytes(b"former")
+    settings = Settings(
+        data_folder=tmp_path / "restored",
+        store=tmp_path / "stores" / "new.db",
+        master_key=place.settings.master_key_path,
+    )
+
+    with pytest.raises(InvalidRequest, match=f"{name} (already|is left over)"):
+        restore_backup(settings, made.path, now=utc_now())
+
+    assert names_in(tmp_path / "stores") == {name}
+
+
+def test_a_used_data_folder_is_refused_although_a_restore_next_to_the_store_was_interrupted(
+    place: Place, tmp_path: Path
+) -> None:
+    made, key = place.back_up(), place.settings.master_key_path.read_bytes()
+    saved_key, stores = tmp_path / "saved.key", tmp_path / "stores"
+    create_master_key(saved_key)
+    stores.mkdir()
+    for name in (".restoring", ".new.db.restoring"):
+        (stores / name).mkdir()
+    settings = replace(place.settings, store=stores / "new.db", master_key=saved_key)
+
+    with pytest.raises(InvalidRequest, match="is not empty"):
+        restore_backup(settings, made.path, now=utc_now())
+
+    assert place.settings.master_key_path.read_bytes() == key
+
+
+def test_a_store_that_was_made_during_a_restore_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = place.back_up()
+    store = place.settings.data_folder.with_name("restored") / "openprofiles.db"
+    copy_files = restore.copy_files
+
+    def copy_and_make_store(*arguments: Any) -> list[str]:
+        store.write_bytes(b"of an import")
+        return copy_files(*arguments)
+
+    monkeypatch.setattr(restore, "copy_files", copy_and_make_store)
+
+    with pytest.raises(InvalidRequest, match="already"):
+        place.restore(made.path)
+
+    assert store.read_bytes() == b"of an import"
 
 
 @pytest.mark.parametrize("what", ["folder in use", "folder of backups", "no backup", "cut off", "another key"])

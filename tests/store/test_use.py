@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import psycopg
@@ -9,9 +10,11 @@ import pytest
 
 from acceptance.running import wait_until
 from openprofiles.errors import InvalidRequest
+from openprofiles.master_key import MasterKey
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import postgresql_use
 from openprofiles.store.use import using, using_alone
+from openprofiles.worker import main
 from postgresql_server import PostgresqlServer
 
 
@@ -43,6 +46,23 @@ def test_who_has_a_store_alone_keeps_everyone_else_out(settings: Settings) -> No
 
     with using(settings):
         pass
+
+
+def test_a_worker_reads_the_master_key_only_while_nobody_can_change_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Read(Exception):
+        pass
+
+    def read(_settings: Settings) -> MasterKey:
+        with pytest.raises(InvalidRequest, match="is running on the store"), using_alone(settings):
+            pass
+        raise Read
+
+    monkeypatch.setattr(main, "load_master_key", read)
+
+    with pytest.raises(Read):
+        main.run_worker(settings, threading.Event())
 
 
 def test_a_lock_whose_connection_was_lost_is_taken_again(

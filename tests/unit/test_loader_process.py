@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def all_threads():
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 yield_when_long(0.2)
 print(all_threads())
-while len(all_threads()) > 1 or all_threads() == {0}:
+while min(all_threads()) < YIELDING_NICENESS:
     pass
 print(all_threads())
 autogroup = Path("/proc/self/autogroup")
@@ -135,7 +136,19 @@ def test_a_long_load_gives_way_with_all_of_its_threads_and_its_session_but_not_a
         start_new_session=True,
     )
 
-    assert done.stdout.split() == ["{0}", f"{{{YIELDING_NICENESS}}}", str(YIELDING_NICENESS)]
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    after = max(before, YIELDING_NICENESS)
+    assert done.stdout.split() == [f"{{{before}}}", f"{{{after}}}", str(YIELDING_NICENESS)]
+
+
+def test_a_load_that_was_started_with_a_higher_niceness_keeps_it() -> None:
+    lower = "from openprofiles.worker.priority import lower_priority; lower_priority(5)"
+    show = "import os; print({os.getpriority(os.PRIO_PROCESS, int(one)) for one in os.listdir('/proc/self/task')})"
+    code = f"import os; os.setpriority(os.PRIO_PROCESS, 0, 15); {lower}; {show}"
+
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)
+
+    assert done.stdout == "{15}\n"
 
 
 @pytest.mark.parametrize("yields", [True, False])

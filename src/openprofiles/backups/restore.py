@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +29,6 @@ from openprofiles.uploads.arrival.copy_files import copy_files
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.local_files import LocalFiles
 
-_WORK_NAME = ".restoring"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PIECE_BYTES = 1 << 20
 
@@ -65,6 +65,8 @@ def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restor
     try:
         settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_data_folder(own)
+        if stat.S_IMODE(settings.data_folder.stat().st_mode) & 0o077:
+            settings.data_folder.chmod(0o700)
         with only_server(own), _work_folder(own) as work:
             _copy_store(backup / STORE_NAME, work.store_path)
             lost = _make_usable(work, backup, settings.master_key, now)
@@ -93,26 +95,58 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
 def _refuse_used_folder(settings: Settings) -> None:
     folder = settings.data_folder
     # What an interrupted restore has left is not in the way: before it, the folder was empty.
-    was_interrupted = settings.store_path.with_name(_WORK_NAME).exists()
+    was_interrupted = _mark(settings).exists()
     if folder.is_dir() and not was_interrupted and any(path.name != LOCK_NAME for path in folder.iterdir()):
         raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or a new one with --data.")
-    if settings.store_path.exists():
-        raise InvalidRequest(f"There is a store {settings.store_path} already. Name another one with --store.")
+    _refuse_store(settings)
+    if not was_interrupted and settings.uploads_folder.exists():
+        raise _is_in_the_way(settings.uploads_folder)
+
+
+def _refuse_store(settings: Settings) -> None:
+    path = settings.store_path
+    if path.exists():
+        raise InvalidRequest(f"There is a store {path} already. Name another one with --store.")
+    # SQLite would write what is in them into the store that is restored.
+    for rest in (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal")):
+        if rest.exists():
+            raise _is_in_the_way(rest)
+
+
+def _is_in_the_way(path: Path) -> InvalidRequest:
+    return InvalidRequest(
+        f"{path} is left over from a store that is no longer there. Move it away, or name another store with --store."
+    )
+
+
+def _work_path(settings: Settings) -> Path:
+    return settings.store_path.with_name(f".{settings.store_path.name}.restoring")
+
+
+def _mark(settings: Settings) -> Path:
+    """Name the folder that marks a data folder as being restored: the work folder, if the store is in it."""
+    return settings.data_folder / _work_path(settings).name
 
 
 @contextmanager
 def _work_folder(settings: Settings) -> Iterator[Settings]:
     """Settings of a data folder to work in, on the disk of the store; it is removed in the end."""
-    folder = settings.store_path.with_name(_WORK_NAME)
-    if folder.exists():
+    folder, mark = _work_path(settings), _mark(settings)
+    # Looked at again: another restore may have ended since.
+    _refuse_used_folder(settings)
+    if mark.exists():
         # As far as an interrupted restore came.
         shutil.rmtree(settings.uploads_folder, ignore_errors=True)
-        shutil.rmtree(folder)
-    folder.mkdir(mode=0o700)
+    for path in {folder, mark}:
+        if path.exists():
+            shutil.rmtree(path)
+    for path in {folder, mark}:
+        path.mkdir(mode=0o700)
     try:
         yield Settings(data_folder=folder, files=settings.files)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in {folder, mark}:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _make_usable(work: Settings, backup: Path, saved_key: Path | None, now: datetime) -> LostSecrets | None:
@@ -148,6 +182,8 @@ def _copy_files(work: Settings, backup: Path) -> int:
 
 def _put_in_place(work: Settings, own: Settings) -> None:
     """Move everything to where it belongs, the store last."""
+    # An import may have made one in the time that the restore took.
+    _refuse_store(own)
     write_private_file(own.master_key_path, work.master_key_path.read_bytes())
     write_private_file(own.admin_credential_path, work.admin_credential_path.read_bytes())
     if work.uploads_folder.exists():

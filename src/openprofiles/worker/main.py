@@ -132,11 +132,12 @@ def _work(
 
 
 def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worker, WebhookDeliveries]:
-    master_key = load_master_key(settings)
     store = open_store(settings)
     try:
-        check_master_key(settings, store, master_key)
         use_of_store.enter_context(using(settings))
+        # Only now: it may have been changed until then.
+        master_key = load_master_key(settings)
+        check_master_key(settings, store, master_key)
         worker = Worker(settings, store, open_own_files(settings, master_key), yields=True)
     except BaseException:
         store.close()

@@ -34,10 +34,10 @@ def _yield_after(processor_time: float) -> None:
 
 
 def lower_priority(niceness: int) -> None:
-    """Give all threads of this process, and its session, this niceness."""
+    """Give all threads of this process, and its session, this niceness; threads that have a higher one keep it."""
     if not _THREADS.exists():
         # Elsewhere than on Linux, a niceness is that of the whole process.
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+        os.setpriority(os.PRIO_PROCESS, 0, max(niceness, os.getpriority(os.PRIO_PROCESS, 0)))
         return
     done: set[int] = set()
     # A new thread has the niceness of the one that starts it, so the threads that are new to the last look are the
@@ -45,7 +45,9 @@ def lower_priority(niceness: int) -> None:
     while new := {int(thread.name) for thread in _THREADS.iterdir()} - done:
         for thread in new:
             with suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, thread, niceness)
+                # A program started with ``nice`` must not become less nice, and only root may do that.
+                if os.getpriority(os.PRIO_PROCESS, thread) < niceness:
+                    os.setpriority(os.PRIO_PROCESS, thread, niceness)
         done |= new
     _lower_session_priority(niceness)
 
