@@ -151,6 +151,23 @@ def test_a_request_that_comes_in_drops_does_not_get_more_time(impatient: Served,
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_line_breaks_between_two_requests_do_not_give_more_time(impatient: Served) -> None:
+    with impatient.connect() as connection:
+        connection.sendall(GET)
+        read_answer(connection)
+        connection.settimeout(PATIENCE_SECONDS / 10)
+        started = time.monotonic()
+        answer = b""
+        while not answer:
+            assert time.monotonic() < started + 10 * PATIENCE_SECONDS, "the server went on waiting"
+            try:
+                answer = connection.recv(100)
+            except TimeoutError:
+                connection.sendall(b"\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
 def test_a_large_body_that_comes_fast_enough_has_the_time_that_it_needs(impatient: Served) -> None:
     with impatient.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000001\r\n\r\n" + b"x" * 1_000_000)

@@ -274,8 +274,8 @@ class _Connection(HttpToolsProtocol):
         if self._phase is _Phase.REFUSED:
             return
         self._unset_keepalive_if_required()
-        if self._phase is _Phase.IDLE and self._has_request:
-            # The time of the first head began with the connection.
+        if self._phase is _Phase.IDLE and self._has_request and not self._unreported_bytes:
+            # The time of the first head began with the connection. Line breaks before a head give no more time.
             self._begin_waiting()
         self._unreported_bytes += len(data)
         try:
