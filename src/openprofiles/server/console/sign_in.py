@@ -157,7 +157,8 @@ def _too_many_attempts(place: str, access_key_id: str, wait_seconds: int) -> Res
 def _address_of(request: Request) -> str:
     """Find the address of a client, as a proxy on this machine or a private network names it."""
     peer = request.client.host if request.client else ""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    # Some proxies add a header of their own after the one that the client made up.
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     try:
         address = ip_address(peer)
         if forwarded and address.is_private:
