@@ -64,6 +64,16 @@ def test_addresses_of_one_ipv6_network_count_as_one(service: Service) -> None:
     assert statuses[10:] == [429] * 2
 
 
+def test_ipv4_addresses_written_as_ipv6_count_one_by_one(service: Service) -> None:
+    key, secret = make_key(service)
+
+    statuses = [sign_in(service, key, "wrong", "::ffff:203.0.113.20").status_code for _ in range(11)]
+    other = sign_in(service, key, secret, "::ffff:203.0.113.21")
+
+    assert statuses == [403] * 10 + [429]
+    assert other.status_code == 303
+
+
 def test_an_address_that_the_client_made_up_in_a_header_of_its_own_does_not_count(service: Service) -> None:
     key, _ = make_key(service)
     body = urlencode({"access_key_id": key, "secret_access_key": "wrong"})
