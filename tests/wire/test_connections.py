@@ -27,6 +27,13 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"][OWN_PACE] = True
     if scope["path"] == "/late":
         await asyncio.sleep(4 * PATIENCE_SECONDS)
+    if scope["path"] == "/refused":
+        await send({"type": "http.response.start", "status": 403, "headers": [(b"connection", b"close")]})
+        await send({"type": "http.response.body", "body": b"refused", "more_body": True})
+        while (await receive()).get("more_body", False):
+            pass
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return
     size_bytes = 0
     while scope["path"] != "/early":
         message = await receive()
@@ -147,6 +154,23 @@ def test_a_request_that_comes_in_drops_does_not_get_more_time(impatient: Served,
                 answer = connection.recv(100)
             except TimeoutError:
                 connection.sendall(b"x")
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_line_breaks_between_two_requests_do_not_give_more_time(impatient: Served) -> None:
+    with impatient.connect() as connection:
+        connection.sendall(GET)
+        read_answer(connection)
+        connection.settimeout(PATIENCE_SECONDS / 10)
+        started = time.monotonic()
+        answer = b""
+        while not answer:
+            assert time.monotonic() < started + 10 * PATIENCE_SECONDS, "the server went on waiting"
+            try:
+                answer = connection.recv(100)
+            except TimeoutError:
+                connection.sendall(b"\r\n")
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 
@@ -340,6 +364,22 @@ def test_the_bodies_of_all_requests_have_one_bound(monkeypatch: pytest.MonkeyPat
             next_one.sendall(post + b"x" * 400_000)
             assert b'"bytes": 400000' in read_answer(next_one)
         assert server.connections.ended == {"body memory": 1}
+
+
+def test_a_body_that_is_dropped_after_the_answer_began_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = b"POST /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 5000000\r\n\r\n"
+    with (
+        served(Limits(connections=50, held_body_bytes=1_000_000), monkeypatch) as server,
+        server.connect() as connection,
+    ):
+        connection.sendall(head)
+        answer = connection.recv(1 << 16)
+        connection.sendall(b"x" * 5_000_000)
+        answer += read_to_end(connection)
+
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.endswith(b"\r\n0\r\n\r\n")
+        assert not server.connections.ended
 
 
 def test_a_body_that_follows_an_early_answer_does_not_count_and_has_its_time(impatient: Served) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -59,6 +62,33 @@ def test_addresses_of_one_ipv6_network_count_as_one(service: Service) -> None:
 
     assert statuses[:10] == [403] * 10
     assert statuses[10:] == [429] * 2
+
+
+def test_ipv4_addresses_written_as_ipv6_count_one_by_one(service: Service) -> None:
+    key, secret = make_key(service)
+
+    statuses = [sign_in(service, key, "wrong", "::ffff:203.0.113.20").status_code for _ in range(11)]
+    other = sign_in(service, key, secret, "::ffff:203.0.113.21")
+
+    assert statuses == [403] * 10 + [429]
+    assert other.status_code == 303
+
+
+def test_an_address_that_the_client_made_up_in_a_header_of_its_own_does_not_count(service: Service) -> None:
+    key, _ = make_key(service)
+    body = urlencode({"access_key_id": key, "secret_access_key": "wrong"})
+
+    statuses = []
+    for number in range(11):
+        with closing(HTTPConnection(service.address.removeprefix("http://"), timeout=20)) as connection:
+            connection.putrequest("POST", "/console/sign-in")
+            connection.putheader("X-Forwarded-For", f"192.0.2.{100 + number}")
+            connection.putheader("X-Forwarded-For", "203.0.113.30")
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body.encode())
+            statuses.append(connection.getresponse().status)
+
+    assert statuses == [403] * 10 + [429]
 
 
 def test_wrong_secrets_of_one_key_from_many_addresses_are_slowed(service: Service) -> None:

@@ -274,8 +274,8 @@ class _Connection(HttpToolsProtocol):
         if self._phase is _Phase.REFUSED:
             return
         self._unset_keepalive_if_required()
-        if self._phase is _Phase.IDLE and self._has_request:
-            # The time of the first head began with the connection.
+        if self._phase is _Phase.IDLE and self._has_request and not self._unreported_bytes:
+            # The time of the first head began with the connection. Line breaks before a head give no more time.
             self._begin_waiting()
         self._unreported_bytes += len(data)
         try:
@@ -331,6 +331,9 @@ class _Connection(HttpToolsProtocol):
         if self.cycle.response_complete or self.keeps_own_pace or self._deadline is None:
             return
         self._deadline += len(body) / self._limits.body_bytes_per_second
+        if self.cycle.response_started:
+            # The application reads the rest only to drop it.
+            return
         self.held_bytes += len(body)
         if not self._all.hold(self, len(body)):
             raise _Refusal(_no_room_for_bodies(), "body memory")

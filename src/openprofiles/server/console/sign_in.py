@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
@@ -157,15 +157,28 @@ def _too_many_attempts(place: str, access_key_id: str, wait_seconds: int) -> Res
 def _address_of(request: Request) -> str:
     """Find the address of a client, as a proxy on this machine or a private network names it."""
     peer = request.client.host if request.client else ""
-    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    # Some proxies add a header of their own after the one that the client made up.
+    forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
     try:
-        address = ip_address(peer)
+        address = _parse_address(peer)
         if forwarded and address.is_private:
-            address = ip_address(forwarded)
+            address = _parse_address(forwarded)
     except ValueError:
         return peer
     # One who has an IPv6 address has the others of its network too.
     return str(ip_network(f"{address}/64", strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def _parse_address(text: str) -> IPv4Address | IPv6Address:
+    """Parse an address; an IPv4 address may be written as an IPv6 one.
+
+    That is how a server that listens on :: sees the clients that use IPv4.
+
+    Raises:
+        ValueError: the text is not an address.
+    """
+    address = ip_address(text)
+    return address if isinstance(address, IPv4Address) else address.ipv4_mapped or address
 
 
 def _is_https(services: Services, request: Request) -> bool:
