@@ -235,7 +235,7 @@ class Shop:
     def release(self, job: UploadJob, failed_attempts: int = 0) -> None:
         """Give the lease back, as a worker does whose loader has died."""
         with self.store.write() as connection:
-            upload_jobs.release_lease(connection, self.job(job), failed_attempts=failed_attempts)
+            upload_jobs.release_lease(connection, self.job(job), NOW, failed_attempts=failed_attempts)
 
     def run(self, job: UploadJob, **more: Any) -> UploadJob:
         """Run the job to its end; the job afterwards."""
