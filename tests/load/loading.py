@@ -316,8 +316,12 @@ class Shop:
         assert (page.next_token, len(page.items)) == (None, count or 0)
         return None if count is None else [astuple(row) for row in page.items]
 
-    def known(self) -> KnownDomain:
-        """What the store holds of the domain, as the oracle sees it."""
+    def known(self, *, is_loading: bool = False) -> KnownDomain:
+        """Read what the store holds of the domain, as the oracle sees it.
+
+        Args:
+            is_loading: ignore keys without a profile: one that a load is about to remove outlives a deleted profile.
+        """
         domain_id = self.domain.domain_id
         profile, key, added, indexed = tables.profile, tables.profile_key, tables.added_key, tables.indexed_field
         with self.store.read() as connection:
@@ -350,6 +354,8 @@ class Shop:
             for pid, row in rows.items()
         }
         for one in keys:
+            if is_loading and one.pid not in known:
+                continue
             assert one.pid in known, f"a key points to profile {one.pid}, which does not exist"
             known[one.pid].keys.add(Key(one.name, one.value))
         return KnownDomain(known, paths)
