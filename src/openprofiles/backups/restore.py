@@ -1,7 +1,7 @@
 """Restores a backup into an empty data folder, in the newest form of the store.
 
 Everything is made in a folder of its own next to where the store goes; the store itself takes its place last. A restore
-that was interrupted leaves no store, and the next one begins anew.
+that was interrupted leaves no store, and the next one starts over.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Restored:
 
 
 def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restored:
-    """Restore a backup into the data folder of the settings, which must be empty or not exist.
+    """Restore a backup into the data folder of the settings.
+
+    The folder must be empty or not exist.
 
     Args:
         settings: its ``master_key`` is the file that was saved apart, which is copied into the data folder; None
@@ -130,7 +132,7 @@ def _mark(settings: Settings) -> Path:
 
 @contextmanager
 def _work_folder(settings: Settings) -> Iterator[Settings]:
-    """Settings of a data folder to work in, on the disk of the store; it is removed in the end."""
+    """Make a data folder to work in, on the disk of the store, and remove it in the end."""
     folder, mark = _work_path(settings), _mark(settings)
     # Looked at again: another restore may have ended since.
     _refuse_used_folder(settings)
