@@ -132,7 +132,7 @@ def _mark(settings: Settings) -> Path:
 
 @contextmanager
 def _work_folder(settings: Settings) -> Iterator[Settings]:
-    """Make a data folder to work in, on the disk of the store, and remove it in the end."""
+    """Make a folder to work in on the disk of the store; remove it in the end."""
     folder, mark = _work_path(settings), _mark(settings)
     # Looked at again: another restore may have ended since.
     _refuse_used_folder(settings)
