@@ -49,7 +49,7 @@ ROWS_PER_JOB = 6_000 if IS_LONG else 600
 WANTED_KILLS = KILLS // 2
 DEADLINE_SECONDS = 400.0 if IS_LONG else 120.0
 # Between two kills, so that those that come are spread over the twenty jobs.
-MOST_SECONDS_BETWEEN_KILLS = 3.0 if IS_LONG else 1.0
+MOST_SECONDS_BETWEEN_KILLS = 0.5
 
 _POLL_SECONDS = 0.2
 

@@ -235,7 +235,7 @@ class Shop:
     def release(self, job: UploadJob, failed_attempts: int = 0) -> None:
         """Return the lease, as a worker does when its loader has died."""
         with self.store.write() as connection:
-            upload_jobs.release_lease(connection, self.job(job), failed_attempts=failed_attempts)
+            upload_jobs.release_lease(connection, self.job(job), NOW, failed_attempts=failed_attempts)
 
     def run(self, job: UploadJob, **more: Any) -> UploadJob:
         """Run the job to its end; return the job."""
@@ -316,8 +316,12 @@ class Shop:
         assert (page.next_token, len(page.items)) == (None, count or 0)
         return None if count is None else [astuple(row) for row in page.items]
 
-    def known(self) -> KnownDomain:
-        """Return the content of the domain in the form of the oracle."""
+    def known(self, *, is_loading: bool = False) -> KnownDomain:
+        """Return the content of the domain in the form of the oracle.
+
+        Args:
+            is_loading: ignore keys without a profile: one that a load is about to remove outlives a deleted profile.
+        """
         domain_id = self.domain.domain_id
         profile, key, added, indexed = tables.profile, tables.profile_key, tables.added_key, tables.indexed_field
         with self.store.read() as connection:
@@ -350,6 +354,8 @@ class Shop:
             for pid, row in rows.items()
         }
         for one in keys:
+            if is_loading and one.pid not in known:
+                continue
             assert one.pid in known, f"a key points to profile {one.pid}, which does not exist"
             known[one.pid].keys.add(Key(one.name, one.value))
         return KnownDomain(known, paths)

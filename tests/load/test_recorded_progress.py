@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import groupby
 
 from load.loading import Shop
@@ -40,3 +41,26 @@ def test_a_running_job_tells_the_bytes_that_it_has_read_and_when_each_step_began
         running, key=lambda one: {"create": "load", "update": "load"}.get(one.phase or "", one.phase)
     ):
         assert len({one.step_started_at for one in of_phase}) == 1
+
+
+def test_a_file_that_is_read_again_after_a_death_begins_its_step_again(shop: Shop) -> None:
+    rows = b"".join(b"%d@x,Ada\n" % number for number in range(20))
+    job = shop.create_job((EMAIL, FIRST), "Email", b"Email,First\n" + rows)
+    loader = shop.place.loader
+    loader.send(shop.claim(job, block_bytes=100, pause_at=[0]))
+    while not shop.job(job).read_bytes:
+        loader.go_on()
+    before = shop.job(job)
+    loader.die()
+    shop.release(job)
+    shutil.rmtree(shop.place.settings.scratch_folder / job.job_id)
+
+    loader.send(shop.claim(job, block_bytes=100, pause_at=[0]))
+    event = loader.go_on()
+    after = shop.job(job)
+    loader.go_on_to_the_end(event)
+
+    assert after.read_bytes == 0
+    assert before.step_started_at is not None
+    assert after.step_started_at is not None
+    assert after.step_started_at > before.step_started_at

@@ -611,7 +611,7 @@ def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
     shop.place.loader.die()
     before = shop.job(job)
     with shop.store.write() as connection:
-        upload_jobs.release_lease(connection, before, failed_attempts=MAX_FAILED_ATTEMPTS)
+        upload_jobs.release_lease(connection, before, NOW, failed_attempts=MAX_FAILED_ATTEMPTS)
     if loses_scratch:
         lose_scratch(shop, job)
 

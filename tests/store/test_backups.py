@@ -19,7 +19,6 @@ import pytest
 from alembic import command
 from sqlalchemy import text
 
-from openprofiles.backups import restore
 from openprofiles.backups.make import Backup, list_backups, make_backup
 from openprofiles.backups.restore import restore_backup
 from openprofiles.clock import utc_now
@@ -44,6 +43,7 @@ from openprofiles.store.open import alembic_config, open_store, revision_of
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, webhooks
+from openprofiles.uploads.arrival.copy_files import copy_files
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
 
@@ -400,13 +400,12 @@ def test_a_used_data_folder_is_refused_although_a_restore_next_to_the_store_was_
 def test_a_store_that_was_made_during_a_restore_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     made = place.back_up()
     store = place.settings.data_folder.with_name("restored") / "openprofiles.db"
-    copy_files = restore.copy_files
 
     def copy_and_make_store(*arguments: Any) -> list[str]:
         store.write_bytes(b"of an import")
         return copy_files(*arguments)
 
-    monkeypatch.setattr(restore, "copy_files", copy_and_make_store)
+    monkeypatch.setattr("openprofiles.backups.restore.copy_files", copy_and_make_store)
 
     with pytest.raises(InvalidRequest, match="already"):
         place.restore(made.path)

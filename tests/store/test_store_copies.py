@@ -227,4 +227,4 @@ def test_a_store_with_a_running_load_is_not_copied(original: Store, target: Sett
             copy(original, target)
     finally:
         with original.write() as connection:
-            upload_jobs.release_lease(connection, job)
+            upload_jobs.release_lease(connection, job, now)

@@ -114,6 +114,21 @@ def test_a_job_whose_worker_no_longer_renews_its_lease_is_claimed_again_under_a_
         assert not upload_jobs.extend_lease(connection, first, NOW + DAY)
 
 
+@pytest.mark.parametrize("way", ["released", "died"])
+def test_the_time_in_which_nobody_works_on_a_job_does_not_count_in_its_step(shops: Store, way: str) -> None:
+    make_job(shops, "shop", "first", started_at=NOW, step_started_at=NOW)
+    before = claim(shops, "a", NOW)
+    assert before is not None
+    if way == "released":
+        with shops.write() as connection:
+            upload_jobs.release_lease(connection, before, NOW + MINUTE)
+
+    again = claim(shops, "b", NOW + DAY)
+
+    assert again is not None
+    assert again.step_started_at == NOW + DAY - MINUTE
+
+
 def test_a_job_that_was_begun_goes_on_before_one_that_seems_to_have_been_started_earlier(shops: Store) -> None:
     make_job(shops, "shop", "begun", started_at=NOW + MINUTE)
     assert claim(shops, "a", NOW + MINUTE) is not None

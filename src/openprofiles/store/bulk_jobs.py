@@ -226,7 +226,9 @@ class LeasedJobWriter(LeasedJobReader):
             f"failed_attempts = case when {is_no_progress} then failed_attempts else 0 end, "
             f"failure_message = case when {is_no_progress} then failure_message end, "
             "read_bytes = coalesce(cast(? as bigint), read_bytes), "
+            # A file that is read again from its beginning begins its step again.
             f"step_started_at = case when phase in ({', '.join('?' * len(same_step))}) "
+            "and coalesce(cast(? as bigint), 1) > 0 "
             "then coalesce(step_started_at, cast(? as bigint)) else cast(? as bigint) end "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             phase,
@@ -238,6 +240,7 @@ class LeasedJobWriter(LeasedJobReader):
             *(phase, phase, position) * 2,
             read_bytes,
             *same_step,
+            read_bytes,
             now,
             now,
             self._lease.upload_job_id,

@@ -434,7 +434,7 @@ def claim_next_job(
     ahead of it: jobs of one domain run one after the other, in the order in which they were started.
     """
     query = (
-        select(upload_job.c.upload_job_id)
+        select(upload_job.c.upload_job_id, upload_job.c.lease_until, upload_job.c.step_started_at)
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)
         .where(*_claimable(now))
         .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
@@ -445,16 +445,25 @@ def claim_next_job(
     # While the domain's row is held, no other worker claims another job of the domain. Every writer of the domain holds
     # it too, so a domain that is never idle has to be waited for if there is no other.
     for skip_locked in (True, False):
-        upload_job_id = connection.execute(
+        found = connection.execute(
             query.with_for_update(key_share=True, of=domain, skip_locked=skip_locked)
-        ).scalar_one_or_none()
-        if upload_job_id is None:
+        ).one_or_none()
+        if found is None:
             continue
+        upload_job_id, released_at, step_started_at = found
+        if step_started_at is not None and released_at is not None:
+            # The time for which nobody worked on the job is not counted: it says nothing of how long the rest takes.
+            step_started_at += now - released_at
         # Asked again: another worker may have claimed a job between the first question and the lock.
         claimed = connection.execute(
             update(upload_job)
             .where(upload_job.c.upload_job_id == upload_job_id, *_claimable(now))
-            .values(lease_owner=owner, lease_until=lease_until, epoch=upload_job.c.epoch + 1)
+            .values(
+                lease_owner=owner,
+                lease_until=lease_until,
+                epoch=upload_job.c.epoch + 1,
+                step_started_at=step_started_at,
+            )
         )
         if claimed.rowcount:
             return _one(connection, upload_job.c.upload_job_id == upload_job_id)
@@ -466,9 +475,9 @@ def extend_lease(connection: Connection, job: UploadJob, lease_until: datetime) 
     return _update_leased(connection, job, lease_until=lease_until)
 
 
-def release_lease(connection: Connection, job: UploadJob, **values: Any) -> bool:
+def release_lease(connection: Connection, job: UploadJob, now: datetime, **values: Any) -> bool:
     """Give the job back, to be claimed again at once."""
-    return _update_leased(connection, job, lease_owner=None, lease_until=None, **values)
+    return _update_leased(connection, job, lease_owner=None, lease_until=now, **values)
 
 
 def postpone(connection: Connection, job: UploadJob, until: datetime, **values: Any) -> bool:

@@ -206,7 +206,7 @@ class Worker:
             self._slots.give_back(running.slot)
             # Where it cannot be written, the lease runs out by itself.
             with suppress(StoreNotWritable, StoreUnreachable, Busy), self._store.write() as connection:
-                upload_jobs.release_lease(connection, running.job)
+                upload_jobs.release_lease(connection, running.job, utc_now())
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
         self._loaders.close()
@@ -305,7 +305,7 @@ class Worker:
                 until = utc_now() + timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
                 upload_jobs.postpone(connection, job, until, failed_attempts=attempts, failure_message=obstacle)
             elif attempts <= MAX_FAILED_ATTEMPTS:
-                upload_jobs.release_lease(connection, job, failed_attempts=attempts, failure_message=None)
+                upload_jobs.release_lease(connection, job, utc_now(), failed_attempts=attempts, failure_message=None)
             else:
                 completed_at = utc_now()
                 gave_up = GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE
