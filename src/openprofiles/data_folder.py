@@ -81,7 +81,7 @@ def prepare_data_folder(settings: Settings) -> None:
 
 
 def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
-    """Refuses a path on a network file system, where SQLite's locks do not hold between machines.
+    """Refuse a path on a network file system: SQLite's locks do not work there.
 
     Where the kernel does not list its mounts (not Linux), nothing is refused.
 
@@ -107,7 +107,7 @@ def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
 
 @contextmanager
 def locked_data_folder(settings: Settings) -> Iterator[None]:
-    """Waits until no other process holds the data folder's lock, then holds it for the block.
+    """Wait for the data folder's lock, then hold it for the block.
 
     Held for moments only, at starts. The kernel frees it when the process ends, however it ends.
     """
@@ -120,7 +120,7 @@ def locked_data_folder(settings: Settings) -> Iterator[None]:
 
 
 def write_private_file(path: Path, content: bytes) -> None:
-    """Writes a file of mode 0600 that is there whole or not at all, also after a power cut. Replaces an older one."""
+    """Write a file of mode 0600 atomically, replacing an older one; also safe in a power cut."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:

@@ -19,7 +19,7 @@ class InvalidRequest(DomainError):
 
 
 class StoreNotWritable(DomainError):
-    """The store, or a folder beside it, cannot be written; the same request may succeed once its operator has acted."""
+    """The store, or a folder next to it, cannot be written; the request may succeed once that is fixed."""
 
 
 class StorageFull(StoreNotWritable):

@@ -37,7 +37,7 @@ class Endpoint:
 
 @contextmanager
 def only_server(settings: Settings) -> Iterator[None]:
-    """Be the server of the data folder for the block. The folder must exist.
+    """Register this process as the data folder's server for the block. The folder must exist.
 
     Raises:
         SettingsError: another server runs on it.

@@ -1,7 +1,7 @@
 """Makes a backup: the store as it is at one moment, and the uploaded files that its jobs still need.
 
-A backup is a folder that bears its moment in its name. It is made under another name and renamed when it is whole. The
-master key is not in it: whoever had both could read the secrets.
+A backup is a folder named by its date and time. It is written under another name and renamed when it is complete. The
+master key is not in it: anyone with both can read the secrets.
 """
 
 from __future__ import annotations

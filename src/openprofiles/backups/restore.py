@@ -1,7 +1,7 @@
 """Restores a backup into an empty data folder, in the newest form of the store.
 
-Everything is made in a folder of its own next to where the store goes; the store itself takes its place last. A restore
-that was interrupted leaves no store, and the next one begins anew.
+Everything is prepared in a working folder next to the store's place; the store itself is moved into place last. A
+restore that was interrupted leaves no store, and the next one starts again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Restored:
 
 
 def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restored:
-    """Restore a backup into the data folder of the settings, which must be empty or not exist.
+    """Restore a backup into the data folder, which must be empty or not exist.
 
     Args:
         settings: its ``master_key`` is the file that was saved apart, which is copied into the data folder; None
@@ -102,7 +102,7 @@ def _refuse_used_folder(settings: Settings) -> None:
 
 @contextmanager
 def _work_folder(settings: Settings) -> Iterator[Settings]:
-    """Settings of a data folder to work in, on the disk of the store; it is removed in the end."""
+    """Create a temporary data folder on the store's disk, and remove it afterwards."""
     folder = settings.store_path.with_name(_WORK_NAME)
     if folder.exists():
         # As far as an interrupted restore came.

@@ -143,7 +143,7 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
 
 
 def is_own_key(store: Store, master_key: MasterKey) -> bool:
-    """Whether the store was made with this master key, as far as it holds anything by which that can be seen."""
+    """Check that the store's secrets decrypt with this master key; true if it has no secrets."""
     return all(_can_reveal(stored, master_key) for stored in read_credentials(store)[:1])
 
 
@@ -196,7 +196,7 @@ class LostSecrets:
 
 
 def give_up_secrets(store: Store, new: MasterKey, now: datetime) -> LostSecrets:
-    """Put a new master key in the place of one that is lost, and give up what only that one could decrypt.
+    """Replace a lost master key, and drop what only the lost key decrypts.
 
     Credentials stay in the list, revoked. Webhooks and the contents of failed rows go; jobs that were started end as
     FAILED.

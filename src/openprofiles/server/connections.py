@@ -120,7 +120,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: _Connection, loop: asyncio.AbstractEventLoop) -> bool:
-        """Take a new connection, in place of another one if necessary.
+        """Accept a new connection, closing another one for it if necessary.
 
         Returns:
             whether there is room for it.
@@ -283,7 +283,7 @@ class _Connection(HttpToolsProtocol):
             if self._unreported_bytes > self._limits.head_bytes:
                 raise self._head_too_large()
         except httptools.HttpParserUpgrade:
-            # HTTP/1.1 goes on.
+            # Continue with HTTP/1.1.
             pass
         except _Refusal as refusal:
             self.refuse(refusal.error, refusal.reason)

@@ -11,10 +11,10 @@ from openprofiles.wire.errors import bad_request
 
 
 def read_json(body: bytes) -> Any:
-    """What the body says.
+    """Parse the body.
 
     Raises:
-        WireError: it is no JSON.
+        WireError: it is not valid JSON.
     """
     try:
         return json.loads(body)
@@ -25,13 +25,13 @@ def read_json(body: bytes) -> Any:
 
 
 def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
-    """The members of an object.
+    """Return the members of an object.
 
     Args:
         what: its name for messages.
 
     Raises:
-        WireError: it is no object, or has a member that is not known.
+        WireError: it is not an object, or has an unknown member.
     """
     if not isinstance(document, dict):
         raise bad_request(f"{what} must be a JSON object.")
@@ -42,10 +42,10 @@ def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
 
 
 def text(what: str, value: Any) -> str:
-    """A string that every store can keep.
+    """Check that the value is a string that every store can keep.
 
     Raises:
-        WireError: it is none, or holds NUL or half of a surrogate pair.
+        WireError: it is not a string, or contains NUL or half of a surrogate pair.
     """
     if not isinstance(value, str):
         raise bad_request(f"{what} must be a string.")
@@ -55,10 +55,10 @@ def text(what: str, value: Any) -> str:
 
 
 def number(what: str, value: Any, *, whole: bool) -> Any:
-    """A number, whole or not.
+    """Check that the value is a number.
 
     Raises:
-        WireError: it is none.
+        WireError: it is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise bad_request(f"{what} must be {'an integer' if whole else 'a number'}.")

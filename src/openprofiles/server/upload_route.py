@@ -42,7 +42,7 @@ _LINGER_SECONDS = 30.0
 
 
 def routes(services: Services) -> list[Route]:
-    """``PUT /openprofiles/v1/uploads/{job_id}``, open to whoever holds the signed URL and the job's key."""
+    """Serve ``PUT /openprofiles/v1/uploads/{job_id}`` to clients with the signed URL and the job's key."""
     return [Route(UPLOAD_PATH + "{job_id}", _UploadEndpoint(services), methods=["PUT"])]
 
 
@@ -104,7 +104,7 @@ class _Body:
         self._is_held_back = is_held_back
 
     async def read_piece(self) -> bytes:
-        """About 1 MiB; empty at the end of the body.
+        """Read about 1 MiB; empty at the end of the body.
 
         Raises:
             ClientDisconnect: the client left before the end.
@@ -129,7 +129,7 @@ class _Body:
         return self._has_more and not self._is_held_back
 
     async def drop_rest(self) -> None:
-        """Read what is coming to its end, for 30 seconds at most, and keep nothing of it."""
+        """Read and discard the rest of the body, for at most 30 seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while self.is_coming:

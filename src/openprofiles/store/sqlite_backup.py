@@ -73,5 +73,5 @@ def sync(path: Path) -> None:
 
 
 def _move_log(driver: Any) -> None:
-    # Passive, as no other kind lets everyone write. The file of the log keeps its size and is filled anew.
+    # Passive: other kinds block writers. The log file keeps its size and is written from its start again.
     driver.execute("pragma wal_checkpoint(passive)").fetchall()

@@ -56,5 +56,5 @@ _STEPS_OF_PHASES = (("create", "update", "follow"), ("unindex", "index"), ("remo
 
 
 def phases_of_step(phase: str) -> tuple[str, ...]:
-    """The phases that make one step with this one, itself included."""
+    """List the phases of the step that this phase belongs to."""
     return next((phases for phases in _STEPS_OF_PHASES if phase in phases), (phase,))

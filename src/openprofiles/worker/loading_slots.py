@@ -21,7 +21,7 @@ class LoadingSlots:
         self._count = count
 
     def take(self) -> int | None:
-        """A free slot, to be given back by ``give_back``; None if all are taken."""
+        """Take a free slot, to be returned with ``give_back``; None if all are taken."""
         for number in range(self._count):
             # Not passed on to the loader: the slot is the worker's, which ends its loaders when it ends.
             slot = os.open(self._folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -40,5 +40,8 @@ class LoadingSlots:
 
 
 def slot_count() -> int:
-    """As many as there are processors, but two: a small file shall not wait for a large one of another domain."""
+    """Return the number of processors, at least 2.
+
+    With two, a small file does not wait for a large one of another domain.
+    """
     return max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

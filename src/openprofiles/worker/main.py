@@ -1,5 +1,4 @@
-"""The worker: claims upload jobs, has a loader run each, tells who wants to know of their end, and removes what has had
-its time.
+"""The worker: claims upload jobs, runs each in a loader process, sends webhooks, and removes expired data.
 
 A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
 and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
@@ -85,12 +84,12 @@ class _Running:
 
     job: UploadJob
     process: LoaderProcess
-    # None: of a command that came to run one job, whoever else loads.
+    # None: a command that runs one job needs no slot.
     slot: int | None
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back.
+    """Work until ``stop`` is set, then stop running loads after a chunk and release them.
 
     A full disk, a store that cannot be written and one that cannot be reached end no worker: it waits until they are
     good again. What runs has its leases renewed, or finds out by itself.
@@ -168,7 +167,7 @@ class Worker:
         self._clean_files_at = 0.0
         self._closing = threading.Event()
         # In a thread of its own: an object store that does not answer, or a domain that is held for long, must not cost
-        # the leases of loads that go on.
+        # running loads their leases.
         threading.Thread(target=self._renew_leases, daemon=True).start()
 
     def step(self, job_id: str | None = None) -> None:
@@ -195,7 +194,7 @@ class Worker:
         return not self._running
 
     def close(self) -> None:
-        """End the loaders and give their jobs back; the next worker goes on at their last chunk."""
+        """Stop the loaders and release their jobs; the next worker continues after their last chunk."""
         self._closing.set()
         for running in self._running:
             running.process.kill()
@@ -277,7 +276,7 @@ class Worker:
             running.process.kill()
 
     def _settle(self, job: UploadJob, status: int) -> None:
-        """A loader has ended: with its job, or without."""
+        """Handle the end of a loader by its exit status."""
         if status == EXIT_ENDED:
             _logger.info("load_ended", job_id=job.job_id)
             return
@@ -367,7 +366,7 @@ class Worker:
         return [Cleaning(self._store, step) for step in steps]
 
     def _old(self, now: datetime) -> datetime:
-        """From when on what a job has left is kept."""
+        """Return the time before which the remains of a job are expired."""
         return now - timedelta(days=self._settings.failed_rows_days)
 
     def _list_running_job_ids(self) -> set[str]:

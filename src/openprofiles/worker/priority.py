@@ -22,7 +22,7 @@ _AUTOGROUP_ATTEMPTS = 20
 
 
 def yield_when_long(quick_seconds: float = QUICK_SECONDS) -> None:
-    """Lower the priority of this process once it has used so many seconds of processor time from now on."""
+    """Lower the priority of this process once it has used this much more processor time."""
     threading.Thread(target=_yield_after, args=(time.process_time() + quick_seconds,), daemon=True).start()
 
 

@@ -71,7 +71,7 @@ class _Deadline:
         return self._end - time.monotonic()
 
     def watch(self, connected: socket.socket) -> None:
-        """The connection in place of the one before."""
+        """Watch this connection instead of the previous one."""
         with self._lock:
             self._socket = connected
         if self.is_over:

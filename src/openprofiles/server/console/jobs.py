@@ -56,7 +56,7 @@ _REPEATED_ROWS_SHOWN = 10
 _KEPT_PROFILES_PER_PAGE = 100
 _MADE_PROFILES_PER_PAGE = 25
 _MIN_RECORDS_OF_A_SPEED = 1000
-# Up to so many profiles are checked before an undo page is sent; more are checked once it is shown.
+# Up to this many profiles are checked before an undo page is sent; if there are more, the page asks afterwards.
 _MAX_CHECKED_BEFORE = 5_000
 
 

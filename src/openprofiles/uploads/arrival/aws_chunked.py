@@ -116,7 +116,7 @@ class AwsChunkedBody:
         raise MalformedFraming("Something follows the last chunk and its trailers.")
 
     def _take_line(self, too_long: Exception) -> bytes | None:
-        """The next line without its end; None if it has not arrived whole."""
+        """Return the next line without its end; None if it has not fully arrived."""
         end = self._buffer.find(b"\n", self._position, self._position + _LINE_MAX_BYTES)
         if end < 0:
             if len(self._buffer) - self._position >= _LINE_MAX_BYTES:

@@ -59,7 +59,7 @@ class UploadPath:
 def make_upload_path(
     master_key: MasterKey, job: UploadJob, *, base_url: str, lifetime_seconds: int, now: datetime
 ) -> UploadPath:
-    """A fresh URL for this job's file. The key is the same for all URLs of a job.
+    """Return a new URL for this job's file. The key is the same for all URLs of a job.
 
     Raises:
         InvalidRequest: the job is not CREATED; its file can no longer be replaced.
@@ -131,7 +131,7 @@ def receive_local(
         on_received: called with the number of bytes taken so far; what it raises ends this, and nothing is kept.
 
     Raises:
-        Refused: the job was started or removed meanwhile.
+        Refused: the job was started or removed in the meantime.
         OSError: the file cannot be read, or the disk is full.
         FilesUnreachable: the object store does not answer.
     """
@@ -189,15 +189,15 @@ class FileReceiver:
         self._writer.write(data)
 
     def publish(self) -> str:
-        """Make the file the job's file, in place of an earlier one.
+        """Make the file the job's file, replacing an earlier one.
 
         Returns:
             its entity tag, without quotes: another one for each file. S3's under SSE-C says nothing of the content
             either.
 
         Raises:
-            Refused: the body is not what the client said, or the job was started or removed meanwhile; the file is gone
-                again.
+            Refused: the body does not match the client's checksum or length, or the job was started or removed in the
+                meantime; the file is removed.
             OSError: the disk is full.
             FilesUnreachable: the object store does not answer.
         """

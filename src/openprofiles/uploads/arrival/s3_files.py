@@ -1,7 +1,7 @@
 """Uploaded files in a bucket of an object store with S3's protocol, for servers and workers on many hosts.
 
-What goes there is encrypted already, so the bucket needs nothing but room. Address, keys and region come the way every
-AWS program takes them (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile, a role).
+The files are encrypted before they are sent, so the bucket needs no encryption of its own. Address, keys and region are
+configured as for every AWS program (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile, a role).
 
 Source: Amazon S3 API Reference, CreateMultipartUpload to ListMultipartUploads.
 """
@@ -30,9 +30,9 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 # A listing of a bucket is paid for.
 _CLEANING_SECONDS = 600.0
-# What the object store tells of an upload in parts is when it was begun, and a large file may take a night.
+# The object store reports only when a multipart upload was begun, and a large file may take a night.
 _ABANDONED_UPLOAD_DAYS = 3
-# Beside the files, which are named by their jobs.
+# Next to the files, which are named after their jobs.
 _OWNER_NAME = "owner"
 _NOT_FOUND = frozenset(("NoSuchKey", "404", "NotFound"))
 
@@ -277,7 +277,8 @@ class _S3File:
 
 
 def _make_client() -> Any:
-    # Where the address is given, a bucket is no host of its own: who runs an object store seldom has names for them.
+    # With a given address the bucket goes into the path, not into the host name: self-hosted object stores seldom have
+    # a host name for each bucket.
     is_given = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
     return boto3.session.Session().client(
         "s3",
