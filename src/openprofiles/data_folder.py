@@ -31,7 +31,7 @@ def check_data_folder(settings: Settings) -> None:
     """Refuse a data folder that cannot be used; make nothing.
 
     Raises:
-        SettingsError: the folder lies on a network file system, holds foreign files that others can read, or cannot be
+        SettingsError: the folder is on a network file system, holds foreign files that others can read, or cannot be
             made or written; or the folder of a store elsewhere does not exist.
     """
     folder = settings.data_folder
@@ -41,8 +41,8 @@ def check_data_folder(settings: Settings) -> None:
         # A mistyped path is not made: nobody would find the store there again.
         if settings.store_path.parent != folder and not settings.store_path.parent.is_dir():
             raise SettingsError(
-                f"There is no folder {settings.store_path.parent} for the store {settings.store_path}. Make it first, "
-                "or name another store with --store."
+                f"There is no folder {settings.store_path.parent} for the store {settings.store_path}. Create it "
+                "first, or name another store with --store."
             )
     try:
         nearest = folder
@@ -100,7 +100,7 @@ def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
             nearest, kind = mount_point, file_system
     if kind in _NETWORK_FILE_SYSTEMS:
         raise SettingsError(
-            f"{path} lies on a network file system ({kind} at {nearest}), where a SQLite store is not safe. "
+            f"{path} is on a network file system ({kind} at {nearest}), where a SQLite store is not safe. "
             "Name a folder on a local disk with --data."
         )
 
@@ -147,7 +147,7 @@ def _refuse_foreign_files(folder: Path) -> None:
     if names and not names & _OWN_NAMES:
         raise SettingsError(
             f"The folder {folder} holds other files and can be read by other users. "
-            f"Name a folder for openprofiles alone with --data, for example {folder / 'openprofiles-data'}."
+            f"Name a folder that only openprofiles uses with --data, for example {folder / 'openprofiles-data'}."
         )
 
 

@@ -52,4 +52,6 @@ def read_token(list_name: str, token: str, kinds: tuple[type, ...]) -> Key:
 
 
 def _invalid() -> InvalidRequest:
-    return InvalidRequest("NextToken is not valid here. Pass the token exactly as the last page of this list gave it.")
+    return InvalidRequest(
+        "NextToken is not valid here. Pass the NextToken of the previous page of this list unchanged."
+    )

@@ -82,12 +82,14 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
     if (backup / ABOUT_NAME).exists() and (backup / STORE_NAME).exists():
         size_bytes = (backup / STORE_NAME).stat().st_size
         if read_about(backup).get("store_size_bytes") != size_bytes:
-            raise InvalidRequest(f"The backup {backup} is not whole: its store has another size. Use another backup.")
+            raise InvalidRequest(
+                f"The backup {backup} is incomplete: its store has the wrong size. Use another backup."
+            )
         return
     several = list_backups(backup) if backup.is_dir() else []
     if several:
         raise InvalidRequest(f"{backup} holds {len(several)} backups. Name one of them; the newest is {several[-1]}")
-    raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup has made.")
+    raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup wrote.")
 
 
 def _refuse_used_folder(settings: Settings) -> None:
@@ -95,7 +97,7 @@ def _refuse_used_folder(settings: Settings) -> None:
     # What an interrupted restore has left is not in the way: before it, the folder was empty.
     was_interrupted = settings.store_path.with_name(_WORK_NAME).exists()
     if folder.is_dir() and not was_interrupted and any(path.name != LOCK_NAME for path in folder.iterdir()):
-        raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or a new one with --data.")
+        raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or a new folder with --data.")
     if settings.store_path.exists():
         raise InvalidRequest(f"There is a store {settings.store_path} already. Name another one with --store.")
 

@@ -129,6 +129,6 @@ def _count(known: _Known) -> None:
     if known.bucket is not None and not known.bucket.take():
         raise WireError(
             "ThrottlingException",
-            f"The credential {known.principal.access_key_id} is held to {known.bucket.requests_per_second:g} "
-            "requests per second. Try again a little later.",
+            f"The credential {known.principal.access_key_id} is limited to {known.bucket.requests_per_second:g} "
+            "requests per second. Try again shortly.",
         )

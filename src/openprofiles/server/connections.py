@@ -297,7 +297,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined_requests:
-            message = f"At most {self._limits.pipelined_requests} requests may wait on one connection."
+            message = f"At most {self._limits.pipelined_requests} requests may be pending on one connection."
             raise _Refusal(WireError("BadRequestException", message), "pipelined requests")
         super().on_message_begin()
         self._phase = _Phase.HEAD
@@ -470,9 +470,9 @@ def _too_slow() -> WireError:
 
 
 def _no_room_for_connections() -> WireError:
-    return WireError("ServiceUnavailableException", "The server has no room for more connections. Try again later.")
+    return WireError("ServiceUnavailableException", "The server has too many open connections. Try again later.")
 
 
 def _no_room_for_bodies() -> WireError:
-    message = "The server has no memory left for more request bodies. Try again later."
+    message = "The server is receiving too many request bodies. Try again later."
     return WireError("ServiceUnavailableException", message)

@@ -412,7 +412,7 @@ def _authorise(services: Services, request: Request, action: str, body: bytes) -
 def _read_once(request: Request, name: str) -> str | None:
     given = request.query_params.getlist(name)
     if len(given) > 1:
-        raise bad_request(f"{name} is given {len(given)} times in the query; give it once.")
+        raise bad_request(f"{name} appears {len(given)} times in the query; send it once.")
     return given[0] if given else None
 
 

@@ -37,7 +37,7 @@ def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
         raise bad_request(f"{what} must be a JSON object.")
     for name in document:
         if name not in known:
-            raise bad_request(f"{what} has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
+            raise bad_request(f"{what} has a member {name!r}, which is unknown. Known members: {', '.join(known)}.")
     return document
 
 
@@ -50,7 +50,7 @@ def text(what: str, value: Any) -> str:
     if not isinstance(value, str):
         raise bad_request(f"{what} must be a string.")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise bad_request(f"{what} holds a character that no text has.")
+        raise bad_request(f"{what} contains a character that is not valid in text.")
     return value
 
 

@@ -132,7 +132,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (socket.gaierror, UnicodeError) as error:
-        raise SettingsError(f"The host {host} is not known. Choose another with --host.") from error
+        raise SettingsError(f"The host {host} cannot be resolved. Choose another with --host.") from error
     listener = socket.socket(family, kind, protocol)
     try:
         # A server that was just stopped leaves connections behind that would block the port for a minute.

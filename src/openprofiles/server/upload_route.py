@@ -183,16 +183,16 @@ def _refusal_for(error: Exception) -> Refused:
             return Refused(
                 507,
                 "InsufficientStorage",
-                "The disk of this server is full. Nothing of the file was kept. Make room on it, or have its operator "
-                "do so, and upload the file again.",
+                "The disk of this server is full. The file was not stored. Free some space (or ask the operator "
+                "to), then upload the file again.",
             )
         case OSError() if disk_fault(error) is not None:
             logger.error("upload_not_writable", exc_info=error)
             return Refused(
                 503,
                 "ServiceUnavailable",
-                "The server cannot write its folder of uploaded files. Nothing of the file was kept. Have its operator "
-                "make the folder writable, and upload the file again.",
+                "The server cannot write to its folder of uploaded files. The file was not stored. Ask the operator "
+                "to make the folder writable, then upload the file again.",
             )
     logger.error("upload_failed", exc_info=error)
     return Refused(500, "InternalError", "We encountered an internal error. Please try again.")

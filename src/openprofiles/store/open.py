@@ -150,7 +150,7 @@ def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool, may_make: bool) -
         store.close()
         raise SettingsError(
             f"The store {url} cannot be opened: {_first_line(error)}. "
-            "Check that the database exists, that it can be reached, and the user's password and rights."
+            "Check that the database exists, that it can be reached, and the user's password and permissions."
         ) from error
     return store
 
@@ -201,7 +201,7 @@ def begin_unfinished_store(store: Store) -> None:
         if inspect(connection).has_table("alembic_version") and is_unfinished(connection):
             return
         if revision_of(connection) is not None:
-            raise InvalidRequest("The target holds a store already. Name one that is empty.")
+            raise InvalidRequest("The target already contains a store. Name an empty one.")
         _make_tables(connection, _UNFINISHED)
 
 
@@ -226,8 +226,8 @@ def revision_of(connection: Connection) -> str | None:
     revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
     if revision == _UNFINISHED:
         raise SettingsError(
-            "The store is a copy of another one that was not finished. Go on with it by the same openprofiles "
-            "copy-store as before, or name another store."
+            "The store is an unfinished copy of another store. Run the same openprofiles copy-store command again "
+            "to continue, or name another store."
         )
     return revision
 
@@ -257,7 +257,7 @@ def _apply_steps(connection: Connection, before: str) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before not in known:
         raise SettingsError(
-            f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: a "
-            "newer openprofiles has written it. Use that version, or restore the store from an older backup."
+            f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: "
+            "a newer version wrote it. Use that version, or restore the store from an older backup."
         )
     command.upgrade(config, NEWEST_REVISION)

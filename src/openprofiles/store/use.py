@@ -27,8 +27,8 @@ def using(settings: Settings) -> Iterator[None]:
     with _held(settings, is_shared=True) as is_held:
         if not is_held:
             raise InvalidRequest(
-                f"The store {settings.store_name} is being copied, or its master key changed. Wait until that command "
-                "has ended."
+                f"The store {settings.store_name} is being copied, or its master key changed. Wait until that "
+                "command ends."
             )
         yield
 

@@ -54,7 +54,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; what it would do can be asked before it is started."
+                f"Upload job {job_id} is in {job.status} status; a job can be previewed only before it is started."
             )
         if job.file_name is None:
             raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be previewed.")

@@ -102,19 +102,19 @@ def require_undoable(job: UploadJob, now: datetime) -> None:
     """Raise InvalidRequest, which says why, if the job cannot be undone; ignores earlier undos."""
     if job.status in _RUNNING:
         raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status. Only a job that has ended can be undone: stop it "
-            "first, or wait."
+            f"Upload job {job.job_id} is in {job.status} status. Only a finished job can be undone: stop it first, "
+            "or wait."
         )
     if not job.created_count and not job.updated_count:
         raise InvalidRequest(f"Upload job {job.job_id} changed no profiles, so there is nothing to undo.")
     if job.undo_until is None:
         raise InvalidRequest(
-            f"Upload job {job.job_id} cannot be undone: an earlier version loaded it, or its worker ran with "
+            f"Upload job {job.job_id} cannot be undone: an earlier version imported it, or its worker ran with "
             "--undo-days 0."
         )
     if job.undo_until <= now:
         raise InvalidRequest(
-            f"Upload job {job.job_id} can no longer be undone. The time for it ended on "
+            f"Upload job {job.job_id} can no longer be undone. The time to undo it ended on "
             f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
         )
 

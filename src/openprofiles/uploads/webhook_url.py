@@ -71,7 +71,7 @@ def parse_webhook_url(text: str) -> WebhookUrl:
         raise WebhookRefused("The webhook URL is not a valid URL.") from None
     if not _URL.fullmatch(text):
         raise WebhookRefused(
-            "The webhook URL must have at most 2048 ASCII characters and no blanks. Percent-encode other characters."
+            "The webhook URL must have at most 2048 ASCII characters and no spaces. Percent-encode other characters."
         )
     if parts.scheme not in _DEFAULT_PORTS:
         raise WebhookRefused("The webhook URL must start with https:// or http://.")

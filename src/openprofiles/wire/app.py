@@ -225,7 +225,7 @@ class WireApp(Generic[P]):
         if found is None:
             raise WireError(
                 "UnknownOperationException",
-                "No operation has this method and path. Check the path for misspelt, surplus and empty segments.",
+                "No operation has this method and path. Check the path for misspelt, extra or empty segments.",
             )
         operation, labels = found
         call.operation = operation.name

@@ -124,7 +124,7 @@ def _read_query(members: list[Member], query_string: bytes) -> dict[str, Any]:
                 _read_text(element, text, f"{member.name}[{position}]") for position, text in enumerate(texts)
             ]
         elif len(texts) > 1:
-            raise _wrong(member.name, f"is given {len(texts)} times in the query ({member.wire_name}); give it once")
+            raise _wrong(member.name, f"appears {len(texts)} times in the query ({member.wire_name}); send it once")
         else:
             request[member.name] = _read_text(member.shape, texts[0], member.name)
     return request
@@ -267,7 +267,7 @@ def _read_double(value: Any, path: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise _wrong(path, "is too large a number")
+        raise _wrong(path, "is too large")
     return number
 
 

@@ -95,7 +95,7 @@ class WebhookDeliveries:
         if claimed is None:
             return False
         if job is None or claimed.secret is None:
-            # The domain or its webhook was deleted a moment ago.
+            # The domain or its webhook was just deleted.
             with self._store.write() as connection:
                 webhooks.record_failed(
                     connection, claimed, "The webhook was deleted.", next_attempt_at=None, now=self._clock()

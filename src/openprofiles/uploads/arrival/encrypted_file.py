@@ -81,7 +81,7 @@ class DecryptingReader:
     def __init__(self, file: Readable, job_key: bytes) -> None:
         header = file.read(len(_MAGIC) + _SALT_BYTES)
         if len(header) != len(_MAGIC) + _SALT_BYTES or not header.startswith(_MAGIC):
-            raise DamagedFile("The uploaded file does not begin as openprofiles writes it.")
+            raise DamagedFile("The uploaded file does not start with the header that openprofiles writes.")
         self._file = file
         self._cipher = _cipher(job_key, header[len(_MAGIC) :])
         self._frame_number = 0

@@ -106,12 +106,14 @@ def open_upload(
     with store.read() as connection:
         job = upload_jobs.find_job_by_id(connection, job_id)
     if job is None:
-        raise Refused(404, "NoSuchUpload", "The upload job of this URL does not exist any more.")
+        raise Refused(404, "NoSuchUpload", "The upload job of this URL no longer exists.")
     if job.status is not UploadJobStatus.CREATED:
         raise _already_started(job)
     if not secrets.compare_digest(key, client_token(master_key, job)):
         raise Refused(
-            403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath gave for this job."
+            403,
+            "AccessDenied",
+            "The encryption key is not the ClientToken that GetUploadJobPath returned for this job.",
         )
     return FileReceiver(store, files, job, key, max_size_bytes, body)
 

@@ -1,7 +1,8 @@
 """Uploaded files in a bucket of an object store with S3's protocol, for servers and workers on many hosts.
 
 The files are encrypted before they are sent, so the bucket needs no encryption of its own. Address, keys and region are
-configured as for every AWS program (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile, a role).
+configured as for every AWS program (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile,
+a role).
 
 Source: Amazon S3 API Reference, CreateMultipartUpload to ListMultipartUploads.
 """
@@ -69,12 +70,12 @@ class S3Files:
             cause = error.__cause__
             raise SettingsError(
                 f"The files {self._location} cannot be used: {_saying(cause or error)}. Check that the bucket exists, "
-                "and the address (AWS_ENDPOINT_URL_S3), the keys and the rights with which it is used."
+                "and the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
             ) from error
         if found not in marks:
             raise SettingsError(
-                f"The files {self._location} belong to another store, or to this one with another master key. "
-                "Give each store a bucket or prefix of its own, and all its servers and workers one master key."
+                f"The files {self._location} belong to another store, or to this store with another master key. Use "
+                "a separate bucket or prefix for each store, and the same master key for all its servers and workers."
             )
 
     def set_owner(self, mark: str) -> None:
@@ -145,8 +146,8 @@ class S3Files:
             found = self._client.list_objects_v2(Bucket=self._location.bucket, Prefix=self._prefix, MaxKeys=1)
         if found.get("Contents"):
             raise SettingsError(
-                f"The files {self._location} hold something that is not openprofiles'. Give them a bucket or a prefix "
-                "of their own, with nothing in it."
+                f"The files {self._location} contain files that openprofiles did not write. Use a bucket or a "
+                "prefix that is empty."
             )
 
     def _read_owner(self) -> str | None:
@@ -172,7 +173,7 @@ class S3Files:
             raise self._unreachable() from error
 
     def _unreachable(self) -> FilesUnreachable:
-        return FilesUnreachable(f"The object store of the files {self._location} does not answer as it should.")
+        return FilesUnreachable(f"The object store of the files {self._location} returned an unexpected answer.")
 
 
 class _NewS3File:

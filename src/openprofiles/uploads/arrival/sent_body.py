@@ -197,7 +197,7 @@ def _new_digest(name: str) -> _Digest:
         raise Refused(
             400,
             "InvalidRequest",
-            f"{name} cannot be checked here. Send another checksum, or none. There are: {', '.join(_CHECKSUMS)}.",
+            f"{name} cannot be checked here. Leave it out, or use one of: {', '.join(_CHECKSUMS)}.",
         )
     return make()
 
