@@ -323,7 +323,7 @@ def test_an_undo_whose_loaders_die_again_and_again_fails_and_goes_on_when_it_is_
     failed = shop.run(started)
 
     assert (failed.status, failed.status_reason) == ("FAILED", "INTERNAL_FAILURE")
-    assert "Ask for it again" in (failed.failure_message or "")
+    assert "Start the undo again" in (failed.failure_message or "")
     assert shop.contents().profiles == half_way
     assert_index_is_right(shop)
     undo = shop.undo(job, rows_per_chunk=1)
@@ -451,7 +451,7 @@ def test_for_how_long_a_job_can_be_taken_back_is_what_its_first_loader_said(
         assert shop.contents() == before
     else:
         assert (images, job.undo_until) == (0, None)
-        with pytest.raises(InvalidRequest, match="nothing was kept"):
+        with pytest.raises(InvalidRequest, match="an earlier version imported it"):
             shop.start_undo(job)
 
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from openprofiles.cli.missing_domain import describe_missing_domain
 
+from openprofiles.cli.missing_domain import describe_missing_domain
 from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name, names_like
 
 HEADERS = ["Customer ID", "Email", "First name", "Birth date", "Loyalty tier", "Company", "email 2"]

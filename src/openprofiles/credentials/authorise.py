@@ -49,8 +49,8 @@ def authorise_action(principal: Principal, action: str, domain_name: str | None 
         WireError: AccessDeniedException.
     """
     if not principal.may_do(action):
-        place = "" if domain_name is None else f" on the domain {domain_name}"
-        raise _denied(principal, f"{action}{place}: the credential does not allow this action")
+        on_domain = "" if domain_name is None else f" on the domain {domain_name}"
+        raise _denied(principal, f"{action}{on_domain}: the credential does not allow this action")
     if domain_name is not None and not principal.may_see_domain(domain_name):
         raise _denied(principal, f"{action} on the domain {domain_name}: the credential does not allow this domain")
 

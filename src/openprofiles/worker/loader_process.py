@@ -11,7 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from openprofiles.worker.orders import Orders
+from openprofiles.worker.loader_arguments import LoaderArguments
 
 LoaderProcess = subprocess.Popen[bytes]
 
@@ -27,7 +27,7 @@ class LoaderProcesses:
         if self._waiting is None:
             self._waiting = self._start()
 
-    def begin(self, orders: Orders) -> LoaderProcess:
+    def begin(self, arguments: LoaderArguments) -> LoaderProcess:
         """Start the job in the spare loader, or in a new one."""
         process, self._waiting = self._waiting, None
         if process is None or process.poll() is not None:
@@ -37,7 +37,7 @@ class LoaderProcesses:
         assert process.stdin is not None, "it was started with a pipe"
         # If it has died in the meantime, its exit status shows that.
         with suppress(BrokenPipeError):
-            process.stdin.write(orders.to_line())
+            process.stdin.write(arguments.to_line())
             process.stdin.flush()
         return process
 

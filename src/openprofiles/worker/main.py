@@ -50,9 +50,7 @@ from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
 from openprofiles.worker.heartbeat import Heartbeat
-from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
-from openprofiles.worker.loading_slots import LoadingSlots, slot_count
-from openprofiles.worker.orders import (
+from openprofiles.worker.loader_arguments import (
     EXIT_ENDED,
     EXIT_FILE_DAMAGED,
     EXIT_FILE_MISSING,
@@ -60,8 +58,10 @@ from openprofiles.worker.orders import (
     EXIT_NO_ROOM,
     EXIT_SCRATCH_NOT_WRITABLE,
     EXIT_UNREACHABLE,
-    Orders,
+    LoaderArguments,
 )
+from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
+from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.outages import Outages
 from openprofiles.worker.webhook_deliveries import WebhookDeliveries
 
@@ -228,7 +228,7 @@ class Worker:
                 self._slots.give_back(slot)
         if job is None:
             return False
-        orders = Orders(
+        arguments = LoaderArguments(
             data_folder=str(self._settings.data_folder),
             store=self._settings.store_argument,
             files=str(self._settings.files) if self._settings.files else None,
@@ -243,7 +243,7 @@ class Worker:
             owner=self._owner,
             epoch=job.epoch,
         )
-        process = self._loaders.begin(orders)
+        process = self._loaders.begin(arguments)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
         self._running.append(_Running(job, process, slot))
         return True

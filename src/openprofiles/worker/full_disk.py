@@ -9,7 +9,7 @@ _ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT))
 _SAYINGS = ("database or disk is full", "No space left on device", "Disk quota exceeded", "max_temp_directory_size")
 
 
-def is_want_of_room(error: BaseException) -> bool:
+def is_full_disk(error: BaseException) -> bool:
     """Check whether this error, or a cause of it, is a full disk."""
     seen: set[int] = set()
     cause: BaseException | None = error

@@ -20,7 +20,7 @@ EXIT_SCRATCH_NOT_WRITABLE = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class LoaderArguments:
     """The arguments of a loader.
 
     The store may hold a password: the arguments go through a pipe, which nobody else can read.
@@ -47,5 +47,5 @@ class Orders:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @staticmethod
-    def from_line(line: bytes) -> Orders:
-        return Orders(**json.loads(line))
+    def from_line(line: bytes) -> LoaderArguments:
+        return LoaderArguments(**json.loads(line))
