@@ -1,7 +1,7 @@
 """The data folder: private to its owner, on a local disk, changed by one process at a time.
 
-Several processes (servers, workers, commands) start on one data folder at the same moment. What must be made once (the
-master key, the administrator's credential) is made under ``locked_data_folder`` and published whole.
+Several processes (servers, workers, commands) start on one data folder at the same moment. Things that exist once (the
+master key, the administrator's credential) are created under ``locked_data_folder`` and written atomically.
 """
 
 from __future__ import annotations

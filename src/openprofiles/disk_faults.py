@@ -1,4 +1,4 @@
-"""Disks that are full and files that cannot be written, as errors that say so."""
+"""Turn operating system errors about full disks and unwritable files into clear errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with something a caller asked for. The messages are shown to the caller.
+"""Errors in a caller's request. Callers see the messages.
 
 One table in ``operations`` turns these into the codes of the wire; nothing here knows HTTP.
 """

@@ -1,4 +1,4 @@
-"""Identifiers: 32 hexadecimal digits, ordered by the time they were made (as UUID version 7).
+"""Identifiers: 32 hexadecimal digits, ordered by creation time (as UUID version 7).
 
 A profile's id carries its row number in the last 48 bits, so that the store finds the row without an
 index of its own on the id (0.6 s per million rows saved, measured in the design). The id is still

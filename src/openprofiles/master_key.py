@@ -1,7 +1,7 @@
 """The master key: 32 random bytes next to the store, or in a file that several hosts share; others derive from it.
 
 Each purpose (secrets of credentials, keys of uploaded files, signatures of upload URLs) has its own key (HKDF, RFC
-5869, with the purpose as ``info``), so that what was made for one purpose is worthless for another.
+5869, with the purpose as ``info``), so data encrypted or signed for one purpose is of no use for another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person can set, and where the files of one data folder lie.
+"""The settings, and the paths of the files in a data folder.
 
 Every setting is an option of the command line with an environment variable of the same name
 (``--max-upload-size`` is ``OPENPROFILES_MAX_UPLOAD_SIZE``); there is no configuration file.

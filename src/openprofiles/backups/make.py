@@ -1,4 +1,4 @@
-"""Makes a backup: the store as it is at one moment, and the uploaded files that its jobs still need.
+"""Write a backup: the store at one moment, and the uploaded files that its jobs still need.
 
 A backup is a folder named by its date and time. It is written under another name and renamed when it is complete. The
 master key is not in it: anyone with both can read the secrets.

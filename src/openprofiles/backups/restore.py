@@ -1,6 +1,6 @@
-"""Restores a backup into an empty data folder, in the newest form of the store.
+"""Restore a backup into an empty data folder, migrating the store to the present version.
 
-Everything is prepared in a working folder next to the store's place; the store itself is moved into place last. A
+Everything is prepared in a working folder next to the store; the store itself is moved into place last. A
 restore that was interrupted leaves no store, and the next one starts again.
 """
 

@@ -1,4 +1,4 @@
-"""Making, listing and revoking credentials, and the administrator's first one."""
+"""Create, list and revoke credentials, and create the administrator's first one."""
 
 from __future__ import annotations
 

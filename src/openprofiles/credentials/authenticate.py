@@ -1,4 +1,4 @@
-"""Who sent a request: its signature against the credentials of the store."""
+"""Verify a request's signature against the credentials in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a principal may do what a request asks for."""
+"""Check that a principal has permission for a request."""
 
 from __future__ import annotations
 

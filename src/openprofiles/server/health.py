@@ -1,4 +1,4 @@
-"""What an orchestrator and a monitor ask: is the process up, can it work, what has it counted."""
+"""Liveness, readiness and metrics of the server, for orchestrators and monitoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read the JSON that a request sends, and say what is wrong with it."""
+"""Parse and validate the JSON body of a request."""
 
 from __future__ import annotations
 

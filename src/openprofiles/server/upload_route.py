@@ -1,8 +1,7 @@
 """The PUT of an upload job's file, to the URL of GetUploadJobPath: S3's protocol, in S3's words.
 
 The file goes from the socket to the disk, or on to an object store, in pieces of about 1 MiB and is never whole in
-memory. A client that asks before it sends (``Expect: 100-continue``, as curl does) is refused before it has sent
-anything.
+memory. A client that sends ``Expect: 100-continue``, as curl does, is refused before it sends the body.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every engine's store offers: connections for reading and for writing."""
+"""The interface of a store of either engine: connections for reading and for writing."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Copies a whole store into another one, whichever engines they run on, and makes sure that the copy is the same.
+"""Copy a whole store into another one, of the same or another engine, and verify the copy.
 
-Rows go over in the order of each primary key, a bounded number to a transaction, so a copy that was killed continues
-after the last row that the target has of each table. Until everything is there and compared, the target is marked as
-unfinished, and ``open_store`` refuses it.
+Rows are copied in the order of each primary key, a bounded number in each transaction, so a copy that was killed
+continues after the last row of each table in the target. Until all rows are copied and compared, the target is marked
+as unfinished, and ``open_store`` refuses it.
 
-Values go over as the drivers give them: times as numbers, JSON as the text that it is. Both engines keep the order of
-text byte by byte, so both have the same order of rows.
+Values are copied as the drivers return them: times as numbers, JSON as text. Both engines sort text by its bytes, so
+both have the same order of rows.
 """
 
 from __future__ import annotations

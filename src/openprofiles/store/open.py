@@ -1,7 +1,7 @@
-"""Opens the store in the form that this program knows, migrating an older one first.
+"""Open the store, migrating an older one to the present version first.
 
-A new store is made as ``tables`` describes it; only an older one goes through the steps, which lead to the same.
-Alembic is imported where it is used: a quarter of a second that only a store in need of a step pays for.
+A new store is created as ``tables`` describes it; only an older one runs the migrations, with the same result.
+Alembic is imported where it is used: it takes a quarter of a second, which only a migration needs to pay for.
 """
 
 from __future__ import annotations

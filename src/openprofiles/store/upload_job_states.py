@@ -1,4 +1,4 @@
-"""The states of an upload job, for everybody who reads or writes its row."""
+"""The states of an upload job, shared by all modules that read or write its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upload jobs as the store keeps them, and the queries that the API and the worker make on them.
+"""Upload jobs as rows, and the queries of the API and the worker.
 
 The loader writes the same table through ``sqlite_bulk``, in the transactions that write its profiles.
 """

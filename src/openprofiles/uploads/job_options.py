@@ -1,4 +1,4 @@
-"""What a caller wants of an upload job beyond its mapping, as it is kept with the job."""
+"""The options of an upload job, as they are stored with the job."""
 
 from __future__ import annotations
 

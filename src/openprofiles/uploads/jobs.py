@@ -3,7 +3,7 @@ r"""The upload job and its states, as callers see them: create, look at, start, 
     CREATED --start--> IN_PROGRESS --worker--> SUCCEEDED | PARTIALLY_SUCCEEDED | FAILED
        \--stop--> STOPPED      \--stop, then worker--> STOPPED
 
-What a job does between start and end is the loader's business (``load``).
+The loader runs the job between its start and its end (``load``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A profile that a load would create or change, as a preview keeps it: encrypted, as failed rows are."""
+"""A sample profile that a preview stores, encrypted in the same way as failed rows."""
 
 from __future__ import annotations
 

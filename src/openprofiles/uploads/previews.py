@@ -1,7 +1,7 @@
-"""Previews as callers see them: what would an upload job do that was not started yet?
+"""Previews as callers see them: what an upload job would do, before it is started.
 
-A preview is a job of its own that nobody sees through AWS's API. It takes the mapping, the options and the file of
-the job that it is of, waits for its turn in the domain like any other, and writes no profile.
+A preview is a separate job that AWS's API does not show. It uses the mapping, the options and the file of the job that
+it previews, waits for its turn in the domain like any other job, and writes no profile.
 """
 
 from __future__ import annotations

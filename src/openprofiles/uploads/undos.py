@@ -1,7 +1,7 @@
 """Undos as callers see them: remove or restore what an upload job has loaded.
 
-An undo is a job of its own that nobody sees through AWS's API, one at most for each upload job. It waits for its turn
-in the domain like any other, and is run by the loader (``undo``).
+An undo is a separate job that AWS's API does not show; each upload job has at most one. It waits for its turn in the
+domain like any other job, and the loader runs it (``undo``).
 """
 
 from __future__ import annotations

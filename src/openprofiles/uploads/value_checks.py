@@ -1,6 +1,6 @@
-"""What the values of a column may be asked to look like, beyond what their field takes, and the SQL of it.
+"""Optional checks of the values of a column, and their SQL.
 
-A check is asked of values that are there; a blank cell passes each. Blanks around a value do not count.
+A check applies to values; a blank cell passes every check. Blanks around a value are ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Requests from HTTP, and answers to HTTP, along the shapes of the model.
+"""Decode requests from HTTP and encode answers to HTTP, by the shapes of the model.
 
-Strict about types, because a number silently cut is damage; lenient about members that it does not know, because newer
-clients exist. JSON is always UTF-8, whatever the content type says.
+The codec is strict about types, because a silently truncated number would damage data. It ignores unknown members,
+because newer clients may send them. JSON is always UTF-8, whatever the content type says.
 """
 
 from __future__ import annotations

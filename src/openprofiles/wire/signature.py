@@ -1,4 +1,4 @@
-"""Signature Version 4: who signed a request, and whether it arrived as it was signed.
+"""Verify Signature Version 4: the signer of a request, and that it arrived unchanged.
 
 Verified on the raw path, the raw query and the raw body, before anything is parsed. The codes and texts are those of
 AWS's front end: SDKs correct their clocks by the code and by the Date header of the answer, which the web server adds.

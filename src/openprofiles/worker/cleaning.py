@@ -1,4 +1,4 @@
-"""Runs what removes rows from the store in short transactions, so that everybody else can write in between."""
+"""Remove rows from the store in short transactions, so that others can write in between."""
 
 from __future__ import annotations
 

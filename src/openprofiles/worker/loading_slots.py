@@ -1,7 +1,7 @@
-"""How many loads run at once on one host: as many as it has processors, whatever the number of workers.
+"""Limit the loads that run at the same time on one host to its number of processors, for all workers together.
 
-More make each other slow: four loads on two processors took 1.2 times as long as the same loads two at a time, and
-twice the memory. The workers that share a data folder share its slots, which are locks on files: they go with the
+More would slow each other down: four loads on two processors took 1.2 times as long as the same loads two at a time,
+and twice the memory. The workers that share a data folder share its slots, which are locks on files: they go with the
 process that holds them, however it ends.
 """
 

@@ -1,10 +1,10 @@
 """The worker: claims upload jobs, runs each in a loader process, sends webhooks, and removes expired data.
 
 A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
-and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
-its next chunk and leaves.
+and another worker claims the job, under a higher epoch; an old loader that still runs notices the new
+epoch at its next chunk and ends.
 
-Jobs start in the order in which they were started by their callers, one at a time per domain. A worker loads up to two
+Jobs run in the order in which callers started them, one at a time per domain. A worker loads up to two
 domains at a time, so that a small file does not wait for a large one of another domain; all workers of one data folder
 together, as many as the host has processors.
 """

@@ -1,7 +1,7 @@
-"""The loader's share of the processors: that of any other program at first, and less than a server's later.
+"""The priority of a loader: normal at first, later lower than that of a server.
 
-A load that takes seconds should not wait for whatever else the machine does, and one that takes minutes should not
-slow down the answers of a server. ``benchmarks/README.md`` has the figures that the niceness was chosen by.
+A short load should not wait for other programs of the machine, and a long one should not slow down a server.
+``benchmarks/README.md`` has the measurements behind the niceness.
 """
 
 from __future__ import annotations

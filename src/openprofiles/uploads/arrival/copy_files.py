@@ -1,4 +1,4 @@
-"""Copies the uploaded files that jobs still need to where another store keeps its own."""
+"""Copy the uploaded files that jobs still need to the storage of another store."""
 
 from __future__ import annotations
 

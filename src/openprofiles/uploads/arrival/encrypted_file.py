@@ -1,4 +1,4 @@
-"""An uploaded file as it lies on the disk: AES-256-GCM frames of 64 KiB, under a key made for this one file.
+"""The format of an uploaded file on the disk: AES-256-GCM frames of 64 KiB, under a key made for this one file.
 
 Layout: 8 bytes magic, 32 bytes salt, then frames. Each frame is the ciphertext of up to 64 KiB and its 16-byte tag.
 The file's key is HKDF-SHA256 of the job's key (the ClientToken) with the salt, so that a second PUT under the same

@@ -1,7 +1,7 @@
-"""Where uploaded files wait, encrypted, until their job ends.
+"""The storage of uploaded files, encrypted, until their job ends.
 
-Two places offer the same: a folder of this machine (``local_files``), and a bucket that servers and workers of other
-hosts reach too (``s3_files``).
+There are two kinds: a folder on this machine (``local_files``), and a bucket that servers and workers on other hosts
+can reach too (``s3_files``).
 """
 
 from __future__ import annotations

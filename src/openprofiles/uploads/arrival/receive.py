@@ -1,8 +1,8 @@
 """Step 1, receive: the presigned PUT of the file.
 
 The URL and its three headers work as S3's for a customer's own key (SSE-C): the key is the job's ClientToken. The
-file is streamed on to where files wait (``files``), encrypted, under a name of its own, and published by one change of
-the job's row once it is complete and kept. A PUT that breaks off leaves nothing that could be started.
+file is streamed to the storage (``files``), encrypted, under a new name, and published by one change of the job's row
+once it is completely stored. After an interrupted PUT the job has no file and cannot be started.
 
 Source: reference, section 2.5; the texts are S3's own.
 """

@@ -1,6 +1,6 @@
-"""What the headers of a PUT say of its body: its framing, its length, and the checksums that it must have.
+"""The headers of a PUT that describe its body: its framing, its length, and its checksums.
 
-Nothing has to be sent. What is sent is checked, in S3's words, before the file becomes the job's.
+All of them are optional. Those that are sent are verified, with S3's messages, before the job gets the file.
 """
 
 from __future__ import annotations
