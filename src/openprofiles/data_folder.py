@@ -109,7 +109,7 @@ def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
 def locked_data_folder(settings: Settings) -> Iterator[None]:
     """Wait for the data folder's lock, then hold it for the block.
 
-    Held for moments only, at starts. The kernel frees it when the process ends, however it ends.
+    It is held only briefly, at starts. The kernel releases it when the process ends, even by a crash.
     """
     descriptor = os.open(settings.data_folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class DomainError(Exception):
-    """Something the caller asked for cannot be done; the message says what and what to do."""
+    """A request of the caller cannot be fulfilled; the message says why and what to do."""
 
 
 class NotFound(DomainError):

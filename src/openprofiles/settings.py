@@ -49,7 +49,7 @@ class PostgresqlUrl:
 
     @property
     def short_id(self) -> str:
-        """Twelve hex digits that identify this database, whatever the parameters of the connection."""
+        """Twelve hex digits that identify this database, independent of the connection parameters."""
         parts = urlsplit(str(self))
         host = parts.netloc.removesuffix(":5432")
         return hashlib.sha256(f"postgresql://{host}{parts.path}".encode()).hexdigest()[:12]
@@ -192,7 +192,7 @@ class Settings:
 
     @property
     def store_lock_path(self) -> Path:
-        """What everyone who works on a SQLite store holds a lock on; see ``store.use``."""
+        """The lock file of a SQLite store that is in use; see ``store.use``."""
         return self.store_path.with_name(f"{self.store_path.name}.lock")
 
     @property

@@ -187,7 +187,7 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
 
 @dataclass(frozen=True, slots=True)
 class LostSecrets:
-    """What nobody can use any more because its master key is lost: how many of each."""
+    """Numbers of the items that are lost with their master key."""
 
     credentials: int
     webhooks: int

@@ -250,7 +250,7 @@ class _Connection(HttpToolsProtocol):
 
     @property
     def keeps_own_pace(self) -> bool:
-        """Whether the request on its way has a time rule of its own."""
+        """Whether the present request has its own time limit."""
         return self._phase is _Phase.BODY and OWN_PACE in self.cycle.scope["state"]
 
     @property

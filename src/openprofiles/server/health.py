@@ -29,7 +29,7 @@ PROBE_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
 
 
 class _Writing:
-    """Whether what must be written can be, tried every two seconds at most, however often that is asked."""
+    """Checks whether the store and the disk can be written, at most once every two seconds."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

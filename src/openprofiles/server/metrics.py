@@ -13,7 +13,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What one server process counts.
+    """The metrics of one server process.
 
     Args:
         state: asked at each scrape.

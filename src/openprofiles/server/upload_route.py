@@ -124,7 +124,7 @@ class _Body:
 
     @property
     def is_coming(self) -> bool:
-        """Whether the client is sending, or about to send, what has not been read."""
+        """Whether the client is sending, or about to send, data that was not read yet."""
         return self._has_more and not self._is_held_back
 
     async def drop_rest(self) -> None:

@@ -15,7 +15,7 @@ StoreError = SQLAlchemyError
 
 
 class Store(Protocol):
-    """Connections to the profile database, whichever engine it runs on."""
+    """Connections to the profile database, of either engine."""
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a connection that sees one state of the store from its first statement."""

@@ -269,7 +269,7 @@ def list_example_rows(
 ) -> list[FailedRow]:
     """List some of the first failed rows for each reason, in file order.
 
-    Takes little time, however many rows failed.
+    It takes little time, also with many failed rows.
 
     Args:
         reasons: code, header of the column, and the first record that has it (0: not known) of each.

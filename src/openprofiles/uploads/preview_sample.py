@@ -13,7 +13,7 @@ _FIRST_NUMBER = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class PreviewSample:
-    """What a load would do to one profile.
+    """The change that a load would make to one profile.
 
     Attributes:
         record: the first record that goes to it.

@@ -26,7 +26,7 @@ _PROFILES_PER_READ = 500
 
 @dataclass(frozen=True, slots=True)
 class UndoOutlook:
-    """What would become of the profiles of a job.
+    """The effect that an undo would have on the profiles of a job.
 
     Attributes:
         created_count: profiles that the job has made.

@@ -73,7 +73,7 @@ class ValueCheck:
 
     @property
     def code(self) -> str:
-        """What a row fails with that does not pass."""
+        """The error of a row that does not pass."""
         return CODE_OF[self.kind]
 
     def sql_violation(self, value: str, phone_region: str) -> str:

@@ -49,7 +49,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[P]):
-    """What a handler knows about a call in addition to the request.
+    """The facts about a call that a handler gets in addition to the request.
 
     Attributes:
         principal: who calls, as ``authenticate`` gave it.
@@ -248,7 +248,7 @@ _Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 @dataclass(slots=True)
 class _Call(Generic[P]):
-    """What is known about a request so far, for its context and its log entry."""
+    """The facts about a request so far, for its context and its log entry."""
 
     request_id: str
     base_url: str

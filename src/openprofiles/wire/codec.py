@@ -306,7 +306,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 class _Unfit(Exception):
-    """What is wrong with a part of an answer. Its place is added on the way out, so a good answer pays nothing."""
+    """An error in a part of an answer. Its location is added while it is raised, so a valid answer costs nothing."""
 
     def __init__(self, what: str, place: str = "") -> None:
         super().__init__(what)

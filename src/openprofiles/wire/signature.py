@@ -50,7 +50,7 @@ class SignedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a good signature says. ``region`` is any that the signer named; ``signed_at`` is in UTC."""
+    """The facts from a valid signature. ``region`` is any that the signer named; ``signed_at`` is in UTC."""
 
     access_key_id: str
     region: str

@@ -34,7 +34,7 @@ class LoadingSlots:
         return None
 
     def give_back(self, slot: int | None) -> None:
-        """Let another load have the slot, if it is one."""
+        """Release the slot, if there is one."""
         if slot is not None:
             os.close(slot)
 

@@ -190,7 +190,7 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no loader runs, not even to remove the files of a job that has ended."""
+        """Whether no loader runs, including one that only removes the files of its finished job."""
         return not self._running
 
     def close(self) -> None:

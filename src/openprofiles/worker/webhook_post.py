@@ -54,7 +54,7 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
 
 
 class _Deadline:
-    """Ends a connection when the time is over, however slowly bytes still come in."""
+    """Ends a connection when the time is over, even if bytes still arrive slowly."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds

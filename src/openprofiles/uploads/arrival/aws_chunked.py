@@ -24,7 +24,7 @@ class MalformedFraming(Exception):
 
 
 class MalformedTrailers(Exception):
-    """What follows the last chunk is malformed."""
+    """The data after the last chunk is malformed."""
 
 
 class AwsChunkedBody:

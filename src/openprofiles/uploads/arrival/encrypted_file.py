@@ -30,14 +30,14 @@ class DamagedFile(Exception):
 
 
 class Writable(Protocol):
-    """What takes bytes."""
+    """A destination for bytes."""
 
     def write(self, data: bytes, /) -> int:
         """Append them."""
 
 
 class Readable(Protocol):
-    """What gives bytes."""
+    """A source of bytes."""
 
     def read(self, size_bytes: int, /) -> bytes:
         """Read exactly this many bytes, fewer only at the end of the file."""
@@ -72,7 +72,7 @@ class EncryptingWriter:
 
 
 class DecryptingReader:
-    """Reads such a file from its beginning; ``read`` gives at most the bytes asked for, empty at the end.
+    """Reads such a file from its beginning; ``read`` returns at most this many bytes, empty at the end.
 
     Attributes:
         size_bytes: of what was read of the file so far, decrypted.
