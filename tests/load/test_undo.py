@@ -451,7 +451,7 @@ def test_for_how_long_a_job_can_be_taken_back_is_what_its_first_loader_said(
         assert shop.contents() == before
     else:
         assert (images, job.undo_until) == (0, None)
-        with pytest.raises(InvalidRequest, match="an earlier version imported it"):
+        with pytest.raises(InvalidRequest, match="its worker ran with --undo-days 0"):
             shop.start_undo(job)
 
 

@@ -82,7 +82,7 @@ def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_fi
         (0.2, step(1, "Reading the file", 1_000_000, 120_000_000, BYTES)),
         (4.0, step(1, "Reading the file", 40_000_000, 120_000_000, BYTES, 8.0)),
         (5.5, step(1, "Reading the file", 60_000_000, 120_000_000, BYTES, 5.4)),
-        (6.0, step(2, "Preparing the import", 0, None, ROWS)),
+        (6.0, step(2, "Getting ready to load", 0, None, ROWS)),
         (8.0, step(3, "Loading the rows", 200_000, 1_000_000, ROWS)),
         (13.0, step(4, "Making the profiles searchable", 1_000, None, KEYS)),
     ]
@@ -96,7 +96,7 @@ def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_fi
         "Waiting for the worker",
         "Reading the file (step 1 of 4): 1 of 120 MB",
         "Reading the file (step 1 of 4): 60 of 120 MB, about 5 s left in this step",
-        "Preparing the import (step 2 of 4)",
+        "Getting ready to load (step 2 of 4)",
         "Loading the rows (step 3 of 4): 200,000 of 1,000,000 rows",
         "Making the profiles searchable (step 4 of 4): 1,000 keys",
     ]

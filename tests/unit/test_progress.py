@@ -83,7 +83,7 @@ def test_while_a_file_is_read_the_share_of_its_bytes_counts() -> None:
 def test_a_file_that_is_read_to_its_end_is_not_being_read_any_more() -> None:
     progress = after(5, replace(READING, read_bytes=40_000_000))
 
-    assert describe_step(progress) == "Preparing the import (step 2 of 4)"
+    assert describe_step(progress) == "Getting ready to load (step 2 of 4)"
     assert describe_amount(progress) == ""
 
 

@@ -38,12 +38,12 @@ class _Step:
 
 
 _READ = _Step("Reading the file", 30)
-_PREPARE = _Step("Preparing the import", 10)
+_PREPARE = _Step("Getting ready to load", 10)
 _LOAD = _Step("Loading the rows", 35)
 _INDEX = _Step("Making the profiles searchable", 25)
 _COMPARE = _Step("Comparing the rows with the profiles", 10)
 _CHECK = _Step("Checking what each row would do", 40)
-_READ_CHANGES = _Step("Reading the changes of the import", 15)
+_READ_CHANGES = _Step("Reading what the import changed", 15)
 _RESTORE = _Step("Removing and restoring profiles", 55)
 _UPDATE_INDEX = _Step("Updating the search", 25)
 _CLEAR_UP = _Step("Cleaning up", 5)
