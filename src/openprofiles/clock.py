@@ -1,4 +1,4 @@
-"""The time, as every part of openprofiles uses it: aware datetimes in UTC, whole milliseconds.
+"""The time in all of openprofiles: aware datetimes in UTC, in whole milliseconds.
 
 Milliseconds are what the wire carries and what the store keeps; cutting the rest here means that a
 time read back equals the time that was written.
@@ -21,7 +21,7 @@ def to_milliseconds(moment: datetime) -> int:
     """Convert a time to milliseconds since 1970-01-01T00:00:00Z, rounded down.
 
     Raises:
-        ValueError: the datetime is naive; a time without a zone has no place in the store.
+        ValueError: the datetime is naive; the store only keeps times with a zone.
     """
     if moment.tzinfo is None:
         raise ValueError("a datetime without a time zone was given; use an aware one")

@@ -1,7 +1,7 @@
 """The data folder: private to its owner, on a local disk, changed by one process at a time.
 
-Several processes (servers, workers, commands) start on one data folder at the same moment. What must be made once (the
-master key, the administrator's credential) is made under ``locked_data_folder`` and published whole.
+Several processes (servers, workers, commands) start on one data folder at the same moment. Things that exist once (the
+master key, the administrator's credential) are created under ``locked_data_folder`` and written atomically.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def check_data_folder(settings: Settings) -> None:
     """Refuse a data folder that cannot be used; make nothing.
 
     Raises:
-        SettingsError: the folder lies on a network file system, holds foreign files that others can read, or cannot be
+        SettingsError: the folder is on a network file system, holds foreign files that others can read, or cannot be
             made or written; or the folder of a store elsewhere does not exist.
     """
     folder = settings.data_folder
@@ -41,8 +41,8 @@ def check_data_folder(settings: Settings) -> None:
         # A mistyped path is not made: nobody would find the store there again.
         if settings.store_path.parent != folder and not settings.store_path.parent.is_dir():
             raise SettingsError(
-                f"There is no folder {settings.store_path.parent} for the store {settings.store_path}. Make it first, "
-                "or name another store with --store."
+                f"There is no folder {settings.store_path.parent} for the store {settings.store_path}. Create it "
+                "first, or name another store with --store."
             )
     try:
         nearest = folder
@@ -81,7 +81,7 @@ def prepare_data_folder(settings: Settings) -> None:
 
 
 def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
-    """Refuses a path on a network file system, where SQLite's locks do not hold between machines.
+    """Refuse a path on a network file system: SQLite's locks do not work there.
 
     Where the kernel does not list its mounts (not Linux), nothing is refused.
 
@@ -100,16 +100,16 @@ def refuse_network_file_system(path: Path, mounts: Path = _MOUNTS) -> None:
             nearest, kind = mount_point, file_system
     if kind in _NETWORK_FILE_SYSTEMS:
         raise SettingsError(
-            f"{path} lies on a network file system ({kind} at {nearest}), where a SQLite store is not safe. "
+            f"{path} is on a network file system ({kind} at {nearest}), where a SQLite store is not safe. "
             "Name a folder on a local disk with --data."
         )
 
 
 @contextmanager
 def locked_data_folder(settings: Settings) -> Iterator[None]:
-    """Waits until no other process holds the data folder's lock, then holds it for the block.
+    """Wait for the data folder's lock, then hold it for the block.
 
-    Held for moments only, at starts. The kernel frees it when the process ends, however it ends.
+    It is held only briefly, at starts. The kernel releases it when the process ends, even by a crash.
     """
     descriptor = os.open(settings.data_folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -120,7 +120,7 @@ def locked_data_folder(settings: Settings) -> Iterator[None]:
 
 
 def write_private_file(path: Path, content: bytes) -> None:
-    """Writes a file of mode 0600 that is there whole or not at all, also after a power cut. Replaces an older one."""
+    """Write a file of mode 0600 atomically, replacing an older one; also safe in a power cut."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -147,7 +147,7 @@ def _refuse_foreign_files(folder: Path) -> None:
     if names and not names & _OWN_NAMES:
         raise SettingsError(
             f"The folder {folder} holds other files and can be read by other users. "
-            f"Name a folder for openprofiles alone with --data, for example {folder / 'openprofiles-data'}."
+            f"Name a folder that only openprofiles uses with --data, for example {folder / 'openprofiles-data'}."
         )
 
 

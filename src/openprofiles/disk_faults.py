@@ -1,4 +1,4 @@
-"""Disks that are full and files that cannot be written, as errors that say so."""
+"""Turn operating system errors about full disks and unwritable files into clear errors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _LEAST_ROOM_BYTES = 256 * 1024
 def disk_fault(error: OSError) -> StoreNotWritable | None:
     """Find the fault of a disk or of a file's permissions in an error; None if it is something else."""
     if error.errno in _NO_ROOM:
-        return StorageFull("The disk is full. Make room, then try again.")
+        return StorageFull("The disk is full. Free some space, then try again.")
     if error.errno in _NOT_WRITABLE:
         name = error.filename2 or error.filename or "A file of the data folder"
         return StoreNotWritable(
-            f"{name} cannot be used: {error.strerror}. Check the disk, and make the file and its folder writable for "
-            "the user that openprofiles runs as."
+            f"{name} cannot be used: {error.strerror}. Check the disk, and make the file and its folder writable "
+            "for the user that runs openprofiles."
         )
     return None
 

@@ -1,4 +1,4 @@
-"""What can be wrong with something a caller asked for. The messages are shown to the caller.
+"""Errors in a caller's request. Callers see the messages.
 
 One table in ``operations`` turns these into the codes of the wire; nothing here knows HTTP.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class DomainError(Exception):
-    """Something the caller asked for cannot be done; the message says what and what to do."""
+    """A request of the caller cannot be fulfilled; the message says why and what to do."""
 
 
 class NotFound(DomainError):
@@ -19,7 +19,7 @@ class InvalidRequest(DomainError):
 
 
 class StoreNotWritable(DomainError):
-    """The store, or a folder beside it, cannot be written; the same request may succeed once its operator has acted."""
+    """The store, or a folder next to it, cannot be written; the request may succeed once that is fixed."""
 
 
 class StorageFull(StoreNotWritable):

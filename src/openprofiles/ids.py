@@ -1,4 +1,4 @@
-"""Identifiers: 32 hexadecimal digits, ordered by the time they were made (as UUID version 7).
+"""Identifiers: 32 hexadecimal digits, ordered by creation time (as UUID version 7).
 
 A profile's id carries its row number in the last 48 bits, so that the store finds the row without an
 index of its own on the id (0.6 s per million rows saved, measured in the design). The id is still
@@ -35,7 +35,7 @@ def new_job_id(now: datetime) -> JobId:
 def new_profile_id(now: datetime, row_number: int) -> ProfileId:
     """Make a new profile id that carries its row number (0 to 2**48 - 1)."""
     if not 0 <= row_number < 1 << ROW_NUMBER_BITS:
-        raise ValueError(f"row number {row_number} does not fit into a profile id")
+        raise ValueError(f"row number {row_number} is too large for a profile id")
     return ProfileId(_uuid7(now, secrets.randbits(14) << ROW_NUMBER_BITS | row_number))
 
 

@@ -1,7 +1,7 @@
 """The log: one line per event, as text or JSON, on standard error.
 
-A customer's data never stands in it. Exceptions are therefore described by their type and place; what they say is
-repeated only for our own and those of the operating system and of SQLite, which name columns and files, never values.
+It never contains a customer's data. So an exception is logged by its type and location; its message is logged only if
+it comes from us, the operating system or SQLite, whose messages name columns and files, never values.
 """
 
 from __future__ import annotations

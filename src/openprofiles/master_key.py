@@ -1,7 +1,7 @@
 """The master key: 32 random bytes next to the store, or in a file that several hosts share; others derive from it.
 
 Each purpose (secrets of credentials, keys of uploaded files, signatures of upload URLs) has its own key (HKDF, RFC
-5869, with the purpose as ``info``), so that what was made for one purpose is worthless for another.
+5869, with the purpose as ``info``), so data encrypted or signed for one purpose is of no use for another.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class MasterKey:
             except InvalidTag:
                 pass
         raise DecryptionError(
-            f"The {purpose} cannot be decrypted. Either the store was altered, or the master key is not the one that "
-            "belongs to this store. Put the right one back."
+            f"The {purpose} cannot be decrypted. Either the store was altered, or the master key does not belong to "
+            "this store. Restore the right key."
         )
 
     def sign(self, purpose: str, message: bytes) -> bytes:
@@ -97,13 +97,13 @@ def load_master_key(settings: Settings) -> MasterKey:
                     # Hosts that each made one of their own would not understand each other.
                     raise SettingsError(
                         f"There is no master key {path}. Put the key there that the other servers and workers of this "
-                        f"store use, or make the first one with: openprofiles master-key create {path}"
+                        f"store use, or create the first one with: openprofiles master-key create {path}"
                     )
                 # A database cannot be asked here; ``check_master_key`` refuses a key that is not the store's own.
                 if not isinstance(settings.store, PostgresqlUrl) and settings.store_path.exists():
                     raise SettingsError(
                         f"The master key {path} is missing, but the store {settings.store_path} exists and needs it. "
-                        "Put the key back from a backup. Without it the credentials and uploaded files are lost."
+                        "Restore the key from a backup. Without it the credentials and uploaded files are lost."
                     )
                 write_private_file(path, os.urandom(_KEY_SIZE_BYTES))
     return read_master_key(path)
@@ -122,7 +122,7 @@ def read_master_key(path: Path) -> MasterKey:
     if len(secret) != _KEY_SIZE_BYTES:
         raise SettingsError(
             f"The master key {path} has {len(secret)} bytes instead of {_KEY_SIZE_BYTES}. "
-            "Put the right key back from a backup."
+            "Restore the right key from a backup."
         )
     return MasterKey(secret)
 

@@ -1,8 +1,8 @@
 """Page tokens: where the next page of a list begins.
 
 A token carries a version, the name of the list it belongs to and the last key seen (row numbers, times in
-milliseconds, ids, domain names), never a value of a customer. It is opaque to callers and not secret; whatever a caller
-makes of it is checked when it comes back. There is no OFFSET anywhere.
+milliseconds, ids, domain names), never a value of a customer. It is opaque to callers and not secret; it is
+validated when a caller sends it back. No query uses OFFSET.
 """
 
 from __future__ import annotations
@@ -52,4 +52,6 @@ def read_token(list_name: str, token: str, kinds: tuple[type, ...]) -> Key:
 
 
 def _invalid() -> InvalidRequest:
-    return InvalidRequest("NextToken is not valid here. Pass the token exactly as the last page of this list gave it.")
+    return InvalidRequest(
+        "NextToken is not valid here. Pass the NextToken of the previous page of this list unchanged."
+    )

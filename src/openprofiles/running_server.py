@@ -37,7 +37,7 @@ class Endpoint:
 
 @contextmanager
 def only_server(settings: Settings) -> Iterator[None]:
-    """Be the server of the data folder for the block. The folder must exist.
+    """Register this process as the data folder's server for the block. The folder must exist.
 
     Raises:
         SettingsError: another server runs on it.
@@ -134,8 +134,8 @@ def _already_runs(settings: Settings) -> SettingsError:
     endpoint = _read_endpoint(settings)
     where = "" if endpoint is None else f" at {endpoint.url} (process {endpoint.pid})"
     return SettingsError(
-        f"A server is already running on the data folder {settings.data_folder}{where}. Stop it first, or give this "
-        "one a folder of its own with --data."
+        f"A server is already running on the data folder {settings.data_folder}{where}. Stop it first, or name "
+        "another folder for this one with --data."
     )
 
 

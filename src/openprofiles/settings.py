@@ -1,4 +1,4 @@
-"""What a person can set, and where the files of one data folder lie.
+"""The settings, and the paths of the files in a data folder.
 
 Every setting is an option of the command line with an environment variable of the same name
 (``--max-upload-size`` is ``OPENPROFILES_MAX_UPLOAD_SIZE``); there is no configuration file.
@@ -49,7 +49,7 @@ class PostgresqlUrl:
 
     @property
     def short_id(self) -> str:
-        """Twelve hex digits that identify this database, whatever the parameters of the connection."""
+        """Twelve hex digits that identify this database, independent of the connection parameters."""
         parts = urlsplit(str(self))
         host = parts.netloc.removesuffix(":5432")
         return hashlib.sha256(f"postgresql://{host}{parts.path}".encode()).hexdigest()[:12]
@@ -113,16 +113,21 @@ class Settings:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
         _require(
             self.workers in (0, 1) or isinstance(self.store, PostgresqlUrl),
-            f"{self.workers} workers are not possible on a SQLite store, which one worker at a time loads. Use 0 or 1.",
+            f"{self.workers} workers are not possible on a SQLite store, where only one worker can run. Use 0 or 1.",
         )
         _require(0 <= self.workers <= _MOST_WORKERS, f"{self.workers} workers are not between 0 and {_MOST_WORKERS}.")
-        _require(bool(_REGION.match(self.region)), f"The region {self.region!r} is not like us-east-1.")
+        _require(
+            bool(_REGION.match(self.region)),
+            f"The region {self.region!r} is not valid. Write a region such as us-east-1.",
+        )
         _require(bool(_ACCOUNT_ID.match(self.account_id)), "The account id must have 12 digits.")
         _require(
             bool(_PHONE_REGION.match(self.phone_region)),
-            f"The phone region {self.phone_region!r} is not a country code of two capital letters, like US or DE.",
+            f"The phone region {self.phone_region!r} is not a country code of two capital letters, such as US or DE.",
         )
-        _require(self.log_format in ("text", "json"), f"The log format {self.log_format!r} is neither text nor json.")
+        _require(
+            self.log_format in ("text", "json"), f"The log format {self.log_format!r} is not valid. Use text or json."
+        )
         _require(self.max_upload_size_bytes > 0, "The largest upload size must be more than 0 bytes.")
         _require(
             1 <= self.upload_url_lifetime_seconds <= 604_800,
@@ -187,7 +192,7 @@ class Settings:
 
     @property
     def store_lock_path(self) -> Path:
-        """What everyone who works on a SQLite store holds a lock on; see ``store.use``."""
+        """The lock file of a SQLite store that is in use; see ``store.use``."""
         return self.store_path.with_name(f"{self.store_path.name}.lock")
 
     @property
@@ -232,16 +237,17 @@ def parse_store(text: str) -> Path | PostgresqlUrl:
         parts = urlsplit(text)
         _require(
             not parts.netloc and not parts.query and not parts.fragment and parts.path.startswith("/"),
-            f"The store {text!r} is not like sqlite:///folder/openprofiles.db: after sqlite:/// comes a path alone.",
+            f"The store {text!r} is not a valid URL. Write sqlite:/// and a path, such as "
+            "sqlite:///folder/openprofiles.db.",
         )
         path = unquote(parts.path[1:])
     else:
         # The text may hold a password, so it is not repeated.
         raise SettingsError(
-            f"The store is a URL of the kind {scheme!r}, which this version of openprofiles cannot use. "
+            f"The store is a URL of the type {scheme!r}, which this version of openprofiles cannot use. "
             "Give the path of a SQLite file, sqlite:///path, or postgresql://user@host/database."
         )
-    _require(bool(path) and path != ":memory:", "The store names no file. Give the path of a SQLite file.")
+    _require(bool(path) and path != ":memory:", "The store has no path. Give the path of a SQLite file.")
     return Path(path)
 
 
@@ -253,7 +259,7 @@ def parse_files(text: str) -> S3Location:
     """
     match = _FILES.fullmatch(text)
     if match is None:
-        raise SettingsError(f"The files {text!r} are not like s3://bucket/prefix.")
+        raise SettingsError(f"The files {text!r} are not a valid location. Write s3://bucket/prefix.")
     return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
 
 
@@ -264,7 +270,7 @@ def _parse_postgresql(text: str) -> PostgresqlUrl:
         is_whole = bool(parts.path.strip("/")) and not parts.fragment and (parts.port is None or parts.port > 0)
     except ValueError:
         is_whole = False
-    _require(is_whole, "The store is not like postgresql://user:password@host:5432/database.")
+    _require(is_whole, "The store is not a valid URL. Write postgresql://user:password@host:5432/database.")
     return PostgresqlUrl(text)
 
 
@@ -277,7 +283,8 @@ def _check_public_url(url: str) -> str:
         and parts.path in ("", "/")
         and not parts.query
         and not parts.fragment,
-        "The public URL must be http:// or https:// with a host and perhaps a port, like https://profiles.example.com.",
+        "The public URL must be http:// or https:// with a host and optionally a port, such as "
+        "https://profiles.example.com.",
     )
     return url.rstrip("/")
 

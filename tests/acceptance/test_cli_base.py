@@ -70,7 +70,7 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
         (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
         (["serve", "--max-upload-size", "lots"], "'lots' is not a valid size."),
         (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
-        (["migrate", "--store", "mysql://db/x"], "a URL of the kind 'mysql'"),
+        (["migrate", "--store", "mysql://db/x"], "a URL of the type 'mysql'"),
         (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
         (["credentials", "create"], "Missing option '--name'"),
         (["credentials", "revoke"], "Missing argument 'ACCESS_KEY_ID'"),
@@ -261,7 +261,7 @@ def test_revoking_an_unknown_credential_says_how_to_find_the_right_one(tmp_path:
 
     assert answer.exit_code == 2
     assert answer.stderr == (
-        "Error: There is no credential 'OPX'. See the access key ids with: openprofiles credentials list\n"
+        "Error: There is no credential 'OPX'. List the access key ids with: openprofiles credentials list\n"
     )
 
 

@@ -161,7 +161,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
     put(server, "shop", job_id, "Email;First;Tier\r\nl@x;'Łu;kasz';\r\n".encode("windows-1250"))
     server.client().start_upload_job(DomainName="shop", JobId=job_id)
     shown = wait_for_end(server, "shop", job_id)
-    with pytest.raises(ClientError, match="options can be set before it is started"):
+    with pytest.raises(ClientError, match="options can be set only before it is started"):
         client.set_options("shop", job_id, options)
 
     validator("Options").validate(options)
@@ -175,7 +175,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"Nope": 1}, "The body has a member 'Nope', which is not known. Known are: File, WriteMode,"),
+        ({"Nope": 1}, "The body has a member 'Nope', which is unknown. Known members: File, WriteMode,"),
         ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
         ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
@@ -413,7 +413,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
             "half of a surrogate pair",
         ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "not known"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "is unknown"),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not among Columns"),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Mail", "Columns": HEADER}).encode(),
@@ -461,7 +461,7 @@ def test_who_may_read_jobs_may_read_mappings_and_changing_them_needs_actions_of_
         reader.put_mapping(domain, "daily", fields=MAPPED, unique_key="Email", columns=HEADER)
     with pytest.raises(ClientError, match="may not call openprofiles:DeleteMapping"):
         reader.delete_mapping(domain, "daily")
-    with pytest.raises(ClientError, match="the domain is not among those of the credential"):
+    with pytest.raises(ClientError, match="the credential does not allow this domain"):
         reader.suggest_mapping("shop", b"Email\n")
 
 

@@ -46,7 +46,7 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
         _, errors = process.communicate()
         assert process.returncode == -9, errors.decode()
         refused = run_command("credentials", "list", "--data", data, "--store", url)
-        refusals.append((refused.returncode, "was not finished" in refused.stderr))
+        refusals.append((refused.returncode, "an unfinished copy" in refused.stderr))
     done = run_command(*arguments, OPENPROFILES_TO=url)
     again = run_command(*arguments, OPENPROFILES_TO=url)
 
@@ -54,7 +54,7 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     assert done.returncode == 0, done.stderr
     assert "all were compared" in done.stdout
     assert again.returncode == 2
-    assert "holds a store already" in again.stderr
+    assert "already contains a store" in again.stderr
     with running_server(data, "--store", url, "--workers", "1") as server:
         client = server.client()
         (waiting, _) = client.list_upload_jobs(DomainName="shop-1")["Items"]
@@ -122,7 +122,7 @@ def test_a_store_on_which_something_runs_is_not_copied(
     assert "Stop all of them first." in refused.stderr
     if is_there:
         # Its own first start has filled it.
-        assert "holds a store already" in after.stderr
+        assert "already contains a store" in after.stderr
     else:
         assert after.returncode == 0, after.stderr
 

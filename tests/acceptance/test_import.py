@@ -546,7 +546,7 @@ def test_what_a_server_refuses_is_told_in_a_sentence_with_status_2(tmp_path: Pat
         no_key = run_command(*arguments, NO_PROXY="127.0.0.1", HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true")
 
     assert (too_long.returncode, wrong_key.returncode, no_key.returncode) == (2, 2, 2)
-    assert "DataExpiry is 1098 days; AWS takes at most 90" in too_long.stderr
+    assert "DataExpiry is 1098 days; AWS allows at most 90" in too_long.stderr
     assert wrong_key.stderr == (
         f"Error: The secret does not belong to the access key {access_key_id}. Check AWS_SECRET_ACCESS_KEY.\n"
     )

@@ -383,7 +383,7 @@ def test_a_job_that_has_ended_cannot_be_stopped(data: Path) -> None:
     answer = jobs("stop", job_id, "--data", data)
 
     assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr == f"Error: Upload job {job_id} is in SUCCEEDED status and cannot be stopped any more.\n"
+    assert answer.stderr == f"Error: Upload job {job_id} is in SUCCEEDED status and can no longer be stopped.\n"
 
 
 # watch
@@ -684,8 +684,8 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
     assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, *pages)} == {2}
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert ended.stderr == (
-        f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and cannot be "
-        "stopped any more.\n"
+        f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and can no "
+        "longer be stopped.\n"
     )
     assert "The secret does not belong to the access key " in wrong.stderr
     assert f"The server at {server.url} does not know the access key AKIDX." in unknown.stderr

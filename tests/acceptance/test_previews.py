@@ -256,7 +256,7 @@ def test_only_a_job_that_has_its_file_and_was_not_started_is_previewed(client: C
     server.client().start_upload_job(DomainName="shop", JobId=job_id)
     wait_for_end(server, "shop", job_id)
 
-    with pytest.raises(ClientError, match="what it would do can be asked before it is started"):
+    with pytest.raises(ClientError, match="a job can be previewed only before it is started"):
         client.start_preview("shop", job_id)
     with pytest.raises(ClientError, match="is not a preview"):
         client.get_preview("shop", job_id)

@@ -138,7 +138,7 @@ def test_a_token_of_ones_own_is_good_until_after_the_jobs_end(
     assert client.create_upload_job(domain, **GIVEN, options=OPTIONS, idempotency_token="run-1") == job_id
     assert client.get_options(domain, job_id)["BlankCells"] == "CLEAR"
     assert server.client().get_upload_job(DomainName=domain, JobId=job_id)["CompletedAt"] == ended["CompletedAt"]
-    with pytest.raises(ClientError, match="IdempotencyToken was sent with another request before") as refused:
+    with pytest.raises(ClientError, match="IdempotencyToken was used before by a different request") as refused:
         client.create_upload_job(domain, **GIVEN, idempotency_token="run-1")
     assert refused.value.response["Error"]["Code"] == "BadRequestException"
     with pytest.raises(ClientError, match="is in SUCCEEDED status and cannot be started"):
@@ -228,12 +228,12 @@ def test_a_job_that_cannot_be_is_refused_as_by_the_api(
         (b"", "Value at 'DisplayName' failed to satisfy constraint: Member must not be null"),
         (b"{", "The body is not JSON in UTF-8, see line 1, column 2."),
         (b"[]", "The body must be a JSON object."),
-        (json.dumps(SENT | {"Token": "x"}).encode(), "The body has a member 'Token', which is not known. Known are:"),
+        (json.dumps(SENT | {"Token": "x"}).encode(), "The body has a member 'Token', which is unknown. Known members:"),
         (json.dumps(SENT | {"IdempotencyToken": 1}).encode(), "IdempotencyToken must be a string."),
         (json.dumps(SENT | {"IdempotencyToken": ""}).encode(), "IdempotencyToken must have 1 to 64 characters"),
         (json.dumps(SENT | {"IdempotencyToken": "a b"}).encode(), "IdempotencyToken must have 1 to 64 characters"),
         (json.dumps(SENT | {"Options": []}).encode(), "Options must be a JSON object."),
-        (json.dumps(SENT | {"Options": {"Nope": 1}}).encode(), "Options has a member 'Nope', which is not known."),
+        (json.dumps(SENT | {"Options": {"Nope": 1}}).encode(), "Options has a member 'Nope', which is unknown."),
         (json.dumps(SENT | {"Options": {"WriteMode": "NO"}}).encode(), "not 'NO'."),
         (
             json.dumps(SENT | {"Options": {"Checks": {"X": {"Type": "DATE"}}}}).encode(),
@@ -259,7 +259,7 @@ def test_a_body_that_cannot_be_is_refused_with_the_reason(
         (b"x", "The body is not JSON, see line 1, column 1."),
         (b"\xff", "The body is not JSON, see line 1, column 1."),
         (b"[]", "The body must be a JSON object."),
-        (b'{"Token": "x"}', "The body has a member 'Token', which is not known."),
+        (b'{"Token": "x"}', "The body has a member 'Token', which is unknown."),
         (b'{"IdempotencyToken": ["x"]}', "IdempotencyToken must be a string."),
         (b'{"IdempotencyToken": "%s"}' % (b"x" * 65), "IdempotencyToken must have 1 to 64 characters"),
         (b"{}", "has no file yet"),
@@ -309,7 +309,7 @@ def test_a_strict_server_takes_tokens_and_no_options(tmp_path: Path) -> None:
         assert wait_for_end(strict, "shop", job_id)["Status"] == "SUCCEEDED"
         with pytest.raises(ClientError, match="--compat strict"):
             client.create_upload_job("shop", **GIVEN, options={})
-        with pytest.raises(ClientError, match="DataExpiry is 91 days; AWS takes at most 90"):
+        with pytest.raises(ClientError, match="DataExpiry is 91 days; AWS allows at most 90"):
             client.create_upload_job("shop", **GIVEN, data_expiry=91)
         client.close()
 

@@ -314,8 +314,8 @@ def test_a_data_folder_that_cannot_be_used_is_named_before_a_port_that_is_taken(
         "Name another with --data.\n"
     )
     assert store.stderr == (
-        f"Error: There is no folder {tmp_path / 'no'} for the store {tmp_path / 'no' / 'x.db'}. Make it first, or name "
-        "another store with --store.\n"
+        f"Error: There is no folder {tmp_path / 'no'} for the store {tmp_path / 'no' / 'x.db'}. Create it first, or "
+        "name another store with --store.\n"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -329,7 +329,7 @@ def test_a_second_server_on_a_data_folder_is_refused_and_leaves_the_address_of_t
         assert second.returncode == 2
         assert second.stderr == (
             f"Error: A server is already running on the data folder {folder} at {first.url} (process "
-            f"{first.process.pid}). Stop it first, or give this one a folder of its own with --data.\n"
+            f"{first.process.pid}). Stop it first, or name another folder for this one with --data.\n"
         )
         assert json.loads((folder / "endpoint.json").read_bytes())["url"] == first.url
         assert first.get("/healthz")[0] == 200

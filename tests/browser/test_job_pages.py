@@ -664,7 +664,7 @@ def test_a_job_that_has_changed_nothing_is_not_taken_back(
 
     page.goto(place_of(domain, job_id) + "/undo")
 
-    expect(page.get_by_role("alert").filter(has_text="has ended can be undone")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="finished job can be undone")).to_be_visible()
     expect(page.get_by_role("button", name="Undo import")).to_have_count(0)
     assert find_barriers(page) == []
 

@@ -33,10 +33,10 @@ from openprofiles.store import tables, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews, undos
-from openprofiles.uploads.account import list_repeated_rows, read_account
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import FileReceiver
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.jobs import FailedRow, client_token
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.undos import Undo
@@ -312,7 +312,7 @@ class Shop:
     def repeated_rows(self, job: UploadJob) -> list[tuple[int, ...]] | None:
         """Return all of them, or None if the job never counted them."""
         page = list_repeated_rows(self.store, self.domain, job.job_id, max_results=1000, next_token=None)
-        count = read_account(self.store, self.domain, job.job_id).repeated_count
+        count = read_report(self.store, self.domain, job.job_id).repeated_count
         assert (page.next_token, len(page.items)) == (None, count or 0)
         return None if count is None else [astuple(row) for row in page.items]
 

@@ -11,8 +11,8 @@ from load.oracle import Column
 from openprofiles.store.tables import upload_job
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
-from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failures.failure_groups import FailureGroup, group_failures
+from openprofiles.uploads.job_report import read_report
 
 COLUMNS = (Column("Email", "EmailAddress"), Column("First", "FirstName"))
 LONG = "x" * 300
@@ -20,7 +20,7 @@ BLANKS = 1000
 
 
 def groups(shop: Shop, job: UploadJob) -> list[FailureGroup]:
-    counts = read_account(shop.store, shop.domain, job.job_id).fault_counts
+    counts = read_report(shop.store, shop.domain, job.job_id).fault_counts
     rows = jobs.list_example_rows(
         shop.store,
         shop.place.master_key,
@@ -59,7 +59,7 @@ def test_a_job_of_an_earlier_version_has_examples_of_its_first_failed_rows(shop:
     with shop.store.write() as connection:
         counts = [
             [one.code, one.column_name, one.count]
-            for one in read_account(shop.store, shop.domain, job.job_id).fault_counts
+            for one in read_report(shop.store, shop.domain, job.job_id).fault_counts
         ]
         connection.execute(
             update(upload_job)

@@ -16,8 +16,8 @@ import budgets
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import read_file_columns
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 
@@ -55,7 +55,7 @@ def load(shop: Shop, data: bytes, file: FileOptions = DETECTED, **more: int | bo
 
 
 def form_of(shop: Shop, job: UploadJob) -> FileForm | None:
-    return read_account(shop.store, shop.domain, job.job_id).file_form
+    return read_report(shop.store, shop.domain, job.job_id).file_form
 
 
 def people(shop: Shop) -> list[tuple[str | None, str | None, str | None]]:

@@ -14,7 +14,7 @@ from load.oracle import Column, FailedRecord
 from openprofiles.errors import InvalidRequest
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import RowFault, UploadJob
-from openprofiles.uploads.account import FaultCount, read_account
+from openprofiles.uploads.job_report import FaultCount, read_report
 from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
 from openprofiles.uploads.reading.records import MAX_RECORD_BYTES
 
@@ -385,7 +385,7 @@ def test_a_row_is_told_everything_that_is_wrong_with_it(shop: Shop) -> None:
         ),
     ]
     assert (job.created_count, job.failed_count) == (1, 3)
-    assert read_account(shop.store, shop.domain, job.job_id).fault_counts == [
+    assert read_report(shop.store, shop.domain, job.job_id).fault_counts == [
         FaultCount("MISSING_UNIQUE_KEY", "Email", 3, first_record=1),
         FaultCount("TOO_MANY_CELLS", None, 2, first_record=3),
         FaultCount("VALUE_NOT_ALLOWED", "Type", 2, first_record=1),

@@ -21,7 +21,7 @@ from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.account import list_repeated_rows, read_account
+from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from postgresql_server import PostgresqlServer
 
@@ -76,7 +76,7 @@ def use_everything(shop: Shop) -> None:
     assert len(shop.failed_rows(job)) == 1
     reasons = [
         (one.code, one.column_name, one.first_record)
-        for one in read_account(store, shop.domain, job.job_id).fault_counts
+        for one in read_report(store, shop.domain, job.job_id).fault_counts
     ]
     examples = jobs.list_example_rows(store, shop.place.master_key, shop.domain, job.job_id, reasons, rows_per_reason=3)
     assert len(examples) == 1

@@ -44,9 +44,14 @@ from openprofiles.uploads.arrival.local_files import LocalFiles
 from openprofiles.uploads.job_options import UPDATE_ONLY, JobOptions
 from openprofiles.uploads.jobs import stop_job
 from openprofiles.worker import main as worker_main
+from openprofiles.worker.loader_arguments import (
+    EXIT_FILE_DAMAGED,
+    EXIT_FILE_MISSING,
+    EXIT_SCRATCH_NOT_WRITABLE,
+    LoaderArguments,
+)
 from openprofiles.worker.loader_process import LoaderProcess
 from openprofiles.worker.main import Worker
-from openprofiles.worker.orders import EXIT_FILE_DAMAGED, EXIT_FILE_MISSING, EXIT_SCRATCH_NOT_WRITABLE, Orders
 
 EMAIL = Column("Email", "EmailAddress")
 PERSONAL = Column("Personal", "PersonalEmailAddress")
@@ -465,7 +470,7 @@ def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, m
     worker = Worker(shop.place.settings, shop.store, files, yields=False)
     begin = worker._loaders.begin
 
-    def begin_and_stop(orders: Orders) -> LoaderProcess:
+    def begin_and_stop(orders: LoaderArguments) -> LoaderProcess:
         # Before it can come to the end of so small a job.
         loader = begin(orders)
         loader.send_signal(signal.SIGSTOP)

@@ -64,7 +64,7 @@ def test_of_many_profiles_only_the_first_are_looked_at(shop: Shop) -> None:
 
 def test_a_job_that_cannot_be_taken_back_has_no_outlook(shop: Shop) -> None:
     job = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,A\n")
-    with pytest.raises(InvalidRequest, match="has ended can be undone"):
+    with pytest.raises(InvalidRequest, match="finished job can be undone"):
         outlook(shop, job)
     with pytest.raises(NotFound):
         read_undo_outlook(shop.store, shop.domain, "0" * 32, now=NOW)

@@ -211,7 +211,7 @@ def test_a_backup_for_which_there_is_no_room_leaves_nothing_and_says_so(place: P
         [sys.executable, "-c", code, "make", place.settings.data_folder, place.backups, "-"], capture_output=True
     )
 
-    assert f"No backup was made in {place.backups}: " in refused.stderr.decode()
+    assert f"No backup was written to {place.backups}: " in refused.stderr.decode()
     assert names_in(place.backups) == {".lock"}
 
 
@@ -329,7 +329,7 @@ def test_a_backup_of_a_newer_version_is_refused(place: Place) -> None:
     with closing(sqlite3.connect(made.path / "openprofiles.db")) as connection, connection:
         connection.execute("update alembic_version set version_num = '9999'")
 
-    with pytest.raises(SettingsError, match="a newer openprofiles has written it"):
+    with pytest.raises(SettingsError, match="a newer version wrote it"):
         place.restore(made.path)
 
     assert names_in(place.settings.data_folder.with_name("restored")) == {".server.lock"}
@@ -430,7 +430,7 @@ def test_a_restore_that_cannot_end_well_is_refused_and_changes_nothing(place: Pl
     elif what == "cut off":
         with (backup / "openprofiles.db").open("r+b") as file:
             file.truncate(50_000)
-        message = "is not whole"
+        message = "is incomplete"
     else:
         key = tmp_path / "other.key"
         create_master_key(key)

@@ -126,7 +126,7 @@ def test_another_request_with_the_same_token_is_told_and_makes_nothing(store: St
     job = create(store, domain, "t")
 
     with pytest.raises(
-        InvalidRequest, match=f"IdempotencyToken was sent with another request before, .* job {job.job_id}"
+        InvalidRequest, match=f"IdempotencyToken was used before by a different request, .* job {job.job_id}"
     ):
         create(store, domain, "t", **other)
 
@@ -164,7 +164,7 @@ def test_a_new_domain_of_the_same_name_has_tokens_of_its_own(store: Store) -> No
     second = create(store, again, "t")
 
     assert second.job_id != first.job_id
-    with pytest.raises(NotFound, match="was deleted a moment ago"):
+    with pytest.raises(NotFound, match="was just deleted"):
         create(store, domain, "t")
 
 

@@ -168,7 +168,7 @@ def test_an_interrupted_copy_cannot_be_used_and_goes_on(
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             copy(original, target, on_copied=interrupt)
-        with pytest.raises(SettingsError, match="a copy of another one that was not finished"):
+        with pytest.raises(SettingsError, match="an unfinished copy of another store"):
             open_store(target)
     copy(original, target, on_copied=interrupt)
 
@@ -195,7 +195,7 @@ def test_a_difference_is_found_and_the_copy_stays_unfinished(original: Store, ta
         copy_store(original, into, utc_now(), change)
 
     into.close()
-    with pytest.raises(SettingsError, match="was not finished"):
+    with pytest.raises(SettingsError, match="an unfinished copy"):
         open_store(target)
 
 
@@ -206,7 +206,7 @@ def test_a_store_is_not_copied_onto_another_one(original: Store, target: Setting
     )
     there.close()
 
-    with pytest.raises(InvalidRequest, match="holds a store already"):
+    with pytest.raises(InvalidRequest, match="already contains a store"):
         copy(original, target)
 
     there = open_store(target)
@@ -223,7 +223,7 @@ def test_a_store_with_a_running_load_is_not_copied(original: Store, target: Sett
     assert job is not None
 
     try:
-        with pytest.raises(InvalidRequest, match="A load runs on the store"):
+        with pytest.raises(InvalidRequest, match="An import is running on the store"):
             copy(original, target)
     finally:
         with original.write() as connection:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from openprofiles.store.upload_jobs import RowFault
-from openprofiles.uploads.account import FaultCount
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.failure_groups import group_failures
+from openprofiles.uploads.job_report import FaultCount
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 

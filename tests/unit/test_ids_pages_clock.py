@@ -25,7 +25,7 @@ def test_a_profile_id_carries_its_row_number(row_number: int) -> None:
 
 
 def test_a_row_number_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="is too large"):
         new_profile_id(NOW, 1 << 48)
 
 

@@ -1,4 +1,4 @@
-"""Loaders that wait for their orders: real processes."""
+"""Loaders that wait for their arguments: real processes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from openprofiles.running_server import only_server
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.worker import loader
+from openprofiles.worker.loader_arguments import EXIT_PARENT_DIED, LoaderArguments
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
-from openprofiles.worker.orders import EXIT_PARENT_DIED, Orders
 from openprofiles.worker.priority import YIELDING_NICENESS
 
 DEADLINE_SECONDS = 60
@@ -37,8 +37,8 @@ def waiting(loaders: LoaderProcesses) -> LoaderProcess:
     return loaders._waiting
 
 
-def orders_for(folder: Path, *, yields: bool = False) -> Orders:
-    return Orders(
+def arguments_for(folder: Path, *, yields: bool = False) -> LoaderArguments:
+    return LoaderArguments(
         data_folder=str(folder),
         store="postgresql://somebody:a secret@127.0.0.1:1/nowhere",
         files=None,
@@ -56,15 +56,15 @@ def orders_for(folder: Path, *, yields: bool = False) -> Orders:
 
 
 def test_orders_arrive_as_they_were_given(tmp_path: Path) -> None:
-    orders = orders_for(tmp_path)
+    arguments = arguments_for(tmp_path)
 
-    assert Orders.from_line(orders.to_line()) == orders
+    assert LoaderArguments.from_line(arguments.to_line()) == arguments
 
 
 def test_the_loader_that_waits_gets_the_orders(loaders: LoaderProcesses, tmp_path: Path) -> None:
     process = waiting(loaders)
 
-    begun = loaders.begin(orders_for(tmp_path))
+    begun = loaders.begin(arguments_for(tmp_path))
 
     assert begun is process
     # There is no such store.
@@ -77,7 +77,7 @@ def test_a_loader_that_died_while_it_waited_is_replaced(loaders: LoaderProcesses
     process.kill()
     process.wait(DEADLINE_SECONDS)
 
-    begun = loaders.begin(orders_for(tmp_path))
+    begun = loaders.begin(arguments_for(tmp_path))
 
     assert begun.pid != process.pid
     assert begun.wait(DEADLINE_SECONDS) not in (0, EXIT_PARENT_DIED)
@@ -94,7 +94,7 @@ def test_a_loader_without_orders_ends_with_its_worker(loaders: LoaderProcesses) 
 
 def test_no_orders_are_readable_by_others_on_the_machine(loaders: LoaderProcesses, tmp_path: Path) -> None:
     process = waiting(loaders)
-    loaders.begin(orders_for(tmp_path))
+    loaders.begin(arguments_for(tmp_path))
 
     shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
 
@@ -156,7 +156,7 @@ def test_a_loader_gives_way_if_its_orders_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, yields: bool
 ) -> None:
     gave_way = []
-    line = io.TextIOWrapper(io.BytesIO(orders_for(tmp_path, yields=yields).to_line()))
+    line = io.TextIOWrapper(io.BytesIO(arguments_for(tmp_path, yields=yields).to_line()))
     monkeypatch.setattr(sys, "stdin", line)
     monkeypatch.setattr(loader, "_end_with_parent", lambda: None)
     monkeypatch.setattr(loader, "_run", lambda *_: None)

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from openprofiles.store.sqlite_checkpoints import Checkpointer
-from openprofiles.uploads.loading.made_ahead import made_ahead
+from openprofiles.uploads.loading.prefetch import prefetch
 
 
 def numbers(count: int, ended: threading.Event, *, fails_at: int | None = None) -> Generator[int, None, None]:
@@ -22,12 +22,12 @@ def numbers(count: int, ended: threading.Event, *, fails_at: int | None = None) 
 
 
 def test_what_is_made_ahead_comes_in_its_order() -> None:
-    with made_ahead(numbers(100, threading.Event()), 2) as items:
+    with prefetch(numbers(100, threading.Event()), 2) as items:
         assert list(items) == list(range(100))
 
 
 def test_an_error_of_the_maker_is_raised_after_what_it_made_before() -> None:
-    with made_ahead(numbers(5, threading.Event(), fails_at=3), 2) as items:
+    with prefetch(numbers(5, threading.Event(), fails_at=3), 2) as items:
         assert [next(items), next(items), next(items)] == [0, 1, 2]
         with pytest.raises(ValueError, match="no more"):
             next(items)
@@ -36,7 +36,7 @@ def test_an_error_of_the_maker_is_raised_after_what_it_made_before() -> None:
 def test_a_taker_that_leaves_early_ends_the_maker() -> None:
     ended = threading.Event()
 
-    with made_ahead(numbers(1_000_000, ended), 2) as items:
+    with prefetch(numbers(1_000_000, ended), 2) as items:
         assert next(items) == 0
 
     assert ended.is_set()

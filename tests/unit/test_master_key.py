@@ -49,7 +49,7 @@ def test_an_altered_or_cut_ciphertext_is_refused() -> None:
 def test_another_master_key_cannot_decrypt() -> None:
     ciphertext = KEY.encrypt("p", b"hello")
 
-    with pytest.raises(DecryptionError, match="master key is not the one"):
+    with pytest.raises(DecryptionError, match="master key does not belong to this store"):
         MasterKey(bytes(32)).decrypt("p", ciphertext)
 
 

@@ -48,7 +48,7 @@ def test_a_postgresql_database_is_named_by_its_url_and_shown_without_user_and_pa
 
 @pytest.mark.parametrize("text", ["postgresql:", "postgres://joe:geheim@db", "postgresql://joe:geheim@db:port/x"])
 def test_a_postgresql_url_that_names_no_database_is_refused_without_repeating_its_password(text: str) -> None:
-    with pytest.raises(SettingsError, match="is not like postgresql://") as caught:
+    with pytest.raises(SettingsError, match=r"is not a valid URL\. Write postgresql://") as caught:
         parse_store(text)
 
     assert "geheim" not in str(caught.value)

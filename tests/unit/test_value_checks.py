@@ -85,10 +85,10 @@ def test_a_pattern_is_for_the_whole_value() -> None:
         ({"kind": "POSTCODE"}, "not 'POSTCODE'"),
         ({"kind": "ONE_OF"}, "The check ONE_OF needs Values"),
         ({"kind": "PATTERN"}, "PATTERN needs a Pattern"),
-        ({"kind": "DATE", "pattern": "x"}, "no other takes them"),
+        ({"kind": "DATE", "pattern": "x"}, "other checks take neither"),
         ({"kind": "PATTERN", "pattern": "(["}, "is not a valid RE2 regular expression"),
         ({"kind": "PATTERN", "pattern": "(?=a)"}, "is not a valid RE2 regular expression"),
-        ({"kind": "PATTERN", "pattern": "a" * 1001}, "more than 1000 characters"),
+        ({"kind": "PATTERN", "pattern": "a" * 1001}, "longer than 1000 characters"),
         ({"kind": "ONE_OF", "values": ("x",) * 1001}, "1001 values"),
     ],
 )

@@ -349,7 +349,7 @@ WRONG_HEADERS = [
             KEY: base64.b64encode(bytes(32)).decode(),
             KEY_MD5: base64.b64encode(hashlib.md5(bytes(32)).digest()).decode(),
         },
-        (403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath gave for this job."),
+        (403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath returned for this job."),
         id="another key",
     ),
 ]
@@ -616,7 +616,7 @@ def test_a_full_disk_is_said_in_plain_words_and_nothing_is_left(
 
     status, code, message = refusal(answer)
     assert (status, code) == (507, "InsufficientStorage")
-    assert message.startswith("The disk of this server is full. Nothing of the file was kept.")
+    assert message.startswith("The disk of this server is full. The file was not stored.")
     assert service.files_of(upload.job_id) == []
     assert fault(lambda: service.client.start_upload_job(DomainName="shop", JobId=upload.job_id))[1] == 400
     assert "upload_disk_full" in [event["event"] for event in events]

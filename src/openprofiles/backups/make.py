@@ -1,7 +1,7 @@
-"""Makes a backup: the store as it is at one moment, and the uploaded files that its jobs still need.
+"""Write a backup: the store at one moment, and the uploaded files that its jobs still need.
 
-A backup is a folder that bears its moment in its name. It is made under another name and renamed when it is whole. The
-master key is not in it: whoever had both could read the secrets.
+A backup is a folder named by its date and time. It is written under another name and renamed when it is complete. The
+master key is not in it: anyone with both can read the secrets.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def make_backup(settings: Settings, folder: Path, *, keep: int | None, now: date
         with _locked(folder):
             _remove_partial_backups(folder)
             if path.exists():
-                raise InvalidRequest(f"There is a backup {path} already. Try again in a second.")
+                raise InvalidRequest(f"The backup {path} already exists. Try again in a second.")
             try:
                 size_bytes, file_count, jobs_without_file = _fill(settings, partial, now)
                 partial.rename(path)
@@ -85,10 +85,10 @@ def make_backup(settings: Settings, folder: Path, *, keep: int | None, now: date
             sync(folder)
             removed = [] if keep is None else _remove_old_backups(settings, folder, keep)
     except StoreError as error:
-        raise SettingsError(f"The store {settings.store_path} cannot be read, so no backup was made.") from error
+        raise SettingsError(f"The store {settings.store_path} cannot be read, so no backup was written.") from error
     except OSError as error:
         raise InvalidRequest(
-            f"No backup was made in {folder}: {error.strerror or error}. Check the disk, or name another folder."
+            f"No backup was written to {folder}: {error.strerror or error}. Check the disk, or name another folder."
         ) from error
     return Backup(path, size_bytes, file_count, jobs_without_file, removed)
 
@@ -101,7 +101,7 @@ def list_backups(folder: Path) -> list[Path]:
 def _prepare(folder: Path) -> None:
     # Not its parents: a disk that is not mounted would go unnoticed.
     if not folder.parent.is_dir():
-        raise InvalidRequest(f"There is no folder {folder.parent}. Make it first, or name another folder.")
+        raise InvalidRequest(f"There is no folder {folder.parent}. Create it first, or name another folder.")
     folder.mkdir(mode=0o700, exist_ok=True)
 
 
@@ -111,7 +111,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InvalidRequest(f"Another backup into {folder} is running. Wait until it has ended.") from error
+        raise InvalidRequest(f"Another backup into {folder} is running. Wait until it ends.") from error
     else:
         yield
     finally:
@@ -150,7 +150,7 @@ def _fill(settings: Settings, partial: Path, now: datetime) -> tuple[int, int, l
 
 def _refuse_what_is_no_store(settings: Settings, revision: str | None) -> None:
     if revision is None:
-        raise SettingsError(f"The file {settings.store_path} is empty; there is no store in it.")
+        raise SettingsError(f"The file {settings.store_path} is empty, so it is not a store.")
 
 
 def _remove_partial_backups(folder: Path) -> None:

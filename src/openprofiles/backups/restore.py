@@ -1,4 +1,4 @@
-"""Restores a backup into an empty data folder, in the newest form of the store.
+"""Restore a backup into an empty data folder, migrating the store to the present version.
 
 Everything is prepared in a working folder next to the store's place; the store itself is moved into place last. A
 restore that was interrupted leaves no store, and the next one starts again.
@@ -84,12 +84,14 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
     if (backup / ABOUT_NAME).exists() and (backup / STORE_NAME).exists():
         size_bytes = (backup / STORE_NAME).stat().st_size
         if read_about(backup).get("store_size_bytes") != size_bytes:
-            raise InvalidRequest(f"The backup {backup} is not whole: its store has another size. Use another backup.")
+            raise InvalidRequest(
+                f"The backup {backup} is incomplete: its store has the wrong size. Use another backup."
+            )
         return
     several = list_backups(backup) if backup.is_dir() else []
     if several:
         raise InvalidRequest(f"{backup} holds {len(several)} backups. Name one of them; the newest is {several[-1]}")
-    raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup has made.")
+    raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup wrote.")
 
 
 def _refuse_used_folder(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from openprofiles.cli.importer import (
     new_domain_name,
 )
 from openprofiles.cli.job_runner import JobRunner
-from openprofiles.cli.job_state import JobState, state_of_account
+from openprofiles.cli.job_state import JobState, state_of_report
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.errors import InvalidRequest, NotFound
@@ -26,12 +26,12 @@ from openprofiles.store.open import open_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
-from openprofiles.uploads.account import read_account
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
 from openprofiles.uploads.arrival.refused import Refused
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.preview_sample import PreviewSample
 
@@ -156,14 +156,14 @@ class LocalImporter:
             delete_domain(self._store, domain.name, utc_now())
 
     def read_state(self) -> JobState:
-        account = read_account(self._store, self._known_domain, self._followed_id)
+        account = read_report(self._store, self._known_domain, self._followed_id)
         status = account.job.status
         if status is UploadJobStatus.IN_PROGRESS:
             self._job_runner.run(self._known_domain, self._followed_id)
         elif status is not UploadJobStatus.CREATED:
             self._job_runner.wait_until_idle()
             self._has_ended = True
-        return state_of_account(account)
+        return state_of_report(account)
 
     def stop_job(self) -> None:
         if self._job is None:

@@ -132,7 +132,7 @@ class JobPlace(Protocol):
     def iterate_job_names(self) -> Iterator[JobName]:
         """Yield all jobs, the newest first, fetched a page at a time."""
 
-    def read_account(self, job_id: str) -> JobAccount:
+    def read_report(self, job_id: str) -> JobAccount:
         """All that is known of the job."""
 
     def read_state(self, job_id: str) -> JobState:

@@ -17,7 +17,7 @@ from openprofiles.cli.job_place import (
     UndoState,
     mapping_members,
 )
-from openprofiles.cli.job_state import JobState, state_of_account, state_of_job
+from openprofiles.cli.job_state import JobState, state_of_job, state_of_report
 from openprofiles.clock import utc_now
 from openprofiles.master_key import read_master_key
 from openprofiles.profiles.records import Domain
@@ -26,9 +26,9 @@ from openprofiles.store.open import open_existing_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.account import read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.undos import Undo
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class LocalJobs:
     def iterate_job_names(self) -> Iterator[JobName]:
         return (JobName(job.job_id, job.display_name) for job in self._iterate_jobs())
 
-    def read_account(self, job_id: str) -> JobAccount:
-        account = read_account(self._store, self._find_domain(), job_id)
-        job = account.job
+    def read_report(self, job_id: str) -> JobAccount:
+        report = read_report(self._store, self._find_domain(), job_id)
+        job = report.job
         return JobAccount(
             job_id=job.job_id,
             display_name=job.display_name,
-            state=state_of_account(account),
+            state=state_of_report(report),
             created_at=job.created_at,
             started_at=job.started_at,
             completed_at=job.completed_at,
@@ -76,15 +76,15 @@ class LocalJobs:
             stop_requested=job.stop_requested_at is not None,
             data_expiry_days=job.data_expiry_days,
             **mapping_members(job.fields, job.unique_key),
-            columns_not_mapped=None if account.columns_not_mapped is None else tuple(account.columns_not_mapped),
-            file_form=account.file_form,
-            rows_per_second=None if account.records_per_second is None else round(account.records_per_second),
-            undo_until=account.undo_until,
-            undo_status=None if account.undo_status is None else account.undo_status.value,
+            columns_not_mapped=None if report.columns_not_mapped is None else tuple(report.columns_not_mapped),
+            file_form=report.file_form,
+            rows_per_second=None if report.records_per_second is None else round(report.records_per_second),
+            undo_until=report.undo_until,
+            undo_status=None if report.undo_status is None else report.undo_status.value,
         )
 
     def read_state(self, job_id: str) -> JobState:
-        return state_of_account(read_account(self._store, self._find_domain(), job_id))
+        return state_of_report(read_report(self._store, self._find_domain(), job_id))
 
     def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
         return [

@@ -62,7 +62,7 @@ class RemoteJobs:
                 for item in page["Items"]:
                     yield JobName(item["JobId"], item["DisplayName"])
 
-    def read_account(self, job_id: str) -> JobAccount:
+    def read_report(self, job_id: str) -> JobAccount:
         with self._asking():
             job = self._client.get_upload_job(DomainName=self._domain_name, JobId=job_id)
             progress = self._own.get_progress(self._domain_name, job_id)

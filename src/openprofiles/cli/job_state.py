@@ -12,7 +12,7 @@ from openprofiles.uploads.progress import Progress, progress_of
 
 if TYPE_CHECKING:
     from openprofiles.store.upload_jobs import UploadJob
-    from openprofiles.uploads.account import Account
+    from openprofiles.uploads.job_report import JobReport
 
 RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
 
@@ -94,13 +94,13 @@ def state_of_job(job: UploadJob) -> JobState:
     )
 
 
-def state_of_account(account: Account) -> JobState:
+def state_of_report(report: JobReport) -> JobState:
     """From all that the store has on the job."""
     return replace(
-        state_of_job(account.job),
-        fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in account.fault_counts),
-        repeated_count=account.repeated_count,
-        step_seconds=account.step_seconds,
+        state_of_job(report.job),
+        fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in report.fault_counts),
+        repeated_count=report.repeated_count,
+        step_seconds=report.step_seconds,
     )
 
 

@@ -130,7 +130,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     from openprofiles.cli.job_tables import account_lines
 
     with open_job_place(settings, endpoint_url, domain) as place:
-        account = place.read_account(find_job_id(place, domain, job))
+        account = place.read_report(find_job_id(place, domain, job))
         if output == "json":
             _print_json({"domain": domain, **_account_members(account)})
         else:
@@ -301,7 +301,7 @@ def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str
     with open_job_place(settings, endpoint_url, domain) as place:
         job_id = find_job_id(place, domain, job)
         _follow(place, job_id, shows_lines=not is_json)
-        account = place.read_account(job_id)
+        account = place.read_report(job_id)
     _print_end(account, domain, is_json=is_json)
     raise SystemExit(exit_status_of_job(account.state.status))
 

@@ -1,4 +1,4 @@
-"""Making, listing and revoking credentials, and the administrator's first one."""
+"""Create, list and revoke credentials, and create the administrator's first one."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def create_credential(
     """
     check_patterns(actions, domains)
     if not name.strip() or len(name) > _NAME_MAX_LENGTH:
-        raise InvalidRequest(f"The name of a credential has 1 to {_NAME_MAX_LENGTH} characters.")
+        raise InvalidRequest(f"The name of a credential must have 1 to {_NAME_MAX_LENGTH} characters.")
     if requests_per_second is not None and not (math.isfinite(requests_per_second) and requests_per_second > 0):
-        raise InvalidRequest("The requests per second must be more than 0. Leave them out for no limit.")
+        raise InvalidRequest("The requests per second must be more than 0. Leave the option out for no limit.")
     new = _make_keys(name)
     with store.write() as connection:
         insert_credential(connection, _to_stored(new, master_key, actions, domains, requests_per_second, now))
@@ -92,7 +92,7 @@ def revoke_credential(store: Store, access_key_id: str, now: datetime) -> None:
     with store.write() as connection:
         if find_credential(connection, access_key_id) is None:
             raise NotFound(
-                f"There is no credential {access_key_id!r}. See the access key ids with: openprofiles credentials list"
+                f"There is no credential {access_key_id!r}. List the access key ids with: openprofiles credentials list"
             )
         mark_revoked(connection, access_key_id, now)
 
@@ -143,7 +143,7 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
 
 
 def is_own_key(store: Store, master_key: MasterKey) -> bool:
-    """Whether the store was made with this master key, as far as it holds anything by which that can be seen."""
+    """Check that the store's secrets decrypt with this master key; true if it has no secrets."""
     return all(_can_reveal(stored, master_key) for stored in read_credentials(store)[:1])
 
 
@@ -158,7 +158,7 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
     """
     with store.write() as connection:
         if upload_jobs.is_any_leased(connection, now):
-            raise InvalidRequest("A load runs on this store. Stop all its servers and workers first.")
+            raise InvalidRequest("An import is running on this store. Stop all its servers and workers first.")
         stored = list_credentials(connection)
         if stored and _can_reveal(stored[0], new):
             return
@@ -182,12 +182,12 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
                     encrypt_webhook_secret(new, decrypt_webhook_secret(old, wrapped, domain_id), domain_id),
                 )
         except DecryptionError as error:
-            raise InvalidRequest("The present master key is not the one that belongs to this store.") from error
+            raise InvalidRequest("The present master key does not belong to this store.") from error
 
 
 @dataclass(frozen=True, slots=True)
 class LostSecrets:
-    """What nobody can use any more because its master key is lost: how many of each."""
+    """Numbers of the items that are lost with their master key."""
 
     credentials: int
     webhooks: int
@@ -196,7 +196,7 @@ class LostSecrets:
 
 
 def give_up_secrets(store: Store, new: MasterKey, now: datetime) -> LostSecrets:
-    """Put a new master key in the place of one that is lost, and give up what only that one could decrypt.
+    """Replace a lost master key, and drop what only the lost key decrypts.
 
     Credentials stay in the list, revoked. Webhooks and the contents of failed rows go; jobs that were started end as
     FAILED.
@@ -268,8 +268,8 @@ def read_admin_credential(settings: Settings) -> NewCredential:
         return NewCredential(str(document["access_key_id"]), str(document["secret_access_key"]), "administrator")
     except FileNotFoundError:
         raise SettingsError(
-            f"There is no administrator's credential at {path}: no server has run on this data folder, or the file was "
-            "removed. Start openprofiles serve, or make a credential with openprofiles credentials create."
+            f"The administrator's credential is not at {path}: no server has run on this data folder, or the file was "
+            "removed. Start openprofiles serve, or create a credential with openprofiles credentials create."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"The administrator's credential {path} cannot be read: {type(error).__name__}.") from None

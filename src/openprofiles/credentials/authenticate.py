@@ -1,4 +1,4 @@
-"""Who sent a request: its signature against the credentials of the store."""
+"""Verify a request's signature against the credentials in the store."""
 
 from __future__ import annotations
 
@@ -129,6 +129,6 @@ def _count(known: _Known) -> None:
     if known.bucket is not None and not known.bucket.take():
         raise WireError(
             "ThrottlingException",
-            f"The credential {known.principal.access_key_id} is held to {known.bucket.requests_per_second:g} "
-            "requests per second. Try again a little later.",
+            f"The credential {known.principal.access_key_id} is limited to {known.bucket.requests_per_second:g} "
+            "requests per second. Try again shortly.",
         )

@@ -1,4 +1,4 @@
-"""Whether a principal may do what a request asks for."""
+"""Check that a principal has permission for a request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def authorise(principal: Principal, operation_name: str, request: Mapping[str, A
         if found is None:
             authorise_action(principal, action)
             if not principal.may_see_every_domain():
-                raise _denied(principal, f"{action} on a resource that names no domain")
+                raise _denied(principal, f"{action} on a resource without a domain")
             return
         authorise_action(principal, action, found[1])
     else:
@@ -49,12 +49,10 @@ def authorise_action(principal: Principal, action: str, domain_name: str | None 
         WireError: AccessDeniedException.
     """
     if not principal.may_do(action):
-        place = "" if domain_name is None else f" on the domain {domain_name}"
-        raise _denied(principal, f"{action}{place}: the action is not among those of the credential")
+        on_domain = "" if domain_name is None else f" on the domain {domain_name}"
+        raise _denied(principal, f"{action}{on_domain}: the credential does not allow this action")
     if domain_name is not None and not principal.may_see_domain(domain_name):
-        raise _denied(
-            principal, f"{action} on the domain {domain_name}: the domain is not among those of the credential"
-        )
+        raise _denied(principal, f"{action} on the domain {domain_name}: the credential does not allow this domain")
 
 
 def _denied(principal: Principal, what: str) -> WireError:

@@ -1,7 +1,7 @@
-"""Who makes a request, and what they may do.
+"""The caller of a request, and their permissions.
 
-An action is a service and an operation, ``profile:GetUploadJob``; what AWS has no operation for is
-``openprofiles:GetFailedRows`` and the like. A pattern is an action, or the beginning of one and a ``*``.
+An action is a service and an operation, ``profile:GetUploadJob``; operations that AWS does not
+have are named like ``openprofiles:GetFailedRows``. A pattern is an action, or the beginning of one and a ``*``.
 """
 
 from __future__ import annotations

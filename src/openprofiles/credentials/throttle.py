@@ -10,7 +10,7 @@ MonotonicClock = Callable[[], float]
 
 
 class TokenBucket:
-    """Lets a rate of requests through, and a second's worth of them at once.
+    """Allows a rate of requests, in bursts of at most one second's requests.
 
     Each server process counts by itself: two servers on one store let twice the rate through.
     """

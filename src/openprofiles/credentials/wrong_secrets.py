@@ -38,7 +38,7 @@ class WrongSecrets:
         self._lock = threading.Lock()
 
     def seconds_to_wait(self, name: str) -> float:
-        """The time until the next attempt is allowed; 0 if it is allowed now."""
+        """Return the time until the next attempt is allowed; 0 if it is allowed now."""
         with self._lock:
             return max(0.0, self._forgotten_at.get(name, 0.0) - self._clock() - self._slack_seconds)
 

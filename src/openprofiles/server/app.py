@@ -1,4 +1,4 @@
-"""The server as one ASGI application: the API at the root, our own paths beside it.
+"""The server as one ASGI application: the API at the root, and our own paths.
 
 The API gets every path that is not ours exactly as it was sent. It does not stand behind a router of the web framework,
 which decodes paths first: a tag ARN would fall apart, and a path with a line break would match nothing.
@@ -43,7 +43,7 @@ _QUIET_ROUTES = health.PROBE_PATHS | {STATIC_ROUTE}
 
 
 def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIApp:
-    """Everything that one server process answers.
+    """Build the application that one server process serves.
 
     Args:
         workers_alive: as ``health.routes``.
@@ -78,7 +78,7 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
 
 
 def _extension_routes(services: Services) -> list[Route]:
-    """Everything below /openprofiles/v1/."""
+    """List the routes below /openprofiles/v1/."""
     return [*upload_route.routes(services), *extension.routes(services)]
 
 
@@ -127,7 +127,7 @@ class _Dispatch:
     async def _answer_own(self, application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         request_id = str(uuid.uuid4())
-        # The routes leave here what the log says of a request beside its status: error_code, access_key_id.
+        # Routes store here what the request's log line has in addition to its status: error_code, access_key_id.
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         status = 0
@@ -164,7 +164,7 @@ class _Dispatch:
 
 
 def _is_for_console(scope: Scope) -> bool:
-    """Whether a request goes to the console. At the root only a browser does; to anybody else it is the API's."""
+    """Check whether a request is for the console. At the root only a browser's is; others are for the API."""
     if scope["path"] == "/":
         return bool(scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""))
     return bool(scope["path"] == "/console" or scope["path"].startswith(CONSOLE_PREFIX))

@@ -120,7 +120,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: _Connection, loop: asyncio.AbstractEventLoop) -> bool:
-        """Take a new connection, in place of another one if necessary.
+        """Accept a new connection, closing another one for it if necessary.
 
         Returns:
             whether there is room for it.
@@ -250,7 +250,7 @@ class _Connection(HttpToolsProtocol):
 
     @property
     def keeps_own_pace(self) -> bool:
-        """Whether the request on its way has a time rule of its own."""
+        """Whether the present request has its own time limit."""
         return self._phase is _Phase.BODY and OWN_PACE in self.cycle.scope["state"]
 
     @property
@@ -283,7 +283,7 @@ class _Connection(HttpToolsProtocol):
             if self._unreported_bytes > self._limits.head_bytes:
                 raise self._head_too_large()
         except httptools.HttpParserUpgrade:
-            # HTTP/1.1 goes on.
+            # Continue with HTTP/1.1.
             pass
         except _Refusal as refusal:
             self.refuse(refusal.error, refusal.reason)
@@ -297,7 +297,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self._limits.pipelined_requests:
-            message = f"At most {self._limits.pipelined_requests} requests may wait on one connection."
+            message = f"At most {self._limits.pipelined_requests} requests may be pending on one connection."
             raise _Refusal(WireError("BadRequestException", message), "pipelined requests")
         super().on_message_begin()
         self._phase = _Phase.HEAD
@@ -473,9 +473,9 @@ def _too_slow() -> WireError:
 
 
 def _no_room_for_connections() -> WireError:
-    return WireError("ServiceUnavailableException", "The server has no room for more connections. Try again later.")
+    return WireError("ServiceUnavailableException", "The server has too many open connections. Try again later.")
 
 
 def _no_room_for_bodies() -> WireError:
-    message = "The server has no memory left for more request bodies. Try again later."
+    message = "The server is receiving too many request bodies. Try again later."
     return WireError("ServiceUnavailableException", message)

@@ -38,9 +38,9 @@ from openprofiles.server.webhook_documents import delivery_document, read_webhoo
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow
 from openprofiles.uploads import jobs, previews, undos, webhooks
-from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split_row
 from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import suggest_mapping
 from openprofiles.uploads.progress import progress_of
@@ -103,7 +103,7 @@ def routes(services: Services) -> list[Route]:
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(read_account(services.store, domain, job_id), services.clock()))
+        return _answer(_progress_answer(read_report(services.store, domain, job_id), services.clock()))
 
     def repeated_rows(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
@@ -147,7 +147,7 @@ def routes(services: Services) -> list[Route]:
         return _answer(
             preview_document(
                 previews.read_preview(services.store, services.master_key, domain, preview_id),
-                _progress_answer(read_account(services.store, domain, preview_id), services.clock()),
+                _progress_answer(read_report(services.store, domain, preview_id), services.clock()),
                 # The rest is the caller's own file; this is what others have stored.
                 with_stored=request.state.principal.may_do("profile:SearchProfiles"),
             )
@@ -412,7 +412,7 @@ def _authorise(services: Services, request: Request, action: str, body: bytes) -
 def _read_once(request: Request, name: str) -> str | None:
     given = request.query_params.getlist(name)
     if len(given) > 1:
-        raise bad_request(f"{name} is given {len(given)} times in the query; give it once.")
+        raise bad_request(f"{name} appears {len(given)} times in the query; send it once.")
     return given[0] if given else None
 
 
@@ -450,8 +450,8 @@ def _repeated_row_item(row: RepeatedRow) -> dict[str, Any]:
     return {"Record": row.record, "Line": row.line, "FirstRecord": row.first_record, "FirstLine": row.first_line}
 
 
-def _progress_answer(account: Account, now: datetime) -> dict[str, Any]:
-    job = account.job
+def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
+    job = report.job
     progress = progress_of(job, now) if job.status is UploadJobStatus.IN_PROGRESS else None
     return {
         "JobId": job.job_id,
@@ -468,19 +468,19 @@ def _progress_answer(account: Account, now: datetime) -> dict[str, Any]:
         "FailedRecords": job.failed_count,
         "Faults": [
             _without_none({"Code": one.code, "Column": one.column_name, "Count": one.count})
-            for one in account.fault_counts
+            for one in report.fault_counts
         ]
         or None,
-        "ProcessedRecords": account.processed_count,
-        "UnprocessedRecords": account.unprocessed_count,
-        "RepeatedRecords": account.repeated_count,
-        "ColumnsNotMapped": account.columns_not_mapped,
-        "File": None if account.file_form is None else file_form_document(account.file_form),
-        "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in account.step_seconds.items()] or None,
-        "RecordsPerSecond": None if account.records_per_second is None else round(account.records_per_second),
-        "Webhook": None if account.webhook is None else delivery_document(account.webhook),
-        "UndoUntil": _epoch_seconds(account.undo_until),
-        "UndoStatus": None if account.undo_status is None else account.undo_status.value,
+        "ProcessedRecords": report.processed_count,
+        "UnprocessedRecords": report.unprocessed_count,
+        "RepeatedRecords": report.repeated_count,
+        "ColumnsNotMapped": report.columns_not_mapped,
+        "File": None if report.file_form is None else file_form_document(report.file_form),
+        "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in report.step_seconds.items()] or None,
+        "RecordsPerSecond": None if report.records_per_second is None else round(report.records_per_second),
+        "Webhook": None if report.webhook is None else delivery_document(report.webhook),
+        "UndoUntil": _epoch_seconds(report.undo_until),
+        "UndoStatus": None if report.undo_status is None else report.undo_status.value,
         "StopRequested": job.stop_requested_at is not None,
         "CreatedAt": _epoch_seconds(job.created_at),
         "StartedAt": _epoch_seconds(job.started_at),

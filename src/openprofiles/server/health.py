@@ -1,4 +1,4 @@
-"""What an orchestrator and a monitor ask: is the process up, can it work, what has it counted."""
+"""Liveness, readiness and metrics of the server, for orchestrators and monitoring."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ logger = structlog.get_logger("openprofiles.server.health")
 
 _WRITING_SECONDS = 2.0
 
-# Asked every few seconds by machines, so that a good answer is no line in the log.
+# Monitoring requests these every few seconds, so successful requests are not logged.
 PROBE_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
 
 
 class _Writing:
-    """Whether what must be written can be, tried every two seconds at most, however often that is asked."""
+    """Checks whether the store and the disk can be written, at most once every two seconds."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -38,7 +38,7 @@ class _Writing:
         self._next_try_at = 0.0
 
     def find_fault(self) -> str | None:
-        """The fault in words; None if there is none."""
+        """Return the error as text; None if the store works."""
         # While one request tries, which may take long, the others are answered by what is known.
         if time.monotonic() >= self._next_try_at and self._trying.acquire(blocking=False):
             try:
@@ -72,7 +72,7 @@ class _Writing:
 
 
 def routes(services: Services, workers_alive: Callable[[], bool]) -> list[Route]:
-    """``/healthz``, ``/readyz`` and ``/metrics``: open to anyone who reaches the server, without customers' data.
+    """Serve ``/healthz``, ``/readyz`` and ``/metrics``: without credentials, without customers' data.
 
     Args:
         workers_alive: whether the workers that this server is to run do run.

@@ -1,4 +1,4 @@
-"""Read the JSON that a request sends, and say what is wrong with it."""
+"""Parse and validate the JSON body of a request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from openprofiles.wire.errors import bad_request
 
 
 def read_json(body: bytes) -> Any:
-    """What the body says.
+    """Parse the body.
 
     Raises:
-        WireError: it is no JSON.
+        WireError: it is not valid JSON.
     """
     try:
         return json.loads(body)
@@ -25,40 +25,40 @@ def read_json(body: bytes) -> Any:
 
 
 def members(what: str, document: Any, known: Iterable[str]) -> dict[str, Any]:
-    """The members of an object.
+    """Return the members of an object.
 
     Args:
         what: its name for messages.
 
     Raises:
-        WireError: it is no object, or has a member that is not known.
+        WireError: it is not an object, or has an unknown member.
     """
     if not isinstance(document, dict):
         raise bad_request(f"{what} must be a JSON object.")
     for name in document:
         if name not in known:
-            raise bad_request(f"{what} has a member {name!r}, which is not known. Known are: {', '.join(known)}.")
+            raise bad_request(f"{what} has a member {name!r}, which is unknown. Known members: {', '.join(known)}.")
     return document
 
 
 def text(what: str, value: Any) -> str:
-    """A string that every store can keep.
+    """Check that the value is a string that every store can keep.
 
     Raises:
-        WireError: it is none, or holds NUL or half of a surrogate pair.
+        WireError: it is not a string, or contains NUL or half of a surrogate pair.
     """
     if not isinstance(value, str):
         raise bad_request(f"{what} must be a string.")
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise bad_request(f"{what} holds a character that no text has.")
+        raise bad_request(f"{what} contains a character that is not valid in text.")
     return value
 
 
 def number(what: str, value: Any, *, whole: bool) -> Any:
-    """A number, whole or not.
+    """Check that the value is a number.
 
     Raises:
-        WireError: it is none.
+        WireError: it is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise bad_request(f"{what} must be {'an integer' if whole else 'a number'}.")

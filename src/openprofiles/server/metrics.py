@@ -13,7 +13,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What one server process counts.
+    """The metrics of one server process.
 
     Args:
         state: asked at each scrape.
@@ -46,7 +46,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def count_request(self, operation: str, status: int, duration_seconds: float) -> None:
-        """Counts an answered request.
+        """Count an answered request.
 
         Args:
             operation: of the API, or the template of one of our own paths; never a path as sent.
@@ -60,5 +60,5 @@ class Metrics:
         series[1].observe(duration_seconds)
 
     def write(self) -> bytes:
-        """All metrics in Prometheus's text format, to be sent as ``CONTENT_TYPE``."""
+        """Format all metrics in Prometheus's text format (``CONTENT_TYPE``)."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Runs the server process: opens everything, listens, tells where, and drains at a signal."""
+"""Run the server process: open the store, listen, announce the address, and drain at a signal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ _OBJECTS_PER_COLLECTION = 20_000
 
 
 def run_server(settings: Settings, worker_command: list[str], announce: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; requests under way then end (at most 30 s), and so do the workers.
+    """Serve until SIGTERM or SIGINT.
+
+    Then open requests may finish (for at most 30 s), and the workers are stopped.
 
     Args:
         worker_command: starts one worker on the same settings.
@@ -120,7 +122,7 @@ def _opened_store(settings: Settings) -> Iterator[Store]:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens on the host and port.
+    """Open a socket that listens on the host and port.
 
     Raises:
         SettingsError: the port is taken or not allowed, or the host is none of this machine's.
@@ -130,7 +132,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (socket.gaierror, UnicodeError) as error:
-        raise SettingsError(f"The host {host} is not known. Choose another with --host.") from error
+        raise SettingsError(f"The host {host} cannot be resolved. Choose another with --host.") from error
     listener = socket.socket(family, kind, protocol)
     try:
         # A server that was just stopped leaves connections behind that would block the port for a minute.

@@ -1,4 +1,4 @@
-"""What the routes of one server process share."""
+"""The objects that all routes of a server process share."""
 
 from __future__ import annotations
 

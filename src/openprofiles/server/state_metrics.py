@@ -52,11 +52,11 @@ class StateMetrics(Collector):
         except (StoreError, StoreUnreachable):
             logger.exception("store_unreadable")
         free_bytes = shutil.disk_usage(self._settings.data_folder).free
-        yield _gauge("disk_free_bytes", "Free room on the disk of the data folder.", free_bytes)
+        yield _gauge("disk_free_bytes", "Free space on the disk of the data folder.", free_bytes)
         beat = last_beat(self._settings.heartbeat_path)
         if beat is not None:
             age_seconds = max(0.0, time.time() - beat)
-            yield _gauge("worker_heartbeat_age_seconds", "Since a worker last looked for jobs.", age_seconds)
+            yield _gauge("worker_heartbeat_age_seconds", "Seconds since a worker last looked for jobs.", age_seconds)
         yield _gauge("connections", "Open connections of this server.", self._connections.open_count)
         ended = CounterMetricFamily(
             "openprofiles_connections_ended", "Connections that this server ended, by reason.", labels=["reason"]
@@ -77,7 +77,9 @@ class StateMetrics(Collector):
         yield jobs
         yield _gauge("store_bytes", "Size of the store.", size_bytes)
         age_seconds = 0.0 if waiting_since is None else max(0.0, (utc_now() - waiting_since).total_seconds())
-        yield _gauge("oldest_waiting_job_age_seconds", "Since the start of the job that waits longest.", age_seconds)
+        yield _gauge(
+            "oldest_waiting_job_age_seconds", "Seconds since the job that has waited longest was started.", age_seconds
+        )
         family = CounterMetricFamily(
             "openprofiles_loaded_rows",
             "Rows of upload jobs processed since this server started, by result.",

@@ -1,4 +1,4 @@
-"""Keeps worker processes running beside the server: the API process never runs a job itself.
+"""Keep worker processes running next to the server: the API process never runs a job itself.
 
 A worker learns of its server's death, however sudden, by the end of its standard input: the kernel closes the pipe.
 """
@@ -18,16 +18,16 @@ logger = structlog.get_logger("openprofiles.server.supervise")
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
-# A worker that lived this long starts anew without the pauses of earlier deaths.
+# A worker that ran this long is restarted without the longer pause of earlier crashes.
 _STABLE_SECONDS = 10.0
 
 
 class Supervisor:
-    """Starts processes of one command and starts each anew when it ends, after 0.2 to 5 seconds.
+    """Starts processes of one command and restarts each when it ends, after 0.2 to 5 seconds.
 
     Args:
         command: must end when its standard input ends, and at SIGTERM.
-        count: how many processes; 0 is none.
+        count: how many processes; may be 0.
     """
 
     def __init__(self, command: Sequence[str], count: int) -> None:
@@ -41,25 +41,25 @@ class Supervisor:
         ]
 
     def start(self) -> None:
-        """Starts the processes; returns at once."""
+        """Start the processes; returns at once."""
         for thread in self._threads:
             thread.start()
 
     def all_alive(self) -> bool:
-        """Whether each process runs at this moment."""
+        """Check whether all processes are running."""
         with self._lock:
             running = [process for process in self._processes.values() if process.poll() is None]
         return len(running) == len(self._threads)
 
     def request_stop(self) -> None:
-        """Asks the processes to end (SIGTERM); returns at once. None is started any more."""
+        """Send SIGTERM to the processes and stop restarting them; return at once."""
         with self._lock:
             self._stopping.set()
             for process in self._processes.values():
                 process.terminate()
 
     def stop(self, timeout_seconds: float) -> None:
-        """Asks the processes to end and waits until they have; kills those that take longer."""
+        """Stop the processes, wait for them, and kill those that take too long."""
         self.request_stop()
         deadline = time.monotonic() + timeout_seconds
         for thread in self._threads:
@@ -101,7 +101,7 @@ class Supervisor:
 
 
 def stop_with_parent(stop: threading.Event) -> None:
-    """Sets ``stop`` when standard input ends, which it does when the process that started this one is gone."""
+    """Set ``stop`` when standard input ends: the parent process is gone."""
 
     def wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 4096):

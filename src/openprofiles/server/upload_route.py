@@ -1,8 +1,7 @@
 """The PUT of an upload job's file, to the URL of GetUploadJobPath: S3's protocol, in S3's words.
 
 The file goes from the socket to the disk, or on to an object store, in pieces of about 1 MiB and is never whole in
-memory. A client that asks before it sends (``Expect: 100-continue``, as curl does) is refused before it has sent
-anything.
+memory. A client that sends ``Expect: 100-continue``, as curl does, is refused before it sends the body.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _LINGER_SECONDS = 30.0
 
 
 def routes(services: Services) -> list[Route]:
-    """``PUT /openprofiles/v1/uploads/{job_id}``, open to whoever holds the signed URL and the job's key."""
+    """Serve ``PUT /openprofiles/v1/uploads/{job_id}`` to clients with the signed URL and the job's key."""
     return [Route(UPLOAD_PATH + "{job_id}", _UploadEndpoint(services), methods=["PUT"])]
 
 
@@ -104,7 +103,7 @@ class _Body:
         self._is_held_back = is_held_back
 
     async def read_piece(self) -> bytes:
-        """About 1 MiB; empty at the end of the body.
+        """Read about 1 MiB; empty at the end of the body.
 
         Raises:
             ClientDisconnect: the client left before the end.
@@ -125,11 +124,11 @@ class _Body:
 
     @property
     def is_coming(self) -> bool:
-        """Whether the client is sending, or about to send, what has not been read."""
+        """Whether the client is sending, or about to send, data that was not read yet."""
         return self._has_more and not self._is_held_back
 
     async def drop_rest(self) -> None:
-        """Read what is coming to its end, for 30 seconds at most, and keep nothing of it."""
+        """Read and discard the rest of the body, for at most 30 seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while self.is_coming:
@@ -183,16 +182,16 @@ def _refusal_for(error: Exception) -> Refused:
             return Refused(
                 507,
                 "InsufficientStorage",
-                "The disk of this server is full. Nothing of the file was kept. Make room on it, or have its operator "
-                "do so, and upload the file again.",
+                "The disk of this server is full. The file was not stored. Free some space (or ask the operator "
+                "to), then upload the file again.",
             )
         case OSError() if disk_fault(error) is not None:
             logger.error("upload_not_writable", exc_info=error)
             return Refused(
                 503,
                 "ServiceUnavailable",
-                "The server cannot write its folder of uploaded files. Nothing of the file was kept. Have its operator "
-                "make the folder writable, and upload the file again.",
+                "The server cannot write to its folder of uploaded files. The file was not stored. Ask the operator "
+                "to make the folder writable, then upload the file again.",
             )
     logger.error("upload_failed", exc_info=error)
     return Refused(500, "InternalError", "We encountered an internal error. Please try again.")

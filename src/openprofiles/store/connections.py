@@ -1,4 +1,4 @@
-"""What every engine's store offers: connections for reading and for writing."""
+"""The interface of a store of either engine: connections for reading and for writing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ StoreError = SQLAlchemyError
 
 
 class Store(Protocol):
-    """Connections to the profile database, whichever engine it runs on."""
+    """Connections to the profile database, of either engine."""
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a connection that sees one state of the store from its first statement."""

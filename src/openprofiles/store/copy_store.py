@@ -1,11 +1,11 @@
-"""Copies a whole store into another one, whichever engines they run on, and makes sure that the copy is the same.
+"""Copy a whole store into another one, of the same or another engine, and verify the copy.
 
-Rows go over in the order of each primary key, a bounded number to a transaction, so a copy that was killed continues
-after the last row that the target has of each table. Until everything is there and compared, the target is marked as
-unfinished, and ``open_store`` refuses it.
+Rows are copied in the order of each primary key, a bounded number in each transaction, so a copy that was killed
+continues after the last row of each table in the target. Until all rows are copied and compared, the target is marked
+as unfinished, and ``open_store`` refuses it.
 
-Values go over as the drivers give them: times as numbers, JSON as the text that it is. Both engines keep the order of
-text byte by byte, so both have the same order of rows.
+Values are copied as the drivers return them: times as numbers, JSON as text. Both engines sort text by its bytes, so
+both have the same order of rows.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _refuse_running_loads(store: Store, now: datetime) -> None:
     with store.read() as connection:
         if upload_jobs.is_any_leased(connection, now):
             raise InvalidRequest(
-                "A load runs on the store that is to be copied, or was killed within the last 15 seconds. Stop all its "
+                "An import is running on the store to copy, or was killed within the last 15 seconds. Stop all its "
                 "servers and workers first; their jobs continue in the copy."
             )
 
@@ -117,9 +117,9 @@ def _compare(source: Store, target: Store, table: Table) -> int:
         theirs.update(repr(other).encode("utf-8", "surrogatepass"))
         if len(one) != len(other) or ours.digest() != theirs.digest():
             raise InvalidRequest(
-                f"The table {table.name} of the copy differs from the original. Either the original was changed in the "
-                "meantime, or the copy was begun from another store. Stop all servers and workers of both, empty the "
-                "target and begin again."
+                f"The table {table.name} of the copy differs from the original. Either the original was changed in "
+                "the meantime, or the copy was started from another store. Stop all servers and workers of both, "
+                "empty the target and start again."
             )
     return count
 
@@ -182,7 +182,7 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
             raise StoreUnreachable("The database of the target does not answer.") from error
         # What the driver says may hold a value of the row.
         state = getattr(error, "sqlstate", None) or type(error).__name__
-        raise InvalidRequest(f"PostgreSQL refuses a row of the table {table.name} (SQLSTATE {state}).") from None
+        raise InvalidRequest(f"PostgreSQL rejected a row of the table {table.name} (SQLSTATE {state}).") from None
 
 
 def _last_number(connection: Connection, name: str, column: str) -> int:

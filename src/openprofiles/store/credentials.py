@@ -1,4 +1,4 @@
-"""Credentials in the store. Secrets come and go encrypted."""
+"""Credentials in the store. Secrets are read and written encrypted."""
 
 from __future__ import annotations
 

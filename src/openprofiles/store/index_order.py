@@ -1,4 +1,4 @@
-"""How a transaction has PostgreSQL read the first rows of many by an index."""
+"""Make PostgreSQL use an index to read the first rows of many, for one transaction."""
 
 from __future__ import annotations
 

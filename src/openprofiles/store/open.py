@@ -1,7 +1,7 @@
-"""Opens the store in the form that this program knows, migrating an older one first.
+"""Open the store, migrating an older one to the present version first.
 
-A new store is made as ``tables`` describes it; only an older one goes through the steps, which lead to the same.
-Alembic is imported where it is used: a quarter of a second that only a store in need of a step pays for.
+A new store is created as ``tables`` describes it; only an older one runs the migrations, with the same result.
+Alembic is imported where it is used: it takes a quarter of a second, which only a migration needs to pay for.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool, may_make: bool) -
         store.close()
         raise SettingsError(
             f"The store {url} cannot be opened: {_first_line(error)}. "
-            "Check that the database exists, that it can be reached, and the user's password and rights."
+            "Check that the database exists, that it can be reached, and the user's password and permissions."
         ) from error
     return store
 
@@ -201,7 +201,7 @@ def begin_unfinished_store(store: Store) -> None:
         if inspect(connection).has_table("alembic_version") and is_unfinished(connection):
             return
         if revision_of(connection) is not None:
-            raise InvalidRequest("The target holds a store already. Name one that is empty.")
+            raise InvalidRequest("The target already contains a store. Name an empty one.")
         _make_tables(connection, _UNFINISHED)
 
 
@@ -226,8 +226,8 @@ def revision_of(connection: Connection) -> str | None:
     revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
     if revision == _UNFINISHED:
         raise SettingsError(
-            "The store is a copy of another one that was not finished. Go on with it by the same openprofiles "
-            "copy-store as before, or name another store."
+            "The store is an unfinished copy of another store. Run the same openprofiles copy-store command again "
+            "to continue, or name another store."
         )
     return revision
 
@@ -257,7 +257,7 @@ def _apply_steps(connection: Connection, before: str) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before not in known:
         raise SettingsError(
-            f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: a "
-            "newer openprofiles has written it. Use that version, or restore the store from an older backup."
+            f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: "
+            "a newer version wrote it. Use that version, or restore the store from an older backup."
         )
     command.upgrade(config, NEWEST_REVISION)

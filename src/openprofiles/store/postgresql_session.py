@@ -1,4 +1,4 @@
-"""How every session with a PostgreSQL store is set, whichever driver opens it."""
+"""The settings of every session with a PostgreSQL store, for both drivers."""
 
 from __future__ import annotations
 

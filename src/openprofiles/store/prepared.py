@@ -1,4 +1,4 @@
-"""Queries that are asked with every request, compiled once and run by the driver itself.
+"""Queries that run with every request, compiled once and run by the driver directly.
 
 Building, compiling and unpacking a query through SQLAlchemy takes 0.15 to 0.25 ms each time, more than all the rest of
 a request. The query is still SQLAlchemy's, so it fits every engine.

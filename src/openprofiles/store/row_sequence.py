@@ -1,4 +1,4 @@
-"""Row numbers of profiles: reserved by range, never given twice.
+"""Row numbers of profiles: reserved by range, never used twice.
 
 A load reserves one number per record before it writes, while the API continues to create profiles.
 """

@@ -1,12 +1,12 @@
-"""Copies a SQLite store as it is at one moment, while it is used and written.
+"""Copy a SQLite store at one moment, while it is in use.
 
 The pages are copied with SQLite's backup interface inside a read transaction. It sees one state for as long as it
 lasts: writers do not wait for the copy, and it never begins again, as it would if each step read the newest state.
 Pages that are written in that time stay in the write-ahead log. Afterwards it is moved into the store here, so that
 no writer has to do it within a commit.
 
-``vacuum into`` reads one state as well and took as long, with a third more processor time; but it does not run inside a
-transaction, so nobody could know beforehand which uploaded files the copy will need.
+``vacuum into`` also reads one state and took as long, with a third more processor time. But it does not run inside a
+transaction, so the uploaded files that the copy needs could not be listed beforehand.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def sync(path: Path) -> None:
 
 
 def _move_log(driver: Any) -> None:
-    # Passive, as no other kind lets everyone write. The file of the log keeps its size and is filled anew.
+    # Passive: other kinds block writers. The log file keeps its size and is written from its start again.
     driver.execute("pragma wal_checkpoint(passive)").fetchall()

@@ -1,6 +1,6 @@
-"""Moves what a loader commits from SQLite's write-ahead log into the database file, in a thread of its own.
+"""Checkpoint the write-ahead log of SQLite during a load, in a separate thread.
 
-Left to SQLite, the writer does it within its commits: copied and synced pages that the next chunk need not wait for.
+SQLite itself would do it within the commits of the writer, so that the next chunk would wait for it.
 """
 
 from __future__ import annotations

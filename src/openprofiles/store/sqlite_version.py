@@ -1,4 +1,4 @@
-"""Which versions of SQLite may open the store."""
+"""Check that the version of SQLite can safely open the store."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _BATCH = 500
 
 
 class RowCounts(NamedTuple):
-    """What became of the rows of an upload job so far."""
+    """The results of an upload job's rows so far."""
 
     created: int
     updated: int

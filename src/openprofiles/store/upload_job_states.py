@@ -1,4 +1,4 @@
-"""The states of an upload job, for everybody who reads or writes its row."""
+"""The states of an upload job, shared by all modules that read or write its row."""
 
 from __future__ import annotations
 
@@ -19,33 +19,30 @@ class UploadJobStatus(StrEnum):
 VALIDATION_FAILURE = "VALIDATION_FAILURE"
 INTERNAL_FAILURE = "INTERNAL_FAILURE"
 
-GAVE_UP_MESSAGE = "The load ended unexpectedly three times in a row. The server's log says why."
+GAVE_UP_MESSAGE = "The import crashed three times in a row. The server's log has the details."
 
-FILE_MISSING_MESSAGE = (
-    "The uploaded file is gone: something has removed it from where the server keeps uploaded files. Send the file "
-    "again in a new job."
-)
+FILE_MISSING_MESSAGE = "The uploaded file was removed from the server's storage. Upload the file again in a new job."
 FILE_DAMAGED_MESSAGE = (
-    "The uploaded file is damaged: what the server has stored is not what was uploaded. Check its disk or bucket, then "
-    "send the file again in a new job."
+    "The uploaded file was damaged in the server's storage. Check its disk or bucket, then upload the file again in "
+    "a new job."
 )
 SCRATCH_MESSAGE = (
-    "The server cannot write its scratch folder, which every load needs. Make the folder writable and check its disk, "
-    "then send the file again in a new job."
+    "The server cannot write to its scratch folder. Make the folder writable and check its disk, then upload the "
+    "file again in a new job."
 )
 
 KEY_LOST_MESSAGE = (
     "The store was restored without its master key, so the uploaded file could not be read. Undo this job if it has "
-    "changed profiles, then load the file again."
+    "changed profiles, then upload the file again."
 )
 
 UNDO_GAVE_UP_MESSAGE = (
-    "The undo ended unexpectedly three times in a row. The server's log says why. Start the undo again to continue "
+    "The undo crashed three times in a row. The server's log has the details. Start the undo again to continue "
     "where it stopped."
 )
 UNDO_SCRATCH_MESSAGE = (
-    "The server cannot write its scratch folder, which every undo needs. Make the folder writable and check its disk, "
-    "then ask for the undo again."
+    "The server cannot write to its scratch folder. Make the folder writable and check its disk, then start the "
+    "undo again."
 )
 
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.
@@ -56,5 +53,5 @@ _STEPS_OF_PHASES = (("create", "update", "follow"), ("unindex", "index"), ("remo
 
 
 def phases_of_step(phase: str) -> tuple[str, ...]:
-    """The phases that make one step with this one, itself included."""
+    """List the phases of the step that this phase belongs to."""
     return next((phases for phases in _STEPS_OF_PHASES if phase in phases), (phase,))

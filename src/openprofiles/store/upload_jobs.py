@@ -1,4 +1,4 @@
-"""Upload jobs as the store keeps them, and the queries that the API and the worker make on them.
+"""Upload jobs as rows, and the queries of the API and the worker.
 
 The loader writes the same table through ``sqlite_bulk``, in the transactions that write its profiles.
 """
@@ -132,7 +132,7 @@ class RepeatedRow:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a load has found out about its file and its own work; None where it has not yet."""
+    """A load's findings about its file and its work; None if not known yet."""
 
     file_header: list[str] | None
     repeated_count: int | None
@@ -142,7 +142,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What one job did to the number of profiles.
+    """The change of the number of profiles by one job.
 
     Attributes:
         at: its end, or its start if it has not ended.

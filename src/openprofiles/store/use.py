@@ -1,7 +1,8 @@
-"""Whether a store is in use, known by a lock that each server, worker and import holds while it lives.
+"""The lock that shows whether a store is in use: each server, worker and import holds it while it runs.
 
-They share it. A command that needs the store to itself takes it alone. On SQLite it is a lock on a file next to the
-store, on PostgreSQL an advisory lock of the session: either is free again when its holder has ended, however it ended.
+They share the lock. A command that needs the store to itself takes it exclusively. On SQLite it is a lock on a file
+next to the store, on PostgreSQL an advisory lock of the session: both are released when the process ends, even by a
+crash.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def using(settings: Settings) -> Iterator[None]:
     with _held(settings, is_shared=True) as is_held:
         if not is_held:
             raise InvalidRequest(
-                f"The store {settings.store_name} is being copied, or its master key changed. Wait until that command "
-                "has ended."
+                f"The store {settings.store_name} is being copied, or its master key changed. Wait until that "
+                "command ends."
             )
         yield
 

@@ -181,7 +181,7 @@ def claim_due_delivery(connection: Connection, *, now: datetime, until: datetime
 
 
 def record_delivered(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
-    """Record that the receiver has acknowledged it, whatever other attempts did."""
+    """Record that the receiver has acknowledged it, independent of other attempts."""
     connection.execute(
         update(webhook_delivery)
         .where(webhook_delivery.c.upload_job_id == claimed.upload_job_id)

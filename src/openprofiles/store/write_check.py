@@ -1,4 +1,4 @@
-"""Finds out whether the store can be written, before a request has to."""
+"""Check whether the store can be written, before a request needs it."""
 
 from __future__ import annotations
 

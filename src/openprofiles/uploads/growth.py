@@ -1,4 +1,4 @@
-"""How a domain grew: how many profiles its upload jobs have made, day by day."""
+"""The growth of a domain: the number of profiles that its upload jobs created each day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens that a caller sends along with a request, so that the same request sent again is not another one."""
+"""Idempotency tokens, by which a request that is sent again is recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller wants of an upload job beyond its mapping, as it is kept with the job."""
+"""The options of an upload job, as they are stored with the job."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class JobOptions:
         for what, value, possible in (
             ("write mode", self.write_mode, WRITE_MODES),
             ("policy for blank cells", self.blank_cells, BLANK_CELLS),
-            ("policy for fields set by hand", self.hand_set_fields, HAND_SET_FIELDS),
+            ("policy for fields edited by hand", self.hand_set_fields, HAND_SET_FIELDS),
         ):
             if value not in possible:
                 raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")

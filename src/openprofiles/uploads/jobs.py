@@ -3,7 +3,7 @@ r"""The upload job and its states, as callers see them: create, look at, start, 
     CREATED --start--> IN_PROGRESS --worker--> SUCCEEDED | PARTIALLY_SUCCEEDED | FAILED
        \--stop--> STOPPED      \--stop, then worker--> STOPPED
 
-What a job does between start and end is the loader's business (``load``).
+The loader runs the job between its start and its end (``load``).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _FAULTS_LOOKED_AT_FOR_EXAMPLES = 200
 
 
 _NO_OPTIONS_MESSAGE = (
-    "This server holds its callers to what AWS takes (--compat strict), and AWS's upload jobs have no options."
+    "This server accepts only what AWS accepts (--compat strict), and AWS's upload jobs have no options."
 )
 
 Item = TypeVar("Item")
@@ -124,7 +124,7 @@ def create_job(
             check_webhook_url(options.webhook_url, private_addresses=private_addresses)
     expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
-        raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS takes at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
+        raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS allows at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
     job_id = new_job_id(now)
     values: dict[str, Any] = {
         "job_id": job_id,
@@ -269,7 +269,7 @@ def list_example_rows(
 ) -> list[FailedRow]:
     """List some of the first failed rows for each reason, in file order.
 
-    Takes little time, however many rows failed.
+    It takes little time, also with many failed rows.
 
     Args:
         reasons: code, header of the column, and the first record that has it (0: not known) of each.
@@ -374,7 +374,7 @@ def set_options(
             require_webhook(connection, domain.domain_id)
         if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, options=options.to_json()):
             raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; options can be set before it is started."
+                f"Upload job {job_id} is in {job.status} status; options can be set only before it is started."
             )
 
 
@@ -389,7 +389,7 @@ def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> 
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, display_name=display_name):
             raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; it can be renamed before it is started."
+                f"Upload job {job_id} is in {job.status} status; it can be renamed only before it is started."
             )
 
 
@@ -419,7 +419,8 @@ def start_job(
             )
         if job.file_name is None:
             raise InvalidRequest(
-                f"Upload job {job_id} has no file yet. PUT the file to the Url of GetUploadJobPath, then start the job."
+                f"Upload job {job_id} has no file yet. PUT the file to the Url that GetUploadJobPath returns, then "
+                "start the job."
             )
         upload_jobs.update_job(
             connection,
@@ -468,7 +469,7 @@ def stop_job(
                 upload_jobs.update_job(connection, job, only_in=job.status, stop_requested_at=now)
             return
         if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
-            raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and cannot be stopped any more.")
+            raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and can no longer be stopped.")
         upload_jobs.stop_previews(connection, job, now)
         upload_jobs.end_job(
             connection,
@@ -510,8 +511,8 @@ def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]
     job, digest = found
     if digest != values["create_digest"]:
         raise InvalidRequest(
-            f"IdempotencyToken was sent with another request before, which made the upload job {job.job_id}. Repeat a "
-            "request exactly as it was, or give a new one a token of its own."
+            f"IdempotencyToken was used before by a different request, which created the upload job {job.job_id}. "
+            "Repeat that request unchanged, or use a new token."
         )
     return job
 
@@ -523,7 +524,7 @@ def require_living(connection: Connection, domain: Domain) -> None:
 
 
 def _deleted(domain: Domain) -> NotFound:
-    return NotFound(f"Domain {domain.name} was deleted a moment ago.")
+    return NotFound(f"Domain {domain.name} was just deleted.")
 
 
 def _decrypted(
@@ -547,4 +548,6 @@ def _moment(milliseconds: int) -> datetime:
     try:
         return from_milliseconds(milliseconds)
     except (ValueError, OverflowError, OSError):
-        raise InvalidRequest("NextToken is not valid here. Pass it exactly as the last page gave it.") from None
+        raise InvalidRequest(
+            "NextToken is not valid here. Pass the NextToken of the previous page unchanged."
+        ) from None

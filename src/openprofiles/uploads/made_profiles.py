@@ -1,7 +1,7 @@
-"""The profiles that an upload job has made and that are still there.
+"""The profiles that an upload job created and that still exist.
 
-A profile that record r of a file makes has the row number ``pid_base`` + r, which nothing else ever gets. So they are a
-range of rows, read a page at a time. Which profiles a job has changed is kept nowhere in a form that could be listed.
+The profile that row r of a file creates has the row number ``pid_base`` + r, which no other profile ever gets. So they
+are a range of rows, read a page at a time. The profiles that a job has updated cannot be listed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A profile that a load would create or change, as a preview keeps it: encrypted, as failed rows are."""
+"""A sample profile that a preview stores, encrypted in the same way as failed rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST_NUMBER = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class PreviewSample:
-    """What a load would do to one profile.
+    """The change that a load would make to one profile.
 
     Attributes:
         record: the first record that goes to it.

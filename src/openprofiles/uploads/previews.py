@@ -1,7 +1,7 @@
-"""Previews as callers see them: what would an upload job do that was not started yet?
+"""Previews as callers see them: what an upload job would do, before it is started.
 
-A preview is a job of its own that nobody sees through AWS's API. It takes the mapping, the options and the file of
-the job that it is of, waits for its turn in the domain like any other, and writes no profile.
+A preview is a separate job that AWS's API does not show. It uses the mapping, the options and the file of the job that
+it previews, waits for its turn in the domain like any other job, and writes no profile.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; what it would do can be asked before it is started."
+                f"Upload job {job_id} is in {job.status} status; a job can be previewed only before it is started."
             )
         if job.file_name is None:
             raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be previewed.")

@@ -1,9 +1,9 @@
 """The progress of a running job, by the rules that the console and the commands share.
 
 A job goes through a few steps, and one bar shows all of them. How much of a step is done is known while the file is
-read (bytes of it) and while rows are loaded or profiles restored; rows that had failed before loading began are no
-progress. A time left is an average over the step so far. It is given only where it means something: not in a step
-whose length is not known, and not before a twentieth of the step is done.
+read (bytes of it) and while rows are loaded or profiles restored; rows that failed before loading began do not
+count. The time left is based on the average speed of the step so far. It is not given for a step of unknown length,
+nor before 5 % of the step is done.
 """
 
 from __future__ import annotations
@@ -100,12 +100,12 @@ class Progress:
 
 
 def describe_step(progress: Progress) -> str:
-    """The present step in a few words."""
+    """Describe the present step in a few words."""
     return f"{progress.doing} (step {progress.step} of {progress.step_count})"
 
 
 def describe_amount(progress: Progress) -> str:
-    """How much of the step is done, how fast, and how long it takes; empty if nothing of that is known.
+    """Describe how much of the step is done, the speed and the time left; empty if unknown.
 
     Numbers are in braces, for each display to write as its reader does.
     """
@@ -134,7 +134,7 @@ def _describe_seconds(seconds: float) -> str:
 
 
 def progress_of(job: UploadJob, now: datetime) -> Progress | None:
-    """The progress of an upload job, a preview or an undo; None while it waits for a worker."""
+    """Return the progress of an upload job, a preview or an undo; None while it waits for a worker."""
     if job.phase is None:
         return None
     steps, step = _find_step(job)
@@ -178,7 +178,7 @@ def _find_step(job: UploadJob) -> tuple[Sequence[_Step], _Step]:
 
 
 def _amount(job: UploadJob, step: _Step) -> tuple[int, int | None, str]:
-    """How much of the step is done, of how much, and of what."""
+    """Return how much of the step is done, its total, and its unit."""
     if step is _READ:
         return job.read_bytes or 0, job.file_size_bytes, BYTES
     if step in (_LOAD, _CHECK):

@@ -1,6 +1,6 @@
 """The preview of an undo: what it would do to the profiles of a job.
 
-It follows the rules of the undo: a profile stays if its revision is not the one that the load left. To answer at
+It follows the rules of the undo: a profile is kept if its revision has changed since the load. To answer at
 once it examines the first profiles of a large job and only counts the others.
 """
 
@@ -26,7 +26,7 @@ _PROFILES_PER_READ = 500
 
 @dataclass(frozen=True, slots=True)
 class UndoOutlook:
-    """What would become of the profiles of a job.
+    """The effect that an undo would have on the profiles of a job.
 
     Attributes:
         created_count: profiles that the job has made.

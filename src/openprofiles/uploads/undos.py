@@ -1,7 +1,7 @@
 """Undos as callers see them: remove or restore what an upload job has loaded.
 
-An undo is a job of its own that nobody sees through AWS's API, one at most for each upload job. It waits for its turn
-in the domain like any other, and is run by the loader (``undo``).
+An undo is a separate job that AWS's API does not show; each upload job has at most one. It waits for its turn in the
+domain like any other job, and the loader runs it (``undo``).
 """
 
 from __future__ import annotations
@@ -102,19 +102,19 @@ def require_undoable(job: UploadJob, now: datetime) -> None:
     """Raise InvalidRequest, which says why, if the job cannot be undone; ignores earlier undos."""
     if job.status in _RUNNING:
         raise InvalidRequest(
-            f"Upload job {job.job_id} is in {job.status} status. Only a job that has ended can be undone: stop it "
-            "first, or wait."
+            f"Upload job {job.job_id} is in {job.status} status. Only a finished job can be undone: stop it first, "
+            "or wait."
         )
     if not job.created_count and not job.updated_count:
         raise InvalidRequest(f"Upload job {job.job_id} changed no profiles, so there is nothing to undo.")
     if job.undo_until is None:
         raise InvalidRequest(
-            f"Upload job {job.job_id} cannot be undone: an earlier version loaded it, or its worker ran with "
+            f"Upload job {job.job_id} cannot be undone: an earlier version imported it, or its worker ran with "
             "--undo-days 0."
         )
     if job.undo_until <= now:
         raise InvalidRequest(
-            f"Upload job {job.job_id} can no longer be undone. The time for it ended on "
+            f"Upload job {job.job_id} can no longer be undone. The time to undo it ended on "
             f"{job.undo_until:%Y-%m-%d %H:%M} UTC (--undo-days)."
         )
 

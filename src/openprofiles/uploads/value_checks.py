@@ -1,6 +1,6 @@
-"""What the values of a column may be asked to look like, beyond what their field takes, and the SQL of it.
+"""Optional checks of the values of a column, and their SQL.
 
-A check is asked of values that are there; a blank cell passes each. Blanks around a value do not count.
+A check applies to values; a blank cell passes every check. Blanks around a value are ignored.
 """
 
 from __future__ import annotations
@@ -63,15 +63,17 @@ class ValueCheck:
         if self.kind not in CODE_OF:
             raise InvalidRequest(f"A check must be one of {', '.join(CODE_OF)}, not {self.kind!r}.")
         if (self.kind == ONE_OF) != bool(self.values) or (self.kind == PATTERN) != (self.pattern is not None):
-            raise InvalidRequest("The check ONE_OF needs Values, PATTERN needs a Pattern, and no other takes them.")
+            raise InvalidRequest(
+                "The check ONE_OF needs Values, PATTERN needs a Pattern, and other checks take neither."
+            )
         if len(self.values) > _MAX_VALUES:
-            raise InvalidRequest(f"The check ONE_OF has {len(self.values)} values; at most {_MAX_VALUES} are possible.")
+            raise InvalidRequest(f"The check ONE_OF has {len(self.values)} values; at most {_MAX_VALUES} are allowed.")
         if self.pattern is not None:
             _require_pattern(self.pattern)
 
     @property
     def code(self) -> str:
-        """What a row fails with that does not pass."""
+        """The error of a row that does not pass."""
         return CODE_OF[self.kind]
 
     def sql_violation(self, value: str, phone_region: str) -> str:
@@ -92,7 +94,7 @@ class ValueCheck:
 
 def _require_pattern(pattern: str) -> None:
     if len(pattern) > _MAX_PATTERN_LENGTH:
-        raise InvalidRequest(f"The pattern has more than {_MAX_PATTERN_LENGTH} characters.")
+        raise InvalidRequest(f"The pattern is longer than {_MAX_PATTERN_LENGTH} characters.")
     # The reader of the file is the judge of what a pattern is.
     import duckdb
 

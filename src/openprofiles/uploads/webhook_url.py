@@ -2,8 +2,8 @@
 
 A server sends requests to the URLs that its callers give, so a caller could make it send them to places that only it
 can reach: the machine itself, its network, a cloud's metadata service. Such addresses are refused unless an operator
-allows them. They are looked at when the URL is given and again before each connection, which goes to the very address
-that was looked at.
+allows them. They are checked when the URL is set and again before each connection, which goes to exactly the address
+that was checked.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def parse_webhook_url(text: str) -> WebhookUrl:
         raise WebhookRefused("The webhook URL is not a valid URL.") from None
     if not _URL.fullmatch(text):
         raise WebhookRefused(
-            "The webhook URL must have at most 2048 ASCII characters and no blanks. Percent-encode other characters."
+            "The webhook URL must have at most 2048 ASCII characters and no spaces. Percent-encode other characters."
         )
     if parts.scheme not in _DEFAULT_PORTS:
         raise WebhookRefused("The webhook URL must start with https:// or http://.")

@@ -63,7 +63,7 @@ def put_webhook(
         raise InvalidRequest("The webhook's Secret must have 16 to 256 printable characters of ASCII.")
     with store.write() as connection:
         if read_domain(connection, domain.name, for_change=True).domain_id != domain.domain_id:
-            raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
+            raise NotFound(f"Domain {domain.name} was just deleted.")
         wrapped = encrypt_webhook_secret(master_key, secret.encode(), domain.domain_id)
         rows.write_webhook(connection, domain.domain_id, url=url, secret=wrapped, now=now)
     return Webhook(url, now), secret
@@ -101,7 +101,7 @@ def require_webhook(connection: Connection, domain_id: int) -> None:
     """
     if rows.find_webhook(connection, domain_id) is None:
         raise WebhookRefused(
-            "The domain has no webhook secret to sign with. PUT a webhook of the domain first; it needs no Url."
+            "The domain has no webhook secret to sign with. Set the domain's webhook first (PUT); it needs no Url."
         )
 
 

@@ -37,7 +37,7 @@ DEFAULT_BODY_LIMIT_BYTES = 10 * 1024 * 1024
 _SMALL_BODY_BYTES = 64 * 1024
 
 # More threads only contend for the interpreter's lock: sixteen clients get a seventh more answers from four than from
-# sixteen. No GET of the API writes, so none of them waits for a lock of the store.
+# sixteen. No GET of the API writes, so no GET waits for a lock of the store.
 _GETS_AT_A_TIME = 4
 
 # A host name or address, and perhaps a port. A host name has at most 253 characters (RFC 1035).
@@ -49,7 +49,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Context(Generic[P]):
-    """What a handler knows about a call beside the request.
+    """The facts about a call that a handler gets in addition to the request.
 
     Attributes:
         principal: who calls, as ``authenticate`` gave it.
@@ -108,7 +108,7 @@ def wire_app(
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> WireApp[P]:
-    """The API as an ASGI application, to be mounted at the root.
+    """Create the API as an ASGI application, to be mounted at the root.
 
     Args:
         model: the service.
@@ -167,7 +167,7 @@ class WireApp(Generic[P]):
             await send({"type": "websocket.close", "code": 1000})
             return
         if scope.get("raw_path") is None:
-            # ASGI makes it optional, and without it a tag ARN cannot be told from a path.
+            # ASGI makes it optional, and without it a tag ARN cannot be distinguished from a path.
             raise RuntimeError('The web server does not give scope["raw_path"]; run openprofiles on uvicorn.')
         started = time.perf_counter()
         call: _Call[P] = _Call(request_id=str(uuid.uuid4()), base_url=_base_url(scope))
@@ -210,7 +210,7 @@ class WireApp(Generic[P]):
             return self._fail_by(call, error)
 
     def _fail_by(self, call: _Call[P], error: Exception) -> _Answer:
-        """The answer for any exception: the one place where everything unexpected ends."""
+        """Build the answer for an exception, also for an unexpected one."""
         expected = error if isinstance(error, WireError) else self._to_wire_error(error)
         if expected is None:
             _log_unexpected(call, error)
@@ -225,7 +225,7 @@ class WireApp(Generic[P]):
         if found is None:
             raise WireError(
                 "UnknownOperationException",
-                "No operation has this method and path. Check the path for misspelt, surplus and empty segments.",
+                "No operation has this method and path. Check the path for misspelt, extra or empty segments.",
             )
         operation, labels = found
         call.operation = operation.name
@@ -248,7 +248,7 @@ _Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 @dataclass(slots=True)
 class _Call(Generic[P]):
-    """What is known about a request so far, for its context and its log entry."""
+    """The facts about a request so far, for its context and its log entry."""
 
     request_id: str
     base_url: str
@@ -258,7 +258,7 @@ class _Call(Generic[P]):
 
 
 def _base_url(scope: Scope) -> str:
-    """Scheme and host of this server: by the Host that the client sent, or by the address that it connected to."""
+    """Return the URL of this server by the Host header, or else by its address."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) == 1 and _HOST.fullmatch(hosts[0]):
         host = hosts[0].decode("ascii")
@@ -285,7 +285,7 @@ class _Disconnected(Exception):
 
 
 async def _receive_body(scope: Scope, receive: Receive, limit_bytes: int) -> bytes:
-    """The whole body; refused by its declared length where there is one, and by what arrives in any case."""
+    """Read the whole body; refuse one that is declared, or turns out, too large."""
     declared = dict(scope["headers"]).get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > limit_bytes:
         raise _too_large(limit_bytes)

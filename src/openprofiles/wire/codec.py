@@ -1,7 +1,7 @@
-"""Requests from HTTP, and answers to HTTP, along the shapes of the model.
+"""Decode requests from HTTP and encode answers to HTTP, by the shapes of the model.
 
-Strict about types, because a number silently cut is damage; lenient about members that it does not know, because newer
-clients exist. JSON is always UTF-8, whatever the content type says.
+The codec is strict about types, because a silently truncated number would damage data. It ignores unknown members,
+because newer clients may send them. JSON is always UTF-8, whatever the content type says.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _read_query(members: list[Member], query_string: bytes) -> dict[str, Any]:
                 _read_text(element, text, f"{member.name}[{position}]") for position, text in enumerate(texts)
             ]
         elif len(texts) > 1:
-            raise _wrong(member.name, f"is given {len(texts)} times in the query ({member.wire_name}); give it once")
+            raise _wrong(member.name, f"appears {len(texts)} times in the query ({member.wire_name}); send it once")
         else:
             request[member.name] = _read_text(member.shape, texts[0], member.name)
     return request
@@ -267,7 +267,7 @@ def _read_double(value: Any, path: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise _wrong(path, "is too large a number")
+        raise _wrong(path, "is too large")
     return number
 
 
@@ -306,7 +306,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 class _Unfit(Exception):
-    """What is wrong with a part of an answer. Its place is added on the way out, so a good answer pays nothing."""
+    """An error in a part of an answer. Its location is added while it is raised, so a valid answer costs nothing."""
 
     def __init__(self, what: str, place: str = "") -> None:
         super().__init__(what)

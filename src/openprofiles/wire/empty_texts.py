@@ -1,7 +1,7 @@
 """Empty texts that stand for absent ones.
 
-The AWS provider of Terraform sends every member of an address, with an empty text where nothing was given. AWS takes
-that in CreateProfile, although its model asks for one character at least. In UpdateProfile an empty text removes a
+The AWS provider of Terraform sends every member of an address, with an empty text where nothing was given. AWS accepts
+that in CreateProfile, although its model requires at least one character. In UpdateProfile an empty text removes a
 value, and the model allows it.
 """
 

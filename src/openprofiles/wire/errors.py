@@ -1,4 +1,4 @@
-"""Errors as the API answers them: a code, a message, a status."""
+"""The errors of the API: a code, a message and a status."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The service model: which operations exist, where each member travels, and what is allowed in it.
 
 Read from ``model.json`` next to this file, which ``scripts/generate_wire.py`` writes. Loading refuses everything that
-the router, codec and check do not know (`UnsupportedModel`, naming the place), so that a newer model cannot work by
-halves.
+the router, codec and check do not know (`UnsupportedModel`, with its location), so that a newer model cannot work
+partly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which operation a request is for: a tree over the segments of the raw path."""
+"""Find the operation of a request, in a tree of the segments of the raw path."""
 
 from __future__ import annotations
 

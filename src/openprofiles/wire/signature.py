@@ -1,4 +1,4 @@
-"""Signature Version 4: who signed a request, and whether it arrived as it was signed.
+"""Verify Signature Version 4: the signer of a request, and that it arrived unchanged.
 
 Verified on the raw path, the raw query and the raw body, before anything is parsed. The codes and texts are those of
 AWS's front end: SDKs correct their clocks by the code and by the Date header of the answer, which the web server adds.
@@ -44,13 +44,13 @@ class SignedRequest:
     body: bytes
 
     def header(self, name: bytes) -> list[bytes]:
-        """Every value of a header, in the order of arrival."""
+        """List every value of a header, in the order of arrival."""
         return [value for given, value in self.headers if given == name]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a good signature says. ``region`` is any that the signer named; ``signed_at`` is in UTC."""
+    """The facts from a valid signature. ``region`` is any that the signer named; ``signed_at`` is in UTC."""
 
     access_key_id: str
     region: str
@@ -115,7 +115,7 @@ def verify_head(request: SignedRequest, secret_of: Callable[[str], str | None], 
 
 
 def signed_region(request: SignedRequest) -> str:
-    """The region that a request names in its signature, which is to be verified first.
+    """Return the region in a request's signature, which must have been verified.
 
     Raises:
         WireError: MissingAuthenticationTokenException or IncompleteSignatureException, as `verify`.
@@ -134,7 +134,7 @@ def signing_key(secret: str, day: str, region: str, service: str = SIGNING_NAME)
 
 
 def canonical_request(request: SignedRequest, signed_headers: Sequence[bytes], body_sha256: str) -> bytes:
-    """The canonical request of SigV4.
+    """Build the canonical request of SigV4.
 
     Args:
         request: as it arrived.
@@ -158,7 +158,7 @@ def canonical_request(request: SignedRequest, signed_headers: Sequence[bytes], b
 
 
 def sign(canonical: bytes, timestamp: str, region: str, key: bytes, service: str = SIGNING_NAME) -> str:
-    """The signature, in hex, of a canonical request signed at ``timestamp`` (``20260131T120000Z``)."""
+    """Calculate the signature, in hex, of a canonical request signed at ``timestamp`` (``20260131T120000Z``)."""
     text = "\n".join(
         (
             ALGORITHM,
@@ -245,7 +245,7 @@ _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 def _read_date(request: SignedRequest) -> tuple[datetime, str]:
-    """When the request was signed, and the same as the text that is signed; x-amz-date goes before Date."""
+    """Return when the request was signed, as a time and as sent; x-amz-date overrides Date."""
     given = request.header(b"x-amz-date") or request.header(b"date")
     if len(given) != 1:
         raise _incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header, once.")
@@ -290,10 +290,11 @@ def _refuse_unsigned(request: SignedRequest, signed_headers: Sequence[bytes]) ->
 
 
 def _canonical_path(raw_path: bytes) -> bytes:
-    """The path without empty and dot segments, encoded once more (as every service but S3 has it).
+    """Remove empty and dot segments from the path and encode it again.
 
-    The router matches none of the segments that are dropped here, so that what was signed cannot be sent as something
-    else.
+    All services except S3 do that.
+
+    The router matches no path with a segment that is dropped here, so a signature cannot be used for another path.
     """
     kept: list[bytes] = []
     for segment in raw_path.split(b"/"):
@@ -306,7 +307,7 @@ def _canonical_path(raw_path: bytes) -> bytes:
 
 
 def _canonical_query(raw_query: bytes) -> bytes:
-    """The pairs as sent, sorted by name and then by value."""
+    """List the pairs as sent, sorted by name and then by value."""
     if not raw_query:
         return b""
     pairs = sorted(pair.partition(b"=")[::2] for pair in raw_query.split(b"&"))

@@ -1,4 +1,4 @@
-"""Runs what removes rows from the store in short transactions, so that everybody else can write in between."""
+"""Remove rows from the store in short transactions, so that others can write in between."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Cleaning:
 
     Args:
         store: where it is.
-        step: removes at most so many rows as of the given time, and returns how many it has removed, or whether any.
+        step: removes at most this many rows as of the given time, and returns the number, or whether it removed any.
     """
 
     def __init__(self, store: Store, step: Callable[[Connection, datetime, int], int]) -> None:
@@ -33,12 +33,12 @@ class Cleaning:
         self._size = ChunkSize(_FIRST_ROWS)
 
     def run(self, now: datetime) -> bool:
-        """Remove for 0.3 s at most, in transactions of about 0.1 s, and report whether there may be more."""
+        """Remove rows for at most 0.3 s, and return whether there may be more."""
         until = time.monotonic() + _SECONDS_AT_A_TIME
         while True:
             rows = min(self._size.rows, _MOST_ROWS)
             with self._store.write() as connection:
-                # To wait for the lock is no part of the step.
+                # Waiting for the lock does not count as part of the step.
                 started = time.monotonic()
                 removed = self._step(connection, now, rows)
             if not removed:

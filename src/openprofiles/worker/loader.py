@@ -1,9 +1,9 @@
-"""The loader: a process that brings one upload job to its end, and nothing else.
+"""The loader: a process that runs one upload job and ends.
 
-Started by the worker as ``python -m openprofiles.worker.loader``; its orders come as one line of JSON on its standard
-input, perhaps much later. It opens the store through ADBC alone, gives way to a server once it has worked for some
-seconds, gives its memory back when it ends, and can be killed at any moment. It ends when its standard input does: then
-its worker is gone, and another one may already have taken the job up.
+The worker starts it as ``python -m openprofiles.worker.loader``. It reads its arguments as one line of JSON from its
+standard input, which may come much later. It opens the store through ADBC only and lowers its priority next to a server
+after some seconds of work. It may be killed at any moment, and releases its memory when it ends. It also ends when its
+standard input is closed: then its worker is gone, and another worker may have taken over the job.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from openprofiles.uploads.loading.load import run_load
 from openprofiles.uploads.loading.scratch import ScratchNotWritable
 from openprofiles.uploads.loading.undo import run_undo
 from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
-from openprofiles.worker.orders import (
+from openprofiles.worker.full_disk import is_full_disk
+from openprofiles.worker.loader_arguments import (
     EXIT_ENDED,
     EXIT_FAULT,
     EXIT_FILE_DAMAGED,
@@ -41,10 +42,9 @@ from openprofiles.worker.orders import (
     EXIT_PARENT_DIED,
     EXIT_SCRATCH_NOT_WRITABLE,
     EXIT_UNREACHABLE,
-    Orders,
+    LoaderArguments,
 )
 from openprofiles.worker.priority import yield_when_long
-from openprofiles.worker.want_of_room import is_want_of_room
 
 # No fault of the load, and nothing that ends by itself: the worker makes some attempts, then the job says what it is.
 _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
@@ -61,41 +61,41 @@ def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED
-    orders = Orders.from_line(line)
-    set_up_logs(orders.log_format)
-    if orders.yields:
+    arguments = LoaderArguments.from_line(line)
+    set_up_logs(arguments.log_format)
+    if arguments.yields:
         yield_when_long()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     settings = Settings(
-        data_folder=Path(orders.data_folder),
-        store=parse_store(orders.store),
-        files=parse_files(orders.files) if orders.files else None,
-        master_key=Path(orders.master_key) if orders.master_key else None,
-        memory_limit_bytes=orders.memory_limit_bytes,
-        max_upload_size_bytes=orders.max_upload_size_bytes,
-        compat_strict=orders.compat_strict,
-        undo_days=orders.undo_days,
+        data_folder=Path(arguments.data_folder),
+        store=parse_store(arguments.store),
+        files=parse_files(arguments.files) if arguments.files else None,
+        master_key=Path(arguments.master_key) if arguments.master_key else None,
+        memory_limit_bytes=arguments.memory_limit_bytes,
+        max_upload_size_bytes=arguments.max_upload_size_bytes,
+        compat_strict=arguments.compat_strict,
+        undo_days=arguments.undo_days,
     )
     try:
-        _run(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+        _run(settings, Lease(arguments.upload_job_id, arguments.owner, arguments.epoch))
     except LeaseLost:
         return EXIT_LEASE_LOST
     except Exception as error:
-        if is_want_of_room(error):
-            _logger.error("disk_full", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+        if is_full_disk(error):
+            _logger.error("disk_full", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_NO_ROOM
         if isinstance(error, FilesUnreachable):
-            _logger.error("files_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            _logger.error("files_unreachable", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
         if is_lost_connection(error):
-            _logger.error("store_unreachable", upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+            _logger.error("store_unreachable", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
         for kind, event, status in _OBSTACLES:
             if isinstance(error, kind):
-                _logger.error(event, fault=str(error), upload_job_id=orders.upload_job_id, epoch=orders.epoch)  # noqa: TRY400
+                _logger.error(event, fault=str(error), upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
                 return status
         # The worker decides what becomes of the job; here is the only place that knows why.
-        _logger.exception("load_failed", upload_job_id=orders.upload_job_id, epoch=orders.epoch)
+        _logger.exception("load_failed", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)
         return EXIT_FAULT
     return EXIT_ENDED
 

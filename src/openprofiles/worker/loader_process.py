@@ -1,7 +1,7 @@
 """The processes in which loaders run, one of them started before there is a job for it.
 
-A loader needs half a second to load its libraries, most of the time of a small job. So one waits for its orders while
-no load runs; a second job beside a running one starts its own.
+A loader needs half a second to load its libraries, most of the time of a small job. So one is started in advance
+while no load runs; a job that comes while another runs starts its own.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from openprofiles.worker.orders import Orders
+from openprofiles.worker.loader_arguments import LoaderArguments
 
 LoaderProcess = subprocess.Popen[bytes]
 
 
 class LoaderProcesses:
-    """Starts loaders. Each ends when its standard input is closed, hence with this process at the latest."""
+    """Starts loaders. Each ends when its standard input is closed, so at the latest with this process."""
 
     def __init__(self) -> None:
         self._waiting: LoaderProcess | None = None
 
     def prepare(self) -> None:
-        """Have one wait for orders, unless one was started for that already; should that one have died, so be it."""
+        """Start a spare loader, unless one was started already."""
         if self._waiting is None:
             self._waiting = self._start()
 
-    def begin(self, orders: Orders) -> LoaderProcess:
-        """A loader that has these orders."""
+    def begin(self, arguments: LoaderArguments) -> LoaderProcess:
+        """Start the job in the spare loader, or in a new one."""
         process, self._waiting = self._waiting, None
         if process is None or process.poll() is not None:
             if process is not None:
                 close_input(process)
             process = self._start()
         assert process.stdin is not None, "it was started with a pipe"
-        # If it has died meanwhile, its exit status says so.
+        # If it has died in the meantime, its exit status shows that.
         with suppress(BrokenPipeError):
-            process.stdin.write(orders.to_line())
+            process.stdin.write(arguments.to_line())
             process.stdin.flush()
         return process
 

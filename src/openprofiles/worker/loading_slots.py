@@ -1,7 +1,7 @@
-"""How many loads run at once on one host: as many as it has processors, whatever the number of workers.
+"""Limit the loads that run at the same time on one host to its number of processors, for all workers together.
 
-More make each other slow: four loads on two processors took 1.2 times as long as the same loads two at a time, and
-twice the memory. The workers that share a data folder share its slots, which are locks on files: they go with the
+More would slow each other down: four loads on two processors took 1.2 times as long as the same loads two at a time,
+and twice the memory. The workers that share a data folder share its slots, which are locks on files: they go with the
 process that holds them, however it ends.
 """
 
@@ -21,7 +21,7 @@ class LoadingSlots:
         self._count = count
 
     def take(self) -> int | None:
-        """A free slot, to be given back by ``give_back``; None if all are taken."""
+        """Take a free slot, to be returned with ``give_back``; None if all are taken."""
         for number in range(self._count):
             # Not passed on to the loader: the slot is the worker's, which ends its loaders when it ends.
             slot = os.open(self._folder / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -34,11 +34,14 @@ class LoadingSlots:
         return None
 
     def give_back(self, slot: int | None) -> None:
-        """Let another load have the slot, if it is one."""
+        """Release the slot, if there is one."""
         if slot is not None:
             os.close(slot)
 
 
 def slot_count() -> int:
-    """As many as there are processors, but two: a small file shall not wait for a large one of another domain."""
+    """Return the number of processors, at least 2.
+
+    With two, a small file does not wait for a large one of another domain.
+    """
     return max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -1,11 +1,10 @@
-"""The worker: claims upload jobs, has a loader run each, tells who wants to know of their end, and removes what has had
-its time.
+"""The worker: claims upload jobs, runs each in a loader process, sends webhooks, and removes expired data.
 
 A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
-and another worker claims the job, under a higher epoch; the old loader, should it still live, finds its epoch gone at
-its next chunk and leaves.
+and another worker claims the job, under a higher epoch; an old loader that still runs notices the new
+epoch at its next chunk and ends.
 
-Jobs start in the order in which they were started by their callers, one at a time per domain. A worker loads up to two
+Jobs run in the order in which callers started them, one at a time per domain. A worker loads up to two
 domains at a time, so that a small file does not wait for a large one of another domain; all workers of one data folder
 together, as many as the host has processors.
 """
@@ -51,9 +50,7 @@ from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
 from openprofiles.worker.heartbeat import Heartbeat
-from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
-from openprofiles.worker.loading_slots import LoadingSlots, slot_count
-from openprofiles.worker.orders import (
+from openprofiles.worker.loader_arguments import (
     EXIT_ENDED,
     EXIT_FILE_DAMAGED,
     EXIT_FILE_MISSING,
@@ -61,8 +58,10 @@ from openprofiles.worker.orders import (
     EXIT_NO_ROOM,
     EXIT_SCRATCH_NOT_WRITABLE,
     EXIT_UNREACHABLE,
-    Orders,
+    LoaderArguments,
 )
+from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
+from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.outages import Outages
 from openprofiles.worker.webhook_deliveries import WebhookDeliveries
 
@@ -85,12 +84,12 @@ class _Running:
 
     job: UploadJob
     process: LoaderProcess
-    # None: of a command that came to run one job, whoever else loads.
+    # None: a command that runs one job needs no slot.
     slot: int | None
 
 
 def run_worker(settings: Settings, stop: threading.Event) -> None:
-    """Work until ``stop`` is set. Loads that run then are ended at a chunk and given back.
+    """Work until ``stop`` is set, then stop running loads after a chunk and release them.
 
     A full disk, a store that cannot be written and one that cannot be reached end no worker: it waits until they are
     good again. What runs has its leases renewed, or finds out by itself.
@@ -169,7 +168,7 @@ class Worker:
         self._clean_files_at = 0.0
         self._closing = threading.Event()
         # In a thread of its own: an object store that does not answer, or a domain that is held for long, must not cost
-        # the leases of loads that go on.
+        # running loads their leases.
         threading.Thread(target=self._renew_leases, daemon=True).start()
 
     def step(self, job_id: str | None = None) -> None:
@@ -192,11 +191,11 @@ class Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no loader runs, not even to remove the files of a job that has ended."""
+        """Whether no loader runs, including one that only removes the files of its finished job."""
         return not self._running
 
     def close(self) -> None:
-        """End the loaders and give their jobs back; the next worker goes on at their last chunk."""
+        """Stop the loaders and release their jobs; the next worker continues after their last chunk."""
         self._closing.set()
         for running in self._running:
             running.process.kill()
@@ -230,7 +229,7 @@ class Worker:
                 self._slots.give_back(slot)
         if job is None:
             return False
-        orders = Orders(
+        arguments = LoaderArguments(
             data_folder=str(self._settings.data_folder),
             store=self._settings.store_argument,
             files=str(self._settings.files) if self._settings.files else None,
@@ -245,7 +244,7 @@ class Worker:
             owner=self._owner,
             epoch=job.epoch,
         )
-        process = self._loaders.begin(orders)
+        process = self._loaders.begin(arguments)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
         self._running.append(_Running(job, process, slot))
         return True
@@ -278,7 +277,7 @@ class Worker:
             running.process.kill()
 
     def _settle(self, job: UploadJob, status: int) -> None:
-        """A loader has ended: with its job, or without."""
+        """Handle the end of a loader by its exit status."""
         if status == EXIT_ENDED:
             _logger.info("load_ended", job_id=job.job_id)
             return
@@ -368,7 +367,7 @@ class Worker:
         return [Cleaning(self._store, step) for step in steps]
 
     def _old(self, now: datetime) -> datetime:
-        """From when on what a job has left is kept."""
+        """Return the time before which the remains of a job are expired."""
         return now - timedelta(days=self._settings.failed_rows_days)
 
     def _list_running_job_ids(self) -> set[str]:

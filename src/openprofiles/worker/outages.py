@@ -1,4 +1,4 @@
-"""How a worker waits while the disk, the store or the files are not as it needs them."""
+"""Make a worker wait while the disk, the store or the uploaded files are not available."""
 
 from __future__ import annotations
 

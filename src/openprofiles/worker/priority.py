@@ -1,7 +1,7 @@
-"""The loader's share of the processors: that of any other program at first, and less than a server's later.
+"""The priority of a loader: normal at first, later lower than that of a server.
 
-A load that takes seconds should not wait for whatever else the machine does, and one that takes minutes should not
-slow down the answers of a server. ``benchmarks/README.md`` has the figures that the niceness was chosen by.
+A short load should not wait for other programs of the machine, and a long one should not slow down a server.
+``benchmarks/README.md`` has the measurements behind the niceness.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _AUTOGROUP_ATTEMPTS = 20
 
 
 def yield_when_long(quick_seconds: float = QUICK_SECONDS) -> None:
-    """Lower the priority of this process once it has used so many seconds of processor time from now on."""
+    """Lower the priority of this process once it has used this much more processor time."""
     threading.Thread(target=_yield_after, args=(time.process_time() + quick_seconds,), daemon=True).start()
 
 

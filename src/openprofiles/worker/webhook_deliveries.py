@@ -1,8 +1,8 @@
 """Call the webhooks of upload jobs that have ended.
 
-The transaction that ended a job has noted the call in the store, so none is missed. An attempt is claimed before it is
-made, so no two workers make the same one. If a worker dies between an attempt and the note of its success, the receiver
-is called twice.
+The transaction that ends a job also records the call in the store, so no call is lost. An attempt is claimed before it
+is made, so two workers never make the same attempt. If a worker dies between an attempt and the note of its success,
+the receiver is called twice.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class WebhookDeliveries:
         if claimed is None:
             return False
         if job is None or claimed.secret is None:
-            # The domain or its webhook was deleted a moment ago.
+            # The domain or its webhook was just deleted.
             with self._store.write() as connection:
                 webhooks.record_failed(
                     connection, claimed, "The webhook was deleted.", next_attempt_at=None, now=self._clock()

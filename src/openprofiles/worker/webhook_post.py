@@ -15,7 +15,7 @@ from openprofiles.uploads.webhook_url import PrivateAddress, UnknownHost, Webhoo
 
 TIMEOUT_SECONDS = 10.0
 
-_NO_ANSWER = "There was no answer within {:g} seconds."
+_NO_ANSWER = "No answer within {:g} seconds."
 
 
 class DeliveryFailed(Exception):
@@ -32,10 +32,11 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
         addresses = resolve(url, private_addresses=private_addresses)
     except PrivateAddress:
         raise DeliveryFailed(
-            "The host is not at a public Internet address. --webhook-private-addresses would allow it."
+            "The host is not at a public Internet address. The server's operator can allow it with "
+            "--webhook-private-addresses."
         ) from None
     except UnknownHost:
-        raise DeliveryFailed("The host is not known.") from None
+        raise DeliveryFailed("The host cannot be resolved.") from None
     with _Deadline(TIMEOUT_SECONDS) as deadline:
         try:
             status = _exchange(url, addresses, headers, body, deadline)
@@ -53,7 +54,7 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
 
 
 class _Deadline:
-    """Ends a connection when the time is over, however slowly bytes still come in."""
+    """Ends a connection when the time is over, even if bytes still arrive slowly."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -71,7 +72,7 @@ class _Deadline:
         return self._end - time.monotonic()
 
     def watch(self, connected: socket.socket) -> None:
-        """The connection in place of the one before."""
+        """Watch this connection instead of the previous one."""
         with self._lock:
             self._socket = connected
         if self.is_over:
@@ -137,9 +138,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return "The receiver's certificate could not be verified."
     if isinstance(error, ssl.SSLError):
-        return "No TLS connection could be made."
+        return "The TLS connection failed."
     if isinstance(error, ConnectionRefusedError):
         return "The connection was refused."
     if isinstance(error, http.client.HTTPException | ConnectionError):
-        return "The connection ended without an answer of HTTP."
-    return "No connection could be made."
+        return "The connection closed without an HTTP response."
+    return "The connection failed."

@@ -10,7 +10,7 @@ from openprofiles.server.console.job_words import status_word
 from openprofiles.server.console.result_bar import describe, parts_of
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads import progress
-from openprofiles.uploads.account import Account
+from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.undos import Undo
 
 # The one table of words for the phases of an import or a check; the upload page gets them from here too.
@@ -46,31 +46,31 @@ class ShownProgress:
     share: float | None
 
 
-def view_of(account: Account) -> str:
+def view_of(report: JobReport) -> str:
     """Name the content of a page about the job.
 
     A page with another name has to be fetched again.
     """
-    job = account.job
+    job = report.job
     view = job.status.value
     if job.status is UploadJobStatus.CREATED and job.file_name is not None:
         view += " with a file"
     if job.status is UploadJobStatus.IN_PROGRESS and job.stop_requested_at is not None:
         view += " and stopping"
-    return view if account.undo_status is None else f"{view}, undo {account.undo_status}"
+    return view if report.undo_status is None else f"{view}, undo {report.undo_status}"
 
 
-def milliseconds_between_looks(account: Account) -> int | None:
+def milliseconds_between_looks(report: JobReport) -> int | None:
     """Return how often a page checks for changes; None if nothing will change."""
-    if account.job.status is UploadJobStatus.CREATED:
+    if report.job.status is UploadJobStatus.CREATED:
         return _MS_BETWEEN_LOOKS_BEFORE_START
     running = UploadJobStatus.IN_PROGRESS
-    return _MS_BETWEEN_LOOKS if running in (account.job.status, account.undo_status) else None
+    return _MS_BETWEEN_LOOKS if running in (report.job.status, report.undo_status) else None
 
 
-def shown_progress(account: Account, undo: Undo | None, now: datetime) -> ShownProgress | None:
+def shown_progress(report: JobReport, undo: Undo | None, now: datetime) -> ShownProgress | None:
     """Return the progress of the job, or of its undo; None if neither is running."""
-    job = undo.job if undo is not None else account.job
+    job = undo.job if undo is not None else report.job
     if job.status is not UploadJobStatus.IN_PROGRESS:
         return None
     found = progress.progress_of(job, now)
@@ -79,21 +79,21 @@ def shown_progress(account: Account, undo: Undo | None, now: datetime) -> ShownP
     return ShownProgress(progress.describe_step(found), progress.describe_amount(found), found.share)
 
 
-def state_document(account: Account, undo: Undo | None, now: datetime) -> dict[str, Any]:
+def state_document(report: JobReport, undo: Undo | None, now: datetime) -> dict[str, Any]:
     """Return the state of the job for the script of the page."""
-    shown = shown_progress(account, undo, now)
-    parts = parts_of(account.job)
+    shown = shown_progress(report, undo, now)
+    parts = parts_of(report.job)
     return {
-        "view": view_of(account),
+        "view": view_of(report),
         "progress": None if shown is None else asdict(shown),
         "parts": [asdict(part) for part in parts],
         "description": describe(parts),
     }
 
 
-def news_of(account: Account, undo: Undo | None) -> str:
+def news_of(report: JobReport, undo: Undo | None) -> str:
     """Return the announcement of a change for screen readers, with numbers in braces (``render.plain``)."""
-    job = account.job
+    job = report.job
     if undo is not None:
         if undo.job.status is UploadJobStatus.IN_PROGRESS:
             return "The import is being undone."

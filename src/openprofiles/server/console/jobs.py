@@ -33,10 +33,10 @@ from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.account import Account, list_repeated_rows, read_account
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
 from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
@@ -56,7 +56,7 @@ _REPEATED_ROWS_SHOWN = 10
 _KEPT_PROFILES_PER_PAGE = 100
 _MADE_PROFILES_PER_PAGE = 25
 _MIN_RECORDS_OF_A_SPEED = 1000
-# Up to so many profiles are checked before an undo page is sent; more are checked once it is shown.
+# Up to this many profiles are checked before an undo page is sent; if there are more, the page asks afterwards.
 _MAX_CHECKED_BEFORE = 5_000
 
 
@@ -115,8 +115,8 @@ def show_job(visitor: Visitor) -> Response:
 def send_state(visitor: Visitor) -> Response:
     """Send the state of the job to the script of its page."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    account, undo = _read(visitor, domain, job_id)
-    return json_answer(state_document(account, undo, visitor.services.clock()))
+    report, undo = _read(visitor, domain, job_id)
+    return json_answer(state_document(report, undo, visitor.services.clock()))
 
 
 def show_profiles(visitor: Visitor) -> Response:
@@ -222,24 +222,24 @@ def start_undo(visitor: Visitor) -> Response:
 
 def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    account, undo = _read(visitor, domain, job_id)
-    job = account.job
+    report, undo = _read(visitor, domain, job_id)
+    job = report.job
     mapping = read_mapping(job.fields, job.unique_key, strict=False)
     options = jobs.get_options(visitor.services.store, domain, job_id)
-    groups, failed_rows_kept = _failures(visitor, domain, account)
+    groups, failed_rows_kept = _failures(visitor, domain, report)
     repeated = []
-    if job.completed_at is not None and account.repeated_count:
+    if job.completed_at is not None and report.repeated_count:
         repeated = list_repeated_rows(
             visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
         ).items
     return visitor.page(
         "job.html",
         status=200 if fault is None else 400,
-        **_shared(visitor, domain, account, undo),
+        **_shared(visitor, domain, report, undo),
         fault=fault,
         mapping=mapping,
         groups=groups,
-        more_reasons=max(0, len(account.fault_counts) - _REASONS_SHOWN),
+        more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
         policies=_policies(
@@ -247,25 +247,25 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
             with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
         ),
-        steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in account.step_seconds.items()],
-        records_per_second=_speed_to_show(account),
+        steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in report.step_seconds.items()],
+        records_per_second=_speed_to_show(report),
     )
 
 
 def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    account, undo = _read(visitor, domain, job_id)
+    report, undo = _read(visitor, domain, job_id)
     store = visitor.services.store
     outlook: UndoOutlook | None = None
     kept = None
     may_undo = False
     query = visitor.request.query_params
-    changed_rows = account.job.updated_count - account.job.unchanged_count
+    changed_rows = report.job.updated_count - report.job.unchanged_count
     if undo is None and fault is None:
         try:
-            undos.require_undoable(account.job, visitor.services.clock())
+            undos.require_undoable(report.job, visitor.services.clock())
             may_undo = True
-            if account.job.created_count + changed_rows <= _MAX_CHECKED_BEFORE or "looked" in query:
+            if report.job.created_count + changed_rows <= _MAX_CHECKED_BEFORE or "looked" in query:
                 outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
         except InvalidRequest as error:
             fault = str(error)
@@ -275,7 +275,7 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
     return visitor.page(
         "undo.html",
         status=200 if fault is None else 400,
-        **_shared(visitor, domain, account, undo),
+        **_shared(visitor, domain, report, undo),
         fault=fault,
         is_undoable=may_undo,
         outlook=outlook,
@@ -285,19 +285,19 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
     )
 
 
-def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | None) -> dict[str, Any]:
+def _shared(visitor: Visitor, domain: Domain, report: JobReport, undo: Undo | None) -> dict[str, Any]:
     """Return what every page about one job needs."""
-    parts = parts_of(account.job)
-    until = account.job.undo_until
+    parts = parts_of(report.job)
+    until = report.job.undo_until
     return {
         "domain": domain,
-        "account": account,
-        "job": account.job,
-        "job_path": _job_path(domain, account.job.job_id),
-        "view": view_of(account),
-        "milliseconds_between_looks": milliseconds_between_looks(account),
-        "news": news_of(account, undo),
-        "progress": shown_progress(account, undo, visitor.services.clock()),
+        "report": report,
+        "job": report.job,
+        "job_path": _job_path(domain, report.job.job_id),
+        "view": view_of(report),
+        "milliseconds_between_looks": milliseconds_between_looks(report),
+        "news": news_of(report, undo),
+        "progress": shown_progress(report, undo, visitor.services.clock()),
         "parts": parts,
         "description": describe(parts),
         "undo": undo,
@@ -305,21 +305,21 @@ def _shared(visitor: Visitor, domain: Domain, account: Account, undo: Undo | Non
     }
 
 
-def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[Account, Undo | None]:
+def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[JobReport, Undo | None]:
     store = visitor.services.store
-    account = read_account(store, domain, job_id)
-    if account.job.is_hidden:
+    report = read_report(store, domain, job_id)
+    if report.job.is_hidden:
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
-    return account, None if account.undo_status is None else undos.read_undo(store, domain, job_id)
+    return report, None if report.undo_status is None else undos.read_undo(store, domain, job_id)
 
 
-def _failures(visitor: Visitor, domain: Domain, account: Account) -> tuple[list[FailureGroup], bool]:
+def _failures(visitor: Visitor, domain: Domain, report: JobReport) -> tuple[list[FailureGroup], bool]:
     """Return why rows failed, and whether the rows are still kept."""
-    if not account.fault_counts:
+    if not report.fault_counts:
         return [], False
-    store, job_id = visitor.services.store, account.job.job_id
+    store, job_id = visitor.services.store, report.job.job_id
     headers, dialect = jobs.read_file_columns(store, domain, job_id)
-    counts = account.fault_counts[:_REASONS_SHOWN]
+    counts = report.fault_counts[:_REASONS_SHOWN]
     rows = jobs.list_example_rows(
         store,
         visitor.services.master_key,
@@ -398,14 +398,14 @@ def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
     return _job_page(visitor, str(error))
 
 
-def _speed_to_show(account: Account) -> int | None:
+def _speed_to_show(report: JobReport) -> int | None:
     """Return the rows per second.
 
     None for a small file, where starting and ending takes most of the time.
     """
-    if account.records_per_second is None or account.processed_count < _MIN_RECORDS_OF_A_SPEED:
+    if report.records_per_second is None or report.processed_count < _MIN_RECORDS_OF_A_SPEED:
         return None
-    return round(account.records_per_second)
+    return round(report.records_per_second)
 
 
 def _job_path(domain: Domain, job_id: str) -> str:

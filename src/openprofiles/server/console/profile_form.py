@@ -264,5 +264,5 @@ def _is_long(entry: Entry) -> bool:
 
 
 def _lines(text: str) -> str:
-    """Unify line endings, which browsers change in forms."""
+    """Normalise line endings, which browsers change in forms."""
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -13,7 +13,7 @@ def name_of(profile: Profile) -> str:
 
 
 def first_of(profile: Profile, paths: tuple[str, ...]) -> str:
-    """Return the first value among these fields; empty if there is none."""
+    """Return the first value among these fields; empty if all are empty."""
     return next((text for path in paths if (text := profile.values.get(path))), "")
 
 

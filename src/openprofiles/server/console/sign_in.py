@@ -40,7 +40,7 @@ _ATTEMPTS_OF_KEY, _SECONDS_OF_KEY = 40, 0.5
 
 
 def routes(services: Services) -> list[Route]:
-    """``GET`` and ``POST /console/sign-in``, ``GET /console/session``, ``POST /console/sign-out``."""
+    """Serve ``GET`` and ``POST /console/sign-in``, ``GET /console/session``, ``POST /console/sign-out``."""
 
     wrong_by_address = WrongSecrets(_ATTEMPTS_OF_ADDRESS, _SECONDS_OF_ADDRESS)
     wrong_by_key = WrongSecrets(_ATTEMPTS_OF_KEY, _SECONDS_OF_KEY)
@@ -155,7 +155,7 @@ def _too_many_attempts(place: str, access_key_id: str, wait_seconds: int) -> Res
 
 
 def _address_of(request: Request) -> str:
-    """Find the address of a client, as a proxy on this machine or a private network names it."""
+    """Find a client's address, also behind a proxy on this machine or a private network."""
     peer = request.client.host if request.client else ""
     # Some proxies add a header of their own after the one that the client made up.
     forwarded = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()

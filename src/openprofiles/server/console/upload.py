@@ -34,13 +34,13 @@ from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
-from openprofiles.uploads.account import read_account
 from openprofiles.uploads.arrival.receive import (
     ALGORITHM_HEADER,
     KEY_HEADER,
     KEY_MD5_HEADER,
     make_upload_path,
 )
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -206,18 +206,18 @@ def read_preview(visitor: Visitor) -> Response:
     store, master_key = visitor.services.store, visitor.services.master_key
     preview_id = _job_id(visitor)
     preview = previews.read_preview(store, master_key, domain, preview_id)
-    account = read_account(store, domain, preview_id)
+    report = read_report(store, domain, preview_id)
     answer: dict[str, Any] = preview_document(
         preview,
-        preview_counts(account),
+        preview_counts(report),
         # Stored values need a permission of their own; the rest is the visitor's own file.
         with_stored=visitor.may("profile:SearchProfiles", domain.name),
     )
-    if account.fault_counts:
+    if report.fault_counts:
         rows = jobs.list_failed_rows(
             store, master_key, domain, preview_id, max_results=_FAILED_ROWS_READ, next_token=None
         ).items
-        answer["Faults"] = fault_items(account, rows, *jobs.read_file_columns(store, domain, preview_id))
+        answer["Faults"] = fault_items(report, rows, *jobs.read_file_columns(store, domain, preview_id))
     return json_answer(answer)
 
 

@@ -16,9 +16,9 @@ from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, read_mapping_document
 from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
 from openprofiles.store.saved_mappings import SavedMapping
-from openprofiles.uploads.account import Account
 from openprofiles.uploads.failures.failed_rows_csv import split_row
 from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
@@ -157,9 +157,9 @@ def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dic
     }
 
 
-def preview_counts(account: Account) -> dict[str, Any]:
+def preview_counts(report: JobReport) -> dict[str, Any]:
     """Return the progress of a preview and its counts."""
-    job = account.job
+    job = report.job
     return {
         "Status": job.status.value,
         "Message": job.failure_message,
@@ -171,13 +171,13 @@ def preview_counts(account: Account) -> dict[str, Any]:
         "Updated": job.updated_count - job.unchanged_count,
         "Unchanged": job.unchanged_count,
         "Failed": job.failed_count,
-        "Repeated": account.repeated_count,
+        "Repeated": report.repeated_count,
         "HasEnded": job.completed_at is not None,
     }
 
 
 def fault_items(
-    account: Account, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
+    report: JobReport, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
 ) -> list[dict[str, Any]]:
     """Return why rows would fail, the most frequent reason first, each with its first examples.
 
@@ -197,7 +197,7 @@ def fault_items(
             "Sentence": sentence_for_many(one.code, one.column_name),
             "Examples": examples.get((one.code, one.column_name), []),
         }
-        for one in account.fault_counts
+        for one in report.fault_counts
     ]
 
 

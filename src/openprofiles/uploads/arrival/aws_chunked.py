@@ -24,7 +24,7 @@ class MalformedFraming(Exception):
 
 
 class MalformedTrailers(Exception):
-    """What follows the last chunk is malformed."""
+    """The data after the last chunk is malformed."""
 
 
 class AwsChunkedBody:
@@ -71,7 +71,7 @@ class AwsChunkedBody:
             return False
         match = _SIZE_LINE.match(line)
         if match is None:
-            raise MalformedFraming("A chunk does not begin with its size in hexadecimal digits.")
+            raise MalformedFraming("A chunk does not start with its size in hexadecimal digits.")
         self._data_bytes_left = int(match[1], 16)
         self._reads = self._read_data if self._data_bytes_left else self._read_trailer
         return True
@@ -113,10 +113,10 @@ class AwsChunkedBody:
         return True
 
     def _refuse_more(self) -> bool:
-        raise MalformedFraming("Something follows the last chunk and its trailers.")
+        raise MalformedFraming("There is data after the last chunk and its trailers.")
 
     def _take_line(self, too_long: Exception) -> bytes | None:
-        """The next line without its end; None if it has not arrived whole."""
+        """Return the next line without its end; None if it has not fully arrived."""
         end = self._buffer.find(b"\n", self._position, self._position + _LINE_MAX_BYTES)
         if end < 0:
             if len(self._buffer) - self._position >= _LINE_MAX_BYTES:

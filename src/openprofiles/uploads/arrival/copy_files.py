@@ -1,4 +1,4 @@
-"""Copies the uploaded files that jobs still need to where another store keeps its own."""
+"""Copy the uploaded files that jobs still need to the storage of another store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def copy_job_files(store: Store, source: Files, target: Files) -> int:
         needed = upload_jobs.list_job_files(connection)
     for job_id in copy_files(needed, source, target):
         raise InvalidRequest(
-            f"The uploaded file of upload job {job_id} is missing in {source.place}. Put it back, or stop the job."
+            f"The uploaded file of upload job {job_id} is missing in {source.place}. Restore it, or stop the job."
         )
     return len(needed)
 

@@ -1,4 +1,4 @@
-"""An uploaded file as it lies on the disk: AES-256-GCM frames of 64 KiB, under a key made for this one file.
+"""The format of an uploaded file on the disk: AES-256-GCM frames of 64 KiB, under a key made for this one file.
 
 Layout: 8 bytes magic, 32 bytes salt, then frames. Each frame is the ciphertext of up to 64 KiB and its 16-byte tag.
 The file's key is HKDF-SHA256 of the job's key (the ClientToken) with the salt, so that a second PUT under the same
@@ -30,14 +30,14 @@ class DamagedFile(Exception):
 
 
 class Writable(Protocol):
-    """What takes bytes."""
+    """A destination for bytes."""
 
     def write(self, data: bytes, /) -> int:
         """Append them."""
 
 
 class Readable(Protocol):
-    """What gives bytes."""
+    """A source of bytes."""
 
     def read(self, size_bytes: int, /) -> bytes:
         """Read exactly this many bytes, fewer only at the end of the file."""
@@ -72,7 +72,7 @@ class EncryptingWriter:
 
 
 class DecryptingReader:
-    """Reads such a file from its beginning; ``read`` gives at most the bytes asked for, empty at the end.
+    """Reads such a file from its beginning; ``read`` returns at most this many bytes, empty at the end.
 
     Attributes:
         size_bytes: of what was read of the file so far, decrypted.
@@ -81,7 +81,7 @@ class DecryptingReader:
     def __init__(self, file: Readable, job_key: bytes) -> None:
         header = file.read(len(_MAGIC) + _SALT_BYTES)
         if len(header) != len(_MAGIC) + _SALT_BYTES or not header.startswith(_MAGIC):
-            raise DamagedFile("The uploaded file does not begin as openprofiles writes it.")
+            raise DamagedFile("The uploaded file does not start with the header that openprofiles writes.")
         self._file = file
         self._cipher = _cipher(job_key, header[len(_MAGIC) :])
         self._frame_number = 0

@@ -1,7 +1,7 @@
-"""Where uploaded files wait, encrypted, until their job ends.
+"""The storage of uploaded files, encrypted, until their job ends.
 
-Two places offer the same: a folder of this machine (``local_files``), and a bucket that servers and workers of other
-hosts reach too (``s3_files``).
+There are two kinds: a folder on this machine (``local_files``), and a bucket that servers and workers on other hosts
+can reach too (``s3_files``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ReadableFile(Protocol):
     """A published file, read from its beginning."""
 
     def read(self, size_bytes: int, /) -> bytes:
-        """The next bytes, exactly so many but at the end of the file."""
+        """Read exactly this many bytes, fewer only at the end of the file."""
 
 
 class Files(Protocol):
@@ -62,7 +62,7 @@ class Files(Protocol):
         """How long to wait between two calls of ``remove_orphans``, which looks at every file."""
 
     def check_owner(self, *marks: str) -> None:
-        """Make sure that the files here are those of one store, whose cleaning would remove the files of another.
+        """Check that the files here belong to one store: it would remove those of another.
 
         Args:
             marks: those that the store may have; the first store to come leaves the first one here.
@@ -72,7 +72,7 @@ class Files(Protocol):
         """
 
     def set_owner(self, mark: str) -> None:
-        """Leave the mark of a store, in place of the one that is here."""
+        """Write the mark of a store, replacing the present one."""
 
     def create(self, name: str) -> NewFile:
         """Begin a file of a name that was never published before."""
@@ -88,7 +88,7 @@ class Files(Protocol):
         """Remove a published file, if it is there."""
 
     def remove_orphans(self, needed: set[str], now: datetime) -> int:
-        """Remove files that no job will read any more, and parts of PUTs that a dead server left behind.
+        """Remove files that no job needs, and incomplete uploads left by a crash.
 
         Args:
             needed: names that must stay.
@@ -99,12 +99,12 @@ class Files(Protocol):
 
 
 def new_file_name(job_id: str) -> str:
-    """A name for a file of this job that no file had before."""
+    """Choose a name for a file of this job that no file had before."""
     return f"{job_id}.{secrets.token_hex(8)}"
 
 
 def open_files(settings: Settings) -> Files:
-    """The uploaded files of the store of these settings. Nothing is looked at yet.
+    """Open the uploaded files of the store, without checking anything yet.
 
     Raises:
         SettingsError: a package is missing.
@@ -123,7 +123,9 @@ def open_files(settings: Settings) -> Files:
 
 
 def open_own_files(settings: Settings, master_key: MasterKey) -> Files:
-    """The uploaded files, after a look whether they are this store's: who shares them shares the master key.
+    """Open the uploaded files and check that they belong to this store.
+
+    Servers that share them share the master key.
 
     Raises:
         SettingsError: the bucket cannot be used, or holds the files of another store.

@@ -1,8 +1,8 @@
 """Step 1, receive: the presigned PUT of the file.
 
 The URL and its three headers work as S3's for a customer's own key (SSE-C): the key is the job's ClientToken. The
-file is streamed on to where files wait (``files``), encrypted, under a name of its own, and published by one change of
-the job's row once it is complete and kept. A PUT that breaks off leaves nothing that could be started.
+file is streamed to the storage (``files``), encrypted, under a new name, and published by one change of the job's row
+once it is completely stored. After an interrupted PUT the job has no file and cannot be started.
 
 Source: reference, section 2.5; the texts are S3's own.
 """
@@ -59,7 +59,7 @@ class UploadPath:
 def make_upload_path(
     master_key: MasterKey, job: UploadJob, *, base_url: str, lifetime_seconds: int, now: datetime
 ) -> UploadPath:
-    """A fresh URL for this job's file. The key is the same for all URLs of a job.
+    """Return a new URL for this job's file. The key is the same for all URLs of a job.
 
     Raises:
         InvalidRequest: the job is not CREATED; its file can no longer be replaced.
@@ -106,12 +106,14 @@ def open_upload(
     with store.read() as connection:
         job = upload_jobs.find_job_by_id(connection, job_id)
     if job is None:
-        raise Refused(404, "NoSuchUpload", "The upload job of this URL does not exist any more.")
+        raise Refused(404, "NoSuchUpload", "The upload job of this URL no longer exists.")
     if job.status is not UploadJobStatus.CREATED:
         raise _already_started(job)
     if not secrets.compare_digest(key, client_token(master_key, job)):
         raise Refused(
-            403, "AccessDenied", "The encryption key is not the ClientToken that GetUploadJobPath gave for this job."
+            403,
+            "AccessDenied",
+            "The encryption key is not the ClientToken that GetUploadJobPath returned for this job.",
         )
     return FileReceiver(store, files, job, key, max_size_bytes, body)
 
@@ -131,7 +133,7 @@ def receive_local(
         on_received: called with the number of bytes taken so far; what it raises ends this, and nothing is kept.
 
     Raises:
-        Refused: the job was started or removed meanwhile.
+        Refused: the job was started or removed in the meantime.
         OSError: the file cannot be read, or the disk is full.
         FilesUnreachable: the object store does not answer.
     """
@@ -189,15 +191,15 @@ class FileReceiver:
         self._writer.write(data)
 
     def publish(self) -> str:
-        """Make the file the job's file, in place of an earlier one.
+        """Make the file the job's file, replacing an earlier one.
 
         Returns:
             its entity tag, without quotes: another one for each file. S3's under SSE-C says nothing of the content
             either.
 
         Raises:
-            Refused: the body is not what the client said, or the job was started or removed meanwhile; the file is gone
-                again.
+            Refused: the body does not match the client's checksum or length, or the job was started or removed in the
+                meantime; the file is removed.
             OSError: the disk is full.
             FilesUnreachable: the object store does not answer.
         """

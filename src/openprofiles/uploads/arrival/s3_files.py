@@ -1,7 +1,8 @@
 """Uploaded files in a bucket of an object store with S3's protocol, for servers and workers on many hosts.
 
-What goes there is encrypted already, so the bucket needs nothing but room. Address, keys and region come the way every
-AWS program takes them (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile, a role).
+The files are encrypted before they are sent, so the bucket needs no encryption of its own. Address, keys and region are
+configured as for every AWS program (``AWS_ENDPOINT_URL_S3``, ``AWS_ACCESS_KEY_ID``, ``AWS_DEFAULT_REGION``, a profile,
+a role).
 
 Source: Amazon S3 API Reference, CreateMultipartUpload to ListMultipartUploads.
 """
@@ -30,9 +31,9 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 # A listing of a bucket is paid for.
 _CLEANING_SECONDS = 600.0
-# What the object store tells of an upload in parts is when it was begun, and a large file may take a night.
+# The object store reports only when a multipart upload was begun, and a large file may take a night.
 _ABANDONED_UPLOAD_DAYS = 3
-# Beside the files, which are named by their jobs.
+# Next to the files, which are named after their jobs.
 _OWNER_NAME = "owner"
 _NOT_FOUND = frozenset(("NoSuchKey", "404", "NotFound"))
 
@@ -69,12 +70,12 @@ class S3Files:
             cause = error.__cause__
             raise SettingsError(
                 f"The files {self._location} cannot be used: {_saying(cause or error)}. Check that the bucket exists, "
-                "and the address (AWS_ENDPOINT_URL_S3), the keys and the rights with which it is used."
+                "and the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
             ) from error
         if found not in marks:
             raise SettingsError(
-                f"The files {self._location} belong to another store, or to this one with another master key. "
-                "Give each store a bucket or prefix of its own, and all its servers and workers one master key."
+                f"The files {self._location} belong to another store, or to this store with another master key. Use "
+                "a separate bucket or prefix for each store, and the same master key for all its servers and workers."
             )
 
     def set_owner(self, mark: str) -> None:
@@ -145,8 +146,8 @@ class S3Files:
             found = self._client.list_objects_v2(Bucket=self._location.bucket, Prefix=self._prefix, MaxKeys=1)
         if found.get("Contents"):
             raise SettingsError(
-                f"The files {self._location} hold something that is not openprofiles'. Give them a bucket or a prefix "
-                "of their own, with nothing in it."
+                f"The files {self._location} contain files that openprofiles did not write. Use a bucket or a "
+                "prefix that is empty."
             )
 
     def _read_owner(self) -> str | None:
@@ -172,7 +173,7 @@ class S3Files:
             raise self._unreachable() from error
 
     def _unreachable(self) -> FilesUnreachable:
-        return FilesUnreachable(f"The object store of the files {self._location} does not answer as it should.")
+        return FilesUnreachable(f"The object store of the files {self._location} returned an unexpected answer.")
 
 
 class _NewS3File:
@@ -277,7 +278,8 @@ class _S3File:
 
 
 def _make_client() -> Any:
-    # Where the address is given, a bucket is no host of its own: who runs an object store seldom has names for them.
+    # With a given address the bucket goes into the path, not into the host name: self-hosted object stores seldom have
+    # a host name for each bucket.
     is_given = bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))
     return boto3.session.Session().client(
         "s3",

@@ -1,6 +1,6 @@
-"""What the headers of a PUT say of its body: its framing, its length, and the checksums that it must have.
+"""The headers of a PUT that describe its body: its framing, its length, and its checksums.
 
-Nothing has to be sent. What is sent is checked, in S3's words, before the file becomes the job's.
+All of them are optional. Those that are sent are verified, with S3's messages, before the job gets the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHA256_HEADER = "x-amz-content-sha256"
 _TRAILER_HEADER = "x-amz-trailer"
 _DECODED_LENGTH_HEADER = "x-amz-decoded-content-length"
 _CHECKSUM = "x-amz-checksum-"
-# They say something about a checksum, and are none themselves.
+# Headers that describe a checksum and do not contain one.
 _ABOUT_CHECKSUMS = frozenset((_CHECKSUM + "algorithm", _CHECKSUM + "mode", _CHECKSUM + "type"))
 
 _UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -49,7 +49,7 @@ class _Digest(Protocol):
 
 
 class _Crc:
-    """A checksum by a function that goes on from an earlier value."""
+    """A checksum by a function that continues from an earlier value."""
 
     def __init__(self, calculate: Callable[[bytes, int], int], size_bytes: int) -> None:
         self._calculate = calculate
@@ -197,13 +197,13 @@ def _new_digest(name: str) -> _Digest:
         raise Refused(
             400,
             "InvalidRequest",
-            f"{name} cannot be checked here. Send another checksum, or none. There are: {', '.join(_CHECKSUMS)}.",
+            f"{name} cannot be checked here. Leave it out, or use one of: {', '.join(_CHECKSUMS)}.",
         )
     return make()
 
 
 def _read_payload_sha256(payload: str) -> bytes | None:
-    """The digest that the body must have as it is sent; None where the header gives none."""
+    """Return the digest that the sent body must have; None if the header gives no digest."""
     if payload == _UNSIGNED or payload in _STREAMING:
         return None
     if not _SHA256_HEX.match(payload):
@@ -221,7 +221,7 @@ def _read_length(name: str, text: str | None) -> int | None:
 
 
 def _read_base64(text: str, size_bytes: int) -> bytes | None:
-    """The bytes, if they are as many as they must be."""
+    """Decode base64; None if it is not valid or does not have this size."""
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from openprofiles.store.upload_jobs import RowFault
-from openprofiles.uploads.account import FaultCount
 from openprofiles.uploads.failures.failed_rows_csv import split_row
 from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.job_report import FaultCount
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.dialect import Dialect
 

@@ -24,9 +24,9 @@ from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob, PreparedRo
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
 from openprofiles.uploads.loading.leased_work import LeasedWork
-from openprofiles.uploads.loading.made_ahead import made_ahead
 from openprofiles.uploads.loading.merge import Load
 from openprofiles.uploads.loading.plan import group_values, read_ordered_records
+from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.sql_text import sql_text
@@ -311,7 +311,7 @@ def _sorted_keys(
                 yield rule, ahead.reader.prepare_rows(rows)
 
     done = position
-    with work.in_another_thread() as ahead, made_ahead(make(ahead), _CHUNKS_AHEAD) as chunks:
+    with work.in_another_thread() as ahead, prefetch(make(ahead), _CHUNKS_AHEAD) as chunks:
         for rule, rows in chunks:
             done += rows.num_rows
             yield rule, rows, done

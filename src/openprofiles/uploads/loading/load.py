@@ -70,7 +70,7 @@ class GaveUp(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class PreviewState:
     """What a preview needs beside a load."""
 
     originals: OriginalRows
@@ -136,7 +136,7 @@ def run_load(
     try:
         with OriginalRows(file) as originals:
             failed_rows = FailedRowContents(originals, cipher)
-            preview = Preview(originals, cipher) if job.is_preview else None
+            preview = PreviewState(originals, cipher) if job.is_preview else None
             status, message = _run_steps(
                 store,
                 scratch,
@@ -192,7 +192,7 @@ def _run_steps(
     mapping: UploadMapping,
     file: UploadedFile,
     failed_rows: FailedRowContents,
-    preview: Preview | None,
+    preview: PreviewState | None,
     times: StepTimes,
     *,
     undo_days: int,
@@ -294,7 +294,7 @@ def _begin_anew(store: BulkStore) -> LeasedJob:
     return store.read_job()
 
 
-def _preview(load: Load, preview: Preview, times: StepTimes) -> tuple[UploadJobStatus, str | None]:
+def _preview(load: Load, preview: PreviewState, times: StepTimes) -> tuple[UploadJobStatus, str | None]:
     """The status that the load would end with, and why if it would fail."""
     try:
         with times.timed(PREVIEW):

@@ -29,7 +29,7 @@ from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.key_columns import KeyRule
 from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
-from openprofiles.uploads.loading.made_ahead import made_ahead
+from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.profile_ids import new_profile_ids
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, pack_image
@@ -138,7 +138,7 @@ def create_profiles(load: Load, position: int) -> None:
     size = ChunkSize(10_000)
     with (
         load.in_another_thread() as ahead,
-        made_ahead(_new_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
+        prefetch(_new_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
     ):
         for first_made in batches:
             with _valid_chunk(load, first_made, _new_batch, size) as batch:
@@ -168,7 +168,7 @@ def update_profiles(load: Load, position: int) -> None:
     size = ChunkSize(5_000)
     with (
         load.in_another_thread() as ahead,
-        made_ahead(_changed_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
+        prefetch(_changed_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
     ):
         for first_made in batches:
             with _valid_chunk(load, first_made, _changed_batch, size) as batch:
@@ -233,7 +233,7 @@ def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_B
     # To read the values and to compare them takes longer than to write them, so each has a thread.
     with (
         load.in_another_thread() as ahead,
-        made_ahead(changed_parts(ahead, position, size, changed_columns(load)), 1) as parts,
+        prefetch(changed_parts(ahead, position, size, changed_columns(load)), 1) as parts,
     ):
         for version, targets, stored in parts:
             yield _compare(load, version, targets, stored)
@@ -265,7 +265,7 @@ def changed_parts(
         columns: those of ``profile`` that are read.
     """
     # The values come from the scratch database, what is stored from the store: each is read by a thread of its own.
-    with load.in_another_thread() as ahead, made_ahead(_changed_targets(ahead, position), 1) as parts:
+    with load.in_another_thread() as ahead, prefetch(_changed_targets(ahead, position), 1) as parts:
         for part in parts:
             while part.num_rows:
                 rows = size.rows

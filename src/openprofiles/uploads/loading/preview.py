@@ -23,7 +23,6 @@ from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.follow import follow_records
 from openprofiles.uploads.loading.leased_work import Stopped, check_stop
-from openprofiles.uploads.loading.made_ahead import made_ahead
 from openprofiles.uploads.loading.merge import (
     Load,
     TooManyFailed,
@@ -33,6 +32,7 @@ from openprofiles.uploads.loading.merge import (
     match_targets,
     new_parts,
 )
+from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import image_columns
@@ -122,7 +122,7 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
     size = ChunkSize(5_000)
     # Without those that only keys are made of.
     columns = image_columns(load.mapping)
-    with load.in_another_thread() as ahead, made_ahead(changed_parts(ahead, 0, size, columns), 1) as parts:
+    with load.in_another_thread() as ahead, prefetch(changed_parts(ahead, 0, size, columns), 1) as parts:
         for _version, targets, stored in parts:
             _check_stop(load)
             counts.updated += pa.compute.sum(targets["row_count"]).as_py() or 0

@@ -31,8 +31,8 @@ from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
 from openprofiles.uploads.loading.key_columns import sql_keys
 from openprofiles.uploads.loading.leased_work import LeasedWork, Stopped, check_stop
-from openprofiles.uploads.loading.made_ahead import made_ahead
 from openprofiles.uploads.loading.merge import KEY_CHANGES, changed_columns, key_changes
+from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.step_times import StepTimes
@@ -75,7 +75,7 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Undo(LeasedWork):
+class UndoState(LeasedWork):
     """What the steps of an undo share."""
 
     undone_id: int
@@ -199,7 +199,7 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
     return status
 
 
-def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> Undo:
+def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> UndoState:
     if job.undo_of is None:
         raise ValueError(f"Upload job {job.job_id} takes none back.")
     key_version = scratch.recall("key_version")
@@ -208,7 +208,7 @@ def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock)
         # older than what something else has written since.
         key_version = job.key_version if job.phase in (None, STAGE) else _NEVER
         scratch.remember("key_version", key_version)
-    return Undo(
+    return UndoState(
         scratch=scratch,
         cursor=scratch,
         store=store,
@@ -222,7 +222,7 @@ def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock)
     )
 
 
-def _take_back(undo: Undo, times: StepTimes) -> None:
+def _take_back(undo: UndoState, times: StepTimes) -> None:
     phase, position = undo.job.phase, undo.job.position
     if phase in (None, STAGE, REMOVE_CREATED, RESTORE_CHANGED):
         with times.timed(STAGE):
@@ -244,7 +244,7 @@ def _take_back(undo: Undo, times: StepTimes) -> None:
         _forget_notes(undo)
 
 
-def _complete_keys(undo: Undo) -> None:
+def _complete_keys(undo: UndoState) -> None:
     """Before giving up: what is taken back so far can be found, and other jobs may go on with it.
 
     Phase and position stay, so that the rest can be asked for.
@@ -254,7 +254,7 @@ def _complete_keys(undo: Undo) -> None:
     _forget_notes(undo)
 
 
-def _forget_notes(undo: Undo) -> None:
+def _forget_notes(undo: UndoState) -> None:
     is_left = True
     while is_left:
         with undo.store.chunk():
@@ -262,7 +262,7 @@ def _forget_notes(undo: Undo) -> None:
             undo.store.check_lease()
 
 
-def _stage(undo: Undo) -> None:
+def _stage(undo: UndoState) -> None:
     """Read the images, and find out what revision the job has left each profile with."""
     scratch, store = undo.scratch, undo.store
     if scratch.is_done("staged"):
@@ -299,14 +299,14 @@ def _stage(undo: Undo) -> None:
     scratch.mark_done("staged")
 
 
-def _remove_created(undo: Undo, position: int) -> None:
+def _remove_created(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
     with (
         undo.in_another_thread() as ahead,
-        made_ahead(_created_parts(ahead, position, size), _PARTS_AHEAD) as parts,
+        prefetch(_created_parts(ahead, position, size), _PARTS_AHEAD) as parts,
     ):
         for first_made in parts:
-            with _valid_chunk(undo, first_made, Undo.make_removal, size) as part:
+            with _valid_chunk(undo, first_made, UndoState.make_removal, size) as part:
                 undo.store.delete_profiles(undo.job.domain_id, part.rows["pid"].combine_chunks())
                 undo.store.record_progress(
                     phase=REMOVE_CREATED,
@@ -321,7 +321,7 @@ def _remove_created(undo: Undo, position: int) -> None:
         undo.store.record_progress(phase=RESTORE_CHANGED, position=0, unchanged=gone_count)
 
 
-def _created_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
+def _created_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
     """The profiles that the job has made and that are there, with a row number above ``position``, in their order."""
     domain_id, undone = undo.job.domain_id, undo.undone
     after = max(position, undone.pid_base)
@@ -337,14 +337,14 @@ def _created_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Par
         yield undo.removal_of(version, stored.select(["pid"]), stored)
 
 
-def _restore_changed(undo: Undo, position: int) -> None:
+def _restore_changed(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
     with (
         undo.in_another_thread() as ahead,
-        made_ahead(_changed_parts(ahead, position, size), _PARTS_AHEAD) as parts,
+        prefetch(_changed_parts(ahead, position, size), _PARTS_AHEAD) as parts,
     ):
         for first_made in parts:
-            with _valid_chunk(undo, first_made, Undo.make_restoration, size) as part:
+            with _valid_chunk(undo, first_made, UndoState.make_restoration, size) as part:
                 domain_id = undo.job.domain_id
                 undo.store.restore_profiles(part.rows, domain_id=domain_id, columns=image_columns(undo.mapping))
                 for name in pa.compute.unique(part.keys_out["name"]).to_pylist():
@@ -359,7 +359,7 @@ def _restore_changed(undo: Undo, position: int) -> None:
                 )
 
 
-def _changed_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
+def _changed_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
     # The table is in order of pid, so its row ids are too: a range of them is read without looking at the others.
     first = int(undo.cursor.value("select count(*) from restoring where pid <= ?", [position]))
     while True:
@@ -375,7 +375,7 @@ def _changed_parts(undo: Undo, position: int, size: ChunkSize) -> Generator[_Par
 
 @contextmanager
 def _valid_chunk(
-    undo: Undo, part: _Part, make_again: Callable[[Undo, pa.Table], _Part], size: ChunkSize
+    undo: UndoState, part: _Part, make_again: Callable[[UndoState, pa.Table], _Part], size: ChunkSize
 ) -> Iterator[_Part]:
     """A chunk that notes what a part changes in the index and keeps, made again if something has written since."""
     with undo.store.chunk() as state, size.timed(part.asked.num_rows):

@@ -88,7 +88,7 @@ async function hasNewToken() {
 }
 
 // Shows an error in an element; null clears it.
-export function tell(element, error) {
+export function showMessage(element, error) {
   element.hidden = error === null;
   element.textContent = error === null ? "" : typeof error === "string" ? error : error.message;
   if (error !== null && error.status === 401) {

@@ -2,7 +2,7 @@
 // was typed would be lost with it. The form then has the token of the current session. Without this script a form is sent
 // at once.
 
-import { OtherKey, Refused, readSession, tell } from "./ask.js";
+import { OtherKey, Refused, readSession, showMessage } from "./ask.js";
 
 const asked = new WeakSet();
 const passed = new WeakSet();
@@ -21,11 +21,11 @@ document.addEventListener("submit", async (event) => {
   const fault = faultOf(form, button);
   asked.add(form);
   button?.setAttribute("aria-busy", "true");
-  tell(fault, null);
+  showMessage(fault, null);
   try {
     await requireSendable(form);
   } catch (error) {
-    tell(fault, new Refused(`${wordsFor(error, button)} ${isTypedInto(form) ? "Nothing you entered is lost." : "Nothing has been changed."}`, error.status));
+    showMessage(fault, new Refused(`${wordsFor(error, button)} ${isTypedInto(form) ? "Nothing you entered is lost." : "Nothing has been changed."}`, error.status));
     fault.scrollIntoView({ block: "nearest" });
     return;
   } finally {

@@ -27,7 +27,7 @@ function announce(text) {
   announcer.textContent = text;
 }
 
-function tellTrouble(text, link) {
+function showTrouble(text, link) {
   if (trouble.dataset.text === text) return;
   trouble.dataset.text = text;
   trouble.replaceChildren();
@@ -114,7 +114,7 @@ async function fillOutlook() {
   if (!made) {
     for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "unknown";
     place.removeAttribute("aria-busy");
-    tellTrouble("Could not check how many profiles were edited or deleted since.", { href: from, text: "Check again" });
+    showTrouble("Could not check how many profiles were edited or deleted since.", { href: from, text: "Check again" });
     return;
   }
   localise(made);
@@ -141,7 +141,7 @@ async function look() {
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
     if (answer.status === 401) {
-      tellTrouble("Your session expired. The import is not affected.", {
+      showTrouble("Your session expired. The import is not affected.", {
         href: `/console/sign-in?next=${encodeURIComponent(root.dataset.page)}`,
         text: "Sign in again",
       });
@@ -154,7 +154,7 @@ async function look() {
     } else {
       const state = await answer.json();
       failures = 0;
-      tellTrouble("");
+      showTrouble("");
       if (state.view !== root.dataset.view) {
         await makeAnew();
       } else {
@@ -166,7 +166,7 @@ async function look() {
   } catch (error) {
     failures += 1;
     const what = error instanceof Unwell ? "The server can't report on this import right now" : "Can't reach the server";
-    if (failures >= FAILURES_BEFORE_TROUBLE) tellTrouble(`${what}. This page keeps trying.`);
+    if (failures >= FAILURES_BEFORE_TROUBLE) showTrouble(`${what}. This page keeps trying.`);
   } finally {
     isLooking = false;
   }

@@ -2,7 +2,7 @@
 // page's fields, so that an error loses nothing.
 
 import { bytes, duration, percent } from "./amounts.js";
-import { Refused, ask, tell } from "./ask.js";
+import { Refused, ask, showMessage } from "./ask.js";
 import { make } from "./elements.js";
 import { numberText } from "./locale.js";
 import { startTransfer } from "./transfer.js";
@@ -98,7 +98,7 @@ function takeChosen() {
   const field = find("file");
   const [chosen] = field.files;
   if (chosen && !takesFiles()) {
-    tellNotTaken();
+    showNotTaken();
     field.value = "";
   } else if (chosen) {
     // The same file can be chosen again after it was changed.
@@ -110,7 +110,7 @@ function showChoice() {
   show("choose", "choose", { focuses: false });
   find("keep-file").hidden = file === null;
   find("keep-file").textContent = file === null ? "" : `Continue with ${file.name}`;
-  tell(find("choose-fault"), null);
+  showMessage(find("choose-fault"), null);
   askForEncoding(null);
 }
 
@@ -135,7 +135,7 @@ for (const kind of ["dragenter", "dragover"]) {
       document.body.classList.toggle("dragging", takesFiles());
       // A browser reports no drop where none is allowed.
       if (!takesFiles() && find("not-taken").hidden) {
-        tellNotTaken();
+        showNotTaken();
       }
     }
   });
@@ -156,12 +156,12 @@ document.addEventListener("drop", (event) => {
     return;
   }
   if (!takesFiles()) {
-    tellNotTaken();
+    showNotTaken();
     return;
   }
   if (dropped.length > 1) {
     showChoice();
-    tell(find("choose-fault"), `You dropped ${dropped.length} files. Drop one at a time; each file is a separate import.`);
+    showMessage(find("choose-fault"), `You dropped ${dropped.length} files. Drop one at a time; each file is a separate import.`);
     return;
   }
   take(dropped[0]);
@@ -171,15 +171,15 @@ function takesFiles() {
   return !isBusy && (!find("choose").hidden || !find("columns").hidden);
 }
 
-function tellNotTaken() {
+function showNotTaken() {
   const isUnderWay = isBusy || transfer !== null || (!find("preview").hidden && !find("checking").hidden);
-  tell(find("not-taken"), isUnderWay ? `You can't choose another file while ${file.name} is being uploaded or checked.` : "To choose another file, go back to the columns first.");
+  showMessage(find("not-taken"), isUnderWay ? `You can't choose another file while ${file.name} is being uploaded or checked.` : "To choose another file, go back to the columns first.");
 }
 
 // The user has continued with the file that is shown; another one must not replace it.
 function dropCandidate() {
   if (candidate !== null) {
-    tell(find("not-taken"), `${candidate.name} was not used, because you continued with ${file.name} before it was read.`);
+    showMessage(find("not-taken"), `${candidate.name} was not used, because you continued with ${file.name} before it was read.`);
     candidate = null;
     find("choose-status").textContent = "";
   }
@@ -189,8 +189,8 @@ function dropCandidate() {
 async function take(chosen, encoding = "") {
   candidate = chosen;
   const status = find("choose-status");
-  tell(find("choose-fault"), null);
-  tell(find("not-taken"), null);
+  showMessage(find("choose-fault"), null);
+  showMessage(find("not-taken"), null);
   try {
     if (chosen.size > maxSizeBytes) {
       throw new Refused(`The file is too large: ${bytes(chosen.size)}. This server accepts files of up to ${bytes(maxSizeBytes)}.`, 400);
@@ -210,14 +210,14 @@ async function take(chosen, encoding = "") {
       find("form-details").open = encoding !== "";
       find("encoding").value = encoding;
       find("delimiter").value = "";
-      tell(find("form-fault"), null);
+      showMessage(find("form-fault"), null);
     }
     showSample(sample, { isSameFile: false });
     show("columns", "columns");
   } catch (error) {
     if (candidate === chosen) {
       showChoice();
-      tell(find("choose-fault"), error);
+      showMessage(find("choose-fault"), error);
       if (error.status === NO_TEXT && find("choose-encoding")) {
         askForEncoding(chosen);
         find("choose-encoding").value = encoding;
@@ -294,7 +294,7 @@ for (const id of ["encoding", "delimiter"]) {
 
 async function readAgain() {
   const number = ++questionNumber;
-  tell(find("form-fault"), null);
+  showMessage(find("form-fault"), null);
   try {
     const sample = await askForSample(file, { encoding: find("encoding").value, delimiter: find("delimiter").value });
     if (number === questionNumber) {
@@ -303,7 +303,7 @@ async function readAgain() {
     return true;
   } catch (error) {
     if (number === questionNumber) {
-      tell(find("form-fault"), error);
+      showMessage(find("form-fault"), error);
     }
     return false;
   }
@@ -362,7 +362,7 @@ async function applySaved() {
   } catch (error) {
     if (number === questionNumber) {
       const fault = make("p", { class: "fault" });
-      tell(fault, error);
+      showMessage(fault, error);
       drift.replaceChildren(fault);
       find("saved").value = appliedMapping;
     }
@@ -404,7 +404,7 @@ find("save")?.addEventListener("click", async () => {
     status.textContent = `Saved as ${name}.`;
     offerSaved(name);
   } catch (error) {
-    tell(find("mapping-name-fault"), error);
+    showMessage(find("mapping-name-fault"), error);
   }
 });
 
@@ -461,7 +461,7 @@ find("job").addEventListener("keydown", (event) => {
 
 function mark(field, fault) {
   const element = find(`${field.id}-fault`);
-  tell(element, fault);
+  showMessage(element, fault);
   if (fault === null) {
     field.removeAttribute("aria-invalid");
   } else {
@@ -569,8 +569,8 @@ async function begin(isCheck) {
     return;
   }
   wantsCheck = isCheck;
-  tell(find("job-fault"), null);
-  tell(find("not-taken"), null);
+  showMessage(find("job-fault"), null);
+  showMessage(find("not-taken"), null);
   dropCandidate();
   const isSettled = pending === null || (await whileBusy(() => pending));
   const wrong = findFault() ?? (isSettled ? null : find("saved"));
@@ -589,7 +589,7 @@ async function begin(isCheck) {
       mark(find("webhook-url"), error.message);
       find("webhook-url").focus();
     } else {
-      tell(visibleFault(), error);
+      showMessage(visibleFault(), error);
     }
     return;
   }
@@ -684,7 +684,7 @@ async function send(place, sentFile) {
   const started = performance.now();
   let toldShare = 0;
   let shownAt = 0;
-  tell(find("transfer-fault"), null);
+  showMessage(find("transfer-fault"), null);
   find("again").hidden = true;
   find("transfer-back").hidden = true;
   find("cancel").hidden = false;
@@ -723,14 +723,14 @@ async function send(place, sentFile) {
     if (error.isStopped) {
       await whileBusy(stopJob);
       // Whether the server had received the whole file by then is not known here.
-      tell(find("transfer-fault"), "Upload cancelled. Nothing was imported. Your settings are kept; “Try again” uploads the file from the start.");
+      showMessage(find("transfer-fault"), "Upload cancelled. Nothing was imported. Your settings are kept; “Try again” uploads the file from the start.");
     } else if (error.status === 0) {
-      tell(
+      showMessage(
         find("transfer-fault"),
         `The connection was lost ${error.sent ? `after ${bytes(error.sent)}` : "before anything was uploaded"}, or the file was changed or moved. Nothing was imported. Your settings are kept; “Try again” uploads the file from the start.`,
       );
     } else {
-      tell(find("transfer-fault"), error);
+      showMessage(find("transfer-fault"), error);
     }
     offerAgain();
     return false;
@@ -750,7 +750,7 @@ find("cancel").addEventListener("click", () => transfer?.stop());
 find("again").addEventListener("click", () => begin(wantsCheck));
 for (const id of ["transfer-back", "preview-back"]) {
   find(id).addEventListener("click", () => {
-    tell(find("not-taken"), null);
+    showMessage(find("not-taken"), null);
     show("columns", "columns");
   });
 }
@@ -785,7 +785,7 @@ function showChecking(text) {
   find("preview-counts").replaceChildren();
   find("preview-details").replaceChildren();
   find("preview-status").textContent = "";
-  tell(find("preview-fault"), null);
+  showMessage(find("preview-fault"), null);
   for (const id of ["load-checked", "check-again", "preview-back"]) {
     if (find(id)) {
       find(id).hidden = true;
@@ -829,7 +829,7 @@ async function follow(number) {
 function endCheck(title, error) {
   find("checking").hidden = true;
   find("preview-title").textContent = title;
-  tell(find("preview-fault"), error);
+  showMessage(find("preview-fault"), error);
   find("check-again").hidden = false;
   find("preview-back").hidden = false;
   find("check-again").focus();
@@ -845,7 +845,7 @@ function showPreview(found) {
   find("checking").hidden = true;
   find("preview-title").textContent = isHopeless ? "The import would fail" : "What this import would do";
   if (isHopeless) {
-    tell(find("preview-fault"), found.Message ? `Nothing has been imported. The import would fail with: “${found.Message}”` : "No row of this file can be imported.");
+    showMessage(find("preview-fault"), found.Message ? `Nothing has been imported. The import would fail with: “${found.Message}”` : "No row of this file can be imported.");
   }
   find("preview-counts").replaceChildren(...previewCounts(found));
   find("preview-details").replaceChildren(
@@ -867,7 +867,7 @@ find("stop-check").addEventListener("click", async () => {
     try {
       await ask(`${base}/previews/${preview.id}/stop`);
     } catch (error) {
-      tell(find("preview-fault"), error);
+      showMessage(find("preview-fault"), error);
     }
   }
 });
@@ -894,11 +894,11 @@ async function start() {
     if (!find("transfer").hidden) {
       // The file has arrived; only the start is requested again.
       find("transfer-title").textContent = "The import was not started";
-      tell(find("transfer-fault"), error);
+      showMessage(find("transfer-fault"), error);
       offerAgain();
       return;
     }
-    tell(visibleFault(), error);
+    showMessage(visibleFault(), error);
   }
 }
 

@@ -1,4 +1,4 @@
-"""Whether a load failed because a disk is full: then it is no fault of the load, and goes on when there is room."""
+"""Recognise a load that failed because a disk is full: it is tried again when there is space."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT))
 _SAYINGS = ("database or disk is full", "No space left on device", "Disk quota exceeded", "max_temp_directory_size")
 
 
-def is_want_of_room(error: BaseException) -> bool:
-    """Whether this error, or what led to it, is a disk without room."""
+def is_full_disk(error: BaseException) -> bool:
+    """Check whether this error, or a cause of it, is a full disk."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

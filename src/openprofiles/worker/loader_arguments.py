@@ -1,6 +1,6 @@
-"""What a worker and its loader tell each other: orders on the way in, an exit status on the way out.
+"""The arguments that a worker passes to its loader, and the loader's exit statuses.
 
-Apart from both, so that a worker need not load what only loaders use.
+In a module of its own, so that a worker need not import the libraries of the loader.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ EXIT_SCRATCH_NOT_WRITABLE = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    """What a loader is told.
+class LoaderArguments:
+    """The arguments of a loader.
 
-    The store may hold a password: the orders go through a pipe, which nobody else can read.
+    The store may hold a password: the arguments go through a pipe, which nobody else can read.
 
     Attributes:
         yields: whether a long load gives way to other programs, among them a server.
@@ -47,5 +47,5 @@ class Orders:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @staticmethod
-    def from_line(line: bytes) -> Orders:
-        return Orders(**json.loads(line))
+    def from_line(line: bytes) -> LoaderArguments:
+        return LoaderArguments(**json.loads(line))

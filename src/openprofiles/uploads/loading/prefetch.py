@@ -48,8 +48,8 @@ class _Box(Generic[T]):
 
 
 @contextmanager
-def made_ahead(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
-    """Run a generator in a thread of its own, up to ``depth`` items ahead of whoever takes them.
+def prefetch(items: Generator[T, None, None], depth: int) -> Iterator[Iterator[T]]:
+    """Run a generator in a thread of its own, up to ``depth`` items ahead of the consumer.
 
     So there are ``depth`` items at most beside the one that was taken last. The generator must not share a connection
     with the taker. Whatever it raises is raised where the items are taken. At the end of the ``with`` block it has

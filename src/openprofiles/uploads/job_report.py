@@ -1,4 +1,4 @@
-"""The full account of an upload job: what became of its rows, what was found in its file, and what it took."""
+"""The report of an upload job: the results of its rows, findings about its file, and the time it took."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FaultCount:
     """How often rows of a job failed for one reason. A row may have several.
 
     Attributes:
-        first_record: of the first row that has it, from 1; 0 if that is not known.
+        first_record: of the first row that has it, from 1; 0 if unknown.
     """
 
     code: str
@@ -36,15 +36,15 @@ class FaultCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An upload job, and what is known of it beyond the counts.
+class JobReport:
+    """An upload job with details beyond its counts.
 
     Attributes:
-        fault_counts: once it has ended, what its failed rows failed for, the most frequent first.
+        fault_counts: the errors of its failed rows, the most frequent first; empty until it has ended.
         repeated_count: rows whose unique key an earlier row of the file has too; None until the file is read.
         columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
-        file_form: what the file is read as; None until reading has begun.
-        step_seconds: once it has ended, how long each step took, in their order.
+        file_form: the format of the file; None until reading has begun.
+        step_seconds: the duration of each step, in order; empty until it has ended.
         webhook: the state of the webhook call for its end; None if there is no webhook.
         undo_until: until when it can be undone; None if it cannot, or was.
         undo_status: of its undo; None if no undo was requested.
@@ -62,29 +62,29 @@ class Account:
 
     @property
     def processed_count(self) -> int:
-        """Records whose fate is settled."""
+        """The number of rows that were created, updated or failed."""
         return self.job.created_count + self.job.updated_count + self.job.failed_count
 
     @property
     def unprocessed_count(self) -> int | None:
-        """The records that a job which has ended left out, after a stop; None as long as it runs."""
+        """The number of rows that a stopped job did not process; None while it runs."""
         if self.job.completed_at is None or self.job.record_count is None:
             return None
         return self.job.record_count - self.processed_count
 
     @property
     def seconds_of_work(self) -> float | None:
-        """Of a job that has ended, from its first step to its last; waiting for a worker is left out."""
+        """The duration of all steps of a finished job, without the time it waited for a worker."""
         return sum(self.step_seconds.values()) or None
 
     @property
     def records_per_second(self) -> float | None:
-        """Of a job that has ended: what it processed in ``seconds_of_work``."""
+        """The rows that a finished job processed per second of work."""
         return self.processed_count / self.seconds_of_work if self.seconds_of_work else None
 
 
-def read_account(store: Store, domain: Domain, job_id: str) -> Account:
-    """Read a job and its account.
+def read_report(store: Store, domain: Domain, job_id: str) -> JobReport:
+    """Read a job and its report.
 
     Raises:
         NotFound: no such job in this domain.
@@ -100,7 +100,7 @@ def read_account(store: Store, domain: Domain, job_id: str) -> Account:
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
         not_mapped = [header for header in findings.file_header if header not in mapped]
-    return Account(
+    return JobReport(
         job=job,
         fault_counts=[FaultCount(*count) for count in counts],
         repeated_count=findings.repeated_count,
