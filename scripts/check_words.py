@@ -25,7 +25,7 @@ MOST_ALLOWED = 30
 MOST_WORDS_IN_FIRST_SENTENCE = 15
 
 EXPRESSIONS = {
-    r"\b(is|are|was|were) none\b(?! of)": 'write "is not a valid ..."',
+    r"(?<!here )\b(is|are|was|were) none\b(?! of)": 'write "is not a valid ..."',
     r"(?<!here )\b(is|are|was|were) no (?!longer\b|more than\b|less than\b)": 'write "is not a" or "there is no"',
     r"\bnone of (the|those|them|its)\b": 'write "not one of ..." or "no ..."',
     r"\b(told|tells?|telling)\b": "write report, print or show",

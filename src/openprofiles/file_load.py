@@ -224,7 +224,7 @@ class FileLoad:
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
         raise LoadError(
-            f"There is no unique_key and no mapping. Give unique_key, the column that tells customers apart.{hint}"
+            f"There is no unique_key and no mapping. Give unique_key, the column that identifies customers.{hint}"
         )
 
     def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:
@@ -235,7 +235,7 @@ class FileLoad:
         return use_saved(source, self.mapping, saved, self._choices, self.unique_key)
 
     def _job_options(self, mapping: ImportMapping, form: FileOptions | None) -> JobOptions | None:
-        """The options that ``import`` gives a job, with those of the caller in their place."""
+        """Make the options that ``import`` gives a job, replaced by those of the caller."""
         from openprofiles.cli.import_policies import ImportPolicies
         from openprofiles.server.job_options_document import options_document, read_options_member
 
@@ -262,7 +262,7 @@ class FileLoad:
                     self._show_job(display, state)
                     time.sleep(_POLL_SECONDS)
             except BaseException:
-                # Also Ctrl-C and what the caller's own function raises. Why it cannot go on is what the caller is told.
+                # Also Ctrl-C and errors of the caller's own function. The caller gets that error, not one of stopping.
                 with suppress(CommandFault, DomainError):
                     importer.stop_job()
                 raise

@@ -306,7 +306,7 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
         (["a.csv", "--failed-rows", "nowhere/x.csv"], "--failed-rows: there is no folder nowhere. Nothing was loaded."),
         (["header.csv"], "header.csv has a header and no rows. Nothing was loaded."),
         (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid name of a domain"),
-        (["broken.csv"], "The header on line 1 holds bytes that are no text"),
+        (["broken.csv"], "The header on line 1 contains characters that are not valid"),
         (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of: big5"),
         (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | and tab"),
         (["a.csv", "--sheet", "People"], "is not an Excel workbook, so it has no sheet 'People'"),

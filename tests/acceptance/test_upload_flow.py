@@ -304,7 +304,7 @@ UNREADABLE = {
     "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns 'First'"),
     "header that is no text": (
         b"Email,First,Tier," + b"\x81\x9f\xff\na@b.c,Zo\xc3\xab Bront\xc3\xab \xc3\xa9,,\n",
-        "The header on line 1 holds bytes that are no text in the encoding of the file.",
+        "The header on line 1 contains characters that are not valid in the file's encoding.",
     ),
     "malformed header": (
         b'Email,First,"Tier"x\na@b.c,A,\n',

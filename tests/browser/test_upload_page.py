@@ -473,7 +473,7 @@ def test_a_file_whose_header_is_no_text_can_be_given_its_encoding_at_once(
     encoding = upload.get_by_label("Encoding of kunden.csv")
 
     expect(upload.get_by_role("alert")).to_have_text(
-        "The header on line 1 holds bytes that are no text in the encoding of the file. "
+        "The header on line 1 contains characters that are not valid in the file's encoding. "
         "Choose the encoding it was saved in, or save it as UTF-8."
     )
     expect(encoding).to_be_focused()
@@ -501,7 +501,7 @@ def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: R
     visitor.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
 
     expect(visitor.get_by_role("alert")).to_have_text(
-        "The header on line 1 holds bytes that are no text in the encoding of the file. Save the file as UTF-8."
+        "The header on line 1 contains characters that are not valid in the file's encoding. Save the file as UTF-8."
     )
     expect(visitor.locator("#file")).to_be_focused()
 

@@ -95,7 +95,7 @@ def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(work_folder: Pa
 
     assert backed_up.returncode == 0, backed_up.stderr
     assert again.returncode == 0, again.stderr
-    assert "Uploaded files of jobs that go on: 1" in again.stdout
+    assert "Uploaded files of jobs that will continue: 1" in again.stdout
     # The load itself did not notice the backup.
     assert undisturbed == []
     with opened(restored) as (shop, job):

@@ -192,7 +192,7 @@ def actions() -> None:
 
 
 def _doubts_about(patterns: Sequence[str], store: Store) -> Iterator[str]:
-    """Say which of the domains do not exist, each as a warning: they may be created later."""
+    """List the domains that do not exist, each as a warning: they may be created later."""
     from openprofiles.cli.existing_domain import domain_names
     from openprofiles.cli.missing_domain import describe_missing_domain
     from openprofiles.credentials.principal import matches

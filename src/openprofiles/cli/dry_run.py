@@ -15,7 +15,7 @@ _SAMPLES_SHOWN = 5
 
 
 def describe_dry_run_end(state: JobState) -> str | None:
-    """Say why a load would fail, or that the dry run was stopped; None if all is well."""
+    """Describe why an import would fail, or that the dry run was stopped; None if neither."""
     if state.status == "FAILED":
         return f"A load would fail. {shown(state.message or '')}".rstrip()
     if state.status == "STOPPED":

@@ -28,7 +28,7 @@ def check_endpoint_url(url: str) -> str:
 
 @contextmanager
 def needs_client_packages() -> Iterator[None]:
-    """Guard the import of a module that uses boto3, which a server does not depend on.
+    """Guard the import of a module that uses boto3, which servers do not need.
 
     Raises:
         CommandFault: a package is missing; the message says how to install it.

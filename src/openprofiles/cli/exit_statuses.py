@@ -38,7 +38,7 @@ def exit_status_of_job(status: str) -> int:
 
 @contextmanager
 def exit_statuses() -> Iterator[None]:
-    """Print what goes wrong in the block, and end the command with the status for it."""
+    """Print an error of the block, and end the command with its status."""
     try:
         yield
     except click.ClickException as error:

@@ -528,7 +528,7 @@ class _Import:
         )
 
     def _print_similar_domains(self, importer: Importer, created: ImportDomain) -> None:
-        """Print the domains whose names are like that of a new one, in case its name was mistyped."""
+        """Print the domains with names like that of a new one, which may be mistyped."""
         from openprofiles.uploads.mappings.likely_names import names_like
 
         others = [name for name in importer.domain_names() if name != created.name]
@@ -629,7 +629,7 @@ def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
 
 
 def _place_arguments(settings: Settings, endpoint_url: str | None) -> str:
-    """Repeat the options that say where the jobs are, for a command that a message names."""
+    """Repeat the options for the location of the jobs, for a command in a message."""
     if endpoint_url is not None:
         return f" --endpoint-url {shlex.quote(endpoint_url)}"
     if settings.data_folder == Settings().data_folder:

@@ -65,7 +65,7 @@ def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -
 def use_saved(
     source: SourceFile, name: str, saved: KeptMapping, choices: Sequence[str], unique_key: str | None
 ) -> ImportMapping:
-    """Change a saved mapping by what ``--map`` and ``--unique-key`` say, and check it as the job will be.
+    """Apply ``--map`` and ``--unique-key`` to a saved mapping, and check it as a job's.
 
     Args:
         name: that of the mapping, for messages.
@@ -119,7 +119,7 @@ def use_saved(
 
 
 def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
-    """Say what has changed in a header of which the file can still be loaded."""
+    """Describe the changes of a header whose file can still be loaded."""
     parts = [f"The header of {source.name} is not the one that the mapping {name} was made for."]
     if drift.new:
         parts.append(f"New columns, which are not loaded: {_quoted(drift.new)}.")
@@ -267,7 +267,7 @@ def _renamed(field: SuggestedField, taken: set[str]) -> SuggestedField:
 
 
 def _find_kept_key(name: str, mapping: UploadMapping, columns: Suggestion) -> SuggestedField:
-    """Find the unique key of a saved mapping, also where another column has taken its target."""
+    """Find the unique key of a saved mapping, even if its column has changed."""
     for field in columns.fields:
         if field.target == mapping.unique_key.path:
             return field

@@ -46,7 +46,7 @@ class ImportPolicies:
         return self == ImportPolicies()
 
     def to_options(self, columns: Suggestion, file: FileOptions | None) -> JobOptions | None:
-        """Make the options of the job; None when there are none but the defaults.
+        """Make the options of the job; None for the defaults.
 
         Raises:
             ImportFault: a check is for a column that is not loaded, or there is no such check.
@@ -69,7 +69,7 @@ class ImportPolicies:
 
 
 def _read_checks(given: Iterable[str], columns: Suggestion) -> dict[str, ValueCheck]:
-    """Read the checks by name of the field, with the usual ones of email addresses and phone numbers."""
+    """Read the checks by field name, with the default ones for emails and phone numbers."""
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
     from openprofiles.uploads.mappings.suggest import describe_missing_column

@@ -31,7 +31,7 @@ class ProgressDisplay:
     def __init__(
         self, stream: TextIO | None = None, *, lines: bool = True, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``lines``: whether to print lines where no live bar can be shown."""
+        """Show progress; ``lines``: whether to print lines where no live bar can be shown."""
         self._stream = stream or sys.stderr
         self._clock = clock
         self._is_live = self._stream.isatty()
@@ -58,15 +58,15 @@ class ProgressDisplay:
         self._bar.stop()
 
     def show_sending(self, sent_bytes: int, size_bytes: int) -> None:
-        """The file is on its way."""
+        """Show how much of the file was sent."""
         self._show("Sending", f"{sent_bytes / 1e6:,.1f} of {size_bytes / 1e6:,.1f} MB", sent_bytes, size_bytes)
 
     def show_waiting(self) -> None:
-        """No worker has taken the job up yet: one has to start, or other jobs have to end first."""
+        """Show that the job waits for a worker or for other jobs."""
         self._show("Waiting for the worker", "", 0, None)
 
     def show_job(self, state: JobState) -> None:
-        """The job has not ended."""
+        """Show the progress of a job that has not ended."""
         if state.status == "CREATED":
             self._show("Waiting for the job to be started", "", 0, None)
             return
@@ -77,7 +77,7 @@ class ProgressDisplay:
         self._show(describe_step(state.progress), amount, state.progress.share, 1.0)
 
     def show_undo(self, done_count: int, profile_count: int | None) -> None:
-        """A job is being undone; ``profile_count`` is None until it is known."""
+        """Show the progress of an undo; ``profile_count`` is None until it is known."""
         if profile_count is None:
             self.show_waiting()
         else:

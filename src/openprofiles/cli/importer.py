@@ -18,12 +18,12 @@ NEW_DOMAIN_EXPIRATION_DAYS = 1098
 
 
 def new_domain_name(name: str, *, is_dry_run: bool) -> str:
-    """What a domain is called that is missing."""
+    """Choose the name of a domain to create."""
     return f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name
 
 
 class ImportFault(CommandFault):
-    """The import cannot go on; the message says why and what to do."""
+    """The import cannot continue; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class Importer(Protocol):
     """
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
-        """The mapping that the domain keeps under this name; makes neither."""
+        """Read a saved mapping of the domain; create neither."""
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
-        """The domain of this name, made with 1098 days if there is none.
+        """Find the domain of this name, or create it with 1098 days.
 
         Args:
-            is_dry_run: in place of one that is missing, make one under another name, which nobody else uses.
+            is_dry_run: instead of a missing domain, create one under another name that nobody else uses.
         """
 
     def domain_names(self) -> Sequence[str]:
@@ -86,8 +86,8 @@ class Importer(Protocol):
         """Make the upload job; returns its id.
 
         Args:
-            options: what it is told beyond its mapping; None: nothing.
-            needs_options: False: a server that takes none is sent the file all the same.
+            options: of the job; None for the defaults.
+            needs_options: False: send the file even to a server that accepts no options.
         """
 
     @property
@@ -101,25 +101,25 @@ class Importer(Protocol):
         """Start the job that was made."""
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
-        """Keep a mapping in the domain that was found, in place of the one of this name."""
+        """Save a mapping in the domain that was found; it replaces one of the same name."""
 
     def start_preview(self) -> None:
-        """In place of ``start_job``: find out what it would do. What is read then is told of the preview."""
+        """Start a preview instead of the job. All that is read afterwards is about the preview."""
 
     def read_samples(self) -> Sequence[PreviewSample]:
-        """Some profiles that would be created or changed, once the preview has ended."""
+        """Read some profiles that would be created or updated, once the preview has ended."""
 
     def discard(self, domain: ImportDomain) -> None:
-        """Leave nothing behind of a job that was previewed, nor of a domain that was made for it."""
+        """Remove a job that was previewed, and a domain that was created for it."""
 
     def read_state(self) -> JobState:
-        """Where the job stands; has to be called again and again, since in local mode this is what runs it."""
+        """Read the state of the job. Call this repeatedly: without a server it also runs the job."""
 
     def stop_job(self) -> None:
-        """Ask for the end of the job; nothing happens if there is none or it has ended already."""
+        """Stop the job, if there is one and it has not ended."""
 
     def read_failed_rows(self) -> Iterator[bytes]:
-        """The file of the rows that were not loaded, part by part: see ``uploads.failures.failed_rows_csv``."""
+        """Read the file of failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def close(self) -> None:
         """Let go of everything; a load of ours that still runs is given back and can be taken up later."""

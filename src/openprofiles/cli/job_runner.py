@@ -39,7 +39,7 @@ class JobRunner:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        # The worker tells each start and end of a load; here the command itself does.
+        # The worker logs each start and end of a load; here the command itself prints them.
         set_up_logs("text")
         logging.getLogger().setLevel(logging.WARNING)
         self._store = store
@@ -81,6 +81,6 @@ class JobRunner:
             _logger.warning("cleaning_put_off", fault=str(error))
 
     def close(self) -> None:
-        """End what runs at its last chunk; whoever takes it up goes on there."""
+        """End a running load after its current chunk, where the next loader continues."""
         self._worker.close()
         self._at_end.close()

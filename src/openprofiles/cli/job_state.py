@@ -1,4 +1,4 @@
-"""Where an upload job stands, as commands show it, whether the store itself or a server tells it."""
+"""The state of an upload job as commands show it, read from the store or from a server."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobState:
     Attributes:
         status: as in GetUploadJob.
         phase: what a running job does: ``stage`` (reading the file), ``report``, ``create``, ``update``, ``follow``,
-            ``unindex`` or ``index``; None before it begins, and where the server does not tell.
+            ``unindex`` or ``index``; None before it begins, and if the server does not report it.
         position: how far it is in this phase; in ``stage``, the number of rows read.
         record_count: rows of the file, None until all are read.
         updated_count: rows that went to a profile which was there, those that changed nothing included.
@@ -41,7 +41,7 @@ class JobState:
         fault_counts: at the end, what the failed rows failed for, the most frequent first.
         repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
         step_seconds: at the end, how long each step took.
-        progress: of a job that a worker has begun with; None before that, and where the server does not tell.
+        progress: of a job that a worker has begun with; None before that, and if the server does not report it.
     """
 
     status: str
@@ -79,7 +79,7 @@ class JobState:
 
 
 def state_of_job(job: UploadJob) -> JobState:
-    """From the job's row in the store alone."""
+    """Make the state from the job's row in the store alone."""
     return JobState(
         status=job.status.value,
         phase=job.phase,
@@ -95,7 +95,7 @@ def state_of_job(job: UploadJob) -> JobState:
 
 
 def state_of_report(report: JobReport) -> JobState:
-    """From all that the store has on the job."""
+    """Make the state from the job's full report."""
     return replace(
         state_of_job(report.job),
         fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in report.fault_counts),
@@ -105,7 +105,7 @@ def state_of_report(report: JobReport) -> JobState:
 
 
 def state_of_progress(answer: Mapping[str, Any]) -> JobState:
-    """From what a server answers to ``Client.get_progress``."""
+    """Make the state from a server's answer to ``Client.get_progress``."""
     return JobState(
         status=answer["Status"],
         phase=answer.get("Phase"),

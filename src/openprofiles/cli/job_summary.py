@@ -13,7 +13,7 @@ _FAULTS_SHOWN = 10
 
 
 def describe_bad_end(job_id: str, state: JobState) -> str | None:
-    """Say why a part of the file was not looked at; None if all was."""
+    """Describe why a part of the file was not read; None if all was read."""
     if state.status == "FAILED":
         return f"Error: Upload job {job_id} failed. {shown(state.message or '')}".rstrip()
     if state.status == "STOPPED":

@@ -23,7 +23,7 @@ def undo_lines(job_id: str, state: UndoState) -> Iterator[str]:
 
 
 def describe_bad_undo(job_id: str, state: UndoState) -> str:
-    """Say why an undo did not come to its end."""
+    """Describe why an undo did not finish."""
     if state.status == "STOPPED":
         return f"Upload job {job_id} was only partly undone, because its domain was deleted."
     return f"Upload job {job_id} was only partly undone. {shown(state.message or '')}".rstrip()
@@ -35,7 +35,7 @@ def kept_profile_lines(kept: Sequence[KeptProfile], width: int) -> Iterator[str]
 
 
 def loaded_word(kept: KeptProfile) -> str:
-    """Say whether the job had created or updated the profile."""
+    """Return whether the job had created or updated the profile, in a word."""
     return "created" if kept.was_created else "updated"
 
 

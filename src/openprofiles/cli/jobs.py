@@ -36,7 +36,7 @@ _STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAIL
 
 
 def _of_a_domain(command: F, *more_settings: str) -> F:
-    """Gives a command the options that say where the jobs are, and what form the answer has."""
+    """Give a command the options for the place of the jobs and for its output."""
     for decorate in (
         settings_options("data_folder", "store", "master_key", *more_settings),
         output_option,
@@ -48,7 +48,7 @@ def _of_a_domain(command: F, *more_settings: str) -> F:
 
 
 def _of_a_domain_to_work_on(command: F) -> F:
-    """Gives a command those options, and what a loader needs that it may run itself."""
+    """Give a command those options, and those of a loader that it may run itself."""
     return _of_a_domain(command, "files", "memory_limit_bytes", "undo_days")
 
 
@@ -370,7 +370,7 @@ def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
 
 
 def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) -> list[str]:
-    """Say what a person should know in addition to the rows."""
+    """List the notes that people need in addition to the rows."""
     notes = []
     if not state.failed_count and not row_count:
         notes.append("No row failed." + (" No file was written." if output_file else ""))

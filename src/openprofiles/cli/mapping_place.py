@@ -41,7 +41,7 @@ class MappingPlace(Protocol):
 
 @contextmanager
 def open_mapping_place(settings: Settings, endpoint_url: str | None, domain: str) -> Iterator[MappingPlace]:
-    """Open the mappings of the domain on the server at this address, or else in the store that the settings name.
+    """Open the mappings of the domain, on a server or in the store.
 
     Raises:
         CommandFault: there is no store, the address is not one, or a package is missing.

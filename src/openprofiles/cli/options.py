@@ -186,7 +186,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def settings_options(*names: str) -> Callable[[F], F]:
-    """Gives a command the options of these settings and hands it one ``settings`` in their place.
+    """Give a command the options of these settings, and pass them as one ``settings``.
 
     Raises:
         click.UsageError: when the command runs and a value cannot be used.
@@ -231,7 +231,7 @@ def domain_option(help_text: str, *, required: bool = True) -> Callable[[F], F]:
 
 
 def endpoint_url_option(what: str) -> Callable[[F], F]:
-    """``--endpoint-url URL``; ``what`` is what the command does through the server, such as ``Load through``."""
+    """Make the option ``--endpoint-url URL``; ``what`` begins its help, such as ``Load through``."""
     return click.option(
         "--endpoint-url",
         envvar="OPENPROFILES_ENDPOINT_URL",
@@ -243,7 +243,7 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
 
 
 def output_option(command: F) -> F:
-    """``--output text|json`` of a command that writes one document."""
+    """Give a command that writes one document the option ``--output text|json``."""
     return click.option(
         "--output",
         type=click.Choice(["text", "json"]),
@@ -254,7 +254,7 @@ def output_option(command: F) -> F:
 
 
 def settings_to_arguments(settings: Settings, *names: str) -> list[str]:
-    """The command-line arguments that give another process of ours the same settings."""
+    """Make the arguments that give another process of ours the same settings."""
     arguments = []
     for name in names:
         value = settings.compat_strict if name == "compat" else getattr(settings, name)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def restore(settings: Settings, backup: Path) -> None:
     """Restore a store from BACKUP into an empty data folder.
 
-    BACKUP is one of the folders that `openprofiles backup` has made. A store of an older version is brought to the form
-    of this one. Jobs that had not ended go on when a server or worker starts.
+    BACKUP is one of the folders that `openprofiles backup` has made. A store of an older version is migrated.
+    Jobs that had not ended continue when a server or worker starts.
 
     --master-key names the copy of the key that was kept apart from the backups. It becomes master.key of the data
     folder. Without it everything else is restored, but no credential works any more, and a new administrator's
@@ -45,7 +45,7 @@ def restore(settings: Settings, backup: Path) -> None:
     restored = restore_backup(settings, backup.absolute(), now=utc_now())
     click.echo(f"The store {settings.store_path} is restored.")
     if restored.lost is None:
-        click.echo(f"Uploaded files of jobs that go on: {restored.file_count}")
+        click.echo(f"Uploaded files of jobs that will continue: {restored.file_count}")
     else:
         _say_what_is_lost(restored.lost)
     click.echo(f"The administrator's credential is in {settings.admin_credential_path}.")

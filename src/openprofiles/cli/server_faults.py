@@ -51,7 +51,7 @@ def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
 
 @contextmanager
 def known_domain(client: Any, name: str) -> Iterator[None]:
-    """Name the domains that may be meant where the server does not know the one of this name.
+    """Name similar domains if the server does not know the one of this name.
 
     Raises:
         CommandFault: it does not.
@@ -91,7 +91,7 @@ def _describe_refusal(endpoint_url: str, error: ClientError) -> str:
 
 
 def _describe_other_answer(endpoint_url: str, status: str) -> str:
-    """Say that something else than the API answers, without its web page."""
+    """Report that something other than the API answers, without its web page."""
     parts = urlsplit(endpoint_url)
     base = f"{parts.scheme}://{parts.netloc}"
     hint = f"Try --endpoint-url {base}" if parts.path.strip("/") else "Check the address."

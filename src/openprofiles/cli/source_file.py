@@ -51,7 +51,7 @@ class SourceFile:
         return self.sample.headers
 
     def describe_form(self) -> str:
-        """Say for people how the file is read."""
+        """Describe for people how the file is read."""
         return self.kind if self.kind is not None else self.form.describe()
 
 

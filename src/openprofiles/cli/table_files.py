@@ -43,7 +43,7 @@ def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[str, Bin
 
 
 def is_json_lines(head: bytes) -> bool:
-    """Whether a text begins with a JSON object on a line of its own."""
+    """Return whether a text begins with a JSON object on its own line."""
     first, _, rest = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
     if not first.startswith(b"{"):
         return False
@@ -55,7 +55,7 @@ def is_json_lines(head: bytes) -> bool:
 
 
 def convert_json_lines(open_lines: Callable[[], Iterator[bytes]]) -> BinaryIO:
-    """JSON lines as CSV: a column for each member of any of the objects, in the order in which they first come.
+    """Convert JSON lines to CSV: a column for each member of any object, in order of appearance.
 
     Members of an object within one are columns like ``address.city``; lists are kept as JSON.
 
@@ -179,7 +179,7 @@ def _read_parquet(name: str, file: BinaryIO, _sheet: str | None) -> BinaryIO:
 
 
 def _write_csv(rows: Iterable[Sequence[str]]) -> BinaryIO:
-    """Rows as CSV in a file without a name, which is gone when it is closed."""
+    """Write rows as CSV into a nameless file, which is removed when it is closed."""
     output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         write_rows(output, rows)

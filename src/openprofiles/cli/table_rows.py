@@ -22,7 +22,7 @@ def write_rows(output: BinaryIO, rows: Iterable[Sequence[str]]) -> None:
 
 
 def cell_text(value: object) -> str:
-    """A cell as people write it: whole numbers without a point, dates as ISO 8601."""
+    """Write a cell as people do: whole numbers without a point, dates as ISO 8601."""
     if value is None:
         return ""
     if isinstance(value, str):

@@ -27,18 +27,18 @@ def shown(text: str) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut the text to so many columns; a cut text ends in ``…``."""
+    """Cut the text to this many columns; a cut text ends in ``…``."""
     return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
 
 
 def padded(text: str, width: int, *, to_right: bool = False) -> str:
-    """Pad the text with blanks on one side to so many columns."""
+    """Pad the text with blanks on one side to this many columns."""
     blanks = " " * (width - cell_len(text))
     return blanks + text if to_right else text + blanks
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:
-    """Break the text into lines of at most so many columns, between words if possible."""
+    """Break the text into lines of at most this many columns, between words if possible."""
     line = ""
     for word in text.split():
         for part in chop_cells(word, width):

@@ -76,7 +76,7 @@ def _lay_out(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
 
 
 def _share_out(line: Sequence[int], wanted: Sequence[int], least: Sequence[int], width: int) -> list[_Place]:
-    """Give what is left of a line to the columns that want more, the same to each."""
+    """Share the rest of a line equally among the columns that need more."""
     widths = {index: least[index] for index in line}
     spare = width - sum(widths.values()) - _GAP * (len(line) - 1)
     while spare > 0 and (wanting := [index for index in line if widths[index] < wanted[index]]):

@@ -1,8 +1,8 @@
 """Turns a sheet of an Excel workbook into CSV, as a program of its own: ``python -m openprofiles.cli.workbook_reader``.
 
 The library that reads workbooks holds a whole sheet in memory, as large as the rectangle around its cells, and ends its
-process when there is none left. So it works in a process of its own, with a limit. It writes CSV to standard output,
-and one line of JSON to standard error where it cannot.
+process when memory runs out. So it runs in a separate process with a limit. It writes CSV to standard output,
+and one line of JSON to standard error if it fails.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EXIT_NO_SHEET = 4
 
 def main(path: str, sheet: str | None) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
-    # An abort for want of memory is told by the caller.
+    # The caller reports an abort for lack of memory.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         with zipfile.ZipFile(path) as archive:

@@ -91,5 +91,5 @@ def sentence_for(fault: RowFault) -> str:
 
 
 def sentence_for_many(code: str, column_name: str | None) -> str:
-    """Describe to a person a fault that many rows have, of this code and in this column."""
+    """Describe for people an error of many rows, by code and column."""
     return _SENTENCES_FOR_MANY.get(code, _SENTENCES[code]).format(column=column_name)

@@ -119,7 +119,7 @@ def stage(
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
         raise FileRejected(
-            f"The double quote that opens a value on line {error.line} is never closed, so it cannot be told where the "
+            f"The double quote that opens a value on line {error.line} is never closed, so it is unclear where the "
             "rows after it end. Close it, or write it twice if it belongs to the value."
         ) from None
     if record_count == 0:
@@ -171,8 +171,8 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
             )
         if len(found) > 1:
             raise FileRejected(
-                f"The file has {len(found)} columns {field.header!r}, so it cannot be told which one field "
-                f"{field.name} is mapped from. Rename all but one."
+                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one field "
+                f"{field.name} maps from. Rename all but one."
             )
         if strict and "." in field.header:
             raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not take.")

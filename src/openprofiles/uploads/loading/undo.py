@@ -201,7 +201,7 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
 
 def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> UndoState:
     if job.undo_of is None:
-        raise ValueError(f"Upload job {job.job_id} takes none back.")
+        raise ValueError(f"Upload job {job.job_id} is not an undo.")
     key_version = scratch.recall("key_version")
     if key_version is None:
         # The first loader of the job that has this scratch database: what an earlier one has noted in the store may be

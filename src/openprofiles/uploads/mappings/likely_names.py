@@ -43,13 +43,13 @@ def names_like(text: str, names: Iterable[str]) -> list[str]:
 
 
 def fields_like(text: str) -> list[str]:
-    """Find the fields of the standard profile that the text may stand for, the most likely first."""
+    """Find the standard fields that a text may mean, the most likely first."""
     match = match_header(text)
     return [match[1]] if match is not None else names_like(text, FIELD_BY_PATH)
 
 
 def find_name(text: str, names: Iterable[str]) -> str | None:
-    """Find the name that equals the text, or else the only one that does so in another case."""
+    """Find the name that equals the text, or the only one that differs by case."""
     known = list(dict.fromkeys(names))
     if text in known:
         return text
@@ -58,13 +58,13 @@ def find_name(text: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(names: Iterable[str]) -> str:
-    """Ask for the names, as the end of a message; empty if there are none."""
+    """Ask "Did you mean", as the end of a message; empty without names."""
     quoted = [repr(name) for name in names]
     return f" Did you mean {' or '.join(quoted)}?" if quoted else ""
 
 
 def _fold(text: str) -> str:
-    """Reduce a name to its letters and digits: ``E-mail`` and ``Email`` are one."""
+    """Reduce a name to its letters and digits: ``E-Mail`` and ``Email`` are one."""
     return "".join(words_of(text))
 
 

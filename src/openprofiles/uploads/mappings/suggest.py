@@ -1,12 +1,12 @@
 """Suggest where each column of a file goes, from the names in its header and from some of its rows.
 
 A column whose name says what it is goes to that field of the standard profile. One whose name says nothing, but whose
-values are clearly e-mail addresses or phone numbers, goes to the field for these if no other column does. Any other
+values are clearly email addresses or phone numbers, goes to the field for these if no other column does. Any other
 becomes a custom attribute under its own name. No two columns get one target: the better match keeps it, of equal ones
 the first in the file.
 
 Each suggestion has a confidence from 0 to 1. It orders suggestions and marks those that a person should look at; it is
-no measured probability.
+not a measured probability.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SuggestedField:
         header: the column's header, exactly as in the file.
         target: the field of the profile, such as ``EmailAddress`` or ``Attributes.tier``.
         confidence: that the target is right, 0 to 1; 1: it was chosen.
-        reason: what the target was told from, for people; never a value of the file.
+        reason: for the target, for people; never a value of the file.
     """
 
     name: str
@@ -102,7 +102,7 @@ class SuggestedField:
 
     @property
     def content_type(self) -> str:
-        """How the service is told to compare the values."""
+        """The content type, by which the service compares the values."""
         standard = field_of_target(self.target)
         if standard is None:
             return "STRING"
@@ -112,12 +112,12 @@ class SuggestedField:
     @property
     def usual_check(self) -> str | None:
         """The check that a load makes of its values without being asked; None for none."""
-        # Where hardly a value is one, the column goes to the wrong field, and is told to be doubtful.
+        # If few values are of this kind, the column goes to the wrong field, and is marked as doubtful.
         is_checked = self.content_type in ("EMAIL_ADDRESS", "PHONE_NUMBER") and not self.is_doubtful
         return self.content_type if is_checked else None
 
     def to_entry(self) -> dict[str, str]:
-        """What ``Fields`` of CreateUploadJob has under its name."""
+        """Make the entry of ``Fields`` of CreateUploadJob."""
         return {
             "Source": SOURCE_PREFIX + self.header,
             "Target": TARGET_PREFIX + self.target,
@@ -139,7 +139,7 @@ class Suggestion:
     """What becomes of every column of a file, in its order.
 
     Attributes:
-        unique_key: the field that tells customers apart best; None if none seems to.
+        unique_key: the field that identifies customers best; None if none seems to.
         unique_key_confidence: that it does, 0 to 1.
     """
 
@@ -149,16 +149,16 @@ class Suggestion:
     unique_key_confidence: float = 0.0
 
     def to_fields(self) -> dict[str, dict[str, str]]:
-        """``Fields`` of CreateUploadJob."""
+        """Make ``Fields`` of CreateUploadJob."""
         return {field.name: field.to_entry() for field in self.fields}
 
     def find_unique_key(self, unique_key: str) -> SuggestedField:
-        """Find the field that the given header, field name or target means, looked for in this order.
+        """Find the field of a header, field name or target, in this order.
 
         A header in another case will do, if it means one column only.
 
         Raises:
-            InvalidRequest: it means none of the columns that are loaded.
+            InvalidRequest: it is not one of the columns to load.
         """
         path = unique_key.removeprefix(TARGET_PREFIX)
         standard = field_of_target(path)
@@ -185,7 +185,7 @@ class Suggestion:
 def suggest_mapping(
     headers: Sequence[str], chosen: Mapping[str, str] | None = None, sample: Sequence[Sequence[str]] = ()
 ) -> Suggestion:
-    """Say for each column where it goes, and which one is a good unique key.
+    """Suggest a target for each column, and a unique key.
 
     Args:
         headers: the names of all columns, in the order of the file.
@@ -194,7 +194,7 @@ def suggest_mapping(
         sample: some rows of the file, each with its cells in the order of the headers; one may have fewer or more.
 
     Raises:
-        InvalidRequest: a chosen header is no column, or the name of several; no column is left to be loaded.
+        InvalidRequest: a chosen header is not a column, or names several; or no column is left to load.
     """
     chosen = chosen or {}
     counts = Counter(headers)
@@ -230,7 +230,7 @@ def suggest_mapping(
 
 
 def describe_missing_column(header: str, headers: Iterable[str]) -> str:
-    """Say that a file has no such column, and which one may be meant."""
+    """Report that a file has no such column, and name similar ones."""
     known = list(dict.fromkeys(headers))
     return (
         f"The file has no column {header!r}.{did_you_mean(names_like(header, known))} "
@@ -312,7 +312,7 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
 
 
 def _weigh(column: _Column, path: str, rank: int) -> _Target:
-    """The target that the name of a column says, held against its values."""
+    """Weigh the target of a column's name against its values."""
     confidence = _NAME_CONFIDENCES[min(rank, len(_NAME_CONFIDENCES) - 1)]
     if column.kind.filled_count == 0:
         return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "name matches")
@@ -352,7 +352,7 @@ def _is_id(header: str) -> bool:
 
 
 def _weigh_key(column: _Column) -> float:
-    """How much the values speak for a unique key, 0 to 1; 0: against it. Without any the name alone speaks for it."""
+    """Weigh the values as a unique key, from 0 (not one) to 1; without values the name decides."""
     row_count, filled_count = len(column.values), column.kind.filled_count
     if row_count == 0:
         return 0.5
@@ -375,13 +375,13 @@ def _attribute_name(header: str, position: int) -> str:
     if not _ATTRIBUTE_NAME.match(text):
         ascii_text = without_accents(text)
         cleaned = _NOT_IN_ATTRIBUTE_NAME.sub("_", ascii_text).strip(" _-")
-        # A name in another script would lose everything that tells it from the next one.
+        # A name in another script would lose everything that distinguishes it from the next one.
         text = cleaned if _keeps_letters(text, cleaned) else text
     return text[:MAX_ATTRIBUTE_NAME_LENGTH].rstrip(" _-") or f"column {position}"
 
 
 def _name_fields(columns: Sequence[str]) -> dict[str, str]:
-    """A name for each field, its header where that will do."""
+    """Choose a name for each field, its header if possible."""
     # First those that can be kept, so that a header is never the field name of another column.
     names = {header: header for header in columns if _FIELD_NAME.match(header)}
     taken = set(names.values())
@@ -395,7 +395,7 @@ def _name_fields(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _keeps_letters(before: str, after: str) -> bool:
-    """Whether at least half of the letters and digits are still there."""
+    """Return whether at least half of the letters and digits are kept."""
     return 2 * sum(map(str.isalnum, after)) >= max(1, sum(map(str.isalnum, before)))
 
 

@@ -15,8 +15,8 @@ MAX_COLUMNS = 16_384
 EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 
 _NO_TEXT = {
-    Kind.INVALID_UTF8: "holds bytes that are no text in the encoding of the file.",
-    Kind.NUL_BYTE: "holds NUL bytes, which no text has.",
+    Kind.INVALID_UTF8: "contains characters that are not valid in the file's encoding.",
+    Kind.NUL_BYTE: "contains NUL bytes, which are not valid in a text.",
 }
 _FAULTS = {
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
@@ -25,7 +25,7 @@ _FAULTS = {
 
 
 class HeaderNotText(InvalidRequest):
-    """The header is no text in the encoding that the file is read in.
+    """The header is not valid text in the file's encoding.
 
     Attributes:
         reason: the message without what can be done about it, which depends on where the file is given.
@@ -37,7 +37,7 @@ class HeaderNotText(InvalidRequest):
 
 
 def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) -> list[str]:
-    """The names of all columns, in their order, as they stand in the file; a byte order mark is no part of them.
+    """Read the names of all columns, in order; a byte order mark is not part of them.
 
     Args:
         read: the next bytes of the file, at most as many as asked for, none at its end.
@@ -49,7 +49,7 @@ def read_file_header(read: Callable[[int], bytes], dialect: Dialect = COMMAS) ->
 
 
 def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) -> tuple[Header, list[str]]:
-    """The header that a scanner at the beginning of a file finds, and the names in it.
+    """Read the header at the beginning of a scanned file, and its names.
 
     Args:
         is_whole: whether the scanner gets the whole file, or its beginning alone.
