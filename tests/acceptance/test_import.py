@@ -273,6 +273,12 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
     assert (tmp_path / "a.failed-rows.csv").exists() == (failed_count > 0)
 
 
+def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
+    answer = run_command("import", write(tmp_path / "header.csv", b"Email,Name\n"), "--domain", "demo")
+
+    assert answer.stdout.endswith("Nothing was loaded: the file has a header and no rows.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -294,6 +300,7 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
             ["a.csv", "--map", "TIER=Company"],
             "--map 'Tier=Company': 'Company' is not a field of a profile. Did you mean",
         ),
+        (["a.csv", "--map", "Tier=Atributes.level"], "For a value of your own: --map Tier=Attributes.level."),
         (["a.csv", "--map", "email="], "The unique key 'Email' cannot be used: it is excluded by --map Email="),
         (
             ["a.csv", "--map", "Tier=EmailAddress", "--map", "Email=EmailAddress"],
