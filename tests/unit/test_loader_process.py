@@ -111,7 +111,13 @@ from pathlib import Path
 from openprofiles.worker.priority import YIELDING_NICENESS, yield_when_long
 
 def all_threads():
-    return {os.getpriority(os.PRIO_PROCESS, int(thread)) for thread in os.listdir("/proc/self/task")}
+    found = set()
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            found.add(os.getpriority(os.PRIO_PROCESS, int(thread)))
+        except ProcessLookupError:
+            pass  # It has ended since.
+    return found
 
 threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 yield_when_long(0.2)
