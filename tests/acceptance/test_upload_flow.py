@@ -308,7 +308,7 @@ UNREADABLE = {
     ),
     "malformed header": (
         b'Email,First,"Tier"x\na@b.c,A,\n',
-        "The header on line 1 has a double quote where none may stand.",
+        "The header on line 1 has a double quote where none is allowed.",
     ),
     "quote never closed": (
         b'Email,First,Tier\r\na@b.c,"A\r\nA",\r\nd@b.c,"open,x\r\ne@b.c,E,\r\n',

@@ -32,7 +32,7 @@ def test_the_header_is_read_without_its_byte_order_mark_after_blank_lines() -> N
         (b'\n"Email,Name\n', "The double quote that opens a name in the header on line 2 is never closed"),
         (b"\nCaf\xe9,b\n", "The header on line 2 contains characters that are not valid"),
         ("Email,Name\n".encode("utf-16-le"), "The header on line 1 contains NUL bytes"),
-        (b'"Em"ail,b\n', "The header on line 1 has a double quote where none may stand"),
+        (b'"Em"ail,b\n', "The header on line 1 has a double quote where none is allowed"),
         (b"a" * 1_100_000, "The header on line 1 is longer than 1 MiB"),
     ],
 )

@@ -425,7 +425,9 @@ class _Import:
                     needs_options=self._form is not None or not self._policies.is_default,
                 )
                 if importer.left_out_options and not self._is_json:
-                    click.echo("This server takes no checks, so email addresses and phone numbers are not checked.")
+                    click.echo(
+                        "This server does not support checks, so email addresses and phone numbers are not checked."
+                    )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     cannot_save = None
@@ -598,7 +600,7 @@ class _Import:
             )
         if state.failed_count and self._failed_rows_path is None:
             click.echo(
-                "To have these rows and their reasons in a file, give --failed-rows."
+                "To write these rows and their reasons to a file, use --failed-rows."
                 if self._is_dry_run
                 else f"The failed rows and their reasons are kept.{self._way_to_failed_rows(job_id)}"
             )

@@ -136,7 +136,7 @@ class RemoteImporter:
         if not answer.ok:
             told = _XML_MESSAGE.search(answer.text)
             reason = html.unescape(told[1]) if told else f"it answered {answer.status_code}"
-            raise ImportFault(f"The server did not take the file: {reason}")
+            raise ImportFault(f"The server did not accept the file: {reason}")
 
     def start_job(self) -> None:
         with told_in_a_sentence(self._endpoint_url):

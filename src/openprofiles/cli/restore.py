@@ -59,4 +59,4 @@ def _say_what_is_lost(lost: LostSecrets) -> None:
     click.echo(f"  {lost.webhooks} webhooks. Set them again; each has a new secret.", err=True)
     click.echo(f"  {lost.jobs_ended} upload jobs that were started. They are FAILED; load their files again.", err=True)
     click.echo(f"  {lost.jobs_without_file} uploaded files of jobs that were not started. Upload them again.", err=True)
-    click.echo("  What stood in the failed rows of all jobs; the reasons are kept.", err=True)
+    click.echo("  The contents of the failed rows of all jobs; the reasons are kept.", err=True)

@@ -182,7 +182,7 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
                     encrypt_webhook_secret(new, decrypt_webhook_secret(old, wrapped, domain_id), domain_id),
                 )
         except DecryptionError as error:
-            raise InvalidRequest("The present master key does not belong to this store.") from error
+            raise InvalidRequest("The current master key does not belong to this store.") from error
 
 
 @dataclass(frozen=True, slots=True)

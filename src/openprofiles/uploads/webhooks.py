@@ -60,7 +60,7 @@ def put_webhook(
     if secret is None:
         secret = secrets.token_hex(_MADE_SECRET_BYTES)
     elif not _SECRET.fullmatch(secret):
-        raise InvalidRequest("The webhook's Secret must have 16 to 256 printable characters of ASCII.")
+        raise InvalidRequest("The webhook's Secret must have 16 to 256 printable ASCII characters.")
     with store.write() as connection:
         if read_domain(connection, domain.name, for_change=True).domain_id != domain.domain_id:
             raise NotFound(f"Domain {domain.name} was just deleted.")

@@ -20,7 +20,7 @@ _NO_TEXT = {
 }
 _FAULTS = {
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
-    Kind.MALFORMED_QUOTES: "has a double quote where none may stand.",
+    Kind.MALFORMED_QUOTES: "has a double quote where none is allowed.",
 }
 
 
