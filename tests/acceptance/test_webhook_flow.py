@@ -284,7 +284,7 @@ def test_who_may_read_jobs_may_read_a_webhook_and_changing_it_needs_actions_of_t
             (b'{"Url": 1}', "Url must be a string."),
             (b'{"Uri": "x"}', "The body has a member 'Uri', which is unknown. Known members: Url, Secret."),
             (b'{"Url": "ftp://x/"}', "The webhook URL must start with https:// or http://."),
-            (b'{"Secret": "short"}', "The webhook's Secret must have 16 to 256 printable characters"),
+            (b'{"Secret": "short"}', "The webhook's Secret must have 16 to 256 printable ASCII characters"),
         ):
             with pytest.raises(ClientError, match=re.escape(message)):
                 client._call("PutWebhook", "PUT", client._domain_url("shop", "webhook"), body)
