@@ -19,7 +19,14 @@ _MOST_SHOWN = 8
 _NUMBER = re.compile(" [0-9]+>")
 
 
-@pytest.mark.parametrize("mode", MODES)
+_DAILY_OF_STRICT = "tests/load/test_file_forms.py::test_a_strict_server_takes_no_other_form_than_aws"
+
+
+@pytest.mark.parametrize(
+    "mode",
+    # What a strict server adds to the scenario is that it refuses other forms of files.
+    [pytest.param(mode, marks=pytest.mark.long(daily=_DAILY_OF_STRICT) if mode == "strict" else ()) for mode in MODES],
+)
 def test_every_answer_is_as_before_the_extensions(mode: str, tmp_path: Path) -> None:
     before = RECORDED[mode]
 

@@ -45,7 +45,10 @@ def find_mirror() -> Path | None:
     return next((place for place in places if (place / _PROVIDER).is_dir()), None)
 
 
-@pytest.mark.long(daily="test_an_empty_text_of_a_new_profile_means_that_the_member_is_absent")
+# Most of its 27 s of processor time is the provider's own start.
+@pytest.mark.long(
+    daily="tests/wire/test_terraform_requests.py::test_an_empty_text_of_a_new_profile_means_that_the_member_is_absent"
+)
 def test_terraform_applies_plans_without_a_difference_and_destroys(tmp_path: Path) -> None:
     terraform, mirror = shutil.which("terraform"), find_mirror()
     if terraform is None:

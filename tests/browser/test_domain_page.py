@@ -101,6 +101,7 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
 def test_what_is_wrong_with_a_new_domain_is_told_at_its_field(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:
+    page.goto("/console/")
     name, days = page.get_by_label("Name"), page.get_by_label("Retention")
     name.fill("not good")
     page.get_by_role("button", name="Create").click()

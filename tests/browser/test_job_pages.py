@@ -179,9 +179,8 @@ def test_progress_moves_without_reloading_to_the_account_at_the_end(
     expect(page.locator(".badge").first).to_have_text("Succeeded", timeout=2 * DEADLINE_MS)
 
     assert page.evaluate("window.isTheSamePage")
-    seen = page.evaluate("window.seen")
-    assert len(set(seen)) >= 2
-    assert any(f"of {MANY:,} rows" in text for text in seen)
+    # How often depends on the speed of the machine; the next test sees it change.
+    assert any(f"of {MANY:,} rows" in text for text in page.evaluate("window.seen"))
     said = page.evaluate("window.said")
     assert said[-1] == f"The import has finished: succeeded. Of {MANY:,} rows: {MANY:,} created."
     assert len(said) <= 4
@@ -218,6 +217,8 @@ def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
         expect(page).to_have_title(re.compile("^[0-9]+ % · customers.csv"))
         expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"^0\.4"))
         expect(page.locator("#announcer")).to_have_text("")
+        first = amount.inner_text()
+        expect(amount).not_to_have_text(first)
         assert find_barriers(page) == []
         told = re.compile("^Importing rows .* left in this step$")
         expect(page.locator("#announcer")).to_have_text(told, timeout=DEADLINE_MS)
@@ -766,7 +767,14 @@ def test_taking_a_job_back_is_no_job_in_the_list_but_told_beside_its_status(
         assert (status, "Some rows failed" in text, "Undone" in text) == (200, True, False)
 
 
-@pytest.mark.parametrize("name", [" ", "\u200b", "\u3000\u2063"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long(daily="test_a_job_whose_name_cannot_be_seen_goes_by_its_id"))
+        for name in (" ", "\u200b")
+    ]
+    + ["\u3000\u2063"],
+)
 def test_a_job_whose_name_cannot_be_seen_goes_by_its_id(server: RunningServer, domain: str, name: str) -> None:
     client = server.client()
     job_id = client.create_upload_job(DomainName=domain, DisplayName=name, Fields=FIELDS, UniqueKey="Email")["JobId"]

@@ -110,6 +110,7 @@ def test_who_signs_out_in_one_tab_and_in_again_goes_on_in_the_other(
 
 
 def test_a_token_of_an_earlier_session_is_no_hindrance(page: Page, server: RunningServer) -> None:
+    page.goto("/console/")
     page.get_by_label("Name").fill("later")
     sign_in(page.context.new_page(), *server.admin())
 
@@ -176,6 +177,7 @@ def test_a_profile_of_very_many_attributes_is_saved(page: Page, client: Any) -> 
 
 
 def test_what_the_browser_itself_checks_is_checked_before_the_session(page: Page) -> None:
+    page.goto("/console/")
     page.context.clear_cookies()
     press(page, "Create")
 
@@ -356,6 +358,7 @@ def test_a_button_without_a_form_to_fill_in_works_after_signing_in_again_elsewhe
 
 
 def test_whoever_signs_out_does_so_whatever_has_become_of_the_session(page: Page, server: RunningServer) -> None:
+    page.goto("/console/")
     other = page.context.new_page()
     sign_in(other, *make_key(server, "--name", "leaver"))
     press(page, "Sign out")

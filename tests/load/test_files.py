@@ -410,7 +410,7 @@ def test_failed_rows_are_kept_as_they_stand_in_the_file_and_not_readable_in_the_
 
 def test_a_page_of_failed_rows_has_some_megabytes_however_long_they_are(shop: Shop) -> None:
     note = "x" * 1_000_000
-    data = "Email,First,note\n" + "".join(f",{number},{note}\n" for number in range(20)) + "a@x,Ann,\n"
+    data = "Email,First,note\n" + "".join(f",{number},{note}\n" for number in range(9)) + "a@x,Ann,\n"
     job = load(shop, data.encode())
 
     tokens: list[str | None] = [None]
@@ -424,7 +424,7 @@ def test_a_page_of_failed_rows_has_some_megabytes_however_long_they_are(shop: Sh
             break
         tokens.append(page.next_token)
 
-    assert sizes == [7, 7, 6]
+    assert sizes == [7, 2]
 
 
 @pytest.mark.parametrize("excess", [0, 1])

@@ -165,8 +165,11 @@ def test_all_or_nothing_loads_nothing_also_when_the_loader_dies_while_it_reports
 def test_a_death_in_any_chunk_changes_nothing(place: Place, loses_scratch: bool, second_deaths: Deaths) -> None:
     expected = _everything(*_small_load(place, []))
 
-    # Without its scratch database a load begins anew in much the same way on both engines, which share its chunks.
-    first, step = (1, 1) if not loses_scratch else (1 if place.settings.store is None else 2, 2)
+    # Daily, PostgreSQL has every second chunk with its scratch database, and SQLite those between without. In the long
+    # form each engine has every chunk with it. Without it a load begins anew in much the same way on both engines,
+    # which share the chunks.
+    step = 1 if budgets.IS_LONG and not loses_scratch else 2
+    first = 1 if step == 1 or place.settings.store is None else 2
     for chunk in range(first, 30, step):
         shop, job = _small_load(place, [(chunk, INSIDE, loses_scratch), *second_deaths])
 
