@@ -21,7 +21,7 @@ from openprofiles.cli.exit_statuses import (
     CommandFault,
     exit_status_of_job,
 )
-from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path
+from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -263,7 +263,7 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import STANDARD_INPUT, open_source
+    from openprofiles.cli.source_file import open_source
     from openprofiles.uploads.reading.file_form import FileOptions
 
     for one, other, are_given in (
@@ -305,9 +305,9 @@ def import_file(
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # A dry run does not overwrite the rows that somebody fixes there; standard input has no folder.
+            # A dry run does not overwrite the rows that somebody fixes there; a pipe has no folder.
             failed_rows_path=None
-            if failed_rows_path is None and (is_dry_run or file == STANDARD_INPUT)
+            if failed_rows_path is None and (is_dry_run or not has_folder(file))
             else failed_rows_path or default_failed_rows_path(file),
             is_json=output == "json",
             is_dry_run=is_dry_run,
