@@ -128,7 +128,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     expiry = datetime.now(UTC).date() + timedelta(days=1098)
     lines = answer.stdout.splitlines()
     assert lines[:-5] == [
-        "Created the domain demo. Its profiles expire 1098 days after their last change.",
+        "Created the domain demo. Its profiles expire 1,098 days after their last change.",
         f"Loading {file} into the domain demo:",
         "  read as utf-8, commas, LF",
         "  Email       ->  EmailAddress  (unique key)",
@@ -136,7 +136,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
-        f"Profiles from this import expire on {expiry} (1098 days) unless a later import updates them.",
+        f"Profiles from this import expire on {expiry} (1,098 days) unless a later import updates them.",
     ]
     assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")
     assert lines[-4] == "Rows with the unique key of an earlier row: 1"

@@ -514,8 +514,8 @@ class _Import:
             click.echo(f"Dry run of {self._source.name} into the domain {self._domain_name}{missing}:")
         elif domain.was_created:
             click.echo(
-                f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days} days after their last "
-                "change."
+                f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days:,} days after their "
+                "last change."
             )
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
@@ -523,7 +523,7 @@ class _Import:
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
-            f"Profiles from this import expire on {_expiry_date(days)} ({days} days) unless a later import updates "
+            f"Profiles from this import expire on {_expiry_date(days)} ({days:,} days) unless a later import updates "
             "them."
         )
 
