@@ -273,6 +273,25 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
     assert (tmp_path / "a.failed-rows.csv").exists() == (failed_count > 0)
 
 
+def test_a_pipe_that_ends_before_the_load_is_reported(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(
+        command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Error: Nothing was loaded: the program that reads the output has ended.\n")
+    assert list_jobs(tmp_path / "data") == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -289,6 +308,10 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
             ["a.csv", "--map", "Tier=Tier"],
             "'Tier' is not a field of a profile. For a value of your own: --map Tier=Attributes.Tier. All fields: "
             "docs/csv-files.md#targets",
+        ),
+        (
+            ["a.csv", "--map", "Tier=Atributes.tier"],
+            "'Atributes.tier' is not a field of a profile. For a value of your own: --map Tier=Attributes.tier. All",
         ),
         (
             ["a.csv", "--map", "TIER=Company"],

@@ -342,6 +342,9 @@ def _print_suggestion(
     else:
         key = suggestion.unique_key
         click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
+    if not source.sample.has_rows:
+        click.echo("Nothing was loaded: the file has a header and no rows.")
+        return
     click.echo(f"Nothing was loaded. To load it:\n  {command}")
 
 
@@ -405,7 +408,11 @@ class _Import:
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
                 days = self._data_expiry_days or domain.expiration_days
-                self._print_plan(domain, days)
+                try:
+                    self._print_plan(domain, days)
+                except BrokenPipeError:
+                    # Not silently: "import ... | head" ends the pipe before the load.
+                    raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
                 job_id = importer.create_job(

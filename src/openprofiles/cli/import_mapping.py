@@ -12,7 +12,7 @@ from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
-from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name
+from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name, names_like
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import TARGET_PREFIX, MappedField, UploadMapping, read_mapping
 
@@ -103,7 +103,13 @@ def use_saved(
         ),
         tuple(
             LeftOut(
-                number, header, f"the mapping {name} does not have it" if header not in chosen else "it is excluded"
+                number,
+                header,
+                "it is excluded"
+                if header in chosen
+                else f"the mapping {name} excludes it"
+                if header in saved.columns
+                else f"the mapping {name} does not have it",
             )
             for number, header in enumerate(source.headers, start=1)
             if header not in decided or chosen.get(header) == ""
@@ -232,7 +238,12 @@ def _read_target(header: str, target: str) -> str:
     found = find_name(path, (*FIELD_BY_PATH, *TWINS))
     if found is not None:
         return found
-    name = "NAME" if f"{path}.".startswith(ATTRIBUTES_PREFIX) else path
+    first, dot, rest = path.partition(".")
+    if dot and rest and names_like(first, [ATTRIBUTES_PREFIX.removesuffix(".")]):
+        # "Atributes.tier" or "attributes.tier".
+        name = rest
+    else:
+        name = "NAME" if f"{path}.".startswith(ATTRIBUTES_PREFIX) else path
     own = shlex.quote(f"{header}={ATTRIBUTES_PREFIX}{name}")
     raise ImportFault(
         f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} For a "

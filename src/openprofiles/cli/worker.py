@@ -51,10 +51,14 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
         supervise.stop_with_parent(stop)
+    logger = structlog.get_logger("openprofiles.worker")
+    if not stop_with_parent:
+        # Otherwise nothing would show that it runs, or that --data names another folder than you meant.
+        logger.info("worker_started", data_folder=str(settings.data_folder.absolute()))
     try:
         run_worker(settings, stop)
     except (SettingsError, DomainError):
         raise
-    except Exception:  # noqa: BLE001  (Python's own traceback would print what the exception says: perhaps a customer's value)
-        structlog.get_logger("openprofiles.worker").exception("worker_failed")
+    except Exception:
+        logger.exception("worker_failed")
         raise SystemExit(EXIT_FAILED) from None
