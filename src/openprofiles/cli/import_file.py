@@ -417,7 +417,7 @@ class _Import:
                     self._print_similar_domains(importer, domain)
                 job_id = importer.create_job(
                     domain.name,
-                    display_name=self._display_name,
+                    display_name=self._job_name,
                     fields=self._mapping.fields,
                     unique_key=self._mapping.unique_key.name,
                     data_expiry_days=days,
@@ -454,6 +454,14 @@ class _Import:
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
+
+    @property
+    def _job_name(self) -> str:
+        """Name the upload job; that of a dry run stays in the list of jobs as STOPPED."""
+        if not self._is_dry_run:
+            return self._display_name
+        mark = " (dry run)"
+        return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(mark)] + mark
 
     @property
     def _mapping(self) -> ImportMapping:
