@@ -128,7 +128,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     expiry = datetime.now(UTC).date() + timedelta(days=1098)
     lines = answer.stdout.splitlines()
     assert lines[:-5] == [
-        "Created the domain demo. Its profiles expire 1098 days after their last change.",
+        "Created the domain demo. Its profiles expire 1,098 days after their last change.",
         f"Loading {file} into the domain demo:",
         "  read as utf-8, commas, LF",
         "  Email       ->  EmailAddress  (unique key)",
@@ -136,7 +136,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
-        f"Profiles from this import expire on {expiry} (1098 days) unless a later import updates them.",
+        f"Profiles from this import expire on {expiry} (1,098 days) unless a later import updates them.",
     ]
     assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")
     assert lines[-4] == "Rows with the unique key of an earlier row: 1"
@@ -336,6 +336,25 @@ def test_what_cannot_work_is_told_with_status_2_before_anything_is_made(
     assert message in answer.stderr
     assert "Traceback" not in answer.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_pipe_that_ends_before_the_load_is_reported(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(
+        command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Error: Nothing was loaded: the program that reads the output has ended.\n")
+    assert list_jobs(tmp_path / "data") == []
 
 
 def test_a_column_may_be_named_in_another_case(tmp_path: Path) -> None:

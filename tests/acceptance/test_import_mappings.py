@@ -185,6 +185,7 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
     second = write(tmp_path / "b.csv", b"Name,Email,Tier,Points\nAda,a@x.example,gold,5\n")
     place.run_json(first, "--unique-key", "Email", "--map", "Notes=", "--save-mapping", "crm")
 
+    same = place.run(first, "--mapping", "crm")
     warned = place.run(second, "--mapping", "crm", "--map", "Points=Attributes.points", "--save-mapping", "crm")
     again = place.run(second, "--mapping", "crm")
 
@@ -194,6 +195,7 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
         "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To save the new "
         "header with the mapping, give --save-mapping crm as well.\n"
     ) in warned.stderr
+    assert "  column 3 'Notes' is not loaded: the mapping crm excludes it" in same.stdout.splitlines()
     assert "  column 3 'Tier' is not loaded: the mapping crm does not have it" in warned.stdout.splitlines()
     assert "  Points  ->  Attributes.points" in warned.stdout.splitlines()
     assert "Warning" not in again.stderr

@@ -103,6 +103,18 @@ def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) 
     assert [path for path in (tmp_path / "data" / "uploads").iterdir() if path.is_file()] == []
 
 
+def test_the_list_of_jobs_says_which_one_was_a_dry_run(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    given: list[str | Path] = ["--domain", "demo", "--data", data]
+    run_command("import", write(tmp_path / "a.csv", FIRST), "--unique-key", "Email", *given)
+    run_command("import", tmp_path / "a.csv", "--unique-key", "Email", "--dry-run", *given)
+
+    listed = json.loads(run_command("jobs", "list", "--output", "json", *given).stdout)
+
+    names = [(job["display_name"], job["status"]) for job in listed]
+    assert names == [("a.csv (dry run)", "STOPPED"), ("a.csv", "SUCCEEDED")]
+
+
 def let_leases_run_out(data: Path) -> None:
     """Make it 15 seconds later for the leases of processes that are dead."""
     store = open_store(Settings(data_folder=data))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openprofiles.cli.failed_rows_file import default_failed_rows_path, write_failed_rows
+from openprofiles.cli.failed_rows_file import default_failed_rows_path, has_folder, write_failed_rows
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
@@ -46,6 +46,14 @@ def test_a_header_that_cannot_be_read_is_refused_with_its_line(content: bytes, m
 
 def test_the_failed_rows_stand_beside_the_file() -> None:
     assert default_failed_rows_path(Path("data/customers.csv")) == Path("data/customers.failed-rows.csv")
+
+
+@pytest.mark.parametrize("pipe", ["-", "/dev/stdin", "/dev/fd/0", "/dev/null"])
+def test_no_failed_rows_stand_next_to_a_pipe(tmp_path: Path, pipe: str) -> None:
+    (tmp_path / "a.csv").write_text("Email\n")
+
+    assert has_folder(tmp_path / "a.csv")
+    assert not has_folder(Path(pipe))
 
 
 def test_a_report_that_breaks_off_leaves_the_older_one(tmp_path: Path) -> None:

@@ -16,6 +16,12 @@ def default_failed_rows_path(file: Path) -> Path:
     return file.with_name(f"{file.stem}.failed-rows.csv")
 
 
+def has_folder(file: Path) -> bool:
+    """Return whether failed rows can lie next to the file: a pipe such as /dev/stdin is in no folder of the user."""
+    place = file.absolute().parent
+    return file.is_file() and place != Path("/dev") and not place.is_relative_to("/dev/fd")
+
+
 def check_failed_rows_path(path: Path, file: Path) -> None:
     """Refuse, before anything is loaded, a place where the failed rows could not be written.
 

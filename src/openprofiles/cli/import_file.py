@@ -21,7 +21,7 @@ from openprofiles.cli.exit_statuses import (
     CommandFault,
     exit_status_of_job,
 )
-from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path
+from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -263,7 +263,7 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import STANDARD_INPUT, open_source
+    from openprofiles.cli.source_file import open_source
     from openprofiles.uploads.reading.file_form import FileOptions
 
     for one, other, are_given in (
@@ -305,9 +305,9 @@ def import_file(
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # A dry run does not overwrite the rows that somebody fixes there; standard input has no folder.
+            # A dry run does not overwrite the rows that somebody fixes there; a pipe has no folder.
             failed_rows_path=None
-            if failed_rows_path is None and (is_dry_run or file == STANDARD_INPUT)
+            if failed_rows_path is None and (is_dry_run or not has_folder(file))
             else failed_rows_path or default_failed_rows_path(file),
             is_json=output == "json",
             is_dry_run=is_dry_run,
@@ -417,7 +417,7 @@ class _Import:
                     self._print_similar_domains(importer, domain)
                 job_id = importer.create_job(
                     domain.name,
-                    display_name=self._display_name,
+                    display_name=self._job_name,
                     fields=self._mapping.fields,
                     unique_key=self._mapping.unique_key.name,
                     data_expiry_days=days,
@@ -456,6 +456,14 @@ class _Import:
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
+
+    @property
+    def _job_name(self) -> str:
+        """Name the upload job; that of a dry run stays in the list of jobs as STOPPED."""
+        if not self._is_dry_run:
+            return self._display_name
+        mark = " (dry run)"
+        return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(mark)] + mark
 
     @property
     def _mapping(self) -> ImportMapping:
@@ -523,8 +531,8 @@ class _Import:
             click.echo(f"Dry run of {self._source.name} into the domain {self._domain_name}{missing}:")
         elif domain.was_created:
             click.echo(
-                f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days} days after their last "
-                "change."
+                f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days:,} days after their "
+                "last change."
             )
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
@@ -532,7 +540,7 @@ class _Import:
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
-            f"Profiles from this import expire on {_expiry_date(days)} ({days} days) unless a later import updates "
+            f"Profiles from this import expire on {_expiry_date(days)} ({days:,} days) unless a later import updates "
             "them."
         )
 
