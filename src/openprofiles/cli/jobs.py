@@ -247,11 +247,12 @@ def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
     Profiles that the job created are removed. Profiles that it updated are restored, with all their keys. A profile
     that has been changed since is kept as it is, and is listed. A later load of the same profile is such a change too,
-    so undo the last load first. A job that was stopped, or failed half way, is undone as far as it came.
+    so undo the last load first. For a job that was stopped or that failed,
+    the rows that it loaded are undone.
 
     You can undo a job once, for some days after its end (--undo-days of the server or the import, 7 by default). After
-    Ctrl-C a server continues the undo; without a server it continues when you run the command again. The index of a
-    field that the job was the first to use as its unique key stays.
+    Ctrl-C a server continues the undo; without a server it continues when you run the command again. If the
+    job was the first to use a field as its unique key, that field stays indexed.
 
     The exit status is 0 when everything is as before, 1 when profiles were kept, 2 when the undo failed or is not
     possible, and 130 after Ctrl-C.

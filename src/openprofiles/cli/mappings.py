@@ -32,10 +32,10 @@ _mapping_name = click.argument("name", metavar="NAME")
 
 @click.group()
 def mappings() -> None:
-    """List, show and delete the mappings that a domain has by name.
+    """List, show and delete the saved mappings of a domain.
 
-    A mapping says which column of a file goes to which field, and which column is the unique key. `openprofiles import`
-    saves one with --save-mapping and loads with one with --mapping.
+    A mapping says which column of a file goes to which field, and which column is the unique key. With `openprofiles
+    import`, --save-mapping saves a mapping and --mapping uses it.
 
     \b
     Example:

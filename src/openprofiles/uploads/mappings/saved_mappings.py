@@ -119,5 +119,5 @@ def _not_found(connection: Connection, domain: Domain, name: str) -> NotFound:
     found = rows.list_mapping_names(connection, domain.domain_id, after_name="", limit=_NAMES_IN_MESSAGE + 1)
     known = [one.name for one in found[:_NAMES_IN_MESSAGE]]
     rest = " and more" if len(found) > _NAMES_IN_MESSAGE else ""
-    others = f"It has: {', '.join(known)}{rest}." if known else "It has none."
+    others = f"It has: {', '.join(known)}{rest}." if known else "It has no saved mappings."
     return NotFound(f"The domain {domain.name} has no mapping {name}.{did_you_mean(names_like(name, known))} {others}")
