@@ -103,7 +103,7 @@ def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) 
     assert [path for path in (tmp_path / "data" / "uploads").iterdir() if path.is_file()] == []
 
 
-def test_the_list_of_jobs_says_which_one_was_a_dry_run(tmp_path: Path) -> None:
+def test_the_list_of_jobs_says_which_one_was_a_dry_run_and_the_last_job_is_not_one(tmp_path: Path) -> None:
     data = tmp_path / "data"
     given: list[str | Path] = ["--domain", "demo", "--data", data]
     run_command("import", write(tmp_path / "a.csv", FIRST), "--unique-key", "Email", *given)
@@ -111,7 +111,9 @@ def test_the_list_of_jobs_says_which_one_was_a_dry_run(tmp_path: Path) -> None:
 
     listed = json.loads(run_command("jobs", "list", "--output", "json", *given).stdout)
 
+    last = json.loads(run_command("jobs", "show", "last", "--output", "json", *given).stdout)
     names = [(job["display_name"], job["status"]) for job in listed]
+    assert last["display_name"] == "a.csv"
     assert names == [("a.csv (dry run)", "STOPPED"), ("a.csv", "SUCCEEDED")]
 
 

@@ -25,6 +25,7 @@ from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_fa
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
+from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
 from openprofiles.cli.options import Name, domain_option, endpoint_url_option, output_option, settings_options
@@ -462,8 +463,7 @@ class _Import:
         """Name the upload job; that of a dry run stays in the list of jobs as STOPPED."""
         if not self._is_dry_run:
             return self._display_name
-        mark = " (dry run)"
-        return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(mark)] + mark
+        return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK
 
     @property
     def _mapping(self) -> ImportMapping:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from openprofiles.cli.job_place import JobPlace
 
 LAST = "last"
+# The end of the name of a dry run's job. It has loaded nothing, so it is not the last job that people mean.
+DRY_RUN_MARK = " (dry run)"
 
 _BEGINNING = re.compile(r"[0-9a-fA-F]{1,31}")
 _JOBS_NAMED = 10
@@ -29,7 +31,8 @@ def find_job_id(place: JobPlace, domain: str, given: str) -> str:
         return given
     to_list = f"List the jobs with: openprofiles jobs list --domain {domain}"
     if given == LAST:
-        newest = next(place.iterate_job_names(), None)
+        loads = (one for one in place.iterate_job_names() if not one.display_name.endswith(DRY_RUN_MARK))
+        newest = next(loads, None)
         if newest is None:
             raise CommandFault(f"The domain {domain} has no upload job.")
         return newest.job_id
