@@ -25,6 +25,8 @@ CHECKS = ("lint", "types", "imports")
 PYTEST = (f"{sys.prefix}/bin/pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 
 _PR_SET_CHILD_SUBREAPER = 36
+# A process that closes its pipes ends a moment later.
+_ORPHAN_SECONDS = 3.0
 
 
 @dataclass
@@ -103,10 +105,11 @@ def _adopt_orphans() -> None:
 
 
 def _wait_for_orphans() -> bool:
-    """Add the times of orphans that have ended; return whether others still run."""
+    """Add the times of orphans, which get some seconds to end; return whether others still run."""
+    deadline = time.monotonic() + _ORPHAN_SECONDS
     try:
-        while os.waitpid(-1, os.WNOHANG) != (0, 0):
-            pass
+        while os.waitpid(-1, os.WNOHANG) != (0, 0) or time.monotonic() < deadline:
+            time.sleep(0.01)
     except ChildProcessError:
         return False
     return True
