@@ -64,7 +64,7 @@ example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
 screenshot: $(INSTALLED) ## update the screenshot of the console in README.md
 	$(BIN)/python scripts/make_screenshot.py
 
-# Takes at most 15 minutes. BENCH="--only loads" selects a part, BENCH="--against main" compares, BENCH=--full updates the README.
+# Takes about 15 minutes. BENCH="--only loads" selects a part, BENCH="--against main" compares, BENCH=--full updates the README.
 bench: $(INSTALLED) $(YARDSTICKS_INSTALLED) ## measure loads, the API and the console; see benchmarks/README.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks --folder benchmarks/.work --yardstick-python $(YARDSTICKS)/bin/python $(BENCH)
 
