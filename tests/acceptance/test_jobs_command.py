@@ -186,7 +186,8 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
 
     assert sum(shown[name] for name in ("created", "updated", "unchanged", "failed", "unprocessed")) == shown["rows"]
     assert list(shown["step_seconds"]) == ["stage", "plan", "report", "create", "update", "follow", "index"]
-    assert shown["rows_per_second"] >= 0
+    # On a busy machine it may be less than one.
+    assert shown["rows_per_second"] == pytest.approx(5 / sum(shown["step_seconds"].values()), rel=0.05, abs=1)
     volatile = ("created_at", "started_at", "completed_at", "step_seconds", "rows_per_second", "undo_until")
     assert {name: value for name, value in shown.items() if name not in volatile} == {
         "domain": "demo",

@@ -623,6 +623,25 @@ def test_a_full_disk_is_said_in_plain_words_and_nothing_is_left(
     assert upload.put().status_code == 200
 
 
+def test_a_disk_that_takes_no_writes_is_answered_in_a_sentence_and_leaves_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = service.upload()
+
+    def fail(_receiver: receive.FileReceiver) -> str:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(receive.FileReceiver, "publish", fail)
+    with capture_logs() as events:
+        answer = upload.put()
+
+    status, code, message = refusal(answer)
+    assert (status, code) == (503, "ServiceUnavailable")
+    assert message.startswith("The server cannot write to its folder of uploaded files.")
+    assert service.files_of(upload.job_id) == []
+    assert "upload_not_writable" in [event["event"] for event in events]
+
+
 def test_an_unexpected_fault_is_answered_without_detail_and_leaves_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
