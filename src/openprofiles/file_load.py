@@ -206,7 +206,7 @@ class FileLoad:
         if state.status == "FAILED":
             raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}".rstrip(), result)
         if state.status == "STOPPED":
-            raise JobFailed(f"Upload job {job_id} was stopped. What was loaded before stays.", result)
+            raise JobFailed(f"Upload job {job_id} was stopped. The rows it had loaded are kept.", result)
         return result
 
     @property

@@ -496,7 +496,7 @@ def test_ctrl_c_stops_the_job_and_waits_for_its_end(tmp_path: Path) -> None:
     assert status == 130
     assert job.status == "STOPPED"
     assert "Stopping the job. Press Ctrl-C again to leave at once." in told
-    assert f"Upload job {job.job_id} was stopped. The rows that it had loaded stay." in told
+    assert f"Upload job {job.job_id} was stopped. The rows it had loaded are kept." in told
     # Ctrl-C is not for the loader.
     assert "loader_died" not in told
     assert "Traceback" not in told

@@ -359,10 +359,10 @@ def test_a_job_that_nobody_has_begun_with_is_stopped_at_once(tmp_path: Path) -> 
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert first.stdout == f"Upload job {job_id} is stopped. No row was loaded.\n"
-    assert second.stdout == f"Upload job {job_id} was stopped before. The rows that it had loaded stay.\n"
+    assert second.stdout == f"Upload job {job_id} was already stopped. The rows it had loaded are kept.\n"
     assert watched.returncode == 2
     assert watched.stdout.startswith("0 created, 0 updated, 0 failed in ")
-    assert watched.stderr == f"Upload job {job_id} was stopped. The rows that it had loaded stay.\n"
+    assert watched.stderr == f"Upload job {job_id} was stopped. The rows it had loaded are kept.\n"
 
 
 def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
 
     shown = jobs_json("show", job_id, "--data", tmp_path / "data")
     assert answer.returncode == 0
-    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no further row; the rows")
+    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no more rows; those")
     assert (shown["status"], shown["stop_requested"]) == ("IN_PROGRESS", True)
 
 
@@ -724,7 +724,7 @@ def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp
     assert stopped["status"] in ("IN_PROGRESS", "STOPPED")
     assert exit_status == 2
     assert (shown["status"], shown["stop_requested"]) == ("STOPPED", True)
-    assert f"Upload job {job_id} was stopped. The rows that it had loaded stay." in (tmp_path / "log").read_text()
+    assert f"Upload job {job_id} was stopped. The rows it had loaded are kept." in (tmp_path / "log").read_text()
 
 
 def test_the_name_of_a_job_cannot_steer_the_terminal(tmp_path: Path) -> None:

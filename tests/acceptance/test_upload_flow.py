@@ -299,7 +299,7 @@ UNREADABLE = {
     "empty": (b"", "The file is empty."),
     "blank lines only": (b"\r\n\n\r\n", "The file is empty."),
     "no rows": (b"Email,First,Tier\n\n", "The file has a header and no rows."),
-    "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', which field Tier is mapped from."),
+    "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', from which field Tier is mapped."),
     "header in another case": (b"email,First,Tier\na@b.c,A,\n", "The file has no column 'Email'"),
     "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns 'First'"),
     "header that is no text": (

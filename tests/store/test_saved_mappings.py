@@ -131,7 +131,7 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
         (
             {"fields": {f"f{n}": {"Source": "_source.Tier", "Target": f"_profile.Attributes.a{n}"} for n in range(26)},
              "unique_key": "f0", "strict": True},
-            "AWS takes at most 25",
+            "AWS allows at most 25",
         ),
     ],
 )  # fmt: skip

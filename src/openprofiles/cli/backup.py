@@ -24,9 +24,9 @@ from openprofiles.settings import PostgresqlUrl, Settings
 def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     """Make a backup of the store in FOLDER.
 
-    Servers and workers may run, also a load. The backup is a folder with the time in its name, which only you can read:
-    the store as it is at one moment, and the uploaded files of jobs that have not ended. It has that name only once it
-    is whole.
+    Servers, workers and loads may be running. The backup is a folder that only you can read, with the time in its name:
+    the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets that name only when it
+    is complete.
 
     The master key is not in it. Keep a copy of master.key in another place, once: with both, anyone can read the
     secrets; without the key, they are lost.

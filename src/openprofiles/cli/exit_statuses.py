@@ -16,12 +16,12 @@ EXIT_INCOMPLETE = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
-# The table of docs/cli.md. It holds for all commands.
+# The table of docs/cli.md. It applies to all commands.
 EXIT_STATUSES = {
-    EXIT_DONE: "The command did all that it was asked to do. After a load: every row was loaded.",
-    EXIT_INCOMPLETE: "The command did a part of it: some rows of a file failed, or an undo left some profiles as they "
-    "are.",
-    EXIT_FAILED: "The command failed, and standard error says why: a wrong option, no such store, domain or job, a "
+    EXIT_DONE: "The command succeeded. After an import: every row was loaded.",
+    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they had "
+    "changed.",
+    EXIT_FAILED: "The command failed; standard error shows why: a wrong option, no such store, domain or job, a "
     "server that does not answer, a job that failed or was stopped, a file without a unique key.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
 }

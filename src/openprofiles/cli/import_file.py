@@ -76,13 +76,13 @@ class _Delimiter(click.ParamType[str]):
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
-    "What goes where": ("unique_key", "choices", "mapping_name", "save_as"),
-    "What the file is": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
-    "What may happen": (
+    "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
+    "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
+    "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
         "all_or_nothing", "data_expiry_days",
     ),
-    "Where it goes": (
+    "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
         "phone_region", "memory_limit_bytes", "undo_days",
     ),
@@ -112,7 +112,7 @@ class _ImportCommand(click.Command):
 @click.command("import", cls=_ImportCommand)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @domain_option(
-    "Domain that the profiles go to. A missing one is created. Without it the command only prints its suggestions.",
+    "Domain to import into, created if it does not exist. Without it the command only prints its suggestions.",
     required=False,
 )
 @click.option(
@@ -134,7 +134,7 @@ class _ImportCommand(click.Command):
     "mapping_name",
     type=Name("mapping"),
     metavar="NAME",
-    help="Load with the mapping that the domain has under this name. Warns if the header has changed since.",
+    help="Use the mapping saved in the domain under this name. Warns if the header has changed since.",
 )
 @click.option(
     "--save-mapping",
@@ -152,7 +152,7 @@ class _ImportCommand(click.Command):
     "--delimiter",
     type=_Delimiter(),
     metavar="CHAR",
-    help="Delimiter of the cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+    help="Delimiter between cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
 )
 @click.option(
     "--quote",
@@ -162,7 +162,7 @@ class _ImportCommand(click.Command):
 @click.option(
     "--line-ends",
     type=click.Choice(["LF", "CRLF", "CR"], case_sensitive=False),
-    help="Line ends. LF and CRLF are both read, whichever you name.  [default: detected]",
+    help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
 @click.option(
@@ -250,8 +250,8 @@ def import_file(
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, also while a server runs on it. It detects encoding, delimiter, quotes and compression of the
     file, and suggests from the header and some rows where each column goes. Without --domain, or without --unique-key
-    or --mapping, it prints these suggestions and loads nothing. Failed rows go to a file of their own, each with the
-    reason. Ctrl-C stops the job; rows that were loaded by then are kept.
+    or --mapping, it prints these suggestions and loads nothing. Failed rows are written to a separate file, each with
+    the reason. Ctrl-C stops the job; rows that were loaded by then are kept.
 
     The exit status is 0 when every row was loaded, 1 when some failed, 2 when nothing was loaded or the job failed, and
     130 after Ctrl-C.
@@ -275,7 +275,7 @@ def import_file(
         if are_given:
             raise click.UsageError(f"{one} and {other} can't be combined.")
     if domain is None and mapping_name is not None:
-        raise click.UsageError("--mapping needs --domain, the domain that has the mapping.")
+        raise click.UsageError("--mapping needs --domain, the domain in which the mapping is saved.")
 
     if failed_rows_path is not None:
         check_failed_rows_path(failed_rows_path, file)
@@ -483,7 +483,7 @@ class _Import:
         self._options = self._policies.to_options(mapping.columns, self._form)
 
     def _save_mapping(self, importer: Importer) -> str | None:
-        """Save the mapping, if that was asked for; returns why it cannot be saved, which does not stop the load."""
+        """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
         if self._save_as is None:
             return None
         mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)

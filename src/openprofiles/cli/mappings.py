@@ -21,7 +21,7 @@ def _of_a_domain(command: F) -> F:
         settings_options("data_folder", "store"),
         output_option,
         endpoint_url_option("Work through"),
-        domain_option("Domain that has the mappings."),
+        domain_option("Domain of the mappings."),
     ):
         command = decorate(command)
     return command

@@ -88,14 +88,14 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": click.Path(path_type=Path, dir_okay=False),
             "metavar": "FILE",
             "help": "The master key, for servers and workers on several hosts, which share it.  "
-            "[default: master.key in --data, which the first start makes]",
+            "[default: master.key in --data, which the first start creates]",
         },
     ),
     "host": (
         "--host",
         {"default": _DEFAULTS.host, "help": "Address to listen on; 0.0.0.0 is every address of this machine."},
     ),
-    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 takes a free one."}),
+    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 picks a free one."}),
     "public_url": (
         "--public-url",
         {
@@ -127,7 +127,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "max_upload_size_bytes": (
         "--max-upload-size",
-        {"type": Size(), "default": "10GiB", "help": "Size of the largest file that an upload job takes."},
+        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job accepts."},
     ),
     "upload_url_lifetime_seconds": (
         "--upload-url-lifetime",
@@ -172,7 +172,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": int,
             "default": _DEFAULTS.undo_days,
             "metavar": "DAYS",
-            "help": "How long after its end an upload job can be undone; with 0 none can.",
+            "help": "How long after its end an upload job can be undone; 0 turns undo off.",
         },
     ),
     "webhook_private_addresses": (

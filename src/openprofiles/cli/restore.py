@@ -55,7 +55,7 @@ def restore(settings: Settings, backup: Path) -> None:
 
 def _say_what_is_lost(lost: LostSecrets) -> None:
     click.echo("Without the master key, this is lost:", err=True)
-    click.echo(f"  {lost.credentials} credentials. They are revoked; make new ones and hand them out.", err=True)
+    click.echo(f"  {lost.credentials} credentials. They are revoked; create new ones and hand them out.", err=True)
     click.echo(f"  {lost.webhooks} webhooks. Set them again; each has a new secret.", err=True)
     click.echo(f"  {lost.jobs_ended} upload jobs that were started. They are FAILED; load their files again.", err=True)
     click.echo(f"  {lost.jobs_without_file} uploaded files of jobs that were not started. Upload them again.", err=True)

@@ -23,7 +23,7 @@ _WRONG_SECRET = "signature we calculated does not match"  # noqa: S105 - a part 
 
 
 @contextmanager
-def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
+def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
     """Turn what goes wrong in a call of the server into a sentence.
 
     Raises:

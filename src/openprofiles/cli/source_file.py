@@ -144,7 +144,7 @@ def _convert(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: i
         return kind, convert(name, file, sheet)
     if head.lstrip(_BLANKS_AND_MARK).startswith((b"[{", b"[\n", b"[\r\n")):
         raise ImportFault(
-            f"{name} is a JSON array. Only JSON lines are read, with an object on each line. To convert it: "
+            f"{name} is a JSON array. Only JSON lines are supported: one object on each line. To convert it: "
             "jq -c '.[]' FILE | openprofiles import - ..."
         )
     if not is_json_lines(head):

@@ -118,8 +118,8 @@ def _read_workbook(name: str, file: BinaryIO, sheet: str | None) -> BinaryIO:
         size_bytes = sum(entry.file_size for entry in archive.infolist())
     if size_bytes > MAX_WORKBOOK_BYTES:
         raise ImportFault(
-            f"{name} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
-            "sheet as CSV, which is read at any size."
+            f"{name} has {size_bytes:,} bytes when unpacked; the limit is {MAX_WORKBOOK_BYTES:,}. Save the sheet as "
+            "CSV, which may be larger."
         )
     output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
@@ -149,8 +149,8 @@ def _check_reader(name: str, sheet: str | None, reader: subprocess.CompletedProc
     if reader.returncode == damaged:
         raise ImportFault(f"{name} is an Excel workbook that is damaged or has a password. Save it again in Excel.")
     raise ImportFault(
-        f"{name} is an Excel workbook that needs too much memory: its cells may lie far apart. Save its sheet as CSV, "
-        "which is read at any size."
+        f"{name} is an Excel workbook that needs too much memory: its cells may be far apart. Save the sheet as CSV, "
+        "which does not have to fit in memory."
     )
 
 

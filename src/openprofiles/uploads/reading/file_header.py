@@ -62,7 +62,7 @@ def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) ->
     except NoHeaderError:
         raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
-        where = "" if is_whole else " in what was sent of the file"
+        where = "" if is_whole else " in the part of the file that was sent"
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None

@@ -67,8 +67,7 @@ def read_file_sample(
     header, headers = scan_header(scanner, dialect, is_whole=is_whole)
     if not is_whole and text.find(b"\n", header.byte_end) < 0:
         raise InvalidRequest(
-            "What was sent ends within the header of the file. Send more of the file, with the line end after the "
-            "header."
+            "The header of the file is incomplete. Send more of the file, including the line end after the header."
         )
     rows: list[list[str]] = []
     has_rows = False
@@ -146,7 +145,6 @@ def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
         pass
     if not unpacked:
         raise InvalidRequest(
-            f"The {compression} file cannot be unpacked: it holds nothing, is damaged, or what was sent of it is too "
-            "short."
+            f"The {compression} file cannot be decompressed: it is empty or damaged, or too little of it was sent."
         )
     return bytes(unpacked)

@@ -99,19 +99,18 @@ def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Itera
             unpacked_bytes += len(part)
             if unpacked_bytes > max_unpacked_bytes:
                 raise FileDamaged(
-                    f"Unpacked, the {compression} file has more than the {max_unpacked_bytes:,} bytes that a file may "
-                    "have."
+                    f"When decompressed, the {compression} file exceeds the limit of {max_unpacked_bytes:,} bytes."
                 )
             yield part
         if not unpacked_bytes:
             # pyarrow does not distinguish one that is cut off before its first byte from an empty one.
-            raise FileDamaged(f"The {compression} file holds nothing, or is cut off near its beginning.")
+            raise FileDamaged(f"The {compression} file is empty, or is cut off near its beginning.")
     except OSError as error:
         if source.error is not None:
             raise source.error from None
         raise FileDamaged(
-            f"The {compression} file cannot be unpacked after {unpacked_bytes:,} bytes: it is cut off or damaged. Pack "
-            "it again."
+            f"The {compression} file cannot be decompressed after {unpacked_bytes:,} bytes: it is cut off or damaged. "
+            "Compress it again."
         ) from error
 
 
