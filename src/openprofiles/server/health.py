@@ -50,9 +50,9 @@ class _Writing:
 
     def _try(self) -> str | None:
         folder = self._services.settings.data_folder
-        if folder.exists() and disk_is_full(folder):
-            return "the disk is full"
         try:
+            if folder.exists() and disk_is_full(folder):
+                return "the disk is full"
             check_writable(self._services.store)
         except StorageFull:
             return "the disk is full"
@@ -63,6 +63,9 @@ class _Writing:
             return None
         except StoreUnreachable:
             return "the store cannot be reached"
+        except Exception:
+            logger.exception("store_not_checked")
+            return "the store cannot be written"
         return None
 
     def _set(self, fault: str | None) -> None:
