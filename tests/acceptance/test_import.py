@@ -353,7 +353,7 @@ def test_a_pipe_that_ends_before_the_load_is_reported(tmp_path: Path) -> None:
     os.close(writer)
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith("Error: Nothing was loaded: the program that reads the output has ended.\n")
+    assert ended.stderr == "Error: Nothing was loaded: the program that reads the output has ended.\n"
     assert list_jobs(tmp_path / "data") == []
 
 
@@ -361,6 +361,38 @@ def test_a_column_may_be_named_in_another_case(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", b"Email,Tier,Points\nada@example.com,gold,7\n")
 
     status, told = import_json(
+def test_a_pipe_that_is_closed_during_the_load_does_not_change_its_status(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    with subprocess.Popen(
+        command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while not process.stdout.readline().startswith("Profiles from this import expire"):
+            pass
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert process.returncode == 1
+    assert "Error" not in told
+    assert "Exception" not in told
+    assert [job.status.value for job in list_jobs(tmp_path / "data")] == ["PARTIALLY_SUCCEEDED"]
+
+
+def test_other_commands_end_quietly_like_any_program_when_their_pipe_is_closed() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(command("version"), env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
         file, "--domain", "demo", "--unique-key", "EMAIL", "--map", "TIER=address.city", "--check", "points=number",
         "--data", tmp_path / "data",
     )  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -15,6 +18,8 @@ EXIT_DONE = 0
 EXIT_INCOMPLETE = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
+# 128 + SIGPIPE, which a shell shows for any program that writes to a closed pipe.
+EXIT_PIPE_CLOSED = 141
 
 # The table of docs/cli.md. It applies to all commands.
 EXIT_STATUSES = {
@@ -25,6 +30,8 @@ EXIT_STATUSES = {
     "server that does not answer, a job that failed or was stopped, a file without a unique key.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
 }
+    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended first. An import whose load had begun "
+    "ends with the status of the load instead.",
 
 
 class CommandFault(Exception):
@@ -37,6 +44,17 @@ def exit_status_of_job(status: str) -> int:
 
 
 @contextmanager
+def discard_output() -> None:
+    """Discard what is still to be written to a closed pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # The stream keeps what it could not write, and Python would report it at its end.
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def exit_statuses() -> Iterator[None]:
     """Print an error of the block, and end the command with its status."""
     try:
@@ -54,8 +72,8 @@ def exit_statuses() -> Iterator[None]:
         click.echo("Interrupted.", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # The program that read the output has ended; a job is not touched by that.
-        raise SystemExit(EXIT_FAILED) from None
+        discard_output()
+        raise SystemExit(EXIT_PIPE_CLOSED) from None
     except Exception as error:
         if isinstance(error, OSError) and (fault := disk_fault(error)) is not None:
             click.echo(f"Error: {fault}", err=True)

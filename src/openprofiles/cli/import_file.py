@@ -19,6 +19,7 @@ from openprofiles.cli.exit_statuses import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     CommandFault,
+    discard_output,
     exit_status_of_job,
 )
 from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
@@ -412,7 +413,8 @@ class _Import:
                 try:
                     self._print_plan(domain, days)
                 except BrokenPipeError:
-                    # Not silently: "import ... | head" ends the pipe before the load.
+                    # Not silently: "import ... | head" closes the pipe before the load.
+                    discard_output()
                     raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
@@ -426,9 +428,10 @@ class _Import:
                     needs_options=self._form is not None or not self._policies.is_default,
                 )
                 if importer.left_out_options and not self._is_json:
-                    click.echo(
-                        "This server does not support checks, so email addresses and phone numbers are not checked."
-                    )
+                    with suppress(BrokenPipeError):
+                        click.echo(
+                            "This server does not support checks, so email addresses and phone numbers are not checked."
+                        )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     cannot_save = None
@@ -453,7 +456,11 @@ class _Import:
             if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
                 # The rows that an earlier load of this file left there are fixed.
                 self._failed_rows_path.unlink(missing_ok=True)
-        self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+        try:
+            self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+        except BrokenPipeError:
+            # The load has ended, whether anybody reads about it or not.
+            discard_output()
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
