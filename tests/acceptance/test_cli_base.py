@@ -74,7 +74,9 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
         (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
         (["credentials", "create"], "Missing option '--name'"),
         (["credentials", "revoke"], "Missing argument 'ACCESS_KEY_ID'"),
-        (["fly"], "No such command 'fly'"),
+        (["fly"], "No such command 'fly'.\n"),
+        (["imprt"], "No such command 'imprt'. Did you mean 'import'?"),
+        (["jobs", "wach"], "No such command 'wach'. Did you mean 'watch'?"),
     ],
 )
 def test_wrong_arguments_are_told_in_one_sentence_with_status_2(

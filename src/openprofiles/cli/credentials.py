@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
 from openprofiles.credentials.roles import OWN_ACTIONS, ROLES
@@ -26,7 +27,7 @@ _output = click.option(
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def credentials() -> None:
     """Create, list and revoke access keys, with which programs sign their requests.
 

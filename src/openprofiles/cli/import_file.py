@@ -29,7 +29,14 @@ from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
-from openprofiles.cli.options import Name, domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import (
+    Name,
+    UpperCaseChoice,
+    domain_option,
+    endpoint_url_option,
+    output_option,
+    settings_options,
+)
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
@@ -162,7 +169,7 @@ class _ImportCommand(click.Command):
 )
 @click.option(
     "--line-ends",
-    type=click.Choice(["LF", "CRLF", "CR"], case_sensitive=False),
+    type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")

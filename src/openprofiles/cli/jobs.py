@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import EXIT_DONE, EXIT_INCOMPLETE, CommandFault, exit_status_of_job
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.job_place import JobAccount, JobPlace, KeptProfile, ListedJob, UndoState, open_job_place
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
-from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import (
+    UpperCaseChoice,
+    domain_option,
+    endpoint_url_option,
+    output_option,
+    settings_options,
+)
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.settings import Settings
 
@@ -55,7 +62,7 @@ def _of_a_domain_to_work_on(command: F) -> F:
 _job = click.argument("job", metavar="JOB")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def jobs() -> None:
     """List, follow, stop and undo upload jobs.
 
@@ -76,7 +83,7 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option(
     "--status",
-    type=click.Choice(_STATUSES, case_sensitive=False),
+    type=UpperCaseChoice(_STATUSES),
     metavar="STATUS",
     help=f"Only jobs in this status: {', '.join(_STATUSES[:-1])} or {_STATUSES[-1]}.",
 )

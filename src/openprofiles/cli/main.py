@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import exit_statuses
 
 # Command, the module that holds it, and its name there. A module is imported when its command runs: `env` in the
@@ -30,7 +31,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """Imports a command when it is asked for, and ends each by the one table of exit statuses."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
 from openprofiles.settings import Settings
@@ -13,7 +14,7 @@ from openprofiles.settings import Settings
 _KEY_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def master_key() -> None:
     """Create and change the master key.
 

@@ -40,6 +40,13 @@ class Size(click.ParamType[int]):
         return int(digits) * factor
 
 
+class UpperCaseChoice(click.Choice[str]):
+    """One of several words in upper case, which can be typed in lower case too."""
+
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return str(choice).upper()
+
+
 class Name(click.ParamType[str]):
     """A name that a domain can have, or something that is named like one."""
 
