@@ -687,9 +687,11 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
 
     assert told["here"] == told["there"]
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
-    assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, *pages)} == {2}
+    assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, no_tls, *pages)} == {2}
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert ended.stderr == (
+        https = server.url.replace("http:", "https:")
+        no_tls = jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": https}))
         f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and can no "
         "longer be stopped.\n"
     )
@@ -704,6 +706,7 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
 
 def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1") as server, (tmp_path / "log").open("w") as log:
+    assert no_tls.stderr == f"Error: The server at {https} does not speak HTTPS. Use {server.url}\n"
         variables = variables_for(server)
         server.client().create_domain(DomainName="demo", DefaultExpirationDays=30)
         job_id = create(server, "demo")

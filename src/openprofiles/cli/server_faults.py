@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import requests
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from botocore.parsers import ResponseParserError
 
 from openprofiles.cli.exit_statuses import CommandFault
@@ -40,6 +40,8 @@ def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
         raise CommandFault(_describe_refusal(endpoint_url, error)) from error
     except ResponseParserError as error:
         raise CommandFault(_describe_other_answer(endpoint_url, "200")) from error
+    except SSLError as error:
+        raise CommandFault(_describe_tls_fault(endpoint_url, error)) from error
     except BotoCoreError as error:
         raise CommandFault(f"The server at {endpoint_url} cannot be used: {error}") from error
     except requests.RequestException as error:
@@ -95,7 +97,16 @@ def _describe_other_answer(endpoint_url: str, status: str) -> str:
     parts = urlsplit(endpoint_url)
     base = f"{parts.scheme}://{parts.netloc}"
     hint = f"Try --endpoint-url {base}" if parts.path.strip("/") else "Check the address."
-    return f"{endpoint_url} answers, but not with the API (HTTP status {status}). {hint}"
+    return f"The answer from {endpoint_url} (HTTP status {status}) did not come from the openprofiles API. {hint}"
+
+
+def _describe_tls_fault(endpoint_url: str, error: SSLError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"The certificate of the server at {endpoint_url} could not be verified. If a private authority issued it, "
+            "set AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE to the file with the certificate of that authority."
+        )
+    return f"The server at {endpoint_url} does not speak HTTPS. Use http://{urlsplit(endpoint_url).netloc}"
 
 
 def _access_key_id() -> str:
