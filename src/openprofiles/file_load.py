@@ -224,7 +224,7 @@ class FileLoad:
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
         raise LoadError(
-            f"There is no unique_key and no mapping. Give unique_key, the column that identifies customers.{hint}"
+            f"Neither unique_key nor mapping was given. Give unique_key, the column that identifies customers.{hint}"
         )
 
     def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:

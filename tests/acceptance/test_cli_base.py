@@ -67,7 +67,7 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
     ("arguments", "message"),
     [
         (["serve", "--port", "70000"], "The port 70000 is not between 0 and 65535."),
-        (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
+        (["serve", "--workers", "2"], "A SQLite store cannot have 2 workers"),
         (["serve", "--max-upload-size", "lots"], "'lots' is not a valid size."),
         (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
         (["migrate", "--store", "mysql://db/x"], "a URL of the type 'mysql'"),

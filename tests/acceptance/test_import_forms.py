@@ -202,7 +202,7 @@ def _large(path: Path) -> None:
     ("name", "spoil", "message"),
     [
         ("a.xlsx", _without_end, "a ZIP archive or an Excel workbook"),
-        ("b.xlsx", _large, "when unpacked; the limit is 500,000,000. Save the sheet as CSV"),
+        ("b.xlsx", _large, "when uncompressed; the limit is 500,000,000. Save the sheet as CSV"),
         ("d.xlsx", _vast, "needs too much memory: its cells may be far apart"),
         ("a.parquet", _without_end, "is a Parquet file that cannot be read to its end"),
         ("a.csv.gz", _without_end, "The gzip file cannot be decompressed"),

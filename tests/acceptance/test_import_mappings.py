@@ -191,8 +191,8 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
 
     assert warned.returncode == again.returncode == 0
     assert (
-        f"Warning: The header of {second} is not the one that the mapping crm was made for. New columns, which are not "
-        "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To save the new "
+        f"Warning: The header of {second} differs from the one saved with the mapping crm. New columns, which are not "
+        "loaded: 'Tier'. Missing columns, which the mapping does not use: 'Notes'. To save the new "
         "header with the mapping, add --save-mapping crm.\n"
     ) in warned.stderr
     assert "  column 3 'Notes' is not loaded: the mapping crm excludes it" in same.stdout.splitlines()
@@ -250,8 +250,8 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         (["--mapping", "other"], "The domain demo has no mapping other. It has: crm."),
         (["--mapping", "crm-2"], "The domain demo has no mapping crm-2. Did you mean 'crm'? It has: crm."),
         (["--mapping", "crm", "--domain", "nowhere"], "There is no domain nowhere."),
-        (["--mapping", "my crm"], "'my crm' is not a valid name of a mapping"),
-        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid name of a mapping"),
+        (["--mapping", "my crm"], "'my crm' is not a valid mapping name"),
+        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid mapping name"),
         (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
         (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),

@@ -499,7 +499,11 @@ def test_a_job_is_named_by_last_or_by_the_beginning_of_its_id(data: Path) -> Non
         (["watch", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
         (["list", "--domain", "dmo"], 2, "There is no domain dmo. Did you mean 'demo'?"),
         (["undo", MISSING, "--domain", "other"], 2, "There is no domain other."),
-        (["show", "first", "--domain", "demo"], 2, "'first' is not an upload job. Give its id, the first digits of"),
+        (
+            ["show", "first", "--domain", "demo"],
+            2,
+            "'first' is not a valid upload job id. Give the id, its first digits",
+        ),
         (["show", "fff", "--domain", "demo"], 2, "No upload job of the domain demo has an id that begins with fff."),
         (["list"], 2, "Missing option '--domain'"),
         (["show", "--domain", "demo"], 2, "Missing argument 'JOB'"),
@@ -511,8 +515,12 @@ def test_a_job_is_named_by_last_or_by_the_beginning_of_its_id(data: Path) -> Non
             "The domain demo has no upload job in CREATED status.",
         ),
         (["list", "--domain", "demo", "--limit", "0"], 2, "0 is not in the range x>=1"),
-        (["list", "--domain", "demo", "--endpoint-url", "nonsense"], 2, "--endpoint-url nonsense is not an address"),
-        (["watch", MISSING, "--domain", "demo", "--endpoint-url", "ftp://x"], 2, "is not an address"),
+        (
+            ["list", "--domain", "demo", "--endpoint-url", "nonsense"],
+            2,
+            "--endpoint-url nonsense is not a valid address",
+        ),
+        (["watch", MISSING, "--domain", "demo", "--endpoint-url", "ftp://x"], 2, "is not a valid address"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(
@@ -682,6 +690,8 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
         wrong = jobs("list", **(variables | {"AWS_SECRET_ACCESS_KEY": "wrong"}))
         unknown = jobs("list", **(variables | {"AWS_ACCESS_KEY_ID": "AKIDX"}))
         mistyped = run_command("jobs", "show", "last", "--domain", "dmo", **variables)
+        https = server.url.replace("http:", "https:")
+        no_tls = jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": https}))
         pages = [jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
         pages += [jobs("show", job_id, **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
 
@@ -690,23 +700,21 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
     assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, no_tls, *pages)} == {2}
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert ended.stderr == (
-        https = server.url.replace("http:", "https:")
-        no_tls = jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": https}))
         f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and can no "
         "longer be stopped.\n"
     )
     assert "The secret does not belong to the access key " in wrong.stderr
     assert f"The server at {server.url} does not know the access key AKIDX." in unknown.stderr
     assert mistyped.stderr == "Error: There is no domain dmo. Did you mean 'demo'?\n"
+    assert no_tls.stderr == f"Error: The server at {https} does not speak HTTPS. Use {server.url}\n"
     assert {page.stderr for page in pages} == {
-        f"Error: {server.url}/console answers, but not with the API (HTTP status 404). Try --endpoint-url "
-        f"{server.url}\n"
+        f"Error: The answer from {server.url}/console (HTTP status 404) did not come from the openprofiles API. Try "
+        f"--endpoint-url {server.url}\n"
     }
 
 
 def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1") as server, (tmp_path / "log").open("w") as log:
-    assert no_tls.stderr == f"Error: The server at {https} does not speak HTTPS. Use {server.url}\n"
         variables = variables_for(server)
         server.client().create_domain(DomainName="demo", DefaultExpirationDays=30)
         job_id = create(server, "demo")

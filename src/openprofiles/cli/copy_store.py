@@ -99,7 +99,7 @@ def copy_store(
     for table in tables:
         click.echo(f"{table.name:16} {table.row_count:>12,} rows")
     click.echo(f"Uploaded files of unfinished jobs: {file_count:,}")
-    click.echo(f"{there.store_name} has the same rows as {here.store_name}: all were compared.")
+    click.echo(f"All rows were compared: {there.store_name} is identical to {here.store_name}.")
 
 
 def _parse(text: str, option: str) -> Path | PostgresqlUrl:

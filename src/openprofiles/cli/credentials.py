@@ -23,13 +23,13 @@ _output = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="text for people, json for programs.",
+    help="Output format: text for people, json for programs.",
 )
 
 
 @click.group(cls=CommandGroup)
 def credentials() -> None:
-    """Create, list and revoke access keys, with which programs sign their requests.
+    """Create, list and revoke the access keys that programs sign requests with.
 
     The commands work on the data folder directly, whether or not a server runs on it. A running server applies a change
     within a second.
@@ -38,7 +38,9 @@ def credentials() -> None:
 
 @credentials.command()
 @settings_options("data_folder", "store", "master_key")
-@click.option("--name", required=True, help="Name by which you recognise the credential.")
+@click.option(
+    "--name", required=True, help="Name that shows what the credential is for, such as the program that uses it."
+)
 @click.option(
     "--role",
     type=click.Choice(tuple(ROLES)),
@@ -60,8 +62,7 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="A domain that the credential allows, such as sales, or the beginning of several, such as sales-*. Can be "
-    "repeated.",
+    help="A domain that the credential allows: a name, such as sales, or a prefix, such as sales-*. Can be repeated.",
 )
 @click.option(
     "--requests-per-second",
@@ -214,8 +215,8 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
     for pattern in actions:
         if ":" in pattern and not any(matches(pattern, action) for action in known):
             raise InvalidRequest(
-                f"{pattern!r} matches no operation of the API.{did_you_mean(names_like(pattern, known))} Upper and "
-                "lower case matter. `openprofiles credentials actions` lists all."
+                f"{pattern!r} matches no operation of the API.{did_you_mean(names_like(pattern, known))} Names "
+                "are case-sensitive. `openprofiles credentials actions` lists them all."
             )
 
 

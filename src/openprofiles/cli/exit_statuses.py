@@ -26,12 +26,13 @@ EXIT_STATUSES = {
     EXIT_DONE: "The command succeeded. After an import: every row was loaded.",
     EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they had "
     "changed.",
-    EXIT_FAILED: "The command failed; standard error shows why: a wrong option, no such store, domain or job, a "
-    "server that does not answer, a job that failed or was stopped, a file without a unique key.",
+    EXIT_FAILED: "The command failed, and standard error shows why. For example, an option is wrong, the store, domain "
+    "or job does not exist, the server does not answer, or the job failed or was stopped. Also after an import that "
+    "only printed suggestions.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
-}
     EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended first. An import whose load had begun "
     "ends with the status of the load instead.",
+}
 
 
 class CommandFault(Exception):
@@ -43,7 +44,6 @@ def exit_status_of_job(status: str) -> int:
     return {"SUCCEEDED": EXIT_DONE, "PARTIALLY_SUCCEEDED": EXIT_INCOMPLETE}.get(status, EXIT_FAILED)
 
 
-@contextmanager
 def discard_output() -> None:
     """Discard what is still to be written to a closed pipe."""
     for stream in (sys.stdout, sys.stderr):
@@ -55,6 +55,7 @@ def discard_output() -> None:
                 os.dup2(nowhere.fileno(), stream.fileno())
 
 
+@contextmanager
 def exit_statuses() -> Iterator[None]:
     """Print an error of the block, and end the command with its status."""
     try:
@@ -82,6 +83,7 @@ def exit_statuses() -> Iterator[None]:
 
         # Python's own traceback would print what the exception says: perhaps a customer's value.
         click.echo(
-            f"Error: openprofiles has a bug here. Please report it with this:\n{describe_exception(error)}", err=True
+            f"Error: This is a bug in openprofiles. Please report it with these details:\n{describe_exception(error)}",
+            err=True,
         )
         raise SystemExit(EXIT_FAILED) from None

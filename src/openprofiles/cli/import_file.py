@@ -62,7 +62,7 @@ class _FailureLimit(click.ParamType[FailureLimit]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureLimit:
         match = _LIMIT.fullmatch(str(value))
         if match is None or (match["percent"] and float(match["number"]) > 100):
-            self.fail(f"{value!r} is neither a number of rows nor a percentage, like 100 or 5%.", param, ctx)
+            self.fail(f"{value!r} is neither a number of rows nor a percentage, such as 100 or 5%.", param, ctx)
         if match["percent"]:
             return FailureLimit(percent=float(match["number"]))
         if "." in match["number"]:
@@ -126,16 +126,17 @@ class _ImportCommand(click.Command):
 @click.option(
     "--unique-key",
     metavar="COLUMN",
-    help="Column that identifies a customer. A row with a known value updates that profile. Without it the command "
-    "only prints its suggestions; with --mapping the default is the unique key of the mapping.",
+    help="Column that identifies a customer. A row updates the profile with the same value, or creates one. Without "
+    "this option the command only prints its suggestions; with --mapping the default is the unique key of the mapping.",
 )
 @click.option(
     "--map",
     "choices",
     multiple=True,
     metavar="COLUMN=TARGET",
-    help="Field that a column goes to, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes it. "
-    "The other columns go where their names and values suggest, or where --mapping says. Can be repeated.",
+    help="Load a column into this field, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes the "
+    "column. Other columns are mapped as in --mapping or, without it, as their names and values suggest. Can be "
+    "repeated.",
 )
 @click.option(
     "--mapping",
@@ -165,7 +166,8 @@ class _ImportCommand(click.Command):
 @click.option(
     "--quote",
     type=click.Choice(['"', "'", "none"]),
-    help="Quotation mark around cells that contain a delimiter; with none, quotes are data.  [default: detected]",
+    help="Quotation mark around cells that contain a delimiter; none reads quotation marks as data.  "
+    "[default: detected]",
 )
 @click.option(
     "--line-ends",
@@ -178,8 +180,8 @@ class _ImportCommand(click.Command):
     "checks",
     multiple=True,
     metavar="COLUMN=CHECK",
-    help="Check for the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. A row with "
-    "another value fails. Can be repeated.  [default: email and phone for columns that go to such fields]",
+    help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
+    "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
 @click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
 @click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
@@ -206,7 +208,7 @@ class _ImportCommand(click.Command):
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing; print what a load would create, update and fail, with the same exit status.",
+    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
 )
 @click.option(
     "--data-expiry",
@@ -297,7 +299,7 @@ def import_file(
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header and no rows. Nothing was loaded.")
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
         status = _Import(
             source,
             domain=domain,
@@ -352,7 +354,7 @@ def _print_suggestion(
         key = suggestion.unique_key
         click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
     if not source.sample.has_rows:
-        click.echo("Nothing was loaded: the file has a header and no rows.")
+        click.echo("Nothing was loaded: the file has a header but no rows.")
         return
     click.echo(f"Nothing was loaded. To load it:\n  {command}")
 
@@ -564,7 +566,7 @@ class _Import:
 
         others = [name for name in importer.domain_names() if name != created.name]
         if like := names_like(self._domain_name, others):
-            click.echo(f"Note: {self._domain_name} is a new domain. There is also: {', '.join(like)}.", err=True)
+            click.echo(f"Note: {self._domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
 
     def _print_end(
         self,
@@ -610,7 +612,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. The result of a load would be:")
+            click.echo("Nothing was loaded. A load would have this result:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
@@ -643,7 +645,7 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
                 return state, interrupts.count > 0
             if interrupts.count and not is_stopping:
                 is_stopping = True
-                click.echo("Stopping the job. Press Ctrl-C again to leave at once.", err=True)
+                click.echo("Stopping the job. Press Ctrl-C again to exit immediately.", err=True)
                 importer.stop_job()
             display.show_job(state)
             time.sleep(poll_seconds)

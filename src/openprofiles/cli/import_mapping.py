@@ -126,11 +126,11 @@ def use_saved(
 
 def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
     """Describe the changes of a header whose file can still be loaded."""
-    parts = [f"The header of {source.name} is not the one that the mapping {name} was made for."]
+    parts = [f"The header of {source.name} differs from the one saved with the mapping {name}."]
     if drift.new:
         parts.append(f"New columns, which are not loaded: {_quoted(drift.new)}.")
     if drift.missing_other:
-        parts.append(f"Missing columns, which the mapping does not load: {_quoted(drift.missing_other)}.")
+        parts.append(f"Missing columns, which the mapping does not use: {_quoted(drift.missing_other)}.")
     parts.append(f"To save the new header with the mapping, add --save-mapping {name}.")
     return " ".join(parts)
 
@@ -246,8 +246,8 @@ def _read_target(header: str, target: str) -> str:
         name = "NAME" if f"{path}.".startswith(ATTRIBUTES_PREFIX) else path
     own = shlex.quote(f"{header}={ATTRIBUTES_PREFIX}{name}")
     raise ImportFault(
-        f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} For a "
-        f"value of your own: --map {own}. All fields: docs/csv-files.md#targets"
+        f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} To "
+        f"keep the column as a custom attribute, use --map {own}. All fields: docs/csv-files.md#targets"
     )
 
 

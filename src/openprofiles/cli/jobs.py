@@ -124,11 +124,11 @@ def list_(
 @_job
 @_of_a_domain
 def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
-    """Show everything about an upload job.
+    """Show the details of an upload job.
 
-    Its status and why it failed, how the file was read, where the columns went, the results of the rows, why rows
-    failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows of
-    the file.
+    These are its status and why it failed, how the file was read, where the columns went, the results of the rows, why
+    rows failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows
+    of the file.
 
     \b
     Example:

@@ -52,7 +52,7 @@ def create(file: Path) -> None:
 def change(settings: Settings, new_file: Path) -> None:
     """Encrypt everything with another master key.
 
-    Stop all servers and workers first. Upload URLs that were created before stop working; credentials and jobs stay as
+    Stop all servers and workers first. Existing upload URLs stop working; credentials and jobs stay as
     they are. If the command is interrupted, run it again.
 
     \b

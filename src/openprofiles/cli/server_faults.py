@@ -21,6 +21,9 @@ _BAD_SIGNATURE = "InvalidSignatureException"
 # The one sentence of AWS that means a wrong secret; other faults of a signature say what they are.
 _WRONG_SECRET = "signature we calculated does not match"  # noqa: S105 - a part of a message
 
+# What OpenSSL calls an answer in plain HTTP, depending on its version.
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
 
 @contextmanager
 def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
@@ -106,7 +109,9 @@ def _describe_tls_fault(endpoint_url: str, error: SSLError) -> str:
             f"The certificate of the server at {endpoint_url} could not be verified. If a private authority issued it, "
             "set AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE to the file with the certificate of that authority."
         )
-    return f"The server at {endpoint_url} does not speak HTTPS. Use http://{urlsplit(endpoint_url).netloc}"
+    if any(reason in str(error) for reason in _NOT_TLS):
+        return f"The server at {endpoint_url} does not speak HTTPS. Use http://{urlsplit(endpoint_url).netloc}"
+    return f"The server at {endpoint_url} cannot be used: {error}"
 
 
 def _access_key_id() -> str:

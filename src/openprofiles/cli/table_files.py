@@ -69,7 +69,7 @@ def convert_json_lines(open_lines: Callable[[], Iterator[bytes]]) -> BinaryIO:
     for row in _json_objects(open_lines()):
         names |= dict.fromkeys(row)
     if not names:
-        raise ImportFault("The file has no JSON object with a member, so there is nothing to load.")
+        raise ImportFault("Every JSON object in the file is empty, so there is nothing to load.")
     columns = list(names)
     rows = ([cell_text(row.get(name)) for name in columns] for row in _json_objects(open_lines()))
     return _write_csv(chain([columns], rows))
@@ -118,8 +118,8 @@ def _read_workbook(name: str, file: BinaryIO, sheet: str | None) -> BinaryIO:
         size_bytes = sum(entry.file_size for entry in archive.infolist())
     if size_bytes > MAX_WORKBOOK_BYTES:
         raise ImportFault(
-            f"{name} has {size_bytes:,} bytes when unpacked; the limit is {MAX_WORKBOOK_BYTES:,}. Save the sheet as "
-            "CSV, which may be larger."
+            f"{name} has {size_bytes:,} bytes when uncompressed; the limit is {MAX_WORKBOOK_BYTES:,}. Save the sheet "
+            "as CSV, which may be larger."
         )
     output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:

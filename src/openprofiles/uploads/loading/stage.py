@@ -123,7 +123,7 @@ def stage(
             "rows after it end. Close it, or write it twice if it belongs to the value."
         ) from None
     if record_count == 0:
-        raise FileRejected("The file has a header and no rows.")
+        raise FileRejected("The file has a header but no rows.")
     return record_count
 
 
@@ -168,13 +168,13 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         found = [index for index, name in enumerate(names) if name == field.header]
         if not found:
             raise FileRejected(
-                f"The file has no column {field.header!r}, from which field {field.name} is mapped. Headers must match "
+                f"The file has no column {field.header!r}, the source of the field {field.name}. Headers must match "
                 f"exactly, including case and blanks. The file was read as: {form.describe()}."
             )
         if len(found) > 1:
             raise FileRejected(
-                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one field "
-                f"{field.name} maps from. Rename all but one."
+                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one is the "
+                f"source of the field {field.name}. Rename all but one."
             )
         if strict and "." in field.header:
             raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not accept.")

@@ -268,7 +268,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     if is_blank(header):
         return "it has no name in the header"
     if header in OWN_COLUMNS and header not in chosen:
-        return "it was added to the file of failed rows"
+        return "openprofiles added it to the file of failed rows"
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:

@@ -111,8 +111,8 @@ def _refuse_other_kinds(head: bytes) -> None:
     for magic, name in _OTHER_KINDS:
         if head.startswith(magic):
             raise InvalidRequest(
-                f"The file is {name}, whatever its name says. An upload job needs a text file: save it as CSV. "
-                "The command openprofiles import also takes Excel workbooks (.xlsx) and Parquet files as they are."
+                f"The content of the file shows that it is {name}. An upload job needs a text file: save it as CSV. "
+                "The command openprofiles import also reads Excel workbooks (.xlsx) and Parquet files."
             )
 
 

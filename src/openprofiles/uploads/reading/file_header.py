@@ -16,7 +16,7 @@ EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with t
 
 _NO_TEXT = {
     Kind.INVALID_UTF8: "contains characters that are not valid in the file's encoding.",
-    Kind.NUL_BYTE: "contains NUL bytes, which are not valid in a text.",
+    Kind.NUL_BYTE: "contains NUL bytes, which are not valid in text.",
 }
 _FAULTS = {
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
