@@ -24,12 +24,12 @@ from openprofiles.settings import PostgresqlUrl, Settings
 def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     """Back up the store to a new folder in FOLDER.
 
-    Servers, workers and loads may be running. The backup is a folder that only you can read, with the time in its name:
-    the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets that name only when it
-    is complete.
+    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time. It
+    contains the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets its name only
+    when it is complete.
 
-    The master key is not in it. Keep a copy of master.key in another place, once: with both, anyone can read the
-    secrets; without the key, they are lost.
+    The backup does not contain the master key. Copy master.key once to another place: anyone who has both can read the
+    secrets, and without the key the secrets are lost.
 
     \b
     Example, every night:

@@ -59,7 +59,7 @@ def copy_store(
     all servers and workers first. At the end all rows of both stores are compared; only then can the copy be used. If
     the command is interrupted, run it again: it continues where it stopped.
 
-    Both use the master key of the data folder, or the one that --master-key names.
+    Both stores use the master key of the data folder, or the one that --master-key names.
 
     \b
     Example:

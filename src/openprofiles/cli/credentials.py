@@ -83,7 +83,7 @@ def create(
     """Create a credential and print its secret, which is not shown again.
 
     \b
-    Examples, for programs that only read the domains of sales, and only search:
+    Examples: a program that only reads the domains of sales, and one that only searches:
       openprofiles credentials create --name reports --domain 'sales-*' --role viewer
       openprofiles credentials create --name search --action profile:SearchProfiles
 

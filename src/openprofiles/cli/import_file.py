@@ -258,7 +258,7 @@ def import_file(
     """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
-    data folder directly, also while a server runs on it. It detects encoding, delimiter, quotes and compression of the
+    data folder directly, even while a server runs on it. It detects encoding, delimiter, quotes and compression of the
     file, and suggests from the header and some rows where each column goes. Without --domain, or without --unique-key
     or --mapping, it prints these suggestions and loads nothing. Failed rows are written to a separate file, each with
     the reason. Ctrl-C stops the job; rows that were loaded by then are kept.

@@ -34,7 +34,8 @@ def master_key() -> None:
 def create(file: Path) -> None:
     """Create a master key in FILE, which only you can read.
 
-    Keep a copy with your backups, but apart from the store. Without the master key the store's credentials are lost.
+    Keep a copy in a safe place, apart from the store and its backups. Without the master key, the credentials of the
+    store are lost.
 
     \b
     Example:

@@ -31,7 +31,7 @@ from openprofiles.settings import Settings, SettingsError
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.
 
-    It loads the files of upload jobs that were started, sends webhooks when jobs end, and removes what has expired.
+    It loads the files of upload jobs that were started, sends webhooks when jobs end, and removes expired data.
 
     `openprofiles serve` starts a worker automatically. To run it as a separate service, use this command together with
     `openprofiles serve --workers 0`, on the same data folder, or on another host with the same --store, --files and

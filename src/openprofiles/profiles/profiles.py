@@ -192,9 +192,7 @@ def add_profile_key(
         for position, text in enumerate(values):
             normal = normal_key(key_name, text, domain.phone_region)
             if normal is None:
-                raise InvalidRequest(
-                    f"Values[{position}] contains nothing that a profile can be found by as {key_name}."
-                )
+                raise InvalidRequest(f"Values[{position}] is not a valid value of the key {key_name}.")
             keys.add(Key(key_name, normal))
         key_rows.remember_added_by_hand(connection, {profile.pid: keys})
         key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})

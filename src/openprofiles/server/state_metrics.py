@@ -46,7 +46,7 @@ class StateMetrics(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Read all metrics, without those of a store or a data folder that cannot be read now."""
+        """Read all metrics, except those that cannot be read now."""
         try:
             yield from self._collect_store()
         except (StoreError, StoreUnreachable):

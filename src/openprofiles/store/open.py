@@ -201,7 +201,7 @@ def begin_unfinished_store(store: Store) -> None:
         if inspect(connection).has_table("alembic_version") and is_unfinished(connection):
             return
         if revision_of(connection) is not None:
-            raise InvalidRequest("The target already contains a store. Name an empty one.")
+            raise InvalidRequest("The target already contains a store. Name an empty target.")
         _make_tables(connection, _UNFINISHED)
 
 
