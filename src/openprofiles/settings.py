@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 GIBIBYTE = 1024**3
 
-# AWS takes files "under 1 GB" (reference, U6).
+# AWS accepts files "under 1 GB" (reference, U6).
 _STRICT_MAX_UPLOAD_SIZE_BYTES = GIBIBYTE - 1
 
 _REGION = re.compile(r"[a-z0-9-]{1,32}\Z")

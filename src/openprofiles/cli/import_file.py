@@ -258,10 +258,10 @@ def import_file(
     """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
-    data folder directly, even while a server runs on it. It detects encoding, delimiter, quotes and compression of the
-    file, and suggests from the header and some rows where each column goes. Without --domain, or without --unique-key
-    or --mapping, it prints these suggestions and loads nothing. Failed rows are written to a separate file, each with
-    the reason. Ctrl-C stops the job; rows that were loaded by then are kept.
+    data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
+    the file, and suggests a field for each column from the header and the first rows. Without --domain, or without
+    --unique-key or --mapping, it prints these suggestions and loads nothing. Failed rows are written to a separate
+    file, each with the reason. Ctrl-C stops the job; rows that were loaded by then are kept.
 
     The exit status is 0 when every row was loaded, 1 when some failed, 2 when nothing was loaded or the job failed, and
     130 after Ctrl-C.

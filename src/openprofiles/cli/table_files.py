@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.table_rows import cell_text, write_rows
 
-# A workbook is held in memory, in somewhat more than it takes unpacked.
+# A workbook is held in memory, in somewhat more than its uncompressed size.
 MAX_WORKBOOK_BYTES = 500_000_000
 
 _WORKBOOK = "xl/workbook.xml"
@@ -33,7 +33,7 @@ def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[str, Bin
 
     Args:
         file: at its beginning, where it is again afterwards.
-        head: its first bytes, unpacked.
+        head: its first bytes, decompressed.
     """
     if head.startswith(b"PK\x03\x04") and _is_workbook(file):
         return "Excel workbook", _read_workbook

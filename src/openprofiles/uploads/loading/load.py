@@ -338,7 +338,7 @@ def _stage(
 
     on_block(0)
     try:
-        # AWS takes one form alone, and so does who holds callers to what AWS does.
+        # AWS accepts one form only, and so does a server that holds callers to its limits.
         form = file.detect(STRICT_OPTIONS if strict else options.file, [field.header for field in mapping.fields])
         if strict and form.compression != "none":
             raise FileRejected(f"The file is compressed with {form.compression}, which AWS does not accept.")

@@ -41,7 +41,7 @@ def put_mapping(
     Args:
         fields, unique_key: as in CreateUploadJob, and held to the same rules.
         columns: the names of all columns of the file that it is made for; a later file's header is compared with them.
-        strict: take what AWS takes alone.
+        strict: accept only what AWS accepts.
 
     Raises:
         InvalidRequest: the name or the mapping cannot be used; the message says why.

@@ -65,7 +65,7 @@ def detect_form(
 
     Raises:
         InvalidRequest: it is not text but something else, which the message names.
-        FileDamaged: it is compressed and cannot be unpacked.
+        FileDamaged: it is compressed and cannot be decompressed.
     """
     magic = file.read(_MAGIC_BYTES)
     compression = find_compression(magic)

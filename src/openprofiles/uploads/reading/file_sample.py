@@ -21,7 +21,7 @@ MAX_SAMPLE_ROWS = 200
 # Rows may have a megabyte, but then fewer will do.
 _MAX_SAMPLE_BYTES = 2 << 20
 _READ_BYTES = 256 * 1024
-# What cannot be unpacked because the end is missing is at most as long as one step.
+# What cannot be decompressed because the end is missing is at most as long as one step.
 _UNPACK_BYTES = 4 * 1024
 _MAX_UNPACKED_BYTES = 4 << 20
 
@@ -104,7 +104,7 @@ def sample_beginning(
     try:
         form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
-        # Of a packed file no more is unpacked than a sample needs.
+        # Of a compressed file, no more is decompressed than a sample needs.
         sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
     except FileDamaged as error:
         raise InvalidRequest(str(error)) from error
@@ -128,10 +128,10 @@ def _records(block: Block, text: bytearray, *, is_whole: bool) -> Iterator[bytes
 
 
 def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
-    """Unpack the beginning of a compressed file whose end is missing.
+    """Decompress the beginning of a file whose end is missing.
 
     Raises:
-        InvalidRequest: nothing of it can be unpacked.
+        InvalidRequest: nothing of it can be decompressed.
     """
     import pyarrow as pa
 

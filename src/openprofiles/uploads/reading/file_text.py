@@ -16,7 +16,7 @@ _UNDECODABLE = "openprofiles.undecodable"
 
 
 class FileDamaged(Exception):
-    """The compressed file cannot be unpacked as a whole; the message says why."""
+    """The compressed file cannot be decompressed as a whole; the message says why."""
 
 
 class Readable(Protocol):
@@ -83,10 +83,10 @@ class PartsReader:
 
 
 def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Iterator[bytes]:
-    """Unpack a compressed file, part by part.
+    """Decompress a file, part by part.
 
     Raises:
-        FileDamaged: it is cut off, or not what was packed, or has more than ``max_unpacked_bytes``.
+        FileDamaged: it is cut off or damaged, or has more than ``max_unpacked_bytes``.
     """
     # Only compressed files need it, and to load it takes longer than to read a short one.
     import pyarrow as pa
