@@ -13,10 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openprofiles.disk_faults import disk_is_full
-from openprofiles.errors import Busy, DomainError, StorageFull, StoreNotWritable, StoreUnreachable
+from openprofiles.errors import Busy, StorageFull, StoreNotWritable, StoreUnreachable
 from openprofiles.server.metrics import CONTENT_TYPE
 from openprofiles.server.services import Services
-from openprofiles.store.connections import StoreError
 from openprofiles.store.open import revision_of
 from openprofiles.store.write_check import check_writable
 
@@ -91,7 +90,7 @@ def routes(services: Services, workers_alive: Callable[[], bool]) -> list[Route]
         try:
             with services.store.read() as connection:
                 is_made = revision_of(connection) is not None
-        except (StoreError, DomainError):
+        except Exception:
             logger.exception("store_unreadable")
             faults.append("the store cannot be read")
         else:
