@@ -19,7 +19,7 @@ _WIDTH = 100
 _INTRODUCTION = """\
 # The command line
 
-This page is made from `--help` by `make example`.
+`make example` generates this page from `--help`.
 
 ## Exit statuses
 

@@ -206,7 +206,7 @@ class FileLoad:
         if state.status == "FAILED":
             raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}".rstrip(), result)
         if state.status == "STOPPED":
-            raise JobFailed(f"Upload job {job_id} was stopped. What was loaded before stays.", result)
+            raise JobFailed(f"Upload job {job_id} was stopped. The rows it had loaded are kept.", result)
         return result
 
     @property
@@ -224,7 +224,7 @@ class FileLoad:
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
         raise LoadError(
-            f"There is no unique_key and no mapping. Give unique_key, the column that identifies customers.{hint}"
+            f"Neither unique_key nor mapping was given. Give unique_key, the column that identifies customers.{hint}"
         )
 
     def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 GIBIBYTE = 1024**3
 
-# AWS takes files "under 1 GB" (reference, U6).
+# AWS accepts files "under 1 GB" (reference, U6).
 _STRICT_MAX_UPLOAD_SIZE_BYTES = GIBIBYTE - 1
 
 _REGION = re.compile(r"[a-z0-9-]{1,32}\Z")
@@ -113,9 +113,12 @@ class Settings:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
         _require(
             self.workers in (0, 1) or isinstance(self.store, PostgresqlUrl),
-            f"{self.workers} workers are not possible on a SQLite store, where only one worker can run. Use 0 or 1.",
+            f"A SQLite store cannot have {self.workers} workers, since only one can write to it. Use 0 or 1.",
         )
-        _require(0 <= self.workers <= _MOST_WORKERS, f"{self.workers} workers are not between 0 and {_MOST_WORKERS}.")
+        _require(
+            0 <= self.workers <= _MOST_WORKERS,
+            f"The number of workers, {self.workers}, is not between 0 and {_MOST_WORKERS}.",
+        )
         _require(
             bool(_REGION.match(self.region)),
             f"The region {self.region!r} is not valid. Write a region such as us-east-1.",

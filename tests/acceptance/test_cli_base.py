@@ -67,14 +67,16 @@ def test_the_help_of_every_command_says_what_it_does_and_names_the_variable_of_e
     ("arguments", "message"),
     [
         (["serve", "--port", "70000"], "The port 70000 is not between 0 and 65535."),
-        (["serve", "--workers", "2"], "2 workers are not possible on a SQLite store"),
+        (["serve", "--workers", "2"], "A SQLite store cannot have 2 workers"),
         (["serve", "--max-upload-size", "lots"], "'lots' is not a valid size."),
         (["serve", "--public-url", "example.com"], "The public URL must be http:// or https://"),
         (["migrate", "--store", "mysql://db/x"], "a URL of the type 'mysql'"),
         (["worker", "--compat", "loose"], "'loose' is not one of 'generous', 'strict'"),
         (["credentials", "create"], "Missing option '--name'"),
         (["credentials", "revoke"], "Missing argument 'ACCESS_KEY_ID'"),
-        (["fly"], "No such command 'fly'"),
+        (["fly"], "No such command 'fly'.\n"),
+        (["imprt"], "No such command 'imprt'. Did you mean 'import'?"),
+        (["jobs", "wach"], "No such command 'wach'. Did you mean 'watch'?"),
     ],
 )
 def test_wrong_arguments_are_told_in_one_sentence_with_status_2(
@@ -109,7 +111,7 @@ def test_the_help_of_import_has_its_options_in_groups() -> None:
     lines = invoke("import", "--help").output.splitlines()
 
     titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["What goes where:", "What the file is:", "What may happen:", "Where it goes:", "Other:"]
+    assert titles == ["Columns:", "File format:", "Import rules:", "Destination:", "Other:"]
     assert [line.split()[0] for line in lines[lines.index("Other:") + 1 :] if line.startswith("  -")] == [
         "--output",
         "-h,",
@@ -186,7 +188,7 @@ def test_a_credential_is_made_listed_and_revoked(tmp_path: Path) -> None:
     assert reports["revoked_at"] is None
     assert revoked.exit_code == 0
     assert f"{new['access_key_id']}  reports  REVOKED " in text
-    assert "may do profile:Get*, profile:SearchProfiles on sales-*, 2.5 requests per second" in text
+    assert "allows profile:Get*, profile:SearchProfiles on sales-*, 2.5 requests per second" in text
     assert new["secret_access_key"] not in text
     assert new["secret_access_key"] not in json.dumps(listed)
 
@@ -198,7 +200,7 @@ def test_a_credential_made_for_people_shows_both_keys(tmp_path: Path) -> None:
     assert first.startswith("Access key id:     OP")
     assert second.startswith("Secret access key: ")
     assert "not shown again" in answer.stderr
-    assert f"There was no store {tmp_path / 'data' / 'openprofiles.db'}. It was made now.\n" in answer.stderr
+    assert f"Created the store {tmp_path / 'data' / 'openprofiles.db'}, which did not exist.\n" in answer.stderr
 
 
 def test_a_role_stands_for_its_actions_and_a_domain_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_a_role_stands_for_its_actions_and_a_domain_that_is_not_there_is_a_warni
     assert {"profile:StartUploadJob", "openprofiles:UndoUploadJob", "profile:UpdateProfile"} <= actions["l"]
     assert actions["a"] == {"*"}
     assert viewer.exit_code == 0
-    assert "Warning: There is no domain nosuch. The credential allows it as soon as it is created." in viewer.stderr
+    assert "Warning: There is no domain nosuch. The credential will allow it once it is created." in viewer.stderr
 
 
 def test_the_actions_that_are_listed_are_those_that_the_server_asks_for() -> None:

@@ -52,7 +52,7 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
 
     assert refusals == [(2, True)] * len(KILLED_AT)
     assert done.returncode == 0, done.stderr
-    assert "all were compared" in done.stdout
+    assert "All rows were compared: " in done.stdout
     assert again.returncode == 2
     assert "already contains a store" in again.stderr
     with running_server(data, "--store", url, "--workers", "1") as server:
@@ -118,7 +118,7 @@ def test_a_store_on_which_something_runs_is_not_copied(
     after = run_command(*arguments, OPENPROFILES_TO=url)
 
     assert refused.returncode == 2
-    assert "Error: A server, a worker or an import is running on the store " in refused.stderr
+    assert "Error: A server, worker, import or other command is running on the store " in refused.stderr
     assert "Stop all of them first." in refused.stderr
     if is_there:
         # Its own first start has filled it.

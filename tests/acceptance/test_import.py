@@ -100,7 +100,7 @@ def test_an_address_that_is_none_is_refused_in_a_sentence(tmp_path: Path, url: s
     answer = run_command("import", file, "--domain", "demo", "--unique-key", "Email", "--endpoint-url", url)
 
     assert answer.returncode == 2
-    assert f"--endpoint-url {url} is not an address like" in answer.stderr
+    assert f"--endpoint-url {url} is not a valid address. Write an address such as" in answer.stderr
 
 
 # On the store directly
@@ -276,7 +276,7 @@ def test_a_job_that_fails_ends_with_2_and_says_why(
 def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
     answer = run_command("import", write(tmp_path / "header.csv", b"Email,Name\n"), "--domain", "demo")
 
-    assert answer.stdout.endswith("Nothing was loaded: the file has a header and no rows.\n")
+    assert answer.stdout.endswith("Nothing was loaded: the file has a header but no rows.\n")
 
 
 @pytest.mark.parametrize(
@@ -293,26 +293,30 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
         (["a.csv", "--map", "Tear=Attributes.x"], "The file has no column 'Tear'. Did you mean 'Tier'?"),
         (
             ["a.csv", "--map", "Tier=Tier"],
-            "'Tier' is not a field of a profile. For a value of your own: --map Tier=Attributes.Tier. All fields: "
+            "'Tier' is not a field of a profile. To keep the column as a custom attribute, use "
+            "--map Tier=Attributes.Tier. All fields: "
             "docs/csv-files.md#targets",
         ),
         (
             ["a.csv", "--map", "TIER=Company"],
             "--map 'Tier=Company': 'Company' is not a field of a profile. Did you mean",
         ),
-        (["a.csv", "--map", "Tier=Atributes.level"], "For a value of your own: --map Tier=Attributes.level."),
+        (
+            ["a.csv", "--map", "Tier=Atributes.level"],
+            "To keep the column as a custom attribute, use --map Tier=Attributes.level.",
+        ),
         (["a.csv", "--map", "email="], "The unique key 'Email' cannot be used: it is excluded by --map Email="),
         (
             ["a.csv", "--map", "Tier=EmailAddress", "--map", "Email=EmailAddress"],
             "Fields Email and Tier have the same Target",
         ),
         (["a.csv", "--map", "Tier=", "--map", "Tier=City"], "--map is given twice for the column 'Tier'"),
-        (["a.csv", "--domain", "my domain"], "'my domain' is not a valid name of a domain"),
+        (["a.csv", "--domain", "my domain"], "'my domain' is not a valid domain name"),
         (["a.csv", "--data-expiry", "1099"], "1099 is not in the range 1<=x<=1098"),
-        (["a.csv", "--failed-rows", "a.csv"], "--failed-rows names the file to load itself"),
+        (["a.csv", "--failed-rows", "a.csv"], "the file that is being loaded. Name another file."),
         (["a.csv", "--failed-rows", "nowhere/x.csv"], "--failed-rows: there is no folder nowhere. Nothing was loaded."),
-        (["header.csv"], "header.csv has a header and no rows. Nothing was loaded."),
-        (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid name of a domain"),
+        (["header.csv"], "header.csv has a header but no rows. Nothing was loaded."),
+        (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid domain name"),
         (["broken.csv"], "The header on line 1 contains characters that are not valid"),
         (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of: big5"),
         (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | and tab"),
@@ -353,8 +357,40 @@ def test_a_pipe_that_ends_before_the_load_is_reported(tmp_path: Path) -> None:
     os.close(writer)
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith("Error: Nothing was loaded: the program that reads the output has ended.\n")
+    assert ended.stderr == "Error: Nothing was loaded: the program that reads the output has ended.\n"
     assert list_jobs(tmp_path / "data") == []
+
+
+def test_a_pipe_that_is_closed_during_the_load_does_not_change_its_status(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", FAULTY)
+    with subprocess.Popen(
+        command("import", file, "--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data"),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while not process.stdout.readline().startswith("Profiles from this import expire"):
+            pass
+        process.stdout.close()
+        told = process.stderr.read()
+
+    assert process.returncode == 1
+    assert "Error" not in told
+    assert "Exception" not in told
+    assert [job.status.value for job in list_jobs(tmp_path / "data")] == ["PARTIALLY_SUCCEEDED"]
+
+
+def test_other_commands_end_quietly_like_any_program_when_their_pipe_is_closed() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run(command("version"), env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_a_column_may_be_named_in_another_case(tmp_path: Path) -> None:
@@ -392,7 +428,7 @@ def test_a_new_domain_is_noted_where_its_name_is_like_that_of_another(tmp_path: 
     mistyped = run_command(*arguments, "--domain", "custmers")
     known = run_command(*arguments, "--domain", "customers")
 
-    assert "Note: custmers is a new domain. There is also: customers.\n" in mistyped.stderr
+    assert "Note: custmers is a new domain. Similar names: customers.\n" in mistyped.stderr
     assert "Note:" not in known.stderr
 
 
@@ -495,8 +531,8 @@ def test_ctrl_c_stops_the_job_and_waits_for_its_end(tmp_path: Path) -> None:
     [job] = list_jobs(tmp_path / "data")
     assert status == 130
     assert job.status == "STOPPED"
-    assert "Stopping the job. Press Ctrl-C again to leave at once." in told
-    assert f"Upload job {job.job_id} was stopped. The rows that it had loaded stay." in told
+    assert "Stopping the job. Press Ctrl-C again to exit immediately." in told
+    assert f"Upload job {job.job_id} was stopped. The rows it had loaded are kept." in told
     # Ctrl-C is not for the loader.
     assert "loader_died" not in told
     assert "Traceback" not in told

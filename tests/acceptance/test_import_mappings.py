@@ -191,9 +191,9 @@ def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(
 
     assert warned.returncode == again.returncode == 0
     assert (
-        f"Warning: The header of {second} is not the one that the mapping crm was made for. New columns, which are not "
-        "loaded: 'Tier'. Missing columns, which the mapping does not load: 'Notes'. To save the new "
-        "header with the mapping, give --save-mapping crm as well.\n"
+        f"Warning: The header of {second} differs from the one saved with the mapping crm. New columns, which are not "
+        "loaded: 'Tier'. Missing columns, which the mapping does not use: 'Notes'. To save the new "
+        "header with the mapping, add --save-mapping crm.\n"
     ) in warned.stderr
     assert "  column 3 'Notes' is not loaded: the mapping crm excludes it" in same.stdout.splitlines()
     assert "  column 3 'Tier' is not loaded: the mapping crm does not have it" in warned.stdout.splitlines()
@@ -215,8 +215,8 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
     assert (refused.returncode, jobs_before) == (2, 1)
     assert refused.stderr == (
         "Error: The file has no column 'Email', which the mapping crm loads to EmailAddress. Its new column 'E-mail' "
-        "may be the one: give --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
-        "Attributes.Fax. To load without it, give --map Fax=.\n"
+        "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
+        "Attributes.Fax. To load without it, add --map Fax=.\n"
     )
     assert (mended["updated"], mended["unique_key"]) == (1, "E-mail")
     assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}
@@ -250,12 +250,12 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         (["--mapping", "other"], "The domain demo has no mapping other. It has: crm."),
         (["--mapping", "crm-2"], "The domain demo has no mapping crm-2. Did you mean 'crm'? It has: crm."),
         (["--mapping", "crm", "--domain", "nowhere"], "There is no domain nowhere."),
-        (["--mapping", "my crm"], "'my crm' is not a valid name of a mapping"),
-        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid name of a mapping"),
+        (["--mapping", "my crm"], "'my crm' is not a valid mapping name"),
+        (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid mapping name"),
         (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
         (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),
-        (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "No column of the file is left to be loaded."),
+        (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "No column of the file is left to load."),
     ],
 )
 def test_a_mapping_that_cannot_be_used_is_told_with_status_2(

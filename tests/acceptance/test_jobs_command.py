@@ -359,10 +359,10 @@ def test_a_job_that_nobody_has_begun_with_is_stopped_at_once(tmp_path: Path) -> 
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert first.stdout == f"Upload job {job_id} is stopped. No row was loaded.\n"
-    assert second.stdout == f"Upload job {job_id} was stopped before. The rows that it had loaded stay.\n"
+    assert second.stdout == f"Upload job {job_id} was already stopped. The rows it had loaded are kept.\n"
     assert watched.returncode == 2
     assert watched.stdout.startswith("0 created, 0 updated, 0 failed in ")
-    assert watched.stderr == f"Upload job {job_id} was stopped. The rows that it had loaded stay.\n"
+    assert watched.stderr == f"Upload job {job_id} was stopped. The rows it had loaded are kept.\n"
 
 
 def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_stopping_a_job_that_runs_says_what_that_means(tmp_path: Path) -> None:
 
     shown = jobs_json("show", job_id, "--data", tmp_path / "data")
     assert answer.returncode == 0
-    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no further row; the rows")
+    assert answer.stdout.startswith(f"Upload job {job_id} is being stopped. It loads no more rows; those")
     assert (shown["status"], shown["stop_requested"]) == ("IN_PROGRESS", True)
 
 
@@ -499,15 +499,28 @@ def test_a_job_is_named_by_last_or_by_the_beginning_of_its_id(data: Path) -> Non
         (["watch", MISSING, "--domain", "demo"], 2, f"Upload job {MISSING} does not exist in domain demo."),
         (["list", "--domain", "dmo"], 2, "There is no domain dmo. Did you mean 'demo'?"),
         (["undo", MISSING, "--domain", "other"], 2, "There is no domain other."),
-        (["show", "first", "--domain", "demo"], 2, "'first' is not an upload job. Give its id, the first digits of"),
+        (
+            ["show", "first", "--domain", "demo"],
+            2,
+            "'first' is not a valid upload job id. Give the id, its first digits",
+        ),
         (["show", "fff", "--domain", "demo"], 2, "No upload job of the domain demo has an id that begins with fff."),
         (["list"], 2, "Missing option '--domain'"),
         (["show", "--domain", "demo"], 2, "Missing argument 'JOB'"),
-        (["list", "--domain", "my domain"], 2, "'my domain' is not a valid name of a domain"),
-        (["list", "--domain", "demo", "--status", "DONE"], 2, "'DONE' is not one of"),
+        (["list", "--domain", "my domain"], 2, "'my domain' is not a valid domain name"),
+        (["list", "--domain", "demo", "--status", "DONE"], 2, "'DONE' is not one of 'CREATED', 'IN_PROGRESS'"),
+        (
+            ["list", "--domain", "demo", "--status", "created"],
+            0,
+            "The domain demo has no upload job in CREATED status.",
+        ),
         (["list", "--domain", "demo", "--limit", "0"], 2, "0 is not in the range x>=1"),
-        (["list", "--domain", "demo", "--endpoint-url", "nonsense"], 2, "--endpoint-url nonsense is not an address"),
-        (["watch", MISSING, "--domain", "demo", "--endpoint-url", "ftp://x"], 2, "is not an address"),
+        (
+            ["list", "--domain", "demo", "--endpoint-url", "nonsense"],
+            2,
+            "--endpoint-url nonsense is not a valid address",
+        ),
+        (["watch", MISSING, "--domain", "demo", "--endpoint-url", "ftp://x"], 2, "is not a valid address"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_sentence(
@@ -677,12 +690,14 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
         wrong = jobs("list", **(variables | {"AWS_SECRET_ACCESS_KEY": "wrong"}))
         unknown = jobs("list", **(variables | {"AWS_ACCESS_KEY_ID": "AKIDX"}))
         mistyped = run_command("jobs", "show", "last", "--domain", "dmo", **variables)
+        https = server.url.replace("http:", "https:")
+        no_tls = jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": https}))
         pages = [jobs("list", **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
         pages += [jobs("show", job_id, **(variables | {"OPENPROFILES_ENDPOINT_URL": f"{server.url}/console"}))]
 
     assert told["here"] == told["there"]
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
-    assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, *pages)} == {2}
+    assert {one.returncode for one in (missing, ended, wrong, unknown, mistyped, no_tls, *pages)} == {2}
     assert f"Upload job {MISSING} does not exist in domain demo." in missing.stderr
     assert ended.stderr == (
         f"Error: The server refused StopUploadJob: Upload job {job_id} is in PARTIALLY_SUCCEEDED status and can no "
@@ -691,9 +706,10 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
     assert "The secret does not belong to the access key " in wrong.stderr
     assert f"The server at {server.url} does not know the access key AKIDX." in unknown.stderr
     assert mistyped.stderr == "Error: There is no domain dmo. Did you mean 'demo'?\n"
+    assert no_tls.stderr == f"Error: The server at {https} does not speak HTTPS. Use {server.url}\n"
     assert {page.stderr for page in pages} == {
-        f"Error: {server.url}/console answers, but not with the API (HTTP status 404). Try --endpoint-url "
-        f"{server.url}\n"
+        f"Error: The answer from {server.url}/console (HTTP status 404) did not come from the openprofiles API. Try "
+        f"--endpoint-url {server.url}\n"
     }
 
 
@@ -724,7 +740,7 @@ def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp
     assert stopped["status"] in ("IN_PROGRESS", "STOPPED")
     assert exit_status == 2
     assert (shown["status"], shown["stop_requested"]) == ("STOPPED", True)
-    assert f"Upload job {job_id} was stopped. The rows that it had loaded stay." in (tmp_path / "log").read_text()
+    assert f"Upload job {job_id} was stopped. The rows it had loaded are kept." in (tmp_path / "log").read_text()
 
 
 def test_the_name_of_a_job_cannot_steer_the_terminal(tmp_path: Path) -> None:

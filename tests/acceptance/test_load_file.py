@@ -122,7 +122,7 @@ def test_what_cannot_be_loaded_is_refused_before_anything_is_made(
     no_target = message_of(unique_key="Email", map={"Tier": "Nonsense"})
     no_option = message_of(unique_key="Email", options={"Mode": "x"})
 
-    assert no_key.startswith("There is no unique_key and no mapping. Give unique_key,")
+    assert no_key.startswith("Neither unique_key nor mapping was given. Give unique_key,")
     assert "'Customer ID' seems to be one (" in no_key
     assert "absent.csv cannot be read" in no_file
     assert "The unique key 'Login'" in no_column

@@ -211,7 +211,7 @@ def test_a_host_that_was_not_given_the_key_writes_nothing_with_one_of_its_own(
 
     assert refused.returncode != 0
     assert "does not belong to the store" in refused.stderr
-    assert listed.stdout.count("may do") == 1
+    assert listed.stdout.count("allows") == 1
 
 
 def test_credentials_and_waiting_jobs_go_on_under_a_changed_master_key(installation: Installation) -> None:

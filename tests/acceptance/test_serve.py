@@ -295,7 +295,7 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_made(tmp_path: Path) -> No
     assert answer.returncode == 2
     assert answer.stderr == (
         f"Error: Port {port} on 127.0.0.1 is in use. Stop the program that listens there, or choose another port with "
-        "--port (0 takes a free one).\n"
+        "--port (0 picks a free one).\n"
     )
     assert not (tmp_path / "data").exists()
 

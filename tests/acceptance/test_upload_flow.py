@@ -298,8 +298,8 @@ def test_curl_puts_a_file_and_reads_why_one_is_refused(server: RunningServer, do
 UNREADABLE = {
     "empty": (b"", "The file is empty."),
     "blank lines only": (b"\r\n\n\r\n", "The file is empty."),
-    "no rows": (b"Email,First,Tier\n\n", "The file has a header and no rows."),
-    "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', which field Tier is mapped from."),
+    "no rows": (b"Email,First,Tier\n\n", "The file has a header but no rows."),
+    "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', the source of the field Tier."),
     "header in another case": (b"email,First,Tier\na@b.c,A,\n", "The file has no column 'Email'"),
     "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns 'First'"),
     "header that is no text": (

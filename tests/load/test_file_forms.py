@@ -183,9 +183,9 @@ PACKED = gzip.compress(b"E-Mail,Pr\xc3\xa9nom,Note\n" + b"a@x,Ann,n\n" * 20_000)
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (PACKED[: len(PACKED) // 2], "The gzip file cannot be unpacked"),
-        (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "The gzip file cannot be unpacked"),
-        (pa.compress(b"E-Mail\na@x\n" * 9000, codec="zstd", asbytes=True)[:-9], "The zstd file cannot be unpacked"),
+        (PACKED[: len(PACKED) // 2], "The gzip file cannot be decompressed"),
+        (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "The gzip file cannot be decompressed"),
+        (pa.compress(b"E-Mail\na@x\n" * 9000, codec="zstd", asbytes=True)[:-9], "The zstd file cannot be decompressed"),
         (gzip.compress(b"PK\x03\x04 and so on"), "an Excel workbook"),
         (b"PAR1 and so on", "a Parquet file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on", "an old Excel workbook"),
@@ -232,7 +232,7 @@ def test_a_file_that_unpacks_to_more_than_a_file_may_have_is_refused(shop: Shop)
     job = load(shop, bomb, max_unpacked_bytes=2_000_000)
 
     assert job.status == "FAILED"
-    assert "more than the 2,000,000 bytes" in (job.failure_message or "")
+    assert "exceeds the limit of 2,000,000 bytes" in (job.failure_message or "")
     assert people(shop) == []
 
 

@@ -139,7 +139,7 @@ def test_rows_that_fail_while_others_are_written_end_the_job_and_keep_what_was_w
 
     assert shop.known().profiles[b].values["PersonalEmailAddress"] == "q@x"
     assert (job.status, counts(job)) == ("FAILED", (0, 1, 0, 1))
-    assert job.failure_message == "1 rows failed (limit: 0). What was loaded before stays."
+    assert job.failure_message == "1 rows failed (limit: 0). The rows that were already loaded are kept."
 
 
 def test_a_row_tells_every_check_that_it_does_not_pass(shop: Shop) -> None:

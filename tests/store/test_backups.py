@@ -17,10 +17,12 @@ from typing import Any
 
 import pytest
 from alembic import command
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from openprofiles.backups.make import Backup, list_backups, make_backup
 from openprofiles.backups.restore import restore_backup
+from openprofiles.cli.main import openprofiles
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import (
     LostSecrets,
@@ -35,7 +37,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.master_key import create_master_key, load_master_key, read_master_key
 from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import S3Location, Settings, SettingsError
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -46,6 +48,7 @@ from openprofiles.uploads import jobs, webhooks
 from openprofiles.uploads.arrival.copy_files import copy_files
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
+from s3_server import S3Server
 
 NOW = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 FIELDS = {"Email": {"Source": "_source.Email", "Target": "_profile.EmailAddress"}}
@@ -54,8 +57,8 @@ FIELDS = {"Email": {"Source": "_source.Email", "Target": "_profile.EmailAddress"
 class Place:
     """A data folder with a domain, two jobs that have a file, one of them started, and a webhook."""
 
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data_folder=folder / "data")
+    def __init__(self, folder: Path, files: S3Location | None = None) -> None:
+        self.settings = Settings(data_folder=folder / "data", files=files)
         self.backups = folder / "backups"
         store = open_store(self.settings)
         master_key = load_master_key(self.settings)
@@ -155,6 +158,23 @@ def test_the_last_backups_are_kept_and_those_of_another_store_are_not_counted(pl
         "openprofiles-20260203T020000Z",
     ]
     assert [backup.removed for backup in made] == [[], [], [made[0].path], [made[1].path]]
+
+
+def test_an_older_backup_that_is_damaged_is_left_alone_with_a_warning(place: Place) -> None:
+    damaged, older = (place.back_up(now=NOW + timedelta(days=day)).path for day in range(2))
+    (damaged / "backup.json").write_bytes(b"{")
+
+    answer = CliRunner().invoke(
+        openprofiles,
+        ["backup", str(place.backups), "--data", str(place.settings.data_folder), "--keep", "1"],
+        catch_exceptions=False,
+    )
+
+    assert answer.exit_code == 0
+    assert f"Removed {older}." in answer.stdout
+    assert answer.stderr.startswith(f"Warning: {damaged} was neither counted nor removed")
+    assert damaged in list_backups(place.backups)
+    assert len(list_backups(place.backups)) == 2
 
 
 _KILLED = """
@@ -332,7 +352,7 @@ def test_a_backup_of_a_newer_version_is_refused(place: Place) -> None:
     with pytest.raises(SettingsError, match="a newer version wrote it"):
         place.restore(made.path)
 
-    assert names_in(place.settings.data_folder.with_name("restored")) == {".server.lock"}
+    assert names_in(place.settings.data_folder.with_name("restored")) == {".server.lock", "openprofiles.db.lock"}
 
 
 def test_a_restore_that_was_killed_leaves_no_store_and_can_be_run_again(place: Place) -> None:
@@ -413,6 +433,71 @@ def test_a_store_that_was_made_during_a_restore_is_kept(place: Place, monkeypatc
     assert store.read_bytes() == b"of an import"
 
 
+def test_a_second_restore_to_one_store_is_refused_and_the_first_one_ends_well(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = place.back_up()
+    (tmp_path / "stores").mkdir()
+    first, second = (
+        Settings(
+            data_folder=tmp_path / name,
+            store=tmp_path / "stores" / "shop.db",
+            master_key=place.settings.master_key_path,
+        )
+        for name in ("first", "second")
+    )
+    refusals = []
+
+    def copy_and_restore_again(*arguments: Any) -> list[str]:
+        with pytest.raises(InvalidRequest, match="is running on the store") as refused:
+            restore_backup(second, made.path, now=utc_now())
+        refusals.append(refused.value)
+        return copy_files(*arguments)
+
+    monkeypatch.setattr("openprofiles.backups.restore.copy_files", copy_and_restore_again)
+    restore_backup(first, made.path, now=utc_now())
+
+    assert len(refusals) == 1
+    assert names_in(second.data_folder) == set()
+    restored = replace(first, master_key=None)
+    assert states_of_jobs(restored)["started"] == ("IN_PROGRESS", True)
+    assert names_in(tmp_path / "stores") >= {"shop.db", "shop.db-uploads"}
+
+
+def test_files_in_a_bucket_are_in_the_backup_and_are_restored_to_where_files_names(
+    tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    bucket = s3_server.create_bucket("backups")
+    place = Place(tmp_path, S3Location(bucket, "here"))
+    there = Settings(
+        data_folder=tmp_path / "there",
+        files=S3Location(bucket, "there"),
+        master_key=place.settings.master_key_path,
+    )
+
+    made = place.back_up()
+    without_files = make_backup(
+        replace(place.settings, files=None), place.backups, keep=None, now=NOW + timedelta(days=1)
+    )
+    in_bucket = restore_backup(there, made.path, now=utc_now())
+    local, _ = place.restore(made.path)
+    incomplete = restore_backup(
+        replace(there, data_folder=tmp_path / "incomplete", files=None), without_files.path, now=utc_now()
+    )
+
+    about = json.loads((made.path / "backup.json").read_bytes())
+    keys = [one["Key"] for one in s3_server.client().list_objects_v2(Bucket=bucket, Prefix="there/")["Contents"]]
+    assert (about["files"], about["file_count"]) == (f"s3://{bucket}/here", 2)
+    assert len(names_in(made.path / "uploads")) == 2
+    assert {f"there/{name}" for name in names_in(made.path / "uploads")} < set(keys)
+    assert (in_bucket.file_count, in_bucket.jobs_without_file) == (2, [])
+    assert names_in(local.uploads_folder) == names_in(made.path / "uploads")
+    assert set(without_files.jobs_without_file) == {place.waiting.job_id, place.started.job_id}
+    assert set(incomplete.jobs_without_file) == {place.waiting.job_id, place.started.job_id}
+
+
 @pytest.mark.parametrize("what", ["folder in use", "folder of backups", "no backup", "cut off", "another key"])
 def test_a_restore_that_cannot_end_well_is_refused_and_changes_nothing(place: Place, tmp_path: Path, what: str) -> None:
     made = place.back_up()
@@ -423,7 +508,7 @@ def test_a_restore_that_cannot_end_well_is_refused_and_changes_nothing(place: Pl
         message = f"The folder {target} is not empty"
     elif what == "folder of backups":
         backup = place.backups
-        message = f"holds 1 backups. Name one of them; the newest is {made.path}"
+        message = f"contains 1 backups. Name one of them; the newest is {made.path}"
     elif what == "no backup":
         backup = place.settings.data_folder
         message = f"There is no backup {backup}"
@@ -440,5 +525,5 @@ def test_a_restore_that_cannot_end_well_is_refused_and_changes_nothing(place: Pl
         place.restore(backup, master_key=key)
 
     left = names_in(target) if target.exists() else set()
-    assert left <= {"letter.txt", ".server.lock"}
+    assert left <= {"letter.txt", ".server.lock", "openprofiles.db.lock"}
     assert json.loads((made.path / "backup.json").read_bytes())["store"] == str(place.settings.store_path)

@@ -122,16 +122,16 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"name": "my mapping"}, "'my mapping' is not a valid name of a mapping"),
-        ({"name": "x" * 65}, "is not a valid name of a mapping"),
-        ({"name": "daily\n"}, "is not a valid name of a mapping"),
+        ({"name": "my mapping"}, "'my mapping' is not a valid mapping name"),
+        ({"name": "x" * 65}, "is not a valid mapping name"),
+        ({"name": "daily\n"}, "is not a valid mapping name"),
         ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
         ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),
         (
             {"fields": {f"f{n}": {"Source": "_source.Tier", "Target": f"_profile.Attributes.a{n}"} for n in range(26)},
              "unique_key": "f0", "strict": True},
-            "AWS takes at most 25",
+            "AWS allows at most 25",
         ),
     ],
 )  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_domain_that_was_deleted_meanwhile_gets_none(store: Store) -> None:
     domains.delete_domain(store, "shop", NOW)
     again = make_domain(store)
 
-    with pytest.raises(NotFound, match="was deleted a moment ago"):
+    with pytest.raises(NotFound, match="was just deleted"):
         put(store, domain)
 
     assert names(store, again) == []

@@ -54,11 +54,11 @@ def test_a_quote_that_is_never_closed_costs_only_what_follows_it(is_whole: bool)
 @pytest.mark.parametrize(
     ("beginning", "message"),
     [
-        (b"Email,Na", "What was sent ends within the header"),
-        (b'"Email', "never closed in what was sent"),
+        (b"Email,Na", "The header of the file is incomplete"),
+        (b'"Email', "never closed in the part of the file that was sent"),
         (b"", "The file is empty"),
         (b"PK\x03\x04....", "a ZIP archive or an Excel workbook"),
-        (b"\x1f\x8b\x08", "cannot be unpacked"),
+        (b"\x1f\x8b\x08", "cannot be decompressed"),
         (b"a" + b"," * 140_000 + b"\n", "has 140001 columns; a file may have at most 16384"),
     ],
 )

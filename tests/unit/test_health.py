@@ -81,3 +81,23 @@ def test_a_server_whose_store_takes_no_writes_is_not_ready(path: Path) -> None:
 
     store.close()
     assert answer == (503, {"ready": False, "faults": ["the store cannot be written"]})
+
+
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [("check_writable", "the store cannot be written"), ("revision_of", "the store cannot be read")],
+)
+def test_a_server_whose_check_fails_for_an_unknown_reason_is_not_ready(
+    path: Path, monkeypatch: pytest.MonkeyPatch, check: str, fault: str
+) -> None:
+    def fail(_store: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(health, check, fail)
+    store = SqliteStore(path)
+    migrate(store)
+
+    answer = get_readiness(store, workers_alive=True)
+
+    store.close()
+    assert answer == (503, {"ready": False, "faults": [fault]})

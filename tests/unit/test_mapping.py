@@ -67,7 +67,7 @@ def test_the_unique_key_is_looked_for_under_the_key_of_its_target(path: str, key
         ({"Source": "_source.a"}, "must begin with _profile."),
         ({"Source": "_source.a", "Target": "EmailAddress"}, "must begin with _profile."),
         ({"Source": "_source.a", "Target": "_profile.Email"}, "not a field of the standard profile"),
-        ({"Source": "_source.a", "Target": "_profile.ProfileId"}, "made by the service"),
+        ({"Source": "_source.a", "Target": "_profile.ProfileId"}, "assigned by the service"),
         ({"Source": "_source.a", "Target": "_profile.Address"}, "_profile.Address.City"),
         ({"Source": "_source.a", "Target": "_profile.Attributes"}, "needs a name"),
         ({"Source": "_source.a", "Target": "_profile.Attributes."}, "1 to 255"),
@@ -118,7 +118,7 @@ def test_strict_takes_25_fields_and_no_more() -> None:
 
     read_mapping(dict(list(fields.items())[:25]), "f0", strict=True)
     read_mapping(fields, "f0", strict=False)
-    with pytest.raises(InvalidRequest, match="26 columns; AWS takes at most 25"):
+    with pytest.raises(InvalidRequest, match="26 columns; AWS allows at most 25"):
         read_mapping(fields, "f0", strict=True)
 
 
@@ -128,5 +128,5 @@ def test_more_than_500_fields_are_refused() -> None:
         for number in range(501)
     }
 
-    with pytest.raises(InvalidRequest, match="501 columns; at most 500"):
+    with pytest.raises(InvalidRequest, match="501 columns; the limit is 500"):
         read_mapping(fields, "f0", strict=False)

@@ -98,3 +98,13 @@ def test_a_worker_marks_its_time_every_few_seconds_and_survives_a_place_that_can
     Heartbeat(tmp_path / "missing" / "heartbeat").beat()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_is_gone_does_not_hide_the_rest(store: SqliteStore, tmp_path: Path) -> None:
+    metrics = Metrics(StateMetrics(Settings(data_folder=tmp_path / "gone"), store, Connections(Limits(10))))
+
+    scraped = scrape(metrics)
+
+    assert "openprofiles_disk_free_bytes" not in scraped
+    assert scraped["openprofiles_store_bytes"] > 10_000
+    assert scraped["openprofiles_connections"] == 0

@@ -85,7 +85,7 @@ def test_a_pattern_is_for_the_whole_value() -> None:
         ({"kind": "POSTCODE"}, "not 'POSTCODE'"),
         ({"kind": "ONE_OF"}, "The check ONE_OF needs Values"),
         ({"kind": "PATTERN"}, "PATTERN needs a Pattern"),
-        ({"kind": "DATE", "pattern": "x"}, "other checks take neither"),
+        ({"kind": "DATE", "pattern": "x"}, "the other checks accept neither"),
         ({"kind": "PATTERN", "pattern": "(["}, "is not a valid RE2 regular expression"),
         ({"kind": "PATTERN", "pattern": "(?=a)"}, "is not a valid RE2 regular expression"),
         ({"kind": "PATTERN", "pattern": "a" * 1001}, "longer than 1000 characters"),

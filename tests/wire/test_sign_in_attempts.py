@@ -74,6 +74,19 @@ def test_ipv4_addresses_written_as_ipv6_count_one_by_one(service: Service) -> No
     assert other.status_code == 303
 
 
+@pytest.mark.parametrize("form", ["203.0.113.130:{port}", "[2001:db8:30::1]:{port}"])
+def test_the_port_that_a_proxy_adds_does_not_make_another_address(service: Service, form: str) -> None:
+    key, _ = make_key(service)
+
+    statuses = [sign_in(service, key, "wrong", form.format(port=5000 + number)).status_code for number in range(11)]
+    plain = sign_in(service, key, "wrong", form.partition("]")[0].lstrip("[").partition(":{")[0])
+    other = sign_in(service, key, "wrong", "203.0.113.131:5000")
+
+    assert statuses == [403] * 10 + [429]
+    assert plain.status_code == 429
+    assert other.status_code == 403
+
+
 def test_an_address_that_the_client_made_up_in_a_header_of_its_own_does_not_count(service: Service) -> None:
     key, _ = make_key(service)
     body = urlencode({"access_key_id": key, "secret_access_key": "wrong"})

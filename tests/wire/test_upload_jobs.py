@@ -976,7 +976,11 @@ WRONG_MAPPINGS = {
     "no target": ({"Odd": {"Source": "_source.a"}}, "Odd", "Field Odd: Target must begin with _profile."),
     "target without prefix": (one("_source.a", "FirstName"), "Odd", "Field Odd: Target must begin with _profile."),
     "unknown target": (one("_source.a", "_profile.Nonsense"), "Odd", "Field Odd: Target is not a field"),
-    "profile id": (one("_source.a", "_profile.ProfileId"), "Odd", "Field Odd: Target _profile.ProfileId is made by"),
+    "profile id": (
+        one("_source.a", "_profile.ProfileId"),
+        "Odd",
+        "Field Odd: Target _profile.ProfileId is assigned by",
+    ),
     "preferences": (
         one("_source.a", "_profile.EngagementPreferences.Email"),
         "Odd",
@@ -1138,7 +1142,7 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
             "Faults": [
                 {
                     "Code": "NUL_BYTE",
-                    "Message": "The row contains a NUL byte, which is not valid in a text. Remove it.",
+                    "Message": "The row contains a NUL byte, which is not valid in text. Remove it.",
                 }
             ],
             "Surplus": '"a"b',
@@ -1168,7 +1172,7 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
-    nul = "The row contains a NUL byte, which is not valid in a text. Remove it."
+    nul = "The row contains a NUL byte, which is not valid in text. Remove it."
     long = " ".join(
         f"The value in column Tier{number} has {length} characters, which is too long for its field."
         for number, length in (("", 300), (1, 301))

@@ -47,15 +47,19 @@ class Backup:
 
     Attributes:
         file_count: uploaded files of jobs that have not ended.
-        jobs_without_file: ids of jobs whose uploaded file is missing in the data folder itself.
+        files_place: the folder or bucket of the store's uploaded files.
+        jobs_without_file: ids of jobs whose uploaded file is missing there.
         removed: older backups that were removed.
+        unreadable: older backups whose description is damaged, which are neither counted nor removed.
     """
 
     path: Path
     size_bytes: int
     file_count: int
+    files_place: str
     jobs_without_file: list[str]
     removed: list[Path]
+    unreadable: list[Path]
 
 
 def make_backup(settings: Settings, folder: Path, *, keep: int | None, now: datetime) -> Backup:
@@ -83,14 +87,15 @@ def make_backup(settings: Settings, folder: Path, *, keep: int | None, now: date
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
             sync(folder)
-            removed = [] if keep is None else _remove_old_backups(settings, folder, keep)
+            removed, unreadable = ([], []) if keep is None else _remove_old_backups(settings, folder, keep)
     except StoreError as error:
         raise SettingsError(f"The store {settings.store_path} cannot be read, so no backup was written.") from error
     except OSError as error:
         raise InvalidRequest(
             f"No backup was written to {folder}: {error.strerror or error}. Check the disk, or name another folder."
         ) from error
-    return Backup(path, size_bytes, file_count, jobs_without_file, removed)
+    files_place = open_files(settings).place
+    return Backup(path, size_bytes, file_count, files_place, jobs_without_file, removed, unreadable)
 
 
 def list_backups(folder: Path) -> list[Path]:
@@ -143,6 +148,8 @@ def _fill(settings: Settings, partial: Path, now: datetime) -> tuple[int, int, l
         "made_at": now.isoformat(),
         "store": settings.store_name,
         "store_size_bytes": size_bytes,
+        "files": source.place,
+        "file_count": len(needed) - len(missing),
     }
     write_private_file(partial / ABOUT_NAME, (json.dumps(about, indent=2) + "\n").encode())
     return size_bytes, len(needed) - len(missing), missing
@@ -158,15 +165,22 @@ def _remove_partial_backups(folder: Path) -> None:
         shutil.rmtree(path)
 
 
-def _remove_old_backups(settings: Settings, folder: Path, keep: int) -> list[Path]:
+def _remove_old_backups(settings: Settings, folder: Path, keep: int) -> tuple[list[Path], list[Path]]:
+    """Remove old backups; returns those, and the ones that cannot be assigned to a store."""
     # Those of another store that share the folder are not counted and not touched.
-    own = [path for path in list_backups(folder) if read_about(path).get("store") == settings.store_name]
+    own, unreadable = [], []
+    for path in list_backups(folder):
+        try:
+            if read_about(path).get("store") == settings.store_name:
+                own.append(path)
+        except InvalidRequest:
+            unreadable.append(path)
     for path in own[:-keep]:
         # Under this name first, so that one of which a part is gone does not look whole.
         partial = path.with_name(f".{path.name}{_PARTIAL}")
         path.rename(partial)
         shutil.rmtree(partial)
-    return own[:-keep]
+    return own[:-keep], unreadable
 
 
 def read_about(backup: Path) -> dict[str, object]:

@@ -25,6 +25,7 @@ from openprofiles.settings import Settings
 from openprofiles.store.open import open_existing_store
 from openprofiles.store.sqlite_backup import one_state, sync
 from openprofiles.store.upload_jobs import list_job_files
+from openprofiles.store.use import using_alone
 from openprofiles.uploads.arrival.copy_files import copy_files
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.local_files import LocalFiles
@@ -39,10 +40,12 @@ class Restored:
 
     Attributes:
         file_count: uploaded files of jobs that have not ended.
+        jobs_without_file: ids of jobs that have not ended and whose file is not in the backup.
         lost: what cannot be used any more, without the master key; None with it.
     """
 
     file_count: int
+    jobs_without_file: list[str]
     lost: LostSecrets | None
 
 
@@ -54,7 +57,7 @@ def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restor
             restores without.
 
     Raises:
-        InvalidRequest: the folder is not empty, or there is no whole backup.
+        InvalidRequest: the folder is not empty, there is no whole backup, or another command uses the store.
         SettingsError: the folder or the key cannot be used, or a newer openprofiles made the backup.
     """
     _refuse_what_is_no_backup(backup)
@@ -67,17 +70,17 @@ def restore_backup(settings: Settings, backup: Path, *, now: datetime) -> Restor
         check_data_folder(own)
         if stat.S_IMODE(settings.data_folder.stat().st_mode) & 0o077:
             settings.data_folder.chmod(0o700)
-        with only_server(own), _work_folder(own) as work:
+        with using_alone(own), only_server(own), _work_folder(own) as work:
             _copy_store(backup / STORE_NAME, work.store_path)
             lost = _make_usable(work, backup, settings.master_key, now)
-            file_count = _copy_files(work, backup)
+            file_count, jobs_without_file = _copy_files(work, backup)
             _put_in_place(work, own)
     except OSError as error:
         raise InvalidRequest(
             f"The backup was not restored into {settings.data_folder}: {error.strerror or error}. Check the disk, then "
             "run the command again."
         ) from error
-    return Restored(file_count, lost)
+    return Restored(file_count, jobs_without_file, lost)
 
 
 def _refuse_what_is_no_backup(backup: Path) -> None:
@@ -90,7 +93,7 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
         return
     several = list_backups(backup) if backup.is_dir() else []
     if several:
-        raise InvalidRequest(f"{backup} holds {len(several)} backups. Name one of them; the newest is {several[-1]}")
+        raise InvalidRequest(f"{backup} contains {len(several)} backups. Name one of them; the newest is {several[-1]}")
     raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup wrote.")
 
 
@@ -98,8 +101,9 @@ def _refuse_used_folder(settings: Settings) -> None:
     folder = settings.data_folder
     # What an interrupted restore has left is not in the way: before it, the folder was empty.
     was_interrupted = _mark(settings).exists()
-    if folder.is_dir() and not was_interrupted and any(path.name != LOCK_NAME for path in folder.iterdir()):
-        raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or a new folder with --data.")
+    locks = (LOCK_NAME, settings.store_lock_path.name)
+    if folder.is_dir() and not was_interrupted and any(path.name not in locks for path in folder.iterdir()):
+        raise InvalidRequest(f"The folder {folder} is not empty. Name an empty or new folder with --data.")
     _refuse_store(settings)
     if not was_interrupted and settings.uploads_folder.exists():
         raise _is_in_the_way(settings.uploads_folder)
@@ -108,7 +112,7 @@ def _refuse_used_folder(settings: Settings) -> None:
 def _refuse_store(settings: Settings) -> None:
     path = settings.store_path
     if path.exists():
-        raise InvalidRequest(f"There is a store {path} already. Name another one with --store.")
+        raise InvalidRequest(f"The store {path} already exists. Name another one with --store.")
     # SQLite would write what is in them into the store that is restored.
     for rest in (path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-journal")):
         if rest.exists():
@@ -117,7 +121,7 @@ def _refuse_store(settings: Settings) -> None:
 
 def _is_in_the_way(path: Path) -> InvalidRequest:
     return InvalidRequest(
-        f"{path} is left over from a store that is no longer there. Move it away, or name another store with --store."
+        f"{path} is left over from a store that no longer exists. Move it away, or name another store with --store."
     )
 
 
@@ -173,13 +177,13 @@ def _make_usable(work: Settings, backup: Path, saved_key: Path | None, now: date
     return lost
 
 
-def _copy_files(work: Settings, backup: Path) -> int:
-    """Copy the uploaded files of jobs that have not ended; how many there are."""
+def _copy_files(work: Settings, backup: Path) -> tuple[int, list[str]]:
+    """Copy the uploaded files of jobs that have not ended; returns their number, and the jobs without one."""
     with one_state(work.store_path) as connection:
         needed = list_job_files(connection)
     target = open_own_files(work, read_master_key(work.master_key_path))
     missing = copy_files(needed, LocalFiles(backup / UPLOADS_NAME), target)
-    return len(needed) - len(missing)
+    return len(needed) - len(missing), missing
 
 
 def _put_in_place(work: Settings, own: Settings) -> None:

@@ -19,17 +19,17 @@ from openprofiles.settings import PostgresqlUrl, Settings
     "--keep",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Remove older backups of this store in FOLDER, so that N are left.  [default: remove none]",
+    help="Keep the N newest backups of this store in FOLDER and delete the older ones.  [default: delete none]",
 )
 def backup(settings: Settings, folder: Path, keep: int | None) -> None:
-    """Make a backup of the store in FOLDER.
+    """Back up the store to a new folder in FOLDER.
 
-    Servers and workers may run, also a load. The backup is a folder with the time in its name, which only you can read:
-    the store as it is at one moment, and the uploaded files of jobs that have not ended. It has that name only once it
-    is whole.
+    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time. It
+    contains the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets its name only
+    when it is complete.
 
-    The master key is not in it. Keep a copy of master.key in another place, once: with both, anyone can read the
-    secrets; without the key, they are lost.
+    The backup does not contain the master key. Copy master.key once to another place: anyone who has both can read the
+    secrets, and without the key the secrets are lost.
 
     \b
     Example, every night:
@@ -39,8 +39,9 @@ def backup(settings: Settings, folder: Path, keep: int | None) -> None:
 
     if isinstance(settings.store, PostgresqlUrl):
         raise InvalidRequest(
-            f"The store {settings.store} is a PostgreSQL database. Copy the folder or bucket of uploaded files, then "
-            "run: pg_dump --format=custom --file=openprofiles.dump DATABASE_URL"
+            f"The store {settings.store} is a PostgreSQL database, which this command does not back up. Copy the "
+            "folder or bucket of uploaded files, then run: pg_dump --format=custom --file=openprofiles.dump "
+            "DATABASE_URL"
         )
     made = make_backup(settings, folder.absolute(), keep=keep, now=utc_now())
     click.echo(
@@ -48,7 +49,19 @@ def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     )
     for path in made.removed:
         click.echo(f"Removed {path}.")
-    for job_id in made.jobs_without_file:
+    for path in made.unreadable:
         click.echo(
-            f"The uploaded file of upload job {job_id} is missing. Stop the job and load its file again.", err=True
+            f"Warning: {path} was neither counted nor removed, because its backup.json is damaged. If you do not need "
+            "this backup, delete it.",
+            err=True,
+        )
+    for job_id in made.jobs_without_file:
+        click.echo(f"Warning: The uploaded file of upload job {job_id} is missing in {made.files_place}.", err=True)
+    if made.jobs_without_file:
+        click.echo(
+            "Stop these jobs and load their files again."
+            if settings.files is not None
+            else "If the uploaded files are in a bucket, name it with --files and make the backup again. Otherwise, "
+            "stop these jobs and load their files again.",
+            err=True,
         )

@@ -22,7 +22,7 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_FROM",
     show_envvar=True,
     metavar="FILE|URL",
-    help="The store to copy, in the form that --store takes.",
+    help="The store to copy, in the same form as --store.",
 )
 @click.option(
     "--to",
@@ -39,7 +39,7 @@ _ROWS_BETWEEN_LINES = 100_000
     envvar="OPENPROFILES_FROM_FILES",
     show_envvar=True,
     metavar="URL",
-    help="Uploaded files of the store to copy, in the form that --files takes.  [default: a folder next to the store]",
+    help="Uploaded files of the store to copy, in the same form as --files.  [default: a folder next to the store]",
 )
 @click.option(
     "--to-files",
@@ -57,9 +57,9 @@ def copy_store(
 
     The copy has everything: domains, profiles, keys, credentials, upload jobs and the files of unfinished jobs. Stop
     all servers and workers first. At the end all rows of both stores are compared; only then can the copy be used. If
-    the command is interrupted, run it again: it continues where it was.
+    the command is interrupted, run it again: it continues where it stopped.
 
-    Both use the master key of the data folder, or the one that --master-key names.
+    Both stores use the master key of the data folder, or the one that --master-key names.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def copy_store(
     for table in tables:
         click.echo(f"{table.name:16} {table.row_count:>12,} rows")
     click.echo(f"Uploaded files of unfinished jobs: {file_count:,}")
-    click.echo(f"{there.store_name} has the same rows as {here.store_name}: all were compared.")
+    click.echo(f"All rows were compared: {there.store_name} is identical to {here.store_name}.")
 
 
 def _parse(text: str, option: str) -> Path | PostgresqlUrl:
@@ -120,9 +120,9 @@ class _Progress:
     """Prints the number of copied rows of each table on standard error, every hundred thousand."""
 
     def __init__(self) -> None:
-        self._told: dict[str, int] = {}
+        self._last_printed: dict[str, int] = {}
 
     def show(self, name: str, row_count: int) -> None:
-        if row_count - self._told.get(name, 0) >= _ROWS_BETWEEN_LINES:
-            self._told[name] = row_count
+        if row_count - self._last_printed.get(name, 0) >= _ROWS_BETWEEN_LINES:
+            self._last_printed[name] = row_count
             click.echo(f"{name}: {row_count:,} rows copied", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
 from openprofiles.credentials.roles import OWN_ACTIONS, ROLES
@@ -22,22 +23,24 @@ _output = click.option(
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="text for people, json for programs.",
+    help="Output format: text for people, json for programs.",
 )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def credentials() -> None:
-    """Create, list and revoke access keys, with which programs sign their requests.
+    """Create, list and revoke the access keys that programs sign requests with.
 
-    The commands work on the data folder directly; the server may run or not. A change reaches a running server within a
-    second.
+    The commands work on the data folder directly, whether or not a server runs on it. A running server applies a change
+    within a second.
     """
 
 
 @credentials.command()
 @settings_options("data_folder", "store", "master_key")
-@click.option("--name", required=True, help="Name of the credential, to recognise it by.")
+@click.option(
+    "--name", required=True, help="Name that shows what the credential is for, such as the program that uses it."
+)
 @click.option(
     "--role",
     type=click.Choice(tuple(ROLES)),
@@ -59,14 +62,13 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="A domain that the credential allows, such as sales, or the beginning of several, such as sales-*. Can be "
-    "repeated.",
+    help="A domain that the credential allows: a name, such as sales, or a prefix, such as sales-*. Can be repeated.",
 )
 @click.option(
     "--requests-per-second",
     type=float,
     metavar="RATE",
-    help="Answer more requests than this with ThrottlingException.  [default: no limit]",
+    help="Rate limit; requests above it are answered with ThrottlingException.  [default: no limit]",
 )
 @_output
 def create(
@@ -78,14 +80,14 @@ def create(
     requests_per_second: float | None,
     output: str,
 ) -> None:
-    """Create a credential and print its secret, which is shown only now.
+    """Create a credential and print its secret, which is not shown again.
 
     \b
-    Examples, for programs that only read the domains of sales, and only search:
+    Examples: a program that only reads the domains of sales, and one that only searches:
       openprofiles credentials create --name reports --domain 'sales-*' --role viewer
       openprofiles credentials create --name search --action profile:SearchProfiles
 
-    profile:Get* is more than reading: GetUploadJobPath lets its caller replace the file of a waiting job.
+    profile:Get* allows more than reading: GetUploadJobPath lets its caller replace the file of a waiting job.
     """
     from openprofiles.credentials.administer import create_credential
     from openprofiles.errors import InvalidRequest
@@ -151,7 +153,7 @@ def list_(settings: Settings, output: str) -> None:
         rate = "" if each.requests_per_second is None else f", {each.requests_per_second:g} requests per second"
         state = f"  REVOKED {each.revoked_at:%Y-%m-%d %H:%M}Z" if each.revoked_at else ""
         click.echo(f"{each.access_key_id}  {each.name}{state}")
-        click.echo(f"  may do {', '.join(each.actions)} on {', '.join(each.domains)}{rate}")
+        click.echo(f"  allows {', '.join(each.actions)} on {', '.join(each.domains)}{rate}")
 
 
 @credentials.command()
@@ -200,7 +202,7 @@ def _doubts_about(patterns: Sequence[str], store: Store) -> Iterator[str]:
     known = domain_names(store)
     for pattern in patterns:
         if pattern != "*" and not any(matches(pattern, name) for name in known):
-            yield f"{describe_missing_domain(pattern, known)} The credential allows it as soon as it is created."
+            yield f"{describe_missing_domain(pattern, known)} The credential will allow it once it is created."
 
 
 def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
@@ -213,8 +215,8 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
     for pattern in actions:
         if ":" in pattern and not any(matches(pattern, action) for action in known):
             raise InvalidRequest(
-                f"{pattern!r} matches no operation of the API.{did_you_mean(names_like(pattern, known))} Upper and "
-                "lower case matter. `openprofiles credentials actions` lists all."
+                f"{pattern!r} matches no operation of the API.{did_you_mean(names_like(pattern, known))} Names "
+                "are case-sensitive. `openprofiles credentials actions` lists them all."
             )
 
 
@@ -241,7 +243,7 @@ def _opened_or_made(settings: Settings) -> Iterator[Store]:
         # The first command that opens a new data folder completes it.
         ensure_admin_credential(settings, store, load_master_key(settings), utc_now())
         if is_new:
-            click.echo(f"There was no store {settings.store_path}. It was made now.", err=True)
+            click.echo(f"Created the store {settings.store_path}, which did not exist.", err=True)
         yield store
     finally:
         store.close()

@@ -15,7 +15,7 @@ def check_endpoint_url(url: str) -> str:
     Raises:
         CommandFault: it is not an address.
     """
-    message = f"--endpoint-url {url} is not an address like http://127.0.0.1:8420."
+    message = f"--endpoint-url {url} is not a valid address. Write an address such as http://127.0.0.1:8420."
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -15,15 +18,20 @@ EXIT_DONE = 0
 EXIT_INCOMPLETE = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
+# 128 + SIGPIPE, which a shell shows for any program that writes to a closed pipe.
+EXIT_PIPE_CLOSED = 141
 
-# The table of docs/cli.md. It holds for all commands.
+# The table of docs/cli.md. It applies to all commands.
 EXIT_STATUSES = {
-    EXIT_DONE: "The command did all that it was asked to do. After a load: every row was loaded.",
-    EXIT_INCOMPLETE: "The command did a part of it: some rows of a file failed, or an undo left some profiles as they "
-    "are.",
-    EXIT_FAILED: "The command failed, and standard error says why: a wrong option, no such store, domain or job, a "
-    "server that does not answer, a job that failed or was stopped, a file without a unique key.",
+    EXIT_DONE: "The command succeeded. After an import: every row was loaded.",
+    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they had "
+    "changed.",
+    EXIT_FAILED: "The command failed, and standard error shows why. For example, an option is wrong, the store, domain "
+    "or job does not exist, the server does not answer, or the job failed or was stopped. Also after an import that "
+    "only printed suggestions.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
+    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended first. An import whose load had begun "
+    "ends with the status of the load instead.",
 }
 
 
@@ -34,6 +42,17 @@ class CommandFault(Exception):
 def exit_status_of_job(status: str) -> int:
     """Return the exit status of a command that followed an upload job to this end."""
     return {"SUCCEEDED": EXIT_DONE, "PARTIALLY_SUCCEEDED": EXIT_INCOMPLETE}.get(status, EXIT_FAILED)
+
+
+def discard_output() -> None:
+    """Discard what is still to be written to a closed pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            # The stream keeps what it could not write, and Python would report it at its end.
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextmanager
@@ -54,8 +73,8 @@ def exit_statuses() -> Iterator[None]:
         click.echo("Interrupted.", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
-        # The program that read the output has ended; a job is not touched by that.
-        raise SystemExit(EXIT_FAILED) from None
+        discard_output()
+        raise SystemExit(EXIT_PIPE_CLOSED) from None
     except Exception as error:
         if isinstance(error, OSError) and (fault := disk_fault(error)) is not None:
             click.echo(f"Error: {fault}", err=True)
@@ -64,6 +83,7 @@ def exit_statuses() -> Iterator[None]:
 
         # Python's own traceback would print what the exception says: perhaps a customer's value.
         click.echo(
-            f"Error: openprofiles has a bug here. Please report it with this:\n{describe_exception(error)}", err=True
+            f"Error: This is a bug in openprofiles. Please report it with these details:\n{describe_exception(error)}",
+            err=True,
         )
         raise SystemExit(EXIT_FAILED) from None

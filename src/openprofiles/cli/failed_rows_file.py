@@ -32,11 +32,13 @@ def check_failed_rows_path(path: Path, file: Path) -> None:
         ImportFault: the message says what is wrong with the path.
     """
     if path.exists() and file.exists() and path.samefile(file):
-        raise ImportFault(f"--failed-rows names the file to load itself, {file}. Name another file.")
+        raise ImportFault(f"--failed-rows names {file}, the file that is being loaded. Name another file.")
     if not path.parent.is_dir():
         raise ImportFault(f"--failed-rows: there is no folder {path.parent}. Nothing was loaded.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ImportFault(f"--failed-rows: you cannot write to the folder {path.parent}. Nothing was loaded.")
+        raise ImportFault(
+            f"--failed-rows: you do not have permission to write to the folder {path.parent}. Nothing was loaded."
+        )
 
 
 def write_failed_rows(path: Path, parts: Iterable[bytes]) -> None:

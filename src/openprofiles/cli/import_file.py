@@ -19,6 +19,7 @@ from openprofiles.cli.exit_statuses import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     CommandFault,
+    discard_output,
     exit_status_of_job,
 )
 from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
@@ -28,7 +29,14 @@ from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
 from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
-from openprofiles.cli.options import Name, domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import (
+    Name,
+    UpperCaseChoice,
+    domain_option,
+    endpoint_url_option,
+    output_option,
+    settings_options,
+)
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
@@ -54,7 +62,7 @@ class _FailureLimit(click.ParamType[FailureLimit]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FailureLimit:
         match = _LIMIT.fullmatch(str(value))
         if match is None or (match["percent"] and float(match["number"]) > 100):
-            self.fail(f"{value!r} is neither a number of rows nor a percentage, like 100 or 5%.", param, ctx)
+            self.fail(f"{value!r} is neither a number of rows nor a percentage, such as 100 or 5%.", param, ctx)
         if match["percent"]:
             return FailureLimit(percent=float(match["number"]))
         if "." in match["number"]:
@@ -76,13 +84,13 @@ class _Delimiter(click.ParamType[str]):
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
-    "What goes where": ("unique_key", "choices", "mapping_name", "save_as"),
-    "What the file is": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
-    "What may happen": (
+    "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
+    "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
+    "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
         "all_or_nothing", "data_expiry_days",
     ),
-    "Where it goes": (
+    "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
         "phone_region", "memory_limit_bytes", "undo_days",
     ),
@@ -112,29 +120,30 @@ class _ImportCommand(click.Command):
 @click.command("import", cls=_ImportCommand)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @domain_option(
-    "Domain that the profiles go to. A missing one is created. Without it the command only prints its suggestions.",
+    "Domain to import into, created if it does not exist. Without it the command only prints its suggestions.",
     required=False,
 )
 @click.option(
     "--unique-key",
     metavar="COLUMN",
-    help="Column that identifies a customer. A row with a known value updates that profile. Without it the command "
-    "only prints its suggestions; with --mapping the default is the unique key of the mapping.",
+    help="Column that identifies a customer. A row updates the profile with the same value, or creates one. Without "
+    "this option the command only prints its suggestions; with --mapping the default is the unique key of the mapping.",
 )
 @click.option(
     "--map",
     "choices",
     multiple=True,
     metavar="COLUMN=TARGET",
-    help="Field that a column goes to, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes it. "
-    "The other columns go where their names and values suggest, or where --mapping says. Can be repeated.",
+    help="Load a column into this field, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes the "
+    "column. Other columns are mapped as in --mapping or, without it, as their names and values suggest. Can be "
+    "repeated.",
 )
 @click.option(
     "--mapping",
     "mapping_name",
     type=Name("mapping"),
     metavar="NAME",
-    help="Load with the mapping that the domain has under this name. Warns if the header has changed since.",
+    help="Use the mapping saved in the domain under this name. Warns if the header has changed since.",
 )
 @click.option(
     "--save-mapping",
@@ -152,17 +161,18 @@ class _ImportCommand(click.Command):
     "--delimiter",
     type=_Delimiter(),
     metavar="CHAR",
-    help="Delimiter of the cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+    help="Delimiter between cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
 )
 @click.option(
     "--quote",
     type=click.Choice(['"', "'", "none"]),
-    help="Quotation mark around cells that contain a delimiter; with none, quotes are data.  [default: detected]",
+    help="Quotation mark around cells that contain a delimiter; none reads quotation marks as data.  "
+    "[default: detected]",
 )
 @click.option(
     "--line-ends",
-    type=click.Choice(["LF", "CRLF", "CR"], case_sensitive=False),
-    help="Line ends. LF and CRLF are both read, whichever you name.  [default: detected]",
+    type=UpperCaseChoice(["LF", "CRLF", "CR"]),
+    help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
 @click.option(
@@ -170,8 +180,8 @@ class _ImportCommand(click.Command):
     "checks",
     multiple=True,
     metavar="COLUMN=CHECK",
-    help="Check for the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. A row with "
-    "another value fails. Can be repeated.  [default: email and phone for columns that go to such fields]",
+    help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
+    "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
 @click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
 @click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
@@ -198,7 +208,7 @@ class _ImportCommand(click.Command):
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing; print what a load would create, update and fail, with the same exit status.",
+    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
 )
 @click.option(
     "--data-expiry",
@@ -248,10 +258,10 @@ def import_file(
     """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
-    data folder directly, also while a server runs on it. It detects encoding, delimiter, quotes and compression of the
-    file, and suggests from the header and some rows where each column goes. Without --domain, or without --unique-key
-    or --mapping, it prints these suggestions and loads nothing. Failed rows go to a file of their own, each with the
-    reason. Ctrl-C stops the job; rows that were loaded by then are kept.
+    data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
+    the file, and suggests a field for each column from the header and the first rows. Without --domain, or without
+    --unique-key or --mapping, it prints these suggestions and loads nothing. Failed rows are written to a separate
+    file, each with the reason. Ctrl-C stops the job; rows that were loaded by then are kept.
 
     The exit status is 0 when every row was loaded, 1 when some failed, 2 when nothing was loaded or the job failed, and
     130 after Ctrl-C.
@@ -275,7 +285,7 @@ def import_file(
         if are_given:
             raise click.UsageError(f"{one} and {other} can't be combined.")
     if domain is None and mapping_name is not None:
-        raise click.UsageError("--mapping needs --domain, the domain that has the mapping.")
+        raise click.UsageError("--mapping needs --domain, the domain in which the mapping is saved.")
 
     if failed_rows_path is not None:
         check_failed_rows_path(failed_rows_path, file)
@@ -289,7 +299,7 @@ def import_file(
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header and no rows. Nothing was loaded.")
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
         status = _Import(
             source,
             domain=domain,
@@ -344,7 +354,7 @@ def _print_suggestion(
         key = suggestion.unique_key
         click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
     if not source.sample.has_rows:
-        click.echo("Nothing was loaded: the file has a header and no rows.")
+        click.echo("Nothing was loaded: the file has a header but no rows.")
         return
     click.echo(f"Nothing was loaded. To load it:\n  {command}")
 
@@ -412,7 +422,8 @@ class _Import:
                 try:
                     self._print_plan(domain, days)
                 except BrokenPipeError:
-                    # Not silently: "import ... | head" ends the pipe before the load.
+                    # Not silently: "import ... | head" closes the pipe before the load.
+                    discard_output()
                     raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
@@ -426,9 +437,10 @@ class _Import:
                     needs_options=self._form is not None or not self._policies.is_default,
                 )
                 if importer.left_out_options and not self._is_json:
-                    click.echo(
-                        "This server does not support checks, so email addresses and phone numbers are not checked."
-                    )
+                    with suppress(BrokenPipeError):
+                        click.echo(
+                            "This server does not support checks, so email addresses and phone numbers are not checked."
+                        )
                 with ProgressDisplay(lines=not self._is_json) as display:
                     self._send(importer, display)
                     cannot_save = None
@@ -453,7 +465,11 @@ class _Import:
             if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
                 # The rows that an earlier load of this file left there are fixed.
                 self._failed_rows_path.unlink(missing_ok=True)
-        self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+        try:
+            self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
+        except BrokenPipeError:
+            # The load has ended, whether anybody reads about it or not.
+            discard_output()
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
         return exit_status_of_job(state.status)
@@ -483,7 +499,7 @@ class _Import:
         self._options = self._policies.to_options(mapping.columns, self._form)
 
     def _save_mapping(self, importer: Importer) -> str | None:
-        """Save the mapping, if that was asked for; returns why it cannot be saved, which does not stop the load."""
+        """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
         if self._save_as is None:
             return None
         mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)
@@ -550,7 +566,7 @@ class _Import:
 
         others = [name for name in importer.domain_names() if name != created.name]
         if like := names_like(self._domain_name, others):
-            click.echo(f"Note: {self._domain_name} is a new domain. There is also: {', '.join(like)}.", err=True)
+            click.echo(f"Note: {self._domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
 
     def _print_end(
         self,
@@ -596,7 +612,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. The result of a load would be:")
+            click.echo("Nothing was loaded. A load would have this result:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
@@ -629,7 +645,7 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
                 return state, interrupts.count > 0
             if interrupts.count and not is_stopping:
                 is_stopping = True
-                click.echo("Stopping the job. Press Ctrl-C again to leave at once.", err=True)
+                click.echo("Stopping the job. Press Ctrl-C again to exit immediately.", err=True)
                 importer.stop_job()
             display.show_job(state)
             time.sleep(poll_seconds)

@@ -98,7 +98,7 @@ def use_saved(
     }
     columns = Suggestion(
         (
-            *(SuggestedField(one.name, one.header, one.path, reason=f"the mapping {name} says so") for one in kept),
+            *(SuggestedField(one.name, one.header, one.path, reason=f"set by the mapping {name}") for one in kept),
             *added,
         ),
         tuple(
@@ -116,7 +116,7 @@ def use_saved(
         ),
     )
     if not fields:
-        raise InvalidRequest("No column of the file is left to be loaded.")
+        raise InvalidRequest("No column of the file is left to load.")
     if unique_key is not None:
         _require_loaded(unique_key, choices, [*source.headers, *mapped])
     key = columns.find_unique_key(unique_key) if unique_key is not None else _find_kept_key(name, mapping, columns)
@@ -126,12 +126,12 @@ def use_saved(
 
 def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
     """Describe the changes of a header whose file can still be loaded."""
-    parts = [f"The header of {source.name} is not the one that the mapping {name} was made for."]
+    parts = [f"The header of {source.name} differs from the one saved with the mapping {name}."]
     if drift.new:
         parts.append(f"New columns, which are not loaded: {_quoted(drift.new)}.")
     if drift.missing_other:
-        parts.append(f"Missing columns, which the mapping does not load: {_quoted(drift.missing_other)}.")
-    parts.append(f"To save the new header with the mapping, give --save-mapping {name} as well.")
+        parts.append(f"Missing columns, which the mapping does not use: {_quoted(drift.missing_other)}.")
+    parts.append(f"To save the new header with the mapping, add --save-mapping {name}.")
     return " ".join(parts)
 
 
@@ -246,8 +246,8 @@ def _read_target(header: str, target: str) -> str:
         name = "NAME" if f"{path}.".startswith(ATTRIBUTES_PREFIX) else path
     own = shlex.quote(f"{header}={ATTRIBUTES_PREFIX}{name}")
     raise ImportFault(
-        f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} For a "
-        f"value of your own: --map {own}. All fields: docs/csv-files.md#targets"
+        f"--map {f'{header}={target}'!r}: {path!r} is not a field of a profile.{did_you_mean(fields_like(path))} To "
+        f"keep the column as a custom attribute, use --map {own}. All fields: docs/csv-files.md#targets"
     )
 
 
@@ -284,7 +284,7 @@ def _find_kept_key(name: str, mapping: UploadMapping, columns: Suggestion) -> Su
             return field
     raise ImportFault(
         f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, is excluded or goes to another field "
-        "now. Name the column that is the unique key with --unique-key."
+        "now. Name the unique key with --unique-key."
     )
 
 
@@ -314,9 +314,9 @@ def _describe_missing(source: SourceFile, name: str, kept: Sequence[MappedField]
         parts.append(f"The file has no column {field.header!r}, which the mapping {name} loads to {field.path}.")
         if field.path in by_target:
             new = by_target[field.path]
-            parts.append(f"Its new column {new!r} may be the one: give --map {shlex.quote(f'{new}={field.path}')}.")
+            parts.append(f"Its new column {new!r} may be the same: add --map {shlex.quote(f'{new}={field.path}')}.")
         else:
-            parts.append(f"To load without it, give --map {shlex.quote(f'{field.header}=')}.")
+            parts.append(f"To load without it, add --map {shlex.quote(f'{field.header}=')}.")
     return " ".join(parts)
 
 

@@ -87,9 +87,7 @@ def _read_checks(given: Iterable[str], columns: Suggestion) -> dict[str, ValueCh
         if header is None:
             raise ImportFault(f"--check {text!r}: {describe_missing_column(name, headers)}")
         if header not in fields:
-            raise ImportFault(
-                f"--check {text!r}: the column {header!r} is not loaded, since {left_out[header].reason}."
-            )
+            raise ImportFault(f"--check {text!r}: the column {header!r} is not loaded: {left_out[header].reason}.")
         field = fields[header]
         kind, colon, detail = check.partition(":")
         if kind == "none" and not colon:

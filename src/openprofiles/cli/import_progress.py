@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TextIO
@@ -90,4 +91,6 @@ class ProgressDisplay:
             now = self._clock()
             if activity != self._printed_activity or now - self._printed_at >= SECONDS_BETWEEN_LINES:
                 self._printed_activity, self._printed_at = activity, now
-                print(f"{activity}: {numbers}" if numbers else activity, file=self._stream, flush=True)
+                # A load continues when nobody reads about it any more.
+                with suppress(BrokenPipeError):
+                    print(f"{activity}: {numbers}" if numbers else activity, file=self._stream, flush=True)

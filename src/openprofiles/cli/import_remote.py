@@ -23,7 +23,7 @@ from openprofiles.cli.importer import (
     new_domain_name,
 )
 from openprofiles.cli.job_state import JobState, state_of_progress
-from openprofiles.cli.server_faults import known_domain, list_domain_names, told_in_a_sentence
+from openprofiles.cli.server_faults import known_domain, list_domain_names, server_errors_in_words
 from openprofiles.client import Client
 from openprofiles.server.job_options_document import options_document
 from openprofiles.server.preview_document import read_sample_document
@@ -48,7 +48,7 @@ class RemoteImporter:
         self._endpoint_url = endpoint_url.rstrip("/")
         self._session = session or boto3.Session()
         self._region = self._session.region_name or _DEFAULT_REGION
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._client = self._session.client(
                 "customer-profiles", endpoint_url=self._endpoint_url, region_name=self._region
             )
@@ -62,13 +62,13 @@ class RemoteImporter:
         self._left_out_options = False
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
-        with told_in_a_sentence(self._endpoint_url), known_domain(self._client, domain):
+        with server_errors_in_words(self._endpoint_url), known_domain(self._client, domain):
             found = self._own.get_mapping(domain, mapping_name)
         return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             try:
                 days = self._client.get_domain(DomainName=name)["DefaultExpirationDays"]
             except self._client.exceptions.ResourceNotFoundException:
@@ -102,7 +102,7 @@ class RemoteImporter:
             unique_key=unique_key,
             data_expiry=data_expiry_days,
         )
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             try:
                 self._job_id = create(options=None if options is None else options_document(options))
             except ClientError as error:
@@ -118,7 +118,7 @@ class RemoteImporter:
         return self._left_out_options
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             path = self._client.get_upload_job_path(DomainName=self._domain, JobId=self._job_id)
             key = path["ClientToken"]
             md5 = base64.b64encode(hashlib.md5(base64.b64decode(key), usedforsecurity=False).digest()).decode()
@@ -139,11 +139,11 @@ class RemoteImporter:
             raise ImportFault(f"The server did not accept the file: {reason}")
 
     def start_job(self) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._own.start_upload_job(self._domain, self._job_id)
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._own.put_mapping(
                 self._domain,
                 mapping_name,
@@ -153,16 +153,16 @@ class RemoteImporter:
             )
 
     def start_preview(self) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._preview_id = self._own.start_preview(self._domain, self._job_id)
 
     def read_samples(self) -> Sequence[PreviewSample]:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             preview = self._own.get_preview(self._domain, self._followed_id)
         return [read_sample_document(sample) for sample in preview["Samples"]]
 
     def discard(self, domain: ImportDomain) -> None:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             if self._job_id:
                 self._client.stop_upload_job(DomainName=self._domain, JobId=self._job_id)
             if domain.was_created:
@@ -174,13 +174,13 @@ class RemoteImporter:
         return self._preview_id or self._job_id
 
     def read_state(self) -> JobState:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             return state_of_progress(self._own.get_progress(self._domain, self._followed_id))
 
     def stop_job(self) -> None:
         if not self._job_id:
             return
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             if self._preview_id:
                 self._own.stop_preview(self._domain, self._preview_id)
                 return
@@ -191,7 +191,7 @@ class RemoteImporter:
                 return
 
     def read_failed_rows(self) -> Iterator[bytes]:
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             yield from self._own.read_failed_rows_file(self._domain, self._followed_id)
 
     def close(self) -> None:

@@ -37,9 +37,7 @@ def find_job_id(place: JobPlace, domain: str, given: str) -> str:
             raise CommandFault(f"The domain {domain} has no upload job.")
         return newest.job_id
     if not _BEGINNING.fullmatch(given):
-        raise CommandFault(
-            f"{given!r} is not an upload job. Give its id, the first digits of its id, or last. {to_list}"
-        )
+        raise CommandFault(f"{given!r} is not a valid upload job id. Give the id, its first digits, or last. {to_list}")
     matches = (one for one in place.iterate_job_names() if one.job_id.startswith(given.lower()))
     found = list(islice(matches, _JOBS_NAMED + 1))
     if not found:

@@ -21,7 +21,7 @@ from openprofiles.cli.job_place import (
     mapping_members,
 )
 from openprofiles.cli.job_state import JobState, state_of_progress
-from openprofiles.cli.server_faults import known_domain, told_in_a_sentence
+from openprofiles.cli.server_faults import known_domain, server_errors_in_words
 from openprofiles.client import Client
 from openprofiles.clock import from_milliseconds
 from openprofiles.server.job_options_document import read_file_form
@@ -37,7 +37,7 @@ class RemoteJobs:
         self._endpoint_url = endpoint_url.rstrip("/")
         self._domain_name = domain_name
         session = boto3.Session()
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._client = session.client(
                 "customer-profiles",
                 endpoint_url=self._endpoint_url,
@@ -125,7 +125,7 @@ class RemoteJobs:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        with told_in_a_sentence(self._endpoint_url), known_domain(self._client, self._domain_name):
+        with server_errors_in_words(self._endpoint_url), known_domain(self._client, self._domain_name):
             yield
 
 

@@ -17,7 +17,7 @@ def describe_bad_end(job_id: str, state: JobState) -> str | None:
     if state.status == "FAILED":
         return f"Error: Upload job {job_id} failed. {shown(state.message or '')}".rstrip()
     if state.status == "STOPPED":
-        return f"Upload job {job_id} was stopped. The rows that it had loaded stay."
+        return f"Upload job {job_id} was stopped. The rows it had loaded are kept."
     return None
 
 

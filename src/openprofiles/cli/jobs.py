@@ -12,13 +12,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import EXIT_DONE, EXIT_INCOMPLETE, CommandFault, exit_status_of_job
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import find_job_id
 from openprofiles.cli.job_place import JobAccount, JobPlace, KeptProfile, ListedJob, UndoState, open_job_place
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
-from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import (
+    UpperCaseChoice,
+    domain_option,
+    endpoint_url_option,
+    output_option,
+    settings_options,
+)
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.settings import Settings
 
@@ -55,16 +62,16 @@ def _of_a_domain_to_work_on(command: F) -> F:
 _job = click.argument("job", metavar="JOB")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def jobs() -> None:
-    """Look at upload jobs, follow them, stop them and undo them.
+    """List, follow, stop and undo upload jobs.
 
     JOB is the id of a job, the first digits of it if no other id begins with them, or `last` for the newest job of the
     domain.
 
-    Without --endpoint-url the commands work on the data folder directly; a server may run on it or not. They load no
-    file: the worker of a server does, or `openprofiles import`. Only `undo`, without a server, first finishes loads
-    that are ahead of it in the domain.
+    Without --endpoint-url the commands work on the data folder directly, whether or not a server runs on it. They do
+    not load files: the worker of a server or `openprofiles import` does. The exception is `undo` without a server,
+    which first finishes earlier loads of the domain.
 
     \b
     Examples:
@@ -76,7 +83,7 @@ def jobs() -> None:
 @jobs.command("list")
 @click.option(
     "--status",
-    type=click.Choice(_STATUSES, case_sensitive=False),
+    type=UpperCaseChoice(_STATUSES),
     metavar="STATUS",
     help=f"Only jobs in this status: {', '.join(_STATUSES[:-1])} or {_STATUSES[-1]}.",
 )
@@ -86,7 +93,7 @@ def jobs() -> None:
     default=_JOBS_LISTED,
     show_default=True,
     metavar="N",
-    help="How many jobs at most.",
+    help="Maximum number of jobs.",
 )
 @_of_a_domain
 def list_(
@@ -117,11 +124,11 @@ def list_(
 @_job
 @_of_a_domain
 def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
-    """Show everything about an upload job.
+    """Show the details of an upload job.
 
-    Its status and why it failed, how the file was read, where the columns went, the results of the rows, why rows
-    failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows of
-    the file.
+    These are its status and why it failed, how the file was read, where the columns went, the results of the rows, why
+    rows failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows
+    of the file.
 
     \b
     Example:
@@ -145,7 +152,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     default=_FAILED_ROWS_LISTED,
     show_default=True,
     metavar="N",
-    help="How many failed rows to show at most. The file of --output-file has all.",
+    help="Maximum number of failed rows to show. --output-file writes all of them.",
 )
 @click.option(
     "--output-file",
@@ -183,8 +190,8 @@ def failed(
         rows = place.list_failed_rows(job_id, 1 if output_file else limit)
         if state.failed_count and not rows and not state.is_running:
             raise CommandFault(
-                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. The number of rows "
-                f"for each reason still is: openprofiles jobs show {job_id} --domain {domain}"
+                f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. To see how many "
+                f"failed for each reason: openprofiles jobs show {job_id} --domain {domain}"
             )
         has_file = output_file is not None and bool(rows)
         if output_file is not None and rows:
@@ -211,10 +218,10 @@ def failed(
 @_job
 @_of_a_domain
 def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str) -> None:
-    """Stop an upload job. The rows that it has loaded stay, and can be found.
+    """Stop an upload job. Rows that are already loaded are kept.
 
-    A job that has not begun is stopped at once. A running job loads no further row; its worker indexes the rows that it
-    has loaded, and then the job is STOPPED. A job that has ended otherwise cannot be stopped.
+    A job that has not begun is stopped at once. A running job loads no more rows; its worker indexes the rows that are
+    already loaded, and then the job is STOPPED. You cannot stop a job that has already succeeded or failed.
 
     \b
     Example:
@@ -239,7 +246,7 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     default=_KEPT_PROFILES_LISTED,
     show_default=True,
     metavar="N",
-    help="How many of the kept profiles to list at most.",
+    help="Maximum number of kept profiles to list.",
 )
 @_of_a_domain_to_work_on
 def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str, job: str, limit: int) -> None:
@@ -355,7 +362,7 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
     for line in summary_lines(state, account.seconds):
         click.echo(line)
     if state.failed_count:
-        click.echo(f"The failed rows: openprofiles jobs failed {account.job_id} --domain {domain}")
+        click.echo(f"To see the failed rows: openprofiles jobs failed {account.job_id} --domain {domain}")
 
 
 def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
@@ -389,13 +396,13 @@ def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) 
 
 def _describe_stop(state: JobState, *, was_stopped: bool) -> str:
     if was_stopped:
-        return "was stopped before. The rows that it had loaded stay."
+        return "was already stopped. The rows it had loaded are kept."
     if state.status == "STOPPED":
-        return "is stopped. No row was loaded." if not state.done_count else "is stopped. The rows that it loaded stay."
+        return "is stopped. No row was loaded." if not state.done_count else "is stopped. The rows it loaded are kept."
     if state.is_running:
         return (
-            "is being stopped. It loads no further row; the rows that it has loaded stay, and the job ends when they "
-            "are indexed. To wait for this: openprofiles jobs watch"
+            "is being stopped. It loads no more rows; those already loaded are kept, and the job ends once they are "
+            "indexed. To wait for that: openprofiles jobs watch"
         )
     return f"ended as {state.status} before it could be stopped."
 

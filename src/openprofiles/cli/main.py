@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import exit_statuses
 
 # Command, the module that holds it, and its name there. A module is imported when its command runs: `env` in the
@@ -30,7 +31,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """Imports a command when it is asked for, and ends each by the one table of exit statuses."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's signature)
@@ -67,7 +68,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool)
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the version, as the command version does.",
+    help="Print the version, like the command version.",
 )
 def openprofiles() -> None:
     """A customer-profile store with the API of Amazon Connect Customer Profiles.

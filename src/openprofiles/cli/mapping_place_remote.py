@@ -9,7 +9,7 @@ import boto3
 
 from openprofiles.cli.importer import KeptMapping
 from openprofiles.cli.mapping_place import MappingName
-from openprofiles.cli.server_faults import known_domain, told_in_a_sentence
+from openprofiles.cli.server_faults import known_domain, server_errors_in_words
 from openprofiles.client import Client
 from openprofiles.clock import from_milliseconds
 
@@ -23,7 +23,7 @@ class RemoteMappings:
         self._endpoint_url = endpoint_url.rstrip("/")
         self._domain_name = domain_name
         session = boto3.Session()
-        with told_in_a_sentence(self._endpoint_url):
+        with server_errors_in_words(self._endpoint_url):
             self._client = session.client(
                 "customer-profiles",
                 endpoint_url=self._endpoint_url,
@@ -53,5 +53,5 @@ class RemoteMappings:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        with told_in_a_sentence(self._endpoint_url), known_domain(self._client, self._domain_name):
+        with server_errors_in_words(self._endpoint_url), known_domain(self._client, self._domain_name):
             yield

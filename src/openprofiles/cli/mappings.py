@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.mapping_place import open_mapping_place
 from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
 from openprofiles.settings import Settings
@@ -21,7 +22,7 @@ def _of_a_domain(command: F) -> F:
         settings_options("data_folder", "store"),
         output_option,
         endpoint_url_option("Work through"),
-        domain_option("Domain that has the mappings."),
+        domain_option("Domain of the mappings."),
     ):
         command = decorate(command)
     return command
@@ -30,7 +31,7 @@ def _of_a_domain(command: F) -> F:
 _mapping_name = click.argument("name", metavar="NAME")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def mappings() -> None:
     """List, show and delete the saved mappings of a domain.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.options import settings_options
 from openprofiles.clock import utc_now
 from openprofiles.settings import Settings
@@ -13,7 +14,7 @@ from openprofiles.settings import Settings
 _KEY_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def master_key() -> None:
     """Create and change the master key.
 
@@ -33,7 +34,8 @@ def master_key() -> None:
 def create(file: Path) -> None:
     """Create a master key in FILE, which only you can read.
 
-    Keep a copy with your backups, but apart from the store. Without the master key the store's credentials are lost.
+    Keep a copy in a safe place, apart from the store and its backups. Without the master key, the credentials of the
+    store are lost.
 
     \b
     Example:
@@ -51,7 +53,7 @@ def create(file: Path) -> None:
 def change(settings: Settings, new_file: Path) -> None:
     """Encrypt everything with another master key.
 
-    Stop all servers and workers first. Upload URLs that were created before stop working; credentials and jobs stay as
+    Stop all servers and workers first. Existing upload URLs stop working; credentials and jobs stay as
     they are. If the command is interrupted, run it again.
 
     \b

@@ -13,8 +13,8 @@ from openprofiles.settings import Settings
 def migrate(settings: Settings) -> None:
     """Migrate the store to the newest version, and print its revision.
 
-    Every command does this by itself when it opens a SQLite store. A PostgreSQL store is migrated only by this command,
-    at a time of your choice, after a backup. In an empty PostgreSQL database it creates the tables.
+    Every command does this automatically when it opens a SQLite store. A PostgreSQL store is migrated only by this
+    command, when you choose to, after a backup. In an empty PostgreSQL database it creates the tables.
 
     \b
     Example:

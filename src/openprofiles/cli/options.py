@@ -40,6 +40,13 @@ class Size(click.ParamType[int]):
         return int(digits) * factor
 
 
+class UpperCaseChoice(click.Choice[str]):
+    """One of several words in upper case, which can be typed in lower case too."""
+
+    def normalize_choice(self, choice: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
+        return str(choice).upper()
+
+
 class Name(click.ParamType[str]):
     """A name that a domain can have, or something that is named like one."""
 
@@ -51,7 +58,7 @@ class Name(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _NAME.match(value):
             self.fail(
-                f"{value!r} is not a valid name of a {self._of_what}. Use 1 to 64 letters, digits, _ and -.", param, ctx
+                f"{value!r} is not a valid {self._of_what} name. Use 1 to 64 letters, digits, _ and -.", param, ctx
             )
         return str(value)
 
@@ -87,21 +94,21 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Path(path_type=Path, dir_okay=False),
             "metavar": "FILE",
-            "help": "The master key, for servers and workers on several hosts, which share it.  "
-            "[default: master.key in --data, which the first start makes]",
+            "help": "File with the master key, which servers and workers on several hosts share.  "
+            "[default: master.key in --data, which the first start creates]",
         },
     ),
     "host": (
         "--host",
-        {"default": _DEFAULTS.host, "help": "Address to listen on; 0.0.0.0 is every address of this machine."},
+        {"default": _DEFAULTS.host, "help": "Address to listen on; 0.0.0.0 means all addresses of this machine."},
     ),
-    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 takes a free one."}),
+    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 picks a free one."}),
     "public_url": (
         "--public-url",
         {
             "metavar": "URL",
-            "help": "Address at which clients reach this server, for the upload URLs that it returns.  "
-            "[default: the Host that they send]",
+            "help": "Address at which clients reach this server; upload URLs begin with it.  "
+            "[default: the Host header of the request]",
         },
     ),
     "region": (
@@ -122,12 +129,12 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["generous", "strict"]),
             "default": "generous",
-            "help": "strict applies the limits of AWS: 25 mapped fields, 90 days, files under 1 GB and so on.",
+            "help": "strict applies the limits of AWS, such as 25 mapped fields, 90 days and files under 1 GB.",
         },
     ),
     "max_upload_size_bytes": (
         "--max-upload-size",
-        {"type": Size(), "default": "10GiB", "help": "Size of the largest file that an upload job takes."},
+        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job accepts."},
     ),
     "upload_url_lifetime_seconds": (
         "--upload-url-lifetime",
@@ -150,7 +157,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["text", "json"]),
             "default": _DEFAULTS.log_format,
-            "help": "Form of the log on standard error.",
+            "help": "Format of the log on standard error.",
         },
     ),
     "memory_limit_bytes": (
@@ -172,7 +179,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": int,
             "default": _DEFAULTS.undo_days,
             "metavar": "DAYS",
-            "help": "How long after its end an upload job can be undone; with 0 none can.",
+            "help": "How long after its end an upload job can be undone; 0 turns undo off.",
         },
     ),
     "webhook_private_addresses": (
@@ -249,7 +256,7 @@ def output_option(command: F) -> F:
         type=click.Choice(["text", "json"]),
         default="text",
         show_default=True,
-        help="text for people; json for programs, as one document on standard output.",
+        help="Output format: text for people, or json for programs, as one document on standard output.",
     )(command)
 
 

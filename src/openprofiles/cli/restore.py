@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def restore(settings: Settings, backup: Path) -> None:
     """Restore a store from BACKUP into an empty data folder.
 
-    BACKUP is one of the folders that `openprofiles backup` has made. A store of an older version is migrated.
-    Jobs that had not ended continue when a server or worker starts.
+    BACKUP is a folder that `openprofiles backup` created. A store of an older version is migrated. Jobs that had not
+    ended continue when a server or worker starts.
 
-    --master-key names the copy of the key that was kept apart from the backups. It becomes master.key of the data
-    folder. Without it everything else is restored, but no credential works any more, and a new administrator's
-    credential is made.
+    --master-key names your copy of the master key, which is not in the backup. It is copied to master.key in the data
+    folder. Without it, everything else is restored, but no existing credential works any more, and a new
+    administrator's credential is created.
 
     \b
     Example:
@@ -48,14 +48,22 @@ def restore(settings: Settings, backup: Path) -> None:
         click.echo(f"Uploaded files of jobs that will continue: {restored.file_count}")
     else:
         _say_what_is_lost(restored.lost)
+    for job_id in restored.jobs_without_file:
+        click.echo(
+            f"Warning: The backup does not contain the uploaded file of upload job {job_id}. Stop the job and load its "
+            "file again.",
+            err=True,
+        )
     click.echo(f"The administrator's credential is in {settings.admin_credential_path}.")
     place = f" --store {shlex.quote(str(settings.store_path))}" if settings.store is not None else ""
+    if settings.files is not None:
+        place += f" --files {shlex.quote(str(settings.files))}"
     click.echo(f"Start the server with: openprofiles serve --data {shlex.quote(str(settings.data_folder))}{place}")
 
 
 def _say_what_is_lost(lost: LostSecrets) -> None:
     click.echo("Without the master key, this is lost:", err=True)
-    click.echo(f"  {lost.credentials} credentials. They are revoked; make new ones and hand them out.", err=True)
+    click.echo(f"  {lost.credentials} credentials. They are revoked; create new ones and hand them out.", err=True)
     click.echo(f"  {lost.webhooks} webhooks. Set them again; each has a new secret.", err=True)
     click.echo(f"  {lost.jobs_ended} upload jobs that were started. They are FAILED; load their files again.", err=True)
     click.echo(f"  {lost.jobs_without_file} uploaded files of jobs that were not started. Upload them again.", err=True)

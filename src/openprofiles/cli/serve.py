@@ -49,9 +49,9 @@ _WORKER_SETTINGS = (
 def serve(settings: Settings) -> None:
     """Run the server: API, uploads and a worker.
 
-    The first start makes the data folder, an empty store and an administrator's credential. When the server takes
-    requests, it prints its address, the address of the console, and where the first key is. It stops at Ctrl-C or
-    SIGTERM after the requests under way have ended.
+    The first start creates the data folder, an empty store and an administrator's credential. When the server is
+    ready, it prints its address, the address of the console, and where the first key is. On Ctrl-C or SIGTERM it
+    finishes the requests in progress, then stops.
 
     \b
     Example, with the AWS CLI in a second terminal:

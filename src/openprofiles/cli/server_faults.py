@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import requests
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, SSLError
 from botocore.parsers import ResponseParserError
 
 from openprofiles.cli.exit_statuses import CommandFault
@@ -21,9 +21,12 @@ _BAD_SIGNATURE = "InvalidSignatureException"
 # The one sentence of AWS that means a wrong secret; other faults of a signature say what they are.
 _WRONG_SECRET = "signature we calculated does not match"  # noqa: S105 - a part of a message
 
+# What OpenSSL calls an answer in plain HTTP, depending on its version.
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+
 
 @contextmanager
-def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
+def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
     """Turn what goes wrong in a call of the server into a sentence.
 
     Raises:
@@ -40,6 +43,8 @@ def told_in_a_sentence(endpoint_url: str) -> Iterator[None]:
         raise CommandFault(_describe_refusal(endpoint_url, error)) from error
     except ResponseParserError as error:
         raise CommandFault(_describe_other_answer(endpoint_url, "200")) from error
+    except SSLError as error:
+        raise CommandFault(_describe_tls_fault(endpoint_url, error)) from error
     except BotoCoreError as error:
         raise CommandFault(f"The server at {endpoint_url} cannot be used: {error}") from error
     except requests.RequestException as error:
@@ -95,7 +100,18 @@ def _describe_other_answer(endpoint_url: str, status: str) -> str:
     parts = urlsplit(endpoint_url)
     base = f"{parts.scheme}://{parts.netloc}"
     hint = f"Try --endpoint-url {base}" if parts.path.strip("/") else "Check the address."
-    return f"{endpoint_url} answers, but not with the API (HTTP status {status}). {hint}"
+    return f"The answer from {endpoint_url} (HTTP status {status}) did not come from the openprofiles API. {hint}"
+
+
+def _describe_tls_fault(endpoint_url: str, error: SSLError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            f"The certificate of the server at {endpoint_url} could not be verified. If a private authority issued it, "
+            "set AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE to the file with the certificate of that authority."
+        )
+    if any(reason in str(error) for reason in _NOT_TLS):
+        return f"The server at {endpoint_url} does not speak HTTPS. Use http://{urlsplit(endpoint_url).netloc}"
+    return f"The server at {endpoint_url} cannot be used: {error}"
 
 
 def _access_key_id() -> str:

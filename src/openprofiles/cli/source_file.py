@@ -79,7 +79,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
             kind, converted = _convert(name, file, sheet, max_unpacked_bytes)
             if kind is not None and given != FileOptions():
                 raise ImportFault(
-                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quote or line ends."
+                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quotes or line endings."
                 )
             if sheet is not None and kind != "Excel workbook":
                 raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
@@ -144,7 +144,7 @@ def _convert(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: i
         return kind, convert(name, file, sheet)
     if head.lstrip(_BLANKS_AND_MARK).startswith((b"[{", b"[\n", b"[\r\n")):
         raise ImportFault(
-            f"{name} is a JSON array. Only JSON lines are read, with an object on each line. To convert it: "
+            f"{name} is a JSON array. Only JSON lines are supported: one object on each line. To convert it: "
             "jq -c '.[]' FILE | openprofiles import - ..."
         )
     if not is_json_lines(head):

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.table_rows import cell_text, write_rows
 
-# A workbook is held in memory, in somewhat more than it takes unpacked.
+# A workbook is held in memory, in somewhat more than its uncompressed size.
 MAX_WORKBOOK_BYTES = 500_000_000
 
 _WORKBOOK = "xl/workbook.xml"
@@ -33,7 +33,7 @@ def find_converter(file: BinaryIO, head: bytes) -> tuple[str, Callable[[str, Bin
 
     Args:
         file: at its beginning, where it is again afterwards.
-        head: its first bytes, unpacked.
+        head: its first bytes, decompressed.
     """
     if head.startswith(b"PK\x03\x04") and _is_workbook(file):
         return "Excel workbook", _read_workbook
@@ -69,7 +69,7 @@ def convert_json_lines(open_lines: Callable[[], Iterator[bytes]]) -> BinaryIO:
     for row in _json_objects(open_lines()):
         names |= dict.fromkeys(row)
     if not names:
-        raise ImportFault("The file has no JSON object with a member, so there is nothing to load.")
+        raise ImportFault("Every JSON object in the file is empty, so there is nothing to load.")
     columns = list(names)
     rows = ([cell_text(row.get(name)) for name in columns] for row in _json_objects(open_lines()))
     return _write_csv(chain([columns], rows))
@@ -118,8 +118,8 @@ def _read_workbook(name: str, file: BinaryIO, sheet: str | None) -> BinaryIO:
         size_bytes = sum(entry.file_size for entry in archive.infolist())
     if size_bytes > MAX_WORKBOOK_BYTES:
         raise ImportFault(
-            f"{name} has {size_bytes:,} bytes when unpacked; a workbook may have {MAX_WORKBOOK_BYTES:,}. Save its "
-            "sheet as CSV, which is read at any size."
+            f"{name} has {size_bytes:,} bytes when uncompressed; the limit is {MAX_WORKBOOK_BYTES:,}. Save the sheet "
+            "as CSV, which may be larger."
         )
     output = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
@@ -149,8 +149,8 @@ def _check_reader(name: str, sheet: str | None, reader: subprocess.CompletedProc
     if reader.returncode == damaged:
         raise ImportFault(f"{name} is an Excel workbook that is damaged or has a password. Save it again in Excel.")
     raise ImportFault(
-        f"{name} is an Excel workbook that needs too much memory: its cells may lie far apart. Save its sheet as CSV, "
-        "which is read at any size."
+        f"{name} is an Excel workbook that needs too much memory: its cells may be far apart. Save the sheet as CSV, "
+        "which does not have to fit in memory."
     )
 
 

@@ -11,7 +11,7 @@ import openprofiles
 
 @click.command()
 def version() -> None:
-    """Print the versions of openprofiles and of the libraries that it stores data with.
+    """Print the versions of openprofiles, Python, SQLite and DuckDB.
 
     \b
     Example:

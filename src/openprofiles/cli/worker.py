@@ -31,11 +31,11 @@ from openprofiles.settings import Settings, SettingsError
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.
 
-    It loads the files of upload jobs that were started, sends webhooks when jobs end, and removes what has expired.
+    It loads the files of upload jobs that were started, sends webhooks when jobs end, and removes expired data.
 
-    `openprofiles serve` starts a worker by itself. Run this next to `openprofiles serve --workers 0` to have it as a
-    service of its own, on the same data folder, or on another host with the same --store, --files and --master-key. It
-    stops at Ctrl-C or SIGTERM between two chunks of a load; the next worker continues from there.
+    `openprofiles serve` starts a worker automatically. To run it as a separate service, use this command together with
+    `openprofiles serve --workers 0`, on the same data folder, or on another host with the same --store, --files and
+    --master-key. On Ctrl-C or SIGTERM it stops between two chunks of a load; the next worker continues from there.
 
     \b
     Example:

@@ -138,7 +138,7 @@ def check_master_key(settings: Settings, store: Store, master_key: MasterKey) ->
     if not is_own_key(store, master_key):
         raise SettingsError(
             f"The master key {settings.master_key_path} does not belong to the store {settings.store_name}. "
-            "Put the key that was saved with this store back."
+            "Restore the key that was saved with this store."
         )
 
 

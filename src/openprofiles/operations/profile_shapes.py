@@ -29,7 +29,10 @@ def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
             values[field.path] = given
     for member, (twin, _) in TWINS.items():
         if member in request and values.setdefault(twin, request[member]) != request[member]:
-            raise InvalidRequest(f"{member} and {twin} differ. They are one field: give one of them, or both alike.")
+            raise InvalidRequest(
+                f"{member} and {twin} differ. They are the same field: give only one of them, or the same value for "
+                "both."
+            )
     return ProfileChange(
         values=values,
         attributes=request.get("Attributes", {}),

@@ -192,9 +192,7 @@ def add_profile_key(
         for position, text in enumerate(values):
             normal = normal_key(key_name, text, domain.phone_region)
             if normal is None:
-                raise InvalidRequest(
-                    f"Values[{position}] holds nothing that a profile could be found by as {key_name}."
-                )
+                raise InvalidRequest(f"Values[{position}] is not a valid value of the key {key_name}.")
             keys.add(Key(key_name, normal))
         key_rows.remember_added_by_hand(connection, {profile.pid: keys})
         key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})
@@ -253,7 +251,7 @@ def no_such_profile_message(profile_id: str, domain_name: str) -> str:
 def _check_attribute_names(change: ProfileChange) -> None:
     if "" in change.attributes:
         raise InvalidRequest(
-            "Attributes holds a value without a name. Give each attribute a name of 1 to 255 characters."
+            "Attributes contains a value without a name. Give each attribute a name of 1 to 255 characters."
         )
 
 

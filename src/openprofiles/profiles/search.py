@@ -81,7 +81,9 @@ def search_profiles(
     """
     value_count = sum(len(key.values) for key in keys)
     if value_count > MAX_SEARCH_VALUES:
-        raise InvalidRequest(f"The search has {value_count} values; at most {MAX_SEARCH_VALUES} are allowed. Split it.")
+        raise InvalidRequest(
+            f"The search has {value_count} values; at most {MAX_SEARCH_VALUES} are allowed. Send several searches."
+        )
     last_pid = 0 if next_token is None else int(read_token(_LIST_NAME, next_token, (int,))[0])
     with store.read() as connection:
         domain = domain_rows.read_domain(connection, domain_name)

@@ -211,7 +211,7 @@ async def _answer_domain_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_not_found(request: Request, _error: Exception) -> Response:
-    message = "openprofiles has nothing at this path for this method."
+    message = "There is nothing at this path for this method."
     return _respond(request, WireError("UnknownOperationException", message))
 
 

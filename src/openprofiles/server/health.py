@@ -13,10 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openprofiles.disk_faults import disk_is_full
-from openprofiles.errors import Busy, DomainError, StorageFull, StoreNotWritable, StoreUnreachable
+from openprofiles.errors import Busy, StorageFull, StoreNotWritable, StoreUnreachable
 from openprofiles.server.metrics import CONTENT_TYPE
 from openprofiles.server.services import Services
-from openprofiles.store.connections import StoreError
 from openprofiles.store.open import revision_of
 from openprofiles.store.write_check import check_writable
 
@@ -50,9 +49,9 @@ class _Writing:
 
     def _try(self) -> str | None:
         folder = self._services.settings.data_folder
-        if folder.exists() and disk_is_full(folder):
-            return "the disk is full"
         try:
+            if folder.exists() and disk_is_full(folder):
+                return "the disk is full"
             check_writable(self._services.store)
         except StorageFull:
             return "the disk is full"
@@ -63,6 +62,9 @@ class _Writing:
             return None
         except StoreUnreachable:
             return "the store cannot be reached"
+        except Exception:
+            logger.exception("store_not_checked")
+            return "the store cannot be written"
         return None
 
     def _set(self, fault: str | None) -> None:
@@ -88,7 +90,7 @@ def routes(services: Services, workers_alive: Callable[[], bool]) -> list[Route]
         try:
             with services.store.read() as connection:
                 is_made = revision_of(connection) is not None
-        except (StoreError, DomainError):
+        except Exception:
             logger.exception("store_unreadable")
             faults.append("the store cannot be read")
         else:

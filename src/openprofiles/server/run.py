@@ -144,7 +144,7 @@ def listen(host: str, port: int) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(
                 f"Port {port} on {host} is in use. Stop the program that listens there, or choose another port with "
-                "--port (0 takes a free one)."
+                "--port (0 picks a free one)."
             ) from error
         raise SettingsError(f"openprofiles cannot listen on port {port} of {host}: {error.strerror}.") from error
     return listener

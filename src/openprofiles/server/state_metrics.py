@@ -46,17 +46,15 @@ class StateMetrics(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Read all metrics, without those of a store that cannot be read now."""
+        """Read all metrics, except those that cannot be read now."""
         try:
             yield from self._collect_store()
         except (StoreError, StoreUnreachable):
             logger.exception("store_unreadable")
-        free_bytes = shutil.disk_usage(self._settings.data_folder).free
-        yield _gauge("disk_free_bytes", "Free space on the disk of the data folder.", free_bytes)
-        beat = last_beat(self._settings.heartbeat_path)
-        if beat is not None:
-            age_seconds = max(0.0, time.time() - beat)
-            yield _gauge("worker_heartbeat_age_seconds", "Seconds since a worker last looked for jobs.", age_seconds)
+        try:
+            yield from self._collect_data_folder()
+        except OSError as error:
+            logger.error("data_folder_unreadable", fault=error.strerror)  # noqa: TRY400 (no traceback at each scrape)
         yield _gauge("connections", "Open connections of this server.", self._connections.open_count)
         ended = CounterMetricFamily(
             "openprofiles_connections_ended", "Connections that this server ended, by reason.", labels=["reason"]
@@ -64,6 +62,14 @@ class StateMetrics(Collector):
         for reason, count in sorted(self._connections.ended.items()):
             ended.add_metric([reason], count)
         yield ended
+
+    def _collect_data_folder(self) -> Iterator[Metric]:
+        free_bytes = shutil.disk_usage(self._settings.data_folder).free
+        yield _gauge("disk_free_bytes", "Free space on the disk of the data folder.", free_bytes)
+        beat = last_beat(self._settings.heartbeat_path)
+        if beat is not None:
+            age_seconds = max(0.0, time.time() - beat)
+            yield _gauge("worker_heartbeat_age_seconds", "Seconds since a worker last looked for jobs.", age_seconds)
 
     def _collect_store(self) -> Iterator[Metric]:
         with self._store.read() as connection:

@@ -201,7 +201,7 @@ def begin_unfinished_store(store: Store) -> None:
         if inspect(connection).has_table("alembic_version") and is_unfinished(connection):
             return
         if revision_of(connection) is not None:
-            raise InvalidRequest("The target already contains a store. Name an empty one.")
+            raise InvalidRequest("The target already contains a store. Name an empty target.")
         _make_tables(connection, _UNFINISHED)
 
 
@@ -222,7 +222,7 @@ def revision_of(connection: Connection) -> str | None:
     if "alembic_version" not in tables or "profile" not in tables:
         kind = "SQLite file" if connection.dialect.name == "sqlite" else "PostgreSQL database"
         own = kind.split()[1]
-        raise SettingsError(f"The store is a {kind} of another program. Give openprofiles a {own} of its own.")
+        raise SettingsError(f"The store is a {kind} of another program. openprofiles needs its own {own}.")
     revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
     if revision == _UNFINISHED:
         raise SettingsError(

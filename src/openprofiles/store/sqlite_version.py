@@ -16,6 +16,6 @@ def require_safe_sqlite(version: str, package: str) -> None:
     """
     if tuple(int(part) for part in version.split(".")) < _OLDEST_SAFE_VERSION:
         raise RuntimeError(
-            f"{package} brings SQLite {version}, which is too old: versions before 3.51.3 can damage a database that "
+            f"{package} contains SQLite {version}, which is too old: versions before 3.51.3 can damage a database that "
             f"several processes write. Install a newer {package}."
         )

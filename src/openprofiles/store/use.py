@@ -28,8 +28,8 @@ def using(settings: Settings) -> Iterator[None]:
     with _held(settings, is_shared=True) as is_held:
         if not is_held:
             raise InvalidRequest(
-                f"The store {settings.store_name} is being copied, or its master key changed. Wait until that "
-                "command ends."
+                f"The store {settings.store_name} is being copied or restored, or its master key is being changed. "
+                "Wait until that command ends."
             )
         yield
 
@@ -45,8 +45,8 @@ def using_alone(settings: Settings) -> Iterator[None]:
     with _held(settings, is_shared=False) as is_held:
         if not is_held:
             raise InvalidRequest(
-                f"A server, a worker or an import is running on the store {settings.store_name}. Stop all of them "
-                "first."
+                f"A server, worker, import or other command is running on the store {settings.store_name}. Stop all of "
+                "them first."
             )
         yield
 

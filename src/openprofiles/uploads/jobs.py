@@ -103,7 +103,7 @@ def create_job(
     """Make a job that waits for its file.
 
     Args:
-        strict: take what AWS takes alone.
+        strict: accept only what AWS accepts.
         options: None stands for the defaults.
         idempotency_token: the same request with the same token, sent again, gives the job that the first one made,
             whatever has become of it.

@@ -166,7 +166,7 @@ def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
     job = find_job_of_domain(connection, domain, job_id)
     undo_id = undos.find_undo_id(connection, job.upload_job_id)
     if undo_id is None:
-        raise NotFound(f"Upload job {job_id} was not undone.")
+        raise NotFound(f"Upload job {job_id} has no undo.")
     return Undo(job, _find_undo_job(connection, domain, undo_id))
 
 

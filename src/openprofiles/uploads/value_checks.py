@@ -64,7 +64,7 @@ class ValueCheck:
             raise InvalidRequest(f"A check must be one of {', '.join(CODE_OF)}, not {self.kind!r}.")
         if (self.kind == ONE_OF) != bool(self.values) or (self.kind == PATTERN) != (self.pattern is not None):
             raise InvalidRequest(
-                "The check ONE_OF needs Values, PATTERN needs a Pattern, and other checks take neither."
+                "The check ONE_OF needs Values, PATTERN needs a Pattern, and the other checks accept neither."
             )
         if len(self.values) > _MAX_VALUES:
             raise InvalidRequest(f"The check ONE_OF has {len(self.values)} values; at most {_MAX_VALUES} are allowed.")

@@ -265,6 +265,9 @@ class Worker:
                 except (StoreNotWritable, StoreUnreachable, Busy) as error:
                     # The next time, or else the lease runs out.
                     _logger.warning("lease_not_renewed", job_id=running.job.job_id, fault=str(error))
+                except Exception:
+                    # If this thread ended, every load of this worker would lose its lease.
+                    _logger.exception("lease_not_renewed", job_id=running.job.job_id)
 
     def _renew_lease(self, running: _Running) -> None:
         if running.process.poll() is not None:

@@ -162,11 +162,18 @@ def _address_of(request: Request) -> str:
     try:
         address = _parse_address(peer)
         if forwarded and address.is_private:
-            address = _parse_address(forwarded)
+            address = _parse_address(_without_port(forwarded))
     except ValueError:
         return peer
     # One who has an IPv6 address has the others of its network too.
     return str(ip_network(f"{address}/64", strict=False)) if isinstance(address, IPv6Address) else str(address)
+
+
+def _without_port(text: str) -> str:
+    """Remove the port that some proxies add to an address; an IPv6 address is then in brackets."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _parse_address(text: str) -> IPv4Address | IPv6Address:

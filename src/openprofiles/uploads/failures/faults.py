@@ -61,7 +61,7 @@ _SENTENCES = {
         "Unexpected quotation mark: after a closing one, only a delimiter or the end of the row may follow. Inside a "
         "quoted value, write it twice."
     ),
-    NUL_BYTE: "The row contains a NUL byte, which is not valid in a text. Remove it.",
+    NUL_BYTE: "The row contains a NUL byte, which is not valid in text. Remove it.",
     INVALID_UTF8: (
         "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, or name "
         "its encoding."

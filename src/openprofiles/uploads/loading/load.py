@@ -224,7 +224,7 @@ def _run_steps(
     if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
         return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
     if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
     load = Load(
         scratch=scratch,
         cursor=scratch,
@@ -275,9 +275,9 @@ def _run_steps(
         return UploadJobStatus.STOPPED, None
     # Also when the loader that came upon it died before the end.
     if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
-        return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
+        return UploadJobStatus.FAILED, f"{reason} The rows that were already loaded are kept."
     if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
     return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
 
 
@@ -310,9 +310,9 @@ def _preview(load: Load, preview: PreviewState, times: StepTimes) -> tuple[Uploa
 def _preview_end(store: BulkStore, options: JobOptions) -> tuple[UploadJobStatus, str | None]:
     job = store.read_job()
     if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
-        return UploadJobStatus.FAILED, f"{reason} What was loaded before stays."
+        return UploadJobStatus.FAILED, f"{reason} The rows that were already loaded are kept."
     if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. The failed rows say why."
+        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
     return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
 
 
@@ -338,10 +338,10 @@ def _stage(
 
     on_block(0)
     try:
-        # AWS takes one form alone, and so does who holds callers to what AWS does.
+        # AWS accepts one form only, and so does a server that holds callers to its limits.
         form = file.detect(STRICT_OPTIONS if strict else options.file, [field.header for field in mapping.fields])
         if strict and form.compression != "none":
-            raise FileRejected(f"The file is packed with {form.compression}, which AWS does not take.")
+            raise FileRejected(f"The file is compressed with {form.compression}, which AWS does not accept.")
         if job.file_form is None:
             with store.chunk() as state:
                 check_stop(state)

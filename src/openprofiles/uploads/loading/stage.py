@@ -123,7 +123,7 @@ def stage(
             "rows after it end. Close it, or write it twice if it belongs to the value."
         ) from None
     if record_count == 0:
-        raise FileRejected("The file has a header and no rows.")
+        raise FileRejected("The file has a header but no rows.")
     return record_count
 
 
@@ -160,22 +160,24 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
     except InvalidRequest as error:
         raise FileRejected(str(error)) from None
     if header.has_byte_order_mark and strict:
-        raise FileRejected("The file begins with a byte order mark, which AWS does not take. Save it as UTF-8 without.")
+        raise FileRejected(
+            "The file begins with a byte order mark, which AWS does not accept. Save it as UTF-8 without one."
+        )
     indexes = []
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
         if not found:
             raise FileRejected(
-                f"The file has no column {field.header!r}, which field {field.name} is mapped from. Headers must match "
-                f"exactly, upper and lower case and blanks too. The file was read as: {form.describe()}."
+                f"The file has no column {field.header!r}, the source of the field {field.name}. Headers must match "
+                f"exactly, including case and blanks. The file was read as: {form.describe()}."
             )
         if len(found) > 1:
             raise FileRejected(
-                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one field "
-                f"{field.name} maps from. Rename all but one."
+                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one is the "
+                f"source of the field {field.name}. Rename all but one."
             )
         if strict and "." in field.header:
-            raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not take.")
+            raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not accept.")
         indexes.append(found[0])
     return _Columns(len(names), tuple(indexes))
 

@@ -41,14 +41,14 @@ def put_mapping(
     Args:
         fields, unique_key: as in CreateUploadJob, and held to the same rules.
         columns: the names of all columns of the file that it is made for; a later file's header is compared with them.
-        strict: take what AWS takes alone.
+        strict: accept only what AWS accepts.
 
     Raises:
         InvalidRequest: the name or the mapping cannot be used; the message says why.
         NotFound: the domain was deleted.
     """
     if not _NAME.fullmatch(name):
-        raise InvalidRequest(f"{name!r} is not a valid name of a mapping. Use 1 to 64 letters, digits, _ and -.")
+        raise InvalidRequest(f"{name!r} is not a valid mapping name. Use 1 to 64 letters, digits, _ and -.")
     mapping = read_mapping(fields, unique_key, strict=strict)
     known = set(columns)
     for field in mapping.fields:
@@ -105,7 +105,7 @@ def delete_mapping(store: Store, domain: Domain, name: str) -> None:
 def _hold(connection: Connection, domain: Domain) -> None:
     """Lock the domain; it was read before this transaction and may have been deleted since."""
     if read_domain(connection, domain.name, for_change=True).domain_id != domain.domain_id:
-        raise NotFound(f"Domain {domain.name} was deleted a moment ago.")
+        raise NotFound(f"Domain {domain.name} was just deleted.")
 
 
 def _find(connection: Connection, domain: Domain, name: str) -> SavedMapping:

@@ -218,7 +218,7 @@ def suggest_mapping(
         if index + 1 not in without
     ]
     if not columns:
-        raise InvalidRequest("No column of the file is left to be loaded.")
+        raise InvalidRequest("No column of the file is left to load.")
     targets = _assign_targets(columns, chosen)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
@@ -268,7 +268,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     if is_blank(header):
         return "it has no name in the header"
     if header in OWN_COLUMNS and header not in chosen:
-        return "it says why the row failed before"
+        return "openprofiles added it to the file of failed rows"
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:

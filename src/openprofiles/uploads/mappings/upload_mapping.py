@@ -86,16 +86,16 @@ def read_mapping(fields: Dict[str, Dict[str, str]], unique_key: str, *, strict: 
     if not fields:
         raise InvalidRequest("Fields is empty. Map at least the column that is the unique key.")
     if strict and len(fields) > STRICT_MAX_FIELDS:
-        raise InvalidRequest(f"Fields maps {len(fields)} columns; AWS takes at most {STRICT_MAX_FIELDS}.")
+        raise InvalidRequest(f"Fields maps {len(fields)} columns; AWS allows at most {STRICT_MAX_FIELDS}.")
     if len(fields) > MAX_FIELDS:
-        raise InvalidRequest(f"Fields maps {len(fields)} columns; at most {MAX_FIELDS} are possible.")
+        raise InvalidRequest(f"Fields maps {len(fields)} columns; the limit is {MAX_FIELDS}.")
     mapped = tuple(_read_field(name, field) for name, field in fields.items())
     by_path: dict[str, MappedField] = {}
     for field in mapped:
         other = by_path.setdefault(field.path, field)
         if other is not field:
             raise InvalidRequest(
-                f"Fields {other.name} and {field.name} have the same Target. Give each a Target of its own."
+                f"Fields {other.name} and {field.name} have the same Target. Give each a different Target."
             )
     return UploadMapping(mapped, _find_unique_key(mapped, unique_key))
 
@@ -107,7 +107,7 @@ def _read_field(name: str, field: Dict[str, str]) -> MappedField:
     source = field.get("Source", "")
     target = field.get("Target", "")
     if "{{" in source:
-        fail("Source is a macro; upload jobs take only a column, as _source.<header>.")
+        fail("Source is a macro; upload jobs accept only a column, as _source.<header>.")
     if not source.startswith(SOURCE_PREFIX) or source == SOURCE_PREFIX:
         fail("Source must be _source.<header>, with the header exactly as in the file.")
     if not target.startswith(TARGET_PREFIX):
@@ -119,7 +119,7 @@ def _read_field(name: str, field: Dict[str, str]) -> MappedField:
             fail(f"the attribute's name in Target must have 1 to {MAX_ATTRIBUTE_NAME_LENGTH} characters.")
         return MappedField(name, source.removeprefix(SOURCE_PREFIX), path)
     if path == "ProfileId":
-        fail("Target _profile.ProfileId is made by the service and cannot be loaded.")
+        fail("Target _profile.ProfileId is assigned by the service and cannot be loaded.")
     if path.split(".")[0] == "EngagementPreferences":
         fail("Target _profile.EngagementPreferences cannot be loaded by an upload job yet.")
     if path in ADDRESSES:
@@ -128,7 +128,7 @@ def _read_field(name: str, field: Dict[str, str]) -> MappedField:
         fail("Target _profile.Attributes needs a name, for example _profile.Attributes.tier.")
     standard = field_of_target(path)
     if standard is None:
-        fail("Target is not a field of the standard profile. For a value of your own use _profile.Attributes.<name>.")
+        fail("Target is not a field of the standard profile. For a custom attribute use _profile.Attributes.<name>.")
     return MappedField(name, source.removeprefix(SOURCE_PREFIX), standard.path)
 
 

@@ -36,8 +36,8 @@ _OTHER_KINDS = (
     (b"\x89PNG\r\n", "a picture (PNG)"),
     (b"\xff\xd8\xff", "a picture (JPEG)"),
     (b"GIF8", "a picture (GIF)"),
-    (b"BZh", "packed with bzip2"),
-    (b"\xfd7zXZ\x00", "packed with xz"),
+    (b"BZh", "compressed with bzip2"),
+    (b"\xfd7zXZ\x00", "compressed with xz"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"SQLite format 3\x00", "a SQLite database"),
 )
@@ -65,7 +65,7 @@ def detect_form(
 
     Raises:
         InvalidRequest: it is not text but something else, which the message names.
-        FileDamaged: it is compressed and cannot be unpacked.
+        FileDamaged: it is compressed and cannot be decompressed.
     """
     magic = file.read(_MAGIC_BYTES)
     compression = find_compression(magic)
@@ -111,8 +111,8 @@ def _refuse_other_kinds(head: bytes) -> None:
     for magic, name in _OTHER_KINDS:
         if head.startswith(magic):
             raise InvalidRequest(
-                f"The file is {name}, whatever its name says. An upload job needs a text file: save it as CSV. "
-                "The command openprofiles import also takes Excel workbooks (.xlsx) and Parquet files as they are."
+                f"The content of the file shows that it is {name}. An upload job needs a text file: save it as CSV. "
+                "The command openprofiles import also reads Excel workbooks (.xlsx) and Parquet files."
             )
 
 

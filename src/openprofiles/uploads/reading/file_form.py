@@ -88,7 +88,7 @@ class FileOptions:
         return tuple(one.name for one in fields(self) if getattr(self, one.name) is not None)
 
 
-# What AWS takes.
+# The only form that AWS accepts.
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
 
 

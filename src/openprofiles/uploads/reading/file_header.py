@@ -16,7 +16,7 @@ EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with t
 
 _NO_TEXT = {
     Kind.INVALID_UTF8: "contains characters that are not valid in the file's encoding.",
-    Kind.NUL_BYTE: "contains NUL bytes, which are not valid in a text.",
+    Kind.NUL_BYTE: "contains NUL bytes, which are not valid in text.",
 }
 _FAULTS = {
     Kind.RECORD_TOO_LONG: "is longer than 1 MiB. Perhaps a double quote was opened and not closed.",
@@ -62,7 +62,7 @@ def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) ->
     except NoHeaderError:
         raise InvalidRequest(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
-        where = "" if is_whole else " in what was sent of the file"
+        where = "" if is_whole else " in the part of the file that was sent"
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None

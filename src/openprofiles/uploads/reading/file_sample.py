@@ -21,7 +21,7 @@ MAX_SAMPLE_ROWS = 200
 # Rows may have a megabyte, but then fewer will do.
 _MAX_SAMPLE_BYTES = 2 << 20
 _READ_BYTES = 256 * 1024
-# What cannot be unpacked because the end is missing is at most as long as one step.
+# What cannot be decompressed because the end is missing is at most as long as one step.
 _UNPACK_BYTES = 4 * 1024
 _MAX_UNPACKED_BYTES = 4 << 20
 
@@ -67,8 +67,7 @@ def read_file_sample(
     header, headers = scan_header(scanner, dialect, is_whole=is_whole)
     if not is_whole and text.find(b"\n", header.byte_end) < 0:
         raise InvalidRequest(
-            "What was sent ends within the header of the file. Send more of the file, with the line end after the "
-            "header."
+            "The header of the file is incomplete. Send more of the file, including the line end after the header."
         )
     rows: list[list[str]] = []
     has_rows = False
@@ -105,7 +104,7 @@ def sample_beginning(
     try:
         form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
-        # Of a packed file no more is unpacked than a sample needs.
+        # Of a compressed file, no more is decompressed than a sample needs.
         sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
     except FileDamaged as error:
         raise InvalidRequest(str(error)) from error
@@ -129,10 +128,10 @@ def _records(block: Block, text: bytearray, *, is_whole: bool) -> Iterator[bytes
 
 
 def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
-    """Unpack the beginning of a compressed file whose end is missing.
+    """Decompress the beginning of a file whose end is missing.
 
     Raises:
-        InvalidRequest: nothing of it can be unpacked.
+        InvalidRequest: nothing of it can be decompressed.
     """
     import pyarrow as pa
 
@@ -146,7 +145,6 @@ def _unpack_what_is_there(packed: bytes, compression: str) -> bytes:
         pass
     if not unpacked:
         raise InvalidRequest(
-            f"The {compression} file cannot be unpacked: it holds nothing, is damaged, or what was sent of it is too "
-            "short."
+            f"The {compression} file cannot be decompressed: it is empty or damaged, or too little of it was sent."
         )
     return bytes(unpacked)

@@ -16,7 +16,7 @@ _UNDECODABLE = "openprofiles.undecodable"
 
 
 class FileDamaged(Exception):
-    """The compressed file cannot be unpacked as a whole; the message says why."""
+    """The compressed file cannot be decompressed as a whole; the message says why."""
 
 
 class Readable(Protocol):
@@ -83,10 +83,10 @@ class PartsReader:
 
 
 def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Iterator[bytes]:
-    """Unpack a compressed file, part by part.
+    """Decompress a file, part by part.
 
     Raises:
-        FileDamaged: it is cut off, or not what was packed, or has more than ``max_unpacked_bytes``.
+        FileDamaged: it is cut off or damaged, or has more than ``max_unpacked_bytes``.
     """
     # Only compressed files need it, and to load it takes longer than to read a short one.
     import pyarrow as pa
@@ -99,19 +99,18 @@ def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Itera
             unpacked_bytes += len(part)
             if unpacked_bytes > max_unpacked_bytes:
                 raise FileDamaged(
-                    f"Unpacked, the {compression} file has more than the {max_unpacked_bytes:,} bytes that a file may "
-                    "have."
+                    f"When decompressed, the {compression} file exceeds the limit of {max_unpacked_bytes:,} bytes."
                 )
             yield part
         if not unpacked_bytes:
             # pyarrow does not distinguish one that is cut off before its first byte from an empty one.
-            raise FileDamaged(f"The {compression} file holds nothing, or is cut off near its beginning.")
+            raise FileDamaged(f"The {compression} file is empty, or is cut off near its beginning.")
     except OSError as error:
         if source.error is not None:
             raise source.error from None
         raise FileDamaged(
-            f"The {compression} file cannot be unpacked after {unpacked_bytes:,} bytes: it is cut off or damaged. Pack "
-            "it again."
+            f"The {compression} file cannot be decompressed after {unpacked_bytes:,} bytes: it is cut off or damaged. "
+            "Compress it again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The file of an upload job as its loader reads it: decrypted, unpacked and decoded, as often as need be."""
+"""The file of an upload job as its loader reads it: decrypted, decompressed and decoded, as often as needed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class UploadedFile:
 
         Raises:
             InvalidRequest: it is not text.
-            FileDamaged: it cannot be unpacked.
+            FileDamaged: it cannot be decompressed.
         """
         if self._form is None:
             with self._decrypted() as reader:
