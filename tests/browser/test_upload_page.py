@@ -534,7 +534,7 @@ def test_rows_that_are_wider_than_the_screen_show_it_at_their_edges(upload: Page
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04" + bytes(200), "The file is a ZIP archive or an Excel workbook, whatever its name says."),
+        (b"PK\x03\x04" + bytes(200), "The content of the file shows that it is a ZIP archive or an Excel workbook."),
         (b"", "The file is empty."),
         (b"%PDF-1.7\n", "The file is a PDF document"),
     ],
