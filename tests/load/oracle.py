@@ -133,6 +133,8 @@ class Job:
     data_expiry_days: int
     phone_region: str = "US"
     policies: Policies = Policies()
+    # Whether the value of the unique key counts in every field of its group, as with --compat strict.
+    matches_group: bool = False
 
     @property
     def key_name(self) -> str:
@@ -327,7 +329,9 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     holders = [
         profile
         for profile in domain.profiles.values()
-        if profile.expires_at > job.started_at and wanted in profile.keys
+        if profile.expires_at > job.started_at
+        and wanted in profile.keys
+        and (job.matches_group or wanted in profile.added_keys or _own_key(profile, job) == wanted.value)
     ]
     if len(holders) > 1:
         return [("AMBIGUOUS_UNIQUE_KEY", job.unique_key.header)]
@@ -343,8 +347,11 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
     held = (dict(profile.values), dict(profile.attributes))
+    keeps_own_key = not job.matches_group and _own_key(profile, job) not in (value, None)
     for path, text in cells.items():
         if path in profile.origins and not job.policies.overwrites_hand_set:
+            continue
+        if path == job.unique_key.path and keeps_own_key:
             continue
         profile.origins -= {path}
         place, name = (
@@ -361,3 +368,11 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
     profile.last_upload_job = job.upload_job_id
     return []
+
+
+def _own_key(profile: KnownProfile, job: Job) -> str | None:
+    """Return the normal form of what the profile holds in the field of the unique key."""
+    path = job.unique_key.path
+    is_attribute = path.startswith(ATTRIBUTE)
+    text = profile.attributes.get(path.removeprefix(ATTRIBUTE)) if is_attribute else profile.values.get(path)
+    return normal_key(job.key_name, text, job.phone_region) if text else None

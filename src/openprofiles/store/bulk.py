@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute
 
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
@@ -143,15 +144,19 @@ class BulkReader(Protocol):
     def has_keys(self, domain_id: int, name: str) -> bool:
         """Whether any profile of the domain has a key of this name."""
 
-    def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
+    def find_key_holders(
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+    ) -> pa.Table:
         """Which profiles hold which of these keys.
 
         Args:
             keys: text, normal forms, without nulls or repeats; sorted is fastest.
             at: profiles that have expired by then are left out.
+            column: of the table ``profile``; its text is read as well.
 
         Returns:
-            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder.
+            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder, and ``held`` if a
+            column was named: the text that the profile has there.
         """
 
     def read_profiles(
@@ -381,3 +386,11 @@ class BulkStore(BulkReader, Protocol):
 
     def finish_indexed_field(self, domain_id: int, path: str) -> None:
         """Note that the profiles stored before are in this field's index as well."""
+
+
+def only_living(found: pa.Table, living: pa.Table, column: str | None) -> pa.Table:
+    """Keep the holders that have not expired, with what they hold in a column: see ``BulkReader.find_key_holders``."""
+    place = pa.compute.index_in(found["pid"], living["pid"].combine_chunks())
+    is_living = pa.compute.is_valid(place)
+    kept = found.filter(is_living)
+    return kept if column is None else kept.append_column("held", living[column].take(place.filter(is_living)))

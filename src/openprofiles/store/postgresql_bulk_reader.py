@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.store.bulk import Lease
+from openprofiles.store.bulk import Lease, only_living
 from openprofiles.store.bulk_jobs import LeasedJobReader
 from openprofiles.store.postgresql_session import COMMON_SESSION, session_statement
 
@@ -93,7 +93,9 @@ class PostgresqlBulkReader(LeasedJobReader):
 
     # Reading
 
-    def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
+    def find_key_holders(
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+    ) -> pa.Table:
         """See ``BulkReader``."""
         self._fill("wanted", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
         found = self._table(
@@ -106,13 +108,15 @@ class PostgresqlBulkReader(LeasedJobReader):
         # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
         pids = pa.compute.unique(found["pid"].combine_chunks())
         self._fill("wanted_pid", {"pid": pids.take(pa.compute.sort_indices(pids))})
+        chosen, types = _chosen_columns([] if column is None else [column], ())
+        names = ", ".join(f"p.{name}" for name in types)
         living = self._table(
-            f"select p.pid from wanted_pid w {_EACH_PROFILE.format('pid, expires_at')} where p.expires_at > ?",
-            {"pid": pa.int64()},
+            f"select {names} from wanted_pid w {_EACH_PROFILE.format(f'{chosen}, expires_at')} where p.expires_at > ?",
+            types,
             domain_id,
             to_milliseconds(at),
         )
-        return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
+        return only_living(found, living, column)
 
     def read_profiles(
         self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.store.bulk import Lease, PreparedRows
+from openprofiles.store.bulk import Lease, PreparedRows, only_living
 from openprofiles.store.bulk_jobs import LeasedJobReader
 from openprofiles.store.sqlite_version import require_safe_sqlite
 
@@ -83,7 +83,9 @@ class SqliteBulkReader(LeasedJobReader):
 
     # Reading
 
-    def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:
+    def find_key_holders(
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+    ) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted")
         self._insert("insert into temp.wanted", "(?, ?)", {"i": pa.array(np.arange(len(keys))), "v": keys})
@@ -97,14 +99,15 @@ class SqliteBulkReader(LeasedJobReader):
         # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
         self._execute("delete from temp.wanted_pid")
         self._insert("insert into temp.wanted_pid", "(?)", {"pid": pa.compute.unique(found["pid"].combine_chunks())})
+        chosen, types = _chosen_columns([] if column is None else [column], ())
         living = self._table(
-            "select p.pid from temp.wanted_pid w cross join profile p "
+            f"select {chosen} from temp.wanted_pid w cross join profile p "
             "on p.pid = w.pid and p.domain_id = ? and p.expires_at > ?",
-            {"pid": pa.int64()},
+            types,
             domain_id,
             to_milliseconds(at),
         )
-        return found.filter(pa.compute.is_in(found["pid"], living["pid"].combine_chunks()))
+        return only_living(found, _with_nulls(living), column)
 
     def read_profiles(
         self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from openprofiles.profiles.normal_forms import normal_key
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.loading.chunks import ChunkSize
@@ -37,6 +37,7 @@ from openprofiles.uploads.loading.merge import (
     targets_with_values_sql,
 )
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
+from openprofiles.uploads.loading.same_customer import find_candidates, only_same_customer, without_keys_of_others
 
 FOLLOW = "follow"
 
@@ -167,6 +168,7 @@ def _place(load: Load) -> _Writes:
     new = every.filter(is_new).sort_by("target")
     existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
     stored = read_stored(load, existing, changed_columns(load))
+    existing = without_keys_of_others(existing, stored, cursor=scratch, job=load.job, mapping=load.mapping)
     changed_keys, changed = changed_rows(load, existing, stored)
     created = new_rows(load, new)
     failed = scratch.table(
@@ -178,7 +180,7 @@ def _place(load: Load) -> _Writes:
     updated_count = len(placed) - failed.num_rows - created.num_rows
     values = ", ".join(load.value_names)
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
-    unchanged_count = count_unchanged(load, every, stored, repeated)
+    unchanged_count = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
     return _Writes(
         failed,
         created,
@@ -225,8 +227,9 @@ class _Index:
     Owners are row numbers of stored profiles, and minus the first record's number for new ones.
     """
 
-    def __init__(self, options: JobOptions) -> None:
+    def __init__(self, options: JobOptions, *, keeps_own_key: bool) -> None:
         self._write_mode = options.write_mode
+        self._keeps_own_key = keeps_own_key
         self._owners: dict[int, _Owner] = {}
         self._holders: dict[str, set[int]] = {}
         self._added_by_hand: set[tuple[int, str]] = set()
@@ -263,7 +266,11 @@ class _Index:
         if owner.target is None:
             owner.target = record
         before = {value for value in owner.keys.values() if value is not None}
-        owner.keys.update({path: value for path, value in cells.items() if path not in owner.set_by_hand})
+        written = {path: value for path, value in cells.items() if path not in owner.set_by_hand}
+        if self._keeps_own_key:
+            # Found by a key that was given to it, it keeps a different value of its own.
+            written = {path: value for path, value in written.items() if owner.keys.get(path) in (None, value)}
+        owner.keys.update(written)
         after = {value for value in owner.keys.values() if value is not None}
         for value in before - after:
             if (number, value) not in self._added_by_hand:
@@ -286,11 +293,12 @@ def _read_index(load: Load) -> _Index:
     """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
     store, job, name = load.store, load.job, load.mapping.key_name
     keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
-    found = store.find_key_holders(job.domain_id, name, keys.cast(pa.string()), job.started_at)
+    candidates = find_candidates(store, job, load.mapping, keys.cast(pa.string()))
+    found = only_same_customer(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
     pids = pa.compute.unique(found["pid"].combine_chunks())
-    paths = KEY_PATHS.get(name, ())
+    paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
     columns = [FIELD_BY_PATH[path].column for path in paths]
-    index = _Index(load.options)
+    index = _Index(load.options, keeps_own_key=not load.mapping.matches_group)
     pairs: list[tuple[str, int]] = []
     row: dict[str, Any]
     for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():

@@ -25,7 +25,7 @@ from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
 from openprofiles.uploads.loading.leased_work import LeasedWork
 from openprofiles.uploads.loading.merge import Load
-from openprofiles.uploads.loading.plan import group_values, read_ordered_records
+from openprofiles.uploads.loading.plan import read_ordered_records
 from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
@@ -195,7 +195,8 @@ def _read_pending_keys(work: LeasedWork) -> None:
 
 def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> str:
     """SQL for the keys of one name that the planned new profiles have, or those of them that are in the store."""
-    if rule.name == load.mapping.key_name and not set(group_values(load.mapping)) - {load.mapping.unique_key.path}:
+    mapped = {field.path for field in load.mapping.fields}.intersection(rule.paths)
+    if rule.name == load.mapping.key_name and mapped == {load.mapping.unique_key.path}:
         # The plan has them already, and in their order.
         source, value, pid = "key_group", "key", f"first + {load.pid_base}"
         if created_only or not load.all_new:

@@ -18,7 +18,7 @@ rest is followed one by one.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def run_load(
     job = store.read_job()
     if job.file_name is None or job.client_token is None:
         raise ValueError(f"Upload job {job.job_id} has no file.")
-    mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    mapping = replace(read_mapping(job.fields, job.unique_key, strict=False), matches_group=strict)
     file = UploadedFile(
         files,
         job.file_name,

@@ -31,6 +31,12 @@ from openprofiles.uploads.loading.key_columns import KeyRule
 from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
 from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.profile_ids import new_profile_ids
+from openprofiles.uploads.loading.same_customer import (
+    find_candidates,
+    keeps_own_key_sql,
+    only_same_customer,
+    without_keys_of_others,
+)
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, pack_image
 from openprofiles.uploads.mappings.upload_mapping import MappedField
@@ -577,6 +583,8 @@ def _count_unchanged_of_several(load: Load, stored: pa.Table | None, repeated: s
     for index, field in enumerate(load.mapping.fields):
         at_first = stored_value(field.path) if stored is not None else "null"
         by_hand = _by_hand_sql(load, stored, field.path)
+        if stored is not None and field is load.mapping.unique_key:
+            by_hand = f"({by_hand} or {keeps_own_key_sql(load.mapping, load.job, f'q.v{index}')})"
         cursor.run(
             f"insert into changing select record from (select q.record, q.v{index} as value, {is_asked} as is_asked, "
             f"coalesce(last_value(q.v{index} ignore nulls) {earlier}, {at_first}, '') as before, {by_hand} as by_hand "
@@ -636,6 +644,7 @@ def _compare(load: Load, version: int, targets: pa.Table, stored: pa.Table) -> _
     kept, set_apart = _still_valid(load, version, targets)
     if set_apart.num_rows:
         stored = stored.filter(pa.compute.is_in(stored["pid"], kept["pid"].combine_chunks().cast(pa.int64())))
+    kept = without_keys_of_others(kept, stored, cursor=load.cursor, job=load.job, mapping=load.mapping)
     changes_of_keys, rows = changed_rows(load, kept, stored)
     unchanged = count_unchanged(load, kept, stored)
     origins = overwritten_origins(load, kept, stored)
@@ -662,7 +671,10 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
     """Take out the targets whose key something else has changed since the plan; those kept, and the others' records."""
     by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
     keys = by_key["key"].combine_chunks().cast(pa.string())
-    found = load.reader.find_key_holders(load.job.domain_id, load.mapping.key_name, keys, load.job.started_at)
+    candidates = find_candidates(load.reader, load.job, load.mapping, keys)
+    found = only_same_customer(
+        candidates, keys, cursor=load.cursor, reader=load.reader, job=load.job, mapping=load.mapping
+    )
     load.cursor.put("asked", by_key.append_column("i", pa.array(np.arange(len(keys)))))
     load.cursor.put("found", found)
     # The load itself writes the keys of these profiles only in its last step, so whatever differs from the plan was

@@ -38,10 +38,10 @@ import pyarrow as pa
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.profiles.normal_forms import sql_normal_key
-from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.loading.same_customer import find_candidates, only_same_customer
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
@@ -190,8 +190,8 @@ def read_ordered_records(scratch: Scratch, store: BulkStore) -> None:
 
 def group_values(mapping: UploadMapping) -> dict[str, int]:
     """The mapped fields whose values the unique key is looked for in: path and index in the mapping."""
-    group = KEY_PATHS.get(mapping.key_name, (mapping.unique_key.path,))
-    return {field.path: index for index, field in enumerate(mapping.fields) if field.path in group}
+    paths = mapping.identity_paths
+    return {field.path: index for index, field in enumerate(mapping.fields) if field.path in paths}
 
 
 def _start(scratch: Scratch) -> None:
@@ -213,9 +213,10 @@ def _start(scratch: Scratch) -> None:
 def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     if store.has_keys(job.domain_id, mapping.key_name):
         batches = _batches(scratch, "select key from key_group order by key", pa.string())
-        for keys, found in _find_holders(store, job, mapping.key_name, batches):
+        for keys, found in _find_candidates(store, job, mapping, batches):
+            same = only_same_customer(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             scratch.put("asked", pa.table({"i": pa.array(np.arange(len(keys))), "key": keys}))
-            scratch.put("found", found)
+            scratch.put("found", same)
             scratch.run("insert into holder select key, pid from found join asked using (i)")
     if job.pid_base is not None and not job.is_preview:
         # Planned again: a profile that this very job created from the value is not a holder before the job.
@@ -249,10 +250,10 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
         )
 
 
-def _find_holders(
-    store: BulkStore, job: LeasedJob, name: str, batches: Iterator[pa.Array]
+def _find_candidates(
+    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Array]
 ) -> Iterator[tuple[pa.Array, pa.Table]]:
-    """Each batch of keys with its holders in the store; several are looked up at a time, each on its own connection."""
+    """Look up each batch of keys in the store, several at a time, each on a connection of its own."""
     readers = SimpleQueue[BulkReader]()
     for _ in range(_LOOK_UPS_AT_A_TIME):
         readers.put(store.open_reader())
@@ -260,7 +261,7 @@ def _find_holders(
     def find(keys: pa.Array) -> tuple[pa.Array, pa.Table]:
         reader = readers.get()
         try:
-            return keys, reader.find_key_holders(job.domain_id, name, keys, job.started_at)
+            return keys, find_candidates(reader, job, mapping, keys)
         finally:
             readers.put(reader)
 
@@ -295,7 +296,7 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping:
         "insert or ignore into entangled select distinct key from holder "
         "where pid in (select pid from holder group by pid having count(distinct key) > 1)"
     )
-    if len(KEY_PATHS.get(mapping.key_name, ())) > 1:
+    if len(mapping.identity_paths) > 1:
         # Only several records of one value can tell the difference.
         several = "from outcome join key_group using (key) where row_count > 1 and holders = 1"
         for pids in _batches(scratch, f"select pid {several} order by pid", pa.int64()):

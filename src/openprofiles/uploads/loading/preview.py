@@ -34,6 +34,7 @@ from openprofiles.uploads.loading.merge import (
 )
 from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
+from openprofiles.uploads.loading.same_customer import without_keys_of_others
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import image_columns
 from openprofiles.uploads.preview_sample import PreviewSample, write_sample
@@ -125,6 +126,7 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
     with load.in_another_thread() as ahead, prefetch(changed_parts(ahead, 0, size, columns), 1) as parts:
         for _version, targets, stored in parts:
             _check_stop(load)
+            targets = without_keys_of_others(targets, stored, cursor=load.cursor, job=load.job, mapping=load.mapping)
             counts.updated += pa.compute.sum(targets["row_count"]).as_py() or 0
             counts.unchanged += count_unchanged(load, targets, stored)
             if len(samples) < MAX_UPDATED_SAMPLES:

@@ -80,8 +80,16 @@ class PreviewStore:
     def read_key_version(self, domain_id: int) -> int:  # noqa: ARG002
         return _KEY_VERSION
 
-    def find_key_holders(self, domain_id: int, name: str, keys: pa.Array, at: datetime) -> pa.Table:  # noqa: ARG002
-        return self._find("wanted.value = k.value", {"value": keys}, "i, k.pid")
+    def find_key_holders(
+        self,
+        domain_id: int,  # noqa: ARG002
+        name: str,  # noqa: ARG002
+        keys: pa.Array,
+        at: datetime,  # noqa: ARG002
+        column: str | None = None,
+    ) -> pa.Table:
+        held = "" if column is None else f", (select {column} from preview_profile p where p.pid = k.pid) as held"
+        return self._find("wanted.value = k.value", {"value": keys}, f"i, k.pid{held}")
 
     def find_present_keys(self, domain_id: int, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:  # noqa: ARG002
         return self._find("wanted.value = k.value and wanted.pid = k.pid", {"value": values, "pid": pids}, "i")

@@ -15,6 +15,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.standard_profile import (
     ADDRESSES,
+    KEY_PATHS,
     MAX_ATTRIBUTE_NAME_LENGTH,
     MAX_VALUE_LENGTH,
     StandardField,
@@ -61,16 +62,33 @@ class MappedField:
 
 @dataclass(frozen=True, slots=True)
 class UploadMapping:
-    """All fields of a job, in the order given, no two on one path, and the unique key."""
+    """All fields of a job, in the order given, no two on one path, and the unique key.
+
+    Attributes:
+        matches_group: whether a row also belongs to a profile that has the value of its unique key in another field of
+            the key's group, such as BusinessEmailAddress for EmailAddress. It is inferred that AWS does this.
+    """
 
     fields: tuple[MappedField, ...]
     unique_key: MappedField
+    matches_group: bool = False
 
     @property
     def key_name(self) -> str:
         """The key under which the store finds a profile by this job's unique key."""
         standard = self.unique_key.standard
         return (standard and standard.key_name) or field_key_name(self.unique_key.path)
+
+    @property
+    def identity_paths(self) -> tuple[str, ...]:
+        """The fields in which a profile that a row belongs to has the row's unique key."""
+        path = self.unique_key.path
+        return KEY_PATHS.get(self.key_name, (path,)) if self.matches_group else (path,)
+
+    @property
+    def can_be_given(self) -> bool:
+        """Whether AddProfileKey can give a profile the unique key."""
+        return self.key_name in KEY_PATHS
 
 
 def read_mapping(fields: Dict[str, Dict[str, str]], unique_key: str, *, strict: bool) -> UploadMapping:
