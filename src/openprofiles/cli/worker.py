@@ -6,11 +6,11 @@ import signal
 import threading
 
 import click
-import structlog
 
 from openprofiles.cli.exit_statuses import EXIT_FAILED
 from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
+from openprofiles.logs import EventLogger
 from openprofiles.settings import Settings, SettingsError
 
 
@@ -51,7 +51,7 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
         supervise.stop_with_parent(stop)
-    logger = structlog.get_logger("openprofiles.worker")
+    logger = EventLogger("openprofiles.worker")
     if not stop_with_parent:
         # Otherwise nothing would show that it runs, or that --data names another folder than you meant.
         logger.info("worker_started", data_folder=str(settings.data_folder.absolute()))

@@ -15,11 +15,10 @@ from pathlib import Path
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
 import adbc_driver_manager.dbapi  # noqa: F401
-import structlog
 
 from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable
-from openprofiles.logs import set_up_logs
+from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_files, parse_store
 from openprofiles.store.bulk import Lease, LeaseLost
@@ -53,7 +52,7 @@ _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
     (ScratchNotWritable, "scratch_not_writable", EXIT_SCRATCH_NOT_WRITABLE),
 )
 
-_logger = structlog.get_logger("openprofiles.worker.loader")
+_logger = EventLogger("openprofiles.worker.loader")
 
 
 def main() -> int:

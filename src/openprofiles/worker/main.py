@@ -21,11 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
@@ -75,7 +74,7 @@ _CLEANING_SECONDS = 5.0
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
 
-_logger = structlog.get_logger("openprofiles.worker")
+_logger = EventLogger("openprofiles.worker")
 
 
 @dataclass
