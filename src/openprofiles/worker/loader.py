@@ -8,10 +8,12 @@ standard input is closed: then its worker is gone, and another worker may have t
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
 import adbc_driver_manager.dbapi  # noqa: F401
@@ -128,5 +130,12 @@ def _end_with_parent() -> None:
     os._exit(EXIT_PARENT_DIED)
 
 
+def _end(status: int) -> NoReturn:
+    """End the process at once: to take its libraries apart would take as long as a small load."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())
