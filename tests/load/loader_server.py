@@ -73,6 +73,7 @@ class Orders:
     strict: bool = False
     max_unpacked_bytes: int = 100_000_000
     undo_days: int = 7
+    memory_limit_bytes: int = 256_000_000
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -122,7 +123,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
         return undo.run_undo(
             store,
             settings.scratch_folder,
-            memory_limit_bytes=256_000_000,
+            memory_limit_bytes=orders.memory_limit_bytes,
             clock=lambda: from_milliseconds(orders.now_ms),
         )
     return load.run_load(
@@ -130,7 +131,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
         load_master_key(settings),
         open_files(settings),
         settings.scratch_folder,
-        memory_limit_bytes=256_000_000,
+        memory_limit_bytes=orders.memory_limit_bytes,
         max_unpacked_bytes=orders.max_unpacked_bytes,
         undo_days=orders.undo_days,
         strict=orders.strict,
