@@ -25,9 +25,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# What would be imported in each child, by DuckDB's driver and by the engines' modules.
+# What would be imported in each child, by DuckDB's driver, by the engines' modules and for phone numbers.
 import numpy.ma
-import numpy.random  # noqa: F401
+import numpy.random
+import phonenumbers.data.region_US  # noqa: F401
 
 import openprofiles.store.postgresql_bulk
 import openprofiles.store.sqlite_bulk  # noqa: F401
