@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 # What would be imported in each child, by DuckDB's driver, by the engines' modules and for phone numbers.
+import numpy.ma  # noqa: F401
+import numpy.random  # noqa: F401
 import phonenumbers.data.region_US  # noqa: F401
 
 import openprofiles.store.postgresql_bulk
