@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 # What would be imported in each child, by DuckDB's driver, by the engines' modules and for phone numbers.
-import numpy.ma  # noqa: F401
+import numpy.ma
 import numpy.random  # noqa: F401
 import phonenumbers.data.region_US  # noqa: F401
 
