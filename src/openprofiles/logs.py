@@ -1,5 +1,8 @@
 """The log: one line per event, as text or JSON, on standard error.
 
+It is the standard library's logging, with events instead of texts. A library for that would take a fifth of the time
+in which a process starts.
+
 It never contains a customer's data. So an exception is logged by its type and location; its message is logged only if
 it comes from us, the operating system or SQLite, whose messages name columns and files, never values.
 """
@@ -18,11 +21,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
-from types import TracebackType
-from typing import Literal, TextIO
-
-import structlog
-from structlog.typing import EventDict, ExcInfo, Processor
+from typing import Any, Literal, TextIO
 
 _PLAIN = re.compile(r"[!#-~]+")
 
@@ -38,32 +37,8 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     """Send all log lines of this process, including those of libraries, to standard error."""
     global _format
     _format = log_format
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        _describe_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    renderer: Processor
-    if log_format == "json":
-        renderer = structlog.processors.JSONRenderer()
-    else:
-        # The exception is text already, so the renderer's own formatter never sees one.
-        renderer = structlog.dev.ConsoleRenderer(colors=False, timestamp_key="time", pad_event_to=0)
     handler = _LinesOnce(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_JsonLine() if log_format == "json" else _TextLine())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
@@ -71,6 +46,60 @@ def set_up_logs(log_format: Literal["text", "json"] | str) -> None:
     # Our own log lines say what matters of this.
     for name in ("alembic", "uvicorn.error", "botocore", "boto3", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class EventLogger:
+    """Logs events: each has a name and fields."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log an event of the usual course."""
+        self._logger.info({"event": event, **fields})
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log an event that somebody may have to look at."""
+        self._logger.warning({"event": event, **fields})
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log an error."""
+        self._logger.error({"event": event, **fields})
+
+    def exception(self, event: str, exception: BaseException | None = None, **fields: object) -> None:
+        """Log an error with an exception, by default the one that is being handled."""
+        self._logger.error({"event": event, **fields}, exc_info=exception or True)
+
+
+def _described(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the fields of a log entry, of ours or of a library."""
+    fields = dict(record.msg) if isinstance(record.msg, dict) else {"event": record.getMessage()}
+    fields |= {"level": record.levelname.lower(), "logger": record.name, "time": _time(record.created)}
+    if record.exc_info and record.exc_info[1] is not None:
+        fields["exception"] = describe_exception(record.exc_info[1])
+    return fields
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+class _JsonLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(_described(record), default=repr)
+
+
+class _TextLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        fields = _described(record)
+        exception = fields.pop("exception", None)
+        line = _line(fields.pop("time"), fields.pop("level"), fields.pop("event"), fields.pop("logger"), fields)
+        return line if exception is None else f"{line}\n{exception}"
+
+
+def _line(time: str, level: str, event: str, logger: str, fields: Mapping[str, object]) -> str:
+    values = "".join([f" {name}={_plain(value)}" for name, value in sorted(fields.items())])
+    return f"{time} [{level:9}] {event} [{logger}]{values}"
 
 
 class _LinesOnce(logging.StreamHandler[TextIO]):
@@ -177,13 +206,12 @@ class RequestLog:
         """Write one line. The fields must hold nothing that a caller made up, except a method."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
-        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        time = _time(datetime.now(UTC).timestamp())
         name = self._logger.name
         if _format == "json":
             line = json.dumps({**fields, "event": "request", "level": "info", "logger": name, "time": time})
         else:
-            told = " ".join([f"{field}={_plain(value)}" for field, value in sorted(fields.items())])
-            line = f"{time} [info     ] request [{name}] {told}"
+            line = _line(time, "info", "request", name, fields)
         # Standard error is written line by line. Where it cannot be, the answer has gone out all the same.
         with suppress(OSError, ValueError):
             sys.stderr.write(line + "\n")
@@ -216,20 +244,3 @@ def _describe_one(exception: BaseException) -> str:
     if isinstance(exception, BaseExceptionGroup):
         lines += "".join(f"\nwith:\n{describe_exception(part)}" for part in exception.exceptions)
     return lines
-
-
-def _describe_exc_info(_logger: object, _method: str, event: EventDict) -> EventDict:
-    exc_info: ExcInfo | BaseException | bool | None = event.pop("exc_info", None)
-    exception: BaseException | None
-    match exc_info:
-        case BaseException():
-            exception = exc_info
-        case (_, BaseException() as exception, TracebackType() | None):
-            pass
-        case True:
-            exception = sys.exception()
-        case _:
-            exception = None
-    if exception is not None:
-        event["exception"] = describe_exception(exception)
-    return event

@@ -27,6 +27,17 @@ from pathlib import Path
 
 _STREAMS = 3
 _MOST_BYTES = 1_000_000
+# What the commands import when they need it.
+_IMPORTED_LATER = (
+    "openprofiles.store.sqlite",
+    "openprofiles.store.postgresql",
+    "openprofiles.uploads.reading.file_sample",
+    "boto3",
+    "ctypes",
+    "phonenumbers",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.dialects.postgresql",
+)
 # What an interpreter looks at when it starts, and nothing later.
 _OF_THE_START = ("PYTHON", "LC_", "LANG")
 
@@ -102,7 +113,7 @@ def _serve(orders: socket.socket) -> None:
             # Those are programs of their own.
             if module.name not in ("loader", "workbook_reader"):
                 importlib.import_module(f"openprofiles.{package}.{module.name}")
-    for name in ("openprofiles.store.sqlite", "openprofiles.store.postgresql", "boto3", "sqlalchemy.dialects.sqlite"):
+    for name in _IMPORTED_LATER:
         importlib.import_module(name)
     assert threading.active_count() == 1
     while True:

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from acceptance.running import RunningServer, running_server
+from browser.forked_loaders import ForkedLoaders
 
 CHROMIUM = (
     os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -28,20 +29,30 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not work for root.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        # A page that opens while another one of the site is open needs no process of its own.
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--renderer-process-limit=1"])
         yield launched
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with running_server(tmp_path_factory.mktemp("console") / "data", "--workers", "1") as running:
+@pytest.fixture(scope="session")
+def forked_loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedLoaders]:
+    forker = ForkedLoaders(tmp_path_factory.mktemp("forker"))
+    yield forker
+    forker.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, forked_loaders: ForkedLoaders) -> Iterator[RunningServer]:
+    """Run a server for all files: to start one takes as long as two tests. Each test uses domains of its own."""
+    data_folder = tmp_path_factory.mktemp("console") / "data"
+    with running_server(data_folder, "--workers", "1", **forked_loaders.variables) as running:
         yield running
 
 
-@pytest.fixture
-def context(browser: Browser, server: RunningServer) -> Iterator[BrowserContext]:
-    """Open a new browser profile. An error in a page's script fails the test."""
+@pytest.fixture(scope="session")
+def kept_context(browser: Browser, server: RunningServer) -> Iterator[tuple[BrowserContext, list[str]]]:
+    """Open a browser profile for all tests; return it with the faults of its pages."""
     made = browser.new_context(base_url=server.url, locale="en-GB", timezone_id="Europe/Berlin")
     made.set_default_timeout(DEADLINE_MS)
     faults: list[str] = []
@@ -50,8 +61,26 @@ def context(browser: Browser, server: RunningServer) -> Iterator[BrowserContext]
     made.on(
         "console", lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None
     )
-    yield made
+    # As long as a page is open, the process that renders the others stays.
+    made.new_page()
+    yield made, faults
     made.close()
+
+
+@pytest.fixture
+def context(kept_context: tuple[BrowserContext, list[str]]) -> Iterator[BrowserContext]:
+    """Open a browser profile without cookies and permissions. An error in a page's script fails the test.
+
+    A new profile for each test takes a third more processor time: it also starts a process, and fetches and compiles
+    the scripts anew. Pages, with all that a test changes about them, are new in each test.
+    """
+    kept, faults = kept_context
+    faults.clear()
+    kept.clear_cookies()
+    yield kept
+    for page in kept.pages[1:]:
+        page.close()
+    kept.clear_permissions()
     assert faults == []
 
 
@@ -61,9 +90,9 @@ def visitor(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def admin_session(browser: Browser, server: RunningServer) -> Any:
-    """Sign in as administrator once for the tests of a file; return the cookie."""
+    """Sign in as administrator once for all tests; return the cookie."""
     context = browser.new_context(base_url=server.url)
     context.set_default_timeout(DEADLINE_MS)
     sign_in(context.new_page(), *server.admin())

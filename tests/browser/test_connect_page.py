@@ -43,13 +43,14 @@ def test_the_lines_for_boto3_and_the_aws_cli_run_as_they_stand(connect_page: Pag
     client = server.client()
     if not client.list_domains()["Items"]:
         client.create_domain(DomainName="reached", DefaultExpirationDays=30)
+    name = client.list_domains()["Items"][0]["DomainName"]
 
     python = connect_page.locator("#boto3").text_content() or ""
     shell = connect_page.locator("#aws-cli").text_content() or ""
 
-    assert "'DomainName': 'reached'" in run(server, sys.executable, "-c", python)
+    assert f"'DomainName': '{name}'" in run(server, sys.executable, "-c", python)
     if shutil.which("aws", path=str(Path(sys.executable).parent)):
-        assert '"DomainName": "reached"' in run(server, "sh", "-c", shell)
+        assert f'"DomainName": "{name}"' in run(server, "sh", "-c", shell)
 
 
 def test_all_lines_have_the_address_of_the_server_and_no_secret(

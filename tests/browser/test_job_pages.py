@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,23 @@ def domain(server: RunningServer, request: pytest.FixtureRequest) -> str:
     name = "j-" + hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]
     server.client().create_domain(DomainName=name, DefaultExpirationDays=30)
     return name
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A domain with a job that succeeded and, after it, one that failed in part."""
+
+    domain: str
+    job_id: str
+
+
+@pytest.fixture(scope="module")
+def loaded(server: RunningServer) -> Loaded:
+    """Load both files once, for tests that only look at them."""
+    name = "j-loaded"
+    server.client().create_domain(DomainName=name, DefaultExpirationDays=30)
+    load(server, name, GOOD)
+    return Loaded(name, load(server, name, BAD)["JobId"])
 
 
 def many_rows(count: int, tier: str = "gold") -> bytes:
@@ -389,27 +407,23 @@ def test_an_expired_session_is_told_and_the_link_leads_back_to_the_job(
 
 
 def test_a_link_to_a_job_leads_a_colleague_to_it_through_the_sign_in(
-    visitor: Page, server: RunningServer, domain: str
+    visitor: Page, server: RunningServer, loaded: Loaded
 ) -> None:
-    job_id = load(server, domain, GOOD)["JobId"]
-    visitor.goto(place_of(domain, job_id))
+    visitor.goto(place_of(loaded.domain, loaded.job_id))
     visitor.get_by_label("Access key ID").fill(server.admin()[0])
     visitor.get_by_label("Secret access key").fill(server.admin()[1])
     visitor.keyboard.press("Enter")
 
-    expect(visitor).to_have_url(server.url + place_of(domain, job_id))
+    expect(visitor).to_have_url(server.url + place_of(loaded.domain, loaded.job_id))
 
 
 # A job that has ended
 
 
 def test_the_account_has_every_row_and_what_failed_with_examples(
-    page: Page, server: RunningServer, domain: str, find_barriers: Barriers, tmp_path: Path
+    page: Page, loaded: Loaded, find_barriers: Barriers, tmp_path: Path
 ) -> None:
-    load(server, domain, GOOD)
-    job_id = load(server, domain, BAD)["JobId"]
-
-    page.goto(place_of(domain, job_id))
+    page.goto(place_of(loaded.domain, loaded.job_id))
 
     parts = ("created", "updated", "unchanged", "failed", "left")
     assert [count_of(page, part) for part in parts] == ["1", "1", "1", "3", "0"]
@@ -526,12 +540,10 @@ def test_a_preview_has_neither_a_page_nor_a_file(server: RunningServer, domain: 
         assert send(server, "GET", place_of(domain, preview_id) + rest, Cookie=cookie)[0] == 404
 
 
-def test_a_job_is_seen_without_scripts(page: Page, server: RunningServer, domain: str) -> None:
-    load(server, domain, GOOD)
-    job_id = load(server, domain, BAD)["JobId"]
+def test_a_job_is_seen_without_scripts(server: RunningServer, domain: str, loaded: Loaded) -> None:
     cookie = cookie_of(server, *server.admin())
 
-    status, _, text = send(server, "GET", place_of(domain, job_id), Cookie=cookie)
+    status, _, text = send(server, "GET", place_of(loaded.domain, loaded.job_id), Cookie=cookie)
 
     assert status == 200
     for part in ("Of 6 rows: 1 created, 1 updated, 1 unchanged, 3 failed.", "MISSING_UNIQUE_KEY", "failed-rows.csv"):
@@ -674,10 +686,10 @@ def test_a_job_that_has_changed_nothing_is_not_taken_back(
 
 
 def test_a_reader_sees_no_button_and_is_refused_when_forging_it(
-    visitor: Page, server: RunningServer, domain: str, find_barriers: Barriers
+    visitor: Page, server: RunningServer, loaded: Loaded, find_barriers: Barriers
 ) -> None:
-    load(server, domain, GOOD)
-    waiting, ended = create(server, domain), load(server, domain, BAD)["JobId"]
+    domain, ended = loaded.domain, loaded.job_id
+    waiting = create(server, domain)
     put(server, domain, waiting, GOOD)
     keys = read_only_keys(server)
     sign_in(visitor, *keys)
@@ -708,8 +720,8 @@ def test_a_form_from_elsewhere_stops_nothing(server: RunningServer, domain: str)
         assert send(server, "POST", f"{place_of(domain, job_id)}/{what}", "csrf_token=0", Cookie=cookie)[0] == 403
 
 
-def test_who_may_not_look_at_jobs_sees_none(server: RunningServer, domain: str) -> None:
-    job_id = load(server, domain, BAD)["JobId"]
+def test_who_may_not_look_at_jobs_sees_none(server: RunningServer, loaded: Loaded) -> None:
+    domain, job_id = loaded.domain, loaded.job_id
     cookie = cookie_of(server, *keys_that_may(server, "profile:GetDomain"))
 
     for place in ("", "/state", "/failed-rows.csv", "/undo"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from urllib.parse import urlencode, urljoin
 
 import pytest
 
-from acceptance.running import RunningServer
+from acceptance.running import RunningServer, running_server
 from acceptance.test_upload_flow import create, load, put
+from browser.forked_loaders import ForkedLoaders
 from browser.test_job_pages import keys_that_may
 from browser.test_sign_in import cookie_of, csrf_token_of, send
 
@@ -35,6 +37,14 @@ OF_BUTTONS = (
     "profile:DeleteProfile",
     "openprofiles:UndoUploadJob",
 )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, forked_loaders: ForkedLoaders) -> Iterator[RunningServer]:
+    """Run a server for these tests alone: they follow all links, so also those to the domains of other tests."""
+    data_folder = tmp_path_factory.mktemp("links") / "data"
+    with running_server(data_folder, "--workers", "1", **forked_loaders.variables) as running:
+        yield running
 
 
 def linked_domain(server: RunningServer) -> tuple[str, list[str]]:

@@ -63,7 +63,7 @@ class LoadSize:
         return self.new + self.updates + self.repeats + self.entangled + self.failing // 10 * 3 + self.failing
 
 
-SMALL = LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
+SMALL = LoadSize(new=5_000, updates=3_500, repeats=400, entangled=600, failing=100)
 SIZE = LoadSize() if IS_LONG else SMALL
 
 

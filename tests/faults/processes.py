@@ -145,7 +145,8 @@ def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills
     They are killed at the beginning of each phase in which nothing was killed yet, and at random moments."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     kills.begun = set(kills.phases)
-    while True:
+    # The loader of a worker that was killed may have come to the end of the job by itself.
+    while shop.job(job).status == "IN_PROGRESS" or shop.place.left_files(job):
         with running_worker(installation) as worker:
             while _wait_for_the_moment(shop, job, kills, worker, deadline):
                 if _kill(shop, job, kills, worker) != LOADER:
@@ -153,8 +154,8 @@ def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills
             else:
                 wait_until(lambda: not shop.place.left_files(job), "the job's files are removed", DEADLINE_SECONDS)
                 assert worker.stop() == 0
-                return shop.job(job)
         let_lease_run_out(shop, job)
+    return shop.job(job)
 
 
 def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:

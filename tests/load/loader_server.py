@@ -25,9 +25,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# What would be imported in each child, by DuckDB's driver and by the engines' modules.
+# What would be imported in each child, by DuckDB's driver, by the engines' modules and for phone numbers.
 import numpy.ma
 import numpy.random  # noqa: F401
+import phonenumbers.data.region_US  # noqa: F401
 
 import openprofiles.store.postgresql_bulk
 import openprofiles.store.sqlite_bulk  # noqa: F401
@@ -73,6 +74,7 @@ class Orders:
     strict: bool = False
     max_unpacked_bytes: int = 100_000_000
     undo_days: int = 7
+    memory_limit_bytes: int = 256_000_000
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -122,7 +124,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
         return undo.run_undo(
             store,
             settings.scratch_folder,
-            memory_limit_bytes=256_000_000,
+            memory_limit_bytes=orders.memory_limit_bytes,
             clock=lambda: from_milliseconds(orders.now_ms),
         )
     return load.run_load(
@@ -130,7 +132,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
         load_master_key(settings),
         open_files(settings),
         settings.scratch_folder,
-        memory_limit_bytes=256_000_000,
+        memory_limit_bytes=orders.memory_limit_bytes,
         max_unpacked_bytes=orders.max_unpacked_bytes,
         undo_days=orders.undo_days,
         strict=orders.strict,

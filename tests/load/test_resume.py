@@ -496,6 +496,22 @@ def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, m
     assert (shop.job(job).status, shop.job(job).epoch) == ("SUCCEEDED", 1)
 
 
+def test_the_spare_loader_for_the_next_job_is_started_only_a_while_after_a_load(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
+    worker = Worker(shop.place.settings, shop.store, LocalFiles(shop.place.settings.uploads_folder), yields=False)
+    prepared_at: list[float] = []
+    monkeypatch.setattr(worker._loaders, "prepare", lambda: prepared_at.append(time.monotonic()))
+
+    wait_for("the job ends", lambda: shop.job(job).status != "IN_PROGRESS", worker.step)
+    ended_at = time.monotonic()
+    wait_for("a spare loader is started", lambda: bool(prepared_at), worker.step)
+    worker.close()
+
+    assert prepared_at[0] - ended_at > worker_main._SPARE_LOADER_SECONDS / 2
+
+
 def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
     shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:

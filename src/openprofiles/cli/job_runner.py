@@ -6,11 +6,9 @@ import logging
 import time
 from contextlib import ExitStack
 
-import structlog
-
 from openprofiles.clock import utc_now
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
-from openprofiles.logs import set_up_logs
+from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
 from openprofiles.running_server import has_server
@@ -28,7 +26,7 @@ _POLL_SECONDS = 0.02
 _CLEANING_STEPS = 20
 _ROWS_PER_CLEANING_STEP = 300
 
-_logger = structlog.get_logger("openprofiles.cli.job_runner")
+_logger = EventLogger("openprofiles.cli.job_runner")
 
 
 class JobRunner:

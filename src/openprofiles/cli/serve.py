@@ -9,6 +9,7 @@ from functools import partial
 import click
 
 from openprofiles.cli.options import settings_options, settings_to_arguments
+from openprofiles.module_imports import kept_imports
 from openprofiles.settings import Settings
 
 _WORKER_SETTINGS = (
@@ -60,8 +61,9 @@ def serve(settings: Settings) -> None:
       aws customer-profiles list-domains
     """
     # Here, so that --help does not wait for the web server's modules.
-    from openprofiles.logs import set_up_logs
-    from openprofiles.server.run import run_server
+    with kept_imports():
+        from openprofiles.logs import set_up_logs
+        from openprofiles.server.run import run_server
 
     set_up_logs(settings.log_format)
     # Not as an argument: it may hold a password, and a command line can be read by others on the machine.

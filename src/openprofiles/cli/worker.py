@@ -6,11 +6,12 @@ import signal
 import threading
 
 import click
-import structlog
 
 from openprofiles.cli.exit_statuses import EXIT_FAILED
 from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
+from openprofiles.logs import EventLogger
+from openprofiles.module_imports import kept_imports
 from openprofiles.settings import Settings, SettingsError
 
 
@@ -41,9 +42,10 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
     Example:
       openprofiles worker --data /var/lib/openprofiles
     """
-    from openprofiles.logs import set_up_logs
-    from openprofiles.server import supervise
-    from openprofiles.worker.main import run_worker
+    with kept_imports():
+        from openprofiles.logs import set_up_logs
+        from openprofiles.server import supervise
+        from openprofiles.worker.main import run_worker
 
     set_up_logs(settings.log_format)
     stop = threading.Event()
@@ -51,7 +53,7 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     if stop_with_parent:
         supervise.stop_with_parent(stop)
-    logger = structlog.get_logger("openprofiles.worker")
+    logger = EventLogger("openprofiles.worker")
     if not stop_with_parent:
         # Otherwise nothing would show that it runs, or that --data names another folder than you meant.
         logger.info("worker_started", data_folder=str(settings.data_folder.absolute()))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openprofiles.profiles.domain_config import CONFIG_MEMBERS
 from openprofiles.profiles.records import Domain
-from openprofiles.wire.types import DataStoreResponse, ListDomainItem
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import DataStoreResponse, ListDomainItem
 
 
 def config_of_request(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from openprofiles.operations.call import Call
 from openprofiles.operations.domain_shapes import config_of_request, domain_answer, domain_item
 from openprofiles.operations.registry import operation
 from openprofiles.profiles import domains
-from openprofiles.wire.types import (
-    CreateDomainRequest,
-    CreateDomainResponse,
-    DeleteDomainRequest,
-    DeleteDomainResponse,
-    GetDomainRequest,
-    GetDomainResponse,
-    ListDomainsRequest,
-    ListDomainsResponse,
-    UpdateDomainRequest,
-    UpdateDomainResponse,
-)
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        CreateDomainRequest,
+        CreateDomainResponse,
+        DeleteDomainRequest,
+        DeleteDomainResponse,
+        GetDomainRequest,
+        GetDomainResponse,
+        ListDomainsRequest,
+        ListDomainsResponse,
+        UpdateDomainRequest,
+        UpdateDomainResponse,
+    )
 
 _DEFAULT_PAGE_SIZE = 100
 
@@ -40,7 +42,7 @@ def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainRespo
         phone_region=call.phone_region,
         now=call.now,
     )
-    return cast(CreateDomainResponse, domain_answer(domain))
+    return cast("CreateDomainResponse", domain_answer(domain))
 
 
 @operation("GetDomain")
@@ -54,7 +56,7 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
         ResourceNotFoundException: no such domain.
     """
     domain, profile_count = domains.get_domain_with_profile_count(call.store, request["DomainName"], call.now)
-    answer = cast(GetDomainResponse, domain_answer(domain))
+    answer = cast("GetDomainResponse", domain_answer(domain))
     answer["Stats"] = {
         "ProfileCount": profile_count,
         "MeteringProfileCount": profile_count,
@@ -82,7 +84,7 @@ def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainRespo
         tags=request.get("Tags"),
         now=call.now,
     )
-    return cast(UpdateDomainResponse, domain_answer(domain))
+    return cast("UpdateDomainResponse", domain_answer(domain))
 
 
 @operation("ListDomains")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.standard_profile import FIELDS, TWINS
-from openprofiles.wire import types
+
+if TYPE_CHECKING:
+    from openprofiles.wire import types
 
 
 def change_of_request(request: Mapping[str, Any]) -> ProfileChange:
@@ -64,4 +66,4 @@ def profile_answer(profile: Profile, found_by: Iterable[SearchKey] = ()) -> type
         answer["EngagementPreferences"] = profile.engagement_preferences
     if found_by_items := [{"KeyName": key.name, "Values": list(key.values)} for key in found_by]:
         answer["FoundByItems"] = found_by_items
-    return cast(types.Profile, answer)
+    return cast("types.Profile", answer)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import change_of_request, profile_answer
 from openprofiles.operations.registry import operation
 from openprofiles.profiles import profiles
-from openprofiles.wire.types import (
-    AddProfileKeyRequest,
-    AddProfileKeyResponse,
-    BatchGetProfileError,
-    BatchGetProfileRequest,
-    BatchGetProfileResponse,
-    CreateProfileRequest,
-    CreateProfileResponse,
-    DeleteProfileKeyRequest,
-    DeleteProfileKeyResponse,
-    DeleteProfileRequest,
-    DeleteProfileResponse,
-    UpdateProfileRequest,
-    UpdateProfileResponse,
-)
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        AddProfileKeyRequest,
+        AddProfileKeyResponse,
+        BatchGetProfileError,
+        BatchGetProfileRequest,
+        BatchGetProfileResponse,
+        CreateProfileRequest,
+        CreateProfileResponse,
+        DeleteProfileKeyRequest,
+        DeleteProfileKeyResponse,
+        DeleteProfileRequest,
+        DeleteProfileResponse,
+        UpdateProfileRequest,
+        UpdateProfileResponse,
+    )
 
 
 @operation("CreateProfile")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openprofiles.operations.call import Call
 from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.operations.registry import operation
 from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.search import search_profiles as find_profiles
-from openprofiles.wire.types import SearchProfilesRequest, SearchProfilesResponse
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import SearchProfilesRequest, SearchProfilesResponse
 
 # Source: service model, SearchProfiles: 20 if not specified.
 _DEFAULT_PAGE_SIZE = 20

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
 from openprofiles.operations.resource_arns import domain_name_of_arn
 from openprofiles.profiles import domains
-from openprofiles.wire.types import (
-    ListTagsForResourceRequest,
-    ListTagsForResourceResponse,
-    TagResourceRequest,
-    TagResourceResponse,
-    UntagResourceRequest,
-    UntagResourceResponse,
-)
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        ListTagsForResourceRequest,
+        ListTagsForResourceResponse,
+        TagResourceRequest,
+        TagResourceResponse,
+        UntagResourceRequest,
+        UntagResourceResponse,
+    )
 
 
 @operation("TagResource")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
@@ -11,21 +11,23 @@ from openprofiles.profiles.domains import get_domain
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.arrival.receive import make_upload_path
-from openprofiles.wire.types import (
-    CreateUploadJobRequest,
-    CreateUploadJobResponse,
-    GetUploadJobPathRequest,
-    GetUploadJobPathResponse,
-    GetUploadJobRequest,
-    GetUploadJobResponse,
-    ListUploadJobsRequest,
-    ListUploadJobsResponse,
-    StartUploadJobRequest,
-    StartUploadJobResponse,
-    StopUploadJobRequest,
-    StopUploadJobResponse,
-    UploadJobItem,
-)
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        CreateUploadJobRequest,
+        CreateUploadJobResponse,
+        GetUploadJobPathRequest,
+        GetUploadJobPathResponse,
+        GetUploadJobRequest,
+        GetUploadJobResponse,
+        ListUploadJobsRequest,
+        ListUploadJobsResponse,
+        StartUploadJobRequest,
+        StartUploadJobResponse,
+        StopUploadJobRequest,
+        StopUploadJobResponse,
+        UploadJobItem,
+    )
 
 
 @operation("CreateUploadJob")
@@ -98,7 +100,7 @@ def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResp
             "FailedRecords": job.failed_count,
         },
     }
-    return cast(GetUploadJobResponse, answer)
+    return cast("GetUploadJobResponse", answer)
 
 
 @operation("ListUploadJobs")
@@ -115,7 +117,7 @@ def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJo
         max_results=request.get("MaxResults"),
         next_token=request.get("NextToken"),
     )
-    answer: ListUploadJobsResponse = {"Items": [cast(UploadJobItem, _summary(job)) for job in page.items]}
+    answer: ListUploadJobsResponse = {"Items": [cast("UploadJobItem", _summary(job)) for job in page.items]}
     if page.next_token is not None:
         answer["NextToken"] = page.next_token
     return answer

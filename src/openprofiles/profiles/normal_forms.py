@@ -15,8 +15,6 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
-import phonenumbers
-
 from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_KEY, PHONE_KEY
 
 # The blanks that surround a value without being part of it: Unicode's White_Space, the zero-width space and the
@@ -39,9 +37,6 @@ _PLAIN = "".join(
 )
 
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
-
-# Countries (ISO 3166) whose phone numbers can be read without a country code.
-PHONE_REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
@@ -100,8 +95,18 @@ def normal_phone(text: str, phone_region: str) -> str | None:
     return _library_phone(text, phone_region)
 
 
+def phone_regions() -> set[str]:
+    """Return the countries (ISO 3166) whose phone numbers can be read without a country code."""
+    import phonenumbers
+
+    return set(phonenumbers.SUPPORTED_REGIONS)
+
+
 @lru_cache(maxsize=65_536)
 def _library_phone(text: str, phone_region: str) -> str | None:
+    # Here, since most processes never need it, and it takes 15 ms to import.
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, phone_region)
     except phonenumbers.NumberParseException:

@@ -16,14 +16,14 @@ from enum import Enum, auto
 from typing import Any, Final
 
 import httptools
-import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from openprofiles.logs import EventLogger
 from openprofiles.wire.errors import WireError, write_error
 
-logger = structlog.get_logger("openprofiles.server.connections")
+logger = EventLogger("openprofiles.server.connections")
 
 # A route sets this in the state of a request that has proved who sends it and that limits the time of its body itself.
 OWN_PACE: Final = "keeps_own_pace"

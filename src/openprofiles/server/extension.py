@@ -46,7 +46,6 @@ from openprofiles.uploads.mappings.suggest import suggest_mapping
 from openprofiles.uploads.progress import progress_of
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
-from openprofiles.uploads.reading.file_sample import sample_beginning
 from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import WireError, bad_request
@@ -249,6 +248,9 @@ def _mapping_routes(services: Services) -> list[Route]:
     """``POST .../mapping-suggestions``; ``GET .../mappings``, and ``GET``, ``PUT`` and ``DELETE`` of one of them."""
 
     def suggest(request: Request, body: bytes) -> Response:
+        # It uses numpy, which a server can start without.
+        from openprofiles.uploads.reading.file_sample import sample_beginning
+
         _enter_domain(services, request, body=body)
         given = STRICT_OPTIONS if services.settings.compat_strict else None
         form, sample = sample_beginning(body, given)

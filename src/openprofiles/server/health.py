@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from openprofiles.disk_faults import disk_is_full
 from openprofiles.errors import Busy, StorageFull, StoreNotWritable, StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.server.metrics import CONTENT_TYPE
 from openprofiles.server.services import Services
 from openprofiles.store.open import revision_of
 from openprofiles.store.write_check import check_writable
 
-logger = structlog.get_logger("openprofiles.server.health")
+logger = EventLogger("openprofiles.server.health")
 
 _WRITING_SECONDS = 2.0
 
@@ -69,7 +68,8 @@ class _Writing:
 
     def _set(self, fault: str | None) -> None:
         if fault != self._fault:
-            logger.log(logging.INFO if fault is None else logging.ERROR, "writing_checked", fault=fault)
+            write = logger.info if fault is None else logger.error
+            write("writing_checked", fault=fault)
         self._fault = fault
 
 

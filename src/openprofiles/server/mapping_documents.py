@@ -10,8 +10,7 @@ from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
-from openprofiles.uploads.reading.file_form import FileForm
-from openprofiles.uploads.reading.file_header import MAX_COLUMNS
+from openprofiles.uploads.reading.file_form import MAX_COLUMNS, FileForm
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request

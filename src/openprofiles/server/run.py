@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-import structlog
 import uvicorn
 
 import openprofiles
@@ -19,6 +18,7 @@ from openprofiles.credentials.administer import ensure_admin_credential
 from openprofiles.credentials.authenticate import Authenticator
 from openprofiles.data_folder import check_data_folder, prepare_data_folder
 from openprofiles.disk_faults import disk_fault
+from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.running_server import only_server, refuse_second_server, write_endpoint
 from openprofiles.server.app import build_app
@@ -39,7 +39,7 @@ from openprofiles.store.open import open_store
 from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import open_own_files
 
-logger = structlog.get_logger("openprofiles.server")
+logger = EventLogger("openprofiles.server")
 
 DRAIN_TIMEOUT_SECONDS = 30
 # Longer than the pools of SDKs and proxies keep a connection idle, so that they do not send into one just closed.

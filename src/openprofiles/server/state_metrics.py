@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Iterator
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from openprofiles.clock import utc_now
 from openprofiles.errors import StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.server.connections import Connections
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Connection, Store, StoreError
@@ -29,7 +29,7 @@ from openprofiles.store.statistics import (
 )
 from openprofiles.worker.heartbeat import last_beat
 
-logger = structlog.get_logger("openprofiles.server.metrics")
+logger = EventLogger("openprofiles.server.metrics")
 
 
 class StateMetrics(Collector):

@@ -12,9 +12,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-import structlog
+from openprofiles.logs import EventLogger
 
-logger = structlog.get_logger("openprofiles.server.supervise")
+logger = EventLogger("openprofiles.server.supervise")
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0

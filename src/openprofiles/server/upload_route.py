@@ -10,7 +10,6 @@ import asyncio
 from contextlib import suppress
 from xml.sax.saxutils import escape
 
-import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreNotWritable
+from openprofiles.logs import EventLogger
 from openprofiles.server.connections import OWN_PACE
 from openprofiles.server.services import Services
 from openprofiles.uploads.arrival.receive import (
@@ -30,7 +30,7 @@ from openprofiles.uploads.arrival.receive import (
 )
 from openprofiles.uploads.arrival.refused import Refused
 
-logger = structlog.get_logger("openprofiles.server.uploads")
+logger = EventLogger("openprofiles.server.uploads")
 
 _PIECE_BYTES = 1024 * 1024
 # A client that takes longer for one piece has gone, or sends less than 4 kB a second. The worker removes parts that
@@ -178,7 +178,7 @@ def _refusal_for(error: Exception) -> Refused:
         case StoreNotWritable():
             return Refused(503, "ServiceUnavailable", str(error))
         case OSError() if isinstance(disk_fault(error), StorageFull):
-            logger.error("upload_disk_full", exc_info=error)
+            logger.exception("upload_disk_full", error)
             return Refused(
                 507,
                 "InsufficientStorage",
@@ -186,12 +186,12 @@ def _refusal_for(error: Exception) -> Refused:
                 "to), then upload the file again.",
             )
         case OSError() if disk_fault(error) is not None:
-            logger.error("upload_not_writable", exc_info=error)
+            logger.exception("upload_not_writable", error)
             return Refused(
                 503,
                 "ServiceUnavailable",
                 "The server cannot write to its folder of uploaded files. The file was not stored. Ask the operator "
                 "to make the folder writable, then upload the file again.",
             )
-    logger.error("upload_failed", exc_info=error)
+    logger.exception("upload_failed", error)
     return Refused(500, "InternalError", "We encountered an internal error. Please try again.")

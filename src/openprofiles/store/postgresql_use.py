@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-import structlog
 
 from openprofiles.errors import StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store.postgresql_session import COMMON_SESSION, connection_url, session_statement
 
@@ -20,7 +20,7 @@ from openprofiles.store.postgresql_session import COMMON_SESSION, connection_url
 _USE_LOCK = 7_308_604_897_068_083_559
 _CHECK_SECONDS = 5.0
 
-_logger = structlog.get_logger("openprofiles.store")
+_logger = EventLogger("openprofiles.store")
 
 
 @contextmanager

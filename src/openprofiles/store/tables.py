@@ -23,9 +23,10 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    event,
     text,
 )
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Connection, Dialect
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.profiles.standard_profile import FIELDS
@@ -52,6 +53,22 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 ByteOrderedText = Text().with_variant(Text(collation="C"), "postgresql")
 
 metadata = MetaData()
+
+
+@event.listens_for(metadata, "before_create")
+def _make_indexes_partial(_metadata: MetaData, connection: Connection, **_more: object) -> None:
+    """Limit the partial indexes on PostgreSQL as on SQLite.
+
+    If the tables named its dialect, each process would spend 30 ms loading it.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            condition = index.dialect_kwargs.get("sqlite_where")
+            if condition is not None:
+                index.dialect_kwargs["postgresql_where"] = condition
+
 
 # Row numbers come from here, reserved by range, and are never used twice: a load reserves one number per
 # record of its file before it writes, while the API continues to create profiles.
@@ -88,7 +105,6 @@ Index(
     domain.c.name,
     unique=True,
     sqlite_where=domain.c.deleted_at.is_(None),
-    postgresql_where=domain.c.deleted_at.is_(None),
 )
 
 # A field that is not a standard key, but that some upload job used as its unique key: indexed from then on.
@@ -226,7 +242,6 @@ Index(
     upload_job.c.create_token,
     unique=True,
     sqlite_where=upload_job.c.create_token.is_not(None),
-    postgresql_where=upload_job.c.create_token.is_not(None),
 )
 # A job is undone once.
 Index(
@@ -234,7 +249,6 @@ Index(
     upload_job.c.undo_of,
     unique=True,
     sqlite_where=upload_job.c.undo_of.is_not(None),
-    postgresql_where=upload_job.c.undo_of.is_not(None),
 )
 
 failed_row = Table(
@@ -387,7 +401,6 @@ Index(
     "webhook_delivery_due",
     webhook_delivery.c.next_attempt_at,
     sqlite_where=webhook_delivery.c.next_attempt_at.is_not(None),
-    postgresql_where=webhook_delivery.c.next_attempt_at.is_not(None),
 )
 
 credential = Table(

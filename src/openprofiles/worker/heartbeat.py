@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import structlog
+from openprofiles.logs import EventLogger
 
 _BEAT_SECONDS = 5.0
 
-_logger = structlog.get_logger("openprofiles.worker")
+_logger = EventLogger("openprofiles.worker")
 
 
 class Heartbeat:

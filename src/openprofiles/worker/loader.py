@@ -8,18 +8,19 @@ standard input is closed: then its worker is gone, and another worker may have t
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
 import adbc_driver_manager.dbapi  # noqa: F401
-import structlog
 
 from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable
-from openprofiles.logs import set_up_logs
+from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_files, parse_store
 from openprofiles.store.bulk import Lease, LeaseLost
@@ -53,7 +54,7 @@ _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
     (ScratchNotWritable, "scratch_not_writable", EXIT_SCRATCH_NOT_WRITABLE),
 )
 
-_logger = structlog.get_logger("openprofiles.worker.loader")
+_logger = EventLogger("openprofiles.worker.loader")
 
 
 def main() -> int:
@@ -129,5 +130,12 @@ def _end_with_parent() -> None:
     os._exit(EXIT_PARENT_DIED)
 
 
+def _end(status: int) -> NoReturn:
+    """End the process at once: to take its libraries apart would take as long as a small load."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

@@ -1,7 +1,7 @@
 """The processes in which loaders run, one of them started before there is a job for it.
 
-A loader needs half a second to load its libraries, most of the time of a small job. So one is started in advance
-while no load runs; a job that comes while another runs starts its own.
+A loader needs a third of a second to load its libraries, most of the time of a small job. So one is started in advance
+while no load runs; a job that comes while another runs, or right after it, starts its own.
 """
 
 from __future__ import annotations

@@ -21,11 +21,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import structlog
-
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
@@ -70,12 +69,14 @@ LEASE_SECONDS = 15.0
 HEARTBEAT_SECONDS = 3.0
 
 _POLL_SECONDS = 0.1
+# After a load. The next job often follows at once and starts its own loader; and many programs load one file and end.
+_SPARE_LOADER_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
 
-_logger = structlog.get_logger("openprofiles.worker")
+_logger = EventLogger("openprofiles.worker")
 
 
 @dataclass
@@ -163,6 +164,7 @@ class Worker:
         self._slots = LoadingSlots(settings.slots_folder, slot_count())
         self._loaders = LoaderProcesses()
         self._loaders.prepare()
+        self._prepare_at = 0.0
         self._cleanings = self._list_cleanings()
         self._clean_at = 0.0
         self._clean_files_at = 0.0
@@ -181,7 +183,9 @@ class Worker:
             self._look_after(running)
         while len(self._running) < (MAX_LOADERS if job_id is None else 1) and self._claim(job_id):
             pass
-        if job_id is None and not self._running:
+        if self._running:
+            self._prepare_at = time.monotonic() + _SPARE_LOADER_SECONDS
+        elif job_id is None and time.monotonic() >= self._prepare_at:
             self._loaders.prepare()
         if job_id is None and time.monotonic() >= self._clean_at:
             is_more_left = self._clean()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 
-import structlog
-
 from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import Busy, FilesUnreachable, StorageFull, StoreNotWritable, StoreUnreachable
+from openprofiles.logs import EventLogger
 
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -20,7 +19,7 @@ _EVENTS: tuple[tuple[type[Exception], str], ...] = (
     (Busy, "store_busy"),
 )
 
-_logger = structlog.get_logger("openprofiles.worker")
+_logger = EventLogger("openprofiles.worker")
 
 
 class Outages:

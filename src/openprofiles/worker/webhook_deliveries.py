@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
-
 import openprofiles
 from openprofiles.clock import Clock, to_milliseconds, utc_now
 from openprofiles.errors import Busy, InvalidRequest, StoreNotWritable, StoreUnreachable
+from openprofiles.logs import EventLogger
 from openprofiles.master_key import DecryptionError, MasterKey
 from openprofiles.store import webhooks
 from openprofiles.store.connections import Store
@@ -47,7 +46,7 @@ _POLL_SECONDS = 1.0
 _FAULT_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
 
-_logger = structlog.get_logger("openprofiles.worker.webhooks")
+_logger = EventLogger("openprofiles.worker.webhooks")
 
 
 class WebhookDeliveries:

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles import domains
-from openprofiles.profiles.normal_forms import PHONE_REGIONS
+from openprofiles.profiles.normal_forms import phone_regions
 from openprofiles.server.console.growth_picture import draw_growth
 from openprofiles.server.console.page_permissions import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
@@ -146,7 +146,7 @@ def _list_page(
         status=200 if fault is None else status,
         page=page,
         name=form.get("name", "").strip(),
-        phone_regions=sorted({*PHONE_REGIONS, usual_region}),
+        phone_regions=sorted({*phone_regions(), usual_region}),
         phone_region=form.get("phone_region", usual_region),
         first_pages={one.name: visitor.first_page_of(one.name) for one in page.domains} if page is not None else {},
         example=visitor.first_page_of("NAME", is_example=True),
@@ -211,7 +211,7 @@ def _require_own_name(visitor: Visitor, name: str) -> None:
 def _read_phone_region(visitor: Visitor, form: Mapping[str, str]) -> str:
     usual = visitor.services.settings.phone_region
     region = form.get("phone_region", usual)
-    if region != usual and region not in PHONE_REGIONS:
+    if region != usual and region not in phone_regions():
         raise InvalidRequest("Choose a country from the list.")
     return region
 

@@ -44,8 +44,6 @@ from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
-from openprofiles.uploads.reading.file_header import HeaderNotText
-from openprofiles.uploads.reading.file_sample import sample_beginning
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
 from openprofiles.wire.errors import WireError
@@ -118,6 +116,10 @@ def show_page(visitor: Visitor) -> Response:
 
 def read_sample(visitor: Visitor) -> Response:
     """Return a sample of a file, read as the query says or as detected."""
+    # They use numpy, which a server can start without.
+    from openprofiles.uploads.reading.file_header import HeaderNotText
+    from openprofiles.uploads.reading.file_sample import sample_beginning
+
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
 from openprofiles.server.job_options_document import file_form_document
@@ -25,10 +25,12 @@ from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, su
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
-from openprofiles.uploads.reading.file_sample import FileSample
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
 _EXAMPLES_PER_COLUMN = 3

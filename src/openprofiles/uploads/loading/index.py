@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pyarrow as pa
@@ -37,6 +38,8 @@ REMOVE = "unindex"
 ADD = "index"
 
 _ROWS_PER_READ = 50_000
+_FIRST_CHUNK_KEYS = 10_000
+
 # Few: their size was chosen before what is written now has shown how long it takes.
 _CHUNKS_AHEAD = 2
 _INTERRUPT_AGAIN_SECONDS = 0.05
@@ -115,13 +118,13 @@ def apply_pending_keys(work: LeasedWork) -> None:
     """The same from the beginning, without recording progress: for a job that ends here and may go on later."""
     _read_pending_keys(work)
     for table_of, is_added in ((_removed_table, False), (_pending_added_table, True)):
-        with closing(_sorted_keys(work, ChunkSize(20_000), 0, table_of)) as parts:
-            for rule, rows, _ in parts:
+        with closing(_sorted_keys(work, 0, table_of)) as parts:
+            for part in parts:
                 with work.store.chunk() as state:
                     if not state.domain_deleted:
-                        keys = _keys_of_chunk(work, rule, rows, state, wanted=is_added)
+                        keys = _keys_of_chunk(work, part, state, wanted=is_added)
                         write = work.store.add_keys if is_added else work.store.remove_keys
-                        write(work.job.domain_id, rule.name, keys)
+                        write(work.job.domain_id, part.rule.name, keys)
                     work.store.check_lease()
 
 
@@ -232,90 +235,90 @@ def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
     Args:
         notes_absent: whether keys that are not there are noted, for whoever takes the job back.
     """
-    size = ChunkSize(20_000)
-    with closing(_sorted_keys(work, size, position, _removed_table)) as parts:
-        for rule, rows, done in parts:
-            notes = notes_absent and _is_whole(work, rule.name)
+    with closing(_sorted_keys(work, position, _removed_table)) as parts:
+        for part in parts:
+            notes = notes_absent and _is_whole(work, part.rule.name)
             try:
                 # That all of them are there costs nothing to find out, and nearly always they are.
-                _remove_part(work, size, rule, rows, done, notes_absent=notes, looks_first=False)
+                _remove_part(work, part, notes_absent=notes, looks_first=False)
             except _SomeAbsent:
-                _remove_part(work, size, rule, rows, done, notes_absent=True, looks_first=True)
+                _remove_part(work, part, notes_absent=True, looks_first=True)
 
 
-def _remove_part(
-    work: LeasedWork,
-    size: ChunkSize,
-    rule: KeyRule,
-    rows: PreparedRows,
-    done: int,
-    *,
-    notes_absent: bool,
-    looks_first: bool,
-) -> None:
+def _remove_part(work: LeasedWork, part: _Part, *, notes_absent: bool, looks_first: bool) -> None:
     """Take one chunk of keys out.
 
     Raises:
         _SomeAbsent: not all are there, which is to be noted but was not looked for; nothing was written.
     """
-    with work.store.chunk() as state, size.timed(rows.num_rows):
+    with work.store.chunk() as state, part.size.timed(part.rows.num_rows):
         if not state.domain_deleted:
-            keys = _keys_of_chunk(work, rule, rows, state, wanted=False)
+            keys = _keys_of_chunk(work, part, state, wanted=False)
             if looks_first:
-                _note_absent(work, rule.name, keys if isinstance(keys, pa.Table) else keys.table)
-            removed = work.store.remove_keys(work.job.domain_id, rule.name, keys)
+                _note_absent(work, part.rule.name, keys if isinstance(keys, pa.Table) else keys.table)
+            removed = work.store.remove_keys(work.job.domain_id, part.rule.name, keys)
             if notes_absent and not looks_first and removed < keys.num_rows:
                 raise _SomeAbsent
-        work.store.record_progress(phase=REMOVE, position=done)
+        work.store.record_progress(phase=REMOVE, position=part.done)
 
 
 def _add_keys(work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]) -> None:
     """Put the keys of each name in turn into the index, from ``position`` on, as they are taken out."""
-    size = ChunkSize(20_000)
-    with closing(_sorted_keys(work, size, position, table_of)) as parts:
-        for rule, rows, done in parts:
-            with work.store.chunk() as state, size.timed(rows.num_rows):
+    with closing(_sorted_keys(work, position, table_of)) as parts:
+        for part in parts:
+            with work.store.chunk() as state, part.size.timed(part.rows.num_rows):
                 if not state.domain_deleted:
-                    keys = _keys_of_chunk(work, rule, rows, state, wanted=True)
-                    work.store.add_keys(work.job.domain_id, rule.name, keys)
-                work.store.record_progress(phase=ADD, position=done)
+                    keys = _keys_of_chunk(work, part, state, wanted=True)
+                    work.store.add_keys(work.job.domain_id, part.rule.name, keys)
+                work.store.record_progress(phase=ADD, position=part.done)
 
 
-def _keys_of_chunk(
-    work: LeasedWork, rule: KeyRule, rows: PreparedRows, state: ChunkState, *, wanted: bool
-) -> PreparedRows | pa.Table:
+def _keys_of_chunk(work: LeasedWork, part: _Part, state: ChunkState, *, wanted: bool) -> PreparedRows | pa.Table:
     if state.key_version == work.key_version:
-        return rows
-    return _still_right(work.scratch, work.store, work.job, rule, rows.table, wanted=wanted)
+        return part.rows
+    return _still_right(work.scratch, work.store, work.job, part.rule, part.rows.table, wanted=wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The keys of one chunk, all of one name.
+
+    Attributes:
+        size: of the chunks of this name.
+        done: how many keys are done with it.
+    """
+
+    rule: KeyRule
+    rows: PreparedRows
+    size: ChunkSize
+    done: int
 
 
 def _sorted_keys(
-    work: Work, size: ChunkSize, position: int, table_of: Callable[[Work, int, KeyRule], str]
-) -> Generator[tuple[KeyRule, PreparedRows, int], None, None]:
+    work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]
+) -> Generator[_Part, None, None]:
     """The keys of each name in turn, in the order of the index, without the first ``position`` of all.
 
     Args:
         table_of: the name of the sorted table of the keys of a rule, which it makes.
-
-    Returns:
-        with each part of them, how many keys are done with it.
     """
 
-    def make(ahead: Work) -> Generator[tuple[KeyRule, PreparedRows], None, None]:
-        left = position
+    def make(ahead: Work) -> Generator[_Part, None, None]:
+        left = done = position
         for number, rule in enumerate(_rules(ahead)):
             table = table_of(ahead, number, rule)
             count = int(ahead.cursor.value(f"select count(*) from {table}"))
             skipped = min(left, count)
             left -= skipped
+            # Keys of one name may be new at the end of the index, and those of the next scattered all over it, which
+            # takes several times as long.
+            size = ChunkSize(_FIRST_CHUNK_KEYS)
             for rows in _table_chunks(ahead.cursor, table, size, skipped):
-                yield rule, ahead.reader.prepare_rows(rows)
+                done += rows.num_rows
+                yield _Part(rule, ahead.reader.prepare_rows(rows), size, done)
 
-    done = position
-    with work.in_another_thread() as ahead, prefetch(make(ahead), _CHUNKS_AHEAD) as chunks:
-        for rule, rows in chunks:
-            done += rows.num_rows
-            yield rule, rows, done
+    with work.in_another_thread() as ahead, prefetch(make(ahead), _CHUNKS_AHEAD) as parts:
+        yield from parts
 
 
 def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:

@@ -12,6 +12,8 @@ from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 
 LINE_ENDS = ("LF", "CRLF", "CR")
 NO_QUOTE = "none"
+# As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
+MAX_COLUMNS = 16_384
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
+from openprofiles.uploads.reading.file_form import MAX_COLUMNS
 from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
-
-# As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
-MAX_COLUMNS = 16_384
 
 EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 

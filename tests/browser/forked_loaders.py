@@ -1,0 +1,112 @@
+"""Fork the loaders of a server from a process that has imported all modules.
+
+These tests load more than a hundred small files, and two thirds of the processor time of such a load are for importing
+libraries. Server and worker are started as for a user. The worker starts ``python -m openprofiles.worker.loader``, and
+``at_start/sitecustomize.py`` hands its standard streams to a process forked here, which runs the loader's ``main``.
+"""
+
+from __future__ import annotations
+
+import array
+import importlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_STREAMS = 3
+_MOST_BYTES = 1_000_000
+# What a loader imports once it knows the engine.
+_LATE_MODULES = ("openprofiles.store.sqlite_bulk", "adbc_driver_sqlite.dbapi")
+
+
+class ForkedLoaders:
+    """The process that forks. It ends when this process ends, after the loaders."""
+
+    def __init__(self, folder: Path) -> None:
+        address = folder / "loaders"
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with listener:
+            listener.bind(str(address))
+            listener.listen(16)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(listener.fileno())],
+                pass_fds=[listener.fileno()],
+                cwd=Path(__file__).parents[1],
+                stdin=subprocess.PIPE,
+                # As a worker sets it for a loader.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+        # For the environment of a server.
+        self.variables = {
+            "PYTHONPATH": str(Path(__file__).with_name("at_start")),
+            "FORKED_LOADERS": str(address),
+        }
+
+    def close(self) -> None:
+        """End the process, once the loaders have ended."""
+        self._process.communicate()
+
+
+def _serve(listener: socket.socket) -> None:
+    for name in ("openprofiles.worker.loader", *_LATE_MODULES):
+        importlib.import_module(name)
+    assert threading.active_count() == 1
+    while True:
+        readable, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in readable:
+            break
+        connection, _ = listener.accept()
+        with connection:
+            if os.fork() == 0:
+                listener.close()
+                _become_loader(connection)
+        # The time of a loader is counted once it is waited for.
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def _become_loader(connection: socket.socket) -> None:
+    """Become the loader, and never return."""
+    status = 1
+    try:
+        order, ancillary, _, _ = connection.recvmsg(
+            _MOST_BYTES, socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize)
+        )
+        _take_over(array.array("i", ancillary[0][2]), **json.loads(order))
+        from openprofiles.worker.loader import main
+
+        status = main()
+    except BaseException:  # noqa: BLE001 (an interpreter prints it, whatever it is)
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.send(str(status).encode())
+        os._exit(status)
+
+
+def _take_over(streams: Iterable[int], variables: dict[str, str], folder: str) -> None:
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    sys.argv = ["openprofiles.worker.loader"]
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as opened:
+        _serve(opened)
