@@ -7,42 +7,89 @@ import pytest
 from load.loading import NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.job_report import JobReport, read_report
+from openprofiles.uploads.notices import SHARED_KEY_ROWS, Notice
 
-EMAIL, NAME, BUSINESS = (
-    Column("Email", "EmailAddress"),
-    Column("First name", "FirstName"),
-    Column("Business email", "BusinessEmailAddress"),
-)
-OFFICE = b"Email,First name,Business email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
+EMAIL = Column("Email", "EmailAddress")
+WORK = Column("Work email", "BusinessEmailAddress")
+NAME = Column("First name", "FirstName")
+OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
 
 
 def values_of(shop: Shop) -> list[dict[str, str]]:
     return sorted((profile.values for profile in shop.known().profiles.values()), key=str)
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_an_address_of_another_field_does_not_identify_a_customer_unless_the_server_is_strict(
-    place: Place, strict: bool
-) -> None:
-    shop = place.open_shop()
-
-    jobs = [shop.load([EMAIL, NAME, BUSINESS], "Email", OFFICE, strict=strict) for _ in range(2)]
-
-    ana = {"EmailAddress": "ana@a.example", "FirstName": "Ana", "BusinessEmailAddress": "office@a.example"}
-    desk = {"EmailAddress": "office@a.example", "FirstName": "Desk"}
-    if strict:
-        assert values_of(shop) != [ana, desk]
-    else:
-        assert values_of(shop) == [ana, desk]
-        assert [(job.created_count, job.updated_count, job.unchanged_count) for job in jobs] == [(2, 0, 0), (0, 2, 2)]
+def counts(job: UploadJob) -> tuple[int, int, int, int]:
+    return job.created_count, job.updated_count, job.unchanged_count, job.failed_count
 
 
-def test_a_row_that_finds_its_profile_by_a_given_key_leaves_the_key_field_as_it_is(place: Place) -> None:
-    shop = place.open_shop()
+def report_of(shop: Shop, job: UploadJob) -> JobReport:
+    return read_report(shop.store, shop.domain, job.job_id)
+
+
+def test_an_address_in_another_field_does_not_identify_a_customer(shop: Shop) -> None:
+    first, second = (shop.load([EMAIL, NAME, WORK], "Email", OFFICE) for _ in range(2))
+
+    assert values_of(shop) == [
+        {"EmailAddress": "ana@a.example", "FirstName": "Ana", "BusinessEmailAddress": "office@a.example"},
+        {"EmailAddress": "office@a.example", "FirstName": "Desk"},
+    ]
+    assert (counts(first), counts(second)) == ((2, 0, 0, 0), (0, 2, 2, 0))
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_strict_server_identifies_a_customer_by_any_field_of_the_key(shop: Shop) -> None:
+    job = shop.load([EMAIL, NAME, WORK], "Email", OFFICE, strict=True)
+
+    assert values_of(shop) == [
+        {"EmailAddress": "office@a.example", "FirstName": "Desk", "BusinessEmailAddress": "office@a.example"}
+    ]
+    assert counts(job) == (1, 1, 0, 0)
+    assert report_of(shop, job).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_phone_of_a_household_does_not_identify_those_who_share_it(shop: Shop) -> None:
+    columns = [Column("Phone", "PhoneNumber"), Column("Home", "HomePhoneNumber"), NAME]
+    data = b"Phone,Home,First name\n(202) 555-0101,202 555 0100,Ana\n2025550102,+12025550100,Bo\n202-555-0100,,Home\n"
+
+    first, second = (shop.load(columns, "Phone", data) for _ in range(2))
+
+    assert len(values_of(shop)) == 3
+    assert (counts(first), counts(second)) == ((3, 0, 0, 0), (0, 3, 3, 0))
+
+
+def test_a_row_that_finds_its_profile_by_a_given_key_leaves_the_key_field_as_it_is(shop: Shop) -> None:
     made = shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
     add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ann@a.example"], NOW)
 
     job = shop.load([EMAIL, NAME], "Email", b"Email,First name\nann@a.example,Ana\nann@a.example,Ana\n")
 
     assert values_of(shop) == [{"EmailAddress": "ana@a.example", "FirstName": "Ana"}]
-    assert (job.created_count, job.updated_count, job.unchanged_count) == (0, 2, 1)
+    assert counts(job) == (0, 2, 1, 0)
+
+
+def test_rows_whose_key_stands_in_another_field_of_the_file_are_counted_with_their_lines(shop: Shop) -> None:
+    first, second = (shop.load([EMAIL, NAME, WORK], "Email", OFFICE) for _ in range(2))
+
+    assert report_of(shop, first).notices == [Notice(SHARED_KEY_ROWS, "BusinessEmailAddress", 1, (3,))]
+    # The second load creates no profile.
+    assert report_of(shop, second).notices == []
+
+
+def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_what_to_do(shop: Shop) -> None:
+    people = b"".join(b"p%d@a.example,P%d\n" % (number, number) for number in range(30))
+    shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
+
+    job = shop.load([WORK, NAME], "Work email", b"Work email,First name\nnew@a.example,New\n" + people)
+
+    report = report_of(shop, job)
+    assert counts(job) == (31, 0, 0, 0)
+    assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)))]
+    assert report.notice_sentences() == [
+        "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "
+        "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
+        "'Work email' to EmailAddress."
+    ]

@@ -40,6 +40,7 @@ class JobState:
         message: why the job failed, in a sentence.
         fault_counts: at the end, what the failed rows failed for, the most frequent first.
         repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
+        notices: sentences about rows with an outcome that the user may not expect.
         step_seconds: at the end, how long each step took.
         progress: of a job that a worker has begun with; None before that, and if the server does not report it.
     """
@@ -55,6 +56,7 @@ class JobState:
     message: str | None
     fault_counts: tuple[FaultCount, ...] = ()
     repeated_count: int | None = None
+    notices: tuple[str, ...] = ()
     step_seconds: Mapping[str, float] = field(default_factory=dict)
     progress: Progress | None = None
 
@@ -100,6 +102,7 @@ def state_of_report(report: JobReport) -> JobState:
         state_of_job(report.job),
         fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in report.fault_counts),
         repeated_count=report.repeated_count,
+        notices=tuple(report.notice_sentences()),
         step_seconds=report.step_seconds,
     )
 
@@ -120,6 +123,7 @@ def state_of_progress(answer: Mapping[str, Any]) -> JobState:
             FaultCount(one["Code"], one.get("Column"), one["Count"]) for one in answer.get("Faults", ())
         ),
         repeated_count=answer.get("RepeatedRecords"),
+        notices=tuple(one["Message"] for one in answer.get("Notices", ())),
         step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
         progress=read_progress_document(answer["Progress"]) if "Progress" in answer else None,
     )

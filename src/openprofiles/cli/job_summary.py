@@ -32,6 +32,7 @@ def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
     yield f"{counts} in {seconds:.1f} seconds."
     if state.repeated_count:
         yield describe_repeated(state.repeated_count)
+    yield from state.notices
     for line in _fault_lines(state.fault_counts):
         yield f"  {line}"
 
@@ -49,6 +50,7 @@ def state_members(state: JobState) -> dict[str, Any]:
         "unprocessed": state.unprocessed_count,
         "faults": [asdict(one) for one in state.fault_counts],
         "repeated": state.repeated_count,
+        "notices": list(state.notices),
         "step_seconds": dict(state.step_seconds),
     }
 

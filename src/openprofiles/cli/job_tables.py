@@ -83,6 +83,8 @@ def account_lines(account: JobAccount, domain: str, width: int) -> Iterator[str]
     yield from _section("Rows", table_lines(_COUNTS, _counts(state), inner, has_headings=False))
     if state.repeated_count:
         yield from wrapped(describe_repeated(state.repeated_count), width)
+    for notice in state.notices:
+        yield from wrapped(shown(notice), width)
     yield from mapping_lines(account.mapping, account.unique_field, account.columns_not_mapped or (), width)
     if state.fault_counts:
         faults = [(f"{one.count:,}", one.code, one.column or "") for one in state.fault_counts]

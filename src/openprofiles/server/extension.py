@@ -476,6 +476,17 @@ def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
         "ProcessedRecords": report.processed_count,
         "UnprocessedRecords": report.unprocessed_count,
         "RepeatedRecords": report.repeated_count,
+        "Notices": [
+            {
+                "Code": notice.code,
+                "Field": notice.path,
+                "Count": notice.count,
+                "Lines": list(notice.lines),
+                "Message": sentence,
+            }
+            for notice, sentence in zip(report.notices, report.notice_sentences(), strict=True)
+        ]
+        or None,
         "ColumnsNotMapped": report.columns_not_mapped,
         "File": None if report.file_form is None else file_form_document(report.file_form),
         "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in report.step_seconds.items()] or None,

@@ -253,11 +253,13 @@ class BulkStore(BulkReader, Protocol):
         pid_base: int,
         file_header: Sequence[str],
         repeated_count: int,
+        notices: Sequence[Any],
         undo_days: int | None,
     ) -> None:
         """Record what reading the file and planning have found, in a chunk that then records progress.
 
         Args:
+            notices: see ``tables``.
             undo_days: see ``tables``; None for a job that changes nothing.
         """
 

@@ -265,16 +265,19 @@ class LeasedJobWriter(LeasedJobReader):
         pid_base: int,
         file_header: Sequence[str],
         repeated_count: int,
+        notices: Sequence[Any],
         undo_days: int | None,
     ) -> None:
         """See ``BulkStore``."""
         self._run(
             f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
-            "repeated_count = ?, undo_days = cast(? as bigint) where upload_job_id = ?",
+            f"repeated_count = ?, notices = {self._JSON.format('?')}, undo_days = cast(? as bigint) "
+            "where upload_job_id = ?",
             record_count,
             pid_base,
             json.dumps(list(file_header)),
             repeated_count,
+            json.dumps(list(notices)),
             undo_days,
             self._lease.upload_job_id,
         )
@@ -382,7 +385,7 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         rows = self._rows(
             "update upload_job set phase = null, position = 0, record_count = null, repeated_count = null, "
-            "undo_days = null, read_bytes = null, "
+            "notices = null, undo_days = null, read_bytes = null, "
             "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 "
             "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
             self._lease.upload_job_id,

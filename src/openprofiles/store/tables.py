@@ -232,6 +232,8 @@ upload_job = Table(
     Column("read_bytes", BigInteger),
     # When the present step began (upload_job_states.phases_of_step); null: none has, or an earlier version is at it.
     Column("step_started_at", Moment),
+    # Rows that it loaded with an outcome that the user may not expect (uploads.notices); known once it is planned.
+    Column("notices", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)

@@ -138,6 +138,7 @@ class Findings:
     repeated_count: int | None
     step_milliseconds: dict[str, int] | None
     file_form: dict[str, Any] | None
+    notices: list[Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.notices import Notice, notice_sentence
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.undos import find_undo_statuses
 
@@ -42,6 +43,7 @@ class JobReport:
     Attributes:
         fault_counts: the errors of its failed rows, the most frequent first; empty until it has ended.
         repeated_count: rows whose unique key an earlier row of the file has too; None until the file is read.
+        notices: rows with an outcome that the user may not expect; empty until the file is read.
         columns_not_mapped: headers of the columns that no field is mapped from; None until the file is read.
         file_form: the format of the file; None until reading has begun.
         step_seconds: the duration of each step, in order; empty until it has ended.
@@ -53,12 +55,20 @@ class JobReport:
     job: UploadJob
     fault_counts: list[FaultCount]
     repeated_count: int | None
+    notices: list[Notice]
     columns_not_mapped: list[str] | None
     file_form: FileForm | None
     step_seconds: Mapping[str, float]
     webhook: Delivery | None
     undo_until: datetime | None
     undo_status: UploadJobStatus | None
+
+    def notice_sentences(self, label_of: Callable[[str], str] = str) -> list[str]:
+        """Describe the notices for people; the argument is as of ``notice_sentence``."""
+        if not self.notices:
+            return []
+        header = read_mapping(self.job.fields, self.job.unique_key, strict=False).unique_key.header
+        return [notice_sentence(notice, header, label_of) for notice in self.notices]
 
     @property
     def processed_count(self) -> int:
@@ -104,6 +114,7 @@ def read_report(store: Store, domain: Domain, job_id: str) -> JobReport:
         job=job,
         fault_counts=[FaultCount(*count) for count in counts],
         repeated_count=findings.repeated_count,
+        notices=[Notice.from_json(stored) for stored in findings.notices or ()],
         columns_not_mapped=not_mapped,
         file_form=None if findings.file_form is None else FileForm.from_json(findings.file_form),
         step_seconds={step: ms / 1000 for step, ms in (findings.step_milliseconds or {}).items()},

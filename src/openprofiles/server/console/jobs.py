@@ -242,6 +242,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
+        notices=report.notice_sentences(full_label_of),
         policies=_policies(
             options,
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],

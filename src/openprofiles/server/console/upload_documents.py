@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
+from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, read_mapping_document
@@ -174,6 +175,7 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Unchanged": job.unchanged_count,
         "Failed": job.failed_count,
         "Repeated": report.repeated_count,
+        "Notices": report.notice_sentences(full_label_of),
         "HasEnded": job.completed_at is not None,
     }
 

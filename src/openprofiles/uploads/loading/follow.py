@@ -37,7 +37,7 @@ from openprofiles.uploads.loading.merge import (
     targets_with_values_sql,
 )
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
-from openprofiles.uploads.loading.same_customer import find_candidates, only_same_customer, without_keys_of_others
+from openprofiles.uploads.loading.same_customer import find_candidates, split_candidates, without_keys_of_others
 
 FOLLOW = "follow"
 
@@ -294,7 +294,7 @@ def _read_index(load: Load) -> _Index:
     store, job, name = load.store, load.job, load.mapping.key_name
     keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
     candidates = find_candidates(store, job, load.mapping, keys.cast(pa.string()))
-    found = only_same_customer(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
+    found, _ = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
     columns = [FIELD_BY_PATH[path].column for path in paths]

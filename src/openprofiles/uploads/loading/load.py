@@ -52,6 +52,7 @@ from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
+from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.stage import FileRejected, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
@@ -215,7 +216,7 @@ def _run_steps(
             with times.timed(PLAN):
                 _plan(store, scratch, job, mapping)
         with times.timed(REPORT):
-            job = _report(store, scratch, file, failed_rows, undo_days=undo_days)
+            job = _report(store, scratch, mapping, file, failed_rows, undo_days=undo_days)
     except FileRejected as error:
         return UploadJobStatus.FAILED, str(error)
     except Stopped:
@@ -389,7 +390,13 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
 
 
 def _report(
-    store: BulkStore, scratch: Scratch, file: UploadedFile, failed_rows: FailedRowContents, *, undo_days: int
+    store: BulkStore,
+    scratch: Scratch,
+    mapping: UploadMapping,
+    file: UploadedFile,
+    failed_rows: FailedRowContents,
+    *,
+    undo_days: int,
 ) -> LeasedJob:
     """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
@@ -398,6 +405,7 @@ def _report(
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
             header = read_file_header(reader.read, file.form.dialect)
+        notices = find_shared_keys(scratch, store, job, mapping)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)
@@ -416,6 +424,7 @@ def _report(
                 pid_base=pid_base,
                 file_header=header,
                 repeated_count=count_repeated_rows(scratch),
+                notices=[notice.to_json() for notice in notices],
                 # From here on it holds for every loader of the job: images of a part of it would be of no use.
                 undo_days=None if job.is_preview else undo_days,
             )

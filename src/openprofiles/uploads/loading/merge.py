@@ -34,7 +34,7 @@ from openprofiles.uploads.loading.profile_ids import new_profile_ids
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
     keeps_own_key_sql,
-    only_same_customer,
+    split_candidates,
     without_keys_of_others,
 )
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
@@ -672,7 +672,7 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
     by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
     keys = by_key["key"].combine_chunks().cast(pa.string())
     candidates = find_candidates(load.reader, load.job, load.mapping, keys)
-    found = only_same_customer(
+    found, _ = split_candidates(
         candidates, keys, cursor=load.cursor, reader=load.reader, job=load.job, mapping=load.mapping
     )
     load.cursor.put("asked", by_key.append_column("i", pa.array(np.arange(len(keys)))))

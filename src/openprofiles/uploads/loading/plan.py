@@ -4,10 +4,11 @@ The meaning is that of a reading in file order, one record after the other: the 
 holder: a new profile; one: that profile; several: the record fails. Nearly always one look-up per distinct key value
 says the same, because all records with one value go to one profile. Not so when records of different values can meet
 in one profile: the records of such *entangled* values are set apart here and followed one by one later (``follow``).
-A value is entangled when
+A value is entangled when a stored profile is found by several of the file's values, since it was given some of them
+(then all of them are). With ``--compat strict``, where a value may stand in any field of the key's group, it is also
+entangled when
 
-- a record holds, in another field of the key's group, a value that is also some record's unique key (then both are);
-- a stored profile is found by several of the file's values (then all of them are);
+- a record holds, in another field of the group, a value that is also some record's unique key (then both are);
 - the profile that it finds has the key's own field set by hand, so that the record's value may not go in.
 
 Every other value k stays apart: the profiles that hold k are held by no other value of the file, and no record of
@@ -21,6 +22,7 @@ Afterwards the scratch database holds, beside what staging left:
     member (record, target)          the records of targets with several
     folded (target, v0 .. vn)        for those, the last value of each field that is not blank
     repeated (target, pid, record, v0 .. vn)    for those, the records themselves, in the order of writing
+    other_holder (key, pid)          stored profiles that have a key in another field, and so do not belong to it
 
 and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
 what comes after need not join these tables.
@@ -41,7 +43,7 @@ from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
-from openprofiles.uploads.loading.same_customer import find_candidates, only_same_customer
+from openprofiles.uploads.loading.same_customer import find_candidates, split_candidates
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
@@ -59,6 +61,7 @@ _REFUSED = {
 _TABLES = (
     "key_group",
     "holder",
+    "other_holder",
     "outcome",
     "entangled",
     "ordered",
@@ -207,6 +210,7 @@ def _start(scratch: Scratch) -> None:
         "where key is not null group by key order by key"
     )
     scratch.run("create table holder (key text, pid bigint)")
+    scratch.run("create table other_holder (key text, pid bigint)")
     scratch.run("create table ordered (record bigint)")
 
 
@@ -214,10 +218,12 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
     if store.has_keys(job.domain_id, mapping.key_name):
         batches = _batches(scratch, "select key from key_group order by key", pa.string())
         for keys, found in _find_candidates(store, job, mapping, batches):
-            same = only_same_customer(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
+            same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             scratch.put("asked", pa.table({"i": pa.array(np.arange(len(keys))), "key": keys}))
-            scratch.put("found", same)
-            scratch.run("insert into holder select key, pid from found join asked using (i)")
+            for table, pairs in (("holder", same), ("other_holder", others)):
+                if pairs.num_rows:
+                    scratch.put("found", pairs)
+                    scratch.run(f"insert into {table} select key, pid from found join asked using (i)")
     if job.pid_base is not None and not job.is_preview:
         # Planned again: a profile that this very job created from the value is not a holder before the job.
         scratch.run(

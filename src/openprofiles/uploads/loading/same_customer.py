@@ -30,7 +30,7 @@ def find_candidates(reader: BulkReader, job: LeasedJob, mapping: UploadMapping, 
     return reader.find_key_holders(job.domain_id, mapping.key_name, keys, job.started_at, column)
 
 
-def only_same_customer(
+def split_candidates(
     candidates: pa.Table,
     keys: pa.Array,
     *,
@@ -38,23 +38,24 @@ def only_same_customer(
     reader: BulkReader,
     job: LeasedJob,
     mapping: UploadMapping,
-) -> pa.Table:
-    """Keep the candidates that a row with the key belongs to.
+) -> tuple[pa.Table, pa.Table]:
+    """Separate the candidates that a row with the key belongs to from those with the key in another field.
 
     Args:
         candidates: from ``find_candidates`` for these keys.
 
     Returns:
-        columns ``i`` (position in ``keys``) and ``pid``.
+        both, with columns ``i`` (position in ``keys``) and ``pid``.
     """
+    pairs = candidates.select(["i", "pid"])
     if "held" not in candidates.column_names or not candidates.num_rows:
-        return candidates.select(["i", "pid"])
+        return pairs, pairs.slice(0, 0)
     wanted = keys.cast(pa.string()).take(candidates["i"].combine_chunks())
     # Nearly every stored value is in its normal form already.
     is_same = pa.compute.fill_null(pa.compute.equal(candidates["held"], wanted), False)
     others = candidates.filter(pa.compute.invert(is_same))
     if not others.num_rows:
-        return candidates.select(["i", "pid"])
+        return pairs, pairs.slice(0, 0)
     place = pa.array(np.flatnonzero(~is_same.to_numpy()))
     cursor.put(
         "other_candidate",
@@ -71,7 +72,7 @@ def only_same_customer(
         cursor.run("delete from not_same using given_key g where g.pid = not_same.pid and g.value = not_same.key")
     keeps = np.ones(candidates.num_rows, dtype=bool)
     keeps[cursor.table("select place from not_same")["place"].to_numpy()] = False
-    return candidates.filter(pa.array(keeps)).select(["i", "pid"])
+    return pairs.filter(pa.array(keeps)), pairs.filter(pa.array(~keeps))
 
 
 def without_keys_of_others(
