@@ -527,7 +527,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(upload: Page) -> 
     for content, message in (
         (b"PK\x03\x04" + bytes(200), "The content of the file shows that it is a ZIP archive or an Excel workbook."),
         (b"", "The file is empty."),
-        (b"%PDF-1.7\n", "The file is a PDF document"),
+        (b"%PDF-1.7\n", "The content of the file shows that it is a PDF document"),
     ):
         upload.locator("#file").set_input_files({"name": "wrong.csv", "mimeType": "text/csv", "buffer": content})
 

@@ -32,7 +32,7 @@ class NoLoaders:
 
 
 def test_an_unexpected_error_of_the_store_does_not_end_the_renewal_of_leases(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     attempts: list[str] = []
     is_renewed = threading.Event()
@@ -59,4 +59,4 @@ def test_an_unexpected_error_of_the_store_does_not_end_the_renewal_of_leases(
     worker.close()
     store.close()
     assert was_renewed
-    assert "lease_not_renewed" in capsys.readouterr().out
+    assert "lease_not_renewed" in str([record.msg for record in caplog.records])
