@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
 from openprofiles.profiles.normal_forms import is_blank, normal_key
+from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 
 MAX_RECORD_BYTES = 1024 * 1024
@@ -133,7 +134,7 @@ class Job:
     data_expiry_days: int
     phone_region: str = "US"
     policies: Policies = Policies()
-    # Whether the value of the unique key counts in every field of its group, as with --compat strict.
+    # As with --compat strict: the value of the unique key counts in every field of its group, whatever it is.
     matches_group: bool = False
 
     @property
@@ -277,7 +278,11 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
         faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
-    if text is None or normal_key(job.key_name, text, job.phone_region) is None:
+    if text is not None and not job.matches_group and is_placeholder(text):
+        faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
+    elif text is not None and not job.matches_group and is_shortened_number(text):
+        faults.append(("SHORTENED_NUMBER", job.unique_key.header))
+    elif text is None or normal_key(job.key_name, text, job.phone_region) is None:
         faults.append(("MISSING_UNIQUE_KEY", job.unique_key.header))
     for column in job.columns:
         text = cells.get(column.path)

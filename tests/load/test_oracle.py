@@ -37,7 +37,7 @@ from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
 PHONES = ["2025550101", "(202) 555-0101", "+12025550101", "2025550102", "555", "n/a"]
-ACCOUNTS = ["1", "2", "A", "a"]
+ACCOUNTS = ["1", "2", "A", "a", "4.9E+11"]
 NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va"]
 TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "\\", "x\ry", "NULL", "\u00a0gold"]
 BLANK = ["", "", " ", "\t", "\u00a0\ufeff"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from load.loading import NOW, Place, Shop
+from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
@@ -93,3 +93,19 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
         "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
         "'Work email' to EmailAddress."
     ]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_keep_their_reason(shop: Shop) -> None:
+    account, tier = Column("Account", "AccountNumber"), Column("Tier", "Attributes.tier")
+    data = b"Account,Tier\nNULL,gold\nn/a,gold\n4.91512E+11,gold\n12E4,NULL\n"
+
+    job = shop.load([account, tier], "Account", data)
+
+    assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
+        (2, "PLACEHOLDER_KEY"),
+        (3, "PLACEHOLDER_KEY"),
+        (4, "SHORTENED_NUMBER"),
+    ]
+    assert values_of(shop) == [{"AccountNumber": "12E4"}]
+    assert shop.load([account, tier], "Account", data, strict=True).failed_count == 0

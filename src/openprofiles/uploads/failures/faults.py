@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from openprofiles.store.upload_jobs import RowFault
 
 MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
+PLACEHOLDER_KEY = "PLACEHOLDER_KEY"
+SHORTENED_NUMBER = "SHORTENED_NUMBER"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
 TOO_MANY_CELLS = "TOO_MANY_CELLS"
 VALUE_TOO_LONG = "VALUE_TOO_LONG"
@@ -35,6 +37,14 @@ RECORD_TOO_LONG = "RECORD_TOO_LONG"
 _SENTENCES = {
     MISSING_UNIQUE_KEY: (
         "The unique key, column {column}, is empty, so the customer can't be identified. Every row needs one."
+    ),
+    PLACEHOLDER_KEY: (
+        "The unique key, column {column}, is a placeholder such as NULL or n/a, so the customer can't be identified. "
+        "Every row needs a value of its own."
+    ),
+    SHORTENED_NUMBER: (
+        "The unique key, column {column}, is a number that a spreadsheet has shortened, such as 4.91512E+11, so some "
+        "of its digits are lost. Export the column as text, then load the file again."
     ),
     AMBIGUOUS_UNIQUE_KEY: (
         "{detail} profiles have this unique key, column {column}, so it is unclear which one the row belongs to. "

@@ -28,6 +28,7 @@ import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
+from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CLEAR, JobOptions
@@ -108,13 +109,13 @@ def stage(
         scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
         files = BlockFiles(scratch.connection)
         stagers = [
-            _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region)
+            _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region, strict=strict)
             for _ in range(_THREADS)
         ]
         record_count = _add_blocks(scanner, stagers, on_block)
         for stager in stagers:
             stager.finish()
-        _set_failed_apart(scratch, mapping, options, phone_region)
+        _set_failed_apart(scratch, mapping, options, phone_region, strict=strict)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -202,6 +203,8 @@ class _Stager:
         dialect: Dialect,
         options: JobOptions,
         phone_region: str,
+        *,
+        strict: bool,
     ) -> None:
         self._scratch = cursor
         self._files = files
@@ -210,7 +213,9 @@ class _Stager:
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
         self._names = ", ".join(f"c{index}" for index in wanted)
-        self._check = partial(_check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region)
+        self._check = partial(
+            _check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region, strict=strict
+        )
         cursor.run("begin")
 
     def finish(self) -> None:
@@ -285,17 +290,20 @@ _FAULTY = 2
 _NOT_READ = 3
 
 
-def _set_failed_apart(scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str) -> None:
+def _set_failed_apart(
+    scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str, *, strict: bool
+) -> None:
     """Tell of each faulty record in ``staged`` everything that is wrong with it."""
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
     if scratch.value("select exists (select 1 from faulty)"):
         key_value = f"v{mapping.fields.index(mapping.unique_key)}"
         no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
-        found = [
-            (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus"),
-            (faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"),
-        ]
+        found = [(faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")]
+        for code, condition in _no_identity_sql(key_value, strict=strict).items():
+            found.append((code, mapping.unique_key.header, condition, "null"))
+            no_key = f"({no_key} and not coalesce({condition}, false))"
+        found.append((faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"))
         for index, field in enumerate(mapping.fields):
             value = f"v{index}"
             found.append((faults.VALUE_TOO_LONG, field.header, _too_long_sql(value, field), f"length({value})"))
@@ -352,6 +360,16 @@ def _fails_check_sql(value: str, check: ValueCheck, phone_region: str) -> str:
     return f"({value} <> '' and {check.sql_violation(value, phone_region)})"
 
 
+def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:
+    """SQL conditions under which a value identifies no customer, by the code of the error."""
+    if strict:
+        return {}
+    return {
+        faults.PLACEHOLDER_KEY: sql_is_placeholder(value),
+        faults.SHORTENED_NUMBER: sql_is_shortened_number(value),
+    }
+
+
 def _check_sql(
     source: str,
     *,
@@ -361,6 +379,7 @@ def _check_sql(
     columns: _Columns,
     options: JobOptions,
     phone_region: str,
+    strict: bool,
 ) -> str:
     """The query that applies the mapping to records of cells and finds those with a fault.
 
@@ -393,12 +412,15 @@ def _check_sql(
             suspicions.append(fails)
             tests.append(fails)
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+    key = sql_normal_key(mapping.key_name, key_value, phone_region)
+    if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
+        key = f"case when {no_identity} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     return f"""
         with mapped as (
             select *, {", ".join(values)} from {source}
         ), keyed as (
-            select *, {sql_normal_key(mapping.key_name, key_value, phone_region)} as key from mapped
+            select *, {key} as key from mapped
         ), judged as (
             select *, (case
                 when {is_read} is null then {_NOT_READ}

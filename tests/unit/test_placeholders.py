@@ -1,0 +1,64 @@
+"""Which values cannot identify a customer, in Python and in the SQL for a file of millions."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import budgets
+from openprofiles.profiles.placeholders import (
+    PLACEHOLDERS,
+    is_placeholder,
+    is_shortened_number,
+    sql_is_placeholder,
+    sql_is_shortened_number,
+)
+
+SHORTENED = ["4.91512E+11", "1E+11", "4,9E+11", "9e+100", " 1.0E+12\u00a0"]
+IDS = ["12E4", "1E11", "E+11", "12.5E+11", "1E+1", "1E+1000", "NULLA", "n/a n/a", "Nan Goldin", "0", "--x", "cus_1E+11"]
+
+
+@pytest.mark.parametrize("text", [*PLACEHOLDERS, "NULL", "N/A", "None", " NaN\u00a0", "\ufeff-\t", "#DIV/0!"])
+def test_a_placeholder_identifies_nobody(text: str) -> None:
+    assert is_placeholder(text)
+    assert not is_shortened_number(text)
+
+
+@pytest.mark.parametrize("text", SHORTENED)
+def test_a_number_that_a_spreadsheet_has_shortened_identifies_nobody(text: str) -> None:
+    assert is_shortened_number(text)
+    assert not is_placeholder(text)
+
+
+@pytest.mark.parametrize("text", IDS)
+def test_an_id_that_looks_similar_is_a_value(text: str) -> None:
+    assert not is_placeholder(text)
+    assert not is_shortened_number(text)
+
+
+def case_variants(texts: list[str]) -> st.SearchStrategy[str]:
+    blanks = st.sampled_from(["", " ", "\u00a0", "\u3000\ufeff", " " * 70])
+    change = st.sampled_from([str.upper, str.lower, str.title, lambda text: text.replace("n", "\u0131")])
+    return st.builds(
+        lambda text, changed, before, after: before + changed(text) + after,
+        st.sampled_from(texts),
+        change,
+        blanks,
+        blanks,
+    )
+
+
+@budgets.QUERIES
+@given(texts=st.lists(st.text() | case_variants([*PLACEHOLDERS, *SHORTENED, *IDS]), min_size=40, max_size=60))
+def test_the_sql_agrees_with_python(texts: list[str]) -> None:
+    texts = [text for text in texts if "\0" not in text]
+    with duckdb.connect() as connection:
+        found = connection.execute(
+            f"select {sql_is_placeholder('text')}, {sql_is_shortened_number('text')} "
+            "from (select unnest(?::varchar[]) as text)",
+            [texts],
+        ).fetchall()
+
+    assert found == [(is_placeholder(text), is_shortened_number(text)) for text in texts]
