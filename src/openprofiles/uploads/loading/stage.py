@@ -299,7 +299,9 @@ def _set_failed_apart(
     if scratch.value("select exists (select 1 from faulty)"):
         key_value = f"v{mapping.fields.index(mapping.unique_key)}"
         no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
-        found = [(faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")]
+        found: list[tuple[str, str | None, str, str]] = [
+            (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
+        ]
         for code, condition in _no_identity_sql(key_value, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
