@@ -102,6 +102,11 @@ def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
         "  Lead no  ->  Attributes.lead  100%",
         "  column 5 '' is not loaded: it has no name in the header",
         "Suggested unique key: Login  82%",
+        "  Filled in 20 of 20 rows of the sample; no value is repeated. Rows with the same Login become one customer, "
+        "and later files update this customer. Rows without Login fail.",
+        "Not suggested as the unique key:",
+        "  Lead no: Filled in 20 of 20 rows of the sample; no value is repeated. Doubtful: its values count up by one, "
+        "as row numbers do, and its name does not say that it numbers customers.",
         "Nothing was loaded. To load it:",
         "  openprofiles import 'my people.csv' --domain demo --map 'Lead no=Attributes.lead' --unique-key Login",
     ]
@@ -129,6 +134,11 @@ def test_the_command_that_is_told_loads_the_file(tmp_path: Path) -> None:
         "confidence": 0.6,
         "reason": "the name is unknown, but the values are email addresses",
     }
+    assert [(one["header"], one["filled"], one["repeated"]) for one in told["unique_keys"]] == [
+        ("Login", 20, 0),
+        ("Lead no", 20, 0),
+    ]
+    assert told["unique_keys"][1]["doubts"][0].startswith("its values count up by one")
     assert told["left_out"] == [{"column_number": 5, "header": "", "reason": "it has no name in the header"}]
     assert told["fields"]["Vorname"]["Target"] == "_profile.FirstName"
     assert (loaded.returncode, json.loads(loaded.stdout)["created"]) == (0, 20)

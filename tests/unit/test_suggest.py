@@ -306,7 +306,7 @@ def test_the_best_column_that_tells_the_rows_apart_is_the_unique_key(headers: li
 
 def test_phones_come_after_addresses_and_an_attribute_that_is_named_like_an_id_comes_last() -> None:
     phones = suggest_mapping(["Lead id", "Email", "Phone"], None, [[row[0], "", row[2]] for row in PEOPLE])
-    ids = suggest_mapping(["Lead id", "Email", "Tier"], None, [[row[0], "", row[3]] for row in PEOPLE])
+    ids = suggest_mapping(["Lead id", "Email", "Tier"], None, [[f"L{row[0]}", "", row[3]] for row in PEOPLE])
 
     assert phones.unique_key is not None
     assert ids.unique_key is not None
@@ -360,3 +360,116 @@ def test_any_header_with_any_rows_gives_a_mapping_that_an_upload_job_takes(
     assert all(0 <= field.confidence <= 1 for field in suggestion.fields)
     assert 0 <= suggestion.unique_key_confidence <= 1
     assert (suggestion.unique_key is None) == (suggestion.unique_key_confidence == 0)
+
+
+# The evidence beside a unique key
+
+SHOP = [
+    ["1001", "Ada", "Lovelace", "ada@x.example", "+49 30 1234567"],
+    ["1002", "Bo", "Diaz", "bo@x.example", "+49 30 1234568"],
+    ["1003", "Cy", "Ek", "cy@x.example", "+49 30 1234569"],
+    ["1004", "Ada", "Lovelace", "ADA@x.example ", "+49 30 1234560"],
+]
+SHOP_HEADERS = ["Kunden-Nr.", "Vorname", "Nachname", "E-Mail", "Telefon"]
+
+
+def test_a_key_that_doubles_a_customer_gives_way_to_the_address_that_shows_it() -> None:
+    suggestion = suggest_mapping(SHOP_HEADERS, None, SHOP)
+
+    best, number, *_ = suggestion.weigh_keys()
+    assert suggestion.unique_key is not None
+    assert suggestion.unique_key.header == best.header == "E-Mail"
+    assert best.describe() == (
+        "Filled in 4 of 4 rows of the sample; 1 row repeats an earlier value, with the same name."
+    )
+    assert best.describe_consequence() == (
+        "Rows with the same E-Mail become one customer, and later files update this customer. Rows without E-Mail fail."
+    )
+    assert best.doubts == ()
+    assert (number.header, number.doubts[0]) == (
+        "Kunden-Nr.",
+        "1 row has the same E-Mail and name as an earlier row but another Kunden-Nr., so one customer would become two",
+    )
+
+
+def test_a_family_that_shares_an_address_does_not_speak_against_the_number_but_against_the_address() -> None:
+    family = [*SHOP[:3], ["1004", "Bea", "Lovelace", "ada@x.example", "+49 30 1234560"]]
+
+    keys = suggest_mapping(SHOP_HEADERS, None, family).weigh_keys()
+
+    (address,) = [key for key in keys if key.header == "E-Mail"]
+    assert keys[0].header == "Kunden-Nr."
+    assert address.doubts == (
+        "1 row has the same E-Mail as an earlier row but another name, so different customers may become one",
+    )
+
+
+def test_an_address_that_is_repeated_in_most_rows_is_the_key_if_the_names_agree() -> None:
+    orders = [["ada@x.example", "Ada Lovelace"]] * 5 + [["bo@x.example", "Bo Diaz"]] * 5
+
+    agreeing = suggest_mapping(["Email", "Name"], None, orders)
+    differing = suggest_mapping(["Email", "Name"], None, [[row[0], f"{row[1]} {n}"] for n, row in enumerate(orders)])
+
+    assert (agreeing.unique_key and agreeing.unique_key.header, differing.unique_key) == ("Email", None)
+
+
+def test_keys_are_compared_as_a_load_compares_them() -> None:
+    rows = [["+49 30 1234567"], ["030 / 1234567"], ["n/a"], ["030 7654321"]]
+
+    (phone,) = suggest_mapping(["Telefon"], None, rows, "DE").weigh_keys()
+
+    assert (phone.row_count, phone.filled_count, phone.repeated_count) == (4, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "is_suggested"),
+    [
+        ("Customer ID", True),
+        ("customer_no", True),
+        ("Kundennummer", True),
+        ("User ID", True),
+        ("Contact No.", True),
+        ("Numéro de client", True),
+        ("Código do cliente", True),
+        ("Codice cliente", True),
+        ("Klantnummer", True),
+        ("Nr klienta", True),
+        ("Id", False),
+        ("Lead id", False),
+        ("Account", False),
+        ("No.", False),
+        ("Nr", False),
+        ("#", False),
+        ("Row", False),
+        ("Row No", False),
+        ("Index", False),
+        ("Unnamed: 0", False),
+        ("Lfd. Nr.", False),
+        ("Lp.", False),
+    ],
+)
+def test_a_column_that_counts_is_the_key_only_if_its_name_says_that_it_numbers_customers(
+    header: str, is_suggested: bool
+) -> None:
+    suggestion = suggest_mapping([header, "Tier"], None, [[str(n), "gold"] for n in range(1, 21)])
+
+    assert (suggestion.unique_key is not None) == is_suggested
+    evidence = suggestion.weigh_key(suggestion.fields[0])
+    assert evidence is not None
+    assert evidence.doubts[-1].startswith("its values count up by one, as row numbers do")
+
+
+def test_row_numbers_in_another_order_still_count_and_a_row_column_is_never_the_key() -> None:
+    shuffled = suggest_mapping(["Id"], None, [[str(n * 7 % 20 + 1)] for n in range(20)])
+    scattered = suggest_mapping(["Id"], None, [[str(n * n * 13 + 77)] for n in range(20)])
+    row = suggest_mapping(["No."], None, [[f"A{n * n * 13}"] for n in range(20)])
+
+    assert (shuffled.unique_key, row.unique_key) == (None, None)
+    assert scattered.unique_key is not None
+
+
+def test_a_column_that_a_choice_drives_out_of_its_field_is_named() -> None:
+    suggestion = suggest_mapping(["Email", "Company", "City"], {"Company": "EmailAddress"})
+
+    assert [field.displaced_by for field in suggestion.fields] == ["Company", None, None]
+    assert suggestion.fields[0].reason == ("kept as a custom attribute, because 'Company' was chosen for EmailAddress")
