@@ -124,7 +124,7 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(upload.get_by_role("cell", name="Größer").first).to_be_visible()
     expect(target(upload, "Kunden-Nr.")).to_have_value("Account number")
     expect(target(upload, "Bemerkung")).to_have_value("Attributes.Bemerkung")
-    expect(upload.get_by_label("Unique key")).to_have_value("Kunden-Nr.")
+    expect(upload.get_by_label("Unique key")).to_have_value("E-Mail")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
     expect(upload.get_by_label("Retention (days)")).to_have_value("366")
 

@@ -85,6 +85,94 @@ def targets(*headers: str, **chosen: str) -> list[str]:
         ("Código postal", "Address.PostalCode"),
         ("País", "Address.Country"),
         ("Dirección", "Address.Address1"),
+        # Italian
+        ("Nome", "FirstName"),
+        ("Cognome", "LastName"),
+        ("Indirizzo e-mail", "EmailAddress"),
+        ("Telefono", "PhoneNumber"),
+        ("Cellulare", "MobilePhoneNumber"),
+        ("Ragione sociale", "BusinessName"),
+        ("Data di nascita", "BirthDate"),
+        ("Indirizzo", "Address.Address1"),
+        ("Città", "Address.City"),
+        ("CAP", "Address.PostalCode"),
+        ("Nazione", "Address.Country"),
+        ("Codice cliente", "AccountNumber"),
+        ("Indirizzo di fatturazione", "BillingAddress.Address1"),
+        # Portuguese
+        ("Sobrenome", "LastName"),
+        ("Apelido", "LastName"),
+        ("Endereço de e-mail", "EmailAddress"),
+        ("Telefone", "PhoneNumber"),
+        ("Telemóvel", "MobilePhoneNumber"),
+        ("Razão Social", "BusinessName"),
+        ("Data de Nascimento", "BirthDate"),
+        ("Morada", "Address.Address1"),
+        ("Endereço", "Address.Address1"),
+        ("Cidade", "Address.City"),
+        ("CEP", "Address.PostalCode"),
+        ("Código do cliente", "AccountNumber"),
+        ("Cidade de entrega", "ShippingAddress.City"),
+        # Dutch
+        ("Voornaam", "FirstName"),
+        ("Tussenvoegsel", "MiddleName"),
+        ("Achternaam", "LastName"),
+        ("E-mailadres", "EmailAddress"),
+        ("Telefoonnummer", "PhoneNumber"),
+        ("Mobiel", "MobilePhoneNumber"),
+        ("Bedrijfsnaam", "BusinessName"),
+        ("Geboortedatum", "BirthDate"),
+        ("Straat", "Address.Address1"),
+        ("Plaats", "Address.City"),
+        ("Postcode", "Address.PostalCode"),
+        ("Klantnr.", "AccountNumber"),
+        ("Factuuradres plaats", "BillingAddress.City"),
+        # Polish
+        ("Imię", "FirstName"),
+        ("Nazwisko", "LastName"),
+        ("Adres e-mail", "EmailAddress"),
+        ("Telefon komórkowy", "MobilePhoneNumber"),
+        ("Numer telefonu", "PhoneNumber"),
+        ("Nazwa firmy", "BusinessName"),
+        ("Data urodzenia", "BirthDate"),
+        ("Płeć", "GenderString"),
+        ("Ulica", "Address.Address1"),
+        ("Miejscowość", "Address.City"),
+        ("Kod pocztowy", "Address.PostalCode"),
+        ("Województwo", "Address.Province"),
+        ("Kraj", "Address.Country"),
+        ("Nr klienta", "AccountNumber"),
+        ("Miasto dostawy", "ShippingAddress.City"),
+        # Words before and after the name
+        ("billing_phone", "PhoneNumber"),
+        ("Rechnungs-PLZ", "BillingAddress.PostalCode"),
+        ("Liefer-Ort", "ShippingAddress.City"),
+        ("Ville de livraison", "ShippingAddress.City"),
+        ("Default Address City", "Address.City"),
+        ("Default Address Company", "BusinessName"),
+        ("Phone 1 - Value", "PhoneNumber"),
+        ("Phone1", "PhoneNumber"),
+        ("Email 1", "EmailAddress"),
+        ("Primary Email Address", "EmailAddress"),
+        ("Main phone", "PhoneNumber"),
+        ("Business Street", "Address.Address1"),
+        ("Company Address", "Address.Address1"),
+        ("Address 1 - Region", "Address.State"),
+        ("Card Address Zip", "BillingAddress.PostalCode"),
+        ("Phone (home)", "HomePhoneNumber"),
+        ("Name (first)", "FirstName"),
+        # What only looks like it
+        ("Phone 2 - Value", "Attributes.Phone 2 - Value"),
+        ("Phone 1 - Label", "Attributes.Phone 1 - Label"),
+        ("Address 2 - City", "Attributes.Address 2 - City"),
+        ("Company Main Phone", "Attributes.Company Main Phone"),
+        ("Preferred First Name", "Attributes.Preferred First Name"),
+        ("Account Value", "Attributes.Account Value"),
+        ("Business Unit", "Attributes.Business Unit"),
+        ("Accepts Email Marketing", "Attributes.Accepts Email Marketing"),
+        ("Assistant's Phone", "Attributes.Assistant_s Phone"),
+        ("REGION", "Attributes.REGION"),
+        ("Ship Via", "Attributes.Ship Via"),
         ("Loyalty tier", "Attributes.Loyalty tier"),
         ("Name", "Attributes.Name"),
         ("Bill", "Attributes.Bill"),
@@ -473,3 +561,54 @@ def test_a_column_that_a_choice_drives_out_of_its_field_is_named() -> None:
 
     assert [field.displaced_by for field in suggestion.fields] == ["Company", None, None]
     assert suggestion.fields[0].reason == ("kept as a custom attribute, because 'Company' was chosen for EmailAddress")
+
+
+# Several columns of one kind
+
+
+@pytest.mark.parametrize(
+    ("headers", "sample", "winner"),
+    [
+        (("Email", "E-mail address"), [["", "a@x.example"], ["", "b@x.example"]], "E-mail address"),
+        (("Email", "Customer email"), [["", "a@x.example"], ["b@x.example", "b@x.example"]], "Customer email"),
+        (("Email", "Email 1"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Email 1"),
+        (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Primary email"),
+        (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", ""]], "Email"),
+        (("Email", "Mail"), [["Ada", "a@x.example"], ["Bo", "b@x.example"]], "Mail"),
+        (("Phone", "billing_phone"), [["", "+1 212-555-0101"], ["", "+1 212-555-0102"]], "billing_phone"),
+        (("Phone", "billing_phone"), [["+1 212-555-0101"] * 2] * 2, "Phone"),
+        (("Account ID", "Contact ID"), [["A1", "C1"], ["A1", "C2"], ["A1", "C3"]], "Contact ID"),
+    ],
+)
+def test_of_several_columns_of_one_kind_the_primary_or_the_fullest_gets_the_field(
+    headers: tuple[str, ...], sample: list[list[str]], winner: str
+) -> None:
+    fields = suggest_mapping(headers, None, sample).fields
+
+    assert [field.header for field in fields if not field.target.startswith("Attributes.")] == [winner]
+
+
+def test_an_address_and_a_name_are_not_put_together_from_two_kinds_of_columns() -> None:
+    headers = ["Home Street", "Home City", "Business Street", "Business City", "first_name", "billing_first_name"]
+    headers += ["last_name", "billing_last_name"]
+    sample = [
+        ["", "Troy", "1 Elm St", "Albany", "", "Ada", "Lund", "Lund"],
+        ["", "", "2 Elm St", "Albany", "", "Bo", "Marsh", "Marsh"],
+    ]
+
+    fields = suggest_mapping(headers, None, sample).fields
+
+    assert {field.header: field.target for field in fields if not field.target.startswith("Attributes.")} == {
+        "Business Street": "Address.Address1",
+        "Business City": "Address.City",
+        "billing_first_name": "FirstName",
+        "billing_last_name": "LastName",
+    }
+
+
+def test_parts_of_one_address_that_are_named_in_two_ways_come_together() -> None:
+    assert targets("Home Address", "City", "Zip") == ["Address.Address1", "Address.City", "Address.PostalCode"]
+
+
+def test_a_header_of_many_words_is_matched_in_little_time() -> None:
+    assert targets("primary home billing address " * 30 + "phone")[0].startswith("Attributes.")

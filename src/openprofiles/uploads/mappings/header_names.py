@@ -157,7 +157,9 @@ def _split_address(words: Sequence[str]) -> Iterable[tuple[str, str, list[str]]]
         yield "BillingAddress", "card", list(words[2:])
         return
     for index, word in enumerate(words):
-        if len(words) > 1 and (address := _ADDRESS_OF_WORD.get(word)):
+        # "Address company" is a company.
+        is_last_company = word == "company" and index == len(words) - 1
+        if len(words) > 1 and not is_last_company and (address := _ADDRESS_OF_WORD.get(word)):
             yield address, word, [*words[:index], *words[index + 1 :]]
 
 

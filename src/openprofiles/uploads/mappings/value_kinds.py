@@ -51,13 +51,16 @@ _PHONE = re.compile(
     r"|(?:1[ .-])?[2-9][0-9]{2}[ .-][0-9]{3}[ .-][0-9]{4})" + _EXTENSION,
     re.IGNORECASE,
 )
-_MAYBE_PHONE = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]*" + _EXTENSION, re.IGNORECASE)
+# Some exports put an apostrophe before a number, so that a spreadsheet does not calculate with it.
+_MAYBE_PHONE = re.compile(r"'?[+(]{0,2}[0-9][0-9 ()./-]*" + _EXTENSION, re.IGNORECASE)
 _ZIP_PLUS_4 = re.compile(r"[0-9]{5}-[0-9]{4}")
 
 _TIME = r"(?:[T ][0-9]{1,2}:[0-9]{2}\S*)?"
 _YEAR_FIRST = re.compile(r"[12][0-9]{3}([-/.])([0-9]{1,2})\1([0-9]{1,2})" + _TIME)
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2(?:[12][0-9]{3}|[0-9]{2})" + _TIME)
 _MAYBE_DATE = re.compile(r"(?:[12][0-9]{3}(?:[01][0-9][0-3][0-9])?|[0-3][0-9][01][0-9][12][0-9]{3})")
+# A birthday without its year.
+_DAY_OF_YEAR = re.compile(r"([0-3]?[0-9])[-/.]([0-3]?[0-9])\.?")
 _WORDS_OF_DATE = re.compile(r"(?=.*[0-9]{2})[0-9]{0,4}[ .,-]*[^\W\d_]{3,9}[ .,-]+[0-9]{1,4}(?:[ .,-]+[0-9]{2,4})?")
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,'\u2019 ][0-9]+)*[ ]?%?")
@@ -107,6 +110,9 @@ def _may_be(kind: ValueKind, value: str) -> bool:
         is_phone = _MAYBE_PHONE.fullmatch(text) and _has_digits_of_phone(text, _FEWEST_DIGITS_WITHOUT_AREA)
         return bool(is_phone) and not _is_date(text)
     if kind is ValueKind.DATE:
+        if day := _DAY_OF_YEAR.fullmatch(text):
+            first, second = int(day[1]), int(day[2])
+            return 1 <= min(first, second) <= 12 and max(first, second) <= 31
         return _is_date(text) or bool(_MAYBE_DATE.fullmatch(text) or _WORDS_OF_DATE.fullmatch(text))
     return bool(_NUMBER.fullmatch(text))
 
