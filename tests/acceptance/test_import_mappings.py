@@ -167,6 +167,25 @@ def test_a_load_marks_what_is_doubtful_as_well(tmp_path: Path) -> None:
     assert "  Phone    ->  PhoneNumber  (doubtful: name matches, but the values are not phone numbers)" in lines
 
 
+def test_a_choice_that_drives_another_column_out_of_its_field_is_warned_of_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Company\na@x.example,c@y.example\nb@x.example,d@y.example\n")
+    arguments = ("import", file, "--domain", "demo", "--map", "Company=EmailAddress", "--data", tmp_path / "data")
+    warning = (
+        "Warning: 'Email' is not loaded into EmailAddress, because --map loads 'Company' into it; 'Email' is kept as "
+        "Attributes.Email."
+    )
+
+    suggested = run_command(*arguments)
+    dry = run_command(*arguments, "--unique-key", "Company", "--dry-run")
+    dry_json = run_command(*arguments, "--unique-key", "Company", "--dry-run", "--output", "json")
+
+    assert warning in suggested.stdout.splitlines()
+    assert dry.stdout.index(warning) < dry.stdout.index("Nothing was loaded")
+    assert dry_json.stderr == f"{warning}\n"
+
+
 # Saved mappings
 
 
@@ -242,6 +261,11 @@ def test_the_unique_key_and_the_targets_of_a_saved_mapping_may_be_changed(tmp_pa
     )
 
     assert (told["unique_key"], told["mapping"]) == ("Number", {"Email": "EmailAddress", "Number": "AccountNumber"})
+
+    replaced = place.run(
+        file, "--mapping", "crm", "--map", "Number=EmailAddress", "--unique-key", "Number", "--dry-run"
+    )
+    assert "  column 1 'Email' is not loaded: --map loads 'Number' into its field" in replaced.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")

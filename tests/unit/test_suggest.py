@@ -502,11 +502,19 @@ def test_an_address_that_is_repeated_in_most_rows_is_the_key_if_the_names_agree(
 
 
 def test_keys_are_compared_as_a_load_compares_them() -> None:
-    rows = [["+49 30 1234567"], ["030 / 1234567"], ["n/a"], ["030 7654321"]]
+    rows = [["+49 30 1234567"], ["030 / 1234567"], ["see 17"], ["030 7654321"]]
 
     (phone,) = suggest_mapping(["Telefon"], None, rows, "DE").weigh_keys()
 
     assert (phone.row_count, phone.filled_count, phone.repeated_count) == (4, 3, 1)
+
+
+def test_a_note_in_place_of_an_address_is_nothing_that_rows_share() -> None:
+    rows = [[f"K{n * n}", "none" if n % 2 else f"u{n}@x.example"] for n in range(20)]
+
+    (number, _) = suggest_mapping(["Kundennr", "Email"], None, rows).weigh_keys()
+
+    assert (number.header, number.doubts) == ("Kundennr", ())
 
 
 @pytest.mark.parametrize(

@@ -590,7 +590,7 @@ class _Import:
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         for line in describe_displaced(self._mapping.columns):
-            click.echo(line, err=True)
+            click.echo(line)
         click.echo(f"Unique key {shown(self._mapping.unique_key.header)}:")
         for line in describe_key(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")

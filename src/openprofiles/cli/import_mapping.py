@@ -172,7 +172,7 @@ def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) 
 
 
 def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
-    """Yield what the sample says about a unique key, and what a load with it does."""
+    """Yield the evidence for a unique key, and what a load with it does."""
     evidence = suggestion.weigh_key(key)
     if evidence is None:
         return
@@ -182,7 +182,7 @@ def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
 
 
 def describe_other_keys(suggestion: Suggestion) -> Iterator[str]:
-    """Yield a line for each column that could be the unique key but is not suggested."""
+    """Yield a line for each further column that may be the unique key."""
     for evidence in suggestion.weigh_other_keys():
         doubts = "".join(f" Doubtful: {doubt}." for doubt in evidence.doubts)
         yield shown(f"{evidence.header}: {evidence.describe()}{doubts}")

@@ -79,12 +79,12 @@ def is_full_name(header: str) -> bool:
 
 
 def names_customer_number(header: str) -> bool:
-    """Return whether the name says that the column has the numbers of customers, such as ``Kunden-Nr.``."""
+    """Return whether a header names the numbers of customers, such as ``Kunden-Nr.``."""
     return _CUSTOMER_NUMBER.fullmatch("".join(words_of(header))) is not None
 
 
 def names_row_number(header: str) -> bool:
-    """Return whether the name says no more than that the column has numbers, such as ``No.``, ``#`` or ``Row``."""
+    """Return whether a header names any numbers, such as ``No.``, ``#`` or ``Row``."""
     words = [word for word in words_of(header) if not word.isdigit()]
     return all(word in ROW_WORDS or word in _NUMBER_WORDS for word in words)
 

@@ -22,6 +22,7 @@ from openprofiles.uploads.mappings.header_names import (
     words_of,
 )
 from openprofiles.uploads.mappings.header_words import ID_WORDS
+from openprofiles.uploads.mappings.value_kinds import KIND_OF_KEY, may_be
 
 # The fields that are good unique keys, the best first.
 _WORTH = {
@@ -166,7 +167,7 @@ class KeySample:
         )
 
     def is_key_by_kind(self, field: KeyField) -> bool:
-        """Return whether a field is one that may identify customers, by its name and its target."""
+        """Return whether the name and the target of a field suit a key."""
         return bool(_kind_worth(field))
 
     def _certainty(self, filled_count: int, repeated_count: int, *, repeats_agree: bool | None) -> float:
@@ -183,7 +184,7 @@ class KeySample:
         return self._row_count / (self._row_count + 2) * (filled_count / self._row_count) * share
 
     def _describe_doubled(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
-        """Describe rows of one customer that have different keys, so that a load makes several customers of it."""
+        """Describe rows that seem to be one customer but have different keys."""
         for header, key_name, others in self._identifiers:
             if header == field.header or (self._names is None and key_name != EMAIL_KEY):
                 # Members of a household share a phone number; with the same name they are one person.
@@ -226,8 +227,12 @@ class KeySample:
         """Return what a load compares of each row; None: nothing."""
         standard = field_of_target(field.target)
         name = (standard and standard.key_name) or field_key_name(field.target)
+        kind = KIND_OF_KEY.get(name)
         return [
-            None if is_blank(value) else normal_key(name, value, self._phone_region)
+            # A note such as "none" in a column of addresses does not make two rows share an address.
+            None
+            if is_blank(value) or (kind and not may_be(kind, value))
+            else normal_key(name, value, self._phone_region)
             for value in self._cells(field.header)
         ]
 
@@ -258,7 +263,7 @@ def _is_counter(field: KeyField, cells: Iterable[str]) -> bool:
     standard = field_of_target(field.target)
     if standard is not None and standard.key_name in (EMAIL_KEY, PHONE_KEY):
         return False
-    filled = [cell.strip() for cell in cells if not is_blank(cell)]
+    filled = [cell.strip().removesuffix(".0") for cell in cells if not is_blank(cell)]
     if not filled or not all(cell.isascii() and cell.isdigit() and len(cell) <= 18 for cell in filled):
         return False
     numbers = list(map(int, filled))

@@ -32,7 +32,13 @@ from openprofiles.uploads.mappings.header_names import HeaderMatch, match_header
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
-from openprofiles.uploads.mappings.value_kinds import ColumnKind, ValueKind, find_column_kind, share_that_may_be
+from openprofiles.uploads.mappings.value_kinds import (
+    KIND_OF_KEY,
+    ColumnKind,
+    ValueKind,
+    find_column_kind,
+    share_that_may_be,
+)
 
 MAX_FIELD_NAME_LENGTH = 64
 DEFAULT_PHONE_REGION = "US"
@@ -61,7 +67,6 @@ _ATTRIBUTE_CONFIDENCE = 0.5
 _CLEAR_SHARE = 0.8
 _CONTRADICTING_SHARE = 0.5
 
-_KIND_OF_KEY = {EMAIL_KEY: ValueKind.EMAIL_ADDRESS, PHONE_KEY: ValueKind.PHONE_NUMBER}
 _TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMBER: "PhoneNumber"}
 # What nobody is called, and no place either.
 _NO_NAMES = frozenset(ValueKind)
@@ -150,12 +155,12 @@ class Suggestion:
         return None if self.sample is None else self.sample.weigh(field)
 
     def weigh_keys(self) -> list[KeyEvidence]:
-        """Weigh the fields that are keys by their kind, the one that is suggested first."""
+        """Weigh the fields that may be keys, the suggested one first."""
         best = self.weigh_key(self.unique_key) if self.unique_key is not None else None
         return [*([best] if best is not None else []), *self.weigh_other_keys()]
 
     def weigh_other_keys(self) -> list[KeyEvidence]:
-        """Weigh the fields that are keys by their kind, except the one that is suggested, the best first."""
+        """Weigh the other fields that may be keys, the best first."""
         found = [
             evidence for field in self.fields if field is not self.unique_key and (evidence := self.weigh_key(field))
         ]
@@ -272,14 +277,14 @@ class _Column:
         self.kind: ColumnKind = find_column_kind(values)
 
     def share_for(self, path: str) -> float:
-        """Return the share of the rows whose value the field may have; of an account number, that tell rows apart."""
+        """Return the share of the rows whose value the field may have; of an account number, of the different ones."""
         if not self.values:
             return 1.0
         standard = field_of_target(path)
         key_name = standard and standard.key_name
         if key_name == ACCOUNT_KEY:
             return len({value for value in self.values if not is_blank(value)}) / len(self.values)
-        kind = _KIND_OF_KEY.get(key_name or "")
+        kind = KIND_OF_KEY.get(key_name or "")
         share = 1.0 if kind is None else share_that_may_be(kind, self.values) or 0.0
         return share * self.kind.filled_count / len(self.values)
 
@@ -355,7 +360,9 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
 
 
 def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatch]) -> list[int]:
-    """Choose the column for each field, so that no address and no name is put together from two.
+    """Choose the best column for each field.
+
+    No address and no name is put together from columns of two kinds.
 
     Returns:
         positions of columns, of which the first for a field is the best.
@@ -393,7 +400,7 @@ def _weigh(column: _Column, path: str, rank: int) -> _Target:
     if column.kind.filled_count == 0:
         return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "name matches")
     standard = field_of_target(path)
-    expected = ValueKind.DATE if path == "BirthDate" else _KIND_OF_KEY.get((standard and standard.key_name) or "")
+    expected = ValueKind.DATE if path == "BirthDate" else KIND_OF_KEY.get((standard and standard.key_name) or "")
     if expected is not None:
         share = share_that_may_be(expected, column.values) or 0.0
         if share < _CONTRADICTING_SHARE:

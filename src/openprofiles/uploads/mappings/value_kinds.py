@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from openprofiles.profiles.normal_forms import BLANKS, is_blank
+from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 
 
 class ValueKind(Enum):
@@ -23,6 +24,10 @@ class ValueKind(Enum):
     PHONE_NUMBER = "phone numbers"
     DATE = "dates"
     NUMBER = "numbers"
+
+
+# What the values of the fields of a key are.
+KIND_OF_KEY = {EMAIL_KEY: ValueKind.EMAIL_ADDRESS, PHONE_KEY: ValueKind.PHONE_NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def find_column_kind(values: Iterable[str]) -> ColumnKind:
 def share_that_may_be(kind: ValueKind, values: Iterable[str]) -> float | None:
     """Return the share of the values that may be of this kind; None if all are blank."""
     filled = [value for value in values if not is_blank(value)]
-    return sum(_may_be(kind, value) for value in filled) / len(filled) if filled else None
+    return sum(may_be(kind, value) for value in filled) / len(filled) if filled else None
 
 
 def _clear_kind(value: str) -> ValueKind | None:
@@ -100,7 +105,8 @@ def _clear_kind(value: str) -> ValueKind | None:
     return ValueKind.NUMBER if _NUMBER.fullmatch(text) else None
 
 
-def _may_be(kind: ValueKind, value: str) -> bool:
+def may_be(kind: ValueKind, value: str) -> bool:
+    """Return whether a value may be of this kind."""
     text = value.strip(BLANKS)
     if len(text) > _MAX_LENGTH:
         return False
