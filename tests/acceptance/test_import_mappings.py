@@ -104,7 +104,7 @@ def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
         "Suggested unique key: Login  82%",
         "  Filled in 20 of 20 rows of the sample; no value is repeated. Rows with the same Login become one customer, "
         "and later files update this customer. Rows without Login fail.",
-        "Not suggested as the unique key:",
+        "Other columns that may identify customers:",
         "  Lead no: Filled in 20 of 20 rows of the sample; no value is repeated. Doubtful: its values count up by one, "
         "as row numbers do, and its name does not say that it numbers customers.",
         "Nothing was loaded. To load it:",

@@ -146,6 +146,7 @@ def targets(*headers: str, **chosen: str) -> list[str]:
         # Words before and after the name
         ("billing_phone", "PhoneNumber"),
         ("Rechnungs-PLZ", "BillingAddress.PostalCode"),
+        ("Lieferanschrift", "ShippingAddress.Address1"),
         ("Liefer-Ort", "ShippingAddress.City"),
         ("Ville de livraison", "ShippingAddress.City"),
         ("Default Address City", "Address.City"),
@@ -582,6 +583,7 @@ def test_a_column_that_a_choice_drives_out_of_its_field_is_named() -> None:
         (("Email", "Email 1"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Email 1"),
         (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Primary email"),
         (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", ""]], "Email"),
+        (("Email", "Email 1"), [["a@x.example", ""], ["b@x.example", ""], ["c@x.example", "d@x.example"]], "Email"),
         (("Email", "Mail"), [["Ada", "a@x.example"], ["Bo", "b@x.example"]], "Mail"),
         (("Phone", "billing_phone"), [["", "+1 212-555-0101"], ["", "+1 212-555-0102"]], "billing_phone"),
         (("Phone", "billing_phone"), [["+1 212-555-0101"] * 2] * 2, "Phone"),

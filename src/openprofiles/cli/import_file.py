@@ -378,7 +378,7 @@ def _print_suggestion(
         for line in describe_key(suggestion, key):
             click.echo(f"  {line}")
     if chosen is None and (others := list(describe_other_keys(suggestion))):
-        click.echo("Not suggested as the unique key:")
+        click.echo("Other columns that may identify customers:")
         for line in others:
             click.echo(f"  {line}")
     if not source.sample.has_rows:

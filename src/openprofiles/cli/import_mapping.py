@@ -20,6 +20,8 @@ from openprofiles.uploads.mappings.upload_mapping import TARGET_PREFIX, MappedFi
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
 
+_MOST_OTHER_KEYS = 5
+
 _NO_DRIFT = HeaderDrift((), (), ())
 
 
@@ -183,7 +185,7 @@ def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
 
 def describe_other_keys(suggestion: Suggestion) -> Iterator[str]:
     """Yield a line for each further column that may be the unique key."""
-    for evidence in suggestion.weigh_other_keys():
+    for evidence in suggestion.weigh_other_keys()[:_MOST_OTHER_KEYS]:
         doubts = "".join(f" Doubtful: {doubt}." for doubt in evidence.doubts)
         yield shown(f"{evidence.header}: {evidence.describe()}{doubts}")
 

@@ -38,6 +38,8 @@ _ENGLISH = {
 }
 
 _GERMAN = {
+    "BillingAddress.Address1": "rechnungsadresse rechnungsanschrift",
+    "ShippingAddress.Address1": "lieferadresse lieferanschrift versandadresse",
     "AccountNumber": "kundennummer kundennr kundenid kundenno kdnr kdnummer mitgliedsnummer mitgliedsnr kontonummer",
     "BusinessName": "firma firmenname unternehmen organisationsname",
     "FirstName": "vorname vornamen rufname",
@@ -46,7 +48,8 @@ _GERMAN = {
     "BirthDate": "geburtsdatum geburtstag gebdatum gebdat",
     "GenderString": "geschlecht",
     "PhoneNumber": "telefon telefonnummer telefonnr telnummer rufnummer fon festnetz",
-    "MobilePhoneNumber": "mobil mobilnummer mobilnr mobiltelefon mobilfunk mobilfunknummer handynummer handynr",
+    "MobilePhoneNumber": "mobil mobilnummer mobilnr mobiltelefon mobilfunk mobilfunknummer handynummer handynr "
+    "telmobil",
     "HomePhoneNumber": "telefonprivat privattelefon telefonnummerprivat",
     "BusinessPhoneNumber": "telefongeschaftlich telefonnummergeschaftlich diensttelefon telefondienstlich",
     "EmailAddress": "emailadresse mailadresse epost",
@@ -123,6 +126,8 @@ _PORTUGUESE = {
 }
 
 _DUTCH = {
+    "BillingAddress.Address1": "factuuradres",
+    "ShippingAddress.Address1": "leveradres afleveradres bezorgadres verzendadres",
     "AccountNumber": "klantnummer klantnr klantid klantcode debiteurnummer debiteurnr lidnummer lidnr",
     "BusinessName": "bedrijf bedrijfsnaam bedrijfnaam firmanaam organisatie organisatienaam werkgever",
     "FirstName": "voornaam voornamen roepnaam",

@@ -28,7 +28,7 @@ from openprofiles.profiles.standard_profile import (
     field_of_target,
 )
 from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
-from openprofiles.uploads.mappings.header_names import HeaderMatch, match_header, without_accents
+from openprofiles.uploads.mappings.header_names import ORDINARY, HeaderMatch, match_header, without_accents
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
@@ -66,6 +66,9 @@ _ATTRIBUTE_CONFIDENCE = 0.5
 # So many of the values must be of a kind before it is said that the column holds it; and so few, that it does not.
 _CLEAR_SHARE = 0.8
 _CONTRADICTING_SHARE = 0.5
+
+# A column that is called primary, but is filled less than half as often as another one, is not preferred to it.
+_FEWEST_FILLED_OF_PRIMARY = 0.5
 
 _TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMBER: "PhoneNumber"}
 # What nobody is called, and no place either.
@@ -367,30 +370,37 @@ def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatc
     Returns:
         positions of columns, of which the first for a field is the best.
     """
-    families: dict[str, dict[str, dict[str, int]]] = {}
-
-    def worth(position: int) -> tuple[bool, int, float, int, int]:
-        """Return what orders the columns for one field; the least is the best."""
-        match, share = matches[position], columns[position].share_for(matches[position].path)
-        return not share, match.order, -round(share, 1), match.rank, position
-
+    shares = {position: columns[position].share_for(match.path) for position, match in matches.items()}
+    families: dict[str, dict[str, dict[str, list[int]]]] = {}
     for position, match in matches.items():
         members = families.setdefault(match.family, {}).setdefault(match.qualifier, {})
-        members[match.path] = min((position, members.get(match.path, position)), key=worth)
+        members.setdefault(match.path, []).append(position)
 
-    def worth_of_group(members: Mapping[str, int]) -> tuple[bool, int, float, int, int]:
-        total = sum(columns[position].share_for(path) for path, position in members.items())
-        best = [matches[position] for position in members.values()]
-        order, rank = min(match.order for match in best), min(match.rank for match in best)
-        return not total, order, -round(total, 1), rank, min(members.values())
+    def choose(groups: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+        """Order groups of columns that mean the same, the best first."""
+        fullest = max(sum(shares[position] for position in group) for group in groups)
+
+        def rank(group: Sequence[int]) -> tuple[bool, int, float, int, int]:
+            share = sum(shares[position] for position in group)
+            order = min(matches[position].order for position in group)
+            if share < _FEWEST_FILLED_OF_PRIMARY * fullest:
+                order = max(order, ORDINARY)
+            return not share, order, -round(share, 1), min(matches[position].rank for position in group), min(group)
+
+        return sorted(groups, key=rank)
 
     found: list[int] = []
-    for groups in families.values():
+    for qualifiers in families.values():
+        groups = [
+            [choose([[position] for position in same])[0][0] for same in members.values()]
+            for members in qualifiers.values()
+        ]
         filled: set[str] = set()
-        for members in sorted(groups.values(), key=worth_of_group):
-            if filled.isdisjoint(members):
-                found += members.values()
-                filled |= members.keys()
+        for group in choose(groups):
+            paths = {matches[position].path for position in group}
+            if filled.isdisjoint(paths):
+                found += group
+                filled |= paths
     return found
 
 
