@@ -481,13 +481,26 @@ def test_a_key_that_doubles_a_customer_gives_way_to_the_address_that_shows_it() 
     )
 
 
-def test_a_family_that_shares_an_address_does_not_speak_against_the_number_but_against_the_address() -> None:
+def test_a_row_without_a_name_does_not_hide_that_a_key_doubles_its_customer() -> None:
+    rows = [*SHOP[:3], ["1004", "", "", "ada@x.example", ""]]
+
+    suggestion = suggest_mapping(SHOP_HEADERS, None, rows)
+
+    assert suggestion.unique_key is not None
+    assert suggestion.unique_key.header == "E-Mail"
+
+
+def test_a_family_that_shares_an_address_is_named_and_leaves_the_number_the_better_key() -> None:
     family = [*SHOP[:3], ["1004", "Bea", "Lovelace", "ada@x.example", "+49 30 1234560"]]
 
     keys = suggest_mapping(SHOP_HEADERS, None, family).weigh_keys()
 
     (address,) = [key for key in keys if key.header == "E-Mail"]
     assert keys[0].header == "Kunden-Nr."
+    assert keys[0].doubts[0] == (
+        "1 row has the same E-Mail as an earlier row but another Kunden-Nr. and another name; if they are one "
+        "customer, that customer would become two"
+    )
     assert address.doubts == (
         "1 row has the same E-Mail as an earlier row but another name, so different customers may become one",
     )

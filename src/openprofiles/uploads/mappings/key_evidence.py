@@ -36,7 +36,7 @@ _WORTH = {
 _WORTH_OF_ATTRIBUTE = 0.6
 # A key that would double or merge customers comes after every one that would not.
 _WORTH_IF_DOUBTED = 0.5
-_CONFIDENCE_IF_COUNTING = 0.75
+_CONFIDENCE_IF_DOUBTED = 0.75
 
 # Most rows of the sample must have a value. Hardly any two may have the same, unless their names agree.
 _FEWEST_FILLED = 0.9
@@ -135,7 +135,8 @@ class KeySample:
         merged = self._describe_merged(field, keys)
         doubled = self._describe_doubled(field, keys)
         counts = _is_counter(field, self._values.get(field.header, ()))
-        doubts = [text for text in (doubled, merged) if text]
+        shared = None if doubled else self._describe_shared_address(field, keys)
+        doubts = [text for text in (doubled, shared, merged) if text]
         if counts and names_customer_number(field.header):
             doubts.append(
                 "its values count up by one, as row numbers do; it is a good key only if a customer has the same "
@@ -151,8 +152,8 @@ class KeySample:
         confidence = worth * certainty
         if doubled or merged:
             worth, confidence = worth * _WORTH_IF_DOUBTED, confidence * _WORTH_IF_DOUBTED
-        if counts:
-            confidence *= _CONFIDENCE_IF_COUNTING
+        if counts or shared:
+            confidence *= _CONFIDENCE_IF_DOUBTED
         confidence = round(confidence, 2)
         return KeyEvidence(
             field.header,
@@ -189,13 +190,7 @@ class KeySample:
             if header == field.header or (self._names is None and key_name != EMAIL_KEY):
                 # Members of a household share a phone number; with the same name they are one person.
                 continue
-            names: Sequence[str | None] = [""] * len(keys) if self._names is None else self._names
-            shared = [
-                ((other, name), key)
-                for key, other, name in zip(keys, others, names, strict=True)
-                if key is not None and other is not None and name is not None
-            ]
-            if count := _count_further(shared):
+            if count := _count_further(self._pairs_of_one_customer(keys, others, is_email=key_name == EMAIL_KEY)):
                 alike = header if self._names is None else f"{header} and name"
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
@@ -203,6 +198,39 @@ class KeySample:
                     "become two"
                 )
         return None
+
+    def _describe_shared_address(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+        """Describe rows with one email address and different keys, whatever their names."""
+        for header, key_name, others in self._identifiers:
+            if header == field.header or key_name != EMAIL_KEY:
+                continue
+            pairs = [(other, key) for key, other in zip(keys, others, strict=True) if key and other]
+            if count := _count_further(pairs):
+                rows = "1 row has" if count == 1 else f"{count} rows have"
+                return (
+                    f"{rows} the same {header} as an earlier row but another {field.header} and another name; if they "
+                    "are one customer, that customer would become two"
+                )
+        return None
+
+    def _pairs_of_one_customer(
+        self, keys: Sequence[str | None], others: Sequence[str | None], *, is_email: bool
+    ) -> list[tuple[Hashable, str]]:
+        """Return for each row what marks its customer (another identifier, the name), and its key."""
+        names: Sequence[str | None] = [None] * len(keys) if self._names is None else self._names
+        names_by_other: dict[str | None, set[str]] = {}
+        for other, name in zip(others, names, strict=True):
+            names_by_other.setdefault(other, set()).update({name} if name else ())
+        pairs: list[tuple[Hashable, str]] = []
+        for key, other, name in zip(keys, others, names, strict=True):
+            if key is None or other is None:
+                continue
+            if is_email and len(names_by_other[other]) <= 1:
+                # A row without a name does not contradict the others.
+                pairs.append((other, key))
+            elif name is not None:
+                pairs.append(((other, name), key))
+        return pairs
 
     def _describe_merged(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
         """Describe rows with one key that seem to be different customers."""
