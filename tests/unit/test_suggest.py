@@ -515,6 +515,18 @@ def test_an_address_that_is_repeated_in_most_rows_is_the_key_if_the_names_agree(
     assert (agreeing.unique_key and agreeing.unique_key.header, differing.unique_key) == ("Email", None)
 
 
+def test_in_a_list_of_orders_the_customer_is_the_key_and_never_the_order() -> None:
+    orders = [[f"C{n * n}", f"O{n * n}{order}", f"u{n}@x.example"] for n in range(6) for order in range(3)]
+
+    suggestion = suggest_mapping(["customer_no", "order_no", "email"], None, orders)
+
+    best, *others = suggestion.weigh_keys()
+    assert (best.header, best.doubts, [one.confidence > 0 for one in others]) == ("customer_no", (), [True, False])
+    assert best.describe() == (
+        "Filled in 18 of 18 rows of the sample; 12 rows repeat an earlier value, with the same email."
+    )
+
+
 def test_keys_are_compared_as_a_load_compares_them() -> None:
     rows = [["+49 30 1234567"], ["030 / 1234567"], ["see 17"], ["030 7654321"]]
 

@@ -66,7 +66,8 @@ class KeyEvidence:
         row_count: rows of the sample.
         filled_count: rows with a value that can identify a customer.
         repeated_count: rows with the value of an earlier row.
-        repeats_agree: whether all rows that share a value have the same name; None if names are unknown.
+        compared_by: what rows that share a value are compared by, "name" or a header; None if there is nothing.
+        repeats_agree: whether they all agree in it.
         doubts: why it may be a bad key, for people; never a value of the file.
         confidence: that it is a good key, 0 to 1; 0: it is not suggested.
         worth: orders keys that are suggested, the highest first; 0: it is not suggested.
@@ -77,7 +78,8 @@ class KeyEvidence:
     row_count: int
     filled_count: int
     repeated_count: int
-    repeats_agree: bool | None
+    compared_by: str | None
+    repeats_agree: bool
     doubts: tuple[str, ...]
     confidence: float
     worth: float
@@ -94,8 +96,8 @@ class KeyEvidence:
             parts.append("no value is repeated")
         else:
             rows = "1 row repeats" if self.repeated_count == 1 else f"{self.repeated_count} rows repeat"
-            under = {True: ", with the same name", False: ", with another name", None: ""}[self.repeats_agree]
-            parts.append(f"{rows} an earlier value{under}")
+            which = "the same" if self.repeats_agree else "another"
+            parts.append(f"{rows} an earlier value{f', with {which} {self.compared_by}' if self.compared_by else ''}")
         return f"{'; '.join(parts)}."
 
     def describe_consequence(self) -> str:
@@ -146,11 +148,16 @@ class KeySample:
             doubts.append(
                 "its values count up by one, as row numbers do, and its name does not say that it numbers customers"
             )
-        repeats_agree = None if self._names is None or not repeated_count else not merged
+        compared_by = self._find_comparison(field, keys) if repeated_count else None
+        # A row without a name does not contradict the others.
+        repeats_agree = (compared_by is not None or self._names is not None) and not merged
         worth = 0.0 if counts and not names_customer_number(field.header) else _kind_worth(field)
         certainty = self._certainty(len(filled), repeated_count, repeats_agree=repeats_agree)
         confidence = worth * certainty
-        if doubled or merged:
+        if doubled and field.target.startswith(ATTRIBUTES_PREFIX):
+            # The number of an order, for example.
+            worth = confidence = 0.0
+        elif doubled or merged:
             worth, confidence = worth * _WORTH_IF_DOUBTED, confidence * _WORTH_IF_DOUBTED
         if counts or shared:
             confidence *= _CONFIDENCE_IF_DOUBTED
@@ -160,6 +167,7 @@ class KeySample:
             self._row_count,
             len(filled),
             repeated_count,
+            compared_by,
             repeats_agree,
             tuple(doubts),
             confidence,
@@ -171,7 +179,7 @@ class KeySample:
         """Return whether the name and the target of a field suit a key."""
         return bool(_kind_worth(field))
 
-    def _certainty(self, filled_count: int, repeated_count: int, *, repeats_agree: bool | None) -> float:
+    def _certainty(self, filled_count: int, repeated_count: int, *, repeats_agree: bool) -> float:
         """Return from 0 to 1 how well the values suit a key; without rows the name decides."""
         if self._row_count == 0:
             return 0.5
@@ -204,8 +212,7 @@ class KeySample:
         for header, key_name, others in self._identifiers:
             if header == field.header or key_name != EMAIL_KEY:
                 continue
-            pairs = [(other, key) for key, other in zip(keys, others, strict=True) if key and other]
-            if count := _count_further(pairs):
+            if count := _count_further(_filled_pairs(others, keys)):
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
                     f"{rows} the same {header} as an earlier row but another {field.header} and another name; if they "
@@ -234,22 +241,32 @@ class KeySample:
 
     def _describe_merged(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
         """Describe rows with one key that seem to be different customers."""
-        others: Iterable[tuple[str, Sequence[str | None]]] = [("name", self._names)] if self._names is not None else []
-        if self._names is None:
-            others = [(header, values) for header, name, values in self._identifiers if name != PHONE_KEY]
-        for what, values in others:
-            if what == field.header:
-                continue
-            pairs = [
-                (key, value) for key, value in zip(keys, values, strict=True) if key is not None and value is not None
-            ]
-            if count := _count_further(pairs):
+        for what, values in self._comparisons(field):
+            if count := _count_further(_filled_pairs(keys, values)):
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
                     f"{rows} the same {field.header} as an earlier row but another {what}, so different customers may "
                     "become one"
                 )
         return None
+
+    def _find_comparison(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+        """Find what says of rows with one key whether they are one customer."""
+        for what, values in self._comparisons(field):
+            pairs = _filled_pairs(keys, values)
+            if len(pairs) > len({key for key, _ in pairs}):
+                return what
+        return None
+
+    def _comparisons(self, field: KeyField) -> list[tuple[str, Sequence[str | None]]]:
+        """Return what one customer has only one of: the name or, without names, the other identifiers."""
+        if self._names is not None:
+            return [("name", self._names)]
+        return [
+            (header, values)
+            for header, name, values in self._identifiers
+            if name != PHONE_KEY and header != field.header
+        ]
 
     def _keys_of(self, field: KeyField) -> list[str | None]:
         """Return what a load compares of each row; None: nothing."""
@@ -300,6 +317,10 @@ def _is_counter(field: KeyField, cells: Iterable[str]) -> bool:
         return True
     steps = [later - earlier for earlier, later in pairwise(numbers)]
     return bool(steps) and max(steps.count(1), steps.count(-1)) >= _FEWEST_STEPS_OF_ONE * len(steps)
+
+
+def _filled_pairs(firsts: Sequence[str | None], seconds: Sequence[str | None]) -> list[tuple[str, str]]:
+    return [(one, other) for one, other in zip(firsts, seconds, strict=True) if one is not None and other is not None]
 
 
 def _count_further(pairs: Iterable[tuple[Hashable, Hashable]]) -> int:
