@@ -224,6 +224,8 @@ class FileLoad:
         hint = ""
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
+            doubts = [doubt for one in suggestion.weigh_keys()[:1] for doubt in one.doubts]
+            hint += "".join(f" Doubtful: {doubt}." for doubt in doubts)
         raise LoadError(
             f"Neither unique_key nor mapping was given. Give unique_key, the column that identifies customers.{hint}"
         )
