@@ -216,23 +216,27 @@ class FileLoad:
 
     def _suggested_mapping(self, source: SourceFile) -> ImportMapping:
         from openprofiles.cli.import_mapping import suggest_for, use_suggested
+        from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
         if self.unique_key is not None:
-            return use_suggested(source, self._choices, self.unique_key)
-        suggestion = suggest_for(source, self._choices)
+            return use_suggested(source, self._choices, self.unique_key, DEFAULT_PHONE_REGION)
+        suggestion = suggest_for(source, self._choices, DEFAULT_PHONE_REGION)
         hint = ""
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."
+            doubts = [doubt for one in suggestion.weigh_keys()[:1] for doubt in one.doubts]
+            hint += "".join(f" Doubtful: {doubt}." for doubt in doubts)
         raise LoadError(
             f"Neither unique_key nor mapping was given. Give unique_key, the column that identifies customers.{hint}"
         )
 
     def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:
         from openprofiles.cli.import_mapping import use_saved
+        from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
         assert self.mapping is not None, "otherwise the suggested one is used"
         saved = importer.read_mapping(self.domain, self.mapping)
-        return use_saved(source, self.mapping, saved, self._choices, self.unique_key)
+        return use_saved(source, self.mapping, saved, self._choices, self.unique_key, DEFAULT_PHONE_REGION)
 
     def _job_options(self, mapping: ImportMapping, form: FileOptions | None) -> JobOptions | None:
         """Make the options that ``import`` gives a job, replaced by those of the caller."""

@@ -342,6 +342,7 @@ def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(
     assert told["Columns"][2]["Confidence"] < 0.5 < told["Columns"][0]["Confidence"]
     assert told["Columns"][4] == {"Header": "", "Reason": "it has no name in the header"}
     assert (told["UniqueKey"], told["UniqueKeyConfidence"] > 0.8) == ("Login", True)
+    assert (told["UniqueKeys"][0]["Header"], told["UniqueKeys"][0]["Repeated"]) == ("Login", 0)
     assert (shown["Status"], server.client().get_domain(DomainName=domain)["Stats"]["ProfileCount"]) == (
         "SUCCEEDED",
         5_000,

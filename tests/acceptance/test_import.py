@@ -136,6 +136,9 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
+        "Unique key Email:",
+        "  Filled in 3 of 4 rows of the sample; 1 row repeats an earlier value. Rows with the same Email become one "
+        "customer, and later files update this customer. Rows without Email fail.",
         f"Profiles from this import expire on {expiry} (1,098 days) unless a later import updates them.",
     ]
     assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")

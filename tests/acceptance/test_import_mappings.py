@@ -102,6 +102,11 @@ def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
         "  Lead no  ->  Attributes.lead  100%",
         "  column 5 '' is not loaded: it has no name in the header",
         "Suggested unique key: Login  82%",
+        "  Filled in 20 of 20 rows of the sample; no value is repeated. Rows with the same Login become one customer, "
+        "and later files update this customer. Rows without Login fail.",
+        "Other columns that may identify customers:",
+        "  Lead no: Filled in 20 of 20 rows of the sample; no value is repeated. Doubtful: its values count up by one, "
+        "as row numbers do, and its name does not say that it numbers customers.",
         "Nothing was loaded. To load it:",
         "  openprofiles import 'my people.csv' --domain demo --map 'Lead no=Attributes.lead' --unique-key Login",
     ]
@@ -129,6 +134,11 @@ def test_the_command_that_is_told_loads_the_file(tmp_path: Path) -> None:
         "confidence": 0.6,
         "reason": "the name is unknown, but the values are email addresses",
     }
+    assert [(one["header"], one["filled"], one["repeated"]) for one in told["unique_keys"]] == [
+        ("Login", 20, 0),
+        ("Lead no", 20, 0),
+    ]
+    assert told["unique_keys"][1]["doubts"][0].startswith("its values count up by one")
     assert told["left_out"] == [{"column_number": 5, "header": "", "reason": "it has no name in the header"}]
     assert told["fields"]["Vorname"]["Target"] == "_profile.FirstName"
     assert (loaded.returncode, json.loads(loaded.stdout)["created"]) == (0, 20)
@@ -155,6 +165,25 @@ def test_a_load_marks_what_is_doubtful_as_well(tmp_path: Path) -> None:
     lines = answer.stdout.splitlines()
     assert "  Login    ->  EmailAddress  (unique key)" in lines
     assert "  Phone    ->  PhoneNumber  (doubtful: name matches, but the values are not phone numbers)" in lines
+
+
+def test_a_choice_that_drives_another_column_out_of_its_field_is_warned_of_before_anything_is_loaded(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "a.csv", b"Email,Company\na@x.example,c@y.example\nb@x.example,d@y.example\n")
+    arguments = ("import", file, "--domain", "demo", "--map", "Company=EmailAddress", "--data", tmp_path / "data")
+    warning = (
+        "Warning: 'Email' is not loaded into EmailAddress, because --map loads 'Company' into it; 'Email' is kept as "
+        "Attributes.Email."
+    )
+
+    suggested = run_command(*arguments)
+    dry = run_command(*arguments, "--unique-key", "Company", "--dry-run")
+    dry_json = run_command(*arguments, "--unique-key", "Company", "--dry-run", "--output", "json")
+
+    assert warning in suggested.stdout.splitlines()
+    assert dry.stdout.index(warning) < dry.stdout.index("Nothing was loaded")
+    assert dry_json.stderr == f"{warning}\n"
 
 
 # Saved mappings
@@ -232,6 +261,11 @@ def test_the_unique_key_and_the_targets_of_a_saved_mapping_may_be_changed(tmp_pa
     )
 
     assert (told["unique_key"], told["mapping"]) == ("Number", {"Email": "EmailAddress", "Number": "AccountNumber"})
+
+    replaced = place.run(
+        file, "--mapping", "crm", "--map", "Number=EmailAddress", "--unique-key", "Number", "--dry-run"
+    )
+    assert "  column 1 'Email' is not loaded: --map loads 'Number' into its field" in replaced.stdout.splitlines()
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,95 @@ def targets(*headers: str, **chosen: str) -> list[str]:
         ("Código postal", "Address.PostalCode"),
         ("País", "Address.Country"),
         ("Dirección", "Address.Address1"),
+        # Italian
+        ("Nome", "FirstName"),
+        ("Cognome", "LastName"),
+        ("Indirizzo e-mail", "EmailAddress"),
+        ("Telefono", "PhoneNumber"),
+        ("Cellulare", "MobilePhoneNumber"),
+        ("Ragione sociale", "BusinessName"),
+        ("Data di nascita", "BirthDate"),
+        ("Indirizzo", "Address.Address1"),
+        ("Città", "Address.City"),
+        ("CAP", "Address.PostalCode"),
+        ("Nazione", "Address.Country"),
+        ("Codice cliente", "AccountNumber"),
+        ("Indirizzo di fatturazione", "BillingAddress.Address1"),
+        # Portuguese
+        ("Sobrenome", "LastName"),
+        ("Apelido", "LastName"),
+        ("Endereço de e-mail", "EmailAddress"),
+        ("Telefone", "PhoneNumber"),
+        ("Telemóvel", "MobilePhoneNumber"),
+        ("Razão Social", "BusinessName"),
+        ("Data de Nascimento", "BirthDate"),
+        ("Morada", "Address.Address1"),
+        ("Endereço", "Address.Address1"),
+        ("Cidade", "Address.City"),
+        ("CEP", "Address.PostalCode"),
+        ("Código do cliente", "AccountNumber"),
+        ("Cidade de entrega", "ShippingAddress.City"),
+        # Dutch
+        ("Voornaam", "FirstName"),
+        ("Tussenvoegsel", "MiddleName"),
+        ("Achternaam", "LastName"),
+        ("E-mailadres", "EmailAddress"),
+        ("Telefoonnummer", "PhoneNumber"),
+        ("Mobiel", "MobilePhoneNumber"),
+        ("Bedrijfsnaam", "BusinessName"),
+        ("Geboortedatum", "BirthDate"),
+        ("Straat", "Address.Address1"),
+        ("Plaats", "Address.City"),
+        ("Postcode", "Address.PostalCode"),
+        ("Klantnr.", "AccountNumber"),
+        ("Factuuradres plaats", "BillingAddress.City"),
+        # Polish
+        ("Imię", "FirstName"),
+        ("Nazwisko", "LastName"),
+        ("Adres e-mail", "EmailAddress"),
+        ("Telefon komórkowy", "MobilePhoneNumber"),
+        ("Numer telefonu", "PhoneNumber"),
+        ("Nazwa firmy", "BusinessName"),
+        ("Data urodzenia", "BirthDate"),
+        ("Płeć", "GenderString"),
+        ("Ulica", "Address.Address1"),
+        ("Miejscowość", "Address.City"),
+        ("Kod pocztowy", "Address.PostalCode"),
+        ("Województwo", "Address.Province"),
+        ("Kraj", "Address.Country"),
+        ("Nr klienta", "AccountNumber"),
+        ("Miasto dostawy", "ShippingAddress.City"),
+        # Words before and after the name
+        ("billing_phone", "PhoneNumber"),
+        ("Rechnungs-PLZ", "BillingAddress.PostalCode"),
+        ("Lieferanschrift", "ShippingAddress.Address1"),
+        ("Liefer-Ort", "ShippingAddress.City"),
+        ("Ville de livraison", "ShippingAddress.City"),
+        ("Default Address City", "Address.City"),
+        ("Default Address Company", "BusinessName"),
+        ("Phone 1 - Value", "PhoneNumber"),
+        ("Phone1", "PhoneNumber"),
+        ("Email 1", "EmailAddress"),
+        ("Primary Email Address", "EmailAddress"),
+        ("Main phone", "PhoneNumber"),
+        ("Business Street", "Address.Address1"),
+        ("Company Address", "Address.Address1"),
+        ("Address 1 - Region", "Address.State"),
+        ("Card Address Zip", "BillingAddress.PostalCode"),
+        ("Phone (home)", "HomePhoneNumber"),
+        ("Name (first)", "FirstName"),
+        # What only looks like it
+        ("Phone 2 - Value", "Attributes.Phone 2 - Value"),
+        ("Phone 1 - Label", "Attributes.Phone 1 - Label"),
+        ("Address 2 - City", "Attributes.Address 2 - City"),
+        ("Company Main Phone", "Attributes.Company Main Phone"),
+        ("Preferred First Name", "Attributes.Preferred First Name"),
+        ("Account Value", "Attributes.Account Value"),
+        ("Business Unit", "Attributes.Business Unit"),
+        ("Accepts Email Marketing", "Attributes.Accepts Email Marketing"),
+        ("Assistant's Phone", "Attributes.Assistant_s Phone"),
+        ("REGION", "Attributes.REGION"),
+        ("Ship Via", "Attributes.Ship Via"),
         ("Loyalty tier", "Attributes.Loyalty tier"),
         ("Name", "Attributes.Name"),
         ("Bill", "Attributes.Bill"),
@@ -306,7 +395,7 @@ def test_the_best_column_that_tells_the_rows_apart_is_the_unique_key(headers: li
 
 def test_phones_come_after_addresses_and_an_attribute_that_is_named_like_an_id_comes_last() -> None:
     phones = suggest_mapping(["Lead id", "Email", "Phone"], None, [[row[0], "", row[2]] for row in PEOPLE])
-    ids = suggest_mapping(["Lead id", "Email", "Tier"], None, [[row[0], "", row[3]] for row in PEOPLE])
+    ids = suggest_mapping(["Lead id", "Email", "Tier"], None, [[f"L{row[0]}", "", row[3]] for row in PEOPLE])
 
     assert phones.unique_key is not None
     assert ids.unique_key is not None
@@ -360,3 +449,201 @@ def test_any_header_with_any_rows_gives_a_mapping_that_an_upload_job_takes(
     assert all(0 <= field.confidence <= 1 for field in suggestion.fields)
     assert 0 <= suggestion.unique_key_confidence <= 1
     assert (suggestion.unique_key is None) == (suggestion.unique_key_confidence == 0)
+
+
+# The evidence beside a unique key
+
+SHOP = [
+    ["1001", "Ada", "Lovelace", "ada@x.example", "+49 30 1234567"],
+    ["1002", "Bo", "Diaz", "bo@x.example", "+49 30 1234568"],
+    ["1003", "Cy", "Ek", "cy@x.example", "+49 30 1234569"],
+    ["1004", "Ada", "Lovelace", "ADA@x.example ", "+49 30 1234560"],
+]
+SHOP_HEADERS = ["Kunden-Nr.", "Vorname", "Nachname", "E-Mail", "Telefon"]
+
+
+def test_a_key_that_doubles_a_customer_gives_way_to_the_address_that_shows_it() -> None:
+    suggestion = suggest_mapping(SHOP_HEADERS, None, SHOP)
+
+    best, number, *_ = suggestion.weigh_keys()
+    assert suggestion.unique_key is not None
+    assert suggestion.unique_key.header == best.header == "E-Mail"
+    assert best.describe() == (
+        "Filled in 4 of 4 rows of the sample; 1 row repeats an earlier value, with the same name."
+    )
+    assert best.describe_consequence() == (
+        "Rows with the same E-Mail become one customer, and later files update this customer. Rows without E-Mail fail."
+    )
+    assert best.doubts == ()
+    assert (number.header, number.doubts[0]) == (
+        "Kunden-Nr.",
+        "1 row has the same E-Mail and name as an earlier row but another Kunden-Nr., so one customer would become two",
+    )
+
+
+def test_a_row_without_a_name_does_not_hide_that_a_key_doubles_its_customer() -> None:
+    rows = [*SHOP[:3], ["1004", "", "", "ada@x.example", ""]]
+
+    suggestion = suggest_mapping(SHOP_HEADERS, None, rows)
+
+    assert suggestion.unique_key is not None
+    assert suggestion.unique_key.header == "E-Mail"
+
+
+def test_a_family_that_shares_an_address_is_named_and_leaves_the_number_the_better_key() -> None:
+    family = [*SHOP[:3], ["1004", "Bea", "Lovelace", "ada@x.example", "+49 30 1234560"]]
+
+    keys = suggest_mapping(SHOP_HEADERS, None, family).weigh_keys()
+
+    (address,) = [key for key in keys if key.header == "E-Mail"]
+    assert keys[0].header == "Kunden-Nr."
+    assert keys[0].doubts[0] == (
+        "1 row has the same E-Mail as an earlier row but another Kunden-Nr. and another name; if they are one "
+        "customer, that customer would become two"
+    )
+    assert address.doubts == (
+        "1 row has the same E-Mail as an earlier row but another name, so different customers may become one",
+    )
+
+
+def test_an_address_that_is_repeated_in_most_rows_is_the_key_if_the_names_agree() -> None:
+    orders = [["ada@x.example", "Ada Lovelace"]] * 5 + [["bo@x.example", "Bo Diaz"]] * 5
+
+    agreeing = suggest_mapping(["Email", "Name"], None, orders)
+    differing = suggest_mapping(["Email", "Name"], None, [[row[0], f"{row[1]} {n}"] for n, row in enumerate(orders)])
+
+    assert (agreeing.unique_key and agreeing.unique_key.header, differing.unique_key) == ("Email", None)
+
+
+def test_in_a_list_of_orders_the_customer_is_the_key_and_never_the_order() -> None:
+    orders = [[f"C{n * n}", f"O{n * n}{order}", f"u{n}@x.example"] for n in range(6) for order in range(3)]
+
+    suggestion = suggest_mapping(["customer_no", "order_no", "email"], None, orders)
+
+    best, *others = suggestion.weigh_keys()
+    assert (best.header, best.doubts, [one.confidence > 0 for one in others]) == ("customer_no", (), [True, False])
+    assert best.describe() == (
+        "Filled in 18 of 18 rows of the sample; 12 rows repeat an earlier value, with the same email."
+    )
+
+
+def test_keys_are_compared_as_a_load_compares_them() -> None:
+    rows = [["+49 30 1234567"], ["030 / 1234567"], ["see 17"], ["030 7654321"]]
+
+    (phone,) = suggest_mapping(["Telefon"], None, rows, "DE").weigh_keys()
+
+    assert (phone.row_count, phone.filled_count, phone.repeated_count) == (4, 3, 1)
+
+
+def test_a_note_in_place_of_an_address_is_nothing_that_rows_share() -> None:
+    rows = [[f"K{n * n}", "none" if n % 2 else f"u{n}@x.example"] for n in range(20)]
+
+    (number, _) = suggest_mapping(["Kundennr", "Email"], None, rows).weigh_keys()
+
+    assert (number.header, number.doubts) == ("Kundennr", ())
+
+
+@pytest.mark.parametrize(
+    ("header", "is_suggested"),
+    [
+        ("Customer ID", True),
+        ("customer_no", True),
+        ("Kundennummer", True),
+        ("User ID", True),
+        ("Contact No.", True),
+        ("Numéro de client", True),
+        ("Código do cliente", True),
+        ("Codice cliente", True),
+        ("Klantnummer", True),
+        ("Nr klienta", True),
+        ("Id", False),
+        ("Lead id", False),
+        ("Account", False),
+        ("No.", False),
+        ("Nr", False),
+        ("#", False),
+        ("Row", False),
+        ("Row No", False),
+        ("Index", False),
+        ("Unnamed: 0", False),
+        ("Lfd. Nr.", False),
+        ("Lp.", False),
+    ],
+)
+def test_a_column_that_counts_is_the_key_only_if_its_name_says_that_it_numbers_customers(
+    header: str, is_suggested: bool
+) -> None:
+    suggestion = suggest_mapping([header, "Tier"], None, [[str(n), "gold"] for n in range(1, 21)])
+
+    assert (suggestion.unique_key is not None) == is_suggested
+    evidence = suggestion.weigh_key(suggestion.fields[0])
+    assert evidence is not None
+    assert evidence.doubts[-1].startswith("its values count up by one, as row numbers do")
+
+
+def test_row_numbers_in_another_order_still_count_and_a_row_column_is_never_the_key() -> None:
+    shuffled = suggest_mapping(["Id"], None, [[str(n * 7 % 20 + 1)] for n in range(20)])
+    scattered = suggest_mapping(["Id"], None, [[str(n * n * 13 + 77)] for n in range(20)])
+    row = suggest_mapping(["No."], None, [[f"A{n * n * 13}"] for n in range(20)])
+
+    assert (shuffled.unique_key, row.unique_key) == (None, None)
+    assert scattered.unique_key is not None
+
+
+def test_a_column_that_a_choice_drives_out_of_its_field_is_named() -> None:
+    suggestion = suggest_mapping(["Email", "Company", "City"], {"Company": "EmailAddress"})
+
+    assert [field.displaced_by for field in suggestion.fields] == ["Company", None, None]
+    assert suggestion.fields[0].reason == ("kept as a custom attribute, because 'Company' was chosen for EmailAddress")
+
+
+# Several columns of one kind
+
+
+@pytest.mark.parametrize(
+    ("headers", "sample", "winner"),
+    [
+        (("Email", "E-mail address"), [["", "a@x.example"], ["", "b@x.example"]], "E-mail address"),
+        (("Email", "Customer email"), [["", "a@x.example"], ["b@x.example", "b@x.example"]], "Customer email"),
+        (("Email", "Email 1"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Email 1"),
+        (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", "b@x.example"]], "Primary email"),
+        (("Email", "Primary email"), [["a@x.example", ""], ["b@x.example", ""]], "Email"),
+        (("Email", "Email 1"), [["a@x.example", ""], ["b@x.example", ""], ["c@x.example", "d@x.example"]], "Email"),
+        (("Email", "Mail"), [["Ada", "a@x.example"], ["Bo", "b@x.example"]], "Mail"),
+        (("Phone", "billing_phone"), [["", "+1 212-555-0101"], ["", "+1 212-555-0102"]], "billing_phone"),
+        (("Phone", "billing_phone"), [["+1 212-555-0101"] * 2] * 2, "Phone"),
+        (("Account ID", "Contact ID"), [["A1", "C1"], ["A1", "C2"], ["A1", "C3"]], "Contact ID"),
+    ],
+)
+def test_of_several_columns_of_one_kind_the_primary_or_the_fullest_gets_the_field(
+    headers: tuple[str, ...], sample: list[list[str]], winner: str
+) -> None:
+    fields = suggest_mapping(headers, None, sample).fields
+
+    assert [field.header for field in fields if not field.target.startswith("Attributes.")] == [winner]
+
+
+def test_an_address_and_a_name_are_not_put_together_from_two_kinds_of_columns() -> None:
+    headers = ["Home Street", "Home City", "Business Street", "Business City", "first_name", "billing_first_name"]
+    headers += ["last_name", "billing_last_name"]
+    sample = [
+        ["", "Troy", "1 Elm St", "Albany", "", "Ada", "Lund", "Lund"],
+        ["", "", "2 Elm St", "Albany", "", "Bo", "Marsh", "Marsh"],
+    ]
+
+    fields = suggest_mapping(headers, None, sample).fields
+
+    assert {field.header: field.target for field in fields if not field.target.startswith("Attributes.")} == {
+        "Business Street": "Address.Address1",
+        "Business City": "Address.City",
+        "billing_first_name": "FirstName",
+        "billing_last_name": "LastName",
+    }
+
+
+def test_parts_of_one_address_that_are_named_in_two_ways_come_together() -> None:
+    assert targets("Home Address", "City", "Zip") == ["Address.Address1", "Address.City", "Address.PostalCode"]
+
+
+def test_a_header_of_many_words_is_matched_in_little_time() -> None:
+    assert targets("primary home billing address " * 30 + "phone")[0].startswith("Attributes.")

@@ -54,6 +54,10 @@ def test_a_value_is_clearly_of_a_kind_or_of_none(value: str, kind: ValueKind | N
     [
         (ValueKind.PHONE_NUMBER, "2125550101", True),
         (ValueKind.PHONE_NUMBER, "123456", True),
+        (ValueKind.PHONE_NUMBER, "'+12125550101", True),
+        (ValueKind.DATE, "04/13", True),
+        (ValueKind.DATE, "31.12.", True),
+        (ValueKind.DATE, "13/13", False),
         (ValueKind.PHONE_NUMBER, "1234567890123456", False),
         (ValueKind.PHONE_NUMBER, "1985-12-10", False),
         (ValueKind.PHONE_NUMBER, "ada@example.com", False),

@@ -295,7 +295,13 @@ def import_file(
         if domain is None or (unique_key is None and mapping_name is None):
             arguments = click.get_current_context().meta[_ARGUMENTS]
             _print_suggestion(
-                source, choices, arguments, unique_key, has_domain=domain is not None, is_json=output == "json"
+                source,
+                choices,
+                arguments,
+                unique_key,
+                settings.phone_region,
+                has_domain=domain is not None,
+                is_json=output == "json",
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
@@ -305,6 +311,7 @@ def import_file(
             domain=domain,
             unique_key=unique_key,
             choices=choices,
+            phone_region=settings.phone_region,
             policies=ImportPolicies(
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
@@ -331,16 +338,24 @@ def _print_suggestion(
     choices: Sequence[str],
     arguments: Sequence[str],
     unique_key: str | None,
+    phone_region: str,
     *,
     has_domain: bool,
     is_json: bool,
 ) -> None:
-    from openprofiles.cli.import_mapping import describe_mapping, next_command, suggest_for, suggestion_json
+    from openprofiles.cli.import_mapping import (
+        describe_displaced,
+        describe_key,
+        describe_mapping,
+        describe_other_keys,
+        next_command,
+        suggest_for,
+        suggestion_json,
+    )
 
-    suggestion = suggest_for(source, choices)
-    if unique_key is not None:
-        # It is part of the command below, so it has to be right.
-        suggestion.find_unique_key(unique_key)
+    suggestion = suggest_for(source, choices, phone_region)
+    # It is part of the command below, so it has to be right.
+    chosen = None if unique_key is None else suggestion.find_unique_key(unique_key)
     command = next_command(arguments, suggestion, unique_key=unique_key, has_domain=has_domain)
     if is_json:
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
@@ -348,11 +363,24 @@ def _print_suggestion(
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
-    if suggestion.unique_key is None:
-        click.echo("No column seems to identify customers. Name one with --unique-key.")
-    else:
-        key = suggestion.unique_key
+    for line in describe_displaced(suggestion):
+        click.echo(line)
+    key = suggestion.unique_key
+    if chosen is not None:
+        click.echo(f"Unique key: {shown(chosen.header)}")
+        for line in describe_key(suggestion, chosen):
+            click.echo(f"  {line}")
+    if key is None:
+        if chosen is None:
+            click.echo("No column seems to identify customers. Name one with --unique-key.")
+    elif key is not chosen:
         click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
+        for line in describe_key(suggestion, key):
+            click.echo(f"  {line}")
+    if chosen is None and (others := list(describe_other_keys(suggestion))):
+        click.echo("Other columns that may identify customers:")
+        for line in others:
+            click.echo(f"  {line}")
     if not source.sample.has_rows:
         click.echo("Nothing was loaded: the file has a header but no rows.")
         return
@@ -369,6 +397,7 @@ class _Import:
         domain: str,
         unique_key: str | None,
         choices: Sequence[str],
+        phone_region: str,
         policies: ImportPolicies,
         mapping_name: str | None,
         save_as: str | None,
@@ -384,13 +413,14 @@ class _Import:
         self._domain_name = domain
         self._unique_key = unique_key
         self._choices = choices
+        self._phone_region = phone_region
         self._mapping_name = mapping_name
         self._save_as = save_as
         self._known_mapping: ImportMapping | None = None
         if mapping_name is None:
             assert unique_key is not None, "without it nothing is loaded"
             # Checked before anything is created; a server would say the same.
-            self._known_mapping = use_suggested(source, choices, unique_key)
+            self._known_mapping = use_suggested(source, choices, unique_key, phone_region)
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
@@ -492,7 +522,9 @@ class _Import:
         if self._mapping_name is None:
             return
         saved = importer.read_mapping(self._domain_name, self._mapping_name)
-        mapping = use_saved(self._source, self._mapping_name, saved, self._choices, self._unique_key)
+        mapping = use_saved(
+            self._source, self._mapping_name, saved, self._choices, self._unique_key, self._phone_region
+        )
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
         self._known_mapping = mapping
@@ -538,9 +570,11 @@ class _Import:
         return f" To get them: openprofiles jobs failed {job_id} --domain {self._domain_name}{self._place} -o FILE"
 
     def _print_plan(self, domain: ImportDomain, days: int) -> None:
-        from openprofiles.cli.import_mapping import describe_mapping
+        from openprofiles.cli.import_mapping import describe_displaced, describe_key, describe_mapping
 
         if self._is_json:
+            for line in describe_displaced(self._mapping.columns):
+                click.echo(line, err=True)
             return
         if self._is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
@@ -554,6 +588,11 @@ class _Import:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
+            click.echo(f"  {line}")
+        for line in describe_displaced(self._mapping.columns):
+            click.echo(line)
+        click.echo(f"Unique key {shown(self._mapping.unique_key.header)}:")
+        for line in describe_key(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
             f"Profiles from this import expire on {_expiry_date(days)} ({days:,} days) unless a later import updates "

@@ -12,12 +12,15 @@ from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
+from openprofiles.uploads.mappings.key_evidence import KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name, names_like
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import TARGET_PREFIX, MappedField, UploadMapping, read_mapping
 
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
+
+_MOST_OTHER_KEYS = 5
 
 _NO_DRIFT = HeaderDrift((), (), ())
 
@@ -39,22 +42,25 @@ class ImportMapping:
     drift: HeaderDrift = _NO_DRIFT
 
 
-def suggest_for(source: SourceFile, choices: Sequence[str]) -> Suggestion:
+def suggest_for(source: SourceFile, choices: Sequence[str], phone_region: str) -> Suggestion:
     """Suggest a mapping for a file, with what ``--map`` says.
+
+    Args:
+        phone_region: country (ISO 3166) of phone numbers without a country code.
 
     Raises:
         ImportFault, InvalidRequest: a choice cannot be kept.
     """
-    return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows)
+    return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows, phone_region)
 
 
-def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -> ImportMapping:
+def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, phone_region: str) -> ImportMapping:
     """Make the mapping that is suggested, checked as the job will be.
 
     Raises:
         ImportFault, InvalidRequest: it cannot be used.
     """
-    suggestion = suggest_for(source, choices)
+    suggestion = suggest_for(source, choices, phone_region)
     _require_loaded(unique_key, choices, source.headers)
     key = suggestion.find_unique_key(unique_key)
     fields = suggestion.to_fields()
@@ -63,7 +69,12 @@ def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str) -
 
 
 def use_saved(
-    source: SourceFile, name: str, saved: KeptMapping, choices: Sequence[str], unique_key: str | None
+    source: SourceFile,
+    name: str,
+    saved: KeptMapping,
+    choices: Sequence[str],
+    unique_key: str | None,
+    phone_region: str,
 ) -> ImportMapping:
     """Apply ``--map`` and ``--unique-key`` to a saved mapping, and check it as a job's.
 
@@ -78,7 +89,8 @@ def use_saved(
     chosen = read_choices(choices, [*source.headers, *mapped])
     # A column that the file has no longer can be left out, or another one take its place.
     added = _suggest_chosen(source, {header: target for header, target in chosen.items() if target})
-    taken = {field.target for field in added}
+    taken = {field.target: field.header for field in added}
+    replaced = {field.header: taken[field.path] for field in mapping.fields if field.path in taken}
     kept = [field for field in mapping.fields if field.header not in chosen and field.path not in taken]
     decided = {field.header for field in kept} | chosen.keys()
     all_drift = compare_headers(mapped, saved.columns, source.headers)
@@ -96,17 +108,25 @@ def use_saved(
     fields = {field.name: saved.fields[field.name] for field in kept} | {
         field.name: field.to_entry() for field in added
     }
+    suggested = (
+        *(SuggestedField(one.name, one.header, one.path, reason=f"set by the mapping {name}") for one in kept),
+        *added,
+    )
+    indexes = {field.header: source.headers.index(field.header) for field in suggested}
+    cells = {
+        header: [row[index] if index < len(row) else "" for row in source.sample.rows]
+        for header, index in indexes.items()
+    }
     columns = Suggestion(
-        (
-            *(SuggestedField(one.name, one.header, one.path, reason=f"set by the mapping {name}") for one in kept),
-            *added,
-        ),
+        suggested,
         tuple(
             LeftOut(
                 number,
                 header,
                 "it is excluded"
                 if header in chosen
+                else f"--map loads {replaced[header]!r} into its field"
+                if header in replaced
                 else f"the mapping {name} excludes it"
                 if header in saved.columns
                 else f"the mapping {name} does not have it",
@@ -114,6 +134,7 @@ def use_saved(
             for number, header in enumerate(source.headers, start=1)
             if header not in decided or chosen.get(header) == ""
         ),
+        sample=KeySample(suggested, cells, phone_region),
     )
     if not fields:
         raise InvalidRequest("No column of the file is left to load.")
@@ -150,6 +171,34 @@ def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) 
         yield line
     for column in suggestion.left_out:
         yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
+
+
+def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
+    """Yield the evidence for a unique key, and what a load with it does."""
+    evidence = suggestion.weigh_key(key)
+    if evidence is None:
+        return
+    yield shown(f"{evidence.describe()} {evidence.describe_consequence()}")
+    for doubt in evidence.doubts:
+        yield shown(f"Doubtful: {doubt}.")
+
+
+def describe_other_keys(suggestion: Suggestion) -> Iterator[str]:
+    """Yield a line for each further column that may be the unique key."""
+    for evidence in suggestion.weigh_other_keys()[:_MOST_OTHER_KEYS]:
+        doubts = "".join(f" Doubtful: {doubt}." for doubt in evidence.doubts)
+        yield shown(f"{evidence.header}: {evidence.describe()}{doubts}")
+
+
+def describe_displaced(suggestion: Suggestion) -> Iterator[str]:
+    """Yield a warning for each column that another one drove out of its field."""
+    for field in suggestion.fields:
+        if field.displaced_by is not None:
+            chosen = next(one.target for one in suggestion.fields if one.header == field.displaced_by)
+            yield shown(
+                f"Warning: {field.header!r} is not loaded into {chosen}, because --map loads {field.displaced_by!r} "
+                f"into it; {field.header!r} is kept as {field.target}."
+            )
 
 
 def next_command(
@@ -197,6 +246,19 @@ def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) ->
         "fields": suggestion.to_fields(),
         "unique_key": None if key is None else key.header,
         "unique_key_confidence": suggestion.unique_key_confidence,
+        "unique_keys": [
+            {
+                "header": one.header,
+                "confidence": one.confidence,
+                "rows": one.row_count,
+                "filled": one.filled_count,
+                "repeated": one.repeated_count,
+                "evidence": one.describe(),
+                "consequence": one.describe_consequence(),
+                "doubts": list(one.doubts),
+            }
+            for one in suggestion.weigh_keys()
+        ],
         "command": command,
     }
 

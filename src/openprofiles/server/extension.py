@@ -251,10 +251,10 @@ def _mapping_routes(services: Services) -> list[Route]:
         # It uses numpy, which a server can start without.
         from openprofiles.uploads.reading.file_sample import sample_beginning
 
-        _enter_domain(services, request, body=body)
+        domain = _enter_domain(services, request, body=body)
         given = STRICT_OPTIONS if services.settings.compat_strict else None
         form, sample = sample_beginning(body, given)
-        suggestion = suggest_mapping(sample.headers, None, sample.rows)
+        suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
         return _answer(suggestion_document(form, sample.headers, suggestion))
 
     def list_mappings(request: Request) -> Response:

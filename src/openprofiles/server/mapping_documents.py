@@ -9,6 +9,7 @@ from openprofiles.clock import to_milliseconds
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
+from openprofiles.uploads.mappings.key_evidence import KeyEvidence
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS, FileForm
 from openprofiles.wire import codec
@@ -67,7 +68,22 @@ def suggestion_document(form: FileForm, headers: list[str], suggestion: Suggesti
     document: dict[str, Any] = {"File": file_form_document(form), "Columns": columns, "Fields": suggestion.to_fields()}
     if key is not None:
         document |= {"UniqueKey": key.name, "UniqueKeyConfidence": suggestion.unique_key_confidence}
+    document["UniqueKeys"] = [key_evidence_document(one) for one in suggestion.weigh_keys()]
     return document
+
+
+def key_evidence_document(evidence: KeyEvidence) -> dict[str, Any]:
+    """Return what the sample says about a column as the unique key."""
+    return {
+        "Header": evidence.header,
+        "Confidence": evidence.confidence,
+        "Rows": evidence.row_count,
+        "Filled": evidence.filled_count,
+        "Repeated": evidence.repeated_count,
+        "Evidence": evidence.describe(),
+        "Consequence": evidence.describe_consequence(),
+        "Doubts": list(evidence.doubts),
+    }
 
 
 def _name_members(mapping: SavedMapping | SavedMappingName) -> dict[str, Any]:

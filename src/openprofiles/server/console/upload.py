@@ -133,7 +133,9 @@ def read_sample(visitor: Visitor) -> Response:
         # The page knows by this status that it has to ask for the encoding.
         message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
         return json_answer({"message": message}, 422)
-    return json_answer(sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows)))
+    return json_answer(
+        sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows, domain.phone_region))
+    )
 
 
 def apply_mapping(visitor: Visitor) -> Response:

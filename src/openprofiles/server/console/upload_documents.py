@@ -14,7 +14,7 @@ from openprofiles.server.console.job_progress import STEP_WORDS
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
-from openprofiles.server.mapping_documents import MappingGiven, read_mapping_document
+from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
 from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
 from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.failures.failed_rows_csv import split_row
@@ -138,6 +138,11 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
         "Columns": columns,
         "Rows": [[_cut(cell) for cell in row] for row in sample.rows[:_ROWS_SHOWN]],
         "UniqueKey": None if key is None else key.header,
+        "Keys": {
+            field.header: key_evidence_document(evidence)
+            for field in suggestion.fields
+            if (evidence := suggestion.weigh_key(field))
+        },
     }
 
 

@@ -32,7 +32,7 @@ def names_like(text: str, names: Iterable[str]) -> list[str]:
         likeness = SequenceMatcher(None, folded, other).ratio()
         if other == folded:
             ranked.append((0, 0.0, position, name))
-        elif meaning is not None and (match := match_header(name)) is not None and match[1] == meaning[1]:
+        elif meaning is not None and (match := match_header(name)) is not None and match.path == meaning.path:
             ranked.append((1, -likeness, position, name))
         elif _is_part(folded, other) or _is_part(other, folded) or likeness >= _LEAST_LIKENESS:
             ranked.append((2, -likeness, position, name))
@@ -45,7 +45,7 @@ def names_like(text: str, names: Iterable[str]) -> list[str]:
 def fields_like(text: str) -> list[str]:
     """Find the standard fields that a text may mean, the most likely first."""
     match = match_header(text)
-    return [match[1]] if match is not None else names_like(text, FIELD_BY_PATH)
+    return [match.path] if match is not None else names_like(text, FIELD_BY_PATH)
 
 
 def find_name(text: str, names: Iterable[str]) -> str | None:

@@ -2,8 +2,8 @@
 
 A column whose name says what it is goes to that field of the standard profile. One whose name says nothing, but whose
 values are clearly email addresses or phone numbers, goes to the field for these if no other column does. Any other
-becomes a custom attribute under its own name. No two columns get one target: the better match keeps it, of equal ones
-the first in the file.
+becomes a custom attribute under its own name. No two columns get one target: of several that mean one field, it goes to
+the one that is called primary or numbered 1, else to the one that is filled most, else to the better match.
 
 Each suggestion has a confidence from 0 to 1. It orders suggestions and marks those that a person should look at; it is
 not a measured probability.
@@ -17,8 +17,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, normal_text
+from openprofiles.profiles.normal_forms import is_blank
 from openprofiles.profiles.standard_profile import (
+    ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
     FULL_NAME_PATHS,
@@ -27,12 +28,20 @@ from openprofiles.profiles.standard_profile import (
     field_of_target,
 )
 from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
-from openprofiles.uploads.mappings.header_names import match_header, without_accents, words_of
+from openprofiles.uploads.mappings.header_names import ORDINARY, HeaderMatch, match_header, without_accents
+from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
-from openprofiles.uploads.mappings.value_kinds import ColumnKind, ValueKind, find_column_kind, share_that_may_be
+from openprofiles.uploads.mappings.value_kinds import (
+    KIND_OF_KEY,
+    ColumnKind,
+    ValueKind,
+    find_column_kind,
+    share_that_may_be,
+)
 
 MAX_FIELD_NAME_LENGTH = 64
+DEFAULT_PHONE_REGION = "US"
 # Source and Target of a field have at most 1000 characters (service model, shape text).
 _MAX_HEADER_LENGTH = 1000 - len(SOURCE_PREFIX)
 
@@ -58,23 +67,15 @@ _ATTRIBUTE_CONFIDENCE = 0.5
 _CLEAR_SHARE = 0.8
 _CONTRADICTING_SHARE = 0.5
 
-_KIND_OF_KEY = {EMAIL_KEY: ValueKind.EMAIL_ADDRESS, PHONE_KEY: ValueKind.PHONE_NUMBER}
+# A column that is called primary, but is filled less than half as often as another one, is not preferred to it.
+_FEWEST_FILLED_OF_PRIMARY = 0.5
+
 _TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMBER: "PhoneNumber"}
 # What nobody is called, and no place either.
 _NO_NAMES = frozenset(ValueKind)
 _NO_TEXT = frozenset((ValueKind.EMAIL_ADDRESS, ValueKind.PHONE_NUMBER, ValueKind.DATE))
 _NAMES = (*FULL_NAME_PATHS, "BusinessName", "City", "County", "State", "Province", "Country")
 _ANYTHING = ("AccountNumber", "AdditionalInformation")
-
-# The fields that are good unique keys, the best first.
-_KEY_CONFIDENCES = {"AccountNumber": 0.95, "EmailAddress": 0.9, "PhoneNumber": 0.7}
-_ATTRIBUTE_KEY_CONFIDENCE = 0.6
-_ID_WORD = re.compile(
-    "id|ids|uid|uuid|guid|key|identifier|no|nr|num|number|nummer|numero|ref|reference|login|username", re.ASCII
-)
-# Most rows of the sample must have a value, and hardly any two the same: a file may well repeat some customers.
-_FEWEST_FILLED = 0.9
-_FEWEST_DISTINCT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class SuggestedField:
         target: the field of the profile, such as ``EmailAddress`` or ``Attributes.tier``.
         confidence: that the target is right, 0 to 1; 1: it was chosen.
         reason: for the target, for people; never a value of the file.
+        displaced_by: the header of the column that was chosen for the field that this one would go to.
     """
 
     name: str
@@ -94,6 +96,7 @@ class SuggestedField:
     target: str
     confidence: float = _CHOSEN_CONFIDENCE
     reason: str = "it was chosen"
+    displaced_by: str | None = None
 
     @property
     def is_doubtful(self) -> bool:
@@ -141,12 +144,30 @@ class Suggestion:
     Attributes:
         unique_key: the field that identifies customers best; None if none seems to.
         unique_key_confidence: that it does, 0 to 1.
+        sample: by which the keys were weighed.
     """
 
     fields: tuple[SuggestedField, ...]
     left_out: tuple[LeftOut, ...]
     unique_key: SuggestedField | None = None
     unique_key_confidence: float = 0.0
+    sample: KeySample | None = None
+
+    def weigh_key(self, field: SuggestedField) -> KeyEvidence | None:
+        """Weigh a field as the unique key; None without a sample."""
+        return None if self.sample is None else self.sample.weigh(field)
+
+    def weigh_keys(self) -> list[KeyEvidence]:
+        """Weigh the fields that may be keys, the suggested one first."""
+        best = self.weigh_key(self.unique_key) if self.unique_key is not None else None
+        return [*([best] if best is not None else []), *self.weigh_other_keys()]
+
+    def weigh_other_keys(self) -> list[KeyEvidence]:
+        """Weigh the other fields that may be keys, the best first."""
+        found = [
+            evidence for field in self.fields if field is not self.unique_key and (evidence := self.weigh_key(field))
+        ]
+        return sorted((one for one in found if one.kind_worth), key=lambda one: (-one.worth, -one.kind_worth))
 
     def to_fields(self) -> dict[str, dict[str, str]]:
         """Make ``Fields`` of CreateUploadJob."""
@@ -183,7 +204,10 @@ class Suggestion:
 
 
 def suggest_mapping(
-    headers: Sequence[str], chosen: Mapping[str, str] | None = None, sample: Sequence[Sequence[str]] = ()
+    headers: Sequence[str],
+    chosen: Mapping[str, str] | None = None,
+    sample: Sequence[Sequence[str]] = (),
+    phone_region: str = DEFAULT_PHONE_REGION,
 ) -> Suggestion:
     """Suggest a target for each column, and a unique key.
 
@@ -192,6 +216,7 @@ def suggest_mapping(
         chosen: targets that were decided already, by header, with or without ``_profile.``; an empty one leaves the
             column out. No suggestion takes a target that is chosen for another column.
         sample: some rows of the file, each with its cells in the order of the headers; one may have fewer or more.
+        phone_region: country (ISO 3166) of phone numbers without a country code.
 
     Raises:
         InvalidRequest: a chosen header is not a column, or names several; or no column is left to load.
@@ -222,11 +247,14 @@ def suggest_mapping(
     targets = _assign_targets(columns, chosen)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
-        SuggestedField(names[column.header], column.header, target.path, target.confidence, target.reason)
+        SuggestedField(
+            names[column.header], column.header, target.path, target.confidence, target.reason, target.displaced_by
+        )
         for column, target in zip(columns, targets, strict=True)
     )
-    unique_key, confidence = _suggest_unique_key(fields, columns)
-    return Suggestion(fields, tuple(left_out), unique_key, confidence)
+    key_sample = KeySample(fields, {column.header: column.values for column in columns}, phone_region)
+    unique_key, confidence = _suggest_unique_key(fields, key_sample)
+    return Suggestion(fields, tuple(left_out), unique_key, confidence, key_sample)
 
 
 def describe_missing_column(header: str, headers: Iterable[str]) -> str:
@@ -251,6 +279,18 @@ class _Column:
         self.values = values
         self.kind: ColumnKind = find_column_kind(values)
 
+    def share_for(self, path: str) -> float:
+        """Return the share of the rows whose value the field may have; of an account number, of the different ones."""
+        if not self.values:
+            return 1.0
+        standard = field_of_target(path)
+        key_name = standard and standard.key_name
+        if key_name == ACCOUNT_KEY:
+            return len({value for value in self.values if not is_blank(value)}) / len(self.values)
+        kind = KIND_OF_KEY.get(key_name or "")
+        share = 1.0 if kind is None else share_that_may_be(kind, self.values) or 0.0
+        return share * self.kind.filled_count / len(self.values)
+
     def is_clearly(self, kinds: Collection[ValueKind]) -> bool:
         return self.kind.kind is not None and self.kind.kind in kinds and self.kind.share >= _CLEAR_SHARE
 
@@ -260,6 +300,7 @@ class _Target:
     path: str
     confidence: float
     reason: str
+    displaced_by: str | None = None
 
 
 def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping[str, str]) -> str | None:
@@ -282,12 +323,18 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
         for position, column in enumerate(columns)
         if column.header in chosen
     }
-    taken = {target.path for target in targets.values()}
-    matches = [(*match, position) for position, column in enumerate(columns) if (match := match_header(column.header))]
-    for rank, path, position in sorted(matches, key=lambda match: (match[0], match[2])):
-        if position not in targets and path not in taken:
-            targets[position] = _weigh(columns[position], path, rank)
-            taken.add(path)
+    chosen_for = {target.path: columns[position].header for position, target in targets.items()}
+    taken = set(chosen_for)
+    matches = {
+        position: match
+        for position, column in enumerate(columns)
+        if position not in targets and (match := match_header(column.header))
+    }
+    for position in _choose_columns(columns, matches):
+        match = matches[position]
+        if match.path not in taken:
+            targets[position] = _weigh(columns[position], match.path, match.rank)
+            taken.add(match.path)
     by_share = sorted(range(len(columns)), key=lambda position: -columns[position].kind.share)
     for position in by_share:
         kind = columns[position].kind
@@ -304,11 +351,57 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
         if position not in targets:
             name = _make_unique(_attribute_name(column.header, position + 1), names, MAX_ATTRIBUTE_NAME_LENGTH)
             names.add(name)
+            path = matches[position].path if position in matches else None
+            other = chosen_for.get(path) if path else None
             reason = "kept as a custom attribute"
-            if match := match_header(column.header):
-                reason = f"kept as a custom attribute, because another column goes to {match[1]}"
-            targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason)
+            if other is not None:
+                reason += f", because {other!r} was chosen for {path}"
+            elif path is not None:
+                reason += f", because another column goes to {path}"
+            targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason, other)
     return [targets[position] for position in range(len(columns))]
+
+
+def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatch]) -> list[int]:
+    """Choose the best column for each field.
+
+    No address and no name is put together from columns of two kinds.
+
+    Returns:
+        positions of columns, of which the first for a field is the best.
+    """
+    shares = {position: columns[position].share_for(match.path) for position, match in matches.items()}
+    families: dict[str, dict[str, dict[str, list[int]]]] = {}
+    for position, match in matches.items():
+        members = families.setdefault(match.family, {}).setdefault(match.qualifier, {})
+        members.setdefault(match.path, []).append(position)
+
+    def choose(groups: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+        """Order groups of columns that mean the same, the best first."""
+        fullest = max(sum(shares[position] for position in group) for group in groups)
+
+        def rank(group: Sequence[int]) -> tuple[bool, int, float, int, int]:
+            share = sum(shares[position] for position in group)
+            order = min(matches[position].order for position in group)
+            if share < _FEWEST_FILLED_OF_PRIMARY * fullest:
+                order = max(order, ORDINARY)
+            return not share, order, -round(share, 1), min(matches[position].rank for position in group), min(group)
+
+        return sorted(groups, key=rank)
+
+    found: list[int] = []
+    for qualifiers in families.values():
+        groups = [
+            [choose([[position] for position in same])[0][0] for same in members.values()]
+            for members in qualifiers.values()
+        ]
+        filled: set[str] = set()
+        for group in choose(groups):
+            paths = {matches[position].path for position in group}
+            if filled.isdisjoint(paths):
+                found += group
+                filled |= paths
+    return found
 
 
 def _weigh(column: _Column, path: str, rank: int) -> _Target:
@@ -317,7 +410,7 @@ def _weigh(column: _Column, path: str, rank: int) -> _Target:
     if column.kind.filled_count == 0:
         return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "name matches")
     standard = field_of_target(path)
-    expected = ValueKind.DATE if path == "BirthDate" else _KIND_OF_KEY.get((standard and standard.key_name) or "")
+    expected = ValueKind.DATE if path == "BirthDate" else KIND_OF_KEY.get((standard and standard.key_name) or "")
     if expected is not None:
         share = share_that_may_be(expected, column.values) or 0.0
         if share < _CONTRADICTING_SHARE:
@@ -330,38 +423,11 @@ def _weigh(column: _Column, path: str, rank: int) -> _Target:
     return _Target(path, confidence, "name matches; values fit")
 
 
-def _suggest_unique_key(
-    fields: Sequence[SuggestedField], columns: Sequence[_Column]
-) -> tuple[SuggestedField | None, float]:
-    best: tuple[float, float, SuggestedField] | None = None
-    for field, column in zip(fields, columns, strict=True):
-        worth = _KEY_CONFIDENCES.get(field.target)
-        if worth is None and field.target.startswith(ATTRIBUTES_PREFIX) and _is_id(field.header):
-            worth = _ATTRIBUTE_KEY_CONFIDENCE
-        if worth is None or field.is_doubtful:
-            continue
-        evidence = _weigh_key(column)
-        # Of equally worthy ones the first in the file.
-        if evidence > 0 and (best is None or worth > best[0]):
-            best = worth, evidence, field
-    return (None, 0.0) if best is None else (best[2], round(best[0] * best[1], 2))
-
-
-def _is_id(header: str) -> bool:
-    return any(map(_ID_WORD.fullmatch, words_of(header)))
-
-
-def _weigh_key(column: _Column) -> float:
-    """Weigh the values as a unique key, from 0 (not one) to 1; without values the name decides."""
-    row_count, filled_count = len(column.values), column.kind.filled_count
-    if row_count == 0:
-        return 0.5
-    distinct_count = len({normal_text(value) for value in column.values if not is_blank(value)})
-    if filled_count < _FEWEST_FILLED * row_count or distinct_count < _FEWEST_DISTINCT * filled_count:
-        return 0.0
-    # A row or two are always distinct.
-    certainty = row_count / (row_count + 2)
-    return certainty * (filled_count / row_count) * (distinct_count / filled_count)
+def _suggest_unique_key(fields: Sequence[SuggestedField], sample: KeySample) -> tuple[SuggestedField | None, float]:
+    weighed = [(sample.weigh(field), field) for field in fields if sample.is_key_by_kind(field)]
+    # Of equally worthy ones the first in the file.
+    best, field = max(weighed, key=lambda one: one[0].worth, default=(None, None))
+    return (field, best.confidence) if best is not None and best.worth else (None, 0.0)
 
 
 def _full_path(target: str) -> str:

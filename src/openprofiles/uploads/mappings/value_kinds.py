@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from openprofiles.profiles.normal_forms import BLANKS, is_blank
+from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 
 
 class ValueKind(Enum):
@@ -23,6 +24,10 @@ class ValueKind(Enum):
     PHONE_NUMBER = "phone numbers"
     DATE = "dates"
     NUMBER = "numbers"
+
+
+# What the values of the fields of a key are.
+KIND_OF_KEY = {EMAIL_KEY: ValueKind.EMAIL_ADDRESS, PHONE_KEY: ValueKind.PHONE_NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +56,16 @@ _PHONE = re.compile(
     r"|(?:1[ .-])?[2-9][0-9]{2}[ .-][0-9]{3}[ .-][0-9]{4})" + _EXTENSION,
     re.IGNORECASE,
 )
-_MAYBE_PHONE = re.compile(r"[+(]{0,2}[0-9][0-9 ()./-]*" + _EXTENSION, re.IGNORECASE)
+# Some exports put an apostrophe before a number, so that a spreadsheet does not calculate with it.
+_MAYBE_PHONE = re.compile(r"'?[+(]{0,2}[0-9][0-9 ()./-]*" + _EXTENSION, re.IGNORECASE)
 _ZIP_PLUS_4 = re.compile(r"[0-9]{5}-[0-9]{4}")
 
 _TIME = r"(?:[T ][0-9]{1,2}:[0-9]{2}\S*)?"
 _YEAR_FIRST = re.compile(r"[12][0-9]{3}([-/.])([0-9]{1,2})\1([0-9]{1,2})" + _TIME)
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2(?:[12][0-9]{3}|[0-9]{2})" + _TIME)
 _MAYBE_DATE = re.compile(r"(?:[12][0-9]{3}(?:[01][0-9][0-3][0-9])?|[0-3][0-9][01][0-9][12][0-9]{3})")
+# A birthday without its year.
+_DAY_OF_YEAR = re.compile(r"([0-3]?[0-9])[-/.]([0-3]?[0-9])\.?")
 _WORDS_OF_DATE = re.compile(r"(?=.*[0-9]{2})[0-9]{0,4}[ .,-]*[^\W\d_]{3,9}[ .,-]+[0-9]{1,4}(?:[ .,-]+[0-9]{2,4})?")
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:[.,'\u2019 ][0-9]+)*[ ]?%?")
@@ -81,7 +89,7 @@ def find_column_kind(values: Iterable[str]) -> ColumnKind:
 def share_that_may_be(kind: ValueKind, values: Iterable[str]) -> float | None:
     """Return the share of the values that may be of this kind; None if all are blank."""
     filled = [value for value in values if not is_blank(value)]
-    return sum(_may_be(kind, value) for value in filled) / len(filled) if filled else None
+    return sum(may_be(kind, value) for value in filled) / len(filled) if filled else None
 
 
 def _clear_kind(value: str) -> ValueKind | None:
@@ -97,7 +105,8 @@ def _clear_kind(value: str) -> ValueKind | None:
     return ValueKind.NUMBER if _NUMBER.fullmatch(text) else None
 
 
-def _may_be(kind: ValueKind, value: str) -> bool:
+def may_be(kind: ValueKind, value: str) -> bool:
+    """Return whether a value may be of this kind."""
     text = value.strip(BLANKS)
     if len(text) > _MAX_LENGTH:
         return False
@@ -107,6 +116,9 @@ def _may_be(kind: ValueKind, value: str) -> bool:
         is_phone = _MAYBE_PHONE.fullmatch(text) and _has_digits_of_phone(text, _FEWEST_DIGITS_WITHOUT_AREA)
         return bool(is_phone) and not _is_date(text)
     if kind is ValueKind.DATE:
+        if day := _DAY_OF_YEAR.fullmatch(text):
+            first, second = int(day[1]), int(day[2])
+            return 1 <= min(first, second) <= 12 and max(first, second) <= 31
         return _is_date(text) or bool(_MAYBE_DATE.fullmatch(text) or _WORDS_OF_DATE.fullmatch(text))
     return bool(_NUMBER.fullmatch(text))
 

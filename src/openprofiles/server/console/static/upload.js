@@ -41,6 +41,8 @@ let questionNumber = 0;
 let pending = null;
 let isBusy = false;
 let suggestedKey = null;
+// What the sample says about each column as the unique key, by header.
+let keyEvidence = new Map();
 // The unique key that the user has chosen for this file, or null.
 let chosenKey = null;
 // Whether the user has chosen or typed anything that is not imported yet, and would be lost with the page.
@@ -259,6 +261,7 @@ function showSample(sample, { isSameFile }) {
   appliedMapping = "";
   find("drift").replaceChildren();
   suggestedKey = sample.UniqueKey;
+  keyEvidence = new Map(Object.entries(sample.Keys));
   columns.show(sample.Columns, { keeps: isSameFile });
   chosenKey = isSameFile ? chosenKey : null;
   offerKeys(columns.loaded.some(({ header }) => header === chosenKey) ? chosenKey : suggestedKey);
@@ -332,9 +335,20 @@ function offerKeys(wanted = find("unique-key").value) {
   }
   select.replaceChildren(...options);
   select.value = isThere ? wanted : "";
+  showKeyEvidence();
 }
 
-find("unique-key").addEventListener("change", () => (chosenKey = find("unique-key").value));
+// Shows how well the chosen unique key identifies the customers of the sample.
+function showKeyEvidence() {
+  const evidence = keyEvidence.get(find("unique-key").value);
+  const parts = evidence ? [make("p", { class: "hint" }, `${evidence.Evidence} ${evidence.Consequence}`), ...evidence.Doubts.map((doubt) => make("p", { class: "warning" }, `Doubtful: ${doubt}.`))] : [];
+  find("unique-key-evidence").replaceChildren(...parts);
+}
+
+find("unique-key").addEventListener("change", () => {
+  chosenKey = find("unique-key").value;
+  showKeyEvidence();
+});
 find("saved")?.addEventListener("change", () => waitFor(applySaved()));
 
 async function applySaved() {
