@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -95,7 +96,7 @@ def test_a_file_is_read_as_it_comes_and_the_account_says_as_what(shop: Shop, for
     assert (job.status, job.failure_message) == ("SUCCEEDED", None)
     assert (job.created_count, job.updated_count) == (4, 1)
     assert people(shop) == LOADED
-    assert form_of(shop, job) == form
+    assert form_of(shop, job) == replace(form, joins_lines=form.quote == "'")
 
 
 def test_a_file_with_lone_carriage_returns_is_read(shop: Shop) -> None:
@@ -309,3 +310,24 @@ def test_no_file_whatsoever_breaks_the_detection(place: Place, data: bytes, is_p
 
     assert job.status in ("FAILED", "SUCCEEDED", "PARTIALLY_SUCCEEDED")
     assert job.status_reason in (None, "VALIDATION_FAILURE")
+
+
+def test_one_cell_in_single_quotes_is_a_value_and_loses_no_row(shop: Shop) -> None:
+    rows = "p0@x;'Bob';\np1@x;'Bo';\n"
+    rows += "".join(f"q{number}@x;Q{number};\n" if number % 300 else f"q{number}@x;'tis;\n" for number in range(900))
+
+    job = load(shop, ("E-Mail;Prénom;Note\n" + rows).encode())
+
+    assert (job.created_count, job.failed_count) == (902, 0)
+
+
+def test_a_file_is_refused_if_detected_single_quotes_join_lines_beyond_its_beginning(shop: Shop) -> None:
+    sample = "".join(f"p{number}@x;'P{number}';'n'\n" for number in range(20_000))
+    rows = "a@x;'tis;\nb@x;so';\n"
+
+    job = load(shop, ("E-Mail;Prénom;Note\n" + sample + rows).encode())
+    told = load(shop, ("E-Mail;Prénom;Note\n" + sample + rows).encode(), FileOptions(quote="none"))
+
+    assert (job.status, people(shop)[:1]) == ("FAILED", [("p0@x", "'P0'", "'n'")])
+    assert "a single quote joins two lines" in (job.failure_message or "")
+    assert told.created_count == 20_002

@@ -17,7 +17,7 @@ Two threads read and check a block each, while a third scans what comes after th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -112,15 +112,19 @@ def stage(
             _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region, strict=strict)
             for _ in range(_THREADS)
         ]
-        record_count = _add_blocks(scanner, stagers, on_block)
+        blocks = scanner.blocks()
+        if form.quote == "'" and "quote" not in form.given and not form.joins_lines:
+            blocks = _without_joined_lines(blocks)
+        record_count = _add_blocks(blocks, stagers, on_block)
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, options, phone_region, strict=strict)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
+        quote_name = "single quote" if form.quote == "'" else "double quote"
         raise FileRejected(
-            f"The double quote that opens a value on line {error.line} is never closed, so it is unclear where the "
+            f"The {quote_name} that opens a value on line {error.line} is never closed, so it is unclear where the "
             "rows after it end. Close it, or write it twice if it belongs to the value."
         ) from None
     if record_count == 0:
@@ -128,7 +132,23 @@ def stage(
     return record_count
 
 
-def _add_blocks(scanner: Scanner, stagers: Sequence[_Stager], on_block: Callable[[int], None]) -> int:
+def _without_joined_lines(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Refuse a file whose detected single quotes join lines: an apostrophe may have been taken for a quote.
+
+    Raises:
+        FileRejected: a value goes on over the end of a line.
+    """
+    for block in blocks:
+        if block.clean.count(b"\n") > block.clean_count or any(b"\n" in record for _, record in block.odd):
+            raise FileRejected(
+                f"The file seems to have its values in single quotes, but between lines {block.line[0]:,} and "
+                f"{block.line[-1]:,} a single quote joins two lines, so it may be an apostrophe. Name the quote of the "
+                "file: a double quote if values begin with apostrophes, or a single quote if they contain line breaks."
+            )
+        yield block
+
+
+def _add_blocks(blocks: Iterator[Block], stagers: Sequence[_Stager], on_block: Callable[[int], None]) -> int:
     """Give the blocks to the stagers, each of which works in a thread of its own; the number of records."""
     free = SimpleQueue[_Stager]()
     for stager in stagers:
@@ -143,7 +163,7 @@ def _add_blocks(scanner: Scanner, stagers: Sequence[_Stager], on_block: Callable
     record_count = 0
     working: list[Future[None]] = []
     with ThreadPoolExecutor(len(stagers)) as threads:
-        for block in scanner.blocks():
+        for block in blocks:
             working.append(threads.submit(add, free.get(), block))
             for done in [work for work in working if work.done()]:
                 working.remove(done)

@@ -13,10 +13,12 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, WINDOWS_1252, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+from openprofiles.uploads.sql_text import sql_text
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
 _HEAD_BYTES = 256 * 1024
@@ -85,13 +87,14 @@ def detect_form(
     line_ends = given.line_ends or _find_line_ends(text)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
-    dialect = _find_dialect(text, given, headers)
+    dialect, joins_lines = _find_dialect(text, given, headers)
     return FileForm(
         compression=compression,
         encoding=encoding,
         has_byte_order_mark=has_mark,
         delimiter=dialect.delimiter,
         quote=dialect.quote or NO_QUOTE,
+        joins_lines=joins_lines,
         line_ends=line_ends,
         given=given.given,
     )
@@ -174,28 +177,34 @@ def _find_line_ends(text: bytes) -> str:
     return "CRLF" if 2 * pairs > feeds else "LF"
 
 
-def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> Dialect:
+def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> tuple[Dialect, bool]:
+    """Find the dialect, and whether detected single quotes join lines in this beginning of the file."""
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
     if given.delimiter is not None:
-        return Dialect(given.delimiter, quote)
+        return Dialect(given.delimiter, quote), False
     plain = Dialect(DELIMITERS[0], quote)
     if headers is not None and _has_columns(text, plain, headers):
-        return plain
+        return plain, False
     # A quoted name may hold a line end; what follows it hardly matters here.
     first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
     # Whatever separates the cells separates the names, too.
     possible = [one for one in DELIMITERS if one in first_line]
-    asks_for_quote = given.quote is None and _may_have_single_quotes(text, possible)
-    if len(possible) <= 1 and not asks_for_quote:
-        return Dialect(possible[0] if possible else DELIMITERS[0], quote)
-    sniffed = _sniff(text, given, possible)
-    # A file too messy for the sniffer: what is most frequent among the names.
-    return sniffed or Dialect(max(possible, key=first_line.count, default=DELIMITERS[0]), quote)
-
-
-def _may_have_single_quotes(text: bytes, possible: Sequence[str]) -> bool:
-    """Return whether any cell begins with a single quote."""
-    return text.startswith(b"'") or any(before + b"'" in text for before in (b"\n", *map(str.encode, possible)))
+    # The sniffer takes a single cell in single quotes for a proof of them.
+    proven: dict[str, SingleQuotes] = {}
+    if given.quote is None:
+        for one in possible or DELIMITERS[:1]:
+            if found := find_single_quotes(text, one):
+                proven[one] = found
+    delimiter: str | None = possible[0] if possible else DELIMITERS[0]
+    if len(possible) > 1:
+        delimiter = _sniff(text, QUOTES[1] if proven else quote, possible)
+        if delimiter is None:
+            # A file too messy for the sniffer: what is most frequent among the names.
+            delimiter = max(possible, key=first_line.count)
+    assert delimiter is not None
+    if delimiter in proven:
+        return Dialect(delimiter, QUOTES[1]), proven[delimiter].join_lines
+    return Dialect(delimiter, quote), False
 
 
 def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> bool:
@@ -206,15 +215,14 @@ def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> boo
     return set(headers) <= set(names)
 
 
-def _sniff(text: bytes, given: FileOptions, possible: Sequence[str]) -> Dialect | None:
-    """Ask DuckDB for the dialect; None if it finds none, or an impossible delimiter."""
+def _sniff(text: bytes, quote: str | None, possible: Sequence[str]) -> str | None:
+    """Ask DuckDB for the delimiter; None if it finds none, or an impossible one."""
     import duckdb
 
     from openprofiles.uploads.arrival.block_files import BlockFiles
 
     # A row that is cut off looks like one with too few cells.
     whole_lines = text[: text.rfind(b"\n") + 1] or text
-    quote = "" if given.quote is None else f", quote = '{'' if given.quote == NO_QUOTE else given.quote * 2}'"
     with duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False}) as connection:
         files = BlockFiles(connection)
         with files.offer(whole_lines.decode("utf-8", "replace").encode()) as path:
@@ -222,13 +230,12 @@ def _sniff(text: bytes, given: FileOptions, possible: Sequence[str]) -> Dialect 
             for more in ("", ", strict_mode = false, ignore_errors = true, null_padding = true"):
                 try:
                     found = connection.execute(
-                        "select Delimiter, Quote from "
-                        f"sniff_csv('{path}', header = true, all_varchar = true{quote}{more})"
+                        "select Delimiter from "
+                        f"sniff_csv('{path}', header = true, all_varchar = true, quote = {sql_text(quote or '')}{more})"
                     ).fetchone()
                 except duckdb.Error:
                     continue
                 if found is not None and found[0] in possible:
-                    sniffed = found[1] if found[1] in QUOTES else QUOTES[0]
-                    chosen = given.quote or sniffed
-                    return Dialect(found[0], None if chosen == NO_QUOTE else chosen)
+                    delimiter: str = found[0]
+                    return delimiter
     return None

@@ -105,6 +105,7 @@ class FileForm:
         delimiter: the character between cells.
         quote: the character around cells, or ``none``.
         line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
+        joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
         given: those of ``FileOptions`` that were not detected.
     """
 
@@ -114,6 +115,7 @@ class FileForm:
     delimiter: str = ","
     quote: str = '"'
     line_ends: str = "LF"
+    joins_lines: bool = False
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
