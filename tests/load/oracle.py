@@ -274,6 +274,11 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
     if record.is_malformed:
         return [("MALFORMED_QUOTES", None)]
     faults: list[Fault] = []
+    if not job.matches_group and all(
+        positions[column] < len(record.cells) and record.cells[positions[column]].decode() == column.header
+        for column in job.columns
+    ):
+        return [("REPEATED_HEADER", None)]
     if any(not is_blank(cell.decode()) for cell in record.cells[column_count:]):
         faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)

@@ -550,3 +550,12 @@ def test_many_short_rows_under_a_wide_mapping_stay_within_the_memory_limit(shop:
     job = shop.load(columns, "c0", header + b"\n" + (cell + b"\n") * 30_000, memory_limit_bytes=limit_bytes)
 
     assert (job.status, job.created_count, job.updated_count) == ("SUCCEEDED", 1, 29_999)
+
+
+def test_a_header_that_stands_again_inside_the_file_fails_as_that_alone(shop: Shop) -> None:
+    data = b"Email,First\na@x,Ann\nEmail,First\nb@x,First\nEmail,Bo\n"
+
+    job = shop.load([EMAIL, FIRST], "Email", data)
+
+    assert failures(shop, job) == [(2, 3, "REPEATED_HEADER")]
+    assert job.created_count == 3

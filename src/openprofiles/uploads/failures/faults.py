@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
 PLACEHOLDER_KEY = "PLACEHOLDER_KEY"
 SHORTENED_NUMBER = "SHORTENED_NUMBER"
+REPEATED_HEADER = "REPEATED_HEADER"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
 TOO_MANY_CELLS = "TOO_MANY_CELLS"
 VALUE_TOO_LONG = "VALUE_TOO_LONG"
@@ -46,6 +47,7 @@ _SENTENCES = {
         "The unique key, column {column}, is a number that a spreadsheet has shortened, such as 4.91512E+11, so some "
         "of its digits are lost. Export the column as text, then load the file again."
     ),
+    REPEATED_HEADER: "The row repeats the header of the file. Remove it.",
     AMBIGUOUS_UNIQUE_KEY: (
         "{detail} profiles have this unique key, column {column}, so it is unclear which one the row belongs to. "
         "Remove the duplicates or use another unique key."

@@ -316,6 +316,14 @@ def _set_failed_apart(
     """Tell of each faulty record in ``staged`` everything that is wrong with it."""
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
+    if not strict:
+        repeats = _repeats_header_sql(mapping, [f"v{index}" for index in range(len(mapping.fields))])
+        scratch.run(
+            f"insert into failed select record, line, 0, ?, null, null from faulty where {repeats}",
+            [faults.REPEATED_HEADER],
+        )
+        # What else is wrong with such a row does not matter.
+        scratch.run(f"delete from faulty where {repeats}")
     if scratch.value("select exists (select 1 from faulty)"):
         key_value = f"v{mapping.fields.index(mapping.unique_key)}"
         no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
@@ -382,6 +390,12 @@ def _fails_check_sql(value: str, check: ValueCheck, phone_region: str) -> str:
     return f"({value} <> '' and {check.sql_violation(value, phone_region)})"
 
 
+def _repeats_header_sql(mapping: UploadMapping, values: Sequence[str]) -> str:
+    """SQL condition: each of these values of the mapped fields is the header of its column."""
+    pairs = zip(values, mapping.fields, strict=True)
+    return " and ".join(f"coalesce({value} = {sql_text(field.header)}, false)" for value, field in pairs)
+
+
 def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:
     """SQL conditions under which a value identifies no customer, by the code of the error."""
     if strict:
@@ -434,6 +448,9 @@ def _check_sql(
             suspicions.append(fails)
             tests.append(fails)
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+    if not strict:
+        suspicions.append(f"{key_value} = {sql_text(mapping.unique_key.header)}")
+        tests.append(f"({_repeats_header_sql(mapping, [f'v{index}' for index in range(len(mapping.fields))])})")
     key = sql_normal_key(mapping.key_name, key_value, phone_region)
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"

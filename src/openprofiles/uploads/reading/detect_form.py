@@ -178,7 +178,7 @@ def _find_line_ends(text: bytes) -> str:
 
 
 def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> tuple[Dialect, bool]:
-    """Find the dialect, and whether detected single quotes join lines in this beginning of the file."""
+    """Find the dialect, and whether detected single quotes join lines in this text."""
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
     if given.delimiter is not None:
         return Dialect(given.delimiter, quote), False
