@@ -346,6 +346,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    if (doubt := source.describe_doubt()) is not None:
+        click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
     if suggestion.unique_key is None:
@@ -553,6 +555,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        if (doubt := self._source.describe_doubt()) is not None:
+            click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(

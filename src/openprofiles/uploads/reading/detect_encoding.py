@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.file_form import canonical_encoding
 from openprofiles.uploads.reading.language_words import WORDS
 
 # A vertical bar can be the second byte of a character in East Asian encodings, so it does not separate words here.
@@ -40,9 +41,12 @@ _RARE_PRIORS = (("iso", -2.5), ("koi8", -2.5), ("euc", -2.5), ("mac", -4.0), ("c
 _REGION_BONUS = 1.5
 # How much the best must be above the next to be taken, and to be taken without a word.
 _CLEAR = 4.5
+# One word may look like a word of another language, so few words must be clearer, except in the usual encoding.
+_CLEAR_IN_FEW_WORDS = 4.0
 _PLAIN = 12.0
-# The average of a character below which even the best is not a text of any known language.
-_IMPLAUSIBLE = -7.5
+# The average of a character below which even the best is not a text of any known language. A character of an East
+# Asian script is one of thousands, so each of them is less likely.
+_IMPLAUSIBLE, _IMPLAUSIBLE_EAST_ASIAN = -6.0, -8.5
 _KEPT_BELOW_BEST = 45.0
 
 _FOREIGN_LETTER = -7.5
@@ -101,6 +105,14 @@ class EncodingUnclear(InvalidRequest):
             f"Likely encodings: {names}. Name the encoding, or save the file as UTF-8."
         )
         self.candidates = candidates
+
+
+def describe_candidates(candidates: Iterable[Candidate]) -> str:
+    """Show the examples of each encoding to the owner of the file: ``cp1250: Łukasz, Żak; windows-1252: £ukasz, ¯ak``.
+
+    Never store or log it: the examples are customers' data.
+    """
+    return "; ".join(f"{one.encoding}: {', '.join(one.examples)}" for one in candidates)
 
 
 class StrangeWords:
@@ -168,10 +180,13 @@ def guess_encoding(words: list[bytes], region: str | None = None) -> EncodingGue
             different.append(name)
     best_score, best_text = scored[different[0]]
     margin = best_score - scored[different[1]][0] if len(different) > 1 else math.inf
-    average = best_score / max(1, len(_BEYOND_ASCII.findall(best_text)))
+    floor = _IMPLAUSIBLE_EAST_ASIAN if different[0] in _FREQUENT else _IMPLAUSIBLE
+    average = (best_score - _prior(different[0])) / max(1, len(_BEYOND_ASCII.findall(best_text)))
+    needed = _CLEAR + (0.0 if different[0] == "cp1252" else _CLEAR_IN_FEW_WORDS / len(words))
+    is_clear = margin >= needed and average >= floor
     return EncodingGuess(
-        candidates=_with_examples([(name, scored[name][1]) for name in different[: 2 if margin >= _CLEAR else 3]]),
-        is_clear=margin >= _CLEAR and average >= _IMPLAUSIBLE,
+        candidates=_with_examples([(name, scored[name][1]) for name in different[: 2 if is_clear else 3]]),
+        is_clear=is_clear,
         is_plain=margin >= _PLAIN,
     )
 
@@ -182,7 +197,7 @@ def _with_examples(decoded: list[tuple[str, str]]) -> tuple[Candidate, ...]:
     places = [place for place, words in enumerate(zip(*columns, strict=True)) if len(set(words)) == len(words)]
     places = (places or list(range(len(columns[0]))))[:_EXAMPLES]
     return tuple(
-        Candidate(name, tuple("".join(c if c.isprintable() else "�" for c in column[place])[:40] for place in places))
+        Candidate(canonical_encoding(name), tuple("".join(c if c.isprintable() else "�" for c in column[place])[:40] for place in places))
         for (name, _), column in zip(decoded, columns, strict=True)
     )
 
@@ -346,6 +361,8 @@ def _score_other(before: str, c: str, after: str) -> float:
     if sides == 2:
         return -2.5 if c in _INSIDE_WORDS else -6.0 if c in _USUAL_SYMBOLS and not _is_latin(before) else -10.0
     if sides == 1:
+        if c in _INSIDE_WORDS and after.isalpha() and not _is_latin(after):
+            return -9.0
         return -3.5 if c in _AT_WORDS else -6.0 if c in _USUAL_SYMBOLS else -9.0
     return -3.0 if c in _USUAL_SYMBOLS else -8.0
 

@@ -171,7 +171,7 @@ def _detect_encoding(
         raise EncodingUnclear(guess.candidates)
     if not guess.is_plain and on_doubt is not None:
         on_doubt(guess)
-    return FileOptions(encoding=guess.candidates[0].encoding).encoding or UTF_8
+    return guess.candidates[0].encoding
 
 
 def _detect_utf_16(head: bytes) -> str | None:

@@ -53,7 +53,12 @@ def encodings() -> list[str]:
     return sorted({*_ENCODINGS.values()})
 
 
-def _canonical_encoding(name: str) -> str:
+def canonical_encoding(name: str) -> str:
+    """Return the usual name of an encoding.
+
+    Raises:
+        InvalidRequest: Python has no text encoding of this name.
+    """
     try:
         codec = codecs.lookup(name)
     except (LookupError, ValueError):
@@ -88,7 +93,7 @@ class FileOptions:
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
-            object.__setattr__(self, "encoding", _canonical_encoding(self.encoding))
+            object.__setattr__(self, "encoding", canonical_encoding(self.encoding))
         _require("delimiter", self.delimiter, DELIMITERS)
         _require("quote", self.quote, (*QUOTES, NO_QUOTE))
         _require("line ends", self.line_ends, LINE_ENDS)
