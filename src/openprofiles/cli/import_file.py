@@ -155,7 +155,7 @@ class _ImportCommand(click.Command):
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="Encoding of the file, such as utf-8, utf-16, windows-1252 or latin-1.  [default: detected]",
+    help="Encoding of the file, such as utf-8, windows-1252 or any other text encoding of Python.  [default: detected]",
 )
 @click.option(
     "--delimiter",

@@ -64,7 +64,7 @@ class SourceFile:
         if self.doubt is None:
             return None
         return (
-            f"The encoding {self.form.encoding} was detected from few letters. If the first names are misspelt, use "
+            f"The encoding {self.form.encoding} was detected from few letters. If the first words are misspelt, use "
             f"--encoding. {describe_candidates(self.doubt.candidates)}"
         )
 
@@ -113,7 +113,10 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
             raise ImportFault(f"{name}: {error}") from error
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
-            raise ImportFault(f"{name}: {error} Use --encoding NAME. Names of the file in each: {shown}") from error
+            raise ImportFault(
+                f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
+                f"Words of the file in each: {shown}"
+            ) from error
 
 
 def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:

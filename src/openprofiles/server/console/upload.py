@@ -125,13 +125,19 @@ def read_sample(visitor: Visitor) -> Response:
     if visitor.services.settings.compat_strict:
         given = STRICT_OPTIONS
     try:
-        form, sample = sample_beginning(visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region)
+        form, sample = sample_beginning(
+            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region
+        )
     except EncodingUnclear as error:
         if not _may_set_options(visitor, domain):
-            raise InvalidRequest(f"{error} Ask an administrator to set the encoding.") from error
+            raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         # The page shows the examples to the sender of the file; they are never stored.
         shown = describe_candidates(error.candidates)
-        return json_answer({"message": f"{error} Names of the file in each: {shown}"}, 422)
+        message = (
+            f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8. "
+            f"Words of the file in each: {shown}"
+        )
+        return json_answer({"message": message}, 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error

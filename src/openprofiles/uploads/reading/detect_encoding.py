@@ -15,6 +15,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.file_form import canonical_encoding
@@ -27,7 +28,7 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _MAX_WORDS = 250
 _FIRST_WORDS = 50
 _MAX_WORD_BYTES = 200
-# Of each byte that comes only later in the file, so many words are read in addition.
+# Of each byte that comes only later in the file, this many words are read in addition.
 _LATER_WORDS = 20
 _EXAMPLES = 2
 
@@ -38,7 +39,7 @@ _PRIORS = {
     **dict.fromkeys(("cp932", "gb18030", "big5", "cp949"), -1.5),
 }
 _RARE_PRIORS = (("iso", -2.5), ("koi8", -2.5), ("euc", -2.5), ("mac", -4.0), ("cp", -4.0))
-_REGION_BONUS = 1.5
+_REGION_BONUS = 3.0
 # How much the best must be above the next to be taken, and to be taken without a word.
 _CLEAR = 4.5
 # One word may look like a word of another language, so few words must be clearer, except in the usual encoding.
@@ -100,10 +101,11 @@ class EncodingUnclear(InvalidRequest):
 
     def __init__(self, candidates: tuple[Candidate, ...]) -> None:
         names = ", ".join(one.encoding for one in candidates)
-        super().__init__(
+        self.reason = (
             "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is. "
-            f"Likely encodings: {names}. Name the encoding, or save the file as UTF-8."
+            f"Likely encodings: {names}."
         )
+        super().__init__(f"{self.reason} Name the encoding, or save the file as UTF-8.")
         self.candidates = candidates
 
 
@@ -197,7 +199,10 @@ def _with_examples(decoded: list[tuple[str, str]]) -> tuple[Candidate, ...]:
     places = [place for place, words in enumerate(zip(*columns, strict=True)) if len(set(words)) == len(words)]
     places = (places or list(range(len(columns[0]))))[:_EXAMPLES]
     return tuple(
-        Candidate(canonical_encoding(name), tuple("".join(c if c.isprintable() else "�" for c in column[place])[:40] for place in places))
+        Candidate(
+            canonical_encoding(name),
+            tuple("".join(c if c.isprintable() else "�" for c in column[place])[:40] for place in places),
+        )
         for (name, _), column in zip(decoded, columns, strict=True)
     )
 
@@ -233,7 +238,7 @@ def _learn(name: str, encodings: tuple[str, ...], words: str) -> _Language:
     letters = Counter(c for c in text if not c.isascii())
     every = Counter(text)
     total, total_letters = len(text), letters.total()
-    pairs = Counter(a + b for a, b in zip(text, text[1:], strict=False))
+    pairs = Counter(a + b for a, b in pairwise(text))
 
     def ratios(*, before: bool) -> dict[str, float]:
         # How much likelier a neighbour is at this letter than anywhere.
@@ -261,7 +266,10 @@ def _learn(name: str, encodings: tuple[str, ...], words: str) -> _Language:
 
 @functools.cache
 def _lower(c: str) -> str:
-    """Return the small letter, unless it is two characters, as that of the Turkish capital I with a dot."""
+    """Return the small letter.
+
+    That of the Turkish capital I with a dot is two characters, so this one stays as it is.
+    """
     lower = c.lower()
     return lower if len(lower) == 1 else c
 
@@ -323,9 +331,7 @@ def _score_shape(before: str, c: str, after: str) -> float:
     script = _script(c)
     if any(other.isalpha() and _script(other) != script for other in (before, after)):
         east_asian = script in {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"}
-        if not east_asian:
-            score += _MIXED_SCRIPTS
-        elif before.isascii() and before.islower() or after.isascii() and after.islower():
+        if not east_asian or (before.isascii() and before.islower()) or (after.isascii() and after.islower()):
             score += _MIXED_SCRIPTS
     if c.isupper():
         if before.islower():

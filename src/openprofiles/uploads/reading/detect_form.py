@@ -59,7 +59,7 @@ _MARKS = (
 )
 # NUL, other control characters, and halves of surrogate pairs, which the decoder has replaced.
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ufffe\uffff]")
-# Some stray NULs in another file do not make so many separators.
+# Some stray NULs in another file make fewer separators.
 _MAX_UTF_16_CELL = 1000
 
 

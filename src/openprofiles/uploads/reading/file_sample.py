@@ -103,9 +103,7 @@ def sample_beginning(
     compression = find_compression(beginning)
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
     try:
-        form = detect_form(
-            io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region
-        )
+        form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region)
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.
         sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
