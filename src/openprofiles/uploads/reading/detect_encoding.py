@@ -35,10 +35,10 @@ _EXAMPLES = 2
 # Natural logarithms of likelihoods, all of them.
 _PRIORS = {
     "cp1252": 0.0,
-    **dict.fromkeys(("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"), -1.5),
-    **dict.fromkeys(("cp932", "gb18030", "big5", "cp949"), -1.5),
+    **dict.fromkeys(("cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"), -2.5),
+    **dict.fromkeys(("cp932", "gb18030", "big5", "cp949"), -2.5),
 }
-_RARE_PRIORS = (("iso", -2.5), ("koi8", -2.5), ("euc", -2.5), ("mac", -4.0), ("cp", -4.0))
+_RARE_PRIORS = (("iso", -3.5), ("koi8", -3.5), ("euc", -3.5), ("mac", -5.0), ("cp", -5.0))
 _REGION_BONUS = 3.0
 # How much the best must be above the next to be taken, and to be taken without a word.
 _CLEAR = 4.5
@@ -57,7 +57,7 @@ _WRONG_CASE = -6.0
 _MIXED_SCRIPTS = -7.0
 _STANDS_ALONE = -3.0
 _LOWER_FIRST = -1.0
-_INSIDE_WORDS = frozenset("’‘")
+_INSIDE_WORDS = frozenset("’")
 _AT_WORDS = frozenset("’‘“”„«»…®™ºª¿¡–")
 _USUAL_SYMBOLS = frozenset("’‘“”„«»…®™ºª¿¡–—€©°§£·•½²³№±\u00a0\u3000・（）ー、。「」，：")
 _NEIGHBOUR_WEIGHT = 3.0
@@ -122,6 +122,7 @@ class StrangeWords:
 
     def __init__(self) -> None:
         self._words: dict[bytes, None] = {}
+        # The bytes beyond ASCII that were found so far.
         self._seen: set[int] = set()
         self._is_first = True
 
@@ -131,13 +132,13 @@ class StrangeWords:
         if not is_last and (end := _last_line_end(lines)) > 0:
             lines = lines[:end]
         self._is_first = False
-        found = set(lines.translate(None, _ASCII_BYTES))
+        found = set(lines.translate(None, _ASCII_BYTES + bytes(self._seen)))
         if len(self._words) < _MAX_WORDS:
             for word in _WORD.finditer(lines):
                 self._words[word.group()[:_MAX_WORD_BYTES]] = None
                 if len(self._words) >= _MAX_WORDS:
                     break
-            self._seen.update(*self._words)
+            self._seen.update(byte for word in self._words for byte in word if byte >= 128)
         for byte in sorted(found - self._seen):
             pattern = re.compile(rb'[^\x00-\x20,;"]{0,40}' + re.escape(bytes((byte,))) + rb'[^\x00-\x20,;"]{0,40}')
             for number, word in enumerate(pattern.finditer(lines)):
@@ -368,7 +369,7 @@ def _score_other(before: str, c: str, after: str) -> float:
         return -2.5 if c in _INSIDE_WORDS else -6.0 if c in _USUAL_SYMBOLS and not _is_latin(before) else -10.0
     if sides == 1:
         if c in _INSIDE_WORDS and after.isalpha() and not _is_latin(after):
-            return -9.0
+            return _IMPOSSIBLE
         return -3.5 if c in _AT_WORDS else -6.0 if c in _USUAL_SYMBOLS else -9.0
     return -3.0 if c in _USUAL_SYMBOLS else -8.0
 
@@ -397,7 +398,7 @@ def _score_unknown(c: str, is_latin: bool, encoding: str) -> float:
         return -6.0
     if is_latin and c in _latin_letters():
         return _FOREIGN_LETTER
-    return _UNKNOWN_LETTER if is_latin or script == "LATIN" else -8.0
+    return _UNKNOWN_LETTER if is_latin or script == "LATIN" else -10.0
 
 
 # The character sets with levels, and the lead bytes of the level that has the frequent characters.

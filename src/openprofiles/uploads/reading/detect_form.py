@@ -31,7 +31,7 @@ _SAMPLE_BYTES = 1 << 20
 # So many characters beyond ASCII, nearly all of one kind, and the rest need not be read.
 _ENOUGH = 500
 # So much of a file that is not UTF-8 is read for letters that come late.
-_OTHER_BYTES = 64 << 20
+_OTHER_BYTES = 16 << 20
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 

@@ -91,7 +91,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
         Coördinator België Israël Italië Indië Geïnteresseerd Reünie Curaçao François Françoise Ruïne Tweeën Knieën Eén
         Beëindiging Efteling Ciné Café Géén Brontë Citroën Coëfficiënt Oekraïne Financiën Categorieën Naïma Aïcha Saïd
         Moïse Israëls Boëtius Hoën Thijs Zuid-Holland Ambrosiën Gabriëlle Michaëla Daniëlle Rafaël Gaël Mariëlle
-        Mariëtte Jolieën Geert Tjalling Coëns Caïn Elise Müller Schröder Köhler Hoogeveen Skûtsje Fryslân Súdwest""",
+        Mariëtte Jolieën Geert Tjalling Coëns Caïn Elise Müller Schröder Köhler Hoogeveen Skûtsje Fryslân Súdwest Hûs Sûd""",
     ),
     "is": (
         ("cp1252", "cp850", *_LATIN_1),
@@ -164,7 +164,7 @@ WORDS: dict[str, tuple[tuple[str, ...], str]] = {
     "et": (
         (*_BALTIC, *_WESTERN),
         """Jüri Jaan Tõnu Tõnis Õie Ülle Kätlin Märt Mäe Pärn Põld Saar Kõiv Sõber Lõhmus Rebane Tamm Kask Pärnu Võru Jõhvi
-        Põlva Jõgeva Rõuge Käina Kärdla Tõrva Põltsamaa Tähe Päike Külli Riina Ööbik Ülo Öö Jõe Väljaots Kütt""",
+        Põlva Jõgeva Rõuge Käina Kärdla Tõrva Põltsamaa Tähe Päike Külli Riina Ööbik Ülo Öö Jõe Väljaots Kütt Žanna Šmidt Aleksandr Žukov Šahh Mäeots""",
     ),
     "tr": (
         _TURKISH,
