@@ -15,14 +15,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.file_form import canonical_encoding
 from openprofiles.uploads.reading.language_words import WORDS
 
 # A vertical bar can be the second byte of a character in East Asian encodings, so it does not separate words here.
-_WORD = re.compile(rb'[^\x00-\x20,;"]*[\x80-\xff][^\x00-\x20,;"]*')
+_SEPARATORS_TO_BLANKS = bytes.maketrans(b',;"' + bytes(range(32)), b" " * 35)
 _ASCII_BYTES = bytes(range(128))
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _MAX_WORDS = 250
@@ -133,18 +133,19 @@ class StrangeWords:
             lines = lines[:end]
         self._is_first = False
         found = set(lines.translate(None, _ASCII_BYTES + bytes(self._seen)))
-        if len(self._words) < _MAX_WORDS:
-            for word in _WORD.finditer(lines):
-                self._words[word.group()[:_MAX_WORD_BYTES]] = None
-                if len(self._words) >= _MAX_WORDS:
-                    break
-            self._seen.update(byte for word in self._words for byte in word if byte >= 128)
+        if not found and len(self._words) >= _MAX_WORDS:
+            return
+        # Without a regular expression, which would be slow in a word of a megabyte.
+        strange = [
+            word[:_MAX_WORD_BYTES] for word in lines.translate(_SEPARATORS_TO_BLANKS).split() if not word.isascii()
+        ]
+        for word in strange:
+            if len(self._words) >= _MAX_WORDS:
+                break
+            self._words[word] = None
+        self._seen.update(byte for word in self._words for byte in word if byte >= 128)
         for byte in sorted(found - self._seen):
-            pattern = re.compile(rb'[^\x00-\x20,;"]{0,40}' + re.escape(bytes((byte,))) + rb'[^\x00-\x20,;"]{0,40}')
-            for number, word in enumerate(pattern.finditer(lines)):
-                if number == _LATER_WORDS:
-                    break
-                self._words[word.group()] = None
+            self._words.update(dict.fromkeys(islice((word for word in strange if byte in word), _LATER_WORDS)))
         self._seen |= found
 
     @property
