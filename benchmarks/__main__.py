@@ -11,6 +11,7 @@ from benchmarks.against import compare
 from benchmarks.api import ApiBenchmark
 from benchmarks.busy import BusyBenchmark
 from benchmarks.console import ConsoleBenchmark
+from benchmarks.encodings import encodings_table
 from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
 from benchmarks.niceness import NicenessBenchmark
 from benchmarks.postgresql import PostgresqlBenchmark
@@ -21,7 +22,7 @@ SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000, load_rows=1_000_0
 DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=1_000_000)
 FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
 
-PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness")
+PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings")
 # PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")
@@ -45,6 +46,10 @@ def main() -> None:
     parts = (choices.only,) if choices.only else FULL_PARTS if choices.full else DEFAULT_PARTS
     is_default = not (choices.only or choices.full or choices.against)
     rounds = choices.rounds or (2 if is_default else 3)
+    if choices.only == "encodings":
+        # Needs neither a server nor rounds: the same files give the same figures.
+        print(encodings_table())
+        return
     if choices.against is not None:
         options = [f"--{size}" for size in ("small", "full") if getattr(choices, size)]
         print(compare(choices.against, folder, parts, options, rounds=rounds))

@@ -92,11 +92,16 @@ def test_what_the_file_was_read_as_is_told_and_can_be_said_instead(tmp_path: Pat
     # Polish, whose encoding nobody can tell from so few words.
     file = write(tmp_path / "a.csv", "E-Mail;First name\nada@example.com;Łukasz\n".encode("windows-1250"))
 
+    refused = run_command("import", file, "--domain", "demo", "--unique-key", "E-Mail", "--data", tmp_path / "data")
     answer = run_command(
         "import", file, "--domain", "demo", "--unique-key", "E-Mail", "--encoding", "cp1250", "--delimiter", ";",
         "--data", tmp_path / "data",
     )  # fmt: skip
 
+    assert refused.returncode == 2
+    shown = " ".join(refused.stderr.split())
+    assert "windows-1250: Łukasz; windows-1252: £ukasz" in shown
+    assert "Use --encoding NAME, " in shown
     assert answer.returncode == 0
     assert "  read as windows-1250, semicolons, LF\n" in answer.stdout
     assert find(tmp_path / "data", "ada@example.com")["FirstName"] == "Łukasz"

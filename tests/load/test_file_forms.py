@@ -152,6 +152,15 @@ def test_one_row_in_another_encoding_fails_and_the_others_are_loaded(shop: Shop)
     assert [email for email, _, _ in people(shop)] == ["a@x", "b@x", "d@x"]
 
 
+def test_a_job_whose_encoding_is_unclear_loads_nothing_and_its_message_has_no_names_of_customers(shop: Shop) -> None:
+    job = load(shop, "E-Mail,First,Note\na@x,Łukasz,\n".encode("cp1250"))
+
+    assert job.status == "FAILED"
+    assert "Likely encodings: windows-1250, windows-1252" in (job.failure_message or "")
+    assert "ukasz" not in (job.failure_message or "")
+    assert people(shop) == []
+
+
 def test_a_stray_byte_far_before_what_tells_the_encoding_does_not_decide_about_it(shop: Shop) -> None:
     stray = "c@x,O\x92Brien,\n".encode("latin-1")
     rows = "E-Mail,Prénom,Note\n".replace("é", "e").encode() + b"a@x,Ann,\n" * 200_000 + stray

@@ -155,7 +155,7 @@ class _ImportCommand(click.Command):
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="Encoding of the file, such as utf-8, utf-16, windows-1252 or latin-1.  [default: detected]",
+    help="Encoding of the file, such as utf-8, windows-1252 or any other text encoding of Python.  [default: detected]",
 )
 @click.option(
     "--delimiter",
@@ -361,6 +361,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    if (doubt := source.describe_doubt()) is not None:
+        click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
     for line in describe_displaced(suggestion):
@@ -587,6 +589,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        if (doubt := self._source.describe_doubt()) is not None:
+            click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         for line in describe_displaced(self._mapping.columns):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.reading.detect_encoding import EncodingGuess
     from openprofiles.uploads.reading.file_form import FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import FileSample
 
@@ -36,6 +37,7 @@ class SourceFile:
         form: what ``file`` is read as.
         sample: its header, and the first of its rows.
         size_bytes: of ``file``.
+        doubt: the encodings that it may have, if the detected one rests on little.
     """
 
     name: str
@@ -44,6 +46,7 @@ class SourceFile:
     form: FileForm
     sample: FileSample
     size_bytes: int
+    doubt: EncodingGuess | None = None
 
     @property
     def headers(self) -> list[str]:
@@ -53,6 +56,17 @@ class SourceFile:
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
         return self.kind if self.kind is not None else self.form.describe()
+
+    def describe_doubt(self) -> str | None:
+        """Describe for people which other encoding the file may have; None if that is plain."""
+        from openprofiles.uploads.reading.detect_encoding import describe_candidates
+
+        if self.doubt is None:
+            return None
+        return (
+            f"The encoding {self.form.encoding} was detected from few letters. If the first words are misspelt, use "
+            f"--encoding. {describe_candidates(self.doubt.candidates)}"
+        )
 
 
 @contextmanager
@@ -68,6 +82,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
         ImportFault: it cannot be read; the message says why.
         InvalidRequest: its header cannot be read.
     """
+    from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
     from openprofiles.uploads.reading.file_form import FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
@@ -85,14 +100,23 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                 raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
             with converted as source:
                 form = FileForm()
+                doubts: list[EncodingGuess] = []
                 if kind is None:
-                    form = detect_form(source, given, None, max_unpacked_bytes=max_unpacked_bytes)
+                    form = detect_form(
+                        source, given, None, max_unpacked_bytes=max_unpacked_bytes, on_doubt=doubts.append
+                    )
                     source.seek(0)
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
-                yield SourceFile(name, source, kind, form, sample, os.fstat(source.fileno()).st_size)
+                yield SourceFile(name, source, kind, form, sample, os.fstat(source.fileno()).st_size, *doubts)
         except FileDamaged as error:
             raise ImportFault(f"{name}: {error}") from error
+        except EncodingUnclear as error:
+            shown = describe_candidates(error.candidates)
+            raise ImportFault(
+                f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
+                f"Words of the file in each: {shown}"
+            ) from error
 
 
 def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:

@@ -43,6 +43,7 @@ from openprofiles.uploads.arrival.receive import (
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -126,7 +127,19 @@ def read_sample(visitor: Visitor) -> Response:
     if visitor.services.settings.compat_strict:
         given = STRICT_OPTIONS
     try:
-        form, sample = sample_beginning(visitor.body, given, is_whole=query.get("whole") == "1")
+        form, sample = sample_beginning(
+            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region
+        )
+    except EncodingUnclear as error:
+        if not _may_set_options(visitor, domain):
+            raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
+        # The page shows the examples to the sender of the file; they are never stored.
+        shown = describe_candidates(error.candidates)
+        message = (
+            f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8. "
+            f"Words of the file in each: {shown}"
+        )
+        return json_answer({"message": message}, 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error

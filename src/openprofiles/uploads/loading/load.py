@@ -340,7 +340,8 @@ def _stage(
     on_block(0)
     try:
         # AWS accepts one form only, and so does a server that holds callers to its limits.
-        form = file.detect(STRICT_OPTIONS if strict else options.file, [field.header for field in mapping.fields])
+        headers = [field.header for field in mapping.fields]
+        form = file.detect(STRICT_OPTIONS if strict else options.file, headers, job.phone_region)
         if strict and form.compression != "none":
             raise FileRejected(f"The file is compressed with {form.compression}, which AWS does not accept.")
         if job.file_form is None:

@@ -1,6 +1,6 @@
 """Find out the form of a customers' file from its beginning, as far as nobody has said it.
 
-charset-normalizer distinguishes encodings, and DuckDB's sniffer delimiters. They are asked only where the answer is
+``detect_encoding`` distinguishes encodings, and DuckDB's sniffer delimiters. They are asked only where the answer is
 not plain: a byte order mark, a text that is UTF-8, a header whose commas give the columns that the
 job is mapped from, or in which only one delimiter stands.
 """
@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.detect_encoding import (
+    EncodingGuess,
+    EncodingUnclear,
+    StrangeWords,
+    guess_encoding,
+)
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
-from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, WINDOWS_1252, FileForm, FileOptions
+from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
 from openprofiles.uploads.sql_text import sql_text
@@ -26,6 +32,8 @@ _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 1 << 20
 # So many characters beyond ASCII, nearly all of one kind, and the rest need not be read.
 _ENOUGH = 500
+# So much of a file that is not UTF-8 is read for letters that come late.
+_OTHER_BYTES = 16 << 20
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
@@ -51,21 +59,31 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16le"),
     (codecs.BOM_UTF16_BE, "utf-16be"),
 )
-_UTF_16 = {"utf_16_le": "utf-16le", "utf_16_be": "utf-16be"}
-# Bytes that Windows-1252 has no character for.
-_UNDEFINED_1252 = bytes.maketrans(b"\x81\x8d\x8f\x90\x9d", b"?????")
+# NUL, other control characters, and halves of surrogate pairs, which the decoder has replaced.
+_NOT_IN_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ufffe\uffff]")
+# Some stray NULs in another file make fewer separators.
+_MAX_UTF_16_CELL = 1000
 
 
 def detect_form(
-    file: Readable, given: FileOptions, headers: Collection[str] | None, *, max_unpacked_bytes: int
+    file: Readable,
+    given: FileOptions,
+    headers: Collection[str] | None,
+    *,
+    max_unpacked_bytes: int,
+    region: str | None = None,
+    on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> FileForm:
     """Detect the form of a file.
 
     Args:
         file: at its beginning.
         headers: the columns that it must have, where that is known: a file that has them with commas is read so.
+        region: the country (ISO 3166) that its domain names, which makes some encodings likelier.
+        on_doubt: called if the encoding rests on little, before the file is read with it.
 
     Raises:
+        EncodingUnclear: it is not UTF-8, and no other encoding is clearly the likeliest.
         InvalidRequest: it is not text but something else, which the message names.
         FileDamaged: it is compressed and cannot be decompressed.
     """
@@ -77,7 +95,7 @@ def detect_form(
     # PAR1 may be the name of a column, too.
     if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
         _refuse_other_kinds(head)
-    encoding = given.encoding or _detect_encoding(head, plain)
+    encoding = given.encoding or _detect_encoding(head, plain, region, on_doubt)
     if encoding == "utf-16":
         encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
     has_mark = any(head.startswith(mark) and encoding == name for mark, name in _MARKS)
@@ -119,55 +137,61 @@ def _refuse_other_kinds(head: bytes) -> None:
             )
 
 
-def _detect_encoding(head: bytes, rest: Readable) -> str:
+def _detect_encoding(
+    head: bytes, rest: Readable, region: str | None, on_doubt: Callable[[EncodingGuess], None] | None
+) -> str:
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
     if b"\0" in head and (utf_16 := _detect_utf_16(head)):
         return utf_16
     valid = invalid = 0
-    strange = b""
+    strange = StrangeWords()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    part = head
+    part, following = head, rest.read(_SAMPLE_BYTES)
+    read_bytes = 0
     # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
     while part:
         if not part.isascii():
-            text = decoder.decode(part)
-            bad = len(_NOT_UTF_8.findall(text))
-            invalid += bad
-            valid += len(_BEYOND_ASCII.findall(text)) - bad
-            strange = strange or (part if bad else b"")
-            if valid >= _ENOUGH and valid >= 10 * invalid:
-                return UTF_8
-            if invalid >= _ENOUGH and invalid >= 10 * valid:
-                break
-        part = rest.read(_SAMPLE_BYTES)
-    if valid >= invalid or not _looks_like_windows_1252(strange):
-        # A file in another encoding yet fails row by row, and says so; read as Windows-1252 it would be loaded wrong.
+            is_other = invalid >= _ENOUGH and invalid >= 10 * valid
+            if not is_other:
+                text = decoder.decode(part)
+                bad = len(_NOT_UTF_8.findall(text))
+                invalid += bad
+                valid += len(_BEYOND_ASCII.findall(text)) - bad
+                if valid >= _ENOUGH and valid >= 10 * invalid:
+                    return UTF_8
+            # Rare letters come late, and only they may distinguish two encodings.
+            strange.add(part, is_last=not following)
+        read_bytes += len(part)
+        if invalid >= _ENOUGH and invalid >= 10 * valid and read_bytes >= _OTHER_BYTES:
+            break
+        part, following = following, rest.read(_SAMPLE_BYTES)
+    if valid >= invalid:
         return UTF_8
-    return WINDOWS_1252
+    guess = guess_encoding(strange.words, region)
+    if not guess.is_clear:
+        raise EncodingUnclear(guess.candidates)
+    if not guess.is_plain and on_doubt is not None:
+        on_doubt(guess)
+    return guess.candidates[0].encoding
 
 
 def _detect_utf_16(head: bytes) -> str | None:
-    found = _ask_library(head[: len(head) // 2 * 2], ["utf_16_le", "utf_16_be"])
-    if found is None:
-        return None
-    # Each line end has its NUL on the same side; some stray ones in another file do not.
-    expected = b"\n\0" if found == "utf_16_le" else b"\0\n"
-    line_ends = head.count(b"\n") or 1
-    nuls = head.count(b"\0")
-    return _UTF_16[found] if head.count(expected) * 10 >= line_ends * 9 and nuls * 20 >= len(head) else None
+    """Detect UTF-16 without a mark by what it is in the right byte order: text with line ends and delimiters."""
+    found = {name: _count_separators(head, name) for name in ("utf-16le", "utf-16be")}
+    best = max(found, key=lambda name: found[name])
+    other = min(found, key=lambda name: found[name])
+    return best if found[best] > 3 * max(found[other], 0) and found[best] * _MAX_UTF_16_CELL >= len(head) else None
 
 
-def _looks_like_windows_1252(sample: bytes) -> bool:
-    return _ask_library(sample.translate(_UNDEFINED_1252), ["cp1252", "latin_1"]) is not None
-
-
-def _ask_library(sample: bytes, encodings: list[str]) -> str | None:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(sample, cp_isolation=encodings).best()
-    return None if best is None else best.encoding
+def _count_separators(head: bytes, encoding: str) -> int:
+    """Count the line ends and delimiters; -1 if it is not a text in this encoding."""
+    # The last character may be cut off.
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    if _NOT_IN_TEXT.search(text) or not ("\n" in text or "\r" in text):
+        return -1
+    return sum(map(text.count, ("\n", "\r", *DELIMITERS)))
 
 
 def _find_line_ends(text: bytes) -> str:

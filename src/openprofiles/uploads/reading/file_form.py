@@ -31,7 +31,12 @@ _ENCODINGS = {
     "iso8859-1": WINDOWS_1252,
     **{f"cp{number}": f"windows-{number}" for number in (1250, 1251, 1253, 1254, 1255, 1256, 1257, 1258)},
     **{f"iso8859-{number}": f"iso-8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 16)},
+    **{f"cp{number}": f"cp{number}" for number in (437, 737, 775, 850, 852, 857, 862, 866, 874, 932, 949)},
+    "mac-roman": "mac-roman",
+    "mac-latin2": "mac-latin2",
+    "mac-cyrillic": "mac-cyrillic",
     "koi8-r": "koi8-r",
+    "koi8-u": "koi8-u",
     "shift_jis": "shift_jis",
     "gb18030": "gb18030",
     "big5": "big5",
@@ -39,23 +44,34 @@ _ENCODINGS = {
     "euc_kr": "euc-kr",
 }
 
+# Python calls them text encodings, but they encode names of hosts and source code, not files.
+_NOT_OF_FILES = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"))
+
 DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def encodings() -> list[str]:
-    """List the names of all supported encodings."""
+    """List the names of the usual encodings; Python's other text encodings can be named, too."""
     return sorted({*_ENCODINGS.values()})
 
 
-def _canonical_encoding(name: str) -> str:
+def canonical_encoding(name: str) -> str:
+    """Return the usual name of an encoding.
+
+    Raises:
+        InvalidRequest: Python has no text encoding of this name.
+    """
     try:
-        canonical = _ENCODINGS.get(codecs.lookup(name).name)
+        codec = codecs.lookup(name)
     except (LookupError, ValueError):
-        canonical = None
-    if canonical is None:
+        codec = None
+    # Python also has codecs that do not encode text, such as base64 and zip.
+    if codec is None or not codec._is_text_encoding or codec.name.replace("_", "-") in _NOT_OF_FILES:
         known = ", ".join(encodings())
-        raise InvalidRequest(f"The encoding {name!r} is not supported. Use one of: {known}.")
-    return canonical
+        raise InvalidRequest(
+            f"The encoding {name!r} is not supported. Use one of these, or another text encoding of Python: {known}."
+        )
+    return _ENCODINGS.get(codec.name, codec.name)
 
 
 def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
@@ -79,7 +95,7 @@ class FileOptions:
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
-            object.__setattr__(self, "encoding", _canonical_encoding(self.encoding))
+            object.__setattr__(self, "encoding", canonical_encoding(self.encoding))
         _require("delimiter", self.delimiter, DELIMITERS)
         _require("quote", self.quote, (*QUOTES, NO_QUOTE))
         _require("line ends", self.line_ends, LINE_ENDS)

@@ -1,0 +1,141 @@
+"""The encoding of a file is detected, or the file is refused; it is never read with wrong letters."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from benchmarks.encodings import make_file, read_outcome
+from benchmarks.encodings_names import NAMES, WESTERN_LANGUAGES
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
+from openprofiles.uploads.reading.detect_form import detect_form
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+
+_MAX_BYTES = 1 << 24
+
+
+def _detect(content: bytes, **more: object) -> FileForm:
+    return detect_form(io.BytesIO(content), FileOptions(), None, max_unpacked_bytes=_MAX_BYTES, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("language", NAMES)
+def test_files_of_50_rows_are_read_in_each_usual_encoding_of_the_language(language: str) -> None:
+    encodings = NAMES[language][0]
+
+    outcomes = [read_outcome(make_file(language, 50, seed), encoding) for encoding in encodings for seed in (101, 102)]
+
+    assert set(outcomes) == {"read"}
+
+
+@pytest.mark.parametrize("language", NAMES)
+def test_files_of_5_rows_are_never_read_wrong(language: str) -> None:
+    encodings = NAMES[language][0]
+
+    outcomes = [read_outcome(make_file(language, 5, seed), encoding) for encoding in encodings for seed in (103, 104)]
+
+    assert "wrong" not in outcomes
+
+
+@pytest.mark.parametrize("language", WESTERN_LANGUAGES)
+def test_windows_1252_files_of_5_rows_are_read_without_being_told(language: str) -> None:
+    assert read_outcome(make_file(language, 5, 105), "cp1252") == "read"
+
+
+def test_an_unclear_encoding_is_refused_with_names_and_the_candidates_have_examples() -> None:
+    content = "Name\nŁukasz\n".encode("cp1250")
+
+    with pytest.raises(EncodingUnclear) as refused:
+        _detect(content)
+
+    assert "windows-1250, windows-1252" in str(refused.value)
+    # The message may be stored with a job, so it has no name of a customer.
+    assert "ukasz" not in str(refused.value)
+    assert {one.encoding: one.examples for one in refused.value.candidates}["windows-1250"] == ("Łukasz",)
+
+
+def test_the_country_of_the_domain_makes_its_usual_encodings_likelier() -> None:
+    content = "Name\nWróbel\nPaweł\n".encode("cp1250")
+
+    with pytest.raises(EncodingUnclear):
+        _detect(content, region="US")
+    assert _detect(content, region="PL").encoding == "windows-1250"
+
+
+def test_a_decision_that_rests_on_little_is_reported_with_two_encodings() -> None:
+    doubts: list[EncodingGuess] = []
+
+    form = _detect("Name\nSøren\n".encode("cp1252"), on_doubt=doubts.append)
+
+    assert form.encoding == "windows-1252"
+    assert doubts[0].candidates[0].examples == ("Søren",)
+    assert len(doubts[0].candidates) == 2
+
+
+@pytest.mark.parametrize("text", ["100 €", "O’Neil", "Acme® Ltd – “Best” ©"])
+def test_symbols_alone_are_read_as_windows_1252(text: str) -> None:
+    assert _detect(f"Name;Note\nBob;{text}\n".encode("cp1252")).encoding == "windows-1252"
+
+
+def test_one_stray_byte_does_not_change_a_file_that_is_utf_8() -> None:
+    assert _detect("Name\nZoë\nRenée\nJürgen\n".encode() + b"Ren\xe9\n").encoding == "utf-8"
+
+
+def test_a_rare_letter_late_in_the_file_decides_between_encodings_that_were_equal() -> None:
+    beginning = "Name\n" + "Müller\nSchäfer\nGröger\nPlain\n" * 20_000
+    text = beginning + "Łukasz Wiśniewski\nStanisław Żak\nPaweł Święcicki\n"
+
+    assert _detect(text.encode("cp1250")).encoding == "windows-1250"
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "gb18030", "cp949", "utf-8"])
+def test_a_file_cut_in_the_middle_of_a_character_is_still_detected(encoding: str) -> None:
+    language = {"gb18030": "Chinese", "cp949": "Korean"}.get(encoding, "Japanese")
+    content = make_file(language, 50, 106).encode(encoding)
+    last = content.rstrip(b"\r\n")
+
+    assert _detect(last[:-1]).encoding == _detect(content).encoding
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Name,City\r\nAnn,Rome\r\nBob,Oslo\r\n",
+        "Name,City\rAnn,Rome\rBob,Oslo\r",
+        "名前,都市\n佐藤上,東京\n鈴木不,大阪\n",
+        "Name\n😀😀\n🎉 Ann\n",
+    ],
+)
+def test_utf_16_without_a_mark_is_detected(encoding: str, text: str) -> None:
+    assert _detect(text.encode(encoding)).encoding == encoding
+    # Cut in the middle of a character.
+    assert _detect(text.encode(encoding)[:-1]).encoding == encoding
+
+
+def test_stray_nuls_do_not_make_a_file_utf_16() -> None:
+    assert _detect(b"Name,City\nAnn\0,Rome\nBob,Oslo\0\0\n").encoding == "utf-8"
+
+
+@pytest.mark.parametrize("name", ["cp1006", "mac-iceland", "hz", "iso2022_jp", "utf-32", "utf-7", "cp858"])
+def test_every_text_encoding_of_python_can_be_named(name: str) -> None:
+    assert FileOptions(encoding=name).encoding
+
+
+@pytest.mark.parametrize("name", ["base64", "rot13", "zip", "idna", "unicode_escape", "undefined", "nothing"])
+def test_codecs_that_are_not_encodings_of_files_are_refused(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="is not supported"):
+        FileOptions(encoding=name)
+
+
+def test_a_mebibyte_is_decided_quickly() -> None:
+    content = (make_file("Russian", 300, 107) * 60).encode("cp1251")[: 1 << 20]
+    _detect(content)
+
+    began = time.process_time()
+    _detect(content)
+
+    # 50 ms on a machine that does nothing else.
+    assert time.process_time() - began < 0.2
