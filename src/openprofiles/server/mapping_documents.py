@@ -102,7 +102,7 @@ def _read_columns(columns: Any) -> list[str]:
     try:
         "".join(columns).encode()
     except UnicodeEncodeError:
-        raise bad_request("Columns has a name with half of a surrogate pair, which is not a character.") from None
+        raise bad_request("A name in Columns contains an unpaired surrogate, which is not a valid character.") from None
     if any("\0" in name for name in columns):
         raise bad_request("Columns has a name with the character U+0000.")
     return columns

@@ -179,7 +179,7 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
                 copy.write_row(row)
     except connection.dialect.loaded_dbapi.Error as error:
         if is_lost_connection(error):
-            raise StoreUnreachable("The database of the target does not answer.") from error
+            raise StoreUnreachable("The target's database is not responding.") from error
         # What the driver says may hold a value of the row.
         state = getattr(error, "sqlstate", None) or type(error).__name__
         raise InvalidRequest(f"PostgreSQL rejected a row of the table {table.name} (SQLSTATE {state}).") from None
