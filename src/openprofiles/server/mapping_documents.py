@@ -98,7 +98,7 @@ def _read_columns(columns: Any) -> list[str]:
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise bad_request("Columns must be the header of the file: a list of the names of all its columns.")
     if len(columns) > MAX_COLUMNS:
-        raise bad_request(f"Columns has {len(columns)} names; a file has at most {MAX_COLUMNS} columns.")
+        raise bad_request(f"Columns has {len(columns)} names; a file can have at most {MAX_COLUMNS} columns.")
     try:
         "".join(columns).encode()
     except UnicodeEncodeError:

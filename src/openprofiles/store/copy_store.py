@@ -95,7 +95,7 @@ def _copy_table(source: Store, target: Store, table: Table, on_copied: Callable[
     for rows in _batches(source, table, last):
         with target.write() as connection:
             if not is_unfinished(connection):
-                raise InvalidRequest("Another copy-store command has completed this copy in the meantime.")
+                raise InvalidRequest("Another copy-store command has already completed this copy.")
             _insert(connection, table, rows)
         count += len(rows)
         on_copied(table.name, count)
