@@ -79,7 +79,7 @@ class Client:
     ) -> LoadResult:
         """Load a file into a domain, and wait until that is done.
 
-        It does what ``openprofiles import`` does: it finds out the form of the file, creates the domain if it is
+        It does what ``openprofiles import`` does: it detects the format of the file, creates the domain if it is
         missing, suggests where each column goes, and checks email addresses and phone numbers. If it is interrupted, it
         stops the upload job; rows that were loaded before stay.
 

@@ -146,8 +146,8 @@ def _refuse_foreign_files(folder: Path) -> None:
     names = {entry.name for entry in folder.iterdir()}
     if names and not names & _OWN_NAMES:
         raise SettingsError(
-            f"The folder {folder} holds other files and can be read by other users. "
-            f"Name a folder that only openprofiles uses with --data, for example {folder / 'openprofiles-data'}."
+            f"The folder {folder} contains other files, and other users can read it. "
+            f"Use --data to name a folder that only openprofiles uses, for example {folder / 'openprofiles-data'}."
         )
 
 

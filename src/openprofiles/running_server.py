@@ -134,8 +134,8 @@ def _already_runs(settings: Settings) -> SettingsError:
     endpoint = _read_endpoint(settings)
     where = "" if endpoint is None else f" at {endpoint.url} (process {endpoint.pid})"
     return SettingsError(
-        f"A server is already running on the data folder {settings.data_folder}{where}. Stop it first, or name "
-        "another folder for this one with --data."
+        f"A server is already running on the data folder {settings.data_folder}{where}. Stop it first, or use "
+        "--data to start this server on another folder."
     )
 
 

@@ -262,7 +262,7 @@ def parse_files(text: str) -> S3Location:
     """
     match = _FILES.fullmatch(text)
     if match is None:
-        raise SettingsError(f"The files {text!r} are not a valid location. Write s3://bucket/prefix.")
+        raise SettingsError(f"{text!r} is not a valid location for uploaded files. Write s3://bucket/prefix.")
     return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
 
 

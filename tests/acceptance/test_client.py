@@ -411,7 +411,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email", 1]}).encode(), "Columns must be"),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\ud800"]}).encode(),
-            "half of a surrogate pair",
+            "an unpaired surrogate",
         ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "is unknown"),

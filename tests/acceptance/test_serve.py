@@ -329,7 +329,7 @@ def test_a_second_server_on_a_data_folder_is_refused_and_leaves_the_address_of_t
         assert second.returncode == 2
         assert second.stderr == (
             f"Error: A server is already running on the data folder {folder} at {first.url} (process "
-            f"{first.process.pid}). Stop it first, or name another folder for this one with --data.\n"
+            f"{first.process.pid}). Stop it first, or use --data to start this server on another folder.\n"
         )
         assert json.loads((folder / "endpoint.json").read_bytes())["url"] == first.url
         assert first.get("/healthz")[0] == 200

@@ -133,7 +133,7 @@ def test_a_folder_with_foreign_files_that_others_can_read_is_left_alone(tmp_path
     folder.chmod(0o755)
     (folder / "letter.txt").write_text("hello")
 
-    with pytest.raises(SettingsError, match="holds other files"):
+    with pytest.raises(SettingsError, match="contains other files"):
         prepare_data_folder(Settings(data_folder=folder))
 
     assert mode_of(folder) == 0o755

@@ -354,5 +354,5 @@ def test_files_are_named_by_bucket_and_prefix(text: str, bucket_name: str, prefi
 
 @pytest.mark.parametrize("text", ["", "files", "/files", "s3://", "s3://F", "https://host/files", "s3://files?x=1"])
 def test_files_of_another_form_are_refused(text: str) -> None:
-    with pytest.raises(SettingsError, match="are not a valid location"):
+    with pytest.raises(SettingsError, match="is not a valid location for uploaded files"):
         parse_files(text)

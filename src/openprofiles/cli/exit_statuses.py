@@ -27,7 +27,7 @@ EXIT_STATUSES = {
     EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they had "
     "changed.",
     EXIT_FAILED: "The command failed, and standard error shows why. For example, an option is wrong, the store, domain "
-    "or job does not exist, the server does not answer, or the job failed or was stopped. Also after an import that "
+    "or job does not exist, the server is not responding, or the job failed or was stopped. Also after an import that "
     "only printed suggestions.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
     EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended first. An import whose load had begun "

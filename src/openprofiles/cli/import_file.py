@@ -223,7 +223,8 @@ class _ImportCommand(click.Command):
     "failed_rows_path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="File to write failed rows to, if there are any.  [default: FILE with the ending .failed-rows.csv]",
+    help="File to write failed rows to, if there are any.  "
+    "[default: FILE with its extension replaced by .failed-rows.csv]",
 )
 @endpoint_url_option("Load through")
 @output_option

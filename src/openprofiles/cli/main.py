@@ -68,7 +68,7 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool)
     is_eager=True,
     expose_value=False,
     callback=_print_version,
-    help="Print the version, like the command version.",
+    help="Print the version and exit, like the `version` command.",
 )
 def openprofiles() -> None:
     """A customer-profile store with the API of Amazon Connect Customer Profiles.

@@ -114,11 +114,11 @@ def _read_columns(columns: Any) -> list[str]:
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise bad_request("Columns must be the header of the file: a list of the names of all its columns.")
     if len(columns) > MAX_COLUMNS:
-        raise bad_request(f"Columns has {len(columns)} names; a file has at most {MAX_COLUMNS} columns.")
+        raise bad_request(f"Columns has {len(columns)} names; a file can have at most {MAX_COLUMNS} columns.")
     try:
         "".join(columns).encode()
     except UnicodeEncodeError:
-        raise bad_request("Columns has a name with half of a surrogate pair, which is not a character.") from None
+        raise bad_request("A name in Columns contains an unpaired surrogate, which is not a valid character.") from None
     if any("\0" in name for name in columns):
         raise bad_request("Columns has a name with the character U+0000.")
     return columns

@@ -95,7 +95,7 @@ def _copy_table(source: Store, target: Store, table: Table, on_copied: Callable[
     for rows in _batches(source, table, last):
         with target.write() as connection:
             if not is_unfinished(connection):
-                raise InvalidRequest("Another copy-store command has completed this copy in the meantime.")
+                raise InvalidRequest("Another copy-store command has already completed this copy.")
             _insert(connection, table, rows)
         count += len(rows)
         on_copied(table.name, count)
@@ -179,7 +179,7 @@ def _insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
                 copy.write_row(row)
     except connection.dialect.loaded_dbapi.Error as error:
         if is_lost_connection(error):
-            raise StoreUnreachable("The database of the target does not answer.") from error
+            raise StoreUnreachable("The target's database is not responding.") from error
         # What the driver says may hold a value of the row.
         state = getattr(error, "sqlstate", None) or type(error).__name__
         raise InvalidRequest(f"PostgreSQL rejected a row of the table {table.name} (SQLSTATE {state}).") from None

@@ -89,7 +89,7 @@ def _clear_errors() -> Iterator[None]:
                 "one writable."
             ) from error
         if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
-            raise StoreUnreachable("The database of the store does not answer. Try again.") from error
+            raise StoreUnreachable("The store's database is not responding. Try again.") from error
         raise
 
 

@@ -266,7 +266,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             return self._read_chunk_state()
         except Error as error:
             if error.sqlstate == _LOCK_NOT_AVAILABLE:
-                raise Busy("The domain was held by another writer for a minute.") from error
+                raise Busy("Another writer has kept the domain locked for a minute.") from error
             raise
 
 

@@ -46,7 +46,7 @@ class _Lock:
         try:
             self.is_held = self._take()
         except psycopg.Error as error:
-            raise StoreUnreachable("The database of the store does not answer. Try again.") from error
+            raise StoreUnreachable("The store's database is not responding. Try again.") from error
         self._thread = threading.Thread(target=self._keep, name="keep lock of the store", daemon=True)
         if self.is_held:
             self._thread.start()

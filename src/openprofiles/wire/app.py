@@ -168,7 +168,7 @@ class WireApp(Generic[P]):
             return
         if scope.get("raw_path") is None:
             # ASGI makes it optional, and without it a tag ARN cannot be distinguished from a path.
-            raise RuntimeError('The web server does not give scope["raw_path"]; run openprofiles on uvicorn.')
+            raise RuntimeError('The web server does not provide scope["raw_path"]. Run openprofiles on uvicorn.')
         started = time.perf_counter()
         call: _Call[P] = _Call(request_id=str(uuid.uuid4()), base_url=_base_url(scope))
         answer: _Answer | None = None

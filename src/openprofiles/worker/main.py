@@ -93,7 +93,7 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
     """Work until ``stop`` is set, then stop running loads after a chunk and release them.
 
     A full disk, a store that cannot be written and one that cannot be reached end no worker: it waits until they are
-    good again. What runs has its leases renewed, or finds out by itself.
+    good again. What runs has its leases renewed, or notices by itself.
     """
     outages = Outages(stop)
     with contextlib.ExitStack() as use_of_store:
