@@ -243,7 +243,7 @@ class FileLoad:
         from openprofiles.cli.import_policies import ImportPolicies
         from openprofiles.server.job_options_document import options_document, read_options_member
 
-        usual = ImportPolicies().to_options(mapping.columns, form)
+        usual = ImportPolicies().to_options(mapping, form)
         if not self.options:
             return usual
         given = dict(self.options)

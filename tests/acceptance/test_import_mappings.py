@@ -167,6 +167,15 @@ def test_a_load_marks_what_is_doubtful_as_well(tmp_path: Path) -> None:
     assert "  Phone    ->  PhoneNumber  (doubtful: name matches, but the values are not phone numbers)" in lines
 
 
+def test_a_key_that_is_a_phone_number_is_checked_although_most_of_its_values_are_not(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", b"Phone,Name\nRoom 12,Ann\nDesk 12,Bo\nnone at 12,Cy\n+1 202 555 0101,Di\n")
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Phone", "--data", tmp_path / "data")
+
+    assert "1 created, 0 updated, 3 failed" in answer.stdout
+    assert "3  NOT_A_PHONE_NUMBER in column Phone" in answer.stdout
+
+
 def test_a_choice_that_drives_another_column_out_of_its_field_is_warned_of_before_anything_is_loaded(
     tmp_path: Path,
 ) -> None:

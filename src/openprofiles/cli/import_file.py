@@ -430,7 +430,7 @@ class _Import:
         self._policies = policies
         self._form = source.form.to_options()
         # Checked before anything is created, too.
-        self._options = policies.to_options(self._mapping.columns, self._form) if mapping_name is None else None
+        self._options = policies.to_options(self._mapping, self._form) if mapping_name is None else None
         self._is_json = is_json
         self._is_dry_run = is_dry_run
         self._was_saved = False
@@ -531,7 +531,7 @@ class _Import:
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
         self._known_mapping = mapping
-        self._options = self._policies.to_options(mapping.columns, self._form)
+        self._options = self._policies.to_options(mapping, self._form)
 
     def _save_mapping(self, importer: Importer) -> str | None:
         """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""

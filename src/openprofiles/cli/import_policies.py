@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
+    from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.uploads.job_options import JobOptions
-    from openprofiles.uploads.mappings.suggest import Suggestion
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.value_checks import ValueCheck
 
@@ -45,7 +45,7 @@ class ImportPolicies:
         """Whether all policies are the defaults."""
         return self == ImportPolicies()
 
-    def to_options(self, columns: Suggestion, file: FileOptions | None) -> JobOptions | None:
+    def to_options(self, mapping: ImportMapping, file: FileOptions | None) -> JobOptions | None:
         """Make the options of the job; None for the defaults.
 
         Raises:
@@ -63,22 +63,26 @@ class ImportPolicies:
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
-            checks=_read_checks(self.checks, columns),
+            checks=_read_checks(self.checks, mapping),
         )
         return None if options == JobOptions() else options
 
 
-def _read_checks(given: Iterable[str], columns: Suggestion) -> dict[str, ValueCheck]:
+def _read_checks(given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
     """Read the checks by field name, with the default ones for emails and phone numbers."""
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
     from openprofiles.uploads.mappings.suggest import describe_missing_column
-    from openprofiles.uploads.value_checks import ValueCheck
+    from openprofiles.uploads.value_checks import PHONE_NUMBER, ValueCheck
 
+    columns = mapping.columns
     fields = {field.header: field for field in columns.fields}
     left_out = {column.header: column for column in columns.left_out}
     headers = [*fields, *left_out]
     checks = {field.name: ValueCheck(kind=check) for field in columns.fields if (check := field.usual_check)}
+    if mapping.unique_key.content_type == PHONE_NUMBER:
+        # Even if most of its values are not phone numbers: as keys, they would make one customer of many.
+        checks[mapping.unique_key.name] = ValueCheck(kind=PHONE_NUMBER)
     for text in given:
         if "=" not in text:
             raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")
