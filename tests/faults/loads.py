@@ -63,8 +63,17 @@ class LoadSize:
         return self.new + self.updates + self.repeats + self.entangled + self.failing // 10 * 3 + self.failing
 
 
-SMALL = LoadSize(new=5_000, updates=3_500, repeats=400, entangled=600, failing=100)
+SMALL = (
+    LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
+    if IS_LONG
+    else LoadSize(new=5_000, updates=3_500, repeats=400, entangled=600, failing=100)
+)
 SIZE = LoadSize() if IS_LONG else SMALL
+
+# A process that is killed between its claim of a job and the opening of the scratch database leaves one that is two
+# claims old. The next loader makes a new one and follows the remaining rows one by one: more changes of a profile, and
+# fewer keys to write.
+CHANGED_BY_A_NEW_SCRATCH = ("revision", "position")
 
 
 @dataclass(frozen=True, slots=True)

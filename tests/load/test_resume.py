@@ -501,15 +501,19 @@ def test_the_spare_loader_for_the_next_job_is_started_only_a_while_after_a_load(
 ) -> None:
     job = shop.create_job((EMAIL,), "Email", b"Email\na@x\n")
     worker = Worker(shop.place.settings, shop.store, LocalFiles(shop.place.settings.uploads_folder), yields=False)
-    prepared_at: list[float] = []
-    monkeypatch.setattr(worker._loaders, "prepare", lambda: prepared_at.append(time.monotonic()))
+    prepared: list[bool] = []
+    monkeypatch.setattr(worker._loaders, "prepare", lambda: prepared.append(True))
+    monkeypatch.setattr(worker_main, "_SPARE_LOADER_SECONDS", DEADLINE_SECONDS)
 
     wait_for("the job ends", lambda: shop.job(job).status != "IN_PROGRESS", worker.step)
-    ended_at = time.monotonic()
-    wait_for("a spare loader is started", lambda: bool(prepared_at), worker.step)
+    wait_for("the worker notices it", lambda: not worker._running, worker.step)
+    worker.step()
+    prepared_at_once = bool(prepared)
+    worker._prepare_at -= DEADLINE_SECONDS
+    wait_for("a spare loader is started", lambda: bool(prepared), worker.step)
     worker.close()
 
-    assert prepared_at[0] - ended_at > worker_main._SPARE_LOADER_SECONDS / 2
+    assert not prepared_at_once
 
 
 def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
