@@ -4,7 +4,8 @@
 that AWS has not. Everything here goes through AWS's operations, the PUT of a file, and ``openprofiles serve``, so that
 it runs with the code of that commit too. Beside the promise that what AWS's clients see has not changed stands one
 exception: files that AWS would not take (delimiters, encodings and line ends of other kinds, packed files) are loaded
-unless the server is strict, so only the strict run has them.
+unless the server is strict, so only the strict run has them. Six answers were recorded anew when a key began to count
+only in its own field: those of the loads "values set by hand" and "keys in two fields", and of the lists after them.
 
 To record anew, after a call was added: check that commit out, into another folder, and
 

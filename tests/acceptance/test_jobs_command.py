@@ -207,6 +207,7 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
         "failed": 2,
         "unprocessed": 0,
         "repeated": 1,
+        "notices": [],
         "faults": [
             {"code": "MALFORMED_QUOTES", "column": None, "count": 1},
             {"code": "MISSING_UNIQUE_KEY", "column": "Email", "count": 1},
@@ -222,6 +223,7 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
             "delimiter": ",",
             "quote": '"',
             "line_ends": "LF",
+            "joins_lines": False,
             "given": [],
         },
     }

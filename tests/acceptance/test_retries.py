@@ -374,7 +374,7 @@ def test_the_same_file_again_creates_nothing_and_all_its_rows_are_unchanged(
 def test_an_import_leaves_out_what_nobody_asked_for_where_the_credential_may_not_set_it(
     server: RunningServer, store: dict[str, str], domain: str, tmp_path: Path
 ) -> None:
-    file = write(tmp_path / "customers.csv", b"Email,Tier\nada@x.example,gold\nnone,silver\n")
+    file = write(tmp_path / "customers.csv", b"Email,Tier\nada@x.example,gold\nno address,silver\n")
     variables = variables_for(make_credential(server, store, "profile:*"))
     arguments = (file, "--domain", domain, "--unique-key", "Email", "--endpoint-url", server.url)
 

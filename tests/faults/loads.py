@@ -21,6 +21,7 @@ from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.clock import utc_now
 from openprofiles.profiles import domains
+from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
@@ -63,11 +64,9 @@ class LoadSize:
         return self.new + self.updates + self.repeats + self.entangled + self.failing // 10 * 3 + self.failing
 
 
-SMALL = (
-    LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
-    if IS_LONG
-    else LoadSize(new=5_000, updates=3_500, repeats=400, entangled=600, failing=100)
-)
+# Each of its phases takes long enough for something to happen in it.
+MEDIUM = LoadSize(new=12_000, updates=8_000, repeats=1_000, entangled=1_500, failing=200)
+SMALL = MEDIUM if IS_LONG else LoadSize(new=5_000, updates=3_500, repeats=400, entangled=600, failing=100)
 SIZE = LoadSize() if IS_LONG else SMALL
 
 # A process that is killed between its claim of a job and the opening of the scratch database leaves one that is two
@@ -136,10 +135,7 @@ def opened(installation: Installation) -> Iterator[tuple[Shop, UploadJob]]:
 
 
 def _first_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
-    rows = [make_row(dice, f"old-{n}@x.example", f"before-{n}@x.example") for n in range(size.updates)]
-    # Each is found by two unique keys of the second file.
-    rows += [make_row(dice, f"pair-{n}@{ENTANGLED}", f"other-{n}@{ENTANGLED}") for n in range(size.entangled // 10)]
-    return rows
+    return [make_row(dice, f"old-{n}@x.example", f"before-{n}@x.example") for n in range(size.updates)]
 
 
 def _make_profiles_by_hand(shop: Shop, size: LoadSize, now: datetime) -> None:
@@ -147,6 +143,12 @@ def _make_profiles_by_hand(shop: Shop, size: LoadSize, now: datetime) -> None:
         for _ in range(2):
             shop.make_profile({"EmailAddress": f"twice-{n}@x.example"}, now=now)
         shop.make_profile({"EmailAddress": f"Hand-{n}@{ENTANGLED}", "FirstName": "By hand"}, now=now)
+    # Each is found by ten unique keys of the second file.
+    for n in range(size.entangled // 10):
+        made = shop.make_profile({"EmailAddress": f"pair-{n}@{ENTANGLED}"}, now=now, ingested=True)
+        given = [f"other-{n}@{ENTANGLED}", *(f"chain-{8 * n + more}@{ENTANGLED}" for more in range(8))]
+        for value in given:
+            add_profile_key(shop.store, shop.name, made.profile_id, "_email", [value], now)
 
 
 def _second_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:

@@ -10,7 +10,7 @@ import pytest
 from acceptance.running import RunningServer, command, environment, running_server, wait_until
 from budgets import IS_LONG
 from faults.loads import (
-    SMALL,
+    MEDIUM,
     Installation,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
@@ -46,8 +46,8 @@ def wait_for_end(shop: Shop, job: UploadJob, server: RunningServer) -> UploadJob
 
 def assert_all_is_loaded(shop: Shop, job: UploadJob) -> None:
     """What the undisturbed run leaves, as far as it can be told without one."""
-    assert (job.status, job.record_count) == ("PARTIALLY_SUCCEEDED", SMALL.record_count)
-    assert job.created_count + job.updated_count + job.failed_count == SMALL.record_count
+    assert (job.status, job.record_count) == ("PARTIALLY_SUCCEEDED", MEDIUM.record_count)
+    assert job.created_count + job.updated_count + job.failed_count == MEDIUM.record_count
     assert len(shop.failed_rows(job)) == job.failed_count
     assert_index_is_right(shop)
     assert_row_numbers_are_used_once(shop)
@@ -59,7 +59,7 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
     disk: SmallDisk, phase: str
 ) -> None:
     installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, SMALL)
+    prepare_load(installation, 1, MEDIUM)
     with (
         opened(installation) as (shop, job),
         running_server(disk.data_folder, "--workers", "1") as server,
@@ -82,7 +82,7 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
 @pytest.mark.parametrize("phase", ["stage", "create", "update", "follow", "index"])
 def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: SmallDisk, phase: str) -> None:
     installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, SMALL)
+    prepare_load(installation, 1, MEDIUM)
     with (
         opened(installation) as (shop, job),
         running_server(disk.data_folder, "--workers", "1") as server,
@@ -100,7 +100,7 @@ def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: S
 
 def test_a_worker_that_finds_the_disk_full_says_so_and_waits_for_room(disk: SmallDisk) -> None:
     installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, SMALL)
+    prepare_load(installation, 1, MEDIUM)
     log_path = disk.data_folder.with_name("worker.log")
     with opened(installation) as (shop, job), log_path.open("w") as log:
         disk.fill()

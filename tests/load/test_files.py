@@ -461,7 +461,7 @@ def test_a_header_may_hold_any_characters(shop: Shop, header: str) -> None:
 
 
 def test_a_phone_number_without_a_digit_is_no_unique_key(shop: Shop) -> None:
-    job = load(shop, b"Phone\nn/a\n(202) 555-0101\n", Column("Phone", "PhoneNumber"))
+    job = load(shop, b"Phone\ncall me\n(202) 555-0101\n", Column("Phone", "PhoneNumber"))
 
     assert failures(shop, job) == [(1, 2, "MISSING_UNIQUE_KEY")]
     assert job.created_count == 1

@@ -83,7 +83,9 @@ def use_everything(shop: Shop) -> None:
     jobs.list_jobs(store, shop.domain, max_results=10, next_token=None)
     # Records that meet in one profile, and keys that are there already.
     met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))
-    shop.load(met, "Phone", b"Home,Phone\n+12025560001,+12025560002\n+12025560002,+12025560003\n,+12025559999\n")
+    shop.load(
+        met, "Phone", b"Home,Phone\n+12025560001,+12025560002\n+12025560002,+12025560003\n,+12025559999\n", strict=True
+    )
     repeating = shop.load(COLUMNS, "Email", b"Email,Phone,First\nr@example.com,,Ann\nr@example.com,,Bob\n")
     repeated = list_repeated_rows(store, shop.domain, repeating.job_id, max_results=10, next_token=None)
     assert len(repeated.items) == 1

@@ -135,7 +135,8 @@ def test_rows_that_fail_while_others_are_written_end_the_job_and_keep_what_was_w
     # From the first row on two profiles hold q@x, and whether they do is only known when that row is written.
     data = b"Email,Personal\nb@x,q@x\nq@x,\n"
 
-    job = load(shop, data, *columns, max_failed_records=0)
+    started = shop.create_job(columns, "Email", data, options=JobOptions(max_failed_records=0))
+    job = shop.run(started, strict=True)
 
     assert shop.known().profiles[b].values["PersonalEmailAddress"] == "q@x"
     assert (job.status, counts(job)) == ("FAILED", (0, 1, 0, 1))

@@ -109,3 +109,15 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     ]
     assert values_of(shop) == [{"AccountNumber": "12E4"}]
     assert shop.load([account, tier], "Account", data, strict=True).failed_count == 0
+
+
+def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop: Shop) -> None:
+    made = shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
+    for value in ("ann@a.example", "anna@a.example"):
+        add_profile_key(shop.store, shop.name, made.profile_id, "_email", [value], NOW)
+    rows = b"ann@a.example,A\nAna@A.example,B\nanna@a.example,C\nana@a.example,\nANA@a.example,\nann@a.example,D\n"
+
+    job = shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + rows)
+
+    assert values_of(shop) == [{"EmailAddress": "ANA@a.example", "FirstName": "D"}]
+    assert counts(job) == (0, 6, 0, 0)

@@ -51,6 +51,7 @@ _PLACED = pa.schema(
         ("pid", pa.int64()),
         ("holders", pa.int64()),
         ("code", pa.string()),
+        ("is_own", pa.bool_()),
     ]
 )
 
@@ -159,6 +160,12 @@ def _place(load: Load) -> _Writes:
     scratch.put("placed", pa.table(columns, schema=_PLACED))
     scratch.run("create or replace temp table followed as select * from placed where code is null")
     scratch.run(f"create or replace temp table folded_here as {fold_sql(load.mapping, 'followed')}")
+    # The last value that the profile takes: one that it was found by as a key given to it is not written.
+    key_column = f"v{load.mapping.fields.index(load.mapping.unique_key)}"
+    scratch.run(
+        f"update folded_here set {key_column} = (select arg_max(s.{key_column}, record) from followed f "
+        "join staged s using (record) where f.is_own and f.target = folded_here.target)"
+    )
     scratch.run(
         "create or replace temp table chunk as select target, any_value(pid) as pid, count(*) as row_count "
         "from followed group by target"
@@ -248,7 +255,7 @@ class _Index:
 
     def place(
         self, record: int, key: str, cells: dict[str, str | None]
-    ) -> tuple[int | None, int | None, int, str | None]:
+    ) -> tuple[int | None, int | None, int, str | None, bool]:
         """Where a record goes, and what it changes.
 
         Args:
@@ -256,20 +263,23 @@ class _Index:
 
         Returns:
             the first record of the chunk that goes to the same profile, the row number of the stored profile or None
-            for a new one, how many profiles hold the key, and the code of the fault if the record fails.
+            for a new one, how many profiles hold the key, the code of the fault if the record fails, and whether the
+            profile takes the value of the unique key.
         """
         holders = self._holders.get(key, set())
         if fault := self._find_fault(len(holders)):
-            return None, None, len(holders), fault
+            return None, None, len(holders), fault, False
         number = next(iter(holders)) if holders else -record
         owner = self._owners.setdefault(number, _Owner())
         if owner.target is None:
             owner.target = record
         before = {value for value in owner.keys.values() if value is not None}
         written = {path: value for path, value in cells.items() if path not in owner.set_by_hand}
+        is_own = True
         if self._keeps_own_key:
             # Found by a key that was given to it, it keeps a different value of its own.
-            written = {path: value for path, value in written.items() if owner.keys.get(path) in (None, value)}
+            is_own = all(owner.keys.get(path) in (None, value) for path, value in cells.items())
+            written = written if is_own else {}
         owner.keys.update(written)
         after = {value for value in owner.keys.values() if value is not None}
         for value in before - after:
@@ -277,7 +287,7 @@ class _Index:
                 self._holders.get(value, set()).discard(number)
         for value in after - before:
             self._holders.setdefault(value, set()).add(number)
-        return owner.target, number if number > 0 else None, len(holders), None
+        return owner.target, number if number > 0 else None, len(holders), None, is_own
 
     def _find_fault(self, holder_count: int) -> str | None:
         if holder_count > 1:

@@ -583,11 +583,12 @@ def _count_unchanged_of_several(load: Load, stored: pa.Table | None, repeated: s
     for index, field in enumerate(load.mapping.fields):
         at_first = stored_value(field.path) if stored is not None else "null"
         by_hand = _by_hand_sql(load, stored, field.path)
+        value = f"q.v{index}"
         if stored is not None and field is load.mapping.unique_key:
-            by_hand = f"({by_hand} or {keeps_own_key_sql(load.mapping, load.job, f'q.v{index}')})"
+            value = f"case when {keeps_own_key_sql(load.mapping, load.job, value)} then null else {value} end"
         cursor.run(
-            f"insert into changing select record from (select q.record, q.v{index} as value, {is_asked} as is_asked, "
-            f"coalesce(last_value(q.v{index} ignore nulls) {earlier}, {at_first}, '') as before, {by_hand} as by_hand "
+            f"insert into changing select record from (select q.record, {value} as value, {is_asked} as is_asked, "
+            f"coalesce(last_value({value} ignore nulls) {earlier}, {at_first}, '') as before, {by_hand} as by_hand "
             f"from (from {chosen}) q {join}) "
             "where is_asked and value is not null and value is distinct from before and not by_hand"
         )

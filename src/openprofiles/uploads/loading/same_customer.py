@@ -83,7 +83,7 @@ def without_keys_of_others(
     Such a profile keeps a different value in the key's own field.
 
     Args:
-        targets: ``pid``, ``key`` and the values of the mapped fields.
+        targets: ``pid`` and the values of the mapped fields.
         stored: what their profiles hold.
     """
     if mapping.matches_group or not mapping.can_be_given or not stored.num_rows:
@@ -93,12 +93,12 @@ def without_keys_of_others(
     is_aligned = targets.num_rows == stored.num_rows
     if is_aligned and pa.compute.all(pa.compute.equal(held, targets[column]), skip_nulls=True).as_py():
         return targets
-    cursor.put("keyed", targets.select(["pid", "key", column]))
+    cursor.put("keyed", targets.select(["pid", column]))
     cursor.put("stored", stored.select(["pid", column_of(path)]))
-    form = sql_normal_key(mapping.key_name, "held", job.phone_region)
+    forms = [sql_normal_key(mapping.key_name, value, job.phone_region) for value in ("held", column)]
     pids = cursor.table(
-        f"select pid from (select pid, key, {stored_value(path)} as held from keyed join stored using (pid) "
-        f"where held is distinct from {column}) where held <> '' and {form} is distinct from key"
+        f"select pid from (select pid, {column}, {stored_value(path)} as held from keyed join stored using (pid) "
+        f"where held is distinct from {column}) where held <> '' and {forms[0]} is distinct from {forms[1]}"
     )["pid"]
     if not len(pids):
         return targets
