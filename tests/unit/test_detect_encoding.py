@@ -139,3 +139,16 @@ def test_a_mebibyte_is_decided_quickly() -> None:
 
     # 50 ms on a machine that does nothing else.
     assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize("region", [None, "PL"])
+@pytest.mark.parametrize("before", [256 << 10, (256 << 10) + (1 << 20)])
+def test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends(before: int, region: str | None) -> None:
+    row = "Łukasz,Żółć,Świętosława,Grażyna,Wałęsa\n".encode("cp1250")
+    for offset in range(-len(row) - 1, 2):
+        start = before + offset
+        data = b"First,Last\n" + b"x" * (start - 12) + b"\n"
+        assert len(data) == start
+        data = data + row + b"Ann,Lee\n" * 10
+
+        assert _detect(data, region=region).encoding == "windows-1250"

@@ -27,6 +27,7 @@ _ASCII_BYTES = bytes(range(128))
 _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _MAX_WORDS = 250
 _FIRST_WORDS = 50
+_MAX_CUT_LINE_BYTES = 1 << 16
 _MAX_WORD_BYTES = 200
 # Of each byte that comes only later in the file, this many words are read in addition.
 _LATER_WORDS = 20
@@ -102,8 +103,8 @@ class EncodingUnclear(InvalidRequest):
     def __init__(self, candidates: tuple[Candidate, ...]) -> None:
         names = ", ".join(one.encoding for one in candidates)
         self.reason = (
-            "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is. "
-            f"Likely encodings: {names}."
+            "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is."
+            + (f" Likely encodings: {names}." if names else "")
         )
         super().__init__(f"{self.reason} Name the encoding, or save the file as UTF-8.")
         self.candidates = candidates
@@ -124,14 +125,22 @@ class StrangeWords:
         self._words: dict[bytes, None] = {}
         # The bytes beyond ASCII that were found so far.
         self._seen: set[int] = set()
-        self._is_first = True
+        # The line that the last part ends within, if it is not too long.
+        self._cut_line = b""
+
+    @property
+    def has_cut_line(self) -> bool:
+        """Whether the next part is needed although it is ASCII: a word of the last one may continue in it."""
+        return not self._cut_line.isascii()
 
     def add(self, part: bytes, *, is_last: bool = False) -> None:
-        """Take the words of the next part of the file; those cut off at its ends are left out."""
-        lines = part if self._is_first else part[_first_line_end(part) :]
+        """Take the words of the next part of the file."""
+        lines = self._cut_line + part
+        self._cut_line = b""
         if not is_last and (end := _last_line_end(lines)) > 0:
+            if len(lines) - end <= _MAX_CUT_LINE_BYTES:
+                self._cut_line = lines[end:]
             lines = lines[:end]
-        self._is_first = False
         found = set(lines.translate(None, _ASCII_BYTES + bytes(self._seen)))
         if not found and len(self._words) >= _MAX_WORDS:
             return
@@ -153,10 +162,6 @@ class StrangeWords:
         return list(self._words)
 
 
-def _first_line_end(part: bytes) -> int:
-    return max(part.find(b"\n"), 0) or max(part.find(b"\r"), 0)
-
-
 def _last_line_end(part: bytes) -> int:
     return max(part.rfind(b"\n"), part.rfind(b"\r"))
 
@@ -167,6 +172,9 @@ def guess_encoding(words: list[bytes], region: str | None = None) -> EncodingGue
     Args:
         region: the country (ISO 3166) from which the file probably comes.
     """
+    if not words:
+        # All of them were in lines too long to look at.
+        return EncodingGuess(candidates=(), is_clear=False, is_plain=False)
     languages = _languages()
     kept = set(_encodings())
     if len(words) > 2 * _FIRST_WORDS:

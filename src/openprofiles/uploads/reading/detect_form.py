@@ -152,7 +152,7 @@ def _detect_encoding(
     read_bytes = 0
     # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
     while part:
-        if not part.isascii():
+        if strange.has_cut_line or not part.isascii():
             is_other = invalid >= _ENOUGH and invalid >= 10 * valid
             if not is_other:
                 text = decoder.decode(part)
