@@ -192,7 +192,12 @@ def _with_count(record: logging.LogRecord, count: int) -> logging.LogRecord:
     if isinstance(record.msg, dict):
         counted.msg = record.msg | {"repeated": count}
     else:
-        counted.msg, counted.args = f"{record.getMessage()} (repeated {count} times)", None
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            # A library's arguments do not fit its text. Writing the line reports that, where it is written first.
+            text = str(record.msg)
+        counted.msg, counted.args = f"{text} (repeated {count} times)", None
     return counted
 
 

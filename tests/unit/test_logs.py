@@ -153,3 +153,10 @@ def test_the_count_of_repeated_lines_is_written_without_a_further_event() -> Non
 
     assert lines[-1] == "later"
     assert sum(json.loads(line).get("repeated", 1) for line in lines[:-1]) == 3
+
+
+def test_a_malformed_line_of_a_library_that_repeats_raises_nothing() -> None:
+    program = "for _ in range(3): logging.getLogger('x').error('bad %d', 'x')\nlog.info('after')"
+
+    assert '"event": "after"' in log_of(program).splitlines()[-2]
+    assert "bad %d (repeated 2 times)" in log_of(program).splitlines()[-1]
