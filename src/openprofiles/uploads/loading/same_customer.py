@@ -20,7 +20,7 @@ from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 
 def find_candidates(reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Array) -> pa.Table:
-    """Find the profiles that hold these keys in the index, as ``only_same_customer`` takes them.
+    """Find the profiles that hold these keys in the index, as ``split_candidates`` takes them.
 
     Args:
         keys: as of ``BulkReader.find_key_holders``.
