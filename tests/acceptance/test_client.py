@@ -179,7 +179,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
         ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
-        ({"FailureLimit": {"Percent": 101}}, "The limit of failed rows must be between 0 and 100 percent."),
+        ({"FailureLimit": {"Percent": 101}}, "The limit on failed rows must be between 0 and 100 percent."),
         (
             {"Checks": {"Nope": {"Type": "DATE"}}},
             "There is a check for the field Nope, which is not one of the Fields.",

@@ -578,7 +578,7 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
+        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed since.\n",
     )
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
     shown = jobs_json("show", job_id, "--data", updated)
@@ -596,7 +596,7 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
 
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[0] == (
-        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they were changed since."
+        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they have been changed since."
     )
     assert answer.stdout.splitlines()[1].split() == ["PROFILE", "ID", "LOADED", "AS"]
     assert "These are the first 1 of 2. --limit shows more." in answer.stderr
@@ -639,7 +639,7 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
+        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed since.\n",
     )
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
     assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})

@@ -208,7 +208,7 @@ class _ImportCommand(click.Command):
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
+    help="Load nothing. Print what the import would do, and exit with the status it would return.",
 )
 @click.option(
     "--data-expiry",
@@ -656,7 +656,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. A load would have this result:")
+            click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):

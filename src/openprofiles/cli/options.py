@@ -186,7 +186,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "--webhook-private-addresses",
         {
             "is_flag": True,
-            "help": "Allow webhooks to addresses of this machine and of private networks. By default they are refused.",
+            "help": "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
         },
     ),
 }

@@ -61,9 +61,9 @@ class JobOptions:
             if value not in possible:
                 raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")
         if self.max_failed_records is not None and not 0 <= self.max_failed_records <= _MAX_RECORDS:
-            raise InvalidRequest(f"The limit of failed rows must be between 0 and {_MAX_RECORDS}.")
+            raise InvalidRequest(f"The limit on failed rows must be between 0 and {_MAX_RECORDS}.")
         if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
-            raise InvalidRequest("The limit of failed rows must be between 0 and 100 percent.")
+            raise InvalidRequest("The limit on failed rows must be between 0 and 100 percent.")
         if self.webhook_url is not None:
             parse_webhook_url(self.webhook_url)
 
