@@ -33,6 +33,7 @@ DEFAULT_OPTIONS = {
     "WriteMode": "CREATE_AND_UPDATE",
     "BlankCells": "KEEP",
     "HandSetFields": "KEEP",
+    "SharedKeyRows": "LOAD",
     "FailureLimit": {},
     "Checks": {},
     "Webhook": {},
@@ -145,6 +146,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "WriteMode": "CREATE_ONLY",
         "BlankCells": "CLEAR",
         "HandSetFields": "OVERWRITE",
+        "SharedKeyRows": "REFUSE",
         "FailureLimit": {"Records": 3, "Percent": 2.5},
         "Checks": {
             "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},

@@ -578,7 +578,8 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed since.\n",
+        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        "since.\n",
     )
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
     shown = jobs_json("show", job_id, "--data", updated)
@@ -639,7 +640,8 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed since.\n",
+        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        "since.\n",
     )
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
     assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})

@@ -471,7 +471,8 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
     encoding = upload.get_by_label("Encoding of kunden.csv")
 
     expect(upload.get_by_role("alert")).to_have_text(
-        "The encoding of the file is unclear: it is not UTF-8, and its text does not show clearly which encoding it is. "
+        "The encoding of the file is unclear: it is not UTF-8, and its text does not show clearly which encoding it "
+        "is. "
         "Likely encodings: cp932, cp874, windows-1256. Choose the encoding it was saved in, or save it as UTF-8. "
         "Words of the file in each: cp932: 番; cp874: ”ิ; windows-1256: ”ش"
     )
@@ -500,7 +501,8 @@ def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: R
     visitor.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
 
     expect(visitor.get_by_role("alert")).to_have_text(
-        "The encoding of the file is unclear: it is not UTF-8, and its text does not show clearly which encoding it is. "
+        "The encoding of the file is unclear: it is not UTF-8, and its text does not show clearly which encoding it "
+        "is. "
         "Likely encodings: cp932, cp874, windows-1256. Save the file as UTF-8."
     )
     expect(visitor.locator("#file")).to_be_focused()
