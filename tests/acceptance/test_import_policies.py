@@ -23,7 +23,7 @@ MIXED = (
 
 
 LIMITS_LONG = pytest.mark.long(
-    daily="tests/load/test_policies.py::test_with_more_failed_rows_than_may_be_nothing_is_loaded"
+    daily="tests/load/test_policies.py::test_nothing_is_loaded_if_more_rows_fail_than_allowed"
 )
 
 

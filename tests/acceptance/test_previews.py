@@ -158,7 +158,7 @@ def test_a_dry_run_of_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert answer.returncode == 2
-    assert "A load would fail. 1 rows failed (limit: 0). Nothing was loaded." in answer.stderr
+    assert "A load would fail. 1 row failed (limit: 0). Nothing was loaded." in answer.stderr
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def backup(settings: Settings, folder: Path, keep: int | None) -> None:
             err=True,
         )
     for job_id in made.jobs_without_file:
-        click.echo(f"Warning: The uploaded file of upload job {job_id} is missing in {made.files_place}.", err=True)
+        click.echo(f"Warning: The uploaded file of upload job {job_id} is missing from {made.files_place}.", err=True)
     if made.jobs_without_file:
         click.echo(
             "Stop these jobs and load their files again."

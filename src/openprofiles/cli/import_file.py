@@ -185,8 +185,8 @@ class _ImportCommand(click.Command):
     help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
     "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
-@click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
-@click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
+@click.option("--create-only", is_flag=True, help="Only create profiles: rows for existing customers fail.")
+@click.option("--update-only", is_flag=True, help="Only update profiles: rows for new customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),

@@ -77,9 +77,9 @@ class JobOptions:
     def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
         """Describe the limit that the failed rows exceed in a sentence; None if they exceed none."""
         if self.max_failed_records is not None and failed_count > self.max_failed_records:
-            return f"{failed_count} rows failed (limit: {self.max_failed_records})."
+            return f"{failed_count} {'row' if failed_count == 1 else 'rows'} failed (limit: {self.max_failed_records})."
         if self.max_failed_percent is not None and failed_count * 100 > self.max_failed_percent * record_count:
-            return f"{failed_count} of {record_count} rows failed (limit: {self.max_failed_percent:g} %)."
+            return f"{failed_count} of {record_count} rows failed (limit: {self.max_failed_percent:g}%)."
         return None
 
     def require_fields(self, names: Collection[str]) -> None:
