@@ -62,7 +62,8 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="A domain that the credential gives access to: a name, such as sales, or a prefix, such as sales-*. Can be repeated.",
+    help="A domain that the credential gives access to: a name, such as sales, or a prefix, such as sales-*. "
+    "Can be repeated.",
 )
 @click.option(
     "--requests-per-second",
