@@ -297,7 +297,9 @@ def test_where_not_all_failed_rows_are_shown_it_says_so(data: Path) -> None:
     answer = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, "--limit", "1")
 
     assert len(answer.stdout.splitlines()) == 2
-    assert answer.stderr == ("These are the first 1 of 2 failed rows. --limit shows more, --output-file writes all.\n")
+    assert answer.stderr == (
+        "These are the first 1 of 2 failed rows. --limit shows more; --output-file writes them all.\n"
+    )
 
 
 def test_the_failed_rows_are_written_as_a_file_that_can_be_mended_and_loaded_again(data: Path, tmp_path: Path) -> None:

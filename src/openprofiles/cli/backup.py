@@ -24,9 +24,9 @@ from openprofiles.settings import PostgresqlUrl, Settings
 def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     """Back up the store to a new folder in FOLDER.
 
-    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time. It
-    contains the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets its name only
-    when it is complete.
+    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time at
+    which it was made. It contains the store as it was at a single point in time, and the uploaded files of jobs that
+    have not ended. It gets its name only when it is complete.
 
     The backup does not contain the master key. Copy master.key once to another place: anyone who has both can read the
     secrets, and without the key the secrets are lost.

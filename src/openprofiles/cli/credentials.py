@@ -178,7 +178,7 @@ def revoke(settings: Settings, access_key_id: str) -> None:
 def actions() -> None:
     """List the actions that a credential can allow, one on each line.
 
-    The line of an action ends with the roles that include it.
+    Each line ends with the roles that include the action.
 
     \b
     Example:
