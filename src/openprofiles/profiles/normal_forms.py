@@ -46,7 +46,6 @@ _EXTENSION = ";ext="
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
-_SQL_PHONE_CHARACTERS = "[ ]*[+(]*[0-9][0-9 ()/.-]*"
 _SQL_GAP = "[ ().-]*"
 _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-9]{{3}}{_SQL_GAP}[0-9]{{4}}{_SQL_GAP}"
 
@@ -215,22 +214,6 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
         f"when regexp_full_match({joined}, '[{_PLAIN}]+( [{_PLAIN}]+)*') then lower({joined}) "
         f"else openprofiles_normal_full_name({joined}) end"
     )
-
-
-def sql_looks_like_phone(value: str, phone_region: str) -> str:
-    """Build SQL (DuckDB) that tests whether a text expression looks like a phone number.
-
-    Six to fifteen digits and what is written between them, or a number that is possible in the region or with its
-    country code. Not every number that is written without a country code is one of the region.
-    """
-    digits = f"length(regexp_replace({value}, '[^0-9]', '', 'g'))"
-    looks_so = f"regexp_full_match({value}, '{_SQL_PHONE_CHARACTERS}') and {digits} between 6 and 15"
-    # Only a possible number has a country code in its normal form.
-    form = f"coalesce(left(openprofiles_normal_phone({value}), 1), '') = '+'"
-    form = f"case when {looks_so} then true else {form} end"
-    if phone_region != "US":
-        return form
-    return f"case when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then true else {form} end"
 
 
 def _sql_normal_text(value: str) -> str:
