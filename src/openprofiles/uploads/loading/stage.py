@@ -8,8 +8,8 @@ into its normal form, in SQL.
 Afterwards the scratch database holds:
 
     staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
-                key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
-                is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
+                key in its identity form; surplus is the number of the last filled cell beyond the header, if there is
+                one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
 
 Two threads read and check a block each, while a third scans what comes after them.
@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
+from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
@@ -326,7 +326,7 @@ def _set_failed_apart(
         scratch.run(f"delete from faulty where {repeats}")
     if scratch.value("select exists (select 1 from faulty)"):
         key_value = f"v{mapping.fields.index(mapping.unique_key)}"
-        no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
+        no_key = f"{mapping.sql_identity(key_value, phone_region)} is null"
         found: list[tuple[str, str | None, str, str]] = [
             (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
         ]
@@ -451,7 +451,7 @@ def _check_sql(
     if not strict:
         suspicions.append(f"{key_value} = {sql_text(mapping.unique_key.header)}")
         tests.append(f"({_repeats_header_sql(mapping, [f'v{index}' for index in range(len(mapping.fields))])})")
-    key = sql_normal_key(mapping.key_name, key_value, phone_region)
+    key = mapping.sql_identity(key_value, phone_region)
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
