@@ -121,6 +121,32 @@ def test_the_failed_rows_of_an_earlier_load_are_gone_when_the_mended_file_loads_
     assert not failed_rows.exists()
 
 
+def test_a_file_of_failed_rows_is_replaced_only_as_long_as_nobody_has_changed_it(tmp_path: Path) -> None:
+    options = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    file = write(tmp_path / "customers.csv", b"Email,Name\nada@example.com,Ada\n,Bo\n")
+    failed_rows = tmp_path / "customers.failed-rows.csv"
+    run_command("import", file, *options)
+    written = failed_rows.read_bytes()
+
+    write(file, b"Email,Name\nada@example.com,Ada\n,Bo\n,Cy\n")
+    again = run_command("import", file, *options)
+    replaced = failed_rows.read_bytes()
+    write(failed_rows, replaced.replace(b",Bo", b"bo@example.com,Bo"))
+    fixed = failed_rows.read_bytes()
+    refused = run_command("import", file, *options)
+    write(file, b"Email,Name\ndan@example.com,Dan\n")
+    also_refused = run_command("import", file, *options)
+    elsewhere = run_command("import", file, *options, "--failed-rows", tmp_path / "other.csv")
+
+    assert again.returncode == 1
+    assert replaced.count(b"\n") == written.count(b"\n") + 1
+    assert (refused.returncode, also_refused.returncode, elsewhere.returncode) == (2, 2, 0)
+    assert f"{failed_rows} was changed after openprofiles wrote it" in refused.stderr
+    assert "Move or remove it, or name another file with --failed-rows. Nothing was loaded." in refused.stderr
+    assert failed_rows.read_bytes() == fixed
+    assert len(list_jobs(tmp_path / "data")) == 3
+
+
 def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None:
     file = write(tmp_path / "customers.csv", FAULTY)
 
