@@ -24,7 +24,15 @@ from openprofiles.cli.exit_statuses import (
     discard_output,
     exit_status_of_job,
 )
-from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
+from openprofiles.cli.failed_rows_file import (
+    FailedRowsFileChanged,
+    check_failed_rows_path,
+    check_unchanged,
+    default_failed_rows_path,
+    has_folder,
+    remove_failed_rows,
+    write_failed_rows,
+)
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -316,6 +324,11 @@ def import_file(
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
             raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
+        # A dry run does not replace the rows of a load; a pipe has no folder.
+        if failed_rows_path is None and not is_dry_run and has_folder(file):
+            failed_rows_path = default_failed_rows_path(file)
+        if failed_rows_path is not None:
+            check_unchanged(failed_rows_path)
         status = _Import(
             source,
             domain=domain,
@@ -334,10 +347,7 @@ def import_file(
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # A dry run does not overwrite the rows that somebody fixes there; a pipe has no folder.
-            failed_rows_path=None
-            if failed_rows_path is None and (is_dry_run or not has_folder(file))
-            else failed_rows_path or default_failed_rows_path(file),
+            failed_rows_path=failed_rows_path,
             is_json=output == "json",
             is_dry_run=is_dry_run,
         ).run(settings, endpoint_url)
@@ -486,9 +496,10 @@ class _Import:
             failed_rows_file = None
             if state.failed_count and self._failed_rows_path is not None:
                 failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state, job_id)
-            if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
-                # The rows that an earlier load of this file left there are fixed.
-                self._failed_rows_path.unlink(missing_ok=True)
+            # The rows that an earlier load of this file left there are fixed.
+            are_fixed = not self._is_dry_run and state.status == "SUCCEEDED"
+            if are_fixed and self._failed_rows_path is not None and not remove_failed_rows(self._failed_rows_path):
+                click.echo(f"{self._failed_rows_path} was changed during the import, so it is kept.", err=True)
         try:
             self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         except BrokenPipeError:
@@ -587,19 +598,21 @@ class _Import:
         )
 
     def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
-        from openprofiles.cli.failed_rows_file import write_failed_rows
-
         try:
             write_failed_rows(path, importer.read_failed_rows())
         except OSError as error:
-            # The load itself is done, and its counts must still be printed.
-            click.echo(
-                f"The {state.failed_count:,} failed rows cannot be written to {path}: {error.strerror}."
-                f"{self._way_to_failed_rows(job_id)}",
-                err=True,
-            )
-            return None
-        return path
+            reason = error.strerror
+        except FailedRowsFileChanged:
+            reason = "the file was changed during the import"
+        else:
+            return path
+        # The load itself is done, and its counts must still be printed.
+        click.echo(
+            f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}."
+            f"{self._way_to_failed_rows(job_id)}",
+            err=True,
+        )
+        return None
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""

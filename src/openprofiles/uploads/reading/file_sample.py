@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.failures.own_columns import has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import split_record
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
@@ -75,7 +77,8 @@ def read_file_sample(
         for block in scanner.blocks():
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
-                rows.append(split_record(record, dialect))
+                cells = split_record(record, dialect)
+                rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows)
             if len(text) >= _MAX_SAMPLE_BYTES:
