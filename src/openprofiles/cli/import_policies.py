@@ -31,12 +31,13 @@ class ImportPolicies:
 
     Attributes:
         checks: as ``COLUMN=CHECK``.
-        write_mode: as in ``JobOptions``, None for the default.
+        write_mode, short_rows: as in ``JobOptions``, None for the default.
     """
 
     checks: Sequence[str] = ()
     write_mode: str | None = None
     clears_blanks: bool = False
+    short_rows: str | None = None
     overwrites_hand_set: bool = False
     failure_limit: FailureLimit | None = None
 
@@ -52,7 +53,7 @@ class ImportPolicies:
             ImportFault: a check is for a column that is not loaded, or there is no such check.
             InvalidRequest: a check cannot be made as it is given.
         """
-        from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, KEEP, OVERWRITE, JobOptions
+        from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, JUDGE, KEEP, OVERWRITE, JobOptions
         from openprofiles.uploads.reading.file_form import FileOptions
 
         limit = self.failure_limit or FailureLimit()
@@ -60,6 +61,7 @@ class ImportPolicies:
             file=file or FileOptions(),
             write_mode=self.write_mode or CREATE_AND_UPDATE,
             blank_cells=CLEAR if self.clears_blanks else KEEP,
+            short_rows=self.short_rows or JUDGE,
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
