@@ -58,7 +58,10 @@ def load(shop: Shop, data: bytes, file: FileOptions = DETECTED, **more: int | bo
 
 
 def form_of(shop: Shop, job: UploadJob) -> FileForm | None:
-    return read_report(shop.store, shop.domain, job.job_id).file_form
+    """Return what a file was read as, apart from what is the same for all."""
+    form = read_report(shop.store, shop.domain, job.job_id).file_form
+    assert form is None or form.skips_blank_rows
+    return None if form is None else replace(form, skips_blank_rows=False)
 
 
 def people(shop: Shop) -> list[tuple[str | None, str | None, str | None]]:

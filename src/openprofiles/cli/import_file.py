@@ -97,8 +97,8 @@ _OPTION_GROUPS = {
     "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
     "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
     "Import rules": (
-        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
-        "all_or_nothing", "data_expiry_days",
+        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
+        "max_failed", "all_or_nothing", "data_expiry_days",
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
@@ -203,6 +203,12 @@ class _ImportCommand(click.Command):
     help="Whether a blank cell keeps the value of the field or clears it.",
 )
 @click.option(
+    "--short-rows",
+    type=click.Choice(["load", "reject"]),
+    help="Load all rows with fewer cells than the header, or reject them all.  [default: reject those that seem to be "
+    "parts of a row that a line break has broken, load the others]",
+)
+@click.option(
     "--overwrite-hand-set",
     is_flag=True,
     help="Overwrite fields that were set through the API; otherwise they are kept.",
@@ -262,6 +268,7 @@ def import_file(
     create_only: bool,
     update_only: bool,
     blank_cells: str,
+    short_rows: str | None,
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
@@ -339,6 +346,7 @@ def import_file(
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
+                short_rows=None if short_rows is None else short_rows.upper(),
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
                 loads_doubtful=loads_doubtful,

@@ -99,7 +99,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
             if sheet is not None and kind != "Excel workbook":
                 raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
             with converted as source:
-                form = FileForm()
+                form = FileForm(skips_blank_rows=True)
                 doubts: list[EncodingGuess] = []
                 if kind is None:
                     form = detect_form(

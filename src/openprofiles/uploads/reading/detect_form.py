@@ -73,6 +73,7 @@ def detect_form(
     *,
     max_unpacked_bytes: int,
     region: str | None = None,
+    strict: bool = False,
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> FileForm:
     """Detect the form of a file.
@@ -81,6 +82,7 @@ def detect_form(
         file: at its beginning.
         headers: the columns that it must have, where that is known: a file that has them with commas is read so.
         region: the country (ISO 3166) that its domain names, which makes some encodings likelier.
+        strict: read the rows as AWS does.
         on_doubt: called if the encoding rests on little, before the file is read with it.
 
     Raises:
@@ -115,6 +117,7 @@ def detect_form(
         quote=dialect.quote or NO_QUOTE,
         joins_lines=joins_lines,
         line_ends=line_ends,
+        skips_blank_rows=not strict,
         given=given.given,
     )
 
