@@ -174,7 +174,7 @@ class _ImportCommand(click.Command):
     type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
-@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first that is not hidden]")
 @click.option(
     "--check",
     "checks",
@@ -256,7 +256,7 @@ def import_file(
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
+    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
@@ -306,7 +306,8 @@ def import_file(
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
+            notes = "".join(f" {shown(note)}" for note in source.describe_table())
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
         status = _Import(
             source,
             domain=domain,
@@ -362,6 +363,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    for line in source.describe_table():
+        click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
@@ -448,6 +451,7 @@ class _Import:
             started = time.monotonic()
             try:
                 self._use_saved_mapping(importer)
+                self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
@@ -467,7 +471,7 @@ class _Import:
                     unique_key=self._mapping.unique_key.name,
                     data_expiry_days=days,
                     options=self._options,
-                    needs_options=self._form is not None or not self._policies.is_default,
+                    needs_options=self._source.needs_options or not self._policies.is_default,
                 )
                 if importer.left_out_options and not self._is_json:
                     with suppress(BrokenPipeError):
@@ -590,6 +594,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        for line in self._source.describe_table():
+            click.echo(f"  {shown(line)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
@@ -640,7 +646,7 @@ class _Import:
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._mapping.unique_key.header,
-                "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
+                "file": self._source.form_json(),
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
                 "values_checked": self._options is not None and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
