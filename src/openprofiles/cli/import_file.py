@@ -184,7 +184,7 @@ class _ImportCommand(click.Command):
     type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
-@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first that is not hidden]")
 @click.option(
     "--check",
     "checks",
@@ -280,7 +280,7 @@ def import_file(
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
+    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
@@ -330,7 +330,8 @@ def import_file(
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
+            notes = "".join(f" {shown(note)}" for note in source.describe_table())
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
         # A dry run does not replace the rows of a load; a pipe has no folder.
         if failed_rows_path is None and not is_dry_run and has_folder(file):
             failed_rows_path = default_failed_rows_path(file)
@@ -390,6 +391,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    for line in source.describe_table():
+        click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
@@ -474,6 +477,7 @@ class _Import:
             started = time.monotonic()
             try:
                 self._use_saved_mapping(importer)
+                self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
@@ -534,7 +538,7 @@ class _Import:
             unique_key=self._mapping.unique_key.name,
             data_expiry_days=days,
             options=self._options,
-            needs_options=self._form is not None or not self._policies.is_default,
+            needs_options=self._source.needs_options or not self._policies.is_default,
         )
         if importer.left_out_options and self._has_checks and not self._is_json:
             with suppress(BrokenPipeError):
@@ -646,6 +650,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        for line in self._source.describe_table():
+            click.echo(f"  {shown(line)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
@@ -700,7 +706,7 @@ class _Import:
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._mapping.unique_key.header,
-                "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
+                "file": self._source.form_json(),
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
                 "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
