@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.forked_loaders import ForkedLoaders
 from long_tests import leave_out_long_tests
 from postgresql_server import PostgresqlServer
 from processor_time import ProcessorTime
@@ -78,3 +79,20 @@ def s3_server() -> Iterator[S3Server]:
     server = S3Server()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def forked_loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedLoaders]:
+    """Run the process that forks loaders for those who ask for them."""
+    forker = ForkedLoaders(tmp_path_factory.mktemp("forker"))
+    yield forker
+    forker.close()
+
+
+@pytest.fixture(scope="module")
+def quick_loaders(forked_loaders: ForkedLoaders) -> Iterator[None]:
+    """Have the loaders of all programs that the tests of a file start forked."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in forked_loaders.variables.items():
+            environment.setenv(name, value)
+        yield

@@ -12,8 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, running_server
-from browser.forked_loaders import ForkedLoaders
 
 CHROMIUM = (
     os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -33,13 +33,6 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*arguments, "--renderer-process-limit=1"])
         yield launched
         launched.close()
-
-
-@pytest.fixture(scope="session")
-def forked_loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedLoaders]:
-    forker = ForkedLoaders(tmp_path_factory.mktemp("forker"))
-    yield forker
-    forker.close()
 
 
 @pytest.fixture(scope="session")
