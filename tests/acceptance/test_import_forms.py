@@ -28,6 +28,8 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from workbooks import sheet_xml, text_rows, workbook
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 SEEN = "1970-01-01 00:00:00.000000001"
 PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São Paulo"), ("", "Nobody", "")]
 GERMAN = "E-Mail;First name;City\r\n" + "".join(f"{mail};{name};{city}\r\n" for mail, name, city in PEOPLE)

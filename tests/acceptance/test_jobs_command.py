@@ -29,6 +29,8 @@ from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, profile, upload_job
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 FAULTY = b"""Email,First Name,Phone,Notes
 ada@example.com,Ada,212-555-0101,x
 ,Nobody,,

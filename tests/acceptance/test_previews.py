@@ -28,6 +28,8 @@ from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.open import open_store
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 FIRST = b"Email,First,Tier\nada@x.example,Ada,gold\nbob@x.example,Bob,\n"
 SECOND = (
     b"Email,First,Tier\nada@x.example,Adele,silver\nbob@x.example,Bob,\nzoe@x.example,Zo\xc3\xab,\n,Nobody,\n"
