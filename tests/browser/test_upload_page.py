@@ -165,6 +165,38 @@ def test_a_check_that_a_load_would_fail_after_does_not_speak_of_a_load(upload: P
     )
 
 
+def test_an_import_that_may_create_second_profiles_is_confirmed_first(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    # Each customer once by their own address, and once by their office's, which is another's unique key.
+    rows = [f"a{n}@a.example,b{n}@a.example\nb{n}@a.example,\n" for n in range(20)]
+    file = ("Email,Business email\n" + "".join(rows)).encode()
+    choose(upload, file)
+    job_id = start_load(upload, "Import now")
+    assert wait_for_end(server, domain, job_id)["Status"] == "FAILED"
+    upload.unroute("**/jobs/*")
+    upload.goto(f"/console/domains/{domain}/jobs/{job_id}")
+    refusal = upload.get_by_role("region", name="Why this import was refused")
+    expect(refusal).to_contain_text("20 rows create profiles of their own")
+    expect(refusal).to_contain_text("tick “Import these rows anyway”")
+    assert find_barriers(upload) == []
+    refusal.get_by_role("link", name="import the file again").click()
+    choose(upload, file)
+
+    upload.get_by_role("button", name="Check first").click()
+    upload.get_by_role("button", name="Import 40 rows").click()
+
+    confirmation = upload.get_by_label("Import these rows anyway")
+    expect(confirmation).to_be_focused()
+    expect(upload.get_by_role("alert")).to_contain_text("Tick this box to import the rows")
+    expect(upload.locator("#doubts")).to_contain_text("20 rows create profiles of their own")
+    assert find_barriers(upload) == []
+    confirmation.check()
+    expect(upload.get_by_role("alert")).to_have_count(0)
+    job = wait_for_end(server, domain, start_load(upload, "Import 40 rows"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 40
+
+
 def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningServer, domain: str) -> None:
     server.client().create_profile(DomainName=domain, AccountNumber="7", FirstName="Ann", LastName="Lee")
     choose(upload, b"AccountNumber,FirstName\n7,Anna\n")
@@ -987,7 +1019,7 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
     visitor.goto(f"/console/domains/{domain}/upload")
     choose(visitor, WEBSHOP)
 
-    for text in ("Something looks wrong?", "Import options", "Save this mapping", "Check first"):
+    for text in ("Something looks wrong?", "If some rows fail", "Save this mapping", "Check first"):
         expect(visitor.get_by_text(text)).to_have_count(0)
     assert find_barriers(visitor) == []
     document = {
@@ -1114,6 +1146,7 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
         ("jobs", good | {"Options": {"Checks": []}}),
         ("jobs", good | {"Options": {"Checks": {"Email": {"Type": "NONE"}}}}),
         ("jobs", good | {"IdempotencyToken": "{}"}),
+        ("jobs", good | {"SharedKeyRows": "MAYBE"}),
         ("sample?encoding=klingon", "a"),
         ("sample?delimiter=x", "a"),
         ("mappings/no such name", {"Columns": ["Email"]}),
@@ -1124,8 +1157,9 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
     ]
 
     assert [forge(page, f"{base}/{path}", document) for path, document in wrong] == [400] * len(wrong)
-    missing = [f"jobs/{'0' * 32}/start", f"jobs/{'0' * 32}/preview", f"jobs/{'0' * 32}/stop", "mappings/none"]
-    assert [forge(page, f"{base}/{path}", {"Columns": []}) for path in missing] == [404] * len(missing)
+    missing = [f"jobs/{'0' * 32}/{what}" for what in ("start", "preview", "stop")]
+    assert [forge(page, f"{base}/{path}", {}) for path in missing] == [404] * len(missing)
+    assert forge(page, f"{base}/mappings/none", {"Columns": []}) == 404
     assert forge(page, f"{base}/jobs", good | {"Replaces": "no job"}) == 200
     assert "Traceback" not in server.log()
 

@@ -39,6 +39,7 @@ from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDA
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
 from openprofiles.uploads.webhook_url import host_of
@@ -232,6 +233,10 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         repeated = list_repeated_rows(
             visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
         ).items
+    notices = report.notice_sentences(full_label_of)
+    doubts = []
+    if job.failure_message == SHARED_KEYS_REFUSED:
+        doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]
     return visitor.page(
         "job.html",
         status=200 if fault is None else 400,
@@ -242,7 +247,8 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
-        notices=report.notice_sentences(full_label_of),
+        doubts=doubts,
+        notices=[text for text in notices if text not in doubts],
         policies=_policies(
             options,
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],

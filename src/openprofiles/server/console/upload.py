@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -26,6 +27,7 @@ from openprofiles.server.console.upload_documents import (
     read_job,
     read_mapping_to_save,
     read_name,
+    read_start,
     sample_document,
     saved_mapping_document,
 )
@@ -40,6 +42,7 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     make_upload_path,
 )
+from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
@@ -104,6 +107,7 @@ def show_page(visitor: Visitor) -> Response:
         delimiters=DELIMITER_NAMES,
         mappings=mappings,
         encodings=encodings(),
+        is_strict=settings.compat_strict,
         may_set_options=_may_set_options(visitor, domain),
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
         may_stop=visitor.may(_STOPPING, domain.name),
@@ -251,6 +255,8 @@ def start_job(visitor: Visitor) -> Response:
     """Start a job whose file has arrived, and return the page to go to."""
     domain = visitor.domain("profile:StartUploadJob")
     services, job_id = visitor.services, _job_id(visitor)
+    if read_start(visitor.body):
+        _allow_shared_key_rows(visitor, domain, job_id)
     # The script repeats the request if the answer was lost.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
     jobs_path = path_of_tab(Page.JOBS, domain.name)
@@ -266,8 +272,11 @@ def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
 def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     services = visitor.services
     given = read_job(domain.name, visitor.body)
-    if given.job.options is not None:
+    options = given.job.options
+    if options is not None:
         visitor.require(_SETTING_OPTIONS, domain.name)
+    if not services.settings.compat_strict:
+        options = replace(options or JobOptions(), shared_key_rows=given.shared_key_rows)
     job = jobs.create_job(
         services.store,
         services.master_key,
@@ -278,7 +287,7 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         data_expiry_days=given.job.data_expiry_days,
         strict=services.settings.compat_strict,
         now=services.clock(),
-        options=given.job.options,
+        options=options,
         idempotency_token=given.job.idempotency_token,
         private_addresses=services.settings.webhook_private_addresses,
     )
@@ -287,6 +296,21 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         with suppress(NotFound):
             _stop_if_created(visitor, domain, given.replaces)
     return job
+
+
+def _allow_shared_key_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
+    services = visitor.services
+    options = jobs.get_options(services.store, domain, job_id)
+    # A repeated request finds it allowed, and the job started.
+    if options.shared_key_rows != LOAD:
+        jobs.set_options(
+            services.store,
+            domain,
+            job_id,
+            replace(options, shared_key_rows=LOAD),
+            strict=services.settings.compat_strict,
+            private_addresses=services.settings.webhook_private_addresses,
+        )
 
 
 def _job_id(visitor: Visitor) -> str:

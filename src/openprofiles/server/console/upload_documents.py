@@ -19,6 +19,7 @@ from openprofiles.server.upload_job_documents import UploadJobGiven, read_create
 from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.failures.failed_rows_csv import split_row
 from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
@@ -41,7 +42,16 @@ _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
 _NAME_MEMBER = "DisplayName"
-_JOB_MEMBERS = (*_MAPPING_MEMBERS, _NAME_MEMBER, "DataExpiry", "Options", "IdempotencyToken", "Replaces")
+_SHARED_KEY_ROWS_MEMBER = "SharedKeyRows"
+_JOB_MEMBERS = (
+    *_MAPPING_MEMBERS,
+    _NAME_MEMBER,
+    "DataExpiry",
+    "Options",
+    _SHARED_KEY_ROWS_MEMBER,
+    "IdempotencyToken",
+    "Replaces",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +59,13 @@ class JobGiven:
     """The job that the page describes.
 
     Attributes:
+        shared_key_rows: whether it may import rows that may create second profiles. This is a question of the page, not
+            an option that needs a permission.
         replaces: the id of the job that the page created earlier for the same file.
     """
 
     job: UploadJobGiven
+    shared_key_rows: str
     replaces: str | None
 
 
@@ -76,7 +89,17 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
         document["Options"] = options
     given = read_create_document(domain_name, json.dumps(document).encode())
     replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
-    return JobGiven(given, replaces)
+    return JobGiven(given, _read_shared_key_rows(sent), replaces)
+
+
+def read_start(body: bytes) -> bool:
+    """Return whether the job is to import rows that may create second profiles, whatever it was created with.
+
+    Raises:
+        WireError: the document is not valid.
+    """
+    sent = members("The body", read_json(body), (_SHARED_KEY_ROWS_MEMBER,)) if body else {}
+    return _read_shared_key_rows(sent) == LOAD
 
 
 def read_name(body: bytes) -> str:
@@ -180,7 +203,10 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Unchanged": job.unchanged_count,
         "Failed": job.failed_count,
         "Repeated": report.repeated_count,
-        "Notices": report.notice_sentences(full_label_of),
+        "Notices": [
+            {"Text": sentence, "IsDoubtful": notice.is_doubtful}
+            for notice, sentence in zip(report.notices, report.notice_sentences(full_label_of), strict=True)
+        ],
         "HasEnded": job.completed_at is not None,
     }
 
@@ -218,6 +244,10 @@ def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
     # Columns without a choice are skipped.
     suggestion = suggest_mapping(columns, dict.fromkeys(columns, "") | chosen)
     return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
+
+
+def _read_shared_key_rows(sent: Mapping[str, Any]) -> str:
+    return text(_SHARED_KEY_ROWS_MEMBER, sent.get(_SHARED_KEY_ROWS_MEMBER, REFUSE))
 
 
 def _columns(sent: Mapping[str, Any]) -> list[str]:

@@ -523,6 +523,9 @@ function faultOfLimit(text) {
 // Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
 function describeJob() {
   const description = { ...describeMapping(), DataExpiry: Number(find("days").value) };
+  if (find("shared-keys")) {
+    description.SharedKeyRows = find("shared-keys").value;
+  }
   const options = describeOptions();
   return {
     file,
@@ -532,7 +535,7 @@ function describeJob() {
 }
 
 function describeOptions() {
-  if (!find("policies")) {
+  if (!find("write-mode")) {
     return null;
   }
   const options = {};
@@ -674,7 +677,7 @@ async function stopJob() {
 
 // Disables all controls during the work. A control that loses the focus by this gets it back.
 async function whileBusy(work) {
-  const controls = document.querySelectorAll("#columns :is(button, input, select), #transfer button, #preview button");
+  const controls = document.querySelectorAll("#columns :is(button, input, select), #transfer button, #preview :is(button, input)");
   const were = [...controls].map((control) => control.disabled);
   const focused = document.activeElement;
   isBusy = true;
@@ -800,10 +803,21 @@ function showChecking(text) {
   find("preview-details").replaceChildren();
   find("preview-status").textContent = "";
   showMessage(find("preview-fault"), null);
+  showDoubts([]);
   for (const id of ["load-checked", "check-again", "preview-back"]) {
     if (find(id)) {
       find(id).hidden = true;
     }
+  }
+}
+
+// Shows what has to be confirmed before the file is imported.
+function showDoubts(notices) {
+  find("doubts").hidden = !notices.length;
+  find("doubts-text").replaceChildren(...notices.map((notice) => make("p", {}, notice.Text)));
+  if (find("doubts-confirmed")) {
+    find("doubts-confirmed").checked = false;
+    mark(find("doubts-confirmed"), null);
   }
 }
 
@@ -865,6 +879,9 @@ function showPreview(found) {
   find("preview-details").replaceChildren(
     ...previewDetails(found, { profilesPath: `${domainPath}/profiles`, showsStored: "showsStored" in root.dataset, nameOf: (path) => columns.nameOf(path) }),
   );
+  if (find("shared-keys")?.value !== "LOAD") {
+    showDoubts(found.Notices.filter((notice) => notice.IsDoubtful));
+  }
   find("preview-status").textContent = previewSentence(found);
   if (find("load-checked")) {
     const rows = found.Created + found.Updated + found.Unchanged;
@@ -895,13 +912,23 @@ find("check-again").addEventListener("click", () => {
     begin(true);
   }
 });
-find("load-checked")?.addEventListener("click", () => begin(false));
+find("doubts-confirmed")?.addEventListener("change", () => mark(find("doubts-confirmed"), null));
+find("load-checked")?.addEventListener("click", () => {
+  const confirmation = find("doubts-confirmed");
+  if (!find("doubts").hidden && !confirmation.checked) {
+    mark(confirmation, "Tick this box to import the rows, or go back to the columns and change the mapping.");
+    confirmation.focus();
+    return;
+  }
+  begin(false);
+});
 
 // ---- importing
 
 async function start() {
   try {
-    const started = await whileBusy(() => askForJob("start"));
+    const isConfirmed = !find("preview").hidden && find("doubts-confirmed").checked;
+    const started = await whileBusy(() => askForJob("start", isConfirmed ? { SharedKeyRows: "LOAD" } : null));
     isChanged = false;
     location.assign(started.Location);
   } catch (error) {
