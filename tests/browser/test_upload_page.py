@@ -309,7 +309,20 @@ def test_a_file_that_was_read_wrongly_is_read_as_one_says(upload: Page, server: 
     assert wait_for_end(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 2
 
 
-def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(upload: Page) -> None:
+def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(
+    upload: Page, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    # One word with one letter beyond ASCII is little to go by.
+    choose(upload, "Email,Town\na@example.com,Köln\n".encode("windows-1252"))
+    expect(upload.locator("#doubtful-candidates li")).to_have_text(
+        ["Read as windows-1252Köln", "Read as windows-1256Kِln"]
+    )
+    assert find_barriers(upload) == []
+    upload.get_by_role("button", name="Read as windows-1256").click()
+    expect(upload.get_by_role("cell", name="Kِln")).to_be_visible()
+    expect(upload.get_by_label("Encoding", exact=True)).to_have_value("windows-1256")
+    expect(upload.locator("#doubtful-encoding")).to_be_hidden()
+    upload.get_by_role("button", name="Choose another file").click()
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
     upload.get_by_text("Something looks wrong?").click()
@@ -405,10 +418,12 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
 
     expect(upload.get_by_role("alert")).to_have_text(
         "The encoding of the file is unclear: it is not UTF-8, and it cannot be determined from the text. "
-        "Likely encodings: cp932, cp874, windows-1256. Choose the encoding it was saved in, or save it as UTF-8. "
-        "Words of the file in each: cp932: 番; cp874: ”ิ; windows-1256: ”ش"
+        "Likely encodings: cp932, cp874, windows-1256. Choose the encoding it was saved in, or save it as UTF-8."
     )
-    expect(encoding).to_be_focused()
+    candidates = upload.locator("#candidates li")
+    expect(candidates).to_have_text(["Read as cp932番", "Read as cp874”ิ", "Read as windows-1256”ش"])
+    likely = upload.get_by_role("button", name="Read as cp932")
+    expect(likely).to_be_focused()
     assert find_barriers(upload) == []
     assert upload.evaluate("document.documentElement.scrollWidth") <= 360
     # One that is not it either.
@@ -418,8 +433,14 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
     expect(encoding).to_have_value("utf-8")
     encoding.select_option("shift_jis")
     upload.get_by_role("button", name="Read again").click()
-
     expect(upload.get_by_role("heading", name="Preview of kunden.csv")).to_be_focused()
+    expect(target(upload, "番")).to_be_visible()
+    upload.get_by_role("button", name="Choose another file").click()
+    upload.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
+    likely.click()
+    expect(upload.get_by_label("Encoding", exact=True)).to_have_value("cp932")
+    upload.get_by_label("Encoding", exact=True).select_option("shift_jis")
+
     expect(target(upload, "番")).to_be_visible()
     expect(upload.get_by_label("Encoding", exact=True)).to_have_value("shift_jis")
     job = wait_for_end(server, domain, start_load(upload, "Import now"))
@@ -615,6 +636,7 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     target(upload, "Ort").fill("Attributes.town")
     upload.get_by_text("Import options").click()
     upload.get_by_label("Empty cells").select_option("Clear the field")
+    upload.get_by_label("Rows that are too short").select_option("They fail")
     field = upload.get_by_label("Webhook for this import")
     fault = upload.locator("#webhook-url-fault")
     for url, message in (
@@ -644,8 +666,11 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     expect(fault).to_be_hidden()
 
     (job,) = server.client().list_upload_jobs(DomainName=domain)["Items"]
-    assert extension.get_options(domain, job["JobId"])["Webhook"] == {"Url": "https://8.8.8.8/hook"}
+    options = extension.get_options(domain, job["JobId"])
+    assert options["Webhook"] == {"Url": "https://8.8.8.8/hook"}
+    assert (options["ShortRows"], options["SharedKeyRows"]) == ("REJECT", "REFUSE")
     upload.goto(f"/console/domains/{domain}/jobs/{job['JobId']}")
+    expect(upload.get_by_text("Rows that are too short fail.")).to_be_visible()
     expect(upload.get_by_text("Calls a webhook at 8.8.8.8 when it ends.")).to_be_visible()
 
 

@@ -22,7 +22,7 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
-from openprofiles.server.console.job_words import STATUS_WORDS, job_name
+from openprofiles.server.console.job_words import STATUS_WORDS, job_name, notice_sentences
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.profile_list import result_of
@@ -35,7 +35,15 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
-from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.job_options import (
+    CLEAR,
+    CREATE_ONLY,
+    LOAD,
+    OVERWRITE,
+    REJECT,
+    UPDATE_ONLY,
+    JobOptions,
+)
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
@@ -233,7 +241,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         repeated = list_repeated_rows(
             visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
         ).items
-    notices = report.notice_sentences(full_label_of)
+    notices = notice_sentences(report)
     doubts = []
     if job.failure_message == SHARED_KEYS_REFUSED:
         doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]
@@ -349,6 +357,10 @@ def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool
     sentences = [modes[options.write_mode]] if options.write_mode in modes else []
     if options.blank_cells == CLEAR:
         sentences.append("Empty cells clear the field.")
+    if options.short_rows == LOAD:
+        sentences.append("Imports rows that are too short, with their last cells empty.")
+    if options.short_rows == REJECT:
+        sentences.append("Rows that are too short fail.")
     if options.hand_set_fields == OVERWRITE:
         sentences.append("Overwrites values edited by hand.")
     if options.max_failed_records is not None:

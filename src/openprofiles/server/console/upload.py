@@ -23,6 +23,7 @@ from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.upload_documents import (
     fault_items,
     preview_counts,
+    question_about_encoding,
     read_columns,
     read_job,
     read_mapping_to_save,
@@ -46,7 +47,7 @@ from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
-from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -131,29 +132,26 @@ def read_sample(visitor: Visitor) -> Response:
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
+    doubts: list[EncodingGuess] = []
     try:
         form, sample = sample_beginning(
-            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region, strict=strict
+            visitor.body,
+            given,
+            is_whole=query.get("whole") == "1",
+            region=domain.phone_region,
+            strict=strict,
+            on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page shows the examples to the sender of the file; they are never stored.
-        shown = describe_candidates(error.candidates)
-        message = (
-            f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8. "
-            f"Words of the file in each: {shown}"
-        )
-        return json_answer({"message": message}, 422)
+        return json_answer(question_about_encoding(error.reason, error.candidates), 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page knows by this status that it has to ask for the encoding.
-        message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
-        return json_answer({"message": message}, 422)
-    return json_answer(
-        sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows, domain.phone_region))
-    )
+        return json_answer(question_about_encoding(error.reason, ()), 422)
+    suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
+    return json_answer(sample_document(form, sample, suggestion, *doubts))
 
 
 def apply_mapping(visitor: Visitor) -> Response:

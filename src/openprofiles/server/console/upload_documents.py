@@ -6,12 +6,12 @@ The script names columns by their headers; this module turns them into what an u
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
-from openprofiles.server.console.profile_fields import full_label_of
+from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
@@ -32,6 +32,7 @@ from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.reading.detect_encoding import Candidate, EncodingGuess
     from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
@@ -137,8 +138,22 @@ def read_columns(body: bytes) -> list[str]:
     return _columns(members("The body", read_json(body), ("Columns",)))
 
 
-def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) -> dict[str, Any]:
-    """Return a sample of a file and the suggestion for each of its columns."""
+def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dict[str, Any]:
+    """Return why the encoding of a file has to be chosen, with the likely ones."""
+    return {
+        "message": f"{reason} Choose the encoding it was saved in, or save it as UTF-8.",
+        "Candidates": _candidate_documents(candidates),
+    }
+
+
+def sample_document(
+    form: FileForm, sample: FileSample, suggestion: Suggestion, doubt: EncodingGuess | None = None
+) -> dict[str, Any]:
+    """Return a sample of a file and the suggestion for each of its columns.
+
+    Args:
+        doubt: what the encoding was detected from, if that is little.
+    """
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
     fields = iter(suggestion.fields)
     columns = []
@@ -166,6 +181,7 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
             for field in suggestion.fields
             if (evidence := suggestion.weigh_key(field))
         },
+        "Candidates": [] if doubt is None else _candidate_documents(doubt.candidates),
     }
 
 
@@ -205,7 +221,7 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Repeated": report.repeated_count,
         "Notices": [
             {"Text": sentence, "IsDoubtful": notice.is_doubtful}
-            for notice, sentence in zip(report.notices, report.notice_sentences(full_label_of), strict=True)
+            for notice, sentence in zip(report.notices, notice_sentences(report), strict=True)
         ],
         "HasEnded": job.completed_at is not None,
     }
@@ -244,6 +260,11 @@ def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
     # Columns without a choice are skipped.
     suggestion = suggest_mapping(columns, dict.fromkeys(columns, "") | chosen)
     return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
+
+
+def _candidate_documents(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
+    # The page shows the words to the sender of the file; they are never stored.
+    return [{"Encoding": one.encoding, "Words": list(one.examples)} for one in candidates]
 
 
 def _read_shared_key_rows(sent: Mapping[str, Any]) -> str:

@@ -17,9 +17,12 @@ const { dataset } = find("upload");
 const base = location.pathname;
 const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays) });
 const view = new View({
-  profilesPath: `${base.slice(0, base.lastIndexOf("/"))}/profiles`,
-  showsStored: "showsStored" in dataset,
-  nameOf: (path) => form.columns.nameOf(path),
+  previewOptions: {
+    profilesPath: `${base.slice(0, base.lastIndexOf("/"))}/profiles`,
+    showsStored: "showsStored" in dataset,
+    nameOf: (path) => form.columns.nameOf(path),
+  },
+  onEncoding: (encoding) => dispatch("refusedReadAgain", { form: { encoding } }),
 });
 let state = initialState({ mayStop: "mayStop" in dataset, mayChooseForm: find("choose-encoding") !== null });
 let transfer = null;
@@ -108,11 +111,19 @@ async function askForSample(file, chosen) {
 }
 
 function displaySample(file, sample, isSameFile) {
-  showSample(file, sample);
+  showSample(file, sample, { onEncoding: readAs });
   form.show(sample, { isSameFile });
   if (find("saved")) {
     find("saved").value = "";
   }
+}
+
+// Reads the file that is shown in the encoding that the user has chosen for it.
+function readAs(encoding) {
+  find("encoding").value = encoding;
+  find("form-details").open = true;
+  find("encoding").focus();
+  dispatch("formChosen", { form: readForm() });
 }
 
 // isAnswered: whether all questions that the job waited for were answered.

@@ -4,7 +4,7 @@ import { showMessage } from "./ask.js";
 import { make } from "./elements.js";
 import { Columns } from "./upload_columns.js";
 
-const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "hand-set": ["HandSetFields", "KEEP"] };
+const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "short-rows": ["ShortRows", "JUDGE"], "hand-set": ["HandSetFields", "KEEP"] };
 
 const find = (id) => document.getElementById(id);
 

@@ -2,18 +2,24 @@
 
 import { bytes } from "./amounts.js";
 import { make } from "./elements.js";
+import { encodingChoices } from "./upload_encodings.js";
 
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
 
 const find = (id) => document.getElementById(id);
 
-export function showSample(file, sample) {
+// onEncoding: called with the encoding that the user has chosen because the detected one is doubtful.
+export function showSample(file, sample, { onEncoding }) {
   find("file-name").textContent = file.name;
   find("found").textContent = `${bytes(file.size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${describeForm(sample.File)}`;
   const head = make("tr", {}, ...sample.Columns.map((column) => make("th", { scope: "col" }, column.Header)));
   const rows = sample.Rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { title: cell.length > 30 ? cell : null }, cell))));
   find("sample").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
   showEdges();
+  if (find("doubtful-encoding")) {
+    find("doubtful-encoding").hidden = sample.Candidates.length === 0;
+    find("doubtful-candidates").replaceChildren(...encodingChoices(sample.Candidates, { prefix: "doubtful", onChoose: onEncoding }));
+  }
 }
 
 // Shows on which sides of the sample there are more columns.

@@ -29,7 +29,7 @@ export function initialState({ mayStop, mayChooseForm }) {
     file: null,
     // The file that is being read to replace it: {file, form}.
     candidate: null,
-    // The file that could not be read without a choice: {file, form}.
+    // The file that could not be read without a choice: {file, form, candidates}, the latter of its encoding.
     refused: null,
     // Counts the questions to the server about the file, so that the answer to an earlier one is not mistaken for the latest.
     question: 0,
@@ -142,8 +142,9 @@ const TRANSITIONS = {
     showChoice(state);
     say(state, "choose", error);
     if (error.status === NEEDS_CHOICE && state.mayChooseForm) {
-      state.refused = { file, form };
-      run("focus", { id: "choose-encoding" });
+      const candidates = error.answer?.Candidates ?? [];
+      state.refused = { file, form, candidates };
+      run("focus", { id: candidates.length ? "candidate-0" : "choose-encoding" });
     } else {
       run("focus", { id: "file" });
     }

@@ -5,6 +5,7 @@ import { bytes, duration, percent } from "./amounts.js";
 import { showMessage } from "./ask.js";
 import { make } from "./elements.js";
 import { numberText } from "./locale.js";
+import { encodingChoices } from "./upload_encodings.js";
 import { mark } from "./upload_form.js";
 import { showDrift } from "./upload_mappings.js";
 import { previewCounts, previewDetails, previewSentence } from "./upload_preview.js";
@@ -18,9 +19,10 @@ const MARKS = { webhook: "webhook-url", doubts: "doubts-confirmed" };
 const find = (id) => document.getElementById(id);
 
 export class View {
-  // previewOptions: as of previewDetails.
-  constructor(previewOptions) {
+  // previewOptions: as of previewDetails; onEncoding: called with the encoding that the user has chosen for a refused file.
+  constructor({ previewOptions, onEncoding }) {
     this.previewOptions = previewOptions;
+    this.onEncoding = onEncoding;
     this.shown = null;
   }
 
@@ -45,7 +47,7 @@ export class View {
       find("choose-status").textContent = state.candidate === null ? "" : `Reading ${state.candidate.file.name}…`;
     }
     if (isNew("refused")) {
-      showRefused(state.refused);
+      showRefused(state.refused, this.onEncoding);
     }
     if (isNew("drift")) {
       showDrift(state.drift);
@@ -151,11 +153,14 @@ function showMessages(messages, before) {
   }
 }
 
-function showRefused(refused) {
+function showRefused(refused, onChoose) {
   if (find("choose-encoding")) {
     find("choose-encoding-part").hidden = refused === null;
     find("refused-name").textContent = refused === null ? "" : refused.file.name;
     find("choose-encoding").value = refused?.form.encoding ?? "";
+    const candidates = refused?.candidates ?? [];
+    find("candidates-part").hidden = candidates.length === 0;
+    find("candidates").replaceChildren(...encodingChoices(candidates, { prefix: "candidate", onChoose }));
   }
 }
 
