@@ -8,8 +8,9 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.job_options import REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
-from openprofiles.uploads.notices import SHARED_KEY_ROWS, Notice
+from openprofiles.uploads.notices import SHARED_KEY_ROWS, SHARED_KEYS_REFUSED, Notice, is_doubtful
 
 ACCOUNT = Column("Account", "AccountNumber")
 EMAIL = Column("Email", "EmailAddress")
@@ -85,11 +86,17 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     people = b"".join(b"p%d@a.example,P%d\n" % (number, number) for number in range(30))
     shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
 
-    job = shop.load([WORK, NAME], "Work email", b"Work email,First name\nnew@a.example,New\n" + people)
+    data = b"Work email,First name\nnew@a.example,New\n" + people
+    careful = JobOptions(shared_key_rows=REFUSE)
+    refused = shop.run(shop.create_job([WORK, NAME], "Work email", data, options=careful))
+    job = shop.load([WORK, NAME], "Work email", data)
 
     report = report_of(shop, job)
     assert counts(job) == (31, 0, 0, 0)
-    assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)))]
+    assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)), is_doubtful=True)]
+    # The user can decide before anything is loaded.
+    assert (refused.failure_message, counts(refused)) == (SHARED_KEYS_REFUSED, (0, 0, 0, 0))
+    assert report_of(shop, refused).notices == report.notices
     assert report.notice_sentences() == [
         "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "
         "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
@@ -166,3 +173,12 @@ def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop)
         {"AccountNumber": "a-1", "FirstName": "Bo"},
     ]
     assert counts(job) == (1, 2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "created", "expected"), [(19, 19, False), (20, 399, True), (20, 400, False), (5_000, 99_999, True)]
+)
+def test_the_user_decides_about_twenty_rows_and_more_than_five_percent(
+    count: int, created: int, expected: bool
+) -> None:
+    assert is_doubtful(count, created) == expected

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,8 +185,8 @@ class _ImportCommand(click.Command):
     help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
     "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
-@click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
-@click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
+@click.option("--create-only", is_flag=True, help="Only create profiles: rows for existing customers fail.")
+@click.option("--update-only", is_flag=True, help="Only update profiles: rows for new customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),
@@ -205,10 +207,16 @@ class _ImportCommand(click.Command):
 )
 @click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
 @click.option(
+    "--yes",
+    "loads_doubtful",
+    is_flag=True,
+    help="Do not ask before loading rows that may create second profiles of the same customers.",
+)
+@click.option(
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
+    help="Load nothing. Print what the import would do, and exit with the status it would return.",
 )
 @click.option(
     "--data-expiry",
@@ -249,6 +257,7 @@ def import_file(
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
+    loads_doubtful: bool,
     is_dry_run: bool,
     data_expiry_days: int | None,
     display_name: str | None,
@@ -319,6 +328,7 @@ def import_file(
                 clears_blanks=blank_cells == "clear",
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
+                loads_doubtful=loads_doubtful,
             ),
             mapping_name=mapping_name,
             save_as=save_as,
@@ -438,8 +448,6 @@ class _Import:
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
         """Load the file; returns the exit status."""
-        from openprofiles.cli.import_progress import ProgressDisplay
-
         self._place = _place_arguments(settings, endpoint_url)
         importer = _open_importer(settings, endpoint_url)
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
@@ -460,29 +468,12 @@ class _Import:
                     raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
-                job_id = importer.create_job(
-                    domain.name,
-                    display_name=self._job_name,
-                    fields=self._mapping.fields,
-                    unique_key=self._mapping.unique_key.name,
-                    data_expiry_days=days,
-                    options=self._options,
-                    needs_options=self._form is not None or not self._policies.is_default,
-                )
-                if importer.left_out_options and not self._is_json:
-                    with suppress(BrokenPipeError):
-                        click.echo(
-                            "This server does not support checks, so email addresses and phone numbers are not checked."
-                        )
-                with ProgressDisplay(lines=not self._is_json) as display:
-                    self._send(importer, display)
-                    cannot_save = None
-                    if self._is_dry_run:
-                        importer.start_preview()
-                    else:
-                        importer.start_job()
-                        cannot_save = self._save_mapping(importer)
-                    state, interrupted = _watch(importer, display, poll_seconds)
+                job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                if self._is_refused(state) and not self._is_dry_run and not self._is_json and _confirm_doubtful(state):
+                    self._policies = replace(self._policies, loads_doubtful=True)
+                    self._options = self._policies.to_options(self._mapping, self._form)
+                    job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                cannot_save = None if self._is_dry_run or self._is_refused(state) else self._save_mapping(importer)
             except (KeyboardInterrupt, CommandFault, DomainError):
                 # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
@@ -505,7 +496,49 @@ class _Import:
             discard_output()
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
-        return exit_status_of_job(state.status)
+        return EXIT_FAILED if self._is_refused(state) else exit_status_of_job(state.status)
+
+    def _load(
+        self, importer: Importer, domain: ImportDomain, days: int, poll_seconds: float
+    ) -> tuple[str, JobState, bool]:
+        """Run one upload job, or its preview.
+
+        Returns:
+            the id of the job, its last state, and whether Ctrl-C was pressed.
+        """
+        from openprofiles.cli.import_progress import ProgressDisplay
+
+        job_id = importer.create_job(
+            domain.name,
+            display_name=self._job_name,
+            fields=self._mapping.fields,
+            unique_key=self._mapping.unique_key.name,
+            data_expiry_days=days,
+            options=self._options,
+            needs_options=self._form is not None or not self._policies.is_default,
+        )
+        if importer.left_out_options and self._has_checks and not self._is_json:
+            with suppress(BrokenPipeError):
+                click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
+        with ProgressDisplay(lines=not self._is_json) as display:
+            self._send(importer, display)
+            if self._is_dry_run:
+                importer.start_preview()
+            else:
+                importer.start_job()
+            return job_id, *_watch(importer, display, poll_seconds)
+
+    @property
+    def _has_checks(self) -> bool:
+        return self._options is not None and bool(self._options.checks)
+
+    def _is_refused(self, state: JobState) -> bool:
+        """Return whether the load waits, or would wait, for the decision of the user."""
+        if not state.has_doubtful_rows or self._policies.loads_doubtful:
+            return False
+        from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+
+        return self._is_dry_run or state.message == SHARED_KEYS_REFUSED
 
     @property
     def _job_name(self) -> str:
@@ -546,6 +579,8 @@ class _Import:
         return None
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
+        # From its start: the file is sent again after a question.
+        self._source.file.seek(0)
         display.show_sending(0, self._source.size_bytes)
         importer.send_file(
             self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
@@ -630,6 +665,10 @@ class _Import:
                 click.echo(bad_end, err=True)
         elif (bad_end := describe_bad_end(job_id, state)) is not None:
             click.echo(bad_end, err=True)
+        if self._is_refused(state):
+            click.echo(
+                "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
+            )
         if self._is_json:
             document: dict[str, Any] = {
                 "domain": self._domain_name,
@@ -642,7 +681,7 @@ class _Import:
                 "unique_key": self._mapping.unique_key.header,
                 "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
-                "values_checked": self._options is not None and not importer.left_out_options,
+                "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
             if self._mapping_name is not None:
@@ -656,7 +695,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. A load would have this result:")
+            click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
@@ -674,6 +713,17 @@ class _Import:
             )
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
+
+
+def _confirm_doubtful(state: JobState) -> bool:
+    """Ask whether to load rows that may create second profiles; without a terminal the answer is no."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    for notice in state.notices:
+        click.echo(notice, err=True)
+    with suppress(click.Abort):
+        return click.confirm("Load the file anyway?", err=True)
+    return False
 
 
 def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:

@@ -221,7 +221,7 @@ def _sql_normal_text(value: str) -> str:
 
 
 def _sql_plain_or(value: str, plain: str, function: str) -> str:
-    """Build SQL that makes the form of a plain text itself, and calls a function for others."""
+    """Build SQL for the form of a plain text; for others it calls a function."""
     return (
         f"case when {value} is null then null "
         f"when regexp_full_match({value}, '[{_PLAIN}]([ {_PLAIN}]*[{_PLAIN}])?') then {plain} "

@@ -482,6 +482,7 @@ def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
                 "Field": notice.path,
                 "Count": notice.count,
                 "Lines": list(notice.lines),
+                "Doubtful": notice.is_doubtful,
                 "Message": sentence,
             }
             for notice, sentence in zip(report.notices, report.notice_sentences(), strict=True)

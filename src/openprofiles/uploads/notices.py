@@ -12,7 +12,16 @@ from typing import Any
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
 
+# Why a job failed that should not load doubtful rows.
+SHARED_KEYS_REFUSED = (
+    "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another field "
+    "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
+)
+
 MAX_LINES = 20
+# From both of these on, rows are doubtful: a few customers whose address stands in two fields are normal.
+_DOUBTFUL_COUNT = 20
+_DOUBTFUL_SHARE = 0.05
 _LINES_IN_SENTENCE = 5
 
 
@@ -25,20 +34,27 @@ class Notice:
         path: the field of the profile that it is about.
         count: how many rows.
         lines: the lines of the first rows.
+        is_doubtful: whether there are enough such rows that the user should decide about them first.
     """
 
     code: str
     path: str
     count: int
     lines: tuple[int, ...]
+    is_doubtful: bool = False
 
     def to_json(self) -> list[Any]:
-        return [self.code, self.path, self.count, list(self.lines)]
+        return [self.code, self.path, self.count, list(self.lines), self.is_doubtful]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Notice:
-        code, path, count, lines = stored
-        return cls(code, path, count, tuple(lines))
+        code, path, count, lines, is_doubtful = stored
+        return cls(code, path, count, tuple(lines), is_doubtful)
+
+
+def is_doubtful(count: int, created_count: int) -> bool:
+    """Return whether the user should decide about this part of the new profiles first."""
+    return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
 
 
 def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], str] = str) -> str:

@@ -10,7 +10,7 @@ from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SHARED_KEY_ROWS, Notice
+from openprofiles.uploads.notices import MAX_LINES, SHARED_KEY_ROWS, Notice, is_doubtful
 
 _PROFILES_PER_READ = 20_000
 
@@ -23,6 +23,7 @@ def find_shared_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping
     scratch.run("create or replace temp table shared_key (record bigint, path text)")
     _find_in_file(scratch, job, mapping, others)
     _find_in_store(scratch, store, job, mapping, others)
+    created_count = int(scratch.value("select count(*) from target where pid is null"))
     notices = []
     for path, count in scratch.connection.execute(
         "select path, count(distinct record) from shared_key group by path order by 2 desc, 1"
@@ -32,7 +33,7 @@ def find_shared_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping
             f"order by record limit {MAX_LINES}",
             [path],
         )["line"].to_pylist()
-        notices.append(Notice(SHARED_KEY_ROWS, path, count, tuple(lines)))
+        notices.append(Notice(SHARED_KEY_ROWS, path, count, tuple(lines), is_doubtful(count, created_count)))
     scratch.run("drop table shared_key")
     return notices
 
