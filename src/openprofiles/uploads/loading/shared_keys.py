@@ -48,8 +48,9 @@ def _find_in_file(scratch: Scratch, job: LeasedJob, mapping: UploadMapping, othe
             value = mapping.sql_identity(f"v{index}", job.phone_region)
             scratch.run(
                 f"insert into shared_key select n.record, ? from {_NEW_KEYS} n join "
-                f"(select key, {value} as value from staged where key is not null and v{index} <> '') o "
-                "on o.value = n.key and o.key <> n.key",
+                f"(select key, {value} as value from staged where key is not null and v{index} <> '' "
+                # No profile gets the values of a row that the plan refuses.
+                "and record not in (select record from failed)) o on o.value = n.key and o.key <> n.key",
                 [field.path],
             )
 
