@@ -8,7 +8,7 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.job_options import REFUSE, JobOptions
+from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import SHARED_KEY_ROWS, SHARED_KEYS_REFUSED, Notice, is_doubtful
 
@@ -80,6 +80,17 @@ def test_rows_whose_key_stands_in_another_field_of_the_file_are_counted_with_the
     assert report_of(shop, first).notices == [Notice(SHARED_KEY_ROWS, "BusinessEmailAddress", 1, (3,))]
     # The second load creates no profile.
     assert report_of(shop, second).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_values_of_rows_that_are_refused_do_not_count_as_another_field(shop: Shop) -> None:
+    shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
+
+    options = JobOptions(write_mode=CREATE_ONLY)
+    job = shop.run(shop.create_job([EMAIL, NAME, WORK], "Email", OFFICE, options=options))
+
+    assert counts(job) == (1, 0, 0, 1)
+    assert report_of(shop, job).notices == []
 
 
 def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_what_to_do(shop: Shop) -> None:

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from openprofiles.profiles.normal_forms import BLANKS, identity_key
+from openprofiles.profiles.normal_forms import BLANKS, EXTENSION_WORDS, identity_key
 from openprofiles.profiles.standard_profile import PHONE_KEY
 from openprofiles.uploads.mappings.value_kinds import is_date
 
@@ -31,11 +31,7 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff
 _BLANK = re.compile(f"[{re.escape(BLANKS)}]")
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
 # As the library reads them, except that a comma alone does not begin one: an amount has one, too.
-_EXTENSION = re.compile(
-    r"(?:;ext=|[,;]? ?(?:extension|extensi\u00f3n|e?xtn?|x|anexo|int|\u0434\u043e\u0431)\.?:? ?|[ -]?# ?)"
-    r"[0-9]{1,9}#?\Z",
-    re.IGNORECASE,
-)
+_EXTENSION = re.compile(rf"(?:;ext=|[,;]? ?{EXTENSION_WORDS}|[ -]?# ?)[0-9]{{1,9}}#?\Z", re.IGNORECASE)
 _CHARACTERS = re.compile(r"[(]?\+?[(]?[0-9][0-9 ()./-]*")
 _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH_OR_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
