@@ -11,6 +11,9 @@ from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
+# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+SAME_EMAIL_ROWS = "SameEmailRows"
+SIMILAR_KEY_ROWS = "SimilarKeyRows"
 
 # Why a job failed that should not load doubtful rows.
 SHARED_KEYS_REFUSED = (
@@ -68,6 +71,18 @@ def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], s
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
     where = f"{'line' if notice.count == 1 else 'lines'} {lines}{more}"
     rows = "1 row creates a profile" if notice.count == 1 else f"{notice.count:,} rows create profiles"
+    if notice.code == SAME_EMAIL_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: another customer has the same {label_of(notice.path)} "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"customers, use {label_of(notice.path)} as the unique key, or correct the file."
+        )
+    if notice.code == SIMILAR_KEY_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
+            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
+            "merged. If they are the same customers, write the value the same way everywhere."
+        )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "
         f"{label_of(notice.path)} of another profile ({where}). If they are the same customers, map column "
