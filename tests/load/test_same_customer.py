@@ -239,6 +239,16 @@ def test_a_preview_counts_customers_who_probably_exist_already(shop: Shop) -> No
     ]
 
 
+def test_a_row_whose_key_its_profile_does_not_take_is_counted_as_unchanged(shop: Shop) -> None:
+    made = shop.make_profile({"FirstName": "Ana"}, ingested=True)
+    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["a1"], NOW)
+
+    job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\na1,Ana\nA1,Ana\n")
+
+    assert values_of(shop) == [{"AccountNumber": "a1", "FirstName": "Ana"}]
+    assert counts(job) == (0, 2, 1, 0)
+
+
 @pytest.mark.parametrize(
     ("count", "created", "expected"), [(19, 19, False), (20, 399, True), (20, 400, False), (5_000, 99_999, True)]
 )

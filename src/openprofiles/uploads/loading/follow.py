@@ -187,7 +187,9 @@ def _place(load: Load) -> _Writes:
         [load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
-    values = ", ".join(load.value_names)
+    values = ", ".join(
+        f"case when is_own then {name} end as {name}" if name == key_column else name for name in load.value_names
+    )
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
     unchanged_count = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
     return _Writes(
