@@ -59,7 +59,7 @@ def looks_like_phone(text: str, phone_region: str) -> bool:
     """
     if len(text) > _MOST_CHARACTERS:
         return False
-    number = _SCHEME.sub("", text if text.isascii() else _in_ascii(text), count=1).strip(BLANKS).removesuffix(".0")
+    number = _SCHEME.sub("", text if text.isascii() else _in_ascii(text), count=1).strip(BLANKS)
     bare = _EXTENSION.sub("", number)
     digits = re.sub(r"[^0-9]", "", bare)
     if not _CHARACTERS.fullmatch(bare) or len(digits) > _MOST_DIGITS or len(set(digits)) == 1:
