@@ -5,8 +5,8 @@ A notice is not an error: nothing is left out. Stored with the job as a short li
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
@@ -53,6 +53,16 @@ class Notice:
     def from_json(cls, stored: list[Any]) -> Notice:
         code, path, count, lines, is_doubtful = stored
         return cls(code, path, count, tuple(lines), is_doubtful)
+
+
+def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]:
+    """Add later notices to those of the same code and field."""
+    by_subject = {(notice.code, notice.path): notice for notice in notices}
+    for later in more:
+        notice = by_subject.get((later.code, later.path), replace(later, count=0, lines=()))
+        lines = sorted({*notice.lines, *later.lines})[:MAX_LINES]
+        by_subject[later.code, later.path] = replace(notice, count=notice.count + later.count, lines=tuple(lines))
+    return list(by_subject.values())
 
 
 def is_doubtful(count: int, created_count: int) -> bool:
