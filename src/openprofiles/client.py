@@ -84,7 +84,7 @@ class Client:
         stops the upload job; rows that were loaded before stay.
 
         Args:
-            path: the file: CSV, an Excel workbook (needs ``openprofiles[excel]``), Parquet or JSON lines.
+            path: the file: CSV, an Excel workbook, Parquet or JSON.
             domain: the name of the domain that the profiles go to.
             unique_key: the column that tells customers apart. Required without ``mapping``.
             map: where columns go, by their name, such as ``{"Tier": "Attributes.tier"}``; ``""`` leaves a column out.

@@ -172,6 +172,7 @@ class FileLoad:
             if mapping is None:
                 mapping = self._saved_mapping(source, importer)
             options = self._job_options(mapping, source.form.to_options())
+            source.check_clearing(options, [one.header for one in mapping.columns.fields])
             found = importer.find_or_create_domain(self.domain, is_dry_run=False)
             job_id = importer.create_job(
                 found.name,
@@ -180,7 +181,7 @@ class FileLoad:
                 unique_key=mapping.unique_key.name,
                 data_expiry_days=self.data_expiry or found.expiration_days,
                 options=options,
-                needs_options=bool(self.options) or source.form.to_options() is not None,
+                needs_options=bool(self.options) or source.needs_options,
             )
             state = self._send_and_watch(importer, source)
         result = LoadResult(

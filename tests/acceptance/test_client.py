@@ -24,6 +24,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
@@ -33,6 +35,7 @@ DEFAULT_OPTIONS = {
     "WriteMode": "CREATE_AND_UPDATE",
     "BlankCells": "KEEP",
     "HandSetFields": "KEEP",
+    "SharedKeyRows": "LOAD",
     "FailureLimit": {},
     "Checks": {},
     "Webhook": {},
@@ -145,6 +148,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "WriteMode": "CREATE_ONLY",
         "BlankCells": "CLEAR",
         "HandSetFields": "OVERWRITE",
+        "SharedKeyRows": "REFUSE",
         "FailureLimit": {"Records": 3, "Percent": 2.5},
         "Checks": {
             "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},
@@ -179,7 +183,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
         ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
-        ({"FailureLimit": {"Percent": 101}}, "The limit of failed rows must be between 0 and 100 percent."),
+        ({"FailureLimit": {"Percent": 101}}, "The limit on failed rows must be between 0 and 100 percent."),
         (
             {"Checks": {"Nope": {"Type": "DATE"}}},
             "There is a check for the field Nope, which is not one of the Fields.",
@@ -415,7 +419,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "is unknown"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not among Columns"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not in Columns"),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Mail", "Columns": HEADER}).encode(),
             "UniqueKey Mail is not one of",

@@ -30,6 +30,8 @@ from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
 
 FAULTY = b"""Email,First Name,Phone,Tier,

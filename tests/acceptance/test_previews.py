@@ -28,6 +28,8 @@ from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.open import open_store
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 FIRST = b"Email,First,Tier\nada@x.example,Ada,gold\nbob@x.example,Bob,\n"
 SECOND = (
     b"Email,First,Tier\nada@x.example,Adele,silver\nbob@x.example,Bob,\nzoe@x.example,Zo\xc3\xab,\n,Nobody,\n"
@@ -93,7 +95,7 @@ def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) 
 
     assert answer.returncode == 0
     assert "into the domain demo, which does not exist and would be created:" in answer.stdout
-    assert "Nothing was loaded. A load would have this result:\n2 created, 0 updated, 0 failed in " in answer.stdout
+    assert "Nothing was loaded. The result would be:\n2 created, 0 updated, 0 failed in " in answer.stdout
     assert "  row 1\n    EmailAddress: ada@x.example\n" in answer.stdout
     store = open_store(Settings(data_folder=tmp_path / "data"))
     with pytest.raises(NotFound):
@@ -157,7 +159,7 @@ def test_a_dry_run_of_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert answer.returncode == 2
-    assert "A load would fail. 1 rows failed (limit: 0). Nothing was loaded." in answer.stderr
+    assert "A load would fail. 1 row failed (limit: 0). Nothing was loaded." in answer.stderr
 
 
 @pytest.fixture(scope="module")

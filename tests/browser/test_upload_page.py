@@ -15,11 +15,11 @@ import boto3
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import create as create_waiting_job
 from acceptance.test_upload_flow import wait_for_end
 from browser.conftest import sign_in
-from browser.forked_loaders import ForkedLoaders
 from openprofiles.client import Client
 
 WEBSHOP = Path(__file__).parents[2] / "examples" / "webshop-export.csv"
@@ -471,7 +471,7 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
     encoding = upload.get_by_label("Encoding of kunden.csv")
 
     expect(upload.get_by_role("alert")).to_have_text(
-        "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is. "
+        "The encoding of the file is unclear: it is not UTF-8, and it cannot be determined from the text. "
         "Likely encodings: cp932, cp874, windows-1256. Choose the encoding it was saved in, or save it as UTF-8. "
         "Words of the file in each: cp932: 番; cp874: ”ิ; windows-1256: ”ش"
     )
@@ -500,7 +500,7 @@ def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: R
     visitor.locator("#file").set_input_files({"name": "kunden.csv", "mimeType": "text/csv", "buffer": content})
 
     expect(visitor.get_by_role("alert")).to_have_text(
-        "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is. "
+        "The encoding of the file is unclear: it is not UTF-8, and it cannot be determined from the text. "
         "Likely encodings: cp932, cp874, windows-1256. Save the file as UTF-8."
     )
     expect(visitor.locator("#file")).to_be_focused()
@@ -712,7 +712,7 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     fault = upload.locator("#webhook-url-fault")
     for url, message in (
         ("ftp://hooks.example.com", "The webhook URL must start with https:// or http://."),
-        ("http://127.0.0.1:8420/x?token=secret", "is not at a public Internet address."),
+        ("http://127.0.0.1:8420/x?token=secret", "does not have a public IP address."),
         ("https://8.8.8.8/hook", "The domain has no webhook secret to sign with."),
     ):
         field.fill(url)

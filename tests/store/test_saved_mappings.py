@@ -127,7 +127,7 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
         ({"name": "daily\n"}, "is not a valid mapping name"),
         ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
-        ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),
+        ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not in Columns"),
         (
             {"fields": {f"f{n}": {"Source": "_source.Tier", "Target": f"_profile.Attributes.a{n}"} for n in range(26)},
              "unique_key": "f0", "strict": True},

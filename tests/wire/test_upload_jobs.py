@@ -638,7 +638,7 @@ def test_a_disk_that_takes_no_writes_is_answered_in_a_sentence_and_leaves_nothin
 
     status, code, message = refusal(answer)
     assert (status, code) == (503, "ServiceUnavailable")
-    assert message.startswith("The server cannot write to its folder of uploaded files.")
+    assert message.startswith("The server cannot write to its folder for uploaded files.")
     assert service.files_of(upload.job_id) == []
     assert "upload_not_writable" in caplog.text
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,8 +99,8 @@ _OPTION_GROUPS = {
     "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
     "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
     "Import rules": (
-        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
-        "all_or_nothing", "data_expiry_days",
+        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
+        "max_failed", "all_or_nothing", "data_expiry_days",
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
@@ -184,7 +186,7 @@ class _ImportCommand(click.Command):
     type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
-@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first that is not hidden]")
 @click.option(
     "--check",
     "checks",
@@ -193,14 +195,20 @@ class _ImportCommand(click.Command):
     help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
     "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
-@click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
-@click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
+@click.option("--create-only", is_flag=True, help="Only create profiles: rows for existing customers fail.")
+@click.option("--update-only", is_flag=True, help="Only update profiles: rows for new customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),
     default="keep",
     show_default=True,
     help="Whether a blank cell keeps the value of the field or clears it.",
+)
+@click.option(
+    "--short-rows",
+    type=click.Choice(["load", "reject"]),
+    help="Load all rows with fewer cells than the header, or reject them all.  [default: reject those that seem to be "
+    "parts of a row that a line break has broken, load the others]",
 )
 @click.option(
     "--overwrite-hand-set",
@@ -215,10 +223,16 @@ class _ImportCommand(click.Command):
 )
 @click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
 @click.option(
+    "--yes",
+    "loads_doubtful",
+    is_flag=True,
+    help="Do not ask before loading rows that may create second profiles of the same customers.",
+)
+@click.option(
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
+    help="Load nothing. Print what the import would do, and exit with the status it would return.",
 )
 @click.option(
     "--data-expiry",
@@ -256,9 +270,11 @@ def import_file(
     create_only: bool,
     update_only: bool,
     blank_cells: str,
+    short_rows: str | None,
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
+    loads_doubtful: bool,
     is_dry_run: bool,
     data_expiry_days: int | None,
     display_name: str | None,
@@ -266,7 +282,7 @@ def import_file(
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
+    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
@@ -316,7 +332,8 @@ def import_file(
             )
             raise SystemExit(EXIT_FAILED)
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
+            notes = "".join(f" {shown(note)}" for note in source.describe_table())
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
         # A dry run does not replace the rows of a load; a pipe has no folder.
         if failed_rows_path is None and not is_dry_run and has_folder(file):
             failed_rows_path = default_failed_rows_path(file)
@@ -332,8 +349,10 @@ def import_file(
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
+                short_rows=None if short_rows is None else short_rows.upper(),
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
+                loads_doubtful=loads_doubtful,
             ),
             mapping_name=mapping_name,
             save_as=save_as,
@@ -374,6 +393,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    for line in source.describe_table():
+        click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
@@ -450,8 +471,6 @@ class _Import:
 
     def run(self, settings: Settings, endpoint_url: str | None) -> int:
         """Load the file; returns the exit status."""
-        from openprofiles.cli.import_progress import ProgressDisplay
-
         self._place = _place_arguments(settings, endpoint_url)
         importer = _open_importer(settings, endpoint_url)
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
@@ -460,6 +479,7 @@ class _Import:
             started = time.monotonic()
             try:
                 self._use_saved_mapping(importer)
+                self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
@@ -472,29 +492,12 @@ class _Import:
                     raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
-                job_id = importer.create_job(
-                    domain.name,
-                    display_name=self._job_name,
-                    fields=self._mapping.fields,
-                    unique_key=self._mapping.unique_key.name,
-                    data_expiry_days=days,
-                    options=self._options,
-                    needs_options=self._form is not None or not self._policies.is_default,
-                )
-                if importer.left_out_options and not self._is_json:
-                    with suppress(BrokenPipeError):
-                        click.echo(
-                            "This server does not support checks, so email addresses and phone numbers are not checked."
-                        )
-                with ProgressDisplay(lines=not self._is_json) as display:
-                    self._send(importer, display)
-                    cannot_save = None
-                    if self._is_dry_run:
-                        importer.start_preview()
-                    else:
-                        importer.start_job()
-                        cannot_save = self._save_mapping(importer)
-                    state, interrupted = _watch(importer, display, poll_seconds)
+                job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                if self._is_refused(state) and not self._is_dry_run and not self._is_json and _confirm_doubtful(state):
+                    self._policies = replace(self._policies, loads_doubtful=True)
+                    self._options = self._policies.to_options(self._mapping, self._form)
+                    job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                cannot_save = None if self._is_dry_run or self._is_refused(state) else self._save_mapping(importer)
             except (KeyboardInterrupt, CommandFault, DomainError):
                 # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
@@ -518,7 +521,49 @@ class _Import:
             discard_output()
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
-        return exit_status_of_job(state.status)
+        return EXIT_FAILED if self._is_refused(state) else exit_status_of_job(state.status)
+
+    def _load(
+        self, importer: Importer, domain: ImportDomain, days: int, poll_seconds: float
+    ) -> tuple[str, JobState, bool]:
+        """Run one upload job, or its preview.
+
+        Returns:
+            the id of the job, its last state, and whether Ctrl-C was pressed.
+        """
+        from openprofiles.cli.import_progress import ProgressDisplay
+
+        job_id = importer.create_job(
+            domain.name,
+            display_name=self._job_name,
+            fields=self._mapping.fields,
+            unique_key=self._mapping.unique_key.name,
+            data_expiry_days=days,
+            options=self._options,
+            needs_options=self._source.needs_options or not self._policies.is_default,
+        )
+        if importer.left_out_options and self._has_checks and not self._is_json:
+            with suppress(BrokenPipeError):
+                click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
+        with ProgressDisplay(lines=not self._is_json) as display:
+            self._send(importer, display)
+            if self._is_dry_run:
+                importer.start_preview()
+            else:
+                importer.start_job()
+            return job_id, *_watch(importer, display, poll_seconds)
+
+    @property
+    def _has_checks(self) -> bool:
+        return self._options is not None and bool(self._options.checks)
+
+    def _is_refused(self, state: JobState) -> bool:
+        """Return whether the load waits, or would wait, for the decision of the user."""
+        if not state.has_doubtful_rows or self._policies.loads_doubtful:
+            return False
+        from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+
+        return self._is_dry_run or state.message == SHARED_KEYS_REFUSED
 
     @property
     def _job_name(self) -> str:
@@ -559,6 +604,8 @@ class _Import:
         return None
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
+        # From its start: the file is sent again after a question.
+        self._source.file.seek(0)
         display.show_sending(0, self._source.size_bytes)
         importer.send_file(
             self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
@@ -607,6 +654,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        for line in self._source.describe_table():
+            click.echo(f"  {shown(line)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
@@ -647,6 +696,10 @@ class _Import:
                 click.echo(bad_end, err=True)
         elif (bad_end := describe_bad_end(job_id, state)) is not None:
             click.echo(bad_end, err=True)
+        if self._is_refused(state):
+            click.echo(
+                "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
+            )
         if self._is_json:
             document: dict[str, Any] = {
                 "domain": self._domain_name,
@@ -657,9 +710,9 @@ class _Import:
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._mapping.unique_key.header,
-                "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
+                "file": self._source.form_json(),
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
-                "values_checked": self._options is not None and not importer.left_out_options,
+                "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
             if self._mapping_name is not None:
@@ -673,7 +726,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. A load would have this result:")
+            click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
@@ -691,6 +744,17 @@ class _Import:
             )
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
+
+
+def _confirm_doubtful(state: JobState) -> bool:
+    """Ask whether to load rows that may create second profiles; without a terminal the answer is no."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    for notice in state.notices:
+        click.echo(notice, err=True)
+    with suppress(click.Abort):
+        return click.confirm("Load the file anyway?", err=True)
+    return False
 
 
 def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:

@@ -228,7 +228,7 @@ def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) ->
     key = suggestion.unique_key
     return {
         "status": "SUGGESTED",
-        "file": {"kind": source.kind or "text", **source.form.to_json()},
+        "file": source.form_json(),
         "columns": [
             {
                 "header": field.header,

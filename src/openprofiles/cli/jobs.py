@@ -66,7 +66,7 @@ _job = click.argument("job", metavar="JOB")
 def jobs() -> None:
     """List, follow, stop and undo upload jobs.
 
-    JOB is the id of a job, the first digits of it if no other id begins with them, or `last` for the newest job of the
+    JOB is the id of a job, its first digits, if no other id begins with them, or `last` for the newest job of the
     domain.
 
     Without --endpoint-url the commands work on the data folder directly, whether or not a server runs on it. They do
@@ -175,8 +175,8 @@ def failed(
     """Show the failed rows of an upload job, and why they failed.
 
     There is one line for each error of a row: the number of the row, the line of the file on which it begins, the
-    column with the error, a code and a message. On a terminal messages are cut to its width; in a pipe, a file and
-    with --output json they are complete.
+    column with the error, a code and a message. On a terminal, messages are cut to fit its width; in a pipe
+    or a file, or with --output json, they are complete.
 
     \b
     Examples:

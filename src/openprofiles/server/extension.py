@@ -257,8 +257,8 @@ def _mapping_routes(services: Services) -> list[Route]:
         from openprofiles.uploads.reading.file_sample import sample_beginning
 
         domain = _enter_domain(services, request, body=body)
-        given = STRICT_OPTIONS if services.settings.compat_strict else None
-        form, sample = sample_beginning(body, given)
+        strict = services.settings.compat_strict
+        form, sample = sample_beginning(body, STRICT_OPTIONS if strict else None, strict=strict)
         suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
         return _answer(suggestion_document(form, sample.headers, suggestion))
 
@@ -482,13 +482,16 @@ def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
         "UnprocessedRecords": report.unprocessed_count,
         "RepeatedRecords": report.repeated_count,
         "Notices": [
-            {
-                "Code": notice.code,
-                "Field": notice.path,
-                "Count": notice.count,
-                "Lines": list(notice.lines),
-                "Message": sentence,
-            }
+            _without_none(
+                {
+                    "Code": notice.code,
+                    "Field": notice.path,
+                    "Count": notice.count,
+                    "Lines": list(notice.lines),
+                    "Doubtful": notice.is_doubtful,
+                    "Message": sentence,
+                }
+            )
             for notice, sentence in zip(report.notices, report.notice_sentences(), strict=True)
         ]
         or None,

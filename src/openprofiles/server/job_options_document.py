@@ -12,7 +12,13 @@ from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.wire.errors import bad_request
 
 _FILE_MEMBERS = {"Encoding": "encoding", "Delimiter": "delimiter", "Quote": "quote", "LineEnds": "line_ends"}
-_POLICY_MEMBERS = {"WriteMode": "write_mode", "BlankCells": "blank_cells", "HandSetFields": "hand_set_fields"}
+_POLICY_MEMBERS = {
+    "WriteMode": "write_mode",
+    "BlankCells": "blank_cells",
+    "ShortRows": "short_rows",
+    "HandSetFields": "hand_set_fields",
+    "SharedKeyRows": "shared_key_rows",
+}
 _LIMIT_MEMBERS = {"Records": "max_failed_records", "Percent": "max_failed_percent"}
 _CHECK_MEMBERS = ("Type", "Values", "Pattern")
 

@@ -3,22 +3,23 @@
 The plain form is UTF-8 with commas, whatever the uploaded file was. That file's columns come first, in their order and
 with the cells as they stood there, so that a row is whole once it is fixed in place. Then come columns of ours:
 
-    openprofiles_surplus    cells beyond the header, and the text of a row that cannot be split into cells
+    openprofiles_surplus    cells beyond the header, and the text of a row that cannot be split into cells, or that is
+                            only a part of a row
     openprofiles_line       the line of the uploaded file on which the row begins
     openprofiles_column     the headers of the columns at fault
     openprofiles_code       the codes of the faults
     openprofiles_message    what is wrong, in sentences
 
 The form for spreadsheets has a byte order mark and the delimiter of the uploaded file. Texts that a spreadsheet would
-calculate begin with an apostrophe (``spreadsheet_texts``), which is removed when the file is loaded. One more column
-says where:
+calculate begin with an apostrophe (``spreadsheet_texts``), which is removed when the file is loaded. One more column,
+before the last, says where:
 
     openprofiles_apostrophe     the headers of the columns with such a text
 
-Uploaded again as it is, the file has the rows fail again that failed for a reason of their own. A row that could not be
-split has no unique key. Bytes that are not UTF-8 stay those bytes; in the form for spreadsheets they become U+FFFD,
-which fails as long as ``openprofiles_code`` names this fault. Of a failed-rows file that was uploaded again the columns
-of ours are replaced, not doubled; the content of the surplus is kept.
+Uploaded again as it is, the file has the rows fail again that failed for a reason of their own. A row that could not
+be split, or is only a part of a row, has no unique key. Bytes that are not UTF-8 stay those bytes; in the form for
+spreadsheets they become U+FFFD, which fails as long as ``openprofiles_code`` names this fault. Of a failed-rows file
+that was uploaded again the columns of ours are replaced, not doubled; the content of the surplus is kept.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import compress
 
-from openprofiles.uploads.failures.faults import sentence_for
+from openprofiles.uploads.failures.faults import BROKEN_ROW, sentence_for
 from openprofiles.uploads.failures.own_columns import (
     APOSTROPHE,
     OWN_COLUMNS,
@@ -58,11 +59,10 @@ def failed_rows_csv(
     table = failed_rows_table(headers, rows, dialect)
     part = [codecs.BOM_UTF8] if for_spreadsheet else []
     header = next(table)
-    names = [*header, APOSTROPHE]
     part.append(write_line(header, APOSTROPHE))
     size_bytes = 0
     for cells in table:
-        part.append(write_line(cells, "; ".join(compress(names, map(needs_apostrophe, cells)))))
+        part.append(write_line(cells, "; ".join(compress(header, map(needs_apostrophe, cells)))))
         size_bytes += len(part[-1])
         if size_bytes > _PART_BYTES:
             yield b"".join(part)
@@ -86,6 +86,9 @@ def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect
     yield [*(headers[index] for index in kept), *OWN_COLUMNS]
     for row in rows:
         cells, surplus = split_row(row.content, headers, dialect)
+        if row.content is not None and all(fault.code == BROKEN_ROW for fault in row.faults):
+            # Nothing else is wrong with it, and with all its cells it would be loaded as a row of its own.
+            cells, surplus = [], row.content.decode("utf-8", "surrogateescape")
         if cells and own:
             # What stood there before, and whatever slid there from the left of it.
             surplus = _joined([*(cells[index] for index in own), surplus]) if surplus else kept_surplus(cells)
@@ -125,7 +128,8 @@ def _plain_line(cells: Iterable[str], _columns_with_apostrophe: str) -> bytes:
 
 
 def _spreadsheet_line(cells: Iterable[str], columns_with_apostrophe: str, *, delimiter: str) -> bytes:
-    texts = [*map(add_apostrophe, cells), add_apostrophe(columns_with_apostrophe)]
+    *others, message = cells
+    texts = map(add_apostrophe, [*others, columns_with_apostrophe, message])
     line = (_joined(texts, delimiter) + "\n").encode("utf-8", "surrogateescape")
     # A spreadsheet shows bytes that are not UTF-8 as U+FFFD, too; other programs would refuse the file.
     return line if line.isascii() else line.decode("utf-8", "replace").encode()

@@ -8,9 +8,11 @@ into its normal form, in SQL.
 Afterwards the scratch database holds:
 
     staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
-                key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
-                is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
+                key in its identity form; surplus is the number of the last filled cell beyond the header, if there is
+                one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
+    short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
+    blank_row (line)    the first of the rows that were skipped, since they had only delimiters
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
@@ -28,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
+from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
@@ -36,11 +38,21 @@ from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
+from openprofiles.uploads.notices import BLANK_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_header import EMPTY_FILE_MESSAGE, split_header, without_apostrophes
-from openprofiles.uploads.reading.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+from openprofiles.uploads.reading.records import (
+    Block,
+    Header,
+    Kind,
+    NoHeaderError,
+    Offsets,
+    Scanner,
+    UnclosedQuoteError,
+)
 from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.value_checks import ValueCheck
 
@@ -127,7 +139,8 @@ def stage(
         record_count = _add_blocks(blocks, stagers, on_block)
         for stager in stagers:
             stager.finish()
-        _set_failed_apart(scratch, mapping, options, phone_region, strict=strict)
+        _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
+        _record_blank_rows(scratch, scanner)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -225,6 +238,24 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run(
         "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
     )
+    scratch.run("create table blank_row (line bigint)")
+    create_short_rows_table(scratch)
+
+
+def _record_blank_rows(scratch: Scratch, scanner: Scanner) -> None:
+    if scanner.blank_row_count:
+        scratch.put("blank_lines", pa.table({"line": pa.array(scanner.blank_row_lines, pa.int64())}))
+        scratch.run("insert into blank_row select line from blank_lines")
+        scratch.remember("blank_row_count", scanner.blank_row_count)
+
+
+def find_blank_rows(scratch: Scratch) -> list[Notice]:
+    """Count the skipped rows that had only delimiters."""
+    count = scratch.recall("blank_row_count")
+    if not count:
+        return []
+    lines = scratch.table("select line from blank_row order by line")["line"].to_pylist()
+    return [Notice(BLANK_ROWS, None, count, tuple(lines))]
 
 
 class _Stager:
@@ -246,6 +277,7 @@ class _Stager:
         self._files = files
         self._columns = columns
         self._dialect = dialect
+        self._finds_short_rows = not strict
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
         self._selected = [f"c{index}" for index in wanted]
@@ -267,6 +299,10 @@ class _Stager:
         if block.odd:
             self._add_odd(block)
         self._fail(block)
+        if self._finds_short_rows:
+            is_short = (block.cell_count > 0) & (block.cell_count < self._columns.count)
+            positions = np.flatnonzero(is_short & (block.kind == Kind.CLEAN))
+            self._add_short(block, positions + block.first_record, block.cell_count[positions])
 
     def _add_clean(self, block: Block) -> None:
         scratch = self._scratch
@@ -288,6 +324,13 @@ class _Stager:
                 f"{block.clean_count} clean ones and the CSV reader {found - missing}"
             )
 
+    def _add_short(self, block: Block, records: Offsets, cell_counts: Offsets) -> None:
+        if not records.size:
+            return
+        lines = block.line[records - block.first_record]
+        self._scratch.put("short_here", pa.table({"record": records, "line": lines, "cells": cell_counts}))
+        self._scratch.run("insert into short_row select record, line, cells from short_here")
+
     def _add_odd(self, block: Block) -> None:
         """Add the records that another reader might read differently, with the cells of our own state machine."""
         count = self._columns.count
@@ -295,7 +338,10 @@ class _Stager:
         rows: dict[str, list[object]] = {"record": [], "line": [], "surplus": [], **{f"c{i}": [] for i in wanted}}
         if self._columns.code is not None:
             rows["unfixed"] = []
+        short: list[tuple[int, int]] = []
         for record, cells in block.odd_records():
+            if len(cells) < count:
+                short.append((record, len(cells)))
             last_filled = max((number for number, cell in enumerate(cells, 1) if not is_blank(cell)), default=0)
             rows["record"].append(record)
             rows["line"].append(int(block.line[record - block.first_record]))
@@ -313,6 +359,9 @@ class _Stager:
         )
         check = self._check("odd_record", is_read="record", surplus=_Surplus("surplus", "surplus > 0"))
         self._scratch.run(f"insert into staged {check}")
+        if short and self._finds_short_rows:
+            records, cell_counts = np.array(short, np.int64).T
+            self._add_short(block, records, cell_counts)
 
     def _fail(self, block: Block) -> None:
         """Set the records apart that are no records."""
@@ -339,9 +388,24 @@ _UNFIXED = 4
 
 
 def _set_failed_apart(
-    scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str, *, strict: bool
+    scratch: ScratchCursor,
+    mapping: UploadMapping,
+    columns: _Columns,
+    options: JobOptions,
+    phone_region: str,
+    *,
+    strict: bool,
 ) -> None:
     """Tell of each faulty record in ``staged`` everything that is wrong with it."""
+    key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+    key_check = options.checks.get(mapping.unique_key.name)
+    fails_key_check = "false" if key_check is None else _fails_check_sql(key_value, key_check, phone_region)
+    has_broken = find_broken_rows(scratch, columns.count, options.short_rows, fails_key_check)
+    if has_broken:
+        scratch.run(
+            f"update staged set fault = {_FAULTY}, key = null "
+            f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
+        )
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(
         f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
@@ -359,11 +423,13 @@ def _set_failed_apart(
         # What else is wrong with such a row does not matter.
         scratch.run(f"delete from faulty where {repeats}")
     if scratch.value("select exists (select 1 from faulty)"):
-        key_value = f"v{mapping.fields.index(mapping.unique_key)}"
-        no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
+        no_key = f"{mapping.sql_identity(key_value, phone_region)} is null"
         found: list[tuple[str, str | None, str, str]] = [
             (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
         ]
+        if has_broken:
+            cells = "(select cells from broken_row b where b.record = faulty.record)"
+            found.insert(0, (faults.BROKEN_ROW, None, "record in (select record from broken_row)", cells))
         for code, condition in _no_identity_sql(key_value, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
@@ -391,6 +457,7 @@ def _set_failed_apart(
         )
         scratch.run("drop table found_fault")
     scratch.run("drop table faulty")
+    scratch.run("drop table if exists broken_row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +554,9 @@ def _check_sql(
         cell = f"c{columns.indexes[index]}"
         # An empty value clears its field. The unique key is none that could be cleared: without it the row fails.
         blank = "''" if options.blank_cells == CLEAR and field is not mapping.unique_key else "null"
+        if blank != "null" and not strict:
+            # A cell that the row does not have clears nothing.
+            blank = f"case when {cell} is not null then {blank} end"
         # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
         values.append(
             f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
@@ -507,7 +577,7 @@ def _check_sql(
     if not strict:
         suspicions.append(f"{key_value} = {sql_text(mapping.unique_key.header)}")
         tests.append(f"({_repeats_header_sql(mapping, [f'v{index}' for index in range(len(mapping.fields))])})")
-    key = sql_normal_key(mapping.key_name, key_value, phone_region)
+    key = mapping.sql_identity(key_value, phone_region)
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))

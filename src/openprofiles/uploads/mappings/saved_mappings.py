@@ -54,7 +54,7 @@ def put_mapping(
     for field in mapping.fields:
         if field.header not in known:
             raise InvalidRequest(
-                f"Field {field.name} has a Source that is not among Columns. Columns must be the whole header of the "
+                f"Field {field.name} has a Source that is not in Columns. Columns must contain the whole header of the "
                 "file."
             )
     with store.write() as connection:

@@ -90,7 +90,12 @@ def read_file_sample(
 
 
 def sample_beginning(
-    beginning: bytes, given: FileOptions | None = None, *, is_whole: bool = False, region: str | None = None
+    beginning: bytes,
+    given: FileOptions | None = None,
+    *,
+    is_whole: bool = False,
+    region: str | None = None,
+    strict: bool = False,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
 
@@ -98,6 +103,7 @@ def sample_beginning(
         given: what is known of its form.
         region: the country of the domain's phone numbers.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
+        strict: read the rows as AWS does.
 
     Raises:
         InvalidRequest: it is not text, or has no readable header.
@@ -106,7 +112,9 @@ def sample_beginning(
     compression = find_compression(beginning)
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
     try:
-        form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region)
+        form = detect_form(
+            io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region, strict=strict
+        )
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.
         sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
