@@ -127,7 +127,13 @@ def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> Non
         (found,) = server.client().search_profiles(DomainName="demo", KeyName="_email", Values=["zoe@example.com"])[
             "Items"
         ]
+        other_country = run_command(
+            "import", file, "--domain", "demo", "--unique-key", "E-Mail", "--endpoint-url", server.url,
+            "--phone-region", "DE", **variables,
+        )  # fmt: skip
 
+    assert other_country.returncode == 2
+    assert "as numbers of the United States (US), which cannot be changed." in " ".join(other_country.stderr.split())
     assert (status, told["created"]) == (1, 2)
     assert found["FirstName"] == "Zoë"
 
@@ -251,6 +257,27 @@ def test_a_file_that_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, cont
         pass
 
     assert message in str(error.value)
+
+
+def test_the_country_of_phone_numbers_is_chosen_before_a_domain_is_created(tmp_path: Path) -> None:
+    rows = "".join(f"a{number}@example.com;0211 98765{number};40213;Neuss\n" for number in range(5))
+    file = write(tmp_path / "a.csv", f"E-Mail;Telefon;PLZ;Ort\n{rows}".encode())
+    given = ("import", file, "--domain", "demo", "--unique-key", "E-Mail", "--data", tmp_path / "data")
+
+    refused = run_command(*given)
+    loaded = run_command(*given, "--phone-region", "DE")
+    again = run_command(*given)
+    other = run_command(*given, "--phone-region", "AT")
+
+    shown = " ".join(refused.stderr.split())
+    assert "0 of 5 such numbers in the first rows; 5 in Germany (DE)." in shown
+    assert "Choose it with --phone-region DE or --phone-region US. Nothing was loaded." in shown
+    assert [one.returncode for one in (refused, loaded, again, other)] == [2, 0, 0, 2]
+    # The refused command left no domain behind.
+    assert "Created the domain demo." in loaded.stdout
+    for answer in (loaded, again):
+        assert "Phone numbers without a country code are read as numbers of Germany (DE).\n" in answer.stdout
+    assert "as numbers of Germany (DE), which cannot be changed." in " ".join(other.stderr.split())
 
 
 def test_a_file_that_cannot_be_read_creates_nothing(tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ from openprofiles.cli.options import (
     output_option,
     settings_options,
 )
+from openprofiles.cli.phone_country_check import (
+    GivenPhoneRegion,
+    check_phone_country,
+    phone_country_lines,
+    weigh_phones,
+)
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
+    from openprofiles.uploads.mappings.phone_country import PhoneCountry
     from openprofiles.uploads.preview_sample import PreviewSample
 
 _LOCAL_POLL_SECONDS = 0.05
@@ -322,7 +329,7 @@ def import_file(
             domain=domain,
             unique_key=unique_key,
             choices=choices,
-            phone_region=settings.phone_region,
+            phone_region=GivenPhoneRegion.of_command(settings.phone_region),
             policies=ImportPolicies(
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
@@ -366,11 +373,17 @@ def _print_suggestion(
     )
 
     suggestion = suggest_for(source, choices, phone_region)
+    country = weigh_phones(source, suggestion.fields, phone_region)
+    is_given = GivenPhoneRegion.of_command(phone_region).is_given
+    suggested_region = None if country is None or is_given else country.suggested
     # It is part of the command below, so it has to be right.
     chosen = None if unique_key is None else suggestion.find_unique_key(unique_key)
-    command = next_command(arguments, suggestion, unique_key=unique_key, has_domain=has_domain)
+    command = next_command(
+        arguments, suggestion, unique_key=unique_key, has_domain=has_domain, phone_region=suggested_region
+    )
     if is_json:
-        click.echo(json.dumps(suggestion_json(source, suggestion, command)))
+        document = suggestion_json(source, suggestion, command)
+        click.echo(json.dumps(document | {"suggested_phone_region": suggested_region}))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
     for line in source.describe_table():
@@ -380,6 +393,8 @@ def _print_suggestion(
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
     for line in describe_displaced(suggestion):
+        click.echo(line)
+    for line in phone_country_lines(country):
         click.echo(line)
     key = suggestion.unique_key
     if chosen is not None:
@@ -413,7 +428,7 @@ class _Import:
         domain: str,
         unique_key: str | None,
         choices: Sequence[str],
-        phone_region: str,
+        phone_region: GivenPhoneRegion,
         policies: ImportPolicies,
         mapping_name: str | None,
         save_as: str | None,
@@ -430,13 +445,15 @@ class _Import:
         self._unique_key = unique_key
         self._choices = choices
         self._phone_region = phone_region
+        self._region_of_domain: str | None = None
+        self._phone_country: PhoneCountry | None = None
         self._mapping_name = mapping_name
         self._save_as = save_as
         self._known_mapping: ImportMapping | None = None
         if mapping_name is None:
             assert unique_key is not None, "without it nothing is loaded"
             # Checked before anything is created; a server would say the same.
-            self._known_mapping = use_suggested(source, choices, unique_key, phone_region)
+            self._known_mapping = use_suggested(source, choices, unique_key, phone_region.region)
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
@@ -463,6 +480,8 @@ class _Import:
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
+                if domain.phone_region is not None:
+                    self._check_phones(importer, domain, domain.phone_region)
                 days = self._data_expiry_days or domain.expiration_days
                 try:
                     self._print_plan(domain, days)
@@ -521,6 +540,7 @@ class _Import:
             options=self._options,
             needs_options=self._source.needs_options or not self._policies.is_default,
         )
+        self._check_phones_of_server(importer, domain)
         if importer.left_out_options and self._has_checks and not self._is_json:
             with suppress(BrokenPipeError):
                 click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
@@ -531,6 +551,33 @@ class _Import:
             else:
                 importer.start_job()
             return job_id, *_watch(importer, display, poll_seconds)
+
+    def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
+        """Check the country of the phone numbers, once the server shows that of the domain."""
+        if self._region_of_domain is not None:
+            return
+        has_phones = weigh_phones(self._source, self._mapping.columns.fields, self._phone_region.region) is not None
+        if not has_phones and not self._phone_region.is_argument:
+            return
+        region = importer.read_phone_region()
+        if region is not None:
+            self._check_phones(importer, domain, region)
+            self._print_phones()
+
+    def _check_phones(self, importer: Importer, domain: ImportDomain, region: str) -> None:
+        self._region_of_domain = region
+        self._phone_country = weigh_phones(self._source, self._mapping.columns.fields, region)
+        try:
+            check_phone_country(self._phone_country, self._phone_region, domain, region)
+        except ImportFault:
+            if not self._is_dry_run:
+                importer.discard(domain)
+            raise
+
+    def _print_phones(self) -> None:
+        for line in phone_country_lines(self._phone_country):
+            if not self._is_json or line.startswith("Warning"):
+                click.echo(line, err=self._is_json)
 
     @property
     def _has_checks(self) -> bool:
@@ -563,7 +610,7 @@ class _Import:
             return
         saved = importer.read_mapping(self._domain_name, self._mapping_name)
         mapping = use_saved(
-            self._source, self._mapping_name, saved, self._choices, self._unique_key, self._phone_region
+            self._source, self._mapping_name, saved, self._choices, self._unique_key, self._phone_region.region
         )
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
@@ -617,6 +664,7 @@ class _Import:
         if self._is_json:
             for line in describe_displaced(self._mapping.columns):
                 click.echo(line, err=True)
+            self._print_phones()
             return
         if self._is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
@@ -637,6 +685,7 @@ class _Import:
             click.echo(f"  {line}")
         for line in describe_displaced(self._mapping.columns):
             click.echo(line)
+        self._print_phones()
         click.echo(f"Unique key {shown(self._mapping.unique_key.header)}:")
         for line in describe_key(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
@@ -690,6 +739,8 @@ class _Import:
                 "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
+            if self._phone_country is not None:
+                document["phone_region"] = self._phone_country.region
             if self._mapping_name is not None:
                 drift = self._mapping.drift
                 document["header_drift"] = {"new": drift.new, "missing": drift.missing_other}

@@ -75,7 +75,7 @@ class LocalImporter:
             )
             was_created = True
         self._domain = domain
-        return ImportDomain(domain.name, domain.default_expiration_days, was_created)
+        return ImportDomain(domain.name, domain.default_expiration_days, was_created, domain.phone_region)
 
     def domain_names(self) -> Sequence[str]:
         return domain_names(self._store)
@@ -104,6 +104,9 @@ class LocalImporter:
             options=options,
         )
         return self._job.job_id
+
+    def read_phone_region(self) -> str | None:
+        return self._known_domain.phone_region
 
     @property
     def left_out_options(self) -> bool:

@@ -78,7 +78,7 @@ class RemoteImporter:
                 ]
                 was_created = True
         self._domain = name
-        return ImportDomain(name, days, was_created)
+        return ImportDomain(name, days, was_created, None)
 
     def domain_names(self) -> Sequence[str]:
         return list_domain_names(self._client)
@@ -112,6 +112,11 @@ class RemoteImporter:
                 self._job_id = create()
                 self._left_out_options = True
         return self._job_id
+
+    def read_phone_region(self) -> str | None:
+        with server_errors_in_words(self._endpoint_url):
+            region = self._own.get_progress(self._domain, self._job_id).get("PhoneRegion")
+        return None if region is None else str(region)
 
     @property
     def left_out_options(self) -> bool:

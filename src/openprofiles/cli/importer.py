@@ -33,11 +33,13 @@ class ImportDomain:
     Attributes:
         expiration_days: how long its profiles live after they were last touched.
         was_created: whether it was missing and has been made.
+        phone_region: the country (ISO 3166) of its phone numbers without a country code; None if it is not known yet.
     """
 
     name: str
     expiration_days: int
     was_created: bool
+    phone_region: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ class Importer(Protocol):
             options: of the job; None for the defaults.
             needs_options: False: send the file even to a server that accepts no options.
         """
+
+    def read_phone_region(self) -> str | None:
+        """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
 
     @property
     def left_out_options(self) -> bool:
