@@ -231,9 +231,16 @@ class Client:
         """
         return self._items("ListRepeatedRows", domain_name, job_id, "repeated-rows")
 
-    def read_failed_rows_file(self, domain_name: str, job_id: str) -> Iterator[bytes]:
-        """The failed rows as a CSV file that can be mended and uploaded again, part by part."""
-        with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", stream=True) as answer:
+    def read_failed_rows_file(self, domain_name: str, job_id: str, *, for_spreadsheet: bool = False) -> Iterator[bytes]:
+        """The failed rows as a CSV file that can be mended and uploaded again, part by part.
+
+        Args:
+            for_spreadsheet: with a byte order mark, the delimiter of the uploaded file, and apostrophes before texts
+                that a spreadsheet would calculate; loading the file removes them. A server with ``--compat strict``
+                sends the plain form.
+        """
+        query = {"form": "spreadsheet"} if for_spreadsheet else None
+        with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", query, stream=True) as answer:
             yield from answer.iter_content(_PART_BYTES)
 
     def suggest_mapping(self, domain_name: str, beginning: bytes) -> dict[str, Any]:

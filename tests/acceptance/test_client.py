@@ -24,6 +24,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300

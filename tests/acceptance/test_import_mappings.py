@@ -24,6 +24,8 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads import jobs
 from openprofiles.uploads.mappings import saved_mappings
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 PEOPLE = "".join(f"u{number}@x.example,Ada,Bob,{number},x\n" for number in range(20))
 FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()
 

@@ -15,11 +15,11 @@ import boto3
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import create as create_waiting_job
 from acceptance.test_upload_flow import wait_for_end
 from browser.conftest import sign_in
-from browser.forked_loaders import ForkedLoaders
 from openprofiles.client import Client
 
 WEBSHOP = Path(__file__).parents[2] / "examples" / "webshop-export.csv"

@@ -12,7 +12,9 @@ from openprofiles.uploads.job_options import REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import SHARED_KEY_ROWS, SHARED_KEYS_REFUSED, Notice, is_doubtful
 
+ACCOUNT = Column("Account", "AccountNumber")
 EMAIL = Column("Email", "EmailAddress")
+PHONE = Column("Phone", "PhoneNumber")
 WORK = Column("Work email", "BusinessEmailAddress")
 NAME = Column("First name", "FirstName")
 OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
@@ -53,7 +55,7 @@ def test_a_strict_server_identifies_a_customer_by_any_field_of_the_key(shop: Sho
 
 @pytest.mark.daily_on("sqlite")
 def test_a_phone_of_a_household_does_not_identify_those_who_share_it(shop: Shop) -> None:
-    columns = [Column("Phone", "PhoneNumber"), Column("Home", "HomePhoneNumber"), NAME]
+    columns = [PHONE, Column("Home", "HomePhoneNumber"), NAME]
     data = b"Phone,Home,First name\n(202) 555-0101,202 555 0100,Ana\n2025550102,+12025550100,Bo\n202-555-0100,,Home\n"
 
     first, second = (shop.load(columns, "Phone", data) for _ in range(2))
@@ -104,10 +106,10 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
 
 @pytest.mark.daily_on("sqlite")
 def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_keep_their_reason(shop: Shop) -> None:
-    account, tier = Column("Account", "AccountNumber"), Column("Tier", "Attributes.tier")
+    tier = Column("Tier", "Attributes.tier")
     data = b"Account,Tier\nNULL,gold\nn/a,gold\n4.91512E+11,gold\n12E4,NULL\n"
 
-    job = shop.load([account, tier], "Account", data)
+    job = shop.load([ACCOUNT, tier], "Account", data)
 
     assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
         (2, "PLACEHOLDER_KEY"),
@@ -115,7 +117,7 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
         (4, "SHORTENED_NUMBER"),
     ]
     assert values_of(shop) == [{"AccountNumber": "12E4"}]
-    assert shop.load([account, tier], "Account", data, strict=True).failed_count == 0
+    assert shop.load([ACCOUNT, tier], "Account", data, strict=True).failed_count == 0
 
 
 def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop: Shop) -> None:
@@ -137,3 +139,46 @@ def test_the_user_decides_about_twenty_rows_and_more_than_five_percent(
     count: int, created: int, expected: bool
 ) -> None:
     assert is_doubtful(count, created) == expected
+
+
+CASES = b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Bo\n cus_Ab1 ,Ann\n"
+
+
+def test_account_numbers_that_differ_in_case_are_different_customers(shop: Shop) -> None:
+    first, second = (shop.load([ACCOUNT, NAME], "Account", CASES) for _ in range(2))
+
+    assert values_of(shop) == [
+        {"AccountNumber": " cus_Ab1 ", "FirstName": "Ann"},
+        {"AccountNumber": "cus_aB1", "FirstName": "Bo"},
+    ]
+    assert (counts(first), counts(second)) == ((2, 1, 0, 0), (0, 3, 1, 0))
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_strict_server_compares_account_numbers_without_regard_to_case(shop: Shop) -> None:
+    assert counts(shop.load([ACCOUNT, NAME], "Account", CASES, strict=True)) == (1, 2, 0, 0)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_extensions_of_one_number_are_different_customers(shop: Shop) -> None:
+    rows = b"".join(b"206 555 0100 ext. %d,P%d\n" % (number, number) for number in range(30))
+    shop.load([PHONE, NAME], "Phone", b"Phone,First name\n" + rows)
+    others = b"+12065550100 x7,P7\n2065550100#30,New\n2065550100,Desk\n+1-206-555-0100;ext=8,P8\n"
+
+    job = shop.load([PHONE, NAME], "Phone", b"Phone,First name\n" + others)
+
+    assert counts(job) == (2, 2, 0, 0)
+    assert shop.profile_count() == 32
+
+
+def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop) -> None:
+    made = shop.make_profile({"AccountNumber": "A-1"}, ingested=True)
+    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
+
+    job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Ann\na-1,Bo\n")
+
+    assert values_of(shop) == [
+        {"AccountNumber": "A-1", "FirstName": "Ann"},
+        {"AccountNumber": "a-1", "FirstName": "Bo"},
+    ]
+    assert counts(job) == (1, 2, 0, 0)

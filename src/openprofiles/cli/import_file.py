@@ -24,7 +24,15 @@ from openprofiles.cli.exit_statuses import (
     discard_output,
     exit_status_of_job,
 )
-from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
+from openprofiles.cli.failed_rows_file import (
+    FailedRowsFileChanged,
+    check_failed_rows_path,
+    check_unchanged,
+    default_failed_rows_path,
+    has_folder,
+    remove_failed_rows,
+    write_failed_rows,
+)
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -96,8 +104,8 @@ _OPTION_GROUPS = {
     "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
     "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
     "Import rules": (
-        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "overwrite_hand_set", "max_failed",
-        "all_or_nothing", "data_expiry_days",
+        "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
+        "max_failed", "all_or_nothing", "data_expiry_days",
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
@@ -202,6 +210,12 @@ class _ImportCommand(click.Command):
     help="Whether a blank cell keeps the value of the field or clears it.",
 )
 @click.option(
+    "--short-rows",
+    type=click.Choice(["load", "reject"]),
+    help="Load all rows with fewer cells than the header, or reject them all.  [default: reject those that seem to be "
+    "parts of a row that a line break has broken, load the others]",
+)
+@click.option(
     "--overwrite-hand-set",
     is_flag=True,
     help="Overwrite fields that were set through the API; otherwise they are kept.",
@@ -261,6 +275,7 @@ def import_file(
     create_only: bool,
     update_only: bool,
     blank_cells: str,
+    short_rows: str | None,
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
@@ -324,6 +339,11 @@ def import_file(
         if not source.sample.has_rows:
             notes = "".join(f" {shown(note)}" for note in source.describe_table())
             raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
+        # A dry run does not replace the rows of a load; a pipe has no folder.
+        if failed_rows_path is None and not is_dry_run and has_folder(file):
+            failed_rows_path = default_failed_rows_path(file)
+        if failed_rows_path is not None:
+            check_unchanged(failed_rows_path)
         status = _Import(
             source,
             domain=domain,
@@ -334,6 +354,7 @@ def import_file(
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
+                short_rows=None if short_rows is None else short_rows.upper(),
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
                 loads_doubtful=loads_doubtful,
@@ -342,10 +363,7 @@ def import_file(
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # A dry run does not overwrite the rows that somebody fixes there; a pipe has no folder.
-            failed_rows_path=None
-            if failed_rows_path is None and (is_dry_run or not has_folder(file))
-            else failed_rows_path or default_failed_rows_path(file),
+            failed_rows_path=failed_rows_path,
             is_json=output == "json",
             is_dry_run=is_dry_run,
         ).run(settings, endpoint_url)
@@ -509,9 +527,10 @@ class _Import:
             failed_rows_file = None
             if state.failed_count and self._failed_rows_path is not None:
                 failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state, job_id)
-            if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
-                # The rows that an earlier load of this file left there are fixed.
-                self._failed_rows_path.unlink(missing_ok=True)
+            # The rows that an earlier load of this file left there are fixed.
+            are_fixed = not self._is_dry_run and state.status == "SUCCEEDED"
+            if are_fixed and self._failed_rows_path is not None and not remove_failed_rows(self._failed_rows_path):
+                click.echo(f"{self._failed_rows_path} was changed during the import, so it is kept.", err=True)
         try:
             self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         except BrokenPipeError:
@@ -638,19 +657,21 @@ class _Import:
         )
 
     def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
-        from openprofiles.cli.failed_rows_file import write_failed_rows
-
         try:
             write_failed_rows(path, importer.read_failed_rows())
         except OSError as error:
-            # The load itself is done, and its counts must still be printed.
-            click.echo(
-                f"The {state.failed_count:,} failed rows cannot be written to {path}: {error.strerror}."
-                f"{self._way_to_failed_rows(job_id)}",
-                err=True,
-            )
-            return None
-        return path
+            reason = error.strerror
+        except FailedRowsFileChanged:
+            reason = "the file was changed during the import"
+        else:
+            return path
+        # The load itself is done, and its counts must still be printed.
+        click.echo(
+            f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}."
+            f"{self._way_to_failed_rows(job_id)}",
+            err=True,
+        )
+        return None
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""

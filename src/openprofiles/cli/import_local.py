@@ -182,7 +182,7 @@ class LocalImporter:
         job_id = self._followed_id
         headers, dialect = jobs.read_file_columns(self._store, self._known_domain, job_id)
         rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
-        return failed_rows_csv(headers, rows, dialect)
+        return failed_rows_csv(headers, rows, dialect, for_spreadsheet=True)
 
     def close(self) -> None:
         if self._has_ended:

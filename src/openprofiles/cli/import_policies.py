@@ -31,13 +31,14 @@ class ImportPolicies:
 
     Attributes:
         checks: as ``COLUMN=CHECK``.
-        write_mode: as in ``JobOptions``, None for the default.
+        write_mode, short_rows: as in ``JobOptions``, None for the default.
         loads_doubtful: whether rows are loaded that the user should decide about first.
     """
 
     checks: Sequence[str] = ()
     write_mode: str | None = None
     clears_blanks: bool = False
+    short_rows: str | None = None
     overwrites_hand_set: bool = False
     loads_doubtful: bool = False
     failure_limit: FailureLimit | None = None
@@ -54,7 +55,16 @@ class ImportPolicies:
             ImportFault: a check is for a column that is not loaded, or there is no such check.
             InvalidRequest: a check cannot be made as it is given.
         """
-        from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, KEEP, LOAD, OVERWRITE, REFUSE, JobOptions
+        from openprofiles.uploads.job_options import (
+            CLEAR,
+            CREATE_AND_UPDATE,
+            JUDGE,
+            KEEP,
+            LOAD,
+            OVERWRITE,
+            REFUSE,
+            JobOptions,
+        )
         from openprofiles.uploads.reading.file_form import FileOptions
 
         limit = self.failure_limit or FailureLimit()
@@ -62,6 +72,7 @@ class ImportPolicies:
             file=file or FileOptions(),
             write_mode=self.write_mode or CREATE_AND_UPDATE,
             blank_cells=CLEAR if self.clears_blanks else KEEP,
+            short_rows=self.short_rows or JUDGE,
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
             shared_key_rows=LOAD if self.loads_doubtful else REFUSE,
             max_failed_records=limit.records,

@@ -197,7 +197,7 @@ class RemoteImporter:
 
     def read_failed_rows(self) -> Iterator[bytes]:
         with server_errors_in_words(self._endpoint_url):
-            yield from self._own.read_failed_rows_file(self._domain, self._followed_id)
+            yield from self._own.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=True)
 
     def close(self) -> None:
         self._client.close()

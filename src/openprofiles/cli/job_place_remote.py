@@ -98,7 +98,7 @@ class RemoteJobs:
 
     def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
         with self._asking():
-            yield from self._own.read_failed_rows_file(self._domain_name, job_id)
+            yield from self._own.read_failed_rows_file(self._domain_name, job_id, for_spreadsheet=True)
 
     def stop_job(self, job_id: str) -> None:
         with self._asking():

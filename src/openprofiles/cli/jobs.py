@@ -366,10 +366,12 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
 
 
 def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
-    from openprofiles.cli.failed_rows_file import write_failed_rows
+    from openprofiles.cli.failed_rows_file import FailedRowsFileChanged, describe_changed, write_failed_rows
 
     try:
         write_failed_rows(path, place.read_failed_rows_file(job_id))
+    except FailedRowsFileChanged:
+        raise CommandFault(f"{describe_changed(path)} or name another file with --output-file.") from None
     except OSError as error:
         raise CommandFault(
             f"The failed rows cannot be written to {path}: {error.strerror or error}. Name another file with "

@@ -129,8 +129,8 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["generous", "strict"]),
             "default": "generous",
-            "help": "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and files "
-            "under 1 GB.",
+            "help": "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
+            "files under 1 GB.",
         },
     ),
     "max_upload_size_bytes": (

@@ -15,6 +15,7 @@ _FILE_MEMBERS = {"Encoding": "encoding", "Delimiter": "delimiter", "Quote": "quo
 _POLICY_MEMBERS = {
     "WriteMode": "write_mode",
     "BlankCells": "blank_cells",
+    "ShortRows": "short_rows",
     "HandSetFields": "hand_set_fields",
     "SharedKeyRows": "shared_key_rows",
 }

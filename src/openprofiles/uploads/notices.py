@@ -11,6 +11,10 @@ from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
+# Rows with fewer cells than the header, whose last cells were taken for blank.
+SHORT_ROWS = "ShortRows"
+# Rows of delimiters alone, which were skipped.
+BLANK_ROWS = "BlankRows"
 
 # Why a job failed that should not load doubtful rows.
 SHARED_KEYS_REFUSED = (
@@ -31,14 +35,14 @@ class Notice:
 
     Attributes:
         code: what was noticed, one of the constants above.
-        path: the field of the profile that it is about.
+        path: the field of the profile that it is about; None for the rows as a whole.
         count: how many rows.
         lines: the lines of the first rows.
         is_doubtful: whether there are enough such rows that the user should decide about them first.
     """
 
     code: str
-    path: str
+    path: str | None
     count: int
     lines: tuple[int, ...]
     is_doubtful: bool = False
@@ -67,7 +71,16 @@ def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], s
     lines = ", ".join(f"{line:,}" for line in notice.lines[:_LINES_IN_SENTENCE])
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
     where = f"{'line' if notice.count == 1 else 'lines'} {lines}{more}"
-    rows = "1 row creates a profile" if notice.count == 1 else f"{notice.count:,} rows create profiles"
+    is_one = notice.count == 1
+    if notice.path is None:
+        rows = "1 row" if is_one else f"{notice.count:,} rows"
+        if notice.code == BLANK_ROWS:
+            return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
+        return (
+            f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
+            f"for blank ({where}). To reject such rows, use --short-rows reject."
+        )
+    rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "
         f"{label_of(notice.path)} of another profile ({where}). If they are the same customers, map column "

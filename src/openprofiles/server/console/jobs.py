@@ -169,7 +169,7 @@ def send_failed_rows(visitor: Visitor) -> Response:
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
     rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
     return StreamingResponse(
-        failed_rows_csv(headers, rows, dialect),
+        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not services.settings.compat_strict),
         media_type="text/csv",
         headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job)},
     )

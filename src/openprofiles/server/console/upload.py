@@ -124,11 +124,12 @@ def read_sample(visitor: Visitor) -> Response:
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
-    if visitor.services.settings.compat_strict:
+    strict = visitor.services.settings.compat_strict
+    if strict:
         given = STRICT_OPTIONS
     try:
         form, sample = sample_beginning(
-            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region
+            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region, strict=strict
         )
     except EncodingUnclear as error:
         if not _may_set_options(visitor, domain):

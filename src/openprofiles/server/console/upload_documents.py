@@ -233,7 +233,7 @@ def _examples(sample: FileSample, index: int) -> list[str]:
 
 
 def _value_at_fault(row: FailedRow, header: str | None, headers: Sequence[str], dialect: Dialect) -> str | None:
-    cells, _ = split_row(row.content, len(headers), dialect)
+    cells, _ = split_row(row.content, headers, dialect)
     if header is None or header not in headers or not cells:
         return None
     return _cut(cells[headers.index(header)].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

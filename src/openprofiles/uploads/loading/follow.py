@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
@@ -37,7 +36,12 @@ from openprofiles.uploads.loading.merge import (
     targets_with_values_sql,
 )
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
-from openprofiles.uploads.loading.same_customer import find_candidates, split_candidates, without_keys_of_others
+from openprofiles.uploads.loading.same_customer import (
+    find_candidates,
+    keys_sql,
+    split_candidates,
+    without_keys_of_others,
+)
 
 FOLLOW = "follow"
 
@@ -151,9 +155,7 @@ def _place(load: Load) -> _Writes:
     for row in scratch.table(f"select record, key{values} from following order by record").to_pylist():
         cells = {path: row[f"v{number}"] for path, number in group.items()}
         keys = {
-            path: normal_key(load.mapping.key_name, cell, load.job.phone_region)
-            for path, cell in cells.items()
-            if cell is not None
+            path: load.mapping.identity(cell, load.job.phone_region) for path, cell in cells.items() if cell is not None
         }
         placed.append((row["record"], *index.place(row["record"], row["key"], keys)))
     columns = [pa.array(column, kind.type) for column, kind in zip(zip(*placed, strict=True), _PLACED, strict=True)]
@@ -220,7 +222,7 @@ def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:
 
 @dataclass(slots=True)
 class _Owner:
-    """A profile, as far as the unique key's group goes: normal forms by path, and which paths were set by hand."""
+    """A profile, as far as the unique key's group goes: identity forms by path, and which paths were set by hand."""
 
     keys: dict[str, str | None] = field(default_factory=dict)
     set_by_hand: frozenset[str] = frozenset()
@@ -259,7 +261,7 @@ class _Index:
         """Where a record goes, and what it changes.
 
         Args:
-            cells: normal forms of the record's values in the fields of the group, blank ones left out.
+            cells: identity forms of the record's values in the fields of the group, blank ones left out.
 
         Returns:
             the first record of the chunk that goes to the same profile, the row number of the stored profile or None
@@ -302,8 +304,8 @@ class _Index:
 def _read_index(load: Load) -> _Index:
     """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
     store, job, name = load.store, load.job, load.mapping.key_name
-    keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
-    candidates = find_candidates(store, job, load.mapping, keys.cast(pa.string()))
+    keys = load.scratch.table(keys_sql(load.mapping, "(select distinct key from following)"))
+    candidates = find_candidates(store, job, load.mapping, keys)
     found, _ = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
@@ -313,7 +315,7 @@ def _read_index(load: Load) -> _Index:
     row: dict[str, Any]
     for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
         values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
-        forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
+        forms = {path: load.mapping.identity(value, job.phone_region) for path, value in values.items()}
         set_by_hand = frozenset() if load.overwrites_hand_set else frozenset(json.loads(row["origins"] or "[]"))
         index.add_profile(row["pid"], forms, set_by_hand)
         pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
@@ -321,13 +323,13 @@ def _read_index(load: Load) -> _Index:
     present = store.find_present_keys(
         job.domain_id,
         name,
-        pa.array([value for value, _ in pairs], pa.string()),
+        pa.array([load.mapping.search_form(value) for value, _ in pairs], pa.string()),
         pa.array([pid for _, pid in pairs], pa.int64()),
     )
     for number in present["i"].to_pylist():
         index.add_key(*pairs[number])
     for row in found.to_pylist():
-        index.add_key(keys[row["i"]].as_py(), row["pid"])
+        index.add_key(row["key"], row["pid"])
     for row in store.read_added_keys(pids, name).to_pylist():
         index.add_key_by_hand(row["value"], row["pid"])
     return index

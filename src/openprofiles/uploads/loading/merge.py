@@ -34,6 +34,7 @@ from openprofiles.uploads.loading.profile_ids import new_profile_ids
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
     keeps_own_key_sql,
+    keys_sql,
     split_candidates,
     without_keys_of_others,
 )
@@ -670,13 +671,13 @@ def _still_valid(load: Load, version: int, targets: pa.Table) -> tuple[pa.Table,
 
 def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Take out the targets whose key something else has changed since the plan; those kept, and the others' records."""
-    by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
-    keys = by_key["key"].combine_chunks().cast(pa.string())
+    load.cursor.put("asked", targets.select(["target", "pid", "key"]))
+    keys = load.cursor.table(keys_sql(load.mapping, "asked"))
     candidates = find_candidates(load.reader, load.job, load.mapping, keys)
     found, _ = split_candidates(
         candidates, keys, cursor=load.cursor, reader=load.reader, job=load.job, mapping=load.mapping
     )
-    load.cursor.put("asked", by_key.append_column("i", pa.array(np.arange(len(keys)))))
+    load.cursor.put("asked", targets.select(["target", "pid", "key"]))
     load.cursor.put("found", found)
     # The load itself writes the keys of these profiles only in its last step, so whatever differs from the plan was
     # written by something else.
@@ -684,7 +685,7 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
         """
         select target from (
             select target, asked.pid as planned, count(distinct found.pid) as holders, min(found.pid) as pid
-            from asked left join found using (i) group by all
+            from asked left join found using (key) group by all
         ) where holders > 1 or pid is distinct from planned
         """
     )

@@ -5,7 +5,6 @@ Such a value does not identify a customer (``same_customer``), so one customer m
 
 from __future__ import annotations
 
-from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
@@ -46,7 +45,7 @@ _NEW_KEYS = "(select key, target as record from target join key_group on first =
 def _find_in_file(scratch: Scratch, job: LeasedJob, mapping: UploadMapping, others: list[str]) -> None:
     for index, field in enumerate(mapping.fields):
         if field.path in others:
-            value = sql_normal_key(mapping.key_name, f"v{index}", job.phone_region)
+            value = mapping.sql_identity(f"v{index}", job.phone_region)
             scratch.run(
                 f"insert into shared_key select n.record, ? from {_NEW_KEYS} n join "
                 f"(select key, {value} as value from staged where key is not null and v{index} <> '') o "
@@ -59,16 +58,17 @@ def _find_in_store(
     scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, others: list[str]
 ) -> None:
     pids = scratch.table(
-        f"select distinct pid from other_holder where key in (select key from {_NEW_KEYS}) order by pid"
+        "select distinct pid from other_holder "
+        f"where search in (select {mapping.sql_search_form('key')} from {_NEW_KEYS}) order by pid"
     )["pid"].combine_chunks()
     columns = [column_of(path) for path in others]
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ)
         scratch.put("stored", store.read_profiles(job.domain_id, some, columns))
         for path in others:
-            value = sql_normal_key(mapping.key_name, stored_value(path), job.phone_region)
+            value = mapping.sql_identity(stored_value(path), job.phone_region)
             scratch.run(
-                f"insert into shared_key select n.record, ? from {_NEW_KEYS} n join other_holder h using (key) "
-                f"join stored using (pid) where {value} = n.key",
+                f"insert into shared_key select n.record, ? from {_NEW_KEYS} n "
+                f"join (select {value} as value from stored) s on s.value = n.key",
                 [path],
             )

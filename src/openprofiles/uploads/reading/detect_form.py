@@ -19,6 +19,7 @@ from openprofiles.uploads.reading.detect_encoding import (
     StrangeWords,
     guess_encoding,
 )
+from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, FileForm, FileOptions
@@ -60,6 +61,7 @@ def detect_form(
     *,
     max_unpacked_bytes: int,
     region: str | None = None,
+    strict: bool = False,
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> FileForm:
     """Detect the form of a file.
@@ -68,6 +70,7 @@ def detect_form(
         file: at its beginning.
         headers: the columns that it must have, where that is known: a file that has them with commas is read so.
         region: the country (ISO 3166) that its domain names, which makes some encodings likelier.
+        strict: read the rows as AWS does.
         on_doubt: called if the encoding rests on little, before the file is read with it.
 
     Raises:
@@ -102,6 +105,7 @@ def detect_form(
         quote=dialect.quote or NO_QUOTE,
         joins_lines=joins_lines,
         line_ends=line_ends,
+        skips_blank_rows=not strict,
         given=given.given,
     )
 
@@ -124,6 +128,9 @@ def _detect_encoding(
             return name
     if b"\0" in head and (utf_16 := _detect_utf_16(head)):
         return utf_16
+    if (failed_rows := find_failed_rows_form(head)) is not None and failed_rows.is_plain:
+        # Bytes that are not UTF-8 are why their rows failed.
+        return UTF_8
     valid = invalid = 0
     strange = StrangeWords()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -185,6 +192,8 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
     if given.delimiter is not None:
         return Dialect(given.delimiter, quote), False
+    if (failed_rows := find_failed_rows_form(text)) is not None:
+        return Dialect(failed_rows.delimiter, quote), False
     plain = Dialect(DELIMITERS[0], quote)
     if headers is not None and _has_columns(text, plain, headers):
         return plain, False

@@ -122,6 +122,7 @@ class FileForm:
         quote: the character around cells, or ``none``.
         line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
+        skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
         given: those of ``FileOptions`` that were not detected.
     """
 
@@ -132,11 +133,13 @@ class FileForm:
     quote: str = '"'
     line_ends: str = "LF"
     joins_lines: bool = False
+    skips_blank_rows: bool = False
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
-        if not self.given and self.encoding == UTF_8 and self.line_ends != "CR" and self.dialect == Dialect():
+        is_usual = self.encoding == UTF_8 and self.line_ends != "CR" and (self.delimiter, self.quote) == (",", '"')
+        if not self.given and is_usual:
             return None
         return FileOptions(encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, line_ends=self.line_ends)
 
@@ -147,7 +150,7 @@ class FileForm:
 
     @property
     def dialect(self) -> Dialect:
-        return Dialect(self.delimiter, None if self.quote == NO_QUOTE else self.quote)
+        return Dialect(self.delimiter, None if self.quote == NO_QUOTE else self.quote, self.skips_blank_rows)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "given": list(self.given)}

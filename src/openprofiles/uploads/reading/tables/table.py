@@ -19,6 +19,7 @@ CSV_FORM = FileForm(
     delimiter=COMMAS.delimiter,
     quote='"',
     line_ends="LF",
+    skips_blank_rows=True,
     given=("encoding", "delimiter", "quote", "line_ends"),
 )
 
