@@ -7,10 +7,11 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.uploads.mappings.phone_country import PhoneCountry
     from openprofiles.uploads.preview_sample import PreviewSample
+    from openprofiles.uploads.reading.file_choices import FileChoices
 
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
@@ -307,6 +309,7 @@ def import_file(
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
     from openprofiles.cli.source_file import open_source
+    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileOptions
 
     for one, other, are_given in (
@@ -323,7 +326,15 @@ def import_file(
         check_failed_rows_path(failed_rows_path, file)
     with ExitStack() as at_end:
         given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
-        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
+        chosen = FileChoices(
+            file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
+        )
+        open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        # It may keep how the file is read.
+        saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
+        kept = FileChoices() if saved is None else saved.reading
+        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes, kept))
+        chosen = chosen.over(kept)
         if domain is None or (unique_key is None and mapping_name is None):
             arguments = click.get_current_context().meta[_ARGUMENTS]
             _print_suggestion(
@@ -351,22 +362,25 @@ def import_file(
             choices=choices,
             phone_region=GivenPhoneRegion.of_command(settings.phone_region),
             policies=ImportPolicies(
+                kept_checks=kept.checks,
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
-                short_rows=None if short_rows is None else short_rows.upper(),
+                short_rows=chosen.short_rows,
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
                 loads_doubtful=loads_doubtful,
             ),
             mapping_name=mapping_name,
+            saved=saved,
+            chosen=chosen,
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
             failed_rows_path=failed_rows_path,
             is_json=output == "json",
             is_dry_run=is_dry_run,
-        ).run(settings, endpoint_url)
+        ).run(settings, endpoint_url, open_importer)
     raise SystemExit(status)
 
 
@@ -449,6 +463,8 @@ class _Import:
         phone_region: GivenPhoneRegion,
         policies: ImportPolicies,
         mapping_name: str | None,
+        saved: KeptMapping | None,
+        chosen: FileChoices,
         save_as: str | None,
         data_expiry_days: int | None,
         display_name: str,
@@ -466,6 +482,8 @@ class _Import:
         self._region_of_domain: str | None = None
         self._phone_country: PhoneCountry | None = None
         self._mapping_name = mapping_name
+        self._saved = saved
+        self._chosen = chosen
         self._save_as = save_as
         self._known_mapping: ImportMapping | None = None
         if mapping_name is None:
@@ -484,16 +502,19 @@ class _Import:
         self._was_saved = False
         self._place = ""
 
-    def run(self, settings: Settings, endpoint_url: str | None) -> int:
-        """Load the file; returns the exit status."""
+    def run(self, settings: Settings, endpoint_url: str | None, open_importer: Callable[[], Importer]) -> int:
+        """Load the file; returns the exit status.
+
+        Args:
+            open_importer: opens the importer, once nothing is left to check without it. The caller closes it.
+        """
         self._place = _place_arguments(settings, endpoint_url)
-        importer = _open_importer(settings, endpoint_url)
+        self._use_saved_mapping()
+        importer = open_importer()
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
         with ExitStack() as at_end:
-            at_end.callback(importer.close)
             started = time.monotonic()
             try:
-                self._use_saved_mapping(importer)
                 self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
@@ -622,14 +643,13 @@ class _Import:
         assert self._known_mapping is not None, "a saved mapping is read first"
         return self._known_mapping
 
-    def _use_saved_mapping(self, importer: Importer) -> None:
+    def _use_saved_mapping(self) -> None:
         from openprofiles.cli.import_mapping import describe_drift, use_saved
 
-        if self._mapping_name is None:
+        if self._mapping_name is None or self._saved is None:
             return
-        saved = importer.read_mapping(self._domain_name, self._mapping_name)
         mapping = use_saved(
-            self._source, self._mapping_name, saved, self._choices, self._unique_key, self._phone_region.region
+            self._source, self._mapping_name, self._saved, self._choices, self._unique_key, self._phone_region.region
         )
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
@@ -640,7 +660,7 @@ class _Import:
         """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
         if self._save_as is None:
             return None
-        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)
+        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers, self._chosen)
         try:
             importer.save_mapping(self._save_as, mapping)
         except (CommandFault, DomainError) as error:
@@ -700,6 +720,8 @@ class _Import:
         click.echo(f"  read as {self._source.describe_form()}")
         for line in self._source.describe_table():
             click.echo(f"  {shown(line)}")
+        if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
+            click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_state import JobState
+from openprofiles.uploads.reading.file_choices import FileChoices
 
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
@@ -49,11 +50,19 @@ class KeptMapping:
     Attributes:
         fields, unique_key: as in CreateUploadJob.
         columns: the header of the file that it was made for.
+        reading: what was chosen about reading the file.
     """
 
     fields: Mapping[str, Mapping[str, str]]
     unique_key: str
     columns: Sequence[str]
+    reading: FileChoices
+
+
+def read_kept_mapping(document: Mapping[str, Any]) -> KeptMapping:
+    """Read a saved mapping as a server answers it."""
+    reading = FileChoices.from_document(document.get("Reading", {}))
+    return KeptMapping(document["Fields"], document["UniqueKey"], document["Columns"], reading)
 
 
 class Importer(Protocol):

@@ -287,6 +287,7 @@ def _mapping_routes(services: Services) -> list[Route]:
             fields=given.fields,
             unique_key=given.unique_key,
             columns=given.columns,
+            reading=given.reading,
             strict=services.settings.compat_strict,
             now=services.clock(),
         )
