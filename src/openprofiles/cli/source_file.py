@@ -128,19 +128,19 @@ def open_source(
         ImportFault: it cannot be read; the message says why.
         InvalidRequest: its header cannot be read.
     """
-    from openprofiles.cli.table_files import convert_table
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
-    from openprofiles.uploads.reading.tables.table import CSV_FORM
+    from openprofiles.uploads.reading.tables.convert import convert_table
+    from openprofiles.uploads.reading.tables.table import CSV_FORM, TableUnreadable
 
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with _open(path, name, max_unpacked_bytes) as file:
         try:
             kept_sheet = None if kept is None else kept.sheet
-            converted = convert_table(name, file, sheet if sheet is not None else kept_sheet, max_unpacked_bytes)
+            converted = convert_table(file, sheet if sheet is not None else kept_sheet, max_unpacked_bytes)
             source, table = (file, None) if converted is None else converted
             with source:
                 if table is not None and given != FileOptions():
@@ -162,7 +162,7 @@ def open_source(
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
                 yield SourceFile(name, source, table, form, sample, os.fstat(source.fileno()).st_size, *doubts)
-        except FileDamaged as error:
+        except (FileDamaged, TableUnreadable) as error:
             raise ImportFault(f"{name}: {error}") from error
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
