@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ SHEETS = {
     "Customers": sheet_xml(
         "<row/>"
         + text_rows([["E-mail", "First name", "Birth date", "Points", "Rate", "Active", "ZIP"]])
-        + '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>Ada</t></is></c><c s="1"><v>31391</v></c><c><v>5</v></c>'
+        + '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>Ada&#10;L.</t></is></c><c s="1"><v>31391</v></c>'
+        "<c><v>5</v></c>"
         '<c><v>1.5</v></c><c t="b"><v>1</v></c><c s="2"><v>501</v></c></row>'
         + text_rows([["", "Nobody"]])
         + '<row><c t="s"><v>1</v></c><c t="e"><v>#N/A</v></c></row>'
@@ -154,7 +156,7 @@ def test_a_workbook_is_loaded_whatever_its_name(tmp_path: Path) -> None:
         "hidden_sheets": ["Old"],
         "error_cells": 1,
     }
-    # The row of the sheet, since none of them has a cell of several lines.
+    # The row of the sheet, although a cell before it has two lines.
     assert read_csv(tmp_path / "customers.failed-rows.csv")[1][8] == "4"
     ada = find(tmp_path / "data", "ada@example.com")
     assert ada["BirthDate"] == "1985-12-10"
@@ -304,6 +306,6 @@ def test_a_table_is_read_as_it_was_written_whatever_its_cells_look_like(tmp_path
 
     assert source.headers == ["E-mail;x"]
     assert source.sample.rows == [["'a@example.com;y'"]] * 3
-    assert options == STRICT_OPTIONS
+    assert options == replace(STRICT_OPTIONS, first_row=1)
     # A server that takes no options reads it in the same way.
     assert not source.needs_options

@@ -134,7 +134,7 @@ def open_source(
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
     from openprofiles.uploads.reading.tables.convert import convert_table
-    from openprofiles.uploads.reading.tables.table import CSV_FORM, TableUnreadable
+    from openprofiles.uploads.reading.tables.table import TableUnreadable
 
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with _open(path, name, max_unpacked_bytes) as file:
@@ -150,9 +150,10 @@ def open_source(
                     )
                 if sheet is not None and (table is None or table.sheet is None):
                     raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
-                form = CSV_FORM
                 doubts: list[EncodingGuess] = []
-                if table is None:
+                if table is not None:
+                    form = table.csv_form
+                else:
                     if kept is not None:
                         given = _with_kept(source, given, kept, max_unpacked_bytes)
                     form = detect_form(

@@ -35,7 +35,7 @@ def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) ->
     """Turn a table into CSV; None if the file is text or of an unknown kind, and at its beginning again.
 
     The memory that this needs does not depend on the size of the file. The CSV is in a file without a name, in the form
-    ``CSV_FORM``.
+    ``TableAccount.csv_form``.
 
     Args:
         file: at its beginning.

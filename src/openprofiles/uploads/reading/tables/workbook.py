@@ -95,6 +95,7 @@ class Workbook:
         others = [one for one in readable if one is not self._sheet]
         self.account = TableAccount(
             kind=WORKBOOK,
+            first_row=1,
             sheet=self._sheet.name,
             other_sheets=tuple(one.name for one in others if not one.is_hidden),
             hidden_sheets=tuple(one.name for one in others if one.is_hidden),
