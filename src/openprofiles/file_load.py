@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.import_remote import RemoteImporter
-    from openprofiles.cli.importer import KeptMapping
+    from openprofiles.cli.importer import ImportDomain, KeptMapping
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.client import Client
     from openprofiles.uploads.job_options import JobOptions
@@ -186,6 +186,7 @@ class FileLoad:
                 options=options,
                 needs_options=bool(self.options) or source.needs_options,
             )
+            self._check_phone_country(importer, source, mapping, found)
             state = self._send_and_watch(importer, source)
         result = LoadResult(
             domain=found.name,
@@ -254,6 +255,25 @@ class FileLoad:
         # What was detected with the caller's help.
         given.pop("File", None)
         return read_options_member("options", ({} if usual is None else options_document(usual)) | given)
+
+    def _check_phone_country(
+        self, importer: RemoteImporter, source: SourceFile, mapping: ImportMapping, domain: ImportDomain
+    ) -> None:
+        """Remove a new domain whose country is not that of the phone numbers."""
+        from openprofiles.cli.phone_country_check import GivenPhoneRegion, check_phone_country, weigh_phones
+        from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
+
+        fields = mapping.columns.fields
+        if not domain.was_created or weigh_phones(source, fields, DEFAULT_PHONE_REGION) is None:
+            return
+        region = importer.read_phone_region()
+        if region is None:
+            return
+        try:
+            check_phone_country(weigh_phones(source, fields, region), GivenPhoneRegion(region), domain, region)
+        except CommandFault:
+            importer.discard(domain)
+            raise
 
     def _send_and_watch(self, importer: RemoteImporter, source: SourceFile) -> JobState:
         """Give the job its file, start it and follow it to its end."""

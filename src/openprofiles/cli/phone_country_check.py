@@ -63,22 +63,26 @@ def check_phone_country(
     """
     from openprofiles.uploads.mappings.phone_country import country_name
 
-    if given.is_argument and given.region != region and domain.was_created:
-        raise ImportFault(
-            "The server reads phone numbers without a country code in a new domain as numbers of "
-            f"{country_name(region)}. Create the domain in the console, where you can choose the country. Nothing was "
-            "loaded."
-        )
+    # A server does not say it before there is a job, and chooses it for the domains that are created through it.
+    is_chosen_by_server = domain.was_created and domain.phone_region is None
+    create_first = (
+        "Create the domain first: in the console, where you can choose the country, or with CreateDomain, which "
+        f"chooses {country_name(region)}. Nothing was loaded."
+    )
     if given.is_argument and given.region != region:
         raise ImportFault(
-            f"The domain {domain.name} reads phone numbers without a country code as numbers of "
+            f"The server reads phone numbers without a country code in a new domain as numbers of "
+            f"{country_name(region)}. {create_first}"
+            if is_chosen_by_server
+            else f"The domain {domain.name} reads phone numbers without a country code as numbers of "
             f"{country_name(region)}, which cannot be changed. Use --phone-region {region} or leave it out, or import "
             "into a new domain. Nothing was loaded."
         )
     if country is not None and country.suggested is not None and domain.was_created and not given.is_given:
+        choose = f"Choose it with --phone-region {country.suggested} or --phone-region {region}. Nothing was loaded."
         raise ImportFault(
             f"{country.describe()} {country.describe_doubt()} A domain has one country, which cannot be changed. "
-            f"Choose it with --phone-region {country.suggested} or --phone-region {region}. Nothing was loaded."
+            f"{create_first if is_chosen_by_server else choose}"
         )
 
 
