@@ -25,6 +25,8 @@ SHARED_KEYS_REFUSED = (
     "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
 )
 
+SHORT_ROWS_OPTION = "use --short-rows reject"
+
 MAX_LINES = 20
 # From both of these on, rows are doubtful: a few customers whose address stands in two fields are normal.
 _DOUBTFUL_COUNT = 20
@@ -74,12 +76,19 @@ def is_doubtful(count: int, created_count: int) -> bool:
     return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
 
 
-def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], str] = str) -> str:
+def notice_sentence(
+    notice: Notice,
+    key_header: str,
+    label_of: Callable[[str], str] = str,
+    *,
+    short_rows_option: str = SHORT_ROWS_OPTION,
+) -> str:
     """Describe a notice for people, with what to do.
 
     Args:
         key_header: the column of the unique key.
         label_of: the name of a field for the reader, from its path.
+        short_rows_option: how the reader rejects rows that are too short.
     """
     lines = ", ".join(f"{line:,}" for line in notice.lines[:_LINES_IN_SENTENCE])
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
@@ -91,7 +100,7 @@ def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], s
             return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
-            f"for blank ({where}). To reject such rows, use --short-rows reject."
+            f"for blank ({where}). To reject such rows, {short_rows_option}."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
