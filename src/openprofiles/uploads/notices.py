@@ -5,8 +5,8 @@ A notice is not an error: nothing is left out. Stored with the job as a short li
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
@@ -15,6 +15,9 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows of delimiters alone, which were skipped.
 BLANK_ROWS = "BlankRows"
+# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+SAME_EMAIL_ROWS = "SameEmailRows"
+SIMILAR_KEY_ROWS = "SimilarKeyRows"
 
 # Why a job failed that should not load doubtful rows.
 SHARED_KEYS_REFUSED = (
@@ -58,6 +61,16 @@ class Notice:
         return cls(code, path, count, tuple(lines), is_doubtful)
 
 
+def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]:
+    """Add later notices to those of the same code and field."""
+    by_subject = {(notice.code, notice.path): notice for notice in notices}
+    for later in more:
+        notice = by_subject.get((later.code, later.path), replace(later, count=0, lines=()))
+        lines = sorted({*notice.lines, *later.lines})[:MAX_LINES]
+        by_subject[later.code, later.path] = replace(notice, count=notice.count + later.count, lines=tuple(lines))
+    return list(by_subject.values())
+
+
 def is_doubtful(count: int, created_count: int) -> bool:
     """Return whether the user should decide about this part of the new profiles first."""
     return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
@@ -90,6 +103,18 @@ def notice_sentence(
             f"for blank ({where}). To reject such rows, {short_rows_option}."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
+    if notice.code == SAME_EMAIL_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: another customer has the same {label_of(notice.path)} "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"customers, use {label_of(notice.path)} as the unique key, or correct the file."
+        )
+    if notice.code == SIMILAR_KEY_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
+            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
+            "merged. If they are the same customers, write the value the same way everywhere."
+        )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "
         f"{label_of(notice.path)} of another profile ({where}). If they are the same customers, map column "
