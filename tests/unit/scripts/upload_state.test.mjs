@@ -37,7 +37,7 @@ class Play {
 
   reads(file) {
     this.on("filesGiven", { files: [file] });
-    return this.on("sampleRead", { file: this.state.candidate.file, form: {}, sample: SAMPLE });
+    return this.on("sampleRead", { file: this.state.candidate.file, form: {}, shown: file, sample: SAMPLE });
   }
 
   wants(goal, { name = "first.csv", description = "{}", file = this.state.file, token = "t1" } = {}) {
@@ -66,7 +66,7 @@ test("a file that is chosen is read, and shown with its columns", () => {
   const page = new Play().on("filesGiven", { files: [FIRST] });
   assert.deepEqual(page.effects, [{ type: "readSample", file: FIRST, form: {} }]);
 
-  page.on("sampleRead", { file: FIRST, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: FIRST, form: {}, shown: FIRST, sample: SAMPLE });
 
   assert.deepEqual(page.does, ["showFile", "open"]);
   assert.equal(page.state.step, "columns");
@@ -97,7 +97,7 @@ test("another file takes the place of the first", () => {
 test("the sample of an earlier choice is not shown", () => {
   const page = new Play().on("filesGiven", { files: [FIRST] }).on("filesGiven", { files: [SECOND] });
 
-  page.on("sampleRead", { file: FIRST, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: FIRST, form: {}, shown: FIRST, sample: SAMPLE });
   assert.equal(page.state.file, null);
   page.on("sampleFailed", { file: FIRST, form: {}, error: LOST });
   assert.equal(page.state.messages.choose, null);
@@ -151,7 +151,7 @@ test("a file that is still being read gives way to the job that is begun", () =>
   const page = reading().on("filesGiven", { files: [SECOND] }).wants("load");
 
   assert.match(page.state.messages.notTaken, /^second.csv was not used, because you continued with first.csv/);
-  page.on("sampleRead", { file: SECOND, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: SECOND, form: {}, shown: FIRST, sample: SAMPLE });
   assert.equal(page.state.file.name, "first.csv");
   assert.deepEqual(page.effects, []);
 });
@@ -161,8 +161,20 @@ test("only the answer to the latest question about the file is shown", () => {
   const { number } = page.effect("readAgain");
   page.on("formChosen", { form: { delimiter: "|" } });
 
-  assert.deepEqual(page.on("readAgain", { number, sample: SAMPLE }).does, []);
-  assert.deepEqual(page.on("readAgain", { number: number + 1, sample: SAMPLE }).does, ["showSample"]);
+  assert.deepEqual(page.on("readAgain", { number, shown: FIRST, sample: SAMPLE }).does, []);
+  assert.deepEqual(page.on("readAgain", { number: number + 1, shown: FIRST, sample: SAMPLE }).does, ["showSample"]);
+});
+
+test("a sheet of a workbook is shown and sent as CSV, and another one takes its place", () => {
+  const first = { name: "book.xlsx", size: 5 };
+  const second = { name: "book.xlsx", size: 7 };
+  const page = new Play().on("filesGiven", { files: [FIRST] }).on("sampleRead", { file: FIRST, form: {}, shown: first, sample: SAMPLE });
+  page.on("formChosen", { form: { sheet: "Other" } });
+  assert.deepEqual(page.effects, [{ type: "readAgain", file: first, form: { sheet: "Other" }, number: 2 }]);
+
+  page.on("readAgain", { number: 2, shown: second, sample: SAMPLE }).sends("load", { file: page.state.file });
+
+  assert.equal(page.state.job.sentFile, second);
 });
 
 test("a saved mapping is in place before the job is described", () => {

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -33,7 +35,7 @@ from openprofiles.server.console.upload_documents import (
     sample_document,
     saved_mapping_document,
 )
-from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in
+from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in, takes_file
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import UploadJob
@@ -56,6 +58,7 @@ from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
 from openprofiles.wire.errors import WireError
 from openprofiles.wire.model import load_model
+from openprofiles.worker.table_process import WORKBOOK_OPTIONS, convert_in_process
 
 # The part of a file that is sampled: enough for some thousand rows.
 SAMPLE_BYTES = 512 * 1024
@@ -65,6 +68,10 @@ _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
 _STOPPING = "profile:StopUploadJob"
 _REASONS_SHOWN = 20
+# What it unpacks to has a limit of its own.
+MAX_WORKBOOK_BYTES = 200_000_000
+_WORKBOOKS_AT_ONCE = 2
+_SENT_BYTES = 256 * 1024
 
 
 def routes(services: Services) -> list[Route]:
@@ -78,6 +85,17 @@ def routes(services: Services) -> list[Route]:
     return [
         Route(page, signed_in(services, show_page), methods=["GET"]),
         post(f"{page}/sample", read_sample),
+        Route(
+            f"{page}/workbook",
+            takes_file(
+                services,
+                convert_workbook,
+                may_send=_require_workbooks,
+                max_bytes=min(MAX_WORKBOOK_BYTES, services.settings.max_upload_size_bytes),
+                max_at_once=_WORKBOOKS_AT_ONCE,
+            ),
+            methods=["POST"],
+        ),
         post(f"{page}/mappings/{{mapping_name}}", apply_mapping),
         post(f"{page}/mappings/{{mapping_name}}/save", save_mapping),
         post(f"{page}/jobs", create_job),
@@ -120,6 +138,14 @@ def show_page(visitor: Visitor) -> Response:
         may_start=visitor.may("profile:StartUploadJob", domain.name),
         sample_bytes=SAMPLE_BYTES,
         max_size_bytes=settings.max_upload_size_bytes,
+        max_workbook_bytes=min(MAX_WORKBOOK_BYTES, settings.max_upload_size_bytes),
+        workbook_form={
+            "Encoding": WORKBOOK_OPTIONS.encoding,
+            "Delimiter": WORKBOOK_OPTIONS.delimiter,
+            "Quote": WORKBOOK_OPTIONS.quote,
+            "LineEnds": WORKBOOK_OPTIONS.line_ends,
+            "FirstRow": WORKBOOK_OPTIONS.first_row,
+        },
         days=min(domain.default_expiration_days, max_days),
         max_days=max_days,
     )
@@ -134,6 +160,8 @@ def read_sample(visitor: Visitor) -> Response:
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
+    if "workbook" in query:
+        given = WORKBOOK_OPTIONS
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
@@ -157,6 +185,38 @@ def read_sample(visitor: Visitor) -> Response:
         return json_answer(question_about_encoding(error.reason, ()), 422)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
     return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
+
+
+def convert_workbook(visitor: Visitor) -> Response:
+    """Return a sheet of a workbook as CSV, after a JSON document about it; the header says where the CSV begins."""
+    assert visitor.file is not None, "the route takes a file"
+    settings = visitor.services.settings
+    table = convert_in_process(
+        visitor.file,
+        visitor.request.query_params.get("sheet"),
+        max_unpacked_bytes=settings.max_upload_size_bytes,
+    )
+    document = json.dumps(table.account).encode()
+    return StreamingResponse(
+        _sent_parts(document, table.csv),
+        media_type="application/octet-stream",
+        headers=PAGE_HEADERS | {"X-Document-Bytes": str(len(document))},
+    )
+
+
+def _sent_parts(document: bytes, csv: BinaryIO) -> Iterator[bytes]:
+    with csv:
+        yield document
+        while part := csv.read(_SENT_BYTES):
+            yield part
+
+
+def _require_workbooks(visitor: Visitor) -> None:
+    """Raise an error unless the visitor may send a workbook."""
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
+    if not _may_set_options(visitor, domain):
+        # How its CSV is written has to be said in the options of the job.
+        raise InvalidRequest("Excel workbooks cannot be imported with your access key. Save the sheet as CSV.")
 
 
 def apply_mapping(visitor: Visitor) -> Response:

@@ -11,7 +11,7 @@ const find = (id) => document.getElementById(id);
 // onEncoding: called with the encoding that the user has chosen because the detected one is doubtful.
 export function showSample(file, sample, { onEncoding }) {
   find("file-name").textContent = file.name;
-  find("found").textContent = `${bytes(file.size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${describeForm(sample.File)}`;
+  find("found").textContent = `${bytes((file.source ?? file).size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${file.workbook ? `${file.workbook.Kind}, sheet “${file.workbook.Sheet}”` : describeForm(sample.File)}`;
   const head = make("tr", {}, ...sample.Columns.map((column) => make("th", { scope: "col" }, column.Header)));
   const rows = sample.Rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { title: cell.length > 30 ? cell : null }, cell))));
   find("sample").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));

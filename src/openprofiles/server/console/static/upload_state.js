@@ -119,18 +119,19 @@ const TRANSITIONS = {
     read(state, state.refused.file, form, run);
   },
 
-  sampleRead(state, { file, form, sample }, run) {
+  // shown: the file to show and to send: the sheet of a workbook as CSV, or the file itself.
+  sampleRead(state, { file, form, shown, sample }, run) {
     if (state.candidate?.file !== file) {
       return;
     }
     const previous = state.file;
     state.candidate = null;
-    state.file = file;
+    state.file = shown;
     state.question += 1;
     state.appliedMapping = "";
     state.drift = null;
     say(state, "form", null);
-    run("showFile", { file, previous, form, sample });
+    run("showFile", { file: shown, previous, form, sample });
     show(state, "columns", run);
   },
 
@@ -158,8 +159,9 @@ const TRANSITIONS = {
     run("readAgain", { file: state.file, form, number: state.question });
   },
 
-  readAgain(state, { number, sample }, run) {
+  readAgain(state, { number, shown, sample }, run) {
     if (number === state.question) {
+      state.file = shown;
       state.appliedMapping = "";
       state.drift = null;
       run("showSample", { file: state.file, sample });
