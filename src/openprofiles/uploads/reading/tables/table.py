@@ -77,6 +77,7 @@ class TableAccount:
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
+        inner_list: the member of a single JSON object that is a list of objects, perhaps the customers.
     """
 
     kind: str
@@ -89,6 +90,7 @@ class TableAccount:
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+    inner_list: str | None = None
 
     @property
     def csv_form(self) -> FileForm:
@@ -125,6 +127,12 @@ class TableAccount:
         if self.hidden_rows:
             rows = "1 hidden row" if self.hidden_rows == 1 else f"{self.hidden_rows:,} hidden rows"
             notes.append(f"The sheet has {rows}, which {'is' if self.hidden_rows == 1 else 'are'} read too.")
+        if self.inner_list is not None:
+            notes.append(
+                f"The file is one JSON object, so it is read as one row. Its member {self.inner_list!r} is a list of "
+                f"objects. If these are the customers, import the list: jq '.[\"{self.inner_list}\"]' FILE | "
+                "openprofiles import - --domain NAME"
+            )
         if self.not_a_number:
             cells = "1 cell is" if self.not_a_number == 1 else f"{self.not_a_number:,} cells are"
             notes.append(f"{cells} NaN (not a number) and read as blank.")
