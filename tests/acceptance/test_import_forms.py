@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -162,6 +163,33 @@ def test_a_workbook_is_loaded_whatever_its_name(tmp_path: Path) -> None:
     assert ada["BirthDate"] == "1985-12-10"
     assert ada["Address"] == {"PostalCode": "00501"}
     assert ada["Attributes"] == {"Points": "5", "Rate": "1.5", "Active": "true"}
+
+
+def test_failed_rows_are_fixed_in_a_workbook_and_loaded_again(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "a.csv", b"Email,First name,ZIP,Note\n,Ann,00123,=1+1\nbo@x.de,Ren\xc3,1,\ncy@x.de,C\xc3\xa9,2,'x\n"
+    )
+    arguments = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    failed = tmp_path / "failed.xlsx"
+    import_json(file, *arguments, "--failed-rows", failed)
+    run_command("jobs", "failed", "last", "--domain", "demo", "--data", tmp_path / "data", "-o", tmp_path / "same.xlsx")
+
+    sheets = [openpyxl.load_workbook(path)["Failed rows"] for path in (failed, tmp_path / "same.xlsx")]
+    rows = [[[cell.value for cell in row] for row in sheet.rows] for sheet in sheets]
+    book = openpyxl.load_workbook(failed)
+    book["Failed rows"]["A2"] = "ann@x.de"
+    book.save(failed)
+    status, told = import_json(failed, *arguments)
+    refused = run_command("import", file, *arguments, "--failed-rows", failed)
+
+    assert rows[0] == rows[1]
+    assert [row[:4] for row in rows[0][1:]] == [[None, "Ann", "00123", "=1+1"], ["bo@x.de", "Ren\ufffd", "1", None]]
+    # The second row still has the character that was not valid.
+    assert (status, told["created"], told["failed"]) == (1, 1, 1)
+    assert told["faults"] == [{"code": "INVALID_UTF8", "column": None, "count": 1}]
+    ann = find(tmp_path / "data", "ann@x.de")
+    assert (ann["Address"]["PostalCode"], ann["Attributes"]["Note"]) == ("00123", "=1+1")
+    assert (refused.returncode, f"{failed} was changed after" in refused.stderr) == (2, True)
 
 
 def test_another_sheet_is_named_and_cells_without_a_value_never_clear_a_field(tmp_path: Path) -> None:

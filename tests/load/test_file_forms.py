@@ -337,7 +337,7 @@ def test_a_row_that_failed_for_its_bytes_fails_again_until_it_is_fixed(shop: Sho
 def test_a_strict_server_reads_apostrophes_as_they_stand(shop: Shop) -> None:
     header = ",".join(["E-Mail", "Prénom", "Note", *SPREADSHEET_COLUMNS])
 
-    job = load(shop, f"{header}\na@x,'=1,Ren\ufffd,,2,,INVALID_UTF8,,Note\n".encode(), strict=True)
+    job = load(shop, f"{header}\na@x,'=1,Ren\ufffd,,2,,INVALID_UTF8,Note,\n".encode(), strict=True)
 
     assert (job.status, people(shop)) == ("SUCCEEDED", [("a@x", "'=1", "Ren\ufffd")])
 

@@ -14,6 +14,7 @@ from openprofiles.uploads.failures.spreadsheet_texts import (
     sql_remove_apostrophe,
 )
 
+DATABASE = duckdb.connect()
 TEXTS = st.text(st.sampled_from("'=@+-\t\r\n 0aé(),./\ufffd"), max_size=6) | st.text()
 
 
@@ -49,9 +50,8 @@ def test_python_and_duckdb_remove_the_same_apostrophes(texts: list[str]) -> None
     # Those that were written, and those that stand there otherwise.
     texts += [add_apostrophe(text) for text in texts]
 
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            f"select {sql_remove_apostrophe('cell')} from (select unnest(?::varchar[]) as cell)", [texts]
-        ).fetchall()
+    found = DATABASE.execute(
+        f"select {sql_remove_apostrophe('cell')} from (select unnest(?::varchar[]) as cell)", [texts]
+    ).fetchall()
 
     assert [row[0] for row in found] == [remove_apostrophe(text) for text in texts]

@@ -1202,6 +1202,18 @@ def test_failed_rows_come_as_a_file_for_spreadsheets_when_that_is_asked_for(serv
     assert "form must be spreadsheet" in refused.json()["Message"]
 
 
+def test_a_strict_server_sends_failed_rows_in_the_plain_form_that_it_reads(tmp_path: Path) -> None:
+    with running_service(tmp_path / "data", compat_strict=True) as strict:
+        job_id, reader = job_with_failed_rows(strict, 3), strict.credentials("profile:Get*")
+        answers = [
+            strict.get(own_path(job_id, "failed-rows.csv"), reader, query=query)
+            for query in ({}, {"form": "spreadsheet"})
+        ]
+
+    assert answers[0].content == answers[1].content
+    assert answers[0].content.startswith(b"Colour,")
+
+
 def test_a_job_without_failed_rows_has_an_empty_file_of_them(service: Service) -> None:
     answer = service.get(own_path(service.create(), "failed-rows.csv"), service.credentials("*"))
 

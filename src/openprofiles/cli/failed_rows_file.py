@@ -6,14 +6,19 @@ removed, since people fix rows in it.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from openprofiles.cli.importer import ImportFault
+from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
+
+# More than any row has.
+_MAX_CELL_CHARACTERS = 1 << 30
 
 
 class FailedRowsFileChanged(Exception):
@@ -79,18 +84,30 @@ def is_changed(path: Path) -> bool:
         return True
 
 
+def is_workbook(path: Path) -> bool:
+    """Return whether failed rows are written to this file as an Excel workbook."""
+    return path.suffix.lower() == ".xlsx"
+
+
 def write_failed_rows(path: Path, parts: Iterable[bytes]) -> None:
     """Write the file, whole or not at all; an older one is replaced if nobody has changed it.
+
+    Args:
+        parts: the content of the CSV file; for a workbook, in its plain form.
 
     Raises:
         OSError: the file cannot be written.
         FailedRowsFileChanged: an older one was changed.
+        TooLargeForWorkbook: the rows do not fit into a workbook.
     """
     part_path = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     note_path = part_path.with_suffix(".note")
     try:
         with part_path.open("xb") as output:
-            output.writelines(parts)
+            if is_workbook(path):
+                write_failed_rows_workbook(output, _read_table(parts))
+            else:
+                output.writelines(parts)
         # As sha256sum writes it.
         note_path.write_text(f"{_checksum_of(part_path)}  {path.name}\n", encoding="utf-8")
         if is_changed(path):
@@ -110,6 +127,21 @@ def remove_failed_rows(path: Path) -> bool:
     path.unlink(missing_ok=True)
     _note_of(path).unlink(missing_ok=True)
     return True
+
+
+def _read_table(parts: Iterable[bytes]) -> Iterator[list[str]]:
+    """Read the cells of the plain CSV file."""
+    # The default limit is lower than what a row may have.
+    csv.field_size_limit(_MAX_CELL_CHARACTERS)
+    return csv.reader(_lines(parts), strict=True)
+
+
+def _lines(parts: Iterable[bytes]) -> Iterator[str]:
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            yield line.decode("utf-8", "surrogateescape") + "\n"
 
 
 def _note_of(path: Path) -> Path:

@@ -31,6 +31,7 @@ from openprofiles.cli.failed_rows_file import (
     check_unchanged,
     default_failed_rows_path,
     has_folder,
+    is_workbook,
     remove_failed_rows,
     write_failed_rows,
 )
@@ -57,6 +58,7 @@ from openprofiles.cli.phone_country_check import (
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
+from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
@@ -254,7 +256,7 @@ class _ImportCommand(click.Command):
     "failed_rows_path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="File to write failed rows to, if there are any.  "
+    help="File to write failed rows to, if there are any: an Excel workbook if its name ends in .xlsx, otherwise CSV.  "
     "[default: FILE with its extension replaced by .failed-rows.csv]",
 )
 @endpoint_url_option("Load through")
@@ -678,11 +680,13 @@ class _Import:
 
     def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
         try:
-            write_failed_rows(path, importer.read_failed_rows())
+            write_failed_rows(path, importer.read_failed_rows(for_spreadsheet=not is_workbook(path)))
         except OSError as error:
             reason = error.strerror
         except FailedRowsFileChanged:
             reason = "the file was changed during the import"
+        except TooLargeForWorkbook as error:
+            reason = f"{error}; a CSV file can have more"
         else:
             return path
         # The load itself is done, and its counts must still be printed.

@@ -180,11 +180,11 @@ class LocalImporter:
             # It ended on its own first, and its end will be told.
             return
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         job_id = self._followed_id
         headers, dialect = jobs.read_file_columns(self._store, self._known_domain, job_id)
         rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
-        return failed_rows_csv(headers, rows, dialect, for_spreadsheet=True)
+        return failed_rows_csv(headers, rows, dialect, for_spreadsheet=for_spreadsheet)
 
     def close(self) -> None:
         if self._has_ended:

@@ -197,9 +197,9 @@ class RemoteImporter:
                 # It ended on its own first, and its end will be told.
                 return
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         with server_errors_in_words(self._endpoint_url):
-            yield from self._own.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=True)
+            yield from self._own.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=for_spreadsheet)
 
     def close(self) -> None:
         self._client.close()

@@ -132,7 +132,7 @@ class Importer(Protocol):
     def stop_job(self) -> None:
         """Stop the job, if there is one and it has not ended."""
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         """Read the file of failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def close(self) -> None:

@@ -11,8 +11,8 @@ with the cells as they stood there, so that a row is whole once it is fixed in p
     openprofiles_message    what is wrong, in sentences
 
 The form for spreadsheets has a byte order mark and the delimiter of the uploaded file. Texts that a spreadsheet would
-calculate begin with an apostrophe (``spreadsheet_texts``), which is removed when the file is loaded. One more column
-says where:
+calculate begin with an apostrophe (``spreadsheet_texts``), which is removed when the file is loaded. One more column,
+before the last, says where:
 
     openprofiles_apostrophe     the headers of the columns with such a text
 
@@ -59,11 +59,10 @@ def failed_rows_csv(
     table = failed_rows_table(headers, rows, dialect)
     part = [codecs.BOM_UTF8] if for_spreadsheet else []
     header = next(table)
-    names = [*header, APOSTROPHE]
     part.append(write_line(header, APOSTROPHE))
     size_bytes = 0
     for cells in table:
-        part.append(write_line(cells, "; ".join(compress(names, map(needs_apostrophe, cells)))))
+        part.append(write_line(cells, "; ".join(compress(header, map(needs_apostrophe, cells)))))
         size_bytes += len(part[-1])
         if size_bytes > _PART_BYTES:
             yield b"".join(part)
@@ -129,7 +128,8 @@ def _plain_line(cells: Iterable[str], _columns_with_apostrophe: str) -> bytes:
 
 
 def _spreadsheet_line(cells: Iterable[str], columns_with_apostrophe: str, *, delimiter: str) -> bytes:
-    texts = [*map(add_apostrophe, cells), add_apostrophe(columns_with_apostrophe)]
+    *others, message = cells
+    texts = map(add_apostrophe, [*others, columns_with_apostrophe, message])
     line = (_joined(texts, delimiter) + "\n").encode("utf-8", "surrogateescape")
     # A spreadsheet shows bytes that are not UTF-8 as U+FFFD, too; other programs would refuse the file.
     return line if line.isascii() else line.decode("utf-8", "replace").encode()

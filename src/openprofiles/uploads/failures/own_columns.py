@@ -10,7 +10,8 @@ OWN_COLUMNS = (SURPLUS, "openprofiles_line", "openprofiles_column", CODE, "openp
 
 # Only the CSV for spreadsheets has it: its header says that texts may begin with an additional apostrophe.
 APOSTROPHE = "openprofiles_apostrophe"
-SPREADSHEET_COLUMNS = (*OWN_COLUMNS, APOSTROPHE)
+# The last column stays one that is always filled: spreadsheets leave out blank cells at the end of a row.
+SPREADSHEET_COLUMNS = (*OWN_COLUMNS[:-1], APOSTROPHE, OWN_COLUMNS[-1])
 
 
 def has_apostrophes(headers: Sequence[str]) -> bool:
