@@ -43,7 +43,8 @@ def test_every_text_is_read_back_from_a_workbook(rows: list[list[str]]) -> None:
     # The header says how wide the sheet is.
     table = [["a", "b", "c"], *rows]
 
-    found = read(written(table))
+    # A blank row has no cells.
+    found = [row or ["", "", ""] for row in read(written(table))]
 
     assert found + [["", "", ""]] * (len(table) - len(found)) == table
 

@@ -110,13 +110,13 @@ class TableAccount:
         if self.errors.count:
             notes.append(
                 f"{_cells(self.errors.count)} an error such as #N/A: {self.errors.describe_places()}. "
-                "Their fields are not changed."
+                f"{_fields(self.errors.count)} not changed."
             )
         if self.uncalculated.count:
             notes.append(
                 f"{_cells(self.uncalculated.count)} a formula whose result is not in the file: "
-                f"{self.uncalculated.describe_places()}. Their fields are not changed. To store the results, open the "
-                "workbook in Excel and save it."
+                f"{self.uncalculated.describe_places()}. {_fields(self.uncalculated.count)} not changed. To store the "
+                "results, open the workbook in Excel and save it."
             )
         if self.merged.count:
             areas = "1 merged area" if self.merged.count == 1 else f"{self.merged.count:,} merged areas"
@@ -199,6 +199,10 @@ def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
 
 def _sheets(count: int) -> str:
     return "the sheet" if count == 1 else "the sheets"
+
+
+def _fields(count: int) -> str:
+    return "Its field is" if count == 1 else "Their fields are"
 
 
 def _cells(count: int) -> str:
