@@ -79,18 +79,23 @@ class Workbook:
         file: at its beginning.
         sheet: the one to read; None: the first that is not hidden.
         max_unpacked_bytes: how large its parts may be.
+        kept_sheet: the one that a saved mapping keeps. A workbook with a single sheet may have another name for it.
 
     Raises:
         TableUnreadable: it has no such sheet, is damaged, has a password, or is too large.
     """
 
-    def __init__(self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None = None
+    ) -> None:
         self._file = file
         self._max_unpacked_bytes = min(max_unpacked_bytes, MAX_UNPACKED_BYTES)
         self._unpacked_bytes = 0
         with self._opened() as archive:
             sheets, self._counts_from_1904 = self._read_sheets(archive)
         readable = [one for one in sheets if one.path is not None]
+        if sheet is None and len(readable) > 1:
+            sheet = kept_sheet
         self._sheet = _choose_sheet(readable, sheet)
         others = [one for one in readable if one is not self._sheet]
         self.account = TableAccount(
