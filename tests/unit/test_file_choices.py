@@ -106,5 +106,5 @@ def test_the_kept_sheet_is_used_for_workbooks_alone(tmp_path: Path) -> None:
     single = workbook({"Failed rows": sheet_xml(text_rows([["Name"], ["Bo"]]))})
     assert read(tmp_path, single, KEPT) == ("Excel workbook, sheet 'Failed rows'", ["Bo"])
     several = workbook({name: sheet_xml(text_rows([["Name"], [name]])) for name in ("First", "Third")})
-    with pytest.raises(ImportFault, match="no sheet 'Second'. It has: 'First', 'Third'"):
+    with pytest.raises(ImportFault, match=r"no sheet 'Second'\. It has: 'First', 'Third'"):
         read(tmp_path, several, KEPT)

@@ -74,6 +74,7 @@ class TableAccount:
         other_sheets, hidden_sheets: the names of its other ones.
         errors: cells that show an error such as ``#N/A``.
         uncalculated: cells with a formula whose result is not in the file.
+        shortened: whole numbers of more than 15 digits whose other digits are zeros; Excel keeps only 15.
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
@@ -87,6 +88,7 @@ class TableAccount:
     hidden_sheets: tuple[str, ...] = ()
     errors: CellsFound = field(default_factory=CellsFound)
     uncalculated: CellsFound = field(default_factory=CellsFound)
+    shortened: CellsFound = field(default_factory=CellsFound)
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
@@ -117,6 +119,11 @@ class TableAccount:
                 f"{_cells(self.uncalculated.count)} a formula whose result is not in the file: "
                 f"{self.uncalculated.describe_places()}. {_fields(self.uncalculated.count)} not changed. To store the "
                 "results, open the workbook in Excel and save it."
+            )
+        if self.shortened.count:
+            notes.append(
+                f"{_cells(self.shortened.count)} a number of more than 15 digits: {self.shortened.describe_places()}. "
+                "Excel keeps 15 of them and replaces the others by zeros. To keep all digits, enter the numbers as text."
             )
         if self.merged.count:
             areas = "1 merged area" if self.merged.count == 1 else f"{self.merged.count:,} merged areas"
@@ -152,6 +159,7 @@ class TableAccount:
                 "hidden_sheets": list(self.hidden_sheets),
                 "error_cells": self.errors.count,
                 "uncalculated_cells": self.uncalculated.count,
+                "shortened_cells": self.shortened.count,
                 "merged_areas": self.merged.count,
                 "hidden_rows": self.hidden_rows,
             }

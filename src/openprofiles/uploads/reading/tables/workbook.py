@@ -33,6 +33,8 @@ _READ_BYTES = 64 * 1024
 # Text is handed on in parts, so only a tag can be longer than what was read of it. None is.
 _MAX_TAG_BYTES = 1 << 20
 _MAX_STYLES = 65_536
+# As many digits of a number as Excel keeps.
+_EXACT_DIGITS = 15
 _HAS_PASSWORD = 1
 
 _MAIN = (
@@ -439,7 +441,12 @@ class _SheetReader:
         if text.strip().lower() == "nan":
             self._account.not_a_number += 1
             return ""
-        return sheet_number(text) if self._format is None else self._format.show(text)
+        shown = sheet_number(text) if self._format is None else self._format.show(text)
+        if len(shown) > _EXACT_DIGITS:
+            digits = "".join(filter(str.isdecimal, shown)) if "." not in shown else ""
+            if len(digits) > _EXACT_DIGITS and not digits[_EXACT_DIGITS:].strip("0"):
+                self._account.shortened.add(self._place(), (self._column,))
+        return shown
 
     def _place(self) -> str:
         return f"{_column_letters(self._column)}{self._row_number}"
