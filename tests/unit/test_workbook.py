@@ -182,6 +182,13 @@ def test_the_first_sheet_that_is_not_hidden_is_read_and_the_others_are_named() -
         read(content, "X")
 
 
+def test_a_sheet_without_values_is_refused_and_the_others_are_named() -> None:
+    content = workbook({"Cover": sheet_xml("<row/>"), "Customers": sheet_xml(text_rows([["Email"]]))})
+
+    with pytest.raises(TableUnreadable, match=r"The sheet 'Cover' has no values\. Not read: the sheet 'Customers'\."):
+        read(content)
+
+
 def test_errors_and_formulas_without_a_result_are_counted_and_their_columns_named() -> None:
     rows = (
         text_rows([["Email", "City", "Points", "Empty"]])

@@ -18,6 +18,8 @@ from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreada
 
 _HEAD_BYTES = 64 * 1024
 _ENTRIES_SHOWN = 3
+# The first file of some archives names their kind.
+_MIMETYPE_BYTES = 100
 
 
 class _Table(Protocol):
@@ -89,7 +91,7 @@ def _refuse_archive(file: BinaryIO) -> None:
     Raises:
         TableUnreadable: always, if it is one.
     """
-    kind = find_other_kind(file.read(_HEAD_BYTES))
+    head = file.read(_MIMETYPE_BYTES)
     file.seek(0)
     try:
         with zipfile.ZipFile(file) as archive:
@@ -98,7 +100,13 @@ def _refuse_archive(file: BinaryIO) -> None:
         return
     finally:
         file.seek(0)
-    if kind is not None and "ZIP" not in kind.name:
+    # Not from the content of its files, which may be workbooks.
+    kind = find_other_kind(head + "\n".join(entries).encode("utf-8", "replace"))
+    if kind is not None and kind.name not in (
+        "an Excel workbook",
+        "a ZIP archive",
+        "a ZIP archive or an Excel workbook",
+    ):
         raise TableUnreadable(f"The file is {kind.name}. {kind.advice}")
     more = ", and more" if len(entries) > _ENTRIES_SHOWN else ""
     shown = ", ".join(map(repr, entries[:_ENTRIES_SHOWN]))

@@ -122,12 +122,17 @@ class Workbook:
                 self._read_texts(archive, texts)
                 reader = _SheetReader(texts, formats, self.account)
                 assert self._sheet.path is not None, "only such a sheet is chosen"
-                width = 0
+                width, has_cells = 0, False
                 for _ in self._parse(archive, self._sheet.path, reader.start, reader.end, reader.take_text):
                     for row in reader.take_rows():
                         # Padded one by one: many rows of one cell may follow a header of thousands.
                         width = max(width, len(row))
+                        has_cells = has_cells or any(row)
                         yield [*row, *[""] * (width - len(row))] if row else row
+
+                if not has_cells:
+                    notes = "".join(f" {note}" for note in self.account.notes())
+                    raise TableUnreadable(f"The sheet {self._sheet.name!r} has no values.{notes}")
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
