@@ -69,7 +69,7 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
         return (yield)
 
 
-class OneBrowser(LoadFileScheduling):  # type: ignore[misc]
+class OneBrowser(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Run the tests of a file in the same process, and all tests of the console in the same process.
 
     They share a server, a browser, and a page's compiled scripts, which take as long to start as several tests.

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import openpyxl
 import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import delete, update
@@ -441,12 +442,20 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     assert find_barriers(page) == []
 
     with page.expect_download() as downloading:
-        page.get_by_role("link", name="Download failed rows").click()
+        page.get_by_role("link", name="Download failed rows (CSV)").click()
     assert downloading.value.suggested_filename == "customers.failed-rows.csv"
     downloading.value.save_as(tmp_path / "failed.csv")
-    with (tmp_path / "failed.csv").open(newline="") as file:
+    with (tmp_path / "failed.csv").open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
     assert [(row["First"], row["openprofiles_line"]) for row in rows] == [("Nobody", "3"), ("Noone", "4"), ("Fay", "5")]
+    assert "openprofiles_apostrophe" in rows[0]
+
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download failed rows (Excel)").click()
+    assert downloading.value.suggested_filename == "customers.failed-rows.xlsx"
+    downloading.value.save_as(tmp_path / "failed.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "failed.xlsx")["Failed rows"]
+    assert [cell.value for cell in sheet["B"]] == ["First", "Nobody", "Noone", "Fay"]
 
 
 def test_a_job_whose_file_could_not_be_read_says_why(
@@ -536,7 +545,7 @@ def test_a_preview_has_neither_a_page_nor_a_file(server: RunningServer, domain: 
     place = f"/console/domains/{domain}/upload/jobs/{job_id}/preview"
     preview_id = json.loads(send(server, "POST", place, "{}", Cookie=cookie, **own)[2])["PreviewId"]
 
-    for rest in ("", "/failed-rows.csv", "/state", "/undo"):
+    for rest in ("", "/failed-rows.csv", "/failed-rows.xlsx", "/state", "/undo"):
         assert send(server, "GET", place_of(domain, preview_id) + rest, Cookie=cookie)[0] == 404
 
 
@@ -725,7 +734,7 @@ def test_who_may_not_look_at_jobs_sees_none(server: RunningServer, loaded: Loade
     domain, job_id = loaded.domain, loaded.job_id
     cookie = cookie_of(server, *keys_that_may(server, "profile:GetDomain"))
 
-    for place in ("", "/state", "/failed-rows.csv", "/undo"):
+    for place in ("", "/state", "/failed-rows.csv", "/failed-rows.xlsx", "/undo"):
         status, _, text = send(server, "GET", place_of(domain, job_id) + place, Cookie=cookie)
         assert (status, "fay@example.com" in text) == (403, False)
     assert send(server, "GET", place_of(domain), Cookie=cookie)[0] == 403
