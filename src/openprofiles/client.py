@@ -264,14 +264,20 @@ class Client:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         columns: Sequence[str],
+        reading: Mapping[str, Any] | None = None,
     ) -> None:
         """Save a mapping under a name, in place of the one that has it.
 
         Args:
             fields, unique_key: as in CreateUploadJob.
             columns: the header of the file that it is made for: the names of all columns.
+            reading: what was chosen about reading the file, such as ``Encoding`` and ``Sheet``. ``load_file`` and
+                ``openprofiles import`` use it.
         """
-        body = json.dumps({"Fields": fields, "UniqueKey": unique_key, "Columns": list(columns)}).encode()
+        document: dict[str, Any] = {"Fields": fields, "UniqueKey": unique_key, "Columns": list(columns)}
+        if reading:
+            document["Reading"] = dict(reading)
+        body = json.dumps(document).encode()
         self._call("PutMapping", "PUT", self._domain_url(domain_name, "mappings", mapping_name), body).close()
 
     def get_mapping(self, domain_name: str, mapping_name: str) -> dict[str, Any]:

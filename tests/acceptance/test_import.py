@@ -165,6 +165,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
+        "Phone numbers without a country code are read as numbers of the United States (US).",
         "Unique key Email:",
         "  Filled in 3 of 4 rows of the sample; 1 row repeats an earlier value. Rows with the same Email become one "
         "customer, and later files update this customer. Rows without Email fail.",
@@ -267,6 +268,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "quote": '"',
             "line_ends": "LF",
             "joins_lines": False,
+            "skips_blank_rows": True,
             "given": [],
         },
         "mapping": {"Login": "EmailAddress"},

@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ SHEETS = {
     "Customers": sheet_xml(
         "<row/>"
         + text_rows([["E-mail", "First name", "Birth date", "Points", "Rate", "Active", "ZIP"]])
-        + '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>Ada</t></is></c><c s="1"><v>31391</v></c><c><v>5</v></c>'
+        + '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>Ada&#10;L.</t></is></c><c s="1"><v>31391</v></c>'
+        "<c><v>5</v></c>"
         '<c><v>1.5</v></c><c t="b"><v>1</v></c><c s="2"><v>501</v></c></row>'
         + text_rows([["", "Nobody"]])
         + '<row><c t="s"><v>1</v></c><c t="e"><v>#N/A</v></c></row>'
@@ -131,7 +133,13 @@ def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> Non
         (found,) = server.client().search_profiles(DomainName="demo", KeyName="_email", Values=["zoe@example.com"])[
             "Items"
         ]
+        other_country = run_command(
+            "import", file, "--domain", "demo", "--unique-key", "E-Mail", "--endpoint-url", server.url,
+            "--phone-region", "DE", **variables,
+        )  # fmt: skip
 
+    assert other_country.returncode == 2
+    assert "as numbers of the United States (US), which cannot be changed." in " ".join(other_country.stderr.split())
     assert (status, told["created"]) == (1, 2)
     assert found["FirstName"] == "Zoë"
 
@@ -149,7 +157,7 @@ def test_a_workbook_is_loaded_whatever_its_name(tmp_path: Path) -> None:
         "hidden_sheets": ["Old"],
         "error_cells": 1,
     }
-    # The row of the sheet, since none of them has a cell of several lines.
+    # The row of the sheet, although a cell before it has two lines.
     assert read_csv(tmp_path / "customers.failed-rows.csv")[1][8] == "4"
     ada = find(tmp_path / "data", "ada@example.com")
     assert ada["BirthDate"] == "1985-12-10"
@@ -269,7 +277,7 @@ def _zip(name: str, content: bytes) -> bytes:
         (gzip.compress(b'{"a": "' + b"x" * 3_000_000 + b'"}'), "exceeds the limit of 2,000,000 bytes"),
         (b'{"a": 1}\n[2]\n', "The object on line 2 of the file is not a JSON object."),
         (bytes.fromhex("d0cf11e0a1b11ae1") * 99, "an old Excel workbook (.xls), or one with a password"),
-        (_zip("b.csv", b"a"), "a.xlsx is a ZIP archive. Unpack it, and import the files in it one by one: 'b.csv'."),
+        (_zip("b.csv", b"a"), "The file is a ZIP archive. Unpack it, and import the files in it one by one: 'b.csv'."),
         (_zip("xl/workbook.bin", b"a"), "a binary Excel workbook (.xlsb). Open it in Excel or LibreOffice"),
         (b"<html><table>", "a web page (HTML). Open it in Excel or LibreOffice, and save it as a workbook"),
         (b"BEGIN:VCARD\n", "an address book (vCard). Import it into an address book"),
@@ -282,6 +290,27 @@ def test_a_file_that_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, cont
         pass
 
     assert message in str(error.value)
+
+
+def test_the_country_of_phone_numbers_is_chosen_before_a_domain_is_created(tmp_path: Path) -> None:
+    rows = "".join(f"a{number}@example.com;0211 98765{number};40213;Neuss\n" for number in range(5))
+    file = write(tmp_path / "a.csv", f"E-Mail;Telefon;PLZ;Ort\n{rows}".encode())
+    given = ("import", file, "--domain", "demo", "--unique-key", "E-Mail", "--data", tmp_path / "data")
+
+    refused = run_command(*given)
+    loaded = run_command(*given, "--phone-region", "DE")
+    again = run_command(*given)
+    other = run_command(*given, "--phone-region", "AT")
+
+    shown = " ".join(refused.stderr.split())
+    assert "0 of 5 such numbers in the first rows; 5 in Germany (DE)." in shown
+    assert "Choose it with --phone-region DE or --phone-region US. Nothing was loaded." in shown
+    assert [one.returncode for one in (refused, loaded, again, other)] == [2, 0, 0, 2]
+    # The refused command left no domain behind.
+    assert "Created the domain demo." in loaded.stdout
+    for answer in (loaded, again):
+        assert "Phone numbers without a country code are read as numbers of Germany (DE).\n" in answer.stdout
+    assert "as numbers of Germany (DE), which cannot be changed." in " ".join(other.stderr.split())
 
 
 def test_a_file_that_cannot_be_read_creates_nothing(tmp_path: Path) -> None:
@@ -305,6 +334,6 @@ def test_a_table_is_read_as_it_was_written_whatever_its_cells_look_like(tmp_path
 
     assert source.headers == ["E-mail;x"]
     assert source.sample.rows == [["'a@example.com;y'"]] * 3
-    assert options == STRICT_OPTIONS
+    assert options == replace(STRICT_OPTIONS, first_row=1)
     # A server that takes no options reads it in the same way.
     assert not source.needs_options

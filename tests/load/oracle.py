@@ -201,10 +201,17 @@ class Outcome:
     record_count: int | None = None
     created_count: int = 0
     updated_count: int = 0
+    # Rows that change nothing themselves, and with them all rows of profiles that are afterwards as before.
     unchanged_count: int = 0
+    settled_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
     # Record, line, and those of the first record with that unique key; None if the file was never read.
     repeated: list[tuple[int, int, int, int]] | None = None
+    created: set[int] = field(default_factory=set)
+    # By id: the profile, its values before the load, and for each row whether it changes nothing.
+    updated: dict[int, tuple[KnownProfile, tuple[dict[str, str], dict[str, str]], list[bool]]] = field(
+        default_factory=dict
+    )
 
 
 class FileRefused(Exception):
@@ -231,6 +238,10 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
         if faults:
             content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
             outcome.failed.append(FailedRecord(number, record.line, tuple(faults), content))
+    outcome.settled_count = outcome.unchanged_count
+    for profile, held, are_unchanged in outcome.updated.values():
+        if held == _held(profile):
+            outcome.settled_count += are_unchanged.count(False)
     if len(outcome.failed) == len(records):
         outcome.status, outcome.reason = "FAILED", "VALIDATION_FAILURE"
     elif outcome.failed:
@@ -425,9 +436,10 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         outcome.updated_count += 1
     else:
         profile = domain.profiles[-number] = KnownProfile({}, {}, job.started_at)
+        outcome.created.add(id(profile))
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
-    held = (dict(profile.values), dict(profile.attributes))
+    held = _held(profile)
     keeps_own_key = not job.matches_group and _own_key(profile, job) not in (value, None)
     for path, text in cells.items():
         if path in profile.origins and not job.policies.overwrites_hand_set:
@@ -442,13 +454,20 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
             place[name] = text
         else:
             place.pop(name, None)
-    if holders and held == (profile.values, profile.attributes):
-        outcome.unchanged_count += 1
+    if holders:
+        is_unchanged = held == _held(profile)
+        outcome.unchanged_count += is_unchanged
+        if id(profile) not in outcome.created:
+            outcome.updated.setdefault(id(profile), (profile, held, []))[2].append(is_unchanged)
     changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)
     profile.keys = (profile.keys - changes.removed) | changes.added
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
     profile.last_upload_job = job.upload_job_id
     return []
+
+
+def _held(profile: KnownProfile) -> tuple[dict[str, str], dict[str, str]]:
+    return dict(profile.values), dict(profile.attributes)
 
 
 def _own_key(profile: KnownProfile, job: Job) -> str | None:

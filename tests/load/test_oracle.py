@@ -37,7 +37,7 @@ from openprofiles.uploads.job_options import (
 from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
-PHONES = ["2025550101", "(202) 555-0101", "+12025550101 x7", "202-555-0101 ext. 7", "2025550102", "555", "n/a"]
+PHONES = ["2025550101", "(202) 555-0101", "+12025550101 x7", "202-555-0101 ext. 7", "2025550102", "Room 5", "5", "n/a"]
 ACCOUNTS = ["1", "A", "a", " a ", "\u00e9", "E\u0301", "4.9E+11"]
 NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va"]
 TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "\\", "x\ry", "NULL", "\u00a0gold"]
@@ -64,7 +64,7 @@ HEADERS = {path: path.removeprefix("Attributes.") for path in VALUES}
 EMAIL_PATHS = ("EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress")
 PHONE_PATHS = ("PhoneNumber", "MobilePhoneNumber")
 FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x"]
-FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "2025550104", "2025550104#2"]
+FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "Room 4", "4"]
 FEW_ACCOUNTS = ["a1", "A1", "b2", "B2", "c3"]
 
 rarely = st.integers(0, 19).map(lambda number: number == 7)
@@ -354,9 +354,12 @@ def check(
         job = run_as(shop, job, scenario) if run is None else run(shop, job)
 
         oracle_job = shop.oracle_job(job, file.columns, file.unique_key, file.policies)
+        # Rows that may be followed one by one are compared one by one.
+        is_planned = not scenario.strict and not any(profile.added_keys for profile in expected.profiles.values())
         outcome = oracle.load(expected, replace(oracle_job, matches_group=scenario.strict), file.data)
         assert shop.failed_records(job) == outcome.failed
-        assert job.unchanged_count == outcome.unchanged_count
+        fewest = outcome.settled_count if is_planned else outcome.unchanged_count
+        assert fewest <= job.unchanged_count <= outcome.settled_count
         assert shop.repeated_rows(job) == outcome.repeated
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,

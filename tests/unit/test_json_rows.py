@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from openprofiles.uploads.reading.records import Scanner
 from openprofiles.uploads.reading.tables import json_rows
 from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
 from openprofiles.uploads.reading.tables.table import TableUnreadable, write_table
@@ -85,7 +86,29 @@ ROWS = [
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16le", "utf-16be"])
 def test_objects_are_read_one_by_one_however_they_are_separated(text: str, encoding: str, part_bytes: int) -> None:
-    assert read(text.encode(encoding), part_bytes) == ROWS
+    # Blank rows keep the numbers of lines.
+    rows = [row for row in read(text.encode(encoding), part_bytes) if row]
+
+    assert rows == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ('{"a": 1}\n\n{"a": 2}\n{"a": "x\\ny"}\n{"a": 3}', [1, 3, 4, 5]),
+        ('[\n  {\n    "a": 1\n  },\n  {\n    "a": 2\n  }\n]\n', [2, 5]),
+        # Several on one line are numbered one by one.
+        ('[{"a": 1}, {"a": 2},\n{"a": 3}]', [1, 2, 3]),
+    ],
+)
+def test_the_row_of_an_object_is_its_line_in_the_file(content: str, lines: list[int]) -> None:
+    rows = open_rows(content.encode())
+    with write_table(rows.rows(), 1000) as table:
+        scanner = Scanner(table.read, rows.account.csv_form.dialect)
+        assert scanner.read_header().line == 0
+        (block,) = scanner.blocks()
+
+    assert block.line.tolist() == lines
 
 
 @pytest.mark.parametrize(

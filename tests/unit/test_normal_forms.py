@@ -123,7 +123,7 @@ def test_python_and_sql_agree_on_letters_beside_marks(duck: Any, text: str) -> N
     assert in_sql(duck, sql_normal_key("_email", "text", "US"), [text]) == [normal_key("_email", text, "US")]
 
 
-phone_like = st.text(alphabet="0123456789+ ().-x#", max_size=18)
+phone_like = st.text(alphabet="0123456789+ ().-x#;Room", max_size=18)
 
 
 @given(texts=st.lists(phone_like, min_size=1, max_size=50))
@@ -196,6 +196,9 @@ def test_these_are_different_keys(name: str, one: str, other: str) -> None:
         ("_email", "Ada@Example.COM", " ada@example.com"),
         ("_phone", "(206) 555-0100 ext. 11", "+12065550100 x11"),
         ("_phone", "2065550100#13", "+1-206-555-0100;ext=13"),
+        ("_phone", "tel:206-555-0100 Ext: 14", "206.555.0100 extension 14"),
+        ("_phone", "030 123456", "030/123456"),
+        ("_phone", "Room 12", " ROOM 12"),
     ],
 )
 def test_these_are_the_same_customer(name: str, one: str, other: str) -> None:
@@ -208,6 +211,8 @@ def test_these_are_the_same_customer(name: str, one: str, other: str) -> None:
         ("_account", "cus_Ab1", "cus_aB1"),
         ("_phone", "206 555 0100 x11", "206 555 0100 x12"),
         ("_phone", "206 555 0100 x11", "206 555 0100"),
+        ("_phone", "Room 12", "Desk 12"),
+        ("_phone", "Room 12", "12"),
     ],
 )
 def test_these_are_different_customers_whom_one_search_finds(name: str, one: str, other: str) -> None:

@@ -31,11 +31,13 @@ class ImportPolicies:
 
     Attributes:
         checks: as ``COLUMN=CHECK``.
+        kept_checks: those that a saved mapping keeps; one of a column that is not loaded does not matter.
         write_mode, short_rows: as in ``JobOptions``, None for the default.
         loads_doubtful: whether rows are loaded that the user should decide about first.
     """
 
     checks: Sequence[str] = ()
+    kept_checks: Sequence[str] = ()
     write_mode: str | None = None
     clears_blanks: bool = False
     short_rows: str | None = None
@@ -77,12 +79,12 @@ class ImportPolicies:
             shared_key_rows=LOAD if self.loads_doubtful else REFUSE,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
-            checks=_read_checks(self.checks, mapping),
+            checks=_read_checks(self.kept_checks, self.checks, mapping),
         )
         return None if options == JobOptions() else options
 
 
-def _read_checks(given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
+def _read_checks(kept: Iterable[str], given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
     """Read the checks by field name, with the default ones for emails and phone numbers."""
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
@@ -97,11 +99,13 @@ def _read_checks(given: Iterable[str], mapping: ImportMapping) -> dict[str, Valu
     if mapping.unique_key.content_type == PHONE_NUMBER:
         # Even if most of its values are not phone numbers: as keys, they would make one customer of many.
         checks[mapping.unique_key.name] = ValueCheck(kind=PHONE_NUMBER)
-    for text in given:
+    for text, is_kept in [*((one, True) for one in kept), *((one, False) for one in given)]:
         if "=" not in text:
             raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")
         name, check = split_at_header(text, headers)
         header = find_name(name, headers)
+        if is_kept and header not in fields:
+            continue
         if header is None:
             raise ImportFault(f"--check {text!r}: {describe_missing_column(name, headers)}")
         if header not in fields:

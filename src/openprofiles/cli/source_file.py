@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,6 +17,7 @@ from openprofiles.cli.importer import ImportFault
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
     from openprofiles.uploads.reading.detect_encoding import EncodingGuess
+    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import FileSample
     from openprofiles.uploads.reading.tables.table import TableAccount
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = Path("-")
 
 _COPY_BYTES = 1 << 20
+_HEAD_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -110,30 +113,34 @@ class SourceFile:
 
 
 @contextmanager
-def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int) -> Iterator[SourceFile]:
+def open_source(
+    path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int, kept: FileChoices | None = None
+) -> Iterator[SourceFile]:
     """Open the file and read its header and some rows.
 
     Args:
         path: ``-`` is standard input.
         given: what the user says of its form.
         sheet: the sheet of a workbook; None: the first that is not hidden.
+        kept: what a saved mapping keeps, for what was not given and as far as it applies to this file.
 
     Raises:
         ImportFault: it cannot be read; the message says why.
         InvalidRequest: its header cannot be read.
     """
-    from openprofiles.cli.table_files import convert_table
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
-    from openprofiles.uploads.reading.tables.table import CSV_FORM
+    from openprofiles.uploads.reading.tables.convert import convert_table
+    from openprofiles.uploads.reading.tables.table import TableUnreadable
 
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with _open(path, name, max_unpacked_bytes) as file:
         try:
-            converted = convert_table(name, file, sheet, max_unpacked_bytes)
+            kept_sheet = None if kept is None else kept.sheet
+            converted = convert_table(file, sheet if sheet is not None else kept_sheet, max_unpacked_bytes)
             source, table = (file, None) if converted is None else converted
             with source:
                 if table is not None and given != FileOptions():
@@ -143,9 +150,12 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                     )
                 if sheet is not None and (table is None or table.sheet is None):
                     raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
-                form = CSV_FORM
                 doubts: list[EncodingGuess] = []
-                if table is None:
+                if table is not None:
+                    form = table.csv_form
+                else:
+                    if kept is not None:
+                        given = _with_kept(source, given, kept, max_unpacked_bytes)
                     form = detect_form(
                         source, given, None, max_unpacked_bytes=max_unpacked_bytes, on_doubt=doubts.append
                     )
@@ -153,7 +163,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
                 yield SourceFile(name, source, table, form, sample, os.fstat(source.fileno()).st_size, *doubts)
-        except FileDamaged as error:
+        except (FileDamaged, TableUnreadable) as error:
             raise ImportFault(f"{name}: {error}") from error
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
@@ -161,6 +171,39 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                 f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
                 f"Words of the file in each: {shown}"
             ) from error
+
+
+def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:
+    """Fill in what a mapping keeps, as far as it applies to the file."""
+    from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
+    from openprofiles.uploads.reading.detect_form import find_compression
+    from openprofiles.uploads.reading.file_choices import FileChoices
+    from openprofiles.uploads.reading.file_form import FileForm
+    from openprofiles.uploads.reading.file_text import open_text
+
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    if (compression := find_compression(head)) != "none":
+        form = FileForm(compression=compression)
+        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(_HEAD_BYTES)
+        file.seek(0)
+    if find_failed_rows_form(head) is not None:
+        # It is written in a form of its own, whatever the file was that the rows come from.
+        return given
+    filled = FileChoices(file=given).over(kept).file
+    return replace(filled, encoding=None) if given.encoding is None and _shows_unicode(head) else filled
+
+
+def _shows_unicode(head: bytes) -> bool:
+    """Check whether a text is plainly UTF-8 or UTF-16; one that is ASCII is not plain."""
+    if head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
+        return True
+    try:
+        # The last character may be cut off.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not head.isascii()
 
 
 def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:

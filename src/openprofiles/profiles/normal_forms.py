@@ -2,8 +2,9 @@
 
 Values are stored verbatim. Each has two normal forms. The *search form* (``normal_key``) is what the index holds and
 what searches compare. The *identity form* (``identity_key``) is what upload jobs compare to decide who is the same
-customer: it keeps the case of an account number, and the extension of a phone number. The search form of a value can
-be computed from its identity form (``search_form``), so the index finds every candidate. The definition here has two
+customer: it keeps the case of an account number, the extension of a phone number, and the text of a phone that is not
+a number. The search form of a value can be computed from its identity form (``search_form``), so the index finds every
+candidate. The definition here has two
 implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
 millions. The SQL decides only what is plain (see ``_PLAIN``, or a plain North American phone number) and calls the
 Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them on all code points.
@@ -44,8 +45,13 @@ SQL_BLANKS = f"'{BLANKS}'"
 
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
-# Between a phone number and its extension in the identity form, as in RFC 3966.
+# What follows the search form of a phone in its identity form: an extension (as in RFC 3966), or the whole text.
 _EXTENSION = ";ext="
+_TEXT = ";text="
+
+# The words that are written before the digits of an extension.
+EXTENSION_WORDS = r"(?:extension|extensi\u00f3n|e?xtn?|x|anexo|int|\u0434\u043e\u0431)\.?:? ?"
+_PHONE_WORDS = re.compile(rf"\A\s*tel:|;ext=|(?<![^\W\d_]){EXTENSION_WORDS}(?=[0-9])", re.IGNORECASE)
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
@@ -95,7 +101,7 @@ def identity_key(name: str, text: str, phone_region: str) -> str | None:
 def search_form(name: str, identity: str) -> str:
     """Return the search form of a value from its identity form."""
     if name == PHONE_KEY:
-        return identity.partition(_EXTENSION)[0]
+        return identity.partition(";")[0]
     if name == ACCOUNT_KEY:
         return normal_text(identity) or identity
     return identity
@@ -143,7 +149,7 @@ def _trimmed_text(text: str) -> str | None:
 
 
 def _identity_phone(text: str, phone_region: str) -> str | None:
-    """Return a phone number as ``normal_phone`` does, with its extension."""
+    """Return the identity form of a phone: with its extension, or with its text."""
     if phone_region == "US":
         bare = text.strip(BLANKS).translate(_PHONE_PUNCTUATION)
         if _PLAIN_US_PHONE.fullmatch(bare):
@@ -156,16 +162,22 @@ def _library_phone(text: str, phone_region: str) -> str | None:
     # Here, since most processes never need it, and it takes 15 ms to import.
     import phonenumbers
 
+    digits = "".join(str(unicodedata.digit(char)) for char in text if unicodedata.digit(char, None) is not None)
+    form, extension = digits, None
     try:
         number = phonenumbers.parse(text, phone_region)
     except phonenumbers.NumberParseException:
         pass
     else:
         if phonenumbers.is_possible_number(number):
-            bare = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-            return bare + _EXTENSION + number.extension if number.extension else bare
-    digits = "".join(str(unicodedata.digit(char)) for char in text if unicodedata.digit(char, None) is not None)
-    return digits or None
+            form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            extension = number.extension
+    if not form:
+        return None
+    if any(map(str.isalpha, _PHONE_WORDS.sub("", text))):
+        # Room 12 and Desk 12 are not one number.
+        return f"{form}{_TEXT}{normal_text(text)}"
+    return f"{form}{_EXTENSION}{extension}" if extension else form
 
 
 def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
@@ -205,7 +217,7 @@ def sql_identity_key(name: str, value: str, phone_region: str) -> str:
 def sql_search_form(name: str, identity: str) -> str:
     """Build SQL (DuckDB) for ``search_form`` of a text expression; null gives null."""
     if name == PHONE_KEY:
-        return f"split_part({identity}, '{_EXTENSION}', 1)"
+        return f"split_part({identity}, ';', 1)"
     return _sql_normal_text(identity) if name == ACCOUNT_KEY else identity
 
 
@@ -224,7 +236,7 @@ def _sql_normal_text(value: str) -> str:
 
 
 def _sql_plain_or(value: str, plain: str, function: str) -> str:
-    """Build SQL that normalizes plain texts itself, and calls a function for others."""
+    """Build SQL for the form of a plain text; for others it calls a function."""
     return (
         f"case when {value} is null then null "
         f"when regexp_full_match({value}, '[{_PLAIN}]([ {_PLAIN}]*[{_PLAIN}])?') then {plain} "

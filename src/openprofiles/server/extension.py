@@ -107,7 +107,8 @@ def routes(services: Services) -> list[Route]:
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(read_report(services.store, domain, job_id), services.clock()))
+        document = _progress_answer(read_report(services.store, domain, job_id), services.clock())
+        return _answer(document | {"PhoneRegion": domain.phone_region})
 
     def repeated_rows(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
@@ -286,6 +287,7 @@ def _mapping_routes(services: Services) -> list[Route]:
             fields=given.fields,
             unique_key=given.unique_key,
             columns=given.columns,
+            reading=given.reading,
             strict=services.settings.compat_strict,
             now=services.clock(),
         )

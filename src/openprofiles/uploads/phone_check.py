@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from openprofiles.profiles.normal_forms import BLANKS
+from openprofiles.profiles.normal_forms import BLANKS, EXTENSION_WORDS, identity_key
+from openprofiles.profiles.standard_profile import PHONE_KEY
 from openprofiles.uploads.mappings.value_kinds import is_date
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 _FEWEST_DIGITS, _MOST_DIGITS = 6, 15
 _FEWEST_DIGITS_WITH_COUNTRY = 8
+# Of a number that repeats one digit after its country code.
+_FEWEST_REPEATED = 5
 # More than any number with an extension has.
 _MOST_CHARACTERS = 100
 
@@ -26,11 +31,7 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff
 _BLANK = re.compile(f"[{re.escape(BLANKS)}]")
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
 # As the library reads them, except that a comma alone does not begin one: an amount has one, too.
-_EXTENSION = re.compile(
-    r"(?:;ext=|[,;]? ?(?:extension|extensi\u00f3n|e?xtn?|x|anexo|int|\u0434\u043e\u0431)\.?:? ?|[ -]?# ?)"
-    r"[0-9]{1,9}#?\Z",
-    re.IGNORECASE,
-)
+_EXTENSION = re.compile(rf"(?:;ext=|[,;]? ?{EXTENSION_WORDS}|[ -]?# ?)[0-9]{{1,9}}#?\Z", re.IGNORECASE)
 _CHARACTERS = re.compile(r"[(]?\+?[(]?[0-9][0-9 ()./-]*")
 _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH_OR_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
@@ -47,7 +48,7 @@ _AMOUNT_OR_ID = re.compile(
 _SQL_PLAIN_US = r"(\+?1[ .-]?)?(\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[0-9]{3}[ .-][0-9]{4}|(\+?1)?[2-9][0-9]{9}"
 # With its country code, or with the leading zero and the parts of a number of another country.
 _SQL_PLAIN = r"\+[1-9][0-9 ()/-]*|0[1-9][0-9]*[ /][0-9][0-9 -]*"
-_SQL_ENDS_IN_ONE_DIGIT = "|".join(f"({digit}[^0-9]*){{5}}$" for digit in range(10))
+_SQL_ENDS_IN_ONE_DIGIT = "|".join(f"({digit}[^0-9]*){{{_FEWEST_REPEATED}}}$" for digit in range(10))
 
 
 def looks_like_phone(text: str, phone_region: str) -> bool:
@@ -58,21 +59,21 @@ def looks_like_phone(text: str, phone_region: str) -> bool:
     """
     if len(text) > _MOST_CHARACTERS:
         return False
-    number = _SCHEME.sub("", text if text.isascii() else _in_ascii(text), count=1).strip(BLANKS).removesuffix(".0")
+    number = _SCHEME.sub("", text if text.isascii() else _in_ascii(text), count=1).strip(BLANKS)
     bare = _EXTENSION.sub("", number)
     digits = re.sub(r"[^0-9]", "", bare)
     if not _CHARACTERS.fullmatch(bare) or len(digits) > _MOST_DIGITS or len(set(digits)) == 1:
         return False
     if is_date(bare.split(" ")[0]) or _MONTH.fullmatch(bare) or _DECIMAL_NUMBER.fullmatch(bare):
         return False
-    found = _Number.read(bare, phone_region)
-    if not found.is_possible and digits.startswith("00"):
-        found = _Number.read(f"+{digits[2:]}", phone_region)
-    if found.is_repeated_digit:
+    form = _international(bare, phone_region)
+    if form is None and digits.startswith("00"):
+        form = _international(f"+{digits[2:]}", phone_region)
+    if form is not None and len(set(form[-_FEWEST_REPEATED:])) == 1 and _repeats_one_digit(form):
         return False
     if len(digits) < _FEWEST_DIGITS or _AMOUNT_OR_ID.fullmatch(bare):
-        return found.is_valid
-    if found.is_possible:
+        return form is not None and _is_valid(form)
+    if form is not None:
         return True
     if "+" in bare:
         return len(digits) >= _FEWEST_DIGITS_WITH_COUNTRY
@@ -91,29 +92,28 @@ def sql_looks_like_phone(value: str, phone_region: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Number:
-    """What the library knows of a number."""
+def _international(number: str, phone_region: str) -> str | None:
+    """Return a number with its country code; None if it is not possible."""
+    form = identity_key(PHONE_KEY, number, phone_region)
+    return form if form is not None and form.startswith("+") else None
 
-    is_possible: bool
-    is_valid: bool
-    is_repeated_digit: bool
 
-    @classmethod
-    @lru_cache(maxsize=65_536)
-    def read(cls, text: str, phone_region: str) -> _Number:
-        # Here, since most processes never need it, and it takes 15 ms to import.
-        import phonenumbers
+def _repeats_one_digit(form: str) -> bool:
+    """Return whether the number after the country code is one repeated digit."""
+    return len(set(str(_parse(form).national_number))) == 1
 
-        try:
-            number = phonenumbers.parse(text, phone_region)
-        except phonenumbers.NumberParseException:
-            return cls(is_possible=False, is_valid=False, is_repeated_digit=False)
-        return cls(
-            is_possible=phonenumbers.is_possible_number(number),
-            is_valid=phonenumbers.is_valid_number(number),
-            is_repeated_digit=len(set(str(number.national_number))) == 1,
-        )
+
+def _is_valid(form: str) -> bool:
+    # Here, since most processes never need it, and it takes 15 ms to import.
+    import phonenumbers
+
+    return phonenumbers.is_valid_number(_parse(form))
+
+
+def _parse(form: str) -> PhoneNumber:
+    import phonenumbers
+
+    return phonenumbers.parse(form)
 
 
 def _in_ascii(text: str) -> str:

@@ -23,7 +23,7 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
-from openprofiles.server.console.job_words import STATUS_WORDS, job_name
+from openprofiles.server.console.job_words import STATUS_WORDS, job_name, notice_sentences
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.profile_list import result_of
@@ -38,10 +38,19 @@ from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, faile
 from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
 from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
 from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
-from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.job_options import (
+    CLEAR,
+    CREATE_ONLY,
+    LOAD,
+    OVERWRITE,
+    REJECT,
+    UPDATE_ONLY,
+    JobOptions,
+)
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
@@ -271,6 +280,10 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         repeated = list_repeated_rows(
             visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
         ).items
+    notices = notice_sentences(report)
+    doubts = []
+    if job.failure_message == SHARED_KEYS_REFUSED:
+        doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]
     return visitor.page(
         "job.html",
         status=200 if fault is None else 400,
@@ -281,7 +294,8 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
-        notices=report.notice_sentences(full_label_of),
+        doubts=doubts,
+        notices=[text for text in notices if text not in doubts],
         policies=_policies(
             options,
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
@@ -382,6 +396,10 @@ def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool
     sentences = [modes[options.write_mode]] if options.write_mode in modes else []
     if options.blank_cells == CLEAR:
         sentences.append("Empty cells clear the field.")
+    if options.short_rows == LOAD:
+        sentences.append("Imports rows that are too short, with their last cells empty.")
+    if options.short_rows == REJECT:
+        sentences.append("Rows that are too short fail.")
     if options.hand_set_fields == OVERWRITE:
         sentences.append("Overwrites values edited by hand.")
     if options.max_failed_records is not None:

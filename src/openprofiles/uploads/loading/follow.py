@@ -42,6 +42,8 @@ from openprofiles.uploads.loading.same_customer import (
     split_candidates,
     without_keys_of_others,
 )
+from openprofiles.uploads.loading.shared_keys import find_shared_keys
+from openprofiles.uploads.notices import Notice, with_more
 
 FOLLOW = "follow"
 
@@ -73,6 +75,7 @@ class _Writes:
     image: bytes | None
     updated_count: int
     unchanged_count: int
+    notices: list[Notice]
 
 
 def follow_records(load: Load, position: int) -> None:
@@ -127,6 +130,9 @@ def follow_records(load: Load, position: int) -> None:
                 clears=load.clears_blanks,
             )
             store.update_origins(domain_id, writes.origins)
+            if writes.notices:
+                stored = [Notice.from_json(notice) for notice in store.read_notices()]
+                store.record_notices([notice.to_json() for notice in with_more(stored, writes.notices)])
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
@@ -187,7 +193,9 @@ def _place(load: Load) -> _Writes:
         [load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
-    values = ", ".join(load.value_names)
+    values = ", ".join(
+        f"case when is_own then {name} end as {name}" if name == key_column else name for name in load.value_names
+    )
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
     unchanged_count = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
     return _Writes(
@@ -200,7 +208,23 @@ def _place(load: Load) -> _Writes:
         image_of(load, stored),
         updated_count,
         unchanged_count,
+        _find_notices(load, new),
     )
+
+
+def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
+    """Find what the plan has not noticed: it took these rows for changes of profiles that are gone since."""
+    # The first plan has noticed what there was before its scratch database was lost.
+    if not new.num_rows or load.scratch.recall("made_again"):
+        return []
+    load.scratch.put("new_here", new.select(["key", "target"]))
+    load.scratch.run(
+        "create or replace temp table made_here as select key, target as record from new_here "
+        "where target not in (select target from target where pid is null)"
+    )
+    if not load.scratch.value("select exists (select 1 from made_here)"):
+        return []
+    return find_shared_keys(load.scratch, load.store, load.job, load.mapping, "made_here", "other_holder_here")
 
 
 def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
@@ -306,7 +330,8 @@ def _read_index(load: Load) -> _Index:
     store, job, name = load.store, load.job, load.mapping.key_name
     keys = load.scratch.table(keys_sql(load.mapping, "(select distinct key from following)"))
     candidates = find_candidates(store, job, load.mapping, keys)
-    found, _ = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
+    found, others = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
+    load.scratch.put("other_holder_here", others)
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
     columns = [FIELD_BY_PATH[path].column for path in paths]

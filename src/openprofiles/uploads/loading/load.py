@@ -49,6 +49,7 @@ from openprofiles.uploads.loading.merge import (
 )
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
+from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
@@ -410,9 +411,10 @@ def _report(
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
             header = read_file_header(reader.read, file.form.dialect)
-        shared = find_shared_keys(scratch, store, job, mapping)
-        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in shared)))
-        notices = find_blank_rows(scratch) + find_short_rows(scratch) + shared
+        doubles = find_shared_keys(scratch, store, job, mapping)
+        doubles += find_probable_doubles(scratch, store, job, mapping)
+        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
+        notices = find_blank_rows(scratch) + find_short_rows(scratch) + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

@@ -216,7 +216,9 @@ def _start(scratch: Scratch) -> None:
 
 def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     if store.has_keys(job.domain_id, mapping.key_name):
-        for keys, found in _find_candidates(store, job, mapping, _tables(scratch, keys_sql(mapping, "key_group"))):
+        for keys, found in _find_candidates(
+            store, job, mapping, scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
+        ):
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             for table, pairs in (("holder", same), ("other_holder", others)):
                 if pairs.num_rows:
@@ -374,11 +376,5 @@ def fold_sql(mapping: UploadMapping, members: str) -> str:
 
 def _batches(scratch: Scratch, query: str, kind: pa.DataType) -> Iterator[pa.Array]:
     """The one column of an answer, piece by piece."""
-    for table in _tables(scratch, query):
+    for table in scratch.tables(query, _ROWS_PER_READ):
         yield table.column(0).combine_chunks().cast(kind)
-
-
-def _tables(scratch: Scratch, query: str) -> Iterator[pa.Table]:
-    """An answer, piece by piece. It is read on a cursor of its own."""
-    for batch in scratch.connection.cursor().sql(query).to_arrow_reader(_ROWS_PER_READ):
-        yield pa.table(batch)

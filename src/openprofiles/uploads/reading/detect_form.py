@@ -115,6 +115,7 @@ def detect_form(
         joins_lines=joins_lines,
         line_ends=line_ends,
         skips_blank_rows=not strict,
+        first_row=given.first_row,
         given=given.given,
     )
 

@@ -11,6 +11,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.failures.own_columns import has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
@@ -96,6 +97,7 @@ def sample_beginning(
     is_whole: bool = False,
     region: str | None = None,
     strict: bool = False,
+    on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
 
@@ -104,6 +106,7 @@ def sample_beginning(
         region: the country of the domain's phone numbers.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
         strict: read the rows as AWS does.
+        on_doubt: called if the encoding rests on little.
 
     Raises:
         InvalidRequest: it is not text, or has no readable header.
@@ -113,7 +116,13 @@ def sample_beginning(
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
     try:
         form = detect_form(
-            io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region, strict=strict
+            io.BytesIO(plain),
+            options,
+            None,
+            max_unpacked_bytes=_MAX_UNPACKED_BYTES,
+            region=region,
+            strict=strict,
+            on_doubt=on_doubt,
         )
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.

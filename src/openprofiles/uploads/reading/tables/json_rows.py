@@ -64,7 +64,7 @@ class JsonRows:
         self._encoding = _find_encoding(head)
         kind = json_kind(head)
         assert kind is not None, "otherwise the file is read as something else"
-        self.account = TableAccount(kind=kind)
+        self.account = TableAccount(kind=kind, first_row=0)
 
     def rows(self) -> Iterator[Sequence[str]]:
         """Read the header and a row for each object. ``account`` is complete at the end.
@@ -73,7 +73,10 @@ class JsonRows:
             TableUnreadable: the file has something else; the message names the line.
         """
         names: dict[str, None] = {}
+        # Rows have the numbers of lines, unless there are several on a line.
+        last_line, are_lines = 0, True
         for line, row in self._objects():
+            last_line, are_lines = line, are_lines and line > last_line
             for name in row:
                 if name not in names:
                     _check_name(name, line)
@@ -87,7 +90,12 @@ class JsonRows:
             raise TableUnreadable("Every JSON object in the file is empty, so there is nothing to load.")
         columns = list(names)
         yield columns
-        for _, row in self._objects():
+        written = 0
+        for line, row in self._objects():
+            while are_lines and written < line - 1:
+                written += 1
+                yield ()
+            written += 1
             yield [self._cell(row.get(name)) for name in columns]
 
     def _cell(self, value: Any) -> str:

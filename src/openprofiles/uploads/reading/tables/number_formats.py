@@ -239,8 +239,8 @@ def _parse_tokens(code: str) -> tuple[str, tuple[tuple[bool, str], ...]]:
         return "number", ()
     has_zeros = sum(text == "0" for is_digit, text in tokens if is_digit) > 1
     has_text_between = digits[-1] - digits[0] >= len(digits)
-    # Around a number, a sign and parentheses are not a part of the value.
-    return ("digits", tuple(tokens)) if has_zeros or has_text_between or texts.strip(" ()-+") else ("number", ())
+    # Around a number, a minus sign and parentheses are not a part of the value; a plus sign makes a phone number.
+    return ("digits", tuple(tokens)) if has_zeros or has_text_between or texts.strip(" ()-") else ("number", ())
 
 
 def _fill(tokens: tuple[tuple[bool, str], ...], digits: str) -> str:

@@ -26,7 +26,7 @@ class ParquetRows:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.account = TableAccount(kind=PARQUET)
+        self.account = TableAccount(kind=PARQUET, first_row=0)
 
     def rows(self) -> Iterator[Sequence[str]]:
         """Read the header and the rows. ``account`` is complete at the end.

@@ -6,21 +6,21 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.dialect import COMMAS
 from openprofiles.uploads.reading.file_form import UTF_8, FileForm
 
-# The form of what ``write_rows`` writes. All of it is given, so that nothing in the cells can be mistaken for another.
-CSV_FORM = FileForm(
+# The form of what ``write_table`` writes. All of it is given, so that nothing in the cells can be mistaken for another.
+_CSV_FORM = FileForm(
     encoding=UTF_8,
     delimiter=COMMAS.delimiter,
     quote='"',
     line_ends="LF",
     skips_blank_rows=True,
-    given=("encoding", "delimiter", "quote", "line_ends"),
+    given=("encoding", "delimiter", "quote", "line_ends", "first_row"),
 )
 
 WORKBOOK = "Excel workbook"
@@ -69,6 +69,7 @@ class TableAccount:
 
     Attributes:
         kind: what the file is, such as ``Excel workbook``.
+        first_row: the number of the first row of the CSV. If the table has no row for the header, that is 0.
         sheet: the sheet of a workbook that was read.
         other_sheets, hidden_sheets: the names of its other ones.
         errors: cells that show an error such as ``#N/A``.
@@ -79,6 +80,7 @@ class TableAccount:
     """
 
     kind: str
+    first_row: int
     sheet: str | None = None
     other_sheets: tuple[str, ...] = ()
     hidden_sheets: tuple[str, ...] = ()
@@ -87,6 +89,11 @@ class TableAccount:
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+
+    @property
+    def csv_form(self) -> FileForm:
+        """The form of the CSV that the table is turned into."""
+        return replace(_CSV_FORM, first_row=self.first_row)
 
     def describe(self) -> str:
         """Describe the table for people, as part of a sentence."""

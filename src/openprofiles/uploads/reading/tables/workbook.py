@@ -95,6 +95,7 @@ class Workbook:
         others = [one for one in readable if one is not self._sheet]
         self.account = TableAccount(
             kind=WORKBOOK,
+            first_row=1,
             sheet=self._sheet.name,
             other_sheets=tuple(one.name for one in others if not one.is_hidden),
             hidden_sheets=tuple(one.name for one in others if one.is_hidden),
@@ -114,8 +115,12 @@ class Workbook:
                 self._read_texts(archive, texts)
                 reader = _SheetReader(texts, formats, self.account)
                 assert self._sheet.path is not None, "only such a sheet is chosen"
+                width = 0
                 for _ in self._parse(archive, self._sheet.path, reader.start, reader.end, reader.take_text):
-                    yield from reader.take_rows()
+                    for row in reader.take_rows():
+                        # Padded one by one: many rows of one cell may follow a header of thousands.
+                        width = max(width, len(row))
+                        yield [*row, *[""] * (width - len(row))] if row else row
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
@@ -309,7 +314,6 @@ class _SheetReader:
         self._row_is_hidden = False
         self._header_row = 0
         self._cells: list[str] = []
-        self._width = 0
         self._column = -1
         self._type = "n"
         self._format: NumberFormat | None = None
@@ -364,8 +368,6 @@ class _SheetReader:
         if cells:
             self._account.hidden_rows += self._row_is_hidden
             self._header_row = self._header_row or self._row_number
-        self._width = max(self._width, len(cells))
-        cells.extend([""] * (self._width - len(cells)))
         self._rows.append(cells)
 
     def _start_cell(self, attributes: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Turn files of customers that are not CSV into CSV for a load: Excel workbooks, Parquet files and JSON.
+"""Turn files of customers that are tables but not CSV into CSV: Excel workbooks, Parquet files and JSON.
 
 The first bytes of a file decide what kind it is, not its name. Rows keep their order; one row of a workbook is one
 line of the CSV unless a cell has several lines.
@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
-from openprofiles.cli.importer import ImportFault
 from openprofiles.uploads.reading.detect_form import find_compression
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_text import open_text
@@ -18,6 +17,7 @@ from openprofiles.uploads.reading.other_kinds import find_other_kind
 from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreadable, write_table
 
 _HEAD_BYTES = 64 * 1024
+_ENTRIES_SHOWN = 3
 
 
 class _Table(Protocol):
@@ -31,31 +31,27 @@ class _Table(Protocol):
         """Read the header and the rows."""
 
 
-def convert_table(
-    name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int
-) -> tuple[BinaryIO, TableAccount] | None:
+def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[BinaryIO, TableAccount] | None:
     """Turn a table into CSV; None if the file is text or of an unknown kind, and at its beginning again.
 
+    The memory that this needs does not depend on the size of the file. The CSV is in a file without a name, in the form
+    ``TableAccount.csv_form``.
+
     Args:
-        name: that of the file, for messages.
         file: at its beginning.
         sheet: the sheet of a workbook; None: the first that is not hidden.
         max_unpacked_bytes: how large the table may be when it is unpacked, and as CSV.
 
     Raises:
-        ImportFault: it is a table that cannot be read; the message says why.
+        TableUnreadable: it is a table that cannot be read; the message says why.
         FileDamaged: it is compressed, and cannot be decompressed.
     """
-    try:
-        table = _open_table(name, file, sheet, max_unpacked_bytes)
-        if table is None:
-            return None
-        return write_table(table.rows(), max_unpacked_bytes), table.account
-    except TableUnreadable as error:
-        raise ImportFault(f"{name}: {error}") from error
+    table = _open_table(file, sheet, max_unpacked_bytes)
+    return None if table is None else (write_table(table.rows(), max_unpacked_bytes), table.account)
 
 
-def _open_table(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _Table | None:
+def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _Table | None:
+    # Most files need none of these.
     from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
 
     head = file.read(_HEAD_BYTES)
@@ -69,7 +65,7 @@ def _open_table(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes
 
         if is_workbook(file):
             return Workbook(file, sheet, max_unpacked_bytes)
-        _refuse_archive(name, file)
+        _refuse_archive(file)
     elif head.startswith(b"PAR1"):
         from openprofiles.uploads.reading.tables.parquet_rows import ParquetRows
 
@@ -84,11 +80,11 @@ def _open_table(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes
     return JsonRows(open_bytes, head)
 
 
-def _refuse_archive(name: str, file: BinaryIO) -> None:
+def _refuse_archive(file: BinaryIO) -> None:
     """Refuse a ZIP archive that is not a workbook, and name what is in it.
 
     Raises:
-        ImportFault: always, if it is one.
+        TableUnreadable: always, if it is one.
     """
     kind = find_other_kind(file.read(_HEAD_BYTES))
     file.seek(0)
@@ -100,6 +96,9 @@ def _refuse_archive(name: str, file: BinaryIO) -> None:
     finally:
         file.seek(0)
     if kind is not None and "ZIP" not in kind.name:
-        raise ImportFault(f"{name} is {kind.name}. {kind.advice}")
-    shown = ", ".join(map(repr, entries[:3])) + (", and more" if len(entries) > 3 else "")
-    raise ImportFault(f"{name} is a ZIP archive. Unpack it, and import the files in it one by one: {shown}.")
+        raise TableUnreadable(f"The file is {kind.name}. {kind.advice}")
+    more = ", and more" if len(entries) > _ENTRIES_SHOWN else ""
+    shown = ", ".join(map(repr, entries[:_ENTRIES_SHOWN]))
+    raise TableUnreadable(
+        f"The file is a ZIP archive. Unpack it, and import the files in it one by one: {shown}{more}."
+    )
