@@ -24,6 +24,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
@@ -381,7 +383,10 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
     domain = make_domain(server, "mappings")
     for name in ("weekly", "daily"):
         client.put_mapping(domain, name, fields=MAPPED, unique_key="Email", columns=HEADER)
-    client.put_mapping(domain, "daily", fields={"T": MAPPED["Tier"]}, unique_key="T", columns=["Tier", "Zoë"])
+    reading = {"Encoding": "windows-1250", "Sheet": "Kunden", "ShortRows": "LOAD", "Checks": ["Phone=none"]}
+    client.put_mapping(
+        domain, "daily", fields={"T": MAPPED["Tier"]}, unique_key="T", columns=["Tier", "Zoë"], reading=reading
+    )
 
     found = client.get_mapping(domain, "daily")
     listed = list(client.list_mappings(domain))
@@ -391,6 +396,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
     validator("SavedMapping").validate(found)
     validator("SavedMappings").validate(page)
     assert (found["Fields"], found["UniqueKey"], found["Columns"]) == ({"T": MAPPED["Tier"]}, "T", ["Tier", "Zoë"])
+    assert found["Reading"] == reading
     assert found["CreatedAt"] < found["UpdatedAt"]
     assert [one["MappingName"] for one in listed] == ["daily", "weekly"]
     assert (page["Items"], "NextToken" in page) == (listed[:1], True)
@@ -425,6 +431,18 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         (
             json.dumps({"Fields": {"a b": MAPPED["Tier"]}, "UniqueKey": "a b", "Columns": HEADER}).encode(),
             "Map keys must satisfy",
+        ),
+        (
+            json.dumps(
+                {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Sheets": "A"}}
+            ).encode(),
+            "Reading has a member 'sheets', which is not known. It may have: Encoding, ",
+        ),
+        (
+            json.dumps(
+                {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Encoding": 5}}
+            ).encode(),
+            r"Reading\.Encoding does not have a possible value",
         ),
         (json.dumps({"Columns": ["x" * 1_100_000]}).encode(), "The body is larger than 1048576 bytes"),
     ],

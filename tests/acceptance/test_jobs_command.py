@@ -27,7 +27,9 @@ from acceptance.test_upload_flow import create, put
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, profile, upload_job
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
 
 FAULTY = b"""Email,First Name,Phone,Notes
 ada@example.com,Ada,212-555-0101,x
@@ -313,8 +315,8 @@ def test_the_failed_rows_are_written_as_a_file_that_can_be_mended_and_loaded_aga
     assert (told["rows"], told["failed_rows_file"]) == (None, str(tmp_path / "again.csv"))
     left_by_import = (data.parent / "faulty.failed-rows.csv").read_bytes()
     assert (tmp_path / "fix.csv").read_bytes() == (tmp_path / "again.csv").read_bytes() == left_by_import
-    with (tmp_path / "fix.csv").open(newline="") as file:
-        assert next(csv.reader(file)) == ["Email", "First Name", "Phone", "Notes", *OWN_COLUMNS]
+    with (tmp_path / "fix.csv").open(newline="", encoding="utf-8-sig") as file:
+        assert next(csv.reader(file)) == ["Email", "First Name", "Phone", "Notes", *SPREADSHEET_COLUMNS]
 
 
 def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(data: Path, tmp_path: Path) -> None:

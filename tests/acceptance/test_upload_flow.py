@@ -369,7 +369,7 @@ MIXED_FILE = b"\n".join(
         b"ada@example.com,Ada,gold,x\r",  # line 3
         b'bob@example.com,"Bob\r\nthe ""second""",,',  # lines 4 and 5
         b"",
-        b"ADA@example.com",  # line 7: too few cells
+        b"ADA@example.com,",  # line 7: too few cells
         b",Nobody,,",  # line 8
         b"long@example.com," + b"x" * 256 + b",,",  # line 9
         b"five@example.com,Five,,,surplus",  # line 10

@@ -22,6 +22,8 @@ from openprofiles.client import Client
 from postgresql_server import PostgresqlServer
 from webhook_receiver import Receiver, webhook_receiver
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 ALLOWED = "--webhook-private-addresses"
 NAME, EMAIL, TIER, DISPLAY_NAME = "Zoë-of-the-file", "zoe@x.example", "a-secret-tier", "Customers-of-May"
 FILE = f"Email,First,Tier\n{EMAIL},{NAME},{TIER}\n,Nobody,\n".encode()

@@ -42,8 +42,8 @@ class RawRecord:
     is_malformed: bool
 
 
-def read_records(data: bytes) -> Iterator[RawRecord]:
-    """Read the records of a CSV file byte by byte, without blank lines."""
+def read_records(data: bytes, blanks: bytes = b" \t,") -> Iterator[RawRecord]:
+    """Read the records of a CSV file byte by byte, without those of blanks alone."""
     position = 3 if data[:3] == b"\xef\xbb\xbf" else 0
     line = 1
     while position < len(data):
@@ -92,7 +92,7 @@ def read_records(data: bytes) -> Iterator[RawRecord]:
                 state = "without quotes"
             position += 1
         raw = data[record_start:end]
-        if raw.strip(b" \t"):
+        if raw.strip(blanks):
             yield RawRecord(record_line, raw, [*cells, bytes(cell)], is_malformed)
 
 
@@ -119,6 +119,7 @@ class Policies:
     updates: bool = True
     clears_blanks: bool = False
     overwrites_hand_set: bool = False
+    short_rows: str = "JUDGE"
     # By header: the only values that may stand there.
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -200,10 +201,17 @@ class Outcome:
     record_count: int | None = None
     created_count: int = 0
     updated_count: int = 0
+    # Rows that change nothing themselves, and with them all rows of profiles that are afterwards as before.
     unchanged_count: int = 0
+    settled_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
     # Record, line, and those of the first record with that unique key; None if the file was never read.
     repeated: list[tuple[int, int, int, int]] | None = None
+    created: set[int] = field(default_factory=set)
+    # By id: the profile, its values before the load, and for each row whether it changes nothing.
+    updated: dict[int, tuple[KnownProfile, tuple[dict[str, str], dict[str, str]], list[bool]]] = field(
+        default_factory=dict
+    )
 
 
 class FileRefused(Exception):
@@ -219,14 +227,21 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
     _index_field(domain, job)
     outcome = Outcome("", record_count=len(records), repeated=[])
     first_of_key: dict[str, tuple[int, int]] = {}
+    broken = _find_broken(records, job, column_count, positions)
     for number, record in enumerate(records, start=1):
         faults = _find_faults(record, job, column_count, positions)
+        if number in broken and faults != [("REPEATED_HEADER", None)]:
+            faults.insert(0, ("BROKEN_ROW", None))
         if not faults:
             _note_repeated(record, job, number, positions, first_of_key, outcome)
             faults = _place(domain, job, number, _cells(record, job, positions), outcome)
         if faults:
             content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
             outcome.failed.append(FailedRecord(number, record.line, tuple(faults), content))
+    outcome.settled_count = outcome.unchanged_count
+    for profile, held, are_unchanged in outcome.updated.values():
+        if held == _held(profile):
+            outcome.settled_count += are_unchanged.count(False)
     if len(outcome.failed) == len(records):
         outcome.status, outcome.reason = "FAILED", "VALIDATION_FAILURE"
     elif outcome.failed:
@@ -238,7 +253,8 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
 
 def _open(job: Job, data: bytes) -> tuple[int, dict[Column, int], list[RawRecord]]:
     try:
-        records = list(read_records(data))
+        # AWS's own rules know only blank lines.
+        records = list(read_records(data, b" \t") if job.matches_group else read_records(data))
     except UnclosedQuote as error:
         raise FileRefused from error
     if len(records) < 2:
@@ -266,6 +282,59 @@ def _index_field(domain: KnownDomain, job: Job) -> None:
     domain.indexed_paths.add(path)
     for profile in domain.profiles.values():
         profile.keys |= {key for key in profile.derived(job.phone_region, {path}) if key.name == job.key_name}
+
+
+def _find_broken(records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]) -> set[int]:
+    """Find the records that are parts of broken ones, by number."""
+    if job.matches_group or job.policies.short_rows == "LOAD":
+        return set()
+    short = [
+        number
+        for number, record in enumerate(records, start=1)
+        if len(record.cells) < column_count and not _is_unreadable(record)
+    ]
+    if job.policies.short_rows == "REJECT":
+        return set(short)
+    broken = {number for number in short if len(records[number - 1].cells) == 1 and column_count > 2}
+    runs: list[list[int]] = []
+    for number in short:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    for run in runs:
+        widths = [len(records[number - 1].cells) for number in run]
+        count = _count_whole(widths, column_count)
+        if count == 1 or (count > 1 and len(set(widths)) > 1):
+            broken |= set(run)
+    for number in short:
+        text = _cells(records[number - 1], job, positions).get(job.unique_key.path)
+        allowed = job.policies.one_of.get(job.unique_key.header)
+        if text and allowed is not None and text.strip() not in allowed:
+            broken.add(number)
+    return broken
+
+
+def _count_whole(widths: list[int], column_count: int) -> int:
+    """Count the whole records that rows of these widths make in succession; 0 if anything is left over."""
+    whole = cells = 0
+    for width in widths:
+        # The last cell of a row and the first of the next one are one.
+        cells = cells + width - 1 if cells else width
+        if cells > column_count:
+            return 0
+        if cells == column_count:
+            whole += 1
+            cells = 1
+    return whole if cells in (0, 1) else 0
+
+
+def _is_unreadable(record: RawRecord) -> bool:
+    try:
+        record.raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return b"\0" in record.raw or record.is_malformed or len(record.raw) > MAX_RECORD_BYTES
 
 
 def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]) -> list[Fault]:
@@ -316,7 +385,11 @@ def _cells(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> dict
         text = record.cells[position].decode() if position < len(record.cells) else ""
         if not is_blank(text):
             cells[column.path] = text
-        elif job.policies.clears_blanks and column != job.unique_key:
+        elif (
+            job.policies.clears_blanks
+            and column != job.unique_key
+            and (position < len(record.cells) or job.matches_group)
+        ):
             cells[column.path] = ""
     return cells
 
@@ -363,9 +436,10 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         outcome.updated_count += 1
     else:
         profile = domain.profiles[-number] = KnownProfile({}, {}, job.started_at)
+        outcome.created.add(id(profile))
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
-    held = (dict(profile.values), dict(profile.attributes))
+    held = _held(profile)
     keeps_own_key = not job.matches_group and _own_key(profile, job) not in (value, None)
     for path, text in cells.items():
         if path in profile.origins and not job.policies.overwrites_hand_set:
@@ -380,13 +454,20 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
             place[name] = text
         else:
             place.pop(name, None)
-    if holders and held == (profile.values, profile.attributes):
-        outcome.unchanged_count += 1
+    if holders:
+        is_unchanged = held == _held(profile)
+        outcome.unchanged_count += is_unchanged
+        if id(profile) not in outcome.created:
+            outcome.updated.setdefault(id(profile), (profile, held, []))[2].append(is_unchanged)
     changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)
     profile.keys = (profile.keys - changes.removed) | changes.added
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
     profile.last_upload_job = job.upload_job_id
     return []
+
+
+def _held(profile: KnownProfile) -> tuple[dict[str, str], dict[str, str]]:
+    return dict(profile.values), dict(profile.attributes)
 
 
 def _own_key(profile: KnownProfile, job: Job) -> str | None:

@@ -15,6 +15,7 @@ from load.oracle import Column, FailedRecord
 from openprofiles.errors import InvalidRequest
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import FaultCount, read_report
 from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
 from openprofiles.uploads.reading.records import MAX_RECORD_BYTES
@@ -37,7 +38,7 @@ def load(shop: Shop, data: bytes, *columns: Column, block_bytes: int | None = No
     assert (job.status, job.status_reason) == (outcome.status, outcome.reason)
     assert shop.failed_records(job) == outcome.failed
     assert (job.created_count, job.updated_count) == (outcome.created_count, outcome.updated_count)
-    assert job.unchanged_count == outcome.unchanged_count
+    assert job.unchanged_count == outcome.settled_count
     assert shop.repeated_rows(job) == outcome.repeated
     return job
 
@@ -52,6 +53,11 @@ def rows(shop: Shop) -> list[tuple[str | None, ...]]:
 
 def failures(shop: Shop, job: UploadJob) -> list[tuple[int, int, str]]:
     return [(row.record, row.line, fault.code) for row in shop.failed_rows(job) for fault in row.faults]
+
+
+def notices(shop: Shop, job: UploadJob) -> list[tuple[str, int, tuple[int, ...]]]:
+    report = read_report(shop.store, shop.domain, job.job_id)
+    return [(notice.code, notice.count, notice.lines) for notice in report.notices]
 
 
 def assert_refused(shop: Shop, job: UploadJob, *words: str) -> None:
@@ -184,10 +190,18 @@ def test_blank_lines_in_a_file_of_one_column_are_no_records_but_quoted_blanks_ar
     assert failures(shop, job) == [(2, 4, "MISSING_UNIQUE_KEY")]
 
 
-def test_a_line_of_commas_alone_is_a_record(shop: Shop) -> None:
-    job = load(shop, b"Email,First\na@x,Ann\n,\n")
+def test_rows_of_delimiters_alone_are_skipped_and_counted_with_their_lines(shop: Shop) -> None:
+    job = load(shop, b",\n\nEmail,First\na@x,Ann\n,\n , \r\nb@x,Bo\n,")
+
+    assert rows(shop) == [("a@x", "Ann"), ("b@x", "Bo")]
+    assert notices(shop, job) == [("BlankRows", 4, (1, 5, 6, 8))]
+
+
+def test_as_aws_reads_a_file_a_row_of_delimiters_alone_is_a_record(shop: Shop) -> None:
+    job = shop.run(shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\n,\n"), strict=True)
 
     assert failures(shop, job) == [(2, 3, "MISSING_UNIQUE_KEY")]
+    assert notices(shop, job) == []
 
 
 @pytest.mark.parametrize("block_bytes", [None, 11])
@@ -283,7 +297,8 @@ def test_too_few_cells_are_empty_ones(shop: Shop) -> None:
     job = load(shop, b"First,Email,Extra\nAnn,a@x\nBo\n")
 
     assert rows(shop) == [("a@x", "Ann")]
-    assert failures(shop, job) == [(2, 3, "MISSING_UNIQUE_KEY")]
+    assert failures(shop, job) == [(2, 3, "BROKEN_ROW"), (2, 3, "MISSING_UNIQUE_KEY")]
+    assert notices(shop, job) == [("ShortRows", 1, (2,))]
 
 
 @pytest.mark.parametrize("surplus", [b",", b',"", ', b",,,,,,,,,,", b",\xc2\xa0", b',"\n"'])
@@ -547,7 +562,9 @@ def test_many_short_rows_under_a_wide_mapping_stay_within_the_memory_limit(shop:
     columns = [Column(f"c{number}", f"Attributes.a{number}") for number in range(width)]
     header = b",".join(column.header.encode() for column in columns)
 
-    job = shop.load(columns, "c0", header + b"\n" + (cell + b"\n") * 30_000, memory_limit_bytes=limit_bytes)
+    data = header + b"\n" + (cell + b"\n") * 30_000
+    options = JobOptions(short_rows=LOAD)
+    job = shop.run(shop.create_job(columns, "c0", data, options=options), memory_limit_bytes=limit_bytes)
 
     assert (job.status, job.created_count, job.updated_count) == ("SUCCEEDED", 1, 29_999)
 

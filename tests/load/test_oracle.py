@@ -29,6 +29,7 @@ from openprofiles.uploads.job_options import (
     CREATE_ONLY,
     HAND_SET_FIELDS,
     OVERWRITE,
+    SHORT_ROWS,
     UPDATE_ONLY,
     WRITE_MODES,
     JobOptions,
@@ -101,6 +102,7 @@ class File:
             updates=self.options.write_mode != CREATE_ONLY,
             clears_blanks=self.options.blank_cells == CLEAR,
             overwrites_hand_set=self.options.hand_set_fields == OVERWRITE,
+            short_rows=self.options.short_rows,
             one_of={
                 column.header: self.options.checks[f"field {index}"].values
                 for index, column in enumerate(self.columns)
@@ -137,12 +139,24 @@ def csv_files(draw: st.DrawFn, headers: list[str], rows: list[list[str]], *, wit
             place = draw(st.integers(0, len(cells) - 1))
             cells[place] = draw(
                 st.sampled_from(
-                    [b"\xff", b"a\xc3", b"a\0b", b'"a"b', b'a"b', b'"a" ', b' "a"', b"a\rb", b'"a"\r', b"y" * 256]
+                    [
+                        b"\xff",
+                        b"a\xc3",
+                        b"a\0b",
+                        b'"a"b',
+                        b'a"b',
+                        b'"a" ',
+                        b' "a"',
+                        b"a\rb",
+                        b'"a"\r',
+                        b"a\nb",
+                        b"y" * 256,
+                    ]
                 )
             )
         lines.append(b",".join(cells))
         if with_faults and draw(rarely):
-            lines.append(draw(st.sampled_from([b"", b" ", b" \t", b"\r"])))
+            lines.append(draw(st.sampled_from([b"", b" ", b" \t", b"\r", b",", b", ,,"])))
     ends = [draw(st.sampled_from([b"\n", b"\n", b"\r\n"])) for _ in lines]
     if draw(st.booleans()):
         ends[-1] = b""
@@ -261,6 +275,7 @@ def options(draw: st.DrawFn, file: File) -> JobOptions:
     return JobOptions(
         write_mode=draw(st.sampled_from(WRITE_MODES)),
         blank_cells=draw(st.sampled_from(BLANK_CELLS)),
+        short_rows=draw(st.sampled_from(SHORT_ROWS)),
         hand_set_fields=draw(st.sampled_from(HAND_SET_FIELDS)),
         checks=checks,
     )
@@ -339,9 +354,12 @@ def check(
         job = run_as(shop, job, scenario) if run is None else run(shop, job)
 
         oracle_job = shop.oracle_job(job, file.columns, file.unique_key, file.policies)
+        # Rows that may be followed one by one are compared one by one.
+        is_planned = not scenario.strict and not any(profile.added_keys for profile in expected.profiles.values())
         outcome = oracle.load(expected, replace(oracle_job, matches_group=scenario.strict), file.data)
         assert shop.failed_records(job) == outcome.failed
-        assert job.unchanged_count == outcome.unchanged_count
+        fewest = outcome.settled_count if is_planned else outcome.unchanged_count
+        assert fewest <= job.unchanged_count <= outcome.settled_count
         assert shop.repeated_rows(job) == outcome.repeated
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,

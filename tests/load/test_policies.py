@@ -13,7 +13,10 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import ProfileChange, update_profile
 from openprofiles.store.upload_jobs import RowFault, UploadJob
-from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, LOAD, OVERWRITE, REJECT, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.job_report import read_report
+from openprofiles.uploads.jobs import read_file_columns
 from openprofiles.uploads.value_checks import ValueCheck
 
 EMAIL = Column("Email", "EmailAddress")
@@ -66,11 +69,78 @@ def test_update_only_fails_rows_of_unknown_customers(shop: Shop) -> None:
 def test_a_blank_cell_clears_its_field_where_that_is_asked_for(shop: Shop) -> None:
     load(shop, b"Email,First,Tier\na@x,Ann,gold\nb@x,Bo,\n")
 
-    job = load(shop, b"Email,First,Tier\na@x, ,\nb@x\nc@x,,\n", blank_cells=CLEAR)
+    job = load(shop, b"Email,First,Tier\na@x, ,\nb@x,,\nc@x,,\n", blank_cells=CLEAR)
 
     assert counts(job) == (1, 2, 0, 0)
     assert people(shop) == [("a@x", None, None), ("b@x", None, None), ("c@x", None, None)]
-    assert counts(load(shop, b"Email,First,Tier\na@x,,\nb@x\nc@x,,\n", blank_cells=CLEAR)) == (0, 3, 3, 0)
+    assert counts(load(shop, b"Email,First,Tier\na@x,,\nb@x,,\nc@x,,\n", blank_cells=CLEAR)) == (0, 3, 3, 0)
+
+
+@pytest.mark.parametrize("row", [b"a@x,", b"a@x,\rAnn"], ids=["clean", "odd"])
+def test_a_cell_that_the_row_does_not_have_never_clears_its_field(shop: Shop, row: bytes) -> None:
+    load(shop, b"Email,First,Tier\na@x,Ann,gold\n")
+
+    job = load(shop, b"Email,First,Tier\n" + row + b"\nb@x,Bo,\n", blank_cells=CLEAR)
+
+    assert counts(job)[1] == 1
+    assert people(shop)[0][2] == "gold"
+
+
+ADDRESSES = b"Email,First,Tier,City\na@x.example,Ann,gold,Rome\nb@x.example,Bo,red\nblue,Oslo\n"
+
+
+def test_a_row_that_line_breaks_have_broken_fails_in_all_its_parts(shop: Shop) -> None:
+    more = b"c@x.example,C\n\ny,1\n2,3\nd@x.example,Di,,\ne@x.example,E\ne,gold,Bonn\nf@x.example,Fay,x\ny,Graz\n"
+
+    job = load(shop, ADDRESSES + more)
+
+    assert codes(shop, job) == [(record, "BROKEN_ROW") for record in (2, 3, 4, 5, 6, 8, 9, 10, 11)]
+    assert [first for _, first, _ in people(shop)] == ["Ann", "Di"]
+
+
+def test_rows_without_their_last_delimiters_are_loaded_and_counted_with_their_lines(shop: Shop) -> None:
+    rows = b"a@x,Ann,gold,Rome\n" + b"".join(b"q%d@x,Q\n" % number for number in range(16)) + b"z@x,Zoe,,\nb@x,Bo\n"
+
+    job = load(shop, b"Email,First,Tier,City\n" + rows)
+
+    assert counts(job) == (19, 0, 0, 0)
+    (notice,) = read_report(shop.store, shop.domain, job.job_id).notices
+    assert (notice.code, notice.path, notice.count, notice.lines) == ("ShortRows", None, 17, (*range(3, 19), 20))
+
+
+def test_a_short_row_is_broken_if_it_is_one_cell_or_the_check_of_its_key_refuses_it(shop: Shop) -> None:
+    check = {"field 0": ValueCheck(kind="EMAIL_ADDRESS")}
+    rows = b"a@x.example,Ann\nb@x.example,Bo,gold,Oslo\nnot known,Cy\nc@x.example,Cy,,\nd@x.example\n"
+
+    job = load(shop, b"Email,First,Tier,City\n" + rows, checks=check)
+
+    assert codes(shop, job) == [(3, "BROKEN_ROW"), (3, "NOT_AN_EMAIL_ADDRESS"), (5, "BROKEN_ROW")]
+    assert counts(job) == (3, 0, 0, 2)
+
+
+def test_short_rows_are_all_loaded_or_all_rejected_where_that_is_asked_for(shop: Shop) -> None:
+    rejected = load(shop, b"Email,First,Tier\na@x,Ann,\nb@x,Bo\n", short_rows=REJECT)
+    loaded = load(shop, ADDRESSES, short_rows=LOAD)
+
+    assert codes(shop, rejected) == [(2, "BROKEN_ROW")]
+    assert counts(loaded) == (3, 0, 0, 0)
+
+
+def test_as_aws_reads_a_file_short_rows_are_all_loaded(shop: Shop) -> None:
+    job = shop.run(shop.create_job(COLUMNS, "Email", ADDRESSES), strict=True)
+
+    assert counts(job) == (3, 0, 0, 0)
+    assert read_report(shop.store, shop.domain, job.job_id).notices == []
+
+
+def test_a_part_of_a_broken_row_fails_again_until_it_is_fixed(shop: Shop) -> None:
+    job = load(shop, ADDRESSES)
+    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+
+    file = b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect))
+
+    assert b'\n,,,,"b@x.example,Bo,red",3,' in file
+    assert [code for _, code in codes(shop, load(shop, file))] == ["MISSING_UNIQUE_KEY"] * 2
 
 
 def test_a_cleared_address_finds_its_customer_no_more(shop: Shop) -> None:

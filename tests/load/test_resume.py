@@ -365,7 +365,7 @@ def test_a_stop_that_is_asked_for_while_no_loader_lives_keeps_what_was_written(
 @pytest.mark.parametrize("phase", ["stage", "report", "create", "update", "unindex", "index"])
 def test_a_loader_whose_lease_was_taken_over_writes_nothing_more(shop: Shop, phase: str) -> None:
     shop.create_profile(EmailAddress="a@x", PersonalEmailAddress="p@x", ingested=True)
-    job = shop.create_job(COLUMNS, "Email", b"Email,Personal,First,tier\na@x,q@x,,\nb@x,,,\nc@x,,,\n,,,\n")
+    job = shop.create_job(COLUMNS, "Email", b"Email,Personal,First,tier\na@x,q@x,,\nb@x,,,\nc@x,,,\n,,Zed,\n")
 
     run_to_phase(shop, job, phase)
     with shop.store.write() as connection:

@@ -256,3 +256,15 @@ def test_the_user_decides_about_twenty_rows_and_more_than_five_percent(
     count: int, created: int, expected: bool
 ) -> None:
     assert is_doubtful(count, created) == expected
+
+
+def test_rows_of_one_customer_that_take_turns_are_unchanged_when_the_file_is_loaded_again(shop: Shop) -> None:
+    turns = b"Email,First name\nana@a.example,Ana\nbo@a.example,Bo\nANA@a.example,Ann\nana@a.example,Anna\n"
+
+    first, again = (shop.load([EMAIL, NAME], "Email", turns) for _ in range(2))
+    changed = shop.load([EMAIL, NAME], "Email", turns + b"ana@a.example,Anne\n")
+
+    assert counts(first) == (2, 2, 0, 0)
+    assert counts(again) == (0, 4, 4, 0)
+    # The profile is different afterwards, so each row counts by itself.
+    assert counts(changed) == (0, 5, 1, 0)

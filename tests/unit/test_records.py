@@ -60,7 +60,7 @@ class OracleRecord:
         return Kind.CLEAN
 
 
-def read_with_oracle(file: bytes) -> tuple[list[OracleRecord], int | None]:
+def read_with_oracle(file: bytes, blanks: bytes = b" \t") -> tuple[list[OracleRecord], int | None]:
     """Return all complete records, the header first, and the line of a quote that is never closed."""
     records: list[OracleRecord] = []
     position = 3 if file[:3] == MARK else 0
@@ -107,7 +107,7 @@ def read_with_oracle(file: bytes) -> tuple[list[OracleRecord], int | None]:
                 return records, quote_line
             record.byte_end = position
         record.cells.append(bytes(cell))
-        if file[record.byte_start : record.byte_end].strip(b" \t"):
+        if file[record.byte_start : record.byte_end].strip(blanks):
             records.append(record)
     return records, None
 
@@ -173,6 +173,8 @@ LINES = [
     b'""',
     b"",
     b"  ",
+    b",,",
+    b" , ",
     b'"',
 ]
 LINE_ENDS = [b"\n", b"\r\n"]
@@ -198,15 +200,21 @@ def sizes() -> st.SearchStrategy[dict[str, int]]:
 
 
 @budgets.SCANS
-@given(files(), sizes(), st.one_of(st.none(), st.integers(1, 3)), st.one_of(st.none(), st.integers(1, 5)))
+@given(
+    files(),
+    sizes(),
+    st.one_of(st.none(), st.integers(1, 3)),
+    st.one_of(st.none(), st.integers(1, 5)),
+    st.sampled_from([COMMAS, Dialect(skips_blank_rows=True)]),
+)
 def test_the_scanner_agrees_with_the_oracle_on_any_file_however_it_is_cut(
-    file: bytes, sizes: dict[str, int], max_clean_cells: int | None, step_bytes: int | None
+    file: bytes, sizes: dict[str, int], max_clean_cells: int | None, step_bytes: int | None, dialect: Dialect
 ) -> None:
-    scanner = Scanner(reader_of(file, step_bytes), COMMAS, **sizes)
-    expected, open_quote_line = read_with_oracle(file)
+    scanner = Scanner(reader_of(file, step_bytes), dialect, **sizes)
+    expected, open_quote_line = read_with_oracle(file, dialect.blanks)
     if open_quote_line is not None:
         with pytest.raises(UnclosedQuoteError) as unclosed:
-            scan(file, max_clean_cells, **sizes)
+            scan(file, max_clean_cells, dialect, **sizes)
         assert unclosed.value.line == open_quote_line
         return
     if not expected:
@@ -241,6 +249,15 @@ def test_the_scanner_agrees_with_the_oracle_on_any_file_however_it_is_cut(
     ]
     assert read_with_csv_module(clean_text(blocks)) == [
         cells[number] for number, kind in enumerate(expected_kinds) if kind == Kind.CLEAN
+    ]
+    cell_counts = [count for block in blocks for count in block.cell_count.tolist()]
+    assert all(count == 0 for count in cell_counts) if max_clean_cells is None else True
+    assert [
+        (count, kind) for count, kind in zip(cell_counts, expected_kinds, strict=True) if kind == Kind.CLEAN and count
+    ] == [
+        (len(record.cells), kind)
+        for record, kind in zip(expected, expected_kinds, strict=True)
+        if kind == Kind.CLEAN and max_clean_cells is not None
     ]
     next_record = 1
     for block in blocks:
@@ -330,6 +347,31 @@ def scan_or_none(
 # ---- Rule by rule. ----
 
 
+@pytest.mark.parametrize("read_bytes", [1, 7, 1 << 20])
+def test_rows_of_delimiters_alone_are_skipped_and_counted_with_their_lines_before_the_header_too(
+    read_bytes: int,
+) -> None:
+    scanner = Scanner(
+        reader_of(b";;\n\n ; ;\r\na;b;c\n;;\n1;2;3\n  \n;\t;\n;;x\n;;"),
+        Dialect(";", skips_blank_rows=True),
+        read_bytes=read_bytes,
+    )
+
+    header, blocks = scanner.read_header(), list(scanner.blocks())
+
+    assert (header.raw, header.line, lines(blocks)) == (b"a;b;c", 4, [6, 9])
+    assert (scanner.blank_row_count, scanner.blank_row_lines) == (5, [1, 3, 5, 8, 10])
+
+
+def test_the_end_of_a_row_that_is_too_long_is_not_taken_for_a_blank_row() -> None:
+    file = b"h\n" + b"x" * 40 + b"," * 40 + b"\n1\n"
+
+    scanner = Scanner(reader_of(file), Dialect(skips_blank_rows=True), read_bytes=8, max_record_bytes=16)
+    scanner.read_header()
+
+    assert kinds(list(scanner.blocks())) == [Kind.RECORD_TOO_LONG, Kind.CLEAN]
+
+
 def test_the_first_record_is_the_header_and_data_records_count_from_1() -> None:
     header, blocks = scan(b"Email,Name\na@x,A\nb@x,B\n")
 
@@ -352,6 +394,21 @@ def test_blank_lines_are_no_records_but_count_as_lines_before_the_header_too() -
     assert (header.raw, header.line) == (b"h", 3)
     assert lines(blocks) == [6, 9]
     assert clean_text(blocks) == b"a\nb\n"
+
+
+@pytest.mark.parametrize("read_bytes", [1, 3, 1 << 20])
+def test_rows_may_be_numbered_instead_of_lines(read_bytes: int) -> None:
+    file = b'\n"h\n\nh",i\n"a\nb",1\n\n,\nc,"d\ne\nf"\n"' + b"x\n" * 40 + b'",1\nlast,2'
+    dialect = Dialect(skips_blank_rows=True, first_row=5)
+    scanner = Scanner(io.BytesIO(file).read, dialect, read_bytes=read_bytes, max_record_bytes=50)
+
+    header = scanner.read_header()
+    found = lines(list(scanner.blocks()))
+
+    assert header.line == 6
+    # Blank rows have numbers, too; the line breaks in cells do not count, in rows that are too long either.
+    assert found == [7, 10, 11, 12]
+    assert scanner.blank_row_lines == [9]
 
 
 def test_a_record_of_one_quoted_blank_is_no_blank_line() -> None:

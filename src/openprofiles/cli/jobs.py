@@ -159,7 +159,8 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="Write the failed rows to this file instead, as CSV that you can fix and load again.",
+    help="Write the failed rows to this file instead, which you can fix and load again: an Excel workbook if its name "
+    "ends in .xlsx, otherwise CSV.",
 )
 @_of_a_domain
 def failed(
@@ -366,10 +367,20 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
 
 
 def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
-    from openprofiles.cli.failed_rows_file import write_failed_rows
+    from openprofiles.cli.failed_rows_file import (
+        FailedRowsFileChanged,
+        describe_changed,
+        is_workbook,
+        write_failed_rows,
+    )
+    from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
     try:
-        write_failed_rows(path, place.read_failed_rows_file(job_id))
+        write_failed_rows(path, place.read_failed_rows_file(job_id, for_spreadsheet=not is_workbook(path)))
+    except TooLargeForWorkbook as error:
+        raise CommandFault(f"The failed rows cannot be written to {path}: {error}. Name a CSV file.") from None
+    except FailedRowsFileChanged:
+        raise CommandFault(f"{describe_changed(path)} or name another file with --output-file.") from None
     except OSError as error:
         raise CommandFault(
             f"The failed rows cannot be written to {path}: {error.strerror or error}. Name another file with "

@@ -135,7 +135,11 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "max_upload_size_bytes": (
         "--max-upload-size",
-        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job accepts."},
+        {
+            "type": Size(),
+            "default": "10GiB",
+            "help": "Largest file that an upload job accepts, both as sent and unpacked.",
+        },
     ),
     "upload_url_lifetime_seconds": (
         "--upload-url-lifetime",

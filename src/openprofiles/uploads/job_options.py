@@ -27,6 +27,11 @@ LOAD = "LOAD"
 REFUSE = "REFUSE"
 SHARED_KEY_ROWS = (LOAD, REFUSE)
 
+JUDGE = "JUDGE"
+LOAD = "LOAD"
+REJECT = "REJECT"
+SHORT_ROWS = (JUDGE, LOAD, REJECT)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
@@ -36,6 +41,7 @@ class JobOptions:
         file: the form of the file, as far as it is not to be detected.
         write_mode: whether rows may make profiles, change them, or both. A row that may not do what it would fails.
         blank_cells: whether a blank cell leaves the field as it is, or clears it.
+        short_rows: whether rows with fewer cells than the header are judged one by one, all loaded, or all rejected.
         hand_set_fields: whether what was set by hand stays, or is overwritten (and counts as loaded from then on).
         shared_key_rows: whether the job fails before anything is written if doubtfully many rows would create a profile
             although their unique key stands in another field of a profile (see ``uploads.notices``).
@@ -51,6 +57,7 @@ class JobOptions:
     file: FileOptions = field(default_factory=FileOptions)
     write_mode: str = CREATE_AND_UPDATE
     blank_cells: str = KEEP
+    short_rows: str = JUDGE
     hand_set_fields: str = KEEP
     shared_key_rows: str = LOAD
     max_failed_records: int | None = None
@@ -62,6 +69,7 @@ class JobOptions:
         for what, value, possible in (
             ("write mode", self.write_mode, WRITE_MODES),
             ("policy for blank cells", self.blank_cells, BLANK_CELLS),
+            ("policy for short rows", self.short_rows, SHORT_ROWS),
             ("policy for fields edited by hand", self.hand_set_fields, HAND_SET_FIELDS),
             ("policy for rows with a shared key", self.shared_key_rows, SHARED_KEY_ROWS),
         ):

@@ -11,6 +11,10 @@ from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
+# Rows with fewer cells than the header, whose last cells were taken for blank.
+SHORT_ROWS = "ShortRows"
+# Rows of delimiters alone, which were skipped.
+BLANK_ROWS = "BlankRows"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
@@ -20,6 +24,8 @@ SHARED_KEYS_REFUSED = (
     "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another field "
     "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
 )
+
+SHORT_ROWS_OPTION = "use --short-rows reject"
 
 MAX_LINES = 20
 # From both of these on, rows are doubtful: a few customers whose address stands in two fields are normal.
@@ -34,14 +40,14 @@ class Notice:
 
     Attributes:
         code: what was noticed, one of the constants above.
-        path: the field of the profile that it is about.
+        path: the field of the profile that it is about; None for the rows as a whole.
         count: how many rows.
         lines: the lines of the first rows.
         is_doubtful: whether there are enough such rows that the user should decide about them first.
     """
 
     code: str
-    path: str
+    path: str | None
     count: int
     lines: tuple[int, ...]
     is_doubtful: bool = False
@@ -70,17 +76,33 @@ def is_doubtful(count: int, created_count: int) -> bool:
     return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
 
 
-def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], str] = str) -> str:
+def notice_sentence(
+    notice: Notice,
+    key_header: str,
+    label_of: Callable[[str], str] = str,
+    *,
+    short_rows_option: str = SHORT_ROWS_OPTION,
+) -> str:
     """Describe a notice for people, with what to do.
 
     Args:
         key_header: the column of the unique key.
         label_of: the name of a field for the reader, from its path.
+        short_rows_option: how the reader rejects rows that are too short.
     """
     lines = ", ".join(f"{line:,}" for line in notice.lines[:_LINES_IN_SENTENCE])
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
     where = f"{'line' if notice.count == 1 else 'lines'} {lines}{more}"
-    rows = "1 row creates a profile" if notice.count == 1 else f"{notice.count:,} rows create profiles"
+    is_one = notice.count == 1
+    if notice.path is None:
+        rows = "1 row" if is_one else f"{notice.count:,} rows"
+        if notice.code == BLANK_ROWS:
+            return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
+        return (
+            f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
+            f"for blank ({where}). To reject such rows, {short_rows_option}."
+        )
+    rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
         return (
             f"{rows} for customers who probably exist already: another customer has the same {label_of(notice.path)} "

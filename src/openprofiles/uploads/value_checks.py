@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import BLANKS
+from openprofiles.profiles.normal_forms import SQL_BLANKS
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.phone_check import sql_looks_like_phone
 from openprofiles.uploads.sql_text import sql_text
@@ -80,7 +80,7 @@ class ValueCheck:
         """Build SQL (DuckDB) that tests whether a non-blank text expression fails the check."""
         if self.kind == PHONE_NUMBER:
             return f"not {sql_looks_like_phone(value, phone_region)}"
-        trimmed = f"trim({value}, {sql_text(BLANKS)})"
+        trimmed = f"trim({value}, {SQL_BLANKS})"
         if self.kind == DATE:
             return f"try_strptime({trimmed}, [{', '.join(map(sql_text, _DATE_FORMS))}]) is null"
         if self.kind == ONE_OF:

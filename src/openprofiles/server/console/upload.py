@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -22,10 +23,12 @@ from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.upload_documents import (
     fault_items,
     preview_counts,
+    question_about_encoding,
     read_columns,
     read_job,
     read_mapping_to_save,
     read_name,
+    read_start,
     sample_document,
     saved_mapping_document,
 )
@@ -40,10 +43,11 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     make_upload_path,
 )
+from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
-from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -104,6 +108,7 @@ def show_page(visitor: Visitor) -> Response:
         delimiters=DELIMITER_NAMES,
         mappings=mappings,
         encodings=encodings(),
+        is_strict=settings.compat_strict,
         may_set_options=_may_set_options(visitor, domain),
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
         may_stop=visitor.may(_STOPPING, domain.name),
@@ -124,31 +129,29 @@ def read_sample(visitor: Visitor) -> Response:
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
     given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
-    if visitor.services.settings.compat_strict:
+    strict = visitor.services.settings.compat_strict
+    if strict:
         given = STRICT_OPTIONS
+    doubts: list[EncodingGuess] = []
     try:
         form, sample = sample_beginning(
-            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region
+            visitor.body,
+            given,
+            is_whole=query.get("whole") == "1",
+            region=domain.phone_region,
+            strict=strict,
+            on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page shows the examples to the sender of the file; they are never stored.
-        shown = describe_candidates(error.candidates)
-        message = (
-            f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8. "
-            f"Words of the file in each: {shown}"
-        )
-        return json_answer({"message": message}, 422)
+        return json_answer(question_about_encoding(error.reason, error.candidates), 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page knows by this status that it has to ask for the encoding.
-        message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
-        return json_answer({"message": message}, 422)
-    return json_answer(
-        sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows, domain.phone_region))
-    )
+        return json_answer(question_about_encoding(error.reason, ()), 422)
+    suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
+    return json_answer(sample_document(form, sample, suggestion, *doubts))
 
 
 def apply_mapping(visitor: Visitor) -> Response:
@@ -250,6 +253,8 @@ def start_job(visitor: Visitor) -> Response:
     """Start a job whose file has arrived, and return the page to go to."""
     domain = visitor.domain("profile:StartUploadJob")
     services, job_id = visitor.services, _job_id(visitor)
+    if read_start(visitor.body):
+        _allow_shared_key_rows(visitor, domain, job_id)
     # The script repeats the request if the answer was lost.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
     jobs_path = path_of_tab(Page.JOBS, domain.name)
@@ -265,8 +270,11 @@ def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
 def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     services = visitor.services
     given = read_job(domain.name, visitor.body)
-    if given.job.options is not None:
+    options = given.job.options
+    if options is not None:
         visitor.require(_SETTING_OPTIONS, domain.name)
+    if not services.settings.compat_strict:
+        options = replace(options or JobOptions(), shared_key_rows=given.shared_key_rows)
     job = jobs.create_job(
         services.store,
         services.master_key,
@@ -277,7 +285,7 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         data_expiry_days=given.job.data_expiry_days,
         strict=services.settings.compat_strict,
         now=services.clock(),
-        options=given.job.options,
+        options=options,
         idempotency_token=given.job.idempotency_token,
         private_addresses=services.settings.webhook_private_addresses,
     )
@@ -286,6 +294,21 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         with suppress(NotFound):
             _stop_if_created(visitor, domain, given.replaces)
     return job
+
+
+def _allow_shared_key_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
+    services = visitor.services
+    options = jobs.get_options(services.store, domain, job_id)
+    # A repeated request finds it allowed, and the job started.
+    if options.shared_key_rows != LOAD:
+        jobs.set_options(
+            services.store,
+            domain,
+            job_id,
+            replace(options, shared_key_rows=LOAD),
+            strict=services.settings.compat_strict,
+            private_addresses=services.settings.webhook_private_addresses,
+        )
 
 
 def _job_id(visitor: Visitor) -> str:

@@ -6,12 +6,12 @@ The script names columns by their headers; this module turns them into what an u
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
-from openprofiles.server.console.profile_fields import full_label_of
+from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
@@ -19,6 +19,7 @@ from openprofiles.server.upload_job_documents import UploadJobGiven, read_create
 from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.failures.failed_rows_csv import split_row
 from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
@@ -31,6 +32,7 @@ from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.reading.detect_encoding import Candidate, EncodingGuess
     from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
@@ -41,7 +43,16 @@ _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
 _NAME_MEMBER = "DisplayName"
-_JOB_MEMBERS = (*_MAPPING_MEMBERS, _NAME_MEMBER, "DataExpiry", "Options", "IdempotencyToken", "Replaces")
+_SHARED_KEY_ROWS_MEMBER = "SharedKeyRows"
+_JOB_MEMBERS = (
+    *_MAPPING_MEMBERS,
+    _NAME_MEMBER,
+    "DataExpiry",
+    "Options",
+    _SHARED_KEY_ROWS_MEMBER,
+    "IdempotencyToken",
+    "Replaces",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +60,13 @@ class JobGiven:
     """The job that the page describes.
 
     Attributes:
+        shared_key_rows: whether it may import rows that may create second profiles. This is a question of the page, not
+            an option that needs a permission.
         replaces: the id of the job that the page created earlier for the same file.
     """
 
     job: UploadJobGiven
+    shared_key_rows: str
     replaces: str | None
 
 
@@ -76,7 +90,17 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
         document["Options"] = options
     given = read_create_document(domain_name, json.dumps(document).encode())
     replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
-    return JobGiven(given, replaces)
+    return JobGiven(given, _read_shared_key_rows(sent), replaces)
+
+
+def read_start(body: bytes) -> bool:
+    """Return whether the job is to import rows that may create second profiles, whatever it was created with.
+
+    Raises:
+        WireError: the document is not valid.
+    """
+    sent = members("The body", read_json(body), (_SHARED_KEY_ROWS_MEMBER,)) if body else {}
+    return _read_shared_key_rows(sent) == LOAD
 
 
 def read_name(body: bytes) -> str:
@@ -114,8 +138,22 @@ def read_columns(body: bytes) -> list[str]:
     return _columns(members("The body", read_json(body), ("Columns",)))
 
 
-def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) -> dict[str, Any]:
-    """Return a sample of a file and the suggestion for each of its columns."""
+def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dict[str, Any]:
+    """Return why the encoding of a file has to be chosen, with the likely ones."""
+    return {
+        "message": f"{reason} Choose the encoding it was saved in, or save it as UTF-8.",
+        "Candidates": _candidate_documents(candidates),
+    }
+
+
+def sample_document(
+    form: FileForm, sample: FileSample, suggestion: Suggestion, doubt: EncodingGuess | None = None
+) -> dict[str, Any]:
+    """Return a sample of a file and the suggestion for each of its columns.
+
+    Args:
+        doubt: what the encoding was detected from, if that is little.
+    """
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
     fields = iter(suggestion.fields)
     columns = []
@@ -143,6 +181,7 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
             for field in suggestion.fields
             if (evidence := suggestion.weigh_key(field))
         },
+        "Candidates": [] if doubt is None else _candidate_documents(doubt.candidates),
     }
 
 
@@ -180,7 +219,10 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Unchanged": job.unchanged_count,
         "Failed": job.failed_count,
         "Repeated": report.repeated_count,
-        "Notices": report.notice_sentences(full_label_of),
+        "Notices": [
+            {"Text": sentence, "IsDoubtful": notice.is_doubtful}
+            for notice, sentence in zip(report.notices, notice_sentences(report), strict=True)
+        ],
         "HasEnded": job.completed_at is not None,
     }
 
@@ -220,6 +262,15 @@ def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
     return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
 
 
+def _candidate_documents(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
+    # The page shows the words to the sender of the file; they are never stored.
+    return [{"Encoding": one.encoding, "Words": list(one.examples)} for one in candidates]
+
+
+def _read_shared_key_rows(sent: Mapping[str, Any]) -> str:
+    return text(_SHARED_KEY_ROWS_MEMBER, sent.get(_SHARED_KEY_ROWS_MEMBER, REFUSE))
+
+
 def _columns(sent: Mapping[str, Any]) -> list[str]:
     columns = sent.get("Columns")
     if not isinstance(columns, list):
@@ -233,7 +284,7 @@ def _examples(sample: FileSample, index: int) -> list[str]:
 
 
 def _value_at_fault(row: FailedRow, header: str | None, headers: Sequence[str], dialect: Dialect) -> str | None:
-    cells, _ = split_row(row.content, len(headers), dialect)
+    cells, _ = split_row(row.content, headers, dialect)
     if header is None or header not in headers or not cells:
         return None
     return _cut(cells[headers.index(header)].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))

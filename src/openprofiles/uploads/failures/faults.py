@@ -17,6 +17,7 @@ MISSING_UNIQUE_KEY = "MISSING_UNIQUE_KEY"
 PLACEHOLDER_KEY = "PLACEHOLDER_KEY"
 SHORTENED_NUMBER = "SHORTENED_NUMBER"
 REPEATED_HEADER = "REPEATED_HEADER"
+BROKEN_ROW = "BROKEN_ROW"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
 TOO_MANY_CELLS = "TOO_MANY_CELLS"
 VALUE_TOO_LONG = "VALUE_TOO_LONG"
@@ -48,6 +49,10 @@ _SENTENCES = {
         "of its digits are lost. Export the column as text, then load the file again."
     ),
     REPEATED_HEADER: "The row repeats the header of the file. Remove it.",
+    BROKEN_ROW: (
+        "The row has fewer cells ({detail}) than the header. Perhaps a line break in a value has broken it: put "
+        "quotation marks around such a value. To load rows with fewer cells as they are, use --short-rows load."
+    ),
     AMBIGUOUS_UNIQUE_KEY: (
         "{detail} profiles have this unique key, column {column}, so it is unclear which one the row belongs to. "
         "Remove the duplicates or use another unique key."
@@ -75,8 +80,8 @@ _SENTENCES = {
     ),
     NUL_BYTE: "The row contains a NUL byte, which is not valid in text. Remove it.",
     INVALID_UTF8: (
-        "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, or name "
-        "its encoding."
+        "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, name "
+        "its encoding, or type these characters again."
     ),
     RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
 }
@@ -85,6 +90,10 @@ CODES = tuple(_SENTENCES)
 
 # For sentences that contain a number of one row: a sentence for all rows.
 _SENTENCES_FOR_MANY = {
+    BROKEN_ROW: (
+        "The row has fewer cells than the header. Perhaps a line break in a value has broken it: put quotation marks "
+        "around such a value. To load rows with fewer cells as they are, use --short-rows load."
+    ),
     AMBIGUOUS_UNIQUE_KEY: (
         "Several profiles have this unique key, column {column}, so it is unclear which one the row belongs to. Remove "
         "the duplicates or use another unique key."

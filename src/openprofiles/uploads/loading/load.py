@@ -54,7 +54,8 @@ from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repe
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
-from openprofiles.uploads.loading.stage import FileRejected, stage
+from openprofiles.uploads.loading.short_rows import find_short_rows
+from openprofiles.uploads.loading.stage import FileRejected, find_blank_rows, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
@@ -345,7 +346,7 @@ def _stage(
     try:
         # AWS accepts one form only, and so does a server that holds callers to its limits.
         headers = [field.header for field in mapping.fields]
-        form = file.detect(STRICT_OPTIONS if strict else options.file, headers, job.phone_region)
+        form = file.detect(STRICT_OPTIONS if strict else options.file, headers, job.phone_region, strict=strict)
         if strict and form.compression != "none":
             raise FileRejected(f"The file is compressed with {form.compression}, which AWS does not accept.")
         if job.file_form is None:
@@ -410,9 +411,10 @@ def _report(
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
             header = read_file_header(reader.read, file.form.dialect)
-        notices = find_shared_keys(scratch, store, job, mapping)
-        notices += find_probable_doubles(scratch, store, job, mapping)
-        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in notices)))
+        doubles = find_shared_keys(scratch, store, job, mapping)
+        doubles += find_probable_doubles(scratch, store, job, mapping)
+        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
+        notices = find_blank_rows(scratch) + find_short_rows(scratch) + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

@@ -11,12 +11,15 @@ Afterwards the scratch database holds:
                 key in its identity form; surplus is the number of the last filled cell beyond the header, if there is
                 one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
+    short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
+    blank_row (line)    the first of the rows that were skipped, since they had only delimiters
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,13 +34,25 @@ from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
+from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
+from openprofiles.uploads.notices import BLANK_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
-from openprofiles.uploads.reading.file_header import EMPTY_FILE_MESSAGE, split_header
-from openprofiles.uploads.reading.records import Block, Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+from openprofiles.uploads.reading.file_header import EMPTY_FILE_MESSAGE, split_header, without_apostrophes
+from openprofiles.uploads.reading.records import (
+    Block,
+    Header,
+    Kind,
+    NoHeaderError,
+    Offsets,
+    Scanner,
+    UnclosedQuoteError,
+)
 from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.value_checks import ValueCheck
 
@@ -67,10 +82,16 @@ class Disagreement(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the mapped columns are. ``indexes`` has one entry per field of the mapping."""
+    """Where the mapped columns are. ``indexes`` has one entry per field of the mapping.
+
+    Of a file of failed rows, ``has_apostrophes`` says whether texts may begin with an additional one, and ``code`` is
+    the index of the column with the codes of the errors.
+    """
 
     count: int
     indexes: tuple[int, ...]
+    has_apostrophes: bool
+    code: int | None
 
 
 def stage(
@@ -118,7 +139,8 @@ def stage(
         record_count = _add_blocks(blocks, stagers, on_block)
         for stager in stagers:
             stager.finish()
-        _set_failed_apart(scratch, mapping, options, phone_region, strict=strict)
+        _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
+        _record_blank_rows(scratch, scanner)
     except NoHeaderError:
         raise FileRejected(EMPTY_FILE_MESSAGE) from None
     except UnclosedQuoteError as error:
@@ -184,6 +206,8 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         raise FileRejected(
             "The file begins with a byte order mark, which AWS does not accept. Save it as UTF-8 without one."
         )
+    if not strict:
+        names = without_apostrophes(names)
     indexes = []
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
@@ -200,7 +224,12 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         if strict and "." in field.header:
             raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not accept.")
         indexes.append(found[0])
-    return _Columns(len(names), tuple(indexes))
+    return _Columns(
+        len(names),
+        tuple(indexes),
+        has_apostrophes=has_apostrophes(names) and not strict,
+        code=names.index(CODE) if names.count(CODE) == 1 and not strict else None,
+    )
 
 
 def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
@@ -209,6 +238,24 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run(
         "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
     )
+    scratch.run("create table blank_row (line bigint)")
+    create_short_rows_table(scratch)
+
+
+def _record_blank_rows(scratch: Scratch, scanner: Scanner) -> None:
+    if scanner.blank_row_count:
+        scratch.put("blank_lines", pa.table({"line": pa.array(scanner.blank_row_lines, pa.int64())}))
+        scratch.run("insert into blank_row select line from blank_lines")
+        scratch.remember("blank_row_count", scanner.blank_row_count)
+
+
+def find_blank_rows(scratch: Scratch) -> list[Notice]:
+    """Count the skipped rows that had only delimiters."""
+    count = scratch.recall("blank_row_count")
+    if not count:
+        return []
+    lines = scratch.table("select line from blank_row order by line")["line"].to_pylist()
+    return [Notice(BLANK_ROWS, None, count, tuple(lines))]
 
 
 class _Stager:
@@ -230,9 +277,14 @@ class _Stager:
         self._files = files
         self._columns = columns
         self._dialect = dialect
+        self._finds_short_rows = not strict
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
-        self._names = ", ".join(f"c{index}" for index in wanted)
+        self._selected = [f"c{index}" for index in wanted]
+        if columns.has_apostrophes:
+            self._selected = [f"{sql_remove_apostrophe(cell)} as {cell}" for cell in self._selected]
+        if columns.code is not None:
+            self._selected.append(f"{_unfixed_sql(columns.code, columns.count)} as unfixed")
         self._check = partial(
             _check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region, strict=strict
         )
@@ -247,6 +299,10 @@ class _Stager:
         if block.odd:
             self._add_odd(block)
         self._fail(block)
+        if self._finds_short_rows:
+            is_short = (block.cell_count > 0) & (block.cell_count < self._columns.count)
+            positions = np.flatnonzero(is_short & (block.kind == Kind.CLEAN))
+            self._add_short(block, positions + block.first_record, block.cell_count[positions])
 
     def _add_clean(self, block: Block) -> None:
         scratch = self._scratch
@@ -255,7 +311,7 @@ class _Stager:
         with self._files.offer(block.clean) as path:
             # Joined by position: where one side is shorter, its columns are null.
             cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
-            source = f"(select record, line, {self._names} from {cells})"
+            source = f"(select record, line, {', '.join(self._selected)} from {cells})"
             found = scratch.value(
                 f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
             )
@@ -268,25 +324,44 @@ class _Stager:
                 f"{block.clean_count} clean ones and the CSV reader {found - missing}"
             )
 
+    def _add_short(self, block: Block, records: Offsets, cell_counts: Offsets) -> None:
+        if not records.size:
+            return
+        lines = block.line[records - block.first_record]
+        self._scratch.put("short_here", pa.table({"record": records, "line": lines, "cells": cell_counts}))
+        self._scratch.run("insert into short_row select record, line, cells from short_here")
+
     def _add_odd(self, block: Block) -> None:
         """Add the records that another reader might read differently, with the cells of our own state machine."""
         count = self._columns.count
         wanted = sorted(set(self._columns.indexes))
         rows: dict[str, list[object]] = {"record": [], "line": [], "surplus": [], **{f"c{i}": [] for i in wanted}}
+        if self._columns.code is not None:
+            rows["unfixed"] = []
+        short: list[tuple[int, int]] = []
         for record, cells in block.odd_records():
+            if len(cells) < count:
+                short.append((record, len(cells)))
             last_filled = max((number for number, cell in enumerate(cells, 1) if not is_blank(cell)), default=0)
             rows["record"].append(record)
             rows["line"].append(int(block.line[record - block.first_record]))
             rows["surplus"].append(last_filled if last_filled > count else 0)
+            if self._columns.code is not None:
+                rows["unfixed"].append(_is_unfixed(cells, self._columns.code))
+            if self._columns.has_apostrophes:
+                cells = [remove_apostrophe(cell) for cell in cells]
             for index in wanted:
                 rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
-        types = dict.fromkeys(("record", "line", "surplus"), pa.int64())
+        types = dict.fromkeys(("record", "line", "surplus"), pa.int64()) | {"unfixed": pa.bool_()}
         self._scratch.put(
             "odd_record",
             pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
         )
         check = self._check("odd_record", is_read="record", surplus=_Surplus("surplus", "surplus > 0"))
         self._scratch.run(f"insert into staged {check}")
+        if short and self._finds_short_rows:
+            records, cell_counts = np.array(short, np.int64).T
+            self._add_short(block, records, cell_counts)
 
     def _fail(self, block: Block) -> None:
         """Set the records apart that are no records."""
@@ -308,14 +383,37 @@ _SURPLUS = 1
 _FAULTY = 2
 # No fault of the record: the reader gave none where the scan found one.
 _NOT_READ = 3
+# A failed row whose characters that were not valid are still there.
+_UNFIXED = 4
 
 
 def _set_failed_apart(
-    scratch: ScratchCursor, mapping: UploadMapping, options: JobOptions, phone_region: str, *, strict: bool
+    scratch: ScratchCursor,
+    mapping: UploadMapping,
+    columns: _Columns,
+    options: JobOptions,
+    phone_region: str,
+    *,
+    strict: bool,
 ) -> None:
     """Tell of each faulty record in ``staged`` everything that is wrong with it."""
+    key_value = f"v{mapping.fields.index(mapping.unique_key)}"
+    key_check = options.checks.get(mapping.unique_key.name)
+    fails_key_check = "false" if key_check is None else _fails_check_sql(key_value, key_check, phone_region)
+    has_broken = find_broken_rows(scratch, columns.count, options.short_rows, fails_key_check)
+    if has_broken:
+        scratch.run(
+            f"update staged set fault = {_FAULTY}, key = null "
+            f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
+        )
     # Narrow tables of few rows: what follows looks at them once for each field.
-    scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
+    scratch.run(
+        f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
+        [faults.INVALID_UTF8],
+    )
+    scratch.run(
+        f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
+    )
     if not strict:
         repeats = _repeats_header_sql(mapping, [f"v{index}" for index in range(len(mapping.fields))])
         scratch.run(
@@ -325,11 +423,13 @@ def _set_failed_apart(
         # What else is wrong with such a row does not matter.
         scratch.run(f"delete from faulty where {repeats}")
     if scratch.value("select exists (select 1 from faulty)"):
-        key_value = f"v{mapping.fields.index(mapping.unique_key)}"
         no_key = f"{mapping.sql_identity(key_value, phone_region)} is null"
         found: list[tuple[str, str | None, str, str]] = [
             (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
         ]
+        if has_broken:
+            cells = "(select cells from broken_row b where b.record = faulty.record)"
+            found.insert(0, (faults.BROKEN_ROW, None, "record in (select record from broken_row)", cells))
         for code, condition in _no_identity_sql(key_value, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
@@ -357,6 +457,7 @@ def _set_failed_apart(
         )
         scratch.run("drop table found_fault")
     scratch.run("drop table faulty")
+    scratch.run("drop table if exists broken_row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +476,28 @@ def _surplus_sql(columns: _Columns) -> _Surplus:
         for offset, cell in enumerate(reversed(spare))
     )
     return _Surplus(f"case {cases} else 0 end", " or ".join(f"{cell} <> ''" for cell in spare))
+
+
+# Characters that are not valid are written as U+FFFD into a file of failed rows for spreadsheets.
+_NOT_VALID = "\ufffd"
+_CODE_OF_NOT_VALID = re.compile(rf"\b{faults.INVALID_UTF8}\b")
+
+
+def _is_unfixed(cells: Sequence[str], code: int) -> bool:
+    """Return whether a failed row still has the characters that were not valid.
+
+    Args:
+        code: the index of the column with the codes of its errors.
+    """
+    return (
+        code < len(cells) and bool(_CODE_OF_NOT_VALID.search(cells[code])) and any(_NOT_VALID in cell for cell in cells)
+    )
+
+
+def _unfixed_sql(code: int, column_count: int) -> str:
+    cells = ", ".join(f"c{index}" for index in range(column_count))
+    is_of_code = f"regexp_matches(c{code}, {sql_text(_CODE_OF_NOT_VALID.pattern)})"
+    return f"coalesce({is_of_code} and contains(concat({cells}), {sql_text(_NOT_VALID)}), false)"
 
 
 def _too_long_sql(value: str, field: MappedField) -> str:
@@ -431,6 +554,9 @@ def _check_sql(
         cell = f"c{columns.indexes[index]}"
         # An empty value clears its field. The unique key is none that could be cleared: without it the row fails.
         blank = "''" if options.blank_cells == CLEAR and field is not mapping.unique_key else "null"
+        if blank != "null" and not strict:
+            # A cell that the row does not have clears nothing.
+            blank = f"case when {cell} is not null then {blank} end"
         # Nearly every cell begins with a printable ASCII character, which one comparison of bytes shows.
         values.append(
             f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
@@ -455,6 +581,7 @@ def _check_sql(
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
+    is_unfixed = "" if columns.code is None else f"when unfixed then {_UNFIXED}"
     return f"""
         with mapped as (
             select *, {", ".join(values)} from {source}
@@ -463,6 +590,7 @@ def _check_sql(
         ), judged as (
             select *, (case
                 when {is_read} is null then {_NOT_READ}
+                {is_unfixed}
                 when coalesce({" or ".join(suspicions)}, false) then case
                     when {surplus.number} > 0 then {_SURPLUS}
                     when {" or ".join(tests)} then {_FAULTY}

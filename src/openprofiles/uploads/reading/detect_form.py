@@ -19,11 +19,13 @@ from openprofiles.uploads.reading.detect_encoding import (
     StrangeWords,
     guess_encoding,
 )
+from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
 from openprofiles.uploads.sql_text import sql_text
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
@@ -38,19 +40,6 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
-_OTHER_KINDS = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls), or one with a password"),
-    (b"%PDF-", "a PDF document"),
-    (b"\x89PNG\r\n", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"GIF8", "a picture (GIF)"),
-    (b"BZh", "compressed with bzip2"),
-    (b"\xfd7zXZ\x00", "compressed with xz"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"SQLite format 3\x00", "a SQLite database"),
-)
 _MAGIC_BYTES = 16
 
 _MARKS = (
@@ -72,6 +61,7 @@ def detect_form(
     *,
     max_unpacked_bytes: int,
     region: str | None = None,
+    strict: bool = False,
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> FileForm:
     """Detect the form of a file.
@@ -80,6 +70,7 @@ def detect_form(
         file: at its beginning.
         headers: the columns that it must have, where that is known: a file that has them with commas is read so.
         region: the country (ISO 3166) that its domain names, which makes some encodings likelier.
+        strict: read the rows as AWS does.
         on_doubt: called if the encoding rests on little, before the file is read with it.
 
     Raises:
@@ -94,7 +85,7 @@ def detect_form(
     head = plain.read(_HEAD_BYTES)
     # PAR1 may be the name of a column, too.
     if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
-        _refuse_other_kinds(head)
+        refuse_other_kinds(head)
     encoding = given.encoding or _detect_encoding(head, plain, region, on_doubt)
     if encoding == "utf-16":
         encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
@@ -114,6 +105,8 @@ def detect_form(
         quote=dialect.quote or NO_QUOTE,
         joins_lines=joins_lines,
         line_ends=line_ends,
+        skips_blank_rows=not strict,
+        first_row=given.first_row,
         given=given.given,
     )
 
@@ -128,15 +121,6 @@ def _rest(file: Readable) -> Iterator[bytes]:
         yield part
 
 
-def _refuse_other_kinds(head: bytes) -> None:
-    for magic, name in _OTHER_KINDS:
-        if head.startswith(magic):
-            raise InvalidRequest(
-                f"The content of the file shows that it is {name}. An upload job needs a text file: save it as CSV. "
-                "The command openprofiles import also reads Excel workbooks (.xlsx) and Parquet files."
-            )
-
-
 def _detect_encoding(
     head: bytes, rest: Readable, region: str | None, on_doubt: Callable[[EncodingGuess], None] | None
 ) -> str:
@@ -145,6 +129,9 @@ def _detect_encoding(
             return name
     if b"\0" in head and (utf_16 := _detect_utf_16(head)):
         return utf_16
+    if (failed_rows := find_failed_rows_form(head)) is not None and failed_rows.is_plain:
+        # Bytes that are not UTF-8 are why their rows failed.
+        return UTF_8
     valid = invalid = 0
     strange = StrangeWords()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -206,6 +193,8 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
     if given.delimiter is not None:
         return Dialect(given.delimiter, quote), False
+    if (failed_rows := find_failed_rows_form(text)) is not None:
+        return Dialect(failed_rows.delimiter, quote), False
     plain = Dialect(DELIMITERS[0], quote)
     if headers is not None and _has_columns(text, plain, headers):
         return plain, False

@@ -12,10 +12,19 @@ QUOTES = ('"', "'")
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One character that separates cells, and one that quotes them; None: quotes are data like everything else."""
+    """How cells are separated and quoted, and which rows are blank.
+
+    Attributes:
+        delimiter: the character that separates cells.
+        quote: the character that quotes them; None: quotes are data like everything else.
+        skips_blank_rows: whether a row of delimiters and blanks alone is skipped like a blank line.
+        first_row: the number of the first row, if rows are numbered instead of lines: see ``FileOptions``.
+    """
 
     delimiter: str = ","
     quote: str | None = '"'
+    skips_blank_rows: bool = False
+    first_row: int | None = None
 
     @property
     def delimiter_byte(self) -> int:
@@ -25,6 +34,11 @@ class Dialect:
     def quote_byte(self) -> bytes:
         """The quote, or no byte."""
         return (self.quote or "").encode()
+
+    @property
+    def blanks(self) -> bytes:
+        """The bytes that a blank row consists of."""
+        return b" \t" + self.delimiter.encode() if self.skips_blank_rows else b" \t"
 
 
 COMMAS = Dialect()
@@ -41,17 +55,20 @@ class RecordPatterns:
         cells: the longest run of cells from here: it stops at an LF outside quotes, at the end of the piece, or at a
             quote that opens a cell and is not closed within the piece.
         well_quoted: a record in which quotes stand only where they may.
+        blank_rows: the blank rows from here.
     """
 
     cells: re.Pattern[bytes]
     well_quoted: re.Pattern[bytes]
+    blank_rows: re.Pattern[bytes]
 
 
 @cache
 def record_patterns(dialect: Dialect) -> RecordPatterns:
     delimiter = re.escape(dialect.delimiter).encode()
+    blank_rows = re.compile(rb"(?:[" + re.escape(dialect.blanks) + rb"]*+\r?+\n)*+")
     if dialect.quote is None:
-        return RecordPatterns(re.compile(rb"[^\n]*+"), re.compile(rb"(?s:.*+)\Z"))
+        return RecordPatterns(re.compile(rb"[^\n]*+"), re.compile(rb"(?s:.*+)\Z"), blank_rows)
     q = dialect.quote_byte
     quoted = q + rb"[^" + q + rb"]*+(?:" + q + q + rb"[^" + q + rb"]*+)*+" + q
     # After a closing quote that does not end its cell, the rest of the cell is read as unquoted.
@@ -63,6 +80,7 @@ def record_patterns(dialect: Dialect) -> RecordPatterns:
     return RecordPatterns(
         re.compile(cell + rb"(?:" + delimiter + cell + rb")*+"),
         re.compile(well_quoted_cell + rb"(?:" + delimiter + well_quoted_cell + rb")*+\Z"),
+        blank_rows,
     )
 
 

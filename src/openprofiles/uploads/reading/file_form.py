@@ -15,6 +15,8 @@ NO_QUOTE = "none"
 # As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
 MAX_COLUMNS = 16_384
 
+_MAX_FIRST_ROW = 1_000_000
+
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
 
@@ -84,6 +86,10 @@ def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
 class FileOptions:
     """What a caller says of the form of the file; what is None is detected.
 
+    Attributes:
+        first_row: for a file that was made from a table whose cells may have several lines: the rows are numbered
+            instead of the lines, blank ones too, and this is the number of the first one.
+
     Raises:
         InvalidRequest: a value is not possible; the message names the possible ones.
     """
@@ -92,6 +98,7 @@ class FileOptions:
     delimiter: str | None = None
     quote: str | None = None
     line_ends: str | None = None
+    first_row: int | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
@@ -99,6 +106,8 @@ class FileOptions:
         _require("delimiter", self.delimiter, DELIMITERS)
         _require("quote", self.quote, (*QUOTES, NO_QUOTE))
         _require("line ends", self.line_ends, LINE_ENDS)
+        if self.first_row is not None and not 0 <= self.first_row <= _MAX_FIRST_ROW:
+            raise InvalidRequest(f"The first row must have a number from 0 to {_MAX_FIRST_ROW:,}.")
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -122,6 +131,8 @@ class FileForm:
         quote: the character around cells, or ``none``.
         line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
+        skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
+        first_row: as in ``FileOptions``.
         given: those of ``FileOptions`` that were not detected.
     """
 
@@ -132,13 +143,22 @@ class FileForm:
     quote: str = '"'
     line_ends: str = "LF"
     joins_lines: bool = False
+    skips_blank_rows: bool = False
+    first_row: int | None = None
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
-        if not self.given and self.encoding == UTF_8 and self.line_ends != "CR" and self.dialect == Dialect():
+        is_usual = self.encoding == UTF_8 and self.line_ends != "CR" and (self.delimiter, self.quote) == (",", '"')
+        if not self.given and is_usual:
             return None
-        return FileOptions(encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, line_ends=self.line_ends)
+        return FileOptions(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            line_ends=self.line_ends,
+            first_row=self.first_row,
+        )
 
     @property
     def is_plain(self) -> bool:
@@ -147,7 +167,8 @@ class FileForm:
 
     @property
     def dialect(self) -> Dialect:
-        return Dialect(self.delimiter, None if self.quote == NO_QUOTE else self.quote)
+        quote = None if self.quote == NO_QUOTE else self.quote
+        return Dialect(self.delimiter, quote, self.skips_blank_rows, self.first_row)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "given": list(self.given)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.failures.own_columns import has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS
@@ -64,11 +66,11 @@ def scan_header(scanner: Scanner, dialect: Dialect, *, is_whole: bool = True) ->
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None
-    return header, split_header(header, dialect)
+    return header, without_apostrophes(split_header(header, dialect))
 
 
 def split_header(header: Header, dialect: Dialect) -> list[str]:
-    """Split a scanned header into the names of its columns.
+    """Split a scanned header into the names of its columns, as they stand there.
 
     Raises:
         InvalidRequest: it cannot be read, and the message names the line; or it has too many columns.
@@ -84,3 +86,8 @@ def split_header(header: Header, dialect: Dialect) -> list[str]:
     if len(names) > MAX_COLUMNS:
         raise InvalidRequest(f"The header has {len(names)} columns; a file may have at most {MAX_COLUMNS}.")
     return names
+
+
+def without_apostrophes(names: list[str]) -> list[str]:
+    """Remove the apostrophes that a file of failed rows for spreadsheets has before names."""
+    return [remove_apostrophe(name) for name in names] if has_apostrophes(names) else names

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.failures.own_columns import has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
@@ -75,7 +78,8 @@ def read_file_sample(
         for block in scanner.blocks():
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
-                rows.append(split_record(record, dialect))
+                cells = split_record(record, dialect)
+                rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows)
             if len(text) >= _MAX_SAMPLE_BYTES:
@@ -87,7 +91,13 @@ def read_file_sample(
 
 
 def sample_beginning(
-    beginning: bytes, given: FileOptions | None = None, *, is_whole: bool = False, region: str | None = None
+    beginning: bytes,
+    given: FileOptions | None = None,
+    *,
+    is_whole: bool = False,
+    region: str | None = None,
+    strict: bool = False,
+    on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
 
@@ -95,6 +105,8 @@ def sample_beginning(
         given: what is known of its form.
         region: the country of the domain's phone numbers.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
+        strict: read the rows as AWS does.
+        on_doubt: called if the encoding rests on little.
 
     Raises:
         InvalidRequest: it is not text, or has no readable header.
@@ -103,7 +115,15 @@ def sample_beginning(
     compression = find_compression(beginning)
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
     try:
-        form = detect_form(io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region)
+        form = detect_form(
+            io.BytesIO(plain),
+            options,
+            None,
+            max_unpacked_bytes=_MAX_UNPACKED_BYTES,
+            region=region,
+            strict=strict,
+            on_doubt=on_doubt,
+        )
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.
         sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")

@@ -13,8 +13,10 @@ The rules, with the delimiter and the quote of the file's dialect (a comma and a
   rest of that cell is read as unquoted. A quote inside an unquoted cell is data. Some dialects have no quote.
 - A record ends at LF or CRLF outside quotes, or at the end of the file. A lone CR is data.
 - A byte order mark at the start of the file is skipped. Lines that are empty or hold only spaces and tabs are not
-  records, but they count as physical lines. Physical lines are counted from 1, by LF, inside quotes too.
+  records, but they count as physical lines; so do rows of delimiters alone, if the dialect skips them. Physical lines
+  are counted from 1, by LF, inside quotes too.
 - The first record is the header. Data records are numbered from 1.
+- If the dialect has a `first_row`, the "line" of a record is its row: records and blank lines are counted from there.
 
 Method: numpy finds the quotes and newlines of a piece of the file. As long as quotes stand where RFC 4180 wants them, a
 newline is a record end exactly if an even number of quotes stands before it. Where a quote breaks this, the one record
@@ -22,7 +24,6 @@ is read by a regular expression and the fast way starts again after it; both pos
 so a piece in which every record is broken costs no more than linear time.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,11 +46,10 @@ BLOCK_BYTES = 16 << 20
 READ_BYTES = 1 << 20
 # A block of 16 MiB could hold 8 million records of one byte; the arrays and the reader's rows need a bound as well.
 MAX_BLOCK_RECORDS = 500_000
+MAX_BLANK_ROW_LINES = 20
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_LF, _CR, _SPACE, _TAB = b"\n\r \t"
-
-_BLANK_LINES = re.compile(rb"(?:[ \t]*+\r?+\n)*+")
+_LF, _CR = b"\n\r"
 
 
 class Kind(IntEnum):
@@ -106,6 +106,8 @@ class Block:
     - `line`: physical line on which the record starts, from 1.
     - `byte_start`, `byte_end`: offsets in the file; `byte_end` excludes the line end.
     - `kind`: values of `Kind`.
+    - `cell_count`: the number of cells; 0 where it was not counted: in records with stray quotes, and in all of them if
+      the scanner has no `max_clean_cells`.
     - `clean`: the clean records one after another, each ended by one LF, otherwise as they stand in the file.
     - `odd`: number and bytes (without the line end) of each odd record.
     - `dialect`: that of the file.
@@ -116,6 +118,7 @@ class Block:
     byte_start: Offsets
     byte_end: Offsets
     kind: Kinds
+    cell_count: Offsets
     clean: bytes
     odd: tuple[tuple[int, bytes], ...]
     dialect: Dialect
@@ -143,6 +146,7 @@ class _Piece:
     byte_start: Offsets
     byte_end: Offsets
     kind: Kinds
+    cell_count: Offsets
     clean: bytes
     odd: list[tuple[int, bytes]]
 
@@ -184,6 +188,10 @@ class Scanner:
     the file. A block is yielded as soon as it holds `block_bytes` bytes of the file or many records. A record longer
     than `max_record_bytes` (without its line end) gets the kind RECORD_TOO_LONG; its bytes are not kept while it is
     scanned.
+
+    Attributes:
+        blank_row_count: the rows of delimiters alone that were skipped so far.
+        blank_row_lines: the lines of the first ones.
     """
 
     def __init__(
@@ -198,6 +206,8 @@ class Scanner:
         max_block_records: int = MAX_BLOCK_RECORDS,
     ) -> None:
         self.max_clean_cells = max_clean_cells
+        self.blank_row_count = 0
+        self.blank_row_lines: list[int] = []
         self._read = read
         self._dialect = dialect
         self._block_bytes = block_bytes
@@ -209,7 +219,7 @@ class Scanner:
         # a record has become too long, the carry is a byte or two that stand for all of it (see _carry_over).
         self._carry = b""
         self._carry_offset = 0
-        self._carry_line = 1
+        self._carry_line = 1 if dialect.first_row is None else dialect.first_row
         self._long_record: _LongRecord | None = None
 
     def read_header(self) -> Header:
@@ -224,11 +234,14 @@ class Scanner:
             self._carry_offset = len(_BYTE_ORDER_MARK)
         while True:
             data, ends_virtually = self._close_last_line(self._carry)
-            start = _skip_blank_lines(data, ends_virtually)
+            start = _skip_blank_lines(data, self._dialect, ends_virtually)
+            if self._dialect.skips_blank_rows:
+                for number, row in enumerate(data[:start].splitlines()):
+                    self._count_blank_row(row, self._carry_line + number)
             end = _find_record_end(data, self._dialect, start)
             if start < len(data) and end is not None:
                 break
-            self._carry_over(data, start)
+            self._carry_over(data, start, data.count(b"\n", 0, start))
             if self._at_end_of_file:
                 if not self._carry:
                     raise NoHeaderError
@@ -249,7 +262,7 @@ class Scanner:
             fault=fault,
         )
         self._long_record = None
-        self._carry_line = line + data.count(b"\n", start, end + 1)
+        self._carry_line = line + self._count_lines(data, start, end + 1, rows=1)
         self._carry_offset += end + 1
         self._carry = data[end + 1 : len(data) - ends_virtually]
         return header
@@ -282,7 +295,7 @@ class Scanner:
             lines = _find_lines(data, self._dialect, ends_virtually)
             if lines.ends.size:
                 yield self._describe_records(data, lines, ends_virtually), len(data)
-            self._carry_over(data, int(lines.ends[-1]) + 1 if lines.ends.size else 0)
+            self._carry_over(data, int(lines.ends[-1]) + 1 if lines.ends.size else 0, lines.ends.size)
             if self._at_end_of_file:
                 if self._carry:
                     raise UnclosedQuoteError(self._find_open_quote_line())
@@ -305,14 +318,18 @@ class Scanner:
             return data + b"\n", True
         return data, False
 
-    def _carry_over(self, data: bytes, start: int) -> None:
+    def _count_lines(self, data: bytes, start: int, end: int, *, rows: int) -> int:
+        """Count the lines of a part of the data, or its rows."""
+        return data.count(b"\n", start, end) if self._dialect.first_row is None else rows
+
+    def _carry_over(self, data: bytes, start: int, rows: int) -> None:
         """Keep the incomplete record that begins at `start` for the next piece.
 
-        Once it is too long, a byte or two take its place that leave the scan in the same state, so nothing else has to
-        know.
+        `rows` is the number of rows before it. Once it is too long, a byte or two take its place that leave the scan in
+        the same state, so nothing else has to know.
         """
         tail = data[start:]
-        tail_line = self._carry_line + data.count(b"\n", 0, start)
+        tail_line = self._carry_line + self._count_lines(data, 0, start, rows=rows)
         if start:
             # Whatever long record there was has been completed.
             self._long_record = None
@@ -328,7 +345,7 @@ class Scanner:
         elif known and known.quote_line and quote == 0:
             quote_line = known.quote_line
         else:
-            quote_line = tail_line + tail.count(b"\n", 0, quote)
+            quote_line = tail_line + self._count_lines(tail, 0, quote, rows=0)
         self._long_record = _LongRecord(
             byte_start=known.byte_start if known else offset,
             line=known.line if known else tail_line,
@@ -336,13 +353,14 @@ class Scanner:
         )
         self._carry = carry
         self._carry_offset = offset + len(tail) - len(carry)
-        self._carry_line = tail_line + tail.count(b"\n")
+        self._carry_line = tail_line + self._count_lines(tail, 0, len(tail), rows=0)
 
     def _find_open_quote_line(self) -> int:
         """Find the line of the quote that is open at the end of the carry."""
         if self._long_record and self._long_record.quote_line:
             return self._long_record.quote_line
-        return self._carry_line + self._carry.count(b"\n", 0, _find_open_quote(self._carry, self._dialect) or 0)
+        quote = _find_open_quote(self._carry, self._dialect) or 0
+        return self._carry_line + self._count_lines(self._carry, 0, quote, rows=0)
 
     def _describe_records(self, data: bytes, lines: _Lines, ends_virtually: bool) -> _Piece:
         array = np.frombuffer(data, np.uint8)
@@ -352,7 +370,8 @@ class Scanner:
         starts[1:] = ends[:-1] + 1
         line_numbers = np.empty_like(ends)
         line_numbers[0] = 0
-        line_numbers[1:] = lines.newline_indexes[:-1] + 1
+        numbered = lines.newline_indexes[:-1] if self._dialect.first_row is None else np.arange(ends.size - 1)
+        line_numbers[1:] = numbered + 1
         line_numbers += self._carry_line
 
         is_crlf = (array[ends - 1] == _CR) & (ends > starts)
@@ -367,58 +386,70 @@ class Scanner:
 
         kind = np.zeros(ends.size, np.uint8)
         kind[lines.irregular] = lines.irregular_kinds
-        self._mark_odd(kind, data, array, lines, starts, content_ends)
+        cell_count = np.zeros(ends.size, np.int64)
+        if self.max_clean_cells is not None:
+            cell_count = _count_cells(array, self._dialect, lines)
+            cell_count[lines.irregular] = 0
+            _raise_kind(kind, np.flatnonzero(cell_count > self.max_clean_cells), Kind.ODD)
+        _mark_odd(kind, data, array, lines, starts, content_ends)
         if b"\0" in data:
             nul_records = np.searchsorted(ends, np.flatnonzero(array == 0))
             _raise_kind(kind, nul_records[nul_records < ends.size], Kind.NUL_BYTE)
         _raise_kind(kind, _find_records_not_utf8(data, ends), Kind.INVALID_UTF8)
         _raise_kind(kind, np.flatnonzero(file_ends - file_starts > self._max_record_bytes), Kind.RECORD_TOO_LONG)
 
-        kept = _find_lines_with_records(data, array, starts, content_ends)
+        kept = _find_lines_with_records(data, array, starts, content_ends, self._dialect)
+        if self._dialect.skips_blank_rows and not kept.all():
+            for record in np.flatnonzero(~kept & (content_ends > starts)).tolist():
+                self._count_blank_row(data[starts[record] : content_ends[record]], int(line_numbers[record]))
         clean = _join_clean_records(data, array, starts, ends, is_crlf, (kind == Kind.CLEAN) & kept)
         if not kept.all():
             line_numbers, file_starts, file_ends = line_numbers[kept], file_starts[kept], file_ends[kept]
-            kind, starts, content_ends = kind[kept], starts[kept], content_ends[kept]
+            kind, cell_count = kind[kept], cell_count[kept]
+            starts, content_ends = starts[kept], content_ends[kept]
         odd = [
             (record, data[starts[record] : content_ends[record]])
             for record in np.flatnonzero(kind == Kind.ODD).tolist()
         ]
-        return _Piece(line_numbers, file_starts, file_ends, kind, clean, odd)
+        return _Piece(line_numbers, file_starts, file_ends, kind, cell_count, clean, odd)
 
-    def _mark_odd(
-        self,
-        kind: Kinds,
-        data: bytes,
-        array: npt.NDArray[np.uint8],
-        lines: _Lines,
-        starts: Offsets,
-        content_ends: Offsets,
-    ) -> None:
-        """Mark records as odd: those with a lone CR, a byte order mark or too many cells."""
-        if b"\r" in data:
-            crs = np.flatnonzero(array[:-1] == _CR)
-            crs = crs[crs < lines.ends[-1]]
-            records = np.searchsorted(lines.ends, crs)
-            # The CR of a line end stands at its record's content end.
-            inside = crs < content_ends[records]
-            crs, records = crs[inside], records[inside]
-            lone = array[crs + 1] != _LF
-            # A CR before an LF within a record can only stand in quotes, unless the LF is our own.
-            lone |= crs + 1 == lines.ends[records]
-            crs, records = crs[lone], records[lone]
-            unquoted = (np.searchsorted(lines.quotes, crs) - lines.quotes_before_start[records]) % 2 == 0
-            _raise_kind(kind, records[unquoted], Kind.ODD)
-        if _BYTE_ORDER_MARK in data:
-            # A reader takes the mark at the start of its input for its own, and each block starts an input.
-            marked = array[starts] == _BYTE_ORDER_MARK[0]
-            marks = [
-                record
-                for record in np.flatnonzero(marked).tolist()
-                if data.startswith(_BYTE_ORDER_MARK, starts[record])
-            ]
-            _raise_kind(kind, np.array(marks, np.int64), Kind.ODD)
-        if self.max_clean_cells is not None:
-            _raise_kind(kind, _find_records_over(self.max_clean_cells, array, self._dialect, lines), Kind.ODD)
+    def _count_blank_row(self, row: bytes, line: int) -> None:
+        """Count a skipped row if it has delimiters; a blank line does not count."""
+        if self._dialect.delimiter.encode() in row:
+            self.blank_row_count += 1
+            if len(self.blank_row_lines) < MAX_BLANK_ROW_LINES:
+                self.blank_row_lines.append(line)
+
+
+def _mark_odd(
+    kind: Kinds,
+    data: bytes,
+    array: npt.NDArray[np.uint8],
+    lines: _Lines,
+    starts: Offsets,
+    content_ends: Offsets,
+) -> None:
+    """Mark records as odd: those with a lone CR or a byte order mark."""
+    if b"\r" in data:
+        crs = np.flatnonzero(array[:-1] == _CR)
+        crs = crs[crs < lines.ends[-1]]
+        records = np.searchsorted(lines.ends, crs)
+        # The CR of a line end stands at its record's content end.
+        inside = crs < content_ends[records]
+        crs, records = crs[inside], records[inside]
+        lone = array[crs + 1] != _LF
+        # A CR before an LF within a record can only stand in quotes, unless the LF is our own.
+        lone |= crs + 1 == lines.ends[records]
+        crs, records = crs[lone], records[lone]
+        unquoted = (np.searchsorted(lines.quotes, crs) - lines.quotes_before_start[records]) % 2 == 0
+        _raise_kind(kind, records[unquoted], Kind.ODD)
+    if _BYTE_ORDER_MARK in data:
+        # A reader takes the mark at the start of its input for its own, and each block starts an input.
+        marked = array[starts] == _BYTE_ORDER_MARK[0]
+        marks = [
+            record for record in np.flatnonzero(marked).tolist() if data.startswith(_BYTE_ORDER_MARK, starts[record])
+        ]
+        _raise_kind(kind, np.array(marks, np.int64), Kind.ODD)
 
 
 def _find_lines(data: bytes, dialect: Dialect, ends_virtually: bool) -> _Lines:
@@ -534,11 +565,11 @@ def _step_over_irregular_records(
         next_quote = bisect_left(quote_offsets, end, breaking[parity][position])
 
 
-def _find_records_over(max_cells: int, array: npt.NDArray[np.uint8], dialect: Dialect, lines: _Lines) -> Offsets:
-    """Return the lines with regular quotes that have more than `max_cells` cells (irregular lines: undefined)."""
+def _count_cells(array: npt.NDArray[np.uint8], dialect: Dialect, lines: _Lines) -> Offsets:
+    """Count the cells of each line with regular quotes (irregular lines: undefined)."""
     delimiters = np.flatnonzero(array == dialect.delimiter_byte)
     counts = np.diff(np.searchsorted(delimiters, lines.ends), prepend=0) + 1
-    if lines.quotes.size and counts.max() > max_cells:
+    if lines.quotes.size:
         # Delimiters in quotes: those before the closing quotes less those before the opening ones. A running sum with
         # changing signs gives it for each line; its sign depends on the parity of the line's first quote.
         delimiters_before = np.searchsorted(delimiters, lines.quotes)
@@ -546,7 +577,7 @@ def _find_records_over(max_cells: int, array: npt.NDArray[np.uint8], dialect: Di
         sums = np.concatenate(([0], np.cumsum(delimiters_before)))
         in_quotes = sums[lines.quotes_before_end] - sums[lines.quotes_before_start]
         counts -= np.where(lines.quotes_before_start & 1, -in_quotes, in_quotes)
-    return np.flatnonzero(counts > max_cells)
+    return counts
 
 
 def _find_records_not_utf8(data: bytes, ends: Offsets) -> Offsets:
@@ -569,14 +600,16 @@ def _find_records_not_utf8(data: bytes, ends: Offsets) -> Offsets:
 
 
 def _find_lines_with_records(
-    data: bytes, array: npt.NDArray[np.uint8], starts: Offsets, content_ends: Offsets
+    data: bytes, array: npt.NDArray[np.uint8], starts: Offsets, content_ends: Offsets, dialect: Dialect
 ) -> _Flags:
     """Find the lines that are records, which means not blank."""
     is_record = content_ends > starts
-    first, last = array[starts], array[content_ends - 1]
-    may_be_blank = is_record & ((first == _SPACE) | (first == _TAB)) & ((last == _SPACE) | (last == _TAB))
+    blanks = dialect.blanks
+    is_blank = np.zeros(256, np.bool_)
+    is_blank[list(blanks)] = True
+    may_be_blank = is_record & is_blank[array[starts]] & is_blank[array[content_ends - 1]]
     for line in np.flatnonzero(may_be_blank).tolist():
-        if not data[starts[line] : content_ends[line]].strip(b" \t"):
+        if not data[starts[line] : content_ends[line]].strip(blanks):
             is_record[line] = False
     return is_record
 
@@ -610,6 +643,7 @@ def _join_pieces(pieces: list[_Piece], first_record: int, dialect: Dialect) -> B
         byte_start=np.concatenate([piece.byte_start for piece in pieces]),
         byte_end=np.concatenate([piece.byte_end for piece in pieces]),
         kind=np.concatenate([piece.kind for piece in pieces]),
+        cell_count=np.concatenate([piece.cell_count for piece in pieces]),
         clean=b"".join([piece.clean for piece in pieces]),
         odd=tuple(odd),
         dialect=dialect,
@@ -632,9 +666,9 @@ def _find_fault(record: bytes, dialect: Dialect, max_record_bytes: int) -> Kind 
     return None if record_patterns(dialect).well_quoted.match(record) else Kind.MALFORMED_QUOTES
 
 
-def _skip_blank_lines(data: bytes, ends_virtually: bool) -> int:
+def _skip_blank_lines(data: bytes, dialect: Dialect, ends_virtually: bool) -> int:
     """Return the offset of the first line that is not blank, or not complete."""
-    blank_lines = _BLANK_LINES.match(data)
+    blank_lines = record_patterns(dialect).blank_rows.match(data)
     end = blank_lines.end() if blank_lines else 0
     if ends_virtually and end == len(data) and data.endswith(b"\r\n"):
         # The last line holds a lone CR, which is data: the LF after it is ours.
@@ -672,8 +706,10 @@ def _shorten(incomplete_record: bytes, dialect: Dialect) -> tuple[bytes, int | N
         open_quote = _find_open_quote(incomplete_record + quote, dialect)
         if open_quote is not None:
             return quote + quote, open_quote
+    is_blank = not incomplete_record.removesuffix(b"\r").strip(dialect.blanks)
+    start = b"" if is_blank else b"x"
     if incomplete_record.endswith(dialect.delimiter.encode()):
-        return dialect.delimiter.encode(), None
-    is_blank = not incomplete_record.removesuffix(b"\r").strip(b" \t")
+        # Without the letter, the end of a row with values could look like a blank row.
+        return start + dialect.delimiter.encode(), None
     cr = b"\r" if incomplete_record.endswith(b"\r") else b""
-    return (b" " if is_blank else b"x") + cr, None
+    return (start or b" ") + cr, None

@@ -45,12 +45,13 @@ class UploadedFile:
         """How much of it was read, as it was uploaded, since it was opened last."""
         return 0 if self._reader is None else self._reader.size_bytes
 
-    def detect(self, given: FileOptions, headers: Collection[str], region: str) -> FileForm:
+    def detect(self, given: FileOptions, headers: Collection[str], region: str, *, strict: bool) -> FileForm:
         """Find out its form, unless it is known.
 
         Args:
             headers: the columns that are mapped.
             region: the country of the domain's phone numbers.
+            strict: read the rows as AWS does.
 
         Raises:
             InvalidRequest: it is not text.
@@ -59,7 +60,12 @@ class UploadedFile:
         if self._form is None:
             with self._decrypted() as reader:
                 self._form = detect_form(
-                    reader, given, headers, max_unpacked_bytes=self._max_unpacked_bytes, region=region
+                    reader,
+                    given,
+                    headers,
+                    max_unpacked_bytes=self._max_unpacked_bytes,
+                    region=region,
+                    strict=strict,
                 )
         return self._form
 

@@ -29,7 +29,7 @@ export function previewDetails(preview, { profilesPath, showsStored, nameOf }) {
     const rows = preview.Repeated === 1 ? "1 row has" : `${numberText.format(preview.Repeated)} rows have`;
     parts.push(make("p", {}, `${rows} the same unique key as an earlier row; the later row wins.`));
   }
-  parts.push(...preview.Notices.map((notice) => make("p", {}, notice)));
+  parts.push(...preview.Notices.filter((notice) => !notice.IsDoubtful).map((notice) => make("p", {}, notice.Text)));
   if (preview.Faults?.length) {
     parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.Faults.map(reason)));
   }

@@ -1,0 +1,84 @@
+"""Judge the rows that have fewer cells than the header: parts of a broken row, or rows whose last cells are blank.
+
+A line break in a value without quotes breaks a row into several lines, each with fewer cells. Loaded as rows, they
+would make customers of pieces of an address. On the other hand, spreadsheets leave out the delimiters of blank cells at
+the end of a row. The number of cells distinguishes the two: the parts of a broken row have, together, the cells of one
+row, and one more for each break.
+"""
+
+from __future__ import annotations
+
+from openprofiles.uploads.job_options import JUDGE, REJECT
+from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.uploads.notices import MAX_LINES, SHORT_ROWS, Notice
+
+# A single cell is a row of its own only if the header has no more columns than this.
+_MOST_COLUMNS_OF_SINGLE_CELLS = 2
+
+
+def create_short_rows_table(scratch: ScratchCursor) -> None:
+    """Create the table of short rows, which the readers of blocks fill."""
+    scratch.run("create table short_row (record bigint, line bigint, cells bigint)")
+
+
+def find_broken_rows(scratch: ScratchCursor, column_count: int, policy: str, fails_key_check: str) -> bool:
+    """Find the short rows that cannot be loaded.
+
+    Args:
+        column_count: of the header.
+        policy: of the job: JUDGE, LOAD or REJECT.
+        fails_key_check: SQL condition on a row of ``staged``: the check of the unique key refuses its value.
+
+    Returns:
+        whether there are any; then the temporary table ``broken_row`` has their records.
+    """
+    if policy not in (JUDGE, REJECT) or not scratch.value("select exists (select 1 from short_row)"):
+        return False
+    if policy == REJECT:
+        scratch.run("create temp table broken_row as select record, cells from short_row")
+    else:
+        single_cell = "cells = 1" if column_count > _MOST_COLUMNS_OF_SINGLE_CELLS else "false"
+        scratch.run(
+            f"""
+            create temp table broken_row as
+            with numbered as (
+                select record, cells, record - row_number() over (order by record) as run from short_row
+            ), counted as (
+                select *, sum(cells - 1) over (partition by run order by record) as breaks from numbered
+            ), broken_run as (
+                {_broken_runs_sql(column_count - 1)}
+            )
+            select record, cells from counted
+            where {single_cell}
+                or run in (select run from broken_run)
+                or record in (select record from staged semi join short_row using (record) where {fails_key_check})
+            """
+        )
+    return bool(scratch.value("select exists (select 1 from broken_row)"))
+
+
+def _broken_runs_sql(delimiters: int) -> str:
+    """SQL for the unbroken runs of short rows that are broken records.
+
+    One row is broken if together they have the delimiters of one. Several are, if the rows can be divided so that each
+    part has them. Rows with equally many cells are not divided: a spreadsheet leaves out the same cells in many rows.
+
+    Args:
+        delimiters: in a whole row.
+    """
+    return f"""
+        select run from counted group by run
+        having max(breaks) > 0 and max(breaks) % {delimiters} = 0
+            and (max(breaks) = {delimiters} or min(cells) < max(cells))
+            and count(distinct breaks) filter (breaks > 0 and breaks % {delimiters} = 0) = max(breaks) // {delimiters}
+    """
+
+
+def find_short_rows(scratch: ScratchCursor) -> list[Notice]:
+    """Count the short rows that are loaded; the plan must be made."""
+    loaded = "short_row anti join failed using (record)"
+    count = int(scratch.value(f"select count(*) from {loaded}"))
+    if not count:
+        return []
+    lines = scratch.table(f"select line from {loaded} order by record limit {MAX_LINES}")["line"].to_pylist()
+    return [Notice(SHORT_ROWS, None, count, tuple(lines))]
