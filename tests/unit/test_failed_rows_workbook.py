@@ -42,7 +42,8 @@ def read(content: bytes) -> list[list[str]]:
 def test_every_text_is_read_back_from_a_workbook(rows: list[list[str]]) -> None:
     table = [["a", "b", "c"], *rows]
 
-    found = read(written(table))
+    # A blank row has no cells.
+    found = [row or ["", "", ""] for row in read(written(table))]
 
     # Blank cells at the end of a row, and blank rows at the end of the sheet, are not in it.
     assert [[*cells, "", "", ""][:3] for cells in [*found, [], [], []][: len(table)]] == table
