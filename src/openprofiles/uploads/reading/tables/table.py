@@ -125,7 +125,7 @@ class TableAccount:
         if self.shortened.count:
             notes.append(
                 f"{_cells(self.shortened.count)} a number of more than 15 digits: {self.shortened.describe_places()}. "
-                "Excel keeps 15 of them and replaces the others by zeros. To keep all digits, enter them as text."
+                "Excel keeps 15 of them and replaces the others with zeros. To keep all digits, enter them as text."
             )
         if self.merged.count:
             areas = "1 merged area" if self.merged.count == 1 else f"{self.merged.count:,} merged areas"
