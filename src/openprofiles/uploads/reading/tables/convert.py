@@ -6,7 +6,6 @@ line of the CSV unless a cell has several lines.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
@@ -91,15 +90,13 @@ def _refuse_archive(file: BinaryIO) -> None:
     Raises:
         TableUnreadable: always, if it is one.
     """
+    from openprofiles.uploads.reading.tables.workbook import list_entries
+
     head = file.read(_MIMETYPE_BYTES)
     file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except zipfile.BadZipFile:
+    entries = [name for name in list_entries(file) or () if not name.endswith("/")]
+    if not entries:
         return
-    finally:
-        file.seek(0)
     # Not from the content of its files, which may be workbooks.
     kind = find_other_kind(head + "\n".join(entries).encode("utf-8", "replace"))
     if kind is not None and kind.name not in (
