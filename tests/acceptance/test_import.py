@@ -321,6 +321,7 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["missing.csv"], "The file missing.csv cannot be read: No such file or directory."),
+        (["missing.csv", "--mapping", "crm"], "The file missing.csv cannot be read: No such file or directory."),
         (["."], "cannot be read: Is a directory"),
         (["/dev/null"], "The file is empty"),
         (

@@ -173,6 +173,19 @@ def open_source(
             ) from error
 
 
+def check_exists(path: Path) -> None:
+    """Check that there is a file, without opening it: a pipe can be opened only once.
+
+    Raises:
+        ImportFault: there is none.
+    """
+    try:
+        if path != STANDARD_INPUT:
+            path.stat()
+    except OSError as error:
+        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
+
+
 def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:
     """Fill in what a mapping keeps, as far as it applies to the file."""
     from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
