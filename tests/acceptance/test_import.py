@@ -269,6 +269,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "line_ends": "LF",
             "joins_lines": False,
             "skips_blank_rows": True,
+            "first_row": None,
             "given": [],
         },
         "mapping": {"Login": "EmailAddress"},

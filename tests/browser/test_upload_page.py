@@ -141,10 +141,20 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     )
     expect(upload.locator(".reasons")).to_contain_text("line 7: peter.schmidt@example")
     expect(upload.locator(".samples .card").first).to_contain_text("JUERGEN.GROESSER@example.com")
+    with upload.expect_download() as download:
+        upload.get_by_role("link", name="Download these 4 rows (CSV)").click()
+    assert download.value.suggested_filename == "webshop-export.failed-rows.csv"
+    rows = download.value.path().read_text("utf-8-sig").splitlines()
+    assert [len(rows), "peter.schmidt@example" in "".join(rows)] == [5, True]
     # As an editor counts the lines, in the reasons as in the examples.
     expect(upload.locator(".samples h4").first).to_have_text("Line 2")
     assert server.client().search_profiles(DomainName=domain, KeyName="_account", Values=["1001"])["Items"] == []
 
+    # A check is not an import until it is started.
+    listed = f"/console/domains/{domain}/jobs"
+    other = upload.context.new_page()
+    other.goto(listed)
+    expect(other.get_by_text("No files imported yet.")).to_be_visible()
     # It is renamed, and not sent again.
     upload.get_by_role("button", name="Back to columns").click()
     upload.get_by_label("Name of this import").fill("Weekly")
@@ -157,6 +167,8 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     assert job["Status"] == "PARTIALLY_SUCCEEDED"
     assert job["ResultsSummary"] == {"CreatedRecords": 7, "UpdatedRecords": 1, "FailedRecords": 4}
     assert (job["DisplayName"], job["DataExpiry"]) == ("Weekly", 366)
+    other.goto(listed)
+    expect(other.get_by_role("link", name="Weekly")).to_be_visible()
     base = f"/console/domains/{domain}/upload"
     upload.goto(base)
     assert forge(upload, f"{base}/jobs/{job['JobId']}/name", {"DisplayName": "Too late"}) == 400

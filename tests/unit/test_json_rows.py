@@ -156,6 +156,18 @@ def test_nan_is_blank_and_counted() -> None:
     assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
 
 
+def test_a_single_object_around_a_list_of_objects_is_reported() -> None:
+    rows = open_rows(b'{"count": 2, "customers": [{"a": 1}, {"a": 2}]}')
+    assert len(list(rows.rows())) == 2
+    (note,) = rows.account.notes()
+    assert note.startswith("The file is one JSON object, so it is read as one row. Its member 'customers' is a list")
+    assert """jq '.["customers"]' FILE""" in note
+
+    several = open_rows(b'{"a": 1, "orders": [{"b": 1}]}\n{"a": 2, "orders": [{"b": 2}]}\n')
+    assert len(list(several.rows())) == 3
+    assert several.account.notes() == []
+
+
 def test_an_object_of_many_megabytes_is_refused_instead_of_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_rows, "_MAX_OBJECT_CHARACTERS", 1000)
     monkeypatch.setattr(json_rows, "_READ_BYTES", 100)

@@ -201,6 +201,18 @@ def test_errors_and_formulas_without_a_result_are_counted_and_their_columns_name
     ]
 
 
+def test_numbers_that_excel_has_shortened_are_counted() -> None:
+    cells = "".join(
+        f"<c><v>{text}</v></c>"
+        for text in ("4111111111111110", "4111111111111111", "411111111111111", "1.23456789012345E+17", "1.5E-17")
+    )
+
+    _, account = read(workbook({"A": sheet_xml(f"<row>{cells}</row>")}))
+
+    assert account.shortened.places == ["A1", "D1"]
+    assert account.notes()[0].startswith("2 cells have a number of more than 15 digits: A1, D1. Excel keeps 15 of them")
+
+
 def test_merged_areas_and_hidden_rows_are_reported() -> None:
     rows = (
         text_rows([["Customers", "", ""], ["Email", "City", "Country"]])

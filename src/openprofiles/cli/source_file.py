@@ -140,7 +140,7 @@ def open_source(
     with _open(path, name, max_unpacked_bytes) as file:
         try:
             kept_sheet = None if kept is None else kept.sheet
-            converted = convert_table(file, sheet if sheet is not None else kept_sheet, max_unpacked_bytes)
+            converted = convert_table(file, sheet, max_unpacked_bytes, kept_sheet)
             source, table = (file, None) if converted is None else converted
             with source:
                 if table is not None and given != FileOptions():

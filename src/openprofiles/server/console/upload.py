@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
@@ -20,8 +20,9 @@ from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
+from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.upload_documents import (
-    fault_items,
+    fault_members,
     preview_counts,
     question_about_encoding,
     read_columns,
@@ -43,6 +44,8 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     make_upload_path,
 )
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, group_failures
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
@@ -61,7 +64,7 @@ _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
 _STOPPING = "profile:StopUploadJob"
-_FAILED_ROWS_READ = 1000
+_REASONS_SHOWN = 20
 
 
 def routes(services: Services) -> list[Route]:
@@ -85,6 +88,8 @@ def routes(services: Services) -> list[Route]:
         post(f"{job}/start", start_job),
         Route(preview, signed_in(services, read_preview), methods=["GET"]),
         post(f"{preview}/stop", stop_preview),
+        # The preview is in the query: without the name of the file, it is the path of the page.
+        Route(f"{page}/failed-rows.csv", signed_in(services, send_failed_rows), methods=["GET"]),
     ]
 
 
@@ -234,11 +239,36 @@ def read_preview(visitor: Visitor) -> Response:
         with_stored=visitor.may("profile:SearchProfiles", domain.name),
     )
     if report.fault_counts:
-        rows = jobs.list_failed_rows(
-            store, master_key, domain, preview_id, max_results=_FAILED_ROWS_READ, next_token=None
-        ).items
-        answer["Faults"] = fault_items(report, rows, *jobs.read_file_columns(store, domain, preview_id))
+        counts = report.fault_counts[:_REASONS_SHOWN]
+        rows = jobs.list_example_rows(
+            store,
+            master_key,
+            domain,
+            preview_id,
+            [(one.code, one.column_name, one.first_record) for one in counts],
+            rows_per_reason=EXAMPLES_PER_GROUP,
+        )
+        headers, dialect = jobs.read_file_columns(store, domain, preview_id)
+        answer |= fault_members(
+            group_failures(counts, rows, headers, dialect), more_reasons=len(report.fault_counts) - len(counts)
+        )
     return json_answer(answer)
+
+
+def send_failed_rows(visitor: Visitor) -> Response:
+    """Send the rows that would fail as a CSV file that can be fixed."""
+    domain = visitor.domain(_READING)
+    services = visitor.services
+    preview_id = _require_job_id(visitor.request.query_params.get("preview", ""))
+    previews.read_preview(services.store, services.master_key, domain, preview_id)
+    headers, dialect = jobs.read_file_columns(services.store, domain, preview_id)
+    rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, preview_id)
+    return StreamingResponse(
+        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not services.settings.compat_strict),
+        media_type="text/csv",
+        # The link to it names the file.
+        headers=PAGE_HEADERS | {"Content-Disposition": "attachment"},
+    )
 
 
 def stop_preview(visitor: Visitor) -> Response:
@@ -317,7 +347,10 @@ def _job_id(visitor: Visitor) -> str:
     Raises:
         NotFound: no job can have such an id.
     """
-    job_id: str = visitor.request.path_params["job_id"]
+    return _require_job_id(visitor.request.path_params["job_id"])
+
+
+def _require_job_id(job_id: str) -> str:
     if violations(load_model().operations["GetUploadJob"].input.members["JobId"].shape, job_id):
         raise NotFound("No upload job has this ID.")
     return job_id

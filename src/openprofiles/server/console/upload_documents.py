@@ -17,15 +17,12 @@ from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
 from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
 from openprofiles.store.saved_mappings import SavedMapping
-from openprofiles.uploads.failures.failed_rows_csv import split_row
-from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.failures.failure_groups import FailureGroup
 from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
-from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import bad_request
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
 
 _ROWS_SHOWN = 8
 _EXAMPLES_PER_COLUMN = 3
-_EXAMPLES_PER_FAULT = 3
 # A cell may have a megabyte, too much for a table.
 _LENGTH_SHOWN = 200
 
@@ -227,29 +223,21 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
     }
 
 
-def fault_items(
-    report: JobReport, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
-) -> list[dict[str, Any]]:
+def fault_members(groups: Sequence[FailureGroup], *, more_reasons: int) -> dict[str, Any]:
     """Return why rows would fail, the most frequent reason first, each with its first examples.
 
     Args:
-        rows: the first failed rows; some reasons may have none among them.
-        headers, dialect: those of the file.
+        more_reasons: how many are not among the groups.
     """
-    examples: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
-    for row in rows:
-        for fault in row.faults:
-            found = examples.setdefault((fault.code, fault.column_name), [])
-            if len(found) < _EXAMPLES_PER_FAULT:
-                found.append({"Line": row.line, "Value": _value_at_fault(row, fault.column_name, headers, dialect)})
-    return [
+    faults = [
         {
-            "Count": one.count,
-            "Sentence": sentence_for_many(one.code, one.column_name),
-            "Examples": examples.get((one.code, one.column_name), []),
+            "Count": group.count,
+            "Sentence": group.sentence,
+            "Examples": [{"Line": example.line, "Text": example.text} for example in group.examples],
         }
-        for one in report.fault_counts
+        for group in groups
     ]
+    return {"Faults": faults, "MoreReasons": more_reasons}
 
 
 def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
@@ -281,13 +269,6 @@ def _columns(sent: Mapping[str, Any]) -> list[str]:
 def _examples(sample: FileSample, index: int) -> list[str]:
     values = (row[index] for row in sample.rows if index < len(row) and row[index].strip())
     return [_cut(value) for value in list(dict.fromkeys(values))[:_EXAMPLES_PER_COLUMN]]
-
-
-def _value_at_fault(row: FailedRow, header: str | None, headers: Sequence[str], dialect: Dialect) -> str | None:
-    cells, _ = split_row(row.content, headers, dialect)
-    if header is None or header not in headers or not cells:
-        return None
-    return _cut(cells[headers.index(header)].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _cut(value: str) -> str:

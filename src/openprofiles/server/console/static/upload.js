@@ -17,6 +17,7 @@ const { dataset } = find("upload");
 const base = location.pathname;
 const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays) });
 const view = new View({
+  base,
   previewOptions: {
     profilesPath: `${base.slice(0, base.lastIndexOf("/"))}/profiles`,
     showsStored: "showsStored" in dataset,

@@ -334,6 +334,7 @@ const TRANSITIONS = {
       run("waitForCheck", { number, pauseMs });
       return;
     }
+    const previewId = state.check.id;
     state.check = { ...state.check, id: null };
     if (found.Status === "STOPPED") {
       endCheck(state, "Check cancelled", null, run);
@@ -342,7 +343,7 @@ const TRANSITIONS = {
     const isHopeless = found.Status === "FAILED";
     const asks = JSON.parse(state.wanted.description).SharedKeyRows === "REFUSE";
     const doubts = asks && !isHopeless ? found.Notices.filter((notice) => notice.IsDoubtful) : [];
-    state.check = { ...state.check, status: "checked", title: isHopeless ? "The import would fail" : "What this import would do", result: { found, isHopeless, doubts } };
+    state.check = { ...state.check, status: "checked", title: isHopeless ? "The import would fail" : "What this import would do", result: { found, isHopeless, doubts, previewId } };
     if (isHopeless) {
       say(state, "preview", found.Message ? `Nothing has been imported. The import would fail with: “${found.Message}”` : "No row of this file can be imported.");
     }

@@ -19,8 +19,10 @@ const MARKS = { webhook: "webhook-url", doubts: "doubts-confirmed" };
 const find = (id) => document.getElementById(id);
 
 export class View {
-  // previewOptions: as of previewDetails; onEncoding: called with the encoding that the user has chosen for a refused file.
-  constructor({ previewOptions, onEncoding }) {
+  // base: the path of the page; previewOptions: as of previewDetails; onEncoding: called with the encoding that the user
+  // has chosen for a refused file.
+  constructor({ base, previewOptions, onEncoding }) {
+    this.base = base;
     this.previewOptions = previewOptions;
     this.onEncoding = onEncoding;
     this.shown = null;
@@ -93,13 +95,20 @@ export class View {
     find("check-again").hidden = check.status !== "lost";
     find("preview-back").hidden = isRunning;
     if (before?.result !== check.result) {
-      this.showResult(check.result, doubtsOf(state));
+      this.showResult(check.result, doubtsOf(state), state.wanted);
     }
   }
 
-  showResult(result, doubts) {
+  failedRows(result, wanted) {
+    return {
+      failedRowsPath: `${this.base}/failed-rows.csv?preview=${result.previewId}`,
+      failedRowsName: `${wanted.name.replace(/\.csv$/i, "")}.failed-rows.csv`,
+    };
+  }
+
+  showResult(result, doubts, wanted) {
     find("preview-counts").replaceChildren(...(result === null ? [] : previewCounts(result.found)));
-    find("preview-details").replaceChildren(...(result === null ? [] : previewDetails(result.found, this.previewOptions)));
+    find("preview-details").replaceChildren(...(result === null ? [] : previewDetails(result.found, { ...this.previewOptions, ...this.failedRows(result, wanted) })));
     find("doubts").hidden = !doubts.length;
     find("doubts-text").replaceChildren(...doubts.map((notice) => make("p", {}, notice.Text)));
     if (result !== null) {

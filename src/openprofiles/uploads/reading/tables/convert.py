@@ -31,7 +31,9 @@ class _Table(Protocol):
         """Read the header and the rows."""
 
 
-def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[BinaryIO, TableAccount] | None:
+def convert_table(
+    file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None = None
+) -> tuple[BinaryIO, TableAccount] | None:
     """Turn a table into CSV; None if the file is text or of an unknown kind, and at its beginning again.
 
     The memory that this needs does not depend on the size of the file. The CSV is in a file without a name, in the form
@@ -41,16 +43,17 @@ def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) ->
         file: at its beginning.
         sheet: the sheet of a workbook; None: the first that is not hidden.
         max_unpacked_bytes: how large the table may be when it is unpacked, and as CSV.
+        kept_sheet: the sheet that a saved mapping keeps, for a workbook with several.
 
     Raises:
         TableUnreadable: it is a table that cannot be read; the message says why.
         FileDamaged: it is compressed, and cannot be decompressed.
     """
-    table = _open_table(file, sheet, max_unpacked_bytes)
+    table = _open_table(file, sheet, max_unpacked_bytes, kept_sheet)
     return None if table is None else (write_table(table.rows(), max_unpacked_bytes), table.account)
 
 
-def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _Table | None:
+def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None) -> _Table | None:
     # Most files need none of these.
     from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
 
@@ -64,7 +67,7 @@ def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _
         from openprofiles.uploads.reading.tables.workbook import Workbook, is_workbook
 
         if is_workbook(file):
-            return Workbook(file, sheet, max_unpacked_bytes)
+            return Workbook(file, sheet, max_unpacked_bytes, kept_sheet)
         _refuse_archive(file)
     elif head.startswith(b"PAR1"):
         from openprofiles.uploads.reading.tables.parquet_rows import ParquetRows

@@ -75,8 +75,9 @@ class JsonRows:
         names: dict[str, None] = {}
         # Rows have the numbers of lines, unless there are several on a line.
         last_line, are_lines = 0, True
-        for line, row in self._objects():
+        for count, (line, row) in enumerate(self._objects(), start=1):
             last_line, are_lines = line, are_lines and line > last_line
+            self.account.inner_list = _find_inner_list(row) if count == 1 else None
             for name in row:
                 if name not in names:
                     _check_name(name, line)
@@ -243,6 +244,13 @@ def _describe(line: int, place: int, reason: str) -> str:
     if place == line:
         return f"The object on line {line} of the file {reason}."
     return f"The object that begins on line {line} of the file {reason} (on line {place})."
+
+
+def _find_inner_list(row: dict[str, Any]) -> str | None:
+    for name, value in row.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            return name
+    return None
 
 
 def _check_name(name: str, line: int) -> None:

@@ -33,6 +33,8 @@ _READ_BYTES = 64 * 1024
 # Text is handed on in parts, so only a tag can be longer than what was read of it. None is.
 _MAX_TAG_BYTES = 1 << 20
 _MAX_STYLES = 65_536
+# As many digits of a number as Excel keeps.
+_EXACT_DIGITS = 15
 _HAS_PASSWORD = 1
 
 _MAIN = (
@@ -79,18 +81,23 @@ class Workbook:
         file: at its beginning.
         sheet: the one to read; None: the first that is not hidden.
         max_unpacked_bytes: how large its parts may be.
+        kept_sheet: the one that a saved mapping keeps. A workbook with a single sheet may have another name for it.
 
     Raises:
         TableUnreadable: it has no such sheet, is damaged, has a password, or is too large.
     """
 
-    def __init__(self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None = None
+    ) -> None:
         self._file = file
         self._max_unpacked_bytes = min(max_unpacked_bytes, MAX_UNPACKED_BYTES)
         self._unpacked_bytes = 0
         with self._opened() as archive:
             sheets, self._counts_from_1904 = self._read_sheets(archive)
         readable = [one for one in sheets if one.path is not None]
+        if sheet is None and len(readable) > 1:
+            sheet = kept_sheet
         self._sheet = _choose_sheet(readable, sheet)
         others = [one for one in readable if one is not self._sheet]
         self.account = TableAccount(
@@ -434,7 +441,12 @@ class _SheetReader:
         if text.strip().lower() == "nan":
             self._account.not_a_number += 1
             return ""
-        return sheet_number(text) if self._format is None else self._format.show(text)
+        shown = sheet_number(text) if self._format is None else self._format.show(text)
+        if len(shown) > _EXACT_DIGITS:
+            digits = "".join(filter(str.isdecimal, shown)) if "." not in shown else ""
+            if len(digits) > _EXACT_DIGITS and not digits[_EXACT_DIGITS:].strip("0"):
+                self._account.shortened.add(self._place(), (self._column,))
+        return shown
 
     def _place(self) -> str:
         return f"{_column_letters(self._column)}{self._row_number}"
