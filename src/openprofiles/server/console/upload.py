@@ -156,7 +156,7 @@ def read_sample(visitor: Visitor) -> Response:
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         return json_answer(question_about_encoding(error.reason, ()), 422)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
-    return json_answer(sample_document(form, sample, suggestion, *doubts))
+    return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
 
 
 def apply_mapping(visitor: Visitor) -> Response:
