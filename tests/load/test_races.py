@@ -271,12 +271,16 @@ def test_writes_of_the_api_during_a_load_double_no_key_and_leave_the_index_right
 
 
 def _doubled(known: KnownDomain, *, by_index: bool = False) -> set[str]:
-    """The e-mail addresses that several profiles hold: in their fields or in the index, or in the index alone."""
+    """List the unique keys of several profiles: by their fields or the index, or by the index alone.
+
+    An address in another field than EmailAddress is no unique key.
+    """
     holders: dict[str, set[int]] = {}
     for pid, profile in known.profiles.items():
         keys = profile.keys if by_index else profile.keys | profile.derived("US", set())
+        own = normal_key("_email", profile.values.get("EmailAddress", ""), "US")
         for key in keys:
-            if key.name == "_email":
+            if key.name == "_email" and key.value == own:
                 holders.setdefault(key.value, set()).add(pid)
     return {value for value, pids in holders.items() if len(pids) > 1}
 

@@ -18,7 +18,7 @@ from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.cells import split_record
 from openprofiles.uploads.reading.detect_form import detect_form
 from openprofiles.uploads.reading.dialect import COMMAS, DELIMITERS, Dialect
-from openprofiles.uploads.reading.file_form import FileOptions
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.reading.file_sample import read_file_sample
 from openprofiles.uploads.reading.records import Scanner
 
@@ -181,6 +181,17 @@ def test_the_file_of_failed_rows_is_recognized_by_its_header(delimiter: str, quo
     form = detect_form(io.BytesIO(f"{header}\n'=1','=2','=3'\n".encode()), FileOptions(), None, max_unpacked_bytes=0)
 
     assert (form.delimiter, form.quote) == (delimiter, '"')
+
+
+def test_the_form_of_the_first_file_does_not_change_how_its_failed_rows_are_read() -> None:
+    data = b"".join(failed_rows_csv(["E-Mail", "Ort"], [row(b';"K\xc3\xb6ln"')], Dialect(";"), for_spreadsheet=True))
+    given = FileOptions(encoding="windows-1252", delimiter=",", quote="'", line_ends="CR")
+
+    form = detect_form(io.BytesIO(data), given, None, max_unpacked_bytes=0)
+    strict = detect_form(io.BytesIO(data), STRICT_OPTIONS, None, max_unpacked_bytes=0, strict=True)
+
+    assert (form.encoding, form.delimiter, form.quote, form.line_ends) == ("utf-8", ";", '"', "LF")
+    assert strict.delimiter == ","
 
 
 def test_bytes_that_are_not_utf8_do_not_make_a_file_of_failed_rows_windows_1252() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.source_file import open_source
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.failures.own_columns import OWN_COLUMNS
@@ -101,3 +102,9 @@ def test_the_kept_sheet_is_used_for_workbooks_alone(tmp_path: Path) -> None:
 
     assert read(tmp_path, content, KEPT) == ("Excel workbook, sheet 'Second'", ["Second"])
     assert read(tmp_path, b"Name;b\nBo;1\n", KEPT)[1] == ["Bo", "1"]
+    # A file of failed rows has one sheet, with a name of its own.
+    single = workbook({"Failed rows": sheet_xml(text_rows([["Name"], ["Bo"]]))})
+    assert read(tmp_path, single, KEPT) == ("Excel workbook, sheet 'Failed rows'", ["Bo"])
+    several = workbook({name: sheet_xml(text_rows([["Name"], [name]])) for name in ("First", "Third")})
+    with pytest.raises(ImportFault, match=r"no sheet 'Second'\. It has: 'First', 'Third'"):
+        read(tmp_path, several, KEPT)

@@ -310,7 +310,7 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import open_source
+    from openprofiles.cli.source_file import check_exists, open_source
     from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileOptions
 
@@ -332,6 +332,7 @@ def import_file(
             file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
         )
         open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        check_exists(file)
         # It may keep how the file is read.
         saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
         kept = FileChoices() if saved is None else saved.reading

@@ -140,7 +140,7 @@ def open_source(
     with _open(path, name, max_unpacked_bytes) as file:
         try:
             kept_sheet = None if kept is None else kept.sheet
-            converted = convert_table(file, sheet if sheet is not None else kept_sheet, max_unpacked_bytes)
+            converted = convert_table(file, sheet, max_unpacked_bytes, kept_sheet)
             source, table = (file, None) if converted is None else converted
             with source:
                 if table is not None and given != FileOptions():
@@ -171,6 +171,19 @@ def open_source(
                 f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
                 f"Words of the file in each: {shown}"
             ) from error
+
+
+def check_exists(path: Path) -> None:
+    """Check that there is a file, without opening it: a pipe can be opened only once.
+
+    Raises:
+        ImportFault: there is none.
+    """
+    try:
+        if path != STANDARD_INPUT:
+            path.stat()
+    except OSError as error:
+        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
 
 
 def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:

@@ -86,17 +86,26 @@ def detect_form(
     # PAR1 may be the name of a column, too.
     if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
         refuse_other_kinds(head)
-    encoding = given.encoding or _detect_encoding(head, plain, region, on_doubt)
+    encoding = given.encoding
+    if not strict and head.startswith(codecs.BOM_UTF8) and find_failed_rows_form(head) is not None:
+        # What was said of the first file often comes along with the file of its failed rows.
+        encoding = UTF_8
+    encoding = encoding or _detect_encoding(head, plain, region, on_doubt)
     if encoding == "utf-16":
         encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
     has_mark = any(head.startswith(mark) and encoding == name for mark, name in _MARKS)
     as_utf_8 = FileForm(encoding=encoding)
     text = open_text(PartsReader(iter([head])), as_utf_8, max_unpacked_bytes=max_unpacked_bytes).read(2 * _HEAD_BYTES)
     text = text.removeprefix(codecs.BOM_UTF8)
-    line_ends = given.line_ends or _find_line_ends(text)
+    failed_rows = None if strict else find_failed_rows_form(text)
+    line_ends = (given.line_ends if failed_rows is None else None) or _find_line_ends(text)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
-    dialect, joins_lines = _find_dialect(text, given, headers)
+    if failed_rows is not None:
+        # Neither openprofiles nor a spreadsheet writes other quotes, whatever the first file had.
+        dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0]), False
+    else:
+        dialect, joins_lines = _find_dialect(text, given, headers)
     return FileForm(
         compression=compression,
         encoding=encoding,
@@ -193,8 +202,6 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
     if given.delimiter is not None:
         return Dialect(given.delimiter, quote), False
-    if (failed_rows := find_failed_rows_form(text)) is not None:
-        return Dialect(failed_rows.delimiter, quote), False
     plain = Dialect(DELIMITERS[0], quote)
     if headers is not None and _has_columns(text, plain, headers):
         return plain, False

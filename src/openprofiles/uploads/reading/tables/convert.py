@@ -6,7 +6,6 @@ line of the CSV unless a cell has several lines.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
@@ -18,6 +17,8 @@ from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreada
 
 _HEAD_BYTES = 64 * 1024
 _ENTRIES_SHOWN = 3
+# The first file of some archives names their kind.
+_MIMETYPE_BYTES = 100
 
 
 class _Table(Protocol):
@@ -31,7 +32,9 @@ class _Table(Protocol):
         """Read the header and the rows."""
 
 
-def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[BinaryIO, TableAccount] | None:
+def convert_table(
+    file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None = None
+) -> tuple[BinaryIO, TableAccount] | None:
     """Turn a table into CSV; None if the file is text or of an unknown kind, and at its beginning again.
 
     The memory that this needs does not depend on the size of the file. The CSV is in a file without a name, in the form
@@ -41,16 +44,17 @@ def convert_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) ->
         file: at its beginning.
         sheet: the sheet of a workbook; None: the first that is not hidden.
         max_unpacked_bytes: how large the table may be when it is unpacked, and as CSV.
+        kept_sheet: the sheet that a saved mapping keeps, for a workbook with several.
 
     Raises:
         TableUnreadable: it is a table that cannot be read; the message says why.
         FileDamaged: it is compressed, and cannot be decompressed.
     """
-    table = _open_table(file, sheet, max_unpacked_bytes)
+    table = _open_table(file, sheet, max_unpacked_bytes, kept_sheet)
     return None if table is None else (write_table(table.rows(), max_unpacked_bytes), table.account)
 
 
-def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _Table | None:
+def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None) -> _Table | None:
     # Most files need none of these.
     from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
 
@@ -64,7 +68,7 @@ def _open_table(file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> _
         from openprofiles.uploads.reading.tables.workbook import Workbook, is_workbook
 
         if is_workbook(file):
-            return Workbook(file, sheet, max_unpacked_bytes)
+            return Workbook(file, sheet, max_unpacked_bytes, kept_sheet)
         _refuse_archive(file)
     elif head.startswith(b"PAR1"):
         from openprofiles.uploads.reading.tables.parquet_rows import ParquetRows
@@ -86,16 +90,20 @@ def _refuse_archive(file: BinaryIO) -> None:
     Raises:
         TableUnreadable: always, if it is one.
     """
-    kind = find_other_kind(file.read(_HEAD_BYTES))
+    from openprofiles.uploads.reading.tables.workbook import list_entries
+
+    head = file.read(_MIMETYPE_BYTES)
     file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except zipfile.BadZipFile:
+    entries = [name for name in list_entries(file) or () if not name.endswith("/")]
+    if not entries:
         return
-    finally:
-        file.seek(0)
-    if kind is not None and "ZIP" not in kind.name:
+    # Not from the content of its files, which may be workbooks.
+    kind = find_other_kind(head + "\n".join(entries).encode("utf-8", "replace"))
+    if kind is not None and kind.name not in (
+        "an Excel workbook",
+        "a ZIP archive",
+        "a ZIP archive or an Excel workbook",
+    ):
         raise TableUnreadable(f"The file is {kind.name}. {kind.advice}")
     more = ", and more" if len(entries) > _ENTRIES_SHOWN else ""
     shown = ", ".join(map(repr, entries[:_ENTRIES_SHOWN]))

@@ -44,6 +44,9 @@ def json_kind(head: bytes) -> str | None:
     if text.startswith("["):
         kind = JSON_ARRAY
         text = text[1:].lstrip(_BLANKS)
+        if text.startswith(("[", "]", '"')):
+            # An array of other values, which is refused when it is read.
+            return kind
     after_brace = text[1:].lstrip(_BLANKS)
     # In a CSV file, a quote within a name would be doubled.
     return kind if text.startswith("{") and after_brace.startswith(('"', "}")) else None
@@ -75,8 +78,10 @@ class JsonRows:
         names: dict[str, None] = {}
         # Rows have the numbers of lines, unless there are several on a line.
         last_line, are_lines = 0, True
-        for line, row in self._objects():
+        for count, (line, row) in enumerate(self._objects(), start=1):
             last_line, are_lines = line, are_lines and line > last_line
+            self.account.is_single_object = count == 1
+            self.account.inner_list = _find_inner_list(row) if count == 1 else None
             for name in row:
                 if name not in names:
                     _check_name(name, line)
@@ -87,7 +92,7 @@ class JsonRows:
                     f"at most {MAX_COLUMNS:,} columns."
                 )
         if not names:
-            raise TableUnreadable("Every JSON object in the file is empty, so there is nothing to load.")
+            raise TableUnreadable("The file has no JSON object with members, so there is nothing to load.")
         columns = list(names)
         yield columns
         written = 0
@@ -131,6 +136,11 @@ class JsonRows:
                 if is_array:
                     raise TableUnreadable(f"The JSON array is not closed on line {text.line}, the last of the file.")
                 return
+            if not is_array and not is_first and text.take(","):
+                raise TableUnreadable(
+                    f"Line {text.line} of the file has a comma after a JSON object. Remove the commas between the "
+                    "objects, or put [ and ] around all of them."
+                )
             is_first = False
             line = text.line
             yield line, dict(self._flatten(text.read_object(), line))
@@ -243,6 +253,13 @@ def _describe(line: int, place: int, reason: str) -> str:
     if place == line:
         return f"The object on line {line} of the file {reason}."
     return f"The object that begins on line {line} of the file {reason} (on line {place})."
+
+
+def _find_inner_list(row: dict[str, Any]) -> str | None:
+    for name, value in row.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            return name
+    return None
 
 
 def _check_name(name: str, line: int) -> None:

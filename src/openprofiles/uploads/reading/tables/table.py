@@ -74,9 +74,12 @@ class TableAccount:
         other_sheets, hidden_sheets: the names of its other ones.
         errors: cells that show an error such as ``#N/A``.
         uncalculated: cells with a formula whose result is not in the file.
+        shortened: whole numbers of more than 15 digits whose other digits are zeros; Excel keeps only 15.
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
+        is_single_object: whether the file is one JSON object, and so one row.
+        inner_list: its member that is a list of objects, perhaps the customers.
     """
 
     kind: str
@@ -86,9 +89,12 @@ class TableAccount:
     hidden_sheets: tuple[str, ...] = ()
     errors: CellsFound = field(default_factory=CellsFound)
     uncalculated: CellsFound = field(default_factory=CellsFound)
+    shortened: CellsFound = field(default_factory=CellsFound)
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+    is_single_object: bool = False
+    inner_list: str | None = None
 
     @property
     def csv_form(self) -> FileForm:
@@ -108,13 +114,18 @@ class TableAccount:
         if self.errors.count:
             notes.append(
                 f"{_cells(self.errors.count)} an error such as #N/A: {self.errors.describe_places()}. "
-                "Their fields are not changed."
+                f"{_fields(self.errors.count)} not changed."
             )
         if self.uncalculated.count:
             notes.append(
                 f"{_cells(self.uncalculated.count)} a formula whose result is not in the file: "
-                f"{self.uncalculated.describe_places()}. Their fields are not changed. To store the results, open the "
-                "workbook in Excel and save it."
+                f"{self.uncalculated.describe_places()}. {_fields(self.uncalculated.count)} not changed. To store the "
+                "results, open the workbook in Excel and save it."
+            )
+        if self.shortened.count:
+            notes.append(
+                f"{_cells(self.shortened.count)} a number of more than 15 digits: {self.shortened.describe_places()}. "
+                "Excel keeps 15 of them and replaces the others with zeros. To keep all digits, enter them as text."
             )
         if self.merged.count:
             areas = "1 merged area" if self.merged.count == 1 else f"{self.merged.count:,} merged areas"
@@ -125,6 +136,14 @@ class TableAccount:
         if self.hidden_rows:
             rows = "1 hidden row" if self.hidden_rows == 1 else f"{self.hidden_rows:,} hidden rows"
             notes.append(f"The sheet has {rows}, which {'is' if self.hidden_rows == 1 else 'are'} read too.")
+        if self.is_single_object:
+            notes.append("The file is one JSON object, so it is read as one row.")
+        if self.inner_list is not None:
+            notes.append(
+                f"Its member {self.inner_list!r} is a list of "
+                f"objects. If these are the customers, import the list: jq '.[\"{self.inner_list}\"]' FILE | "
+                "openprofiles import - --domain NAME"
+            )
         if self.not_a_number:
             cells = "1 cell is" if self.not_a_number == 1 else f"{self.not_a_number:,} cells are"
             notes.append(f"{cells} NaN (not a number) and read as blank.")
@@ -144,6 +163,7 @@ class TableAccount:
                 "hidden_sheets": list(self.hidden_sheets),
                 "error_cells": self.errors.count,
                 "uncalculated_cells": self.uncalculated.count,
+                "shortened_cells": self.shortened.count,
                 "merged_areas": self.merged.count,
                 "hidden_rows": self.hidden_rows,
             }
@@ -191,6 +211,10 @@ def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
 
 def _sheets(count: int) -> str:
     return "the sheet" if count == 1 else "the sheets"
+
+
+def _fields(count: int) -> str:
+    return "Its field is" if count == 1 else "Their fields are"
 
 
 def _cells(count: int) -> str:

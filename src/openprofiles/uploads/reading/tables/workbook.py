@@ -6,6 +6,7 @@ the rows of the sheet are read from another. A cell is what the sheet shows: see
 
 from __future__ import annotations
 
+import errno
 import mmap
 import re
 import tempfile
@@ -33,6 +34,8 @@ _READ_BYTES = 64 * 1024
 # Text is handed on in parts, so only a tag can be longer than what was read of it. None is.
 _MAX_TAG_BYTES = 1 << 20
 _MAX_STYLES = 65_536
+# As many digits of a number as Excel keeps.
+_EXACT_DIGITS = 15
 _HAS_PASSWORD = 1
 
 _MAIN = (
@@ -43,6 +46,7 @@ _MAIN = (
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 
+_DAMAGE = (expat.ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 _DAMAGED = "The Excel workbook is damaged or has a password. Save it again in Excel, without a password."
 
 
@@ -63,11 +67,20 @@ class _Sheet:
 
 def is_workbook(file: BinaryIO) -> bool:
     """Check whether a file is a workbook, and leave it at its beginning."""
+    entries = list_entries(file)
+    return entries is not None and _WORKBOOK in entries
+
+
+def list_entries(file: BinaryIO) -> list[str] | None:
+    """List the files in a ZIP archive, and leave it at its beginning; None if it is not one, or damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
-            return _WORKBOOK in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+            return archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return None
+    except OSError as error:
+        _require_damaged(error)
+        return None
     finally:
         file.seek(0)
 
@@ -79,18 +92,23 @@ class Workbook:
         file: at its beginning.
         sheet: the one to read; None: the first that is not hidden.
         max_unpacked_bytes: how large its parts may be.
+        kept_sheet: the one that a saved mapping keeps. A workbook with a single sheet may have another name for it.
 
     Raises:
         TableUnreadable: it has no such sheet, is damaged, has a password, or is too large.
     """
 
-    def __init__(self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int, kept_sheet: str | None = None
+    ) -> None:
         self._file = file
         self._max_unpacked_bytes = min(max_unpacked_bytes, MAX_UNPACKED_BYTES)
         self._unpacked_bytes = 0
         with self._opened() as archive:
             sheets, self._counts_from_1904 = self._read_sheets(archive)
         readable = [one for one in sheets if one.path is not None]
+        if sheet is None and len(readable) > 1:
+            sheet = kept_sheet
         self._sheet = _choose_sheet(readable, sheet)
         others = [one for one in readable if one is not self._sheet]
         self.account = TableAccount(
@@ -115,19 +133,27 @@ class Workbook:
                 self._read_texts(archive, texts)
                 reader = _SheetReader(texts, formats, self.account)
                 assert self._sheet.path is not None, "only such a sheet is chosen"
-                width = 0
+                width, has_cells = 0, False
                 for _ in self._parse(archive, self._sheet.path, reader.start, reader.end, reader.take_text):
                     for row in reader.take_rows():
                         # Padded one by one: many rows of one cell may follow a header of thousands.
                         width = max(width, len(row))
+                        has_cells = has_cells or any(row)
                         yield [*row, *[""] * (width - len(row))] if row else row
+
+                if not has_cells:
+                    notes = "".join(f" {note}" for note in self.account.notes())
+                    raise TableUnreadable(f"The sheet {self._sheet.name!r} has no values.{notes}")
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
         try:
             with zipfile.ZipFile(self._file) as archive:
                 yield archive
-        except (_Damaged, expat.ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (*_DAMAGE, _Damaged) as error:
+            raise TableUnreadable(_DAMAGED) from error
+        except OSError as error:
+            _require_damaged(error)
             raise TableUnreadable(_DAMAGED) from error
         finally:
             self._file.seek(0)
@@ -434,7 +460,12 @@ class _SheetReader:
         if text.strip().lower() == "nan":
             self._account.not_a_number += 1
             return ""
-        return sheet_number(text) if self._format is None else self._format.show(text)
+        shown = sheet_number(text) if self._format is None else self._format.show(text)
+        if len(shown) > _EXACT_DIGITS:
+            digits = "".join(filter(str.isdecimal, shown)) if "." not in shown else ""
+            if len(digits) > _EXACT_DIGITS and not digits[_EXACT_DIGITS:].strip("0"):
+                self._account.shortened.add(self._place(), (self._column,))
+        return shown
 
     def _place(self) -> str:
         return f"{_column_letters(self._column)}{self._row_number}"
@@ -452,6 +483,15 @@ class _SheetReader:
         # Of the area's first column, only the first row has the value.
         spanned = range(columns[0] + one_row, min(columns[1], MAX_COLUMNS) + 1) if is_below_header else ()
         self._account.merged.add(reference, spanned)
+
+
+def _require_damaged(error: OSError) -> None:
+    """Raise an error of the disk again.
+
+    One of the archive is an offset before the beginning of the file, which is an invalid argument.
+    """
+    if error.errno != errno.EINVAL:
+        raise error
 
 
 def _choose_sheet(sheets: Sequence[_Sheet], name: str | None) -> _Sheet:
