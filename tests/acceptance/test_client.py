@@ -32,6 +32,7 @@ DEFAULT_OPTIONS = {
     "File": {},
     "WriteMode": "CREATE_AND_UPDATE",
     "BlankCells": "KEEP",
+    "ShortRows": "JUDGE",
     "HandSetFields": "KEEP",
     "FailureLimit": {},
     "Checks": {},
@@ -144,6 +145,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "File": {"Encoding": "windows-1250", "Delimiter": ";", "Quote": "'", "LineEnds": "CRLF"},
         "WriteMode": "CREATE_ONLY",
         "BlankCells": "CLEAR",
+        "ShortRows": "REJECT",
         "HandSetFields": "OVERWRITE",
         "FailureLimit": {"Records": 3, "Percent": 2.5},
         "Checks": {

@@ -77,15 +77,15 @@ class _Delimiter(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(str(value), str(value))
-        if delimiter not in (",", ";", "\t", "|"):
-            self.fail(f"{value!r} is not a delimiter. Use one of , ; | and tab.", param, ctx)
+        if delimiter not in (",", ";", "\t", "|", "^", "~"):
+            self.fail(f"{value!r} is not a delimiter. Use one of , ; | ^ ~ and tab.", param, ctx)
         return delimiter
 
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
     "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
-    "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
+    "File format": ("encoding", "delimiter", "quote", "line_ends", "header_line", "no_header", "sheet"),
     "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
         "max_failed", "all_or_nothing", "data_expiry_days",
@@ -161,7 +161,8 @@ class _ImportCommand(click.Command):
     "--delimiter",
     type=_Delimiter(),
     metavar="CHAR",
-    help="Delimiter between cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+    help="Delimiter between cells: a comma, a semicolon, a vertical bar, a caret, a tilde, or the word tab.  "
+    "[default: detected]",
 )
 @click.option(
     "--quote",
@@ -173,6 +174,15 @@ class _ImportCommand(click.Command):
     "--line-ends",
     type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
+)
+@click.option(
+    "--header-line",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Line of the header. The lines above it are skipped.  [default: detected]",
+)
+@click.option(
+    "--no-header", is_flag=True, help="The file has no header. Its columns are called 'Column 1', 'Column 2' and so on."
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
 @click.option(
@@ -247,6 +257,8 @@ def import_file(
     delimiter: str | None,
     quote: str | None,
     line_ends: str | None,
+    header_line: int | None,
+    no_header: bool,
     sheet: str | None,
     checks: tuple[str, ...],
     create_only: bool,
@@ -283,10 +295,11 @@ def import_file(
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
     from openprofiles.cli.source_file import open_source
-    from openprofiles.uploads.reading.file_form import FileOptions
+    from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
     for one, other, are_given in (
         ("--create-only", "--update-only", create_only and update_only),
+        ("--no-header", "--header-line", no_header and header_line is not None),
         ("--all-or-nothing", "--max-failed", all_or_nothing and max_failed is not None),
         ("--dry-run", "--save-mapping", is_dry_run and save_as is not None),
     ):
@@ -298,7 +311,13 @@ def import_file(
     if failed_rows_path is not None:
         check_failed_rows_path(failed_rows_path, file)
     with ExitStack() as at_end:
-        given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
+        given = FileOptions(
+            encoding=encoding,
+            delimiter=delimiter,
+            quote=quote,
+            line_ends=line_ends,
+            header_line=NO_HEADER if no_header else header_line,
+        )
         source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
         if domain is None or (unique_key is None and mapping_name is None):
             arguments = click.get_current_context().meta[_ARGUMENTS]
@@ -312,6 +331,8 @@ def import_file(
                 is_json=output == "json",
             )
             raise SystemExit(EXIT_FAILED)
+        if mapping_name is None:
+            source.require_header()
         if not source.sample.has_rows:
             raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
         status = _Import(
@@ -370,6 +391,8 @@ def _print_suggestion(
         click.echo(json.dumps(suggestion_json(source, suggestion, command)))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
+    for line in source.describe_lines_above():
+        click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
@@ -598,6 +621,8 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
+        for line in self._source.describe_lines_above():
+            click.echo(f"  {shown(line)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):

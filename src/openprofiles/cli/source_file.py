@@ -7,7 +7,8 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -23,6 +24,10 @@ STANDARD_INPUT = Path("-")
 _HEAD_BYTES = 64 * 1024
 _LINE_BYTES = 1 << 20
 _COPY_BYTES = 1 << 20
+# As ``table_files`` names it.
+_WORKBOOK = "Excel workbook"
+_MOST_LINES_SHOWN = 20
+_MOST_LENGTH_SHOWN = 100
 _BLANKS_AND_MARK = b"\xef\xbb\xbf \t\r\n"
 
 
@@ -38,6 +43,7 @@ class SourceFile:
         sample: its header, and the first of its rows.
         size_bytes: of ``file``.
         doubt: the encodings that it may have, if the detected one rests on little.
+        may_lack_header: whether files of its kind may have no header.
     """
 
     name: str
@@ -47,6 +53,7 @@ class SourceFile:
     sample: FileSample
     size_bytes: int
     doubt: EncodingGuess | None = None
+    may_lack_header: bool = True
 
     @property
     def headers(self) -> list[str]:
@@ -56,6 +63,30 @@ class SourceFile:
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
         return self.kind if self.kind is not None else self.form.describe()
+
+    def require_header(self) -> None:
+        """Refuse a file whose first row seems to be a row of values.
+
+        If the user has said which line is the header, it is not refused.
+
+        Raises:
+            ImportFault: it does; the message names the options for both cases.
+        """
+        from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
+
+        if not self.may_lack_header or self.form.header_line is not None:
+            return
+        doubt = describe_doubtful_header(self.name, self.headers, self.sample.rows)
+        if doubt is not None:
+            raise ImportFault(f"{doubt} Nothing was loaded.")
+
+    def describe_lines_above(self) -> Iterator[str]:
+        """Yield a line for people for each of the first lines above the header."""
+        lines = self.sample.lines_above
+        for number, text in islice(lines.items(), _MOST_LINES_SHOWN):
+            yield f"line {number} is above the header and is skipped: {text[:_MOST_LENGTH_SHOWN]}"
+        if len(lines) > _MOST_LINES_SHOWN:
+            yield f"{len(lines) - _MOST_LINES_SHOWN:,} more lines above the header are skipped"
 
     def describe_doubt(self) -> str | None:
         """Describe for people which other encoding the file may have; None if that is plain."""
@@ -84,7 +115,7 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     """
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
-    from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+    from openprofiles.uploads.reading.file_form import UTF_8, FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
 
@@ -92,11 +123,14 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     with _open(path, name, max_unpacked_bytes) as file:
         try:
             kind, converted = _convert(name, file, sheet, max_unpacked_bytes)
-            if kind is not None and given != FileOptions():
+            is_sheet = kind == _WORKBOOK
+            possible = replace(given, header_line=None) if is_sheet else given
+            if kind is not None and possible != FileOptions():
                 raise ImportFault(
-                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quotes or line endings."
+                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quotes or line endings"
+                    f"{'' if is_sheet else ', and always has a header'}."
                 )
-            if sheet is not None and kind != "Excel workbook":
+            if sheet is not None and not is_sheet:
                 raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
             with converted as source:
                 form = FileForm(skips_blank_rows=True)
@@ -106,9 +140,26 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                         source, given, None, max_unpacked_bytes=max_unpacked_bytes, on_doubt=doubts.append
                     )
                     source.seek(0)
+                elif is_sheet:
+                    # It was converted to this form, but where its header is, if there is one, is not known.
+                    converted_to = FileOptions(
+                        encoding=UTF_8, delimiter=",", quote='"', line_ends="LF", header_line=given.header_line
+                    )
+                    form = detect_form(source, converted_to, None, max_unpacked_bytes=max_unpacked_bytes)
+                    form = replace(form, given=given.given)
+                    source.seek(0)
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
-                yield SourceFile(name, source, kind, form, sample, os.fstat(source.fileno()).st_size, *doubts)
+                yield SourceFile(
+                    name,
+                    source,
+                    kind,
+                    form,
+                    sample,
+                    os.fstat(source.fileno()).st_size,
+                    doubts[0] if doubts else None,
+                    may_lack_header=kind is None or is_sheet,
+                )
         except FileDamaged as error:
             raise ImportFault(f"{name}: {error}") from error
         except EncodingUnclear as error:

@@ -15,6 +15,8 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows of delimiters alone, which were skipped.
 BLANK_ROWS = "BlankRows"
+# Lines above the header, which were skipped.
+SKIPPED_LINES = "SkippedLines"
 
 MAX_LINES = 20
 _LINES_IN_SENTENCE = 5
@@ -58,6 +60,9 @@ def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], s
     is_one = notice.count == 1
     if notice.path is None:
         rows = "1 row" if is_one else f"{notice.count:,} rows"
+        if notice.code == SKIPPED_LINES:
+            lines = "1 line" if is_one else f"{notice.count:,} lines"
+            return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
             return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
         return (

@@ -42,6 +42,7 @@ from openprofiles.uploads.arrival.receive import (
 )
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -123,7 +124,12 @@ def read_sample(visitor: Visitor) -> Response:
 
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
-    given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
+    header_line = query.get("header_line")
+    given = FileOptions(
+        encoding=query.get("encoding") or None,
+        delimiter=query.get("delimiter") or None,
+        header_line=int(header_line) if header_line and header_line.isdecimal() else None,
+    )
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
@@ -147,6 +153,10 @@ def read_sample(visitor: Visitor) -> Response:
         # The page knows by this status that it has to ask for the encoding.
         message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
         return json_answer({"message": message}, 422)
+    if not strict and form.header_line is None and given.header_line is None:
+        doubt = describe_doubtful_header("the file", sample.headers, sample.rows)
+        if doubt is not None:
+            raise InvalidRequest(doubt)
     return json_answer(
         sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows, domain.phone_region))
     )

@@ -54,7 +54,7 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
-from openprofiles.uploads.loading.stage import FileRejected, find_blank_rows, stage
+from openprofiles.uploads.loading.stage import FileRejected, find_skipped_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
@@ -406,8 +406,10 @@ def _report(
     if job.phase in (None, STAGE):
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
-            header = read_file_header(reader.read, file.form.dialect)
-        notices = find_blank_rows(scratch) + find_short_rows(scratch) + find_shared_keys(scratch, store, job, mapping)
+            header = read_file_header(reader.read, file.form)
+        notices = (
+            find_skipped_lines(scratch) + find_short_rows(scratch) + find_shared_keys(scratch, store, job, mapping)
+        )
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

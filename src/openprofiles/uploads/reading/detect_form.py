@@ -19,9 +19,16 @@ from openprofiles.uploads.reading.detect_encoding import (
     StrangeWords,
     guess_encoding,
 )
+from openprofiles.uploads.reading.detect_header import (
+    MOST_LINES,
+    FoundHeader,
+    count_columns,
+    find_header,
+    find_separator,
+)
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
-from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, FileForm, FileOptions
+from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
 from openprofiles.uploads.sql_text import sql_text
@@ -63,6 +70,8 @@ _MARKS = (
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ufffe\uffff]")
 # Some stray NULs in another file make fewer separators.
 _MAX_UTF_16_CELL = 1000
+# So many known names and columns of clear values must speak for a delimiter.
+_FEWEST_SIGNS = 2
 
 
 def detect_form(
@@ -107,7 +116,22 @@ def detect_form(
     line_ends = given.line_ends or _find_line_ends(text)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
-    dialect, joins_lines = _find_dialect(text, given, headers)
+    separator, start = (None, 0) if strict else find_separator(text)
+    if given.header_line:
+        start = max(start, sum(len(line) + 1 for line in text.split(b"\n", given.header_line)[: given.header_line - 1]))
+    table = text[start:]
+    dialect, joins_lines = _find_dialect(table, separator, given, headers, strict=strict)
+    header_line, column_count = None, 0
+    if given.header_line == NO_HEADER:
+        header_line, column_count = NO_HEADER, count_columns(table, dialect)
+    elif not strict:
+        lines_above = text.count(b"\n", 0, start)
+        header_line = max(given.header_line or 0, lines_above + 1)
+        found = find_header(table, dialect, headers) if given.header_line is None else None
+        if found is not None and not found.is_first:
+            header_line = lines_above + found.line
+        if header_line == 1 and given.header_line is None:
+            header_line = None
     return FileForm(
         compression=compression,
         encoding=encoding,
@@ -116,6 +140,8 @@ def detect_form(
         quote=dialect.quote or NO_QUOTE,
         joins_lines=joins_lines,
         line_ends=line_ends,
+        header_line=header_line,
+        column_count=column_count,
         skips_blank_rows=not strict,
         given=given.given,
     )
@@ -204,18 +230,33 @@ def _find_line_ends(text: bytes) -> str:
     return "CRLF" if 2 * pairs > feeds else "LF"
 
 
-def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> tuple[Dialect, bool]:
-    """Find the dialect, and whether detected single quotes join lines in this text."""
+def _find_dialect(
+    text: bytes, separator: str | None, given: FileOptions, headers: Collection[str] | None, *, strict: bool
+) -> tuple[Dialect, bool]:
+    """Find the dialect, and whether detected single quotes join lines in this text.
+
+    Args:
+        separator: the delimiter that a line above the text names.
+    """
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
+    skips_blank_rows = not strict
     if given.delimiter is not None:
-        return Dialect(given.delimiter, quote), False
-    plain = Dialect(DELIMITERS[0], quote)
+        return Dialect(given.delimiter, quote, skips_blank_rows), False
+    plain = Dialect(DELIMITERS[0], quote, skips_blank_rows)
     if headers is not None and _has_columns(text, plain, headers):
         return plain, False
     # A quoted name may hold a line end; what follows it hardly matters here.
     first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
     # Whatever separates the cells separates the names, too.
     possible = [one for one in DELIMITERS if one in first_line]
+    header: FoundHeader | None = None
+    if separator is not None:
+        possible = [separator]
+    elif given.header_line != NO_HEADER and (by_header := _find_by_header(text, quote, headers)) is not None:
+        delimiter_of_header, header = by_header
+        possible = [delimiter_of_header]
+    if header is not None:
+        text = text[header.offset :]
     # The sniffer takes a single cell in single quotes for a proof of them.
     proven: dict[str, SingleQuotes] = {}
     if given.quote is None:
@@ -230,13 +271,31 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
             delimiter = max(possible, key=first_line.count)
     assert delimiter is not None
     if delimiter in proven:
-        return Dialect(delimiter, QUOTES[1]), proven[delimiter].join_lines
-    return Dialect(delimiter, quote), False
+        return Dialect(delimiter, QUOTES[1], skips_blank_rows), proven[delimiter].join_lines
+    return Dialect(delimiter, quote, skips_blank_rows), False
+
+
+def _find_by_header(text: bytes, quote: str | None, headers: Collection[str] | None) -> tuple[str, FoundHeader] | None:
+    """Find the delimiter with which the header makes sense; None if none or several do."""
+    top = b"\n".join(text.split(b"\n", MOST_LINES)[:MOST_LINES])
+    found = {
+        delimiter: header
+        for delimiter in DELIMITERS
+        if delimiter.encode() in top and (header := find_header(text, Dialect(delimiter, quote, True), headers))
+    }
+    for delimiter, header in found.items():
+        if header.has_columns:
+            return delimiter, header
+    best = sorted(found.items(), key=lambda one: -one[1].score)
+    if not best or best[0][1].score < _FEWEST_SIGNS or (len(best) > 1 and best[0][1].score == best[1][1].score):
+        return None
+    return best[0]
 
 
 def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> bool:
     try:
-        names = read_file_header(PartsReader(iter([text])).read, dialect)
+        form = FileForm(delimiter=dialect.delimiter, quote=dialect.quote or NO_QUOTE)
+        names = read_file_header(PartsReader(iter([text])).read, form)
     except InvalidRequest:
         return False
     return set(headers) <= set(names)

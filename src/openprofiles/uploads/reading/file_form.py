@@ -8,12 +8,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
+from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, QUOTES, Dialect
 
 LINE_ENDS = ("LF", "CRLF", "CR")
 NO_QUOTE = "none"
 # As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
 MAX_COLUMNS = 16_384
+
+# The ``header_line`` of a file without a header.
+NO_HEADER = 0
+_MAX_HEADER_LINE = 1_000_000
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
@@ -47,7 +51,7 @@ _ENCODINGS = {
 # Python calls them text encodings, but they encode names of hosts and source code, not files.
 _NOT_OF_FILES = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"))
 
-DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "carets", "~": "tildes"}
 
 
 def encodings() -> list[str]:
@@ -84,6 +88,10 @@ def _require(what: str, value: str | None, possible: tuple[str, ...]) -> None:
 class FileOptions:
     """What a caller says of the form of the file; what is None is detected.
 
+    Attributes:
+        header_line: the line on which the header begins, or after which it does if that line is blank; NO_HEADER if
+            there is none.
+
     Raises:
         InvalidRequest: a value is not possible; the message names the possible ones.
     """
@@ -92,13 +100,18 @@ class FileOptions:
     delimiter: str | None = None
     quote: str | None = None
     line_ends: str | None = None
+    header_line: int | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
             object.__setattr__(self, "encoding", canonical_encoding(self.encoding))
-        _require("delimiter", self.delimiter, DELIMITERS)
+        _require("delimiter", self.delimiter, ALL_DELIMITERS)
         _require("quote", self.quote, (*QUOTES, NO_QUOTE))
         _require("line ends", self.line_ends, LINE_ENDS)
+        if self.header_line is not None and not 0 <= self.header_line <= _MAX_HEADER_LINE:
+            raise InvalidRequest(
+                f"The line of the header must be between 1 and {_MAX_HEADER_LINE}, or 0 for a file without a header."
+            )
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -122,6 +135,8 @@ class FileForm:
         quote: the character around cells, or ``none``.
         line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
+        header_line: as in ``FileOptions``; None: the header is the first row that is not blank.
+        column_count: of a file without a header; else 0.
         skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
         given: those of ``FileOptions`` that were not detected.
     """
@@ -133,15 +148,27 @@ class FileForm:
     quote: str = '"'
     line_ends: str = "LF"
     joins_lines: bool = False
+    header_line: int | None = None
+    column_count: int = 0
     skips_blank_rows: bool = False
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
-        is_usual = self.encoding == UTF_8 and self.line_ends != "CR" and (self.delimiter, self.quote) == (",", '"')
+        is_usual = (
+            self.encoding == UTF_8
+            and self.line_ends != "CR"
+            and (self.delimiter, self.quote, self.header_line) == (",", '"', None)
+        )
         if not self.given and is_usual:
             return None
-        return FileOptions(encoding=self.encoding, delimiter=self.delimiter, quote=self.quote, line_ends=self.line_ends)
+        return FileOptions(
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            quote=self.quote,
+            line_ends=self.line_ends,
+            header_line=self.header_line,
+        )
 
     @property
     def is_plain(self) -> bool:
@@ -168,6 +195,10 @@ class FileForm:
         parts.append(self.line_ends)
         if self.has_byte_order_mark:
             parts.append("byte order mark")
+        if self.header_line == NO_HEADER:
+            parts.append("no header")
+        elif self.header_line is not None:
+            parts.append(f"header on line {self.header_line}")
         if self.compression != "none":
             parts.append(self.compression)
         return ", ".join(parts)
