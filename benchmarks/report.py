@@ -132,14 +132,14 @@ def write_into_readme(text: str) -> None:
 
 
 def _targets(figures: Figures) -> Iterator[str]:
-    yield "| What was to be reached | Target | Measured | |"
+    yield "| Measure | Target | Measured | |"
     yield "| --- | --- | --- | --- |"
     for name, target, measured in _compared(figures):
         at_least = target.startswith("at least")
         limit = float(target.split()[-1].rstrip("x"))
         is_met = measured >= limit if at_least else measured <= limit
         unit = "x" if target.endswith("x") else ""
-        yield f"| {name} | {target} | {measured:.2f}{unit} | {'reached' if is_met else '**missed**'} |"
+        yield f"| {name} | {target} | {measured:.2f}{unit} | {'met' if is_met else '**missed**'} |"
 
 
 def _compared(figures: Figures) -> Iterator[tuple[str, str, float]]:

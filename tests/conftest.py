@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -11,7 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
+from acceptance.forked_loaders import ForkedLoaders
 from long_tests import leave_out_long_tests
 from postgresql_server import PostgresqlServer
 from processor_time import ProcessorTime
@@ -21,6 +25,7 @@ from s3_server import S3Server
 # them would compile all modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+_BROWSER = "tests/browser"
 # Several times the room that the tests need at any moment.
 _ROOM_BYTES = 4_000_000_000
 
@@ -47,19 +52,52 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ProcessorTime(), "openprofiles processor time")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let one process compile the tests before the others import them.
+
+    In a new checkout, to compile them takes twice as long as to import them.
+    """
+    if not hasattr(session.config, "workerinput"):
+        return (yield)
+    with Path(__file__).open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+        return (yield)
+
+
+class OneBrowser(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Run the tests of a file in the same process, and all tests of the console in the same process.
+
+    They share a server, a browser, and a page's compiled scripts, which take as long to start as several tests.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return _BROWSER if file.startswith(f"{_BROWSER}/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser | None:
+    return OneBrowser(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Select the tests of this form, and alternate between the folders, largest files first.
 
     Some folders mostly wait and others mostly compute, so that together they take less time than one after the other.
+    The tests of the console come first, since one process runs all of them (``OneBrowser``).
     """
     leave_out_long_tests(config, items)
     sizes = Counter(item.path for item in items)
     turns: Counter[Path] = Counter()
     turn_of_file = {}
     for path, _ in sizes.most_common():
-        # Playwright leaves an event loop running, in which no other test could start its own.
-        turn_of_file[path] = (path.parent.name == "browser", turns[path.parent])
+        turn_of_file[path] = (path.parent.name != "browser", turns[path.parent])
         turns[path.parent] += 1
     items.sort(key=lambda item: turn_of_file[item.path])
 
@@ -78,3 +116,20 @@ def s3_server() -> Iterator[S3Server]:
     server = S3Server()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def forked_loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedLoaders]:
+    """Run the process that forks loaders for those who ask for them."""
+    forker = ForkedLoaders(tmp_path_factory.mktemp("forker"))
+    yield forker
+    forker.close()
+
+
+@pytest.fixture(scope="module")
+def quick_loaders(forked_loaders: ForkedLoaders) -> Iterator[None]:
+    """Have the loaders of all programs that the tests of a file start forked."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in forked_loaders.variables.items():
+            environment.setenv(name, value)
+        yield

@@ -84,7 +84,7 @@ class Client:
         stops the upload job; rows that were loaded before stay.
 
         Args:
-            path: the file: CSV, an Excel workbook (needs ``openprofiles[excel]``), Parquet or JSON lines.
+            path: the file: CSV, an Excel workbook, Parquet or JSON.
             domain: the name of the domain that the profiles go to.
             unique_key: the column that tells customers apart. Required without ``mapping``.
             map: where columns go, by their name, such as ``{"Tier": "Attributes.tier"}``; ``""`` leaves a column out.
@@ -231,9 +231,16 @@ class Client:
         """
         return self._items("ListRepeatedRows", domain_name, job_id, "repeated-rows")
 
-    def read_failed_rows_file(self, domain_name: str, job_id: str) -> Iterator[bytes]:
-        """The failed rows as a CSV file that can be mended and uploaded again, part by part."""
-        with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", stream=True) as answer:
+    def read_failed_rows_file(self, domain_name: str, job_id: str, *, for_spreadsheet: bool = False) -> Iterator[bytes]:
+        """The failed rows as a CSV file that can be mended and uploaded again, part by part.
+
+        Args:
+            for_spreadsheet: with a byte order mark, the delimiter of the uploaded file, and apostrophes before texts
+                that a spreadsheet would calculate; loading the file removes them. A server with ``--compat strict``
+                sends the plain form.
+        """
+        query = {"form": "spreadsheet"} if for_spreadsheet else None
+        with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", query, stream=True) as answer:
             yield from answer.iter_content(_PART_BYTES)
 
     def suggest_mapping(self, domain_name: str, beginning: bytes) -> dict[str, Any]:
@@ -257,14 +264,20 @@ class Client:
         fields: Mapping[str, Mapping[str, str]],
         unique_key: str,
         columns: Sequence[str],
+        reading: Mapping[str, Any] | None = None,
     ) -> None:
         """Save a mapping under a name, in place of the one that has it.
 
         Args:
             fields, unique_key: as in CreateUploadJob.
             columns: the header of the file that it is made for: the names of all columns.
+            reading: what was chosen about reading the file, such as ``Encoding`` and ``Sheet``. ``load_file`` and
+                ``openprofiles import`` use it.
         """
-        body = json.dumps({"Fields": fields, "UniqueKey": unique_key, "Columns": list(columns)}).encode()
+        document: dict[str, Any] = {"Fields": fields, "UniqueKey": unique_key, "Columns": list(columns)}
+        if reading:
+            document["Reading"] = dict(reading)
+        body = json.dumps(document).encode()
         self._call("PutMapping", "PUT", self._domain_url(domain_name, "mappings", mapping_name), body).close()
 
     def get_mapping(self, domain_name: str, mapping_name: str) -> dict[str, Any]:

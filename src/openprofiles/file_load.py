@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.import_remote import RemoteImporter
+    from openprofiles.cli.importer import ImportDomain, KeptMapping
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.client import Client
     from openprofiles.uploads.job_options import JobOptions
+    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileOptions
 
 _POLL_SECONDS = 0.25
@@ -158,20 +160,22 @@ class FileLoad:
         from openprofiles.cli.source_file import open_source
         from openprofiles.server.job_options_document import read_options_member
         from openprofiles.settings import Settings
+        from openprofiles.uploads.reading.file_choices import FileChoices
 
         started = time.monotonic()
         # Checked before anything is made, like the file and the mapping.
         file_options = read_options_member("options", dict(self.options)).file
         with ExitStack() as at_end:
+            importer = at_end.enter_context(closing(RemoteImporter(endpoint_url, session)))
+            # It may keep how the file is read.
+            saved = None if self.mapping is None else importer.read_mapping(self.domain, self.mapping)
+            kept = FileChoices() if saved is None else saved.reading
             source = at_end.enter_context(
-                open_source(self.path, file_options, self.sheet, Settings.max_upload_size_bytes)
+                open_source(self.path, file_options, self.sheet, Settings.max_upload_size_bytes, kept)
             )
-            mapping = None if self.mapping is not None else self._suggested_mapping(source)
-            importer = RemoteImporter(endpoint_url, session)
-            at_end.callback(importer.close)
-            if mapping is None:
-                mapping = self._saved_mapping(source, importer)
-            options = self._job_options(mapping, source.form.to_options())
+            mapping = self._suggested_mapping(source) if saved is None else self._saved_mapping(source, saved)
+            options = self._job_options(mapping, source.form.to_options(), kept)
+            source.check_clearing(options, [one.header for one in mapping.columns.fields])
             found = importer.find_or_create_domain(self.domain, is_dry_run=False)
             job_id = importer.create_job(
                 found.name,
@@ -180,8 +184,9 @@ class FileLoad:
                 unique_key=mapping.unique_key.name,
                 data_expiry_days=self.data_expiry or found.expiration_days,
                 options=options,
-                needs_options=bool(self.options) or source.form.to_options() is not None,
+                needs_options=bool(self.options) or source.needs_options,
             )
+            self._check_phone_country(importer, source, mapping, found)
             state = self._send_and_watch(importer, source)
         result = LoadResult(
             domain=found.name,
@@ -230,26 +235,45 @@ class FileLoad:
             f"Neither unique_key nor mapping was given. Give unique_key, the column that identifies customers.{hint}"
         )
 
-    def _saved_mapping(self, source: SourceFile, importer: RemoteImporter) -> ImportMapping:
+    def _saved_mapping(self, source: SourceFile, saved: KeptMapping) -> ImportMapping:
         from openprofiles.cli.import_mapping import use_saved
         from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
         assert self.mapping is not None, "otherwise the suggested one is used"
-        saved = importer.read_mapping(self.domain, self.mapping)
         return use_saved(source, self.mapping, saved, self._choices, self.unique_key, DEFAULT_PHONE_REGION)
 
-    def _job_options(self, mapping: ImportMapping, form: FileOptions | None) -> JobOptions | None:
+    def _job_options(self, mapping: ImportMapping, form: FileOptions | None, kept: FileChoices) -> JobOptions | None:
         """Make the options that ``import`` gives a job, replaced by those of the caller."""
         from openprofiles.cli.import_policies import ImportPolicies
         from openprofiles.server.job_options_document import options_document, read_options_member
 
-        usual = ImportPolicies().to_options(mapping, form)
+        policies = ImportPolicies(kept_checks=kept.checks, short_rows=kept.short_rows)
+        usual = policies.to_options(mapping, form)
         if not self.options:
             return usual
         given = dict(self.options)
         # What was detected with the caller's help.
         given.pop("File", None)
         return read_options_member("options", ({} if usual is None else options_document(usual)) | given)
+
+    def _check_phone_country(
+        self, importer: RemoteImporter, source: SourceFile, mapping: ImportMapping, domain: ImportDomain
+    ) -> None:
+        """Remove a new domain whose country is not that of the phone numbers."""
+        from openprofiles.cli.phone_country_check import GivenPhoneRegion, check_phone_country, weigh_phones
+        from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
+
+        fields = mapping.columns.fields
+        if not domain.was_created or weigh_phones(source, fields, DEFAULT_PHONE_REGION) is None:
+            return
+        region = importer.read_phone_region()
+        if region is None:
+            return
+        try:
+            check_phone_country(weigh_phones(source, fields, region), GivenPhoneRegion(region), domain, region)
+        except CommandFault:
+            importer.discard(domain)
+            raise
 
     def _send_and_watch(self, importer: RemoteImporter, source: SourceFile) -> JobState:
         """Give the job its file, start it and follow it to its end."""

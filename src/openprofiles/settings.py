@@ -126,7 +126,7 @@ class Settings:
         _require(bool(_ACCOUNT_ID.match(self.account_id)), "The account id must have 12 digits.")
         _require(
             bool(_PHONE_REGION.match(self.phone_region)),
-            f"The phone region {self.phone_region!r} is not a country code of two capital letters, such as US or DE.",
+            f"The phone region {self.phone_region!r} is not a two-letter country code in capitals, such as US or DE.",
         )
         _require(
             self.log_format in ("text", "json"), f"The log format {self.log_format!r} is not valid. Use text or json."

@@ -111,7 +111,7 @@ def _serve(orders: socket.socket) -> None:
     for package in ("cli", "server", "worker"):
         for module in pkgutil.iter_modules(importlib.import_module(f"openprofiles.{package}").__path__):
             # Those are programs of their own.
-            if module.name not in ("loader", "workbook_reader"):
+            if module.name != "loader":
                 importlib.import_module(f"openprofiles.{package}.{module.name}")
     for name in _IMPORTED_LATER:
         importlib.import_module(name)

@@ -24,6 +24,8 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.failures.faults import CODES
 from openprofiles.wire.model import TextShape, load_model
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
@@ -34,6 +36,7 @@ DEFAULT_OPTIONS = {
     "BlankCells": "KEEP",
     "ShortRows": "JUDGE",
     "HandSetFields": "KEEP",
+    "SharedKeyRows": "LOAD",
     "FailureLimit": {},
     "Checks": {},
     "Webhook": {},
@@ -147,6 +150,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "BlankCells": "CLEAR",
         "ShortRows": "REJECT",
         "HandSetFields": "OVERWRITE",
+        "SharedKeyRows": "REFUSE",
         "FailureLimit": {"Records": 3, "Percent": 2.5},
         "Checks": {
             "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},
@@ -181,7 +185,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         ({"WriteMode": "REPLACE"}, "The write mode must be one of CREATE_AND_UPDATE"),
         ({"FailureLimit": {"Records": 1.5}}, "FailureLimit.Records must be an integer."),
         ({"FailureLimit": {"Records": True}}, "FailureLimit.Records must be an integer."),
-        ({"FailureLimit": {"Percent": 101}}, "The limit of failed rows must be between 0 and 100 percent."),
+        ({"FailureLimit": {"Percent": 101}}, "The limit on failed rows must be between 0 and 100 percent."),
         (
             {"Checks": {"Nope": {"Type": "DATE"}}},
             "There is a check for the field Nope, which is not one of the Fields.",
@@ -381,7 +385,10 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
     domain = make_domain(server, "mappings")
     for name in ("weekly", "daily"):
         client.put_mapping(domain, name, fields=MAPPED, unique_key="Email", columns=HEADER)
-    client.put_mapping(domain, "daily", fields={"T": MAPPED["Tier"]}, unique_key="T", columns=["Tier", "Zoë"])
+    reading = {"Encoding": "windows-1250", "Sheet": "Kunden", "ShortRows": "LOAD", "Checks": ["Phone=none"]}
+    client.put_mapping(
+        domain, "daily", fields={"T": MAPPED["Tier"]}, unique_key="T", columns=["Tier", "Zoë"], reading=reading
+    )
 
     found = client.get_mapping(domain, "daily")
     listed = list(client.list_mappings(domain))
@@ -391,6 +398,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
     validator("SavedMapping").validate(found)
     validator("SavedMappings").validate(page)
     assert (found["Fields"], found["UniqueKey"], found["Columns"]) == ({"T": MAPPED["Tier"]}, "T", ["Tier", "Zoë"])
+    assert found["Reading"] == reading
     assert found["CreatedAt"] < found["UpdatedAt"]
     assert [one["MappingName"] for one in listed] == ["daily", "weekly"]
     assert (page["Items"], "NextToken" in page) == (listed[:1], True)
@@ -417,7 +425,7 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         ),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": [*HEADER, "\0"]}).encode(), r"U\+0000"),
         (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "X\ud800": 1}).encode(), "is unknown"),
-        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not among Columns"),
+        (json.dumps({"Fields": MAPPED, "UniqueKey": "Email", "Columns": ["Email"]}).encode(), "not in Columns"),
         (
             json.dumps({"Fields": MAPPED, "UniqueKey": "Mail", "Columns": HEADER}).encode(),
             "UniqueKey Mail is not one of",
@@ -425,6 +433,18 @@ def test_mappings_are_saved_read_listed_and_deleted(client: Client, server: Runn
         (
             json.dumps({"Fields": {"a b": MAPPED["Tier"]}, "UniqueKey": "a b", "Columns": HEADER}).encode(),
             "Map keys must satisfy",
+        ),
+        (
+            json.dumps(
+                {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Sheets": "A"}}
+            ).encode(),
+            "Reading has a member 'sheets', which is not known. It may have: Encoding, ",
+        ),
+        (
+            json.dumps(
+                {"Fields": MAPPED, "UniqueKey": "Email", "Columns": HEADER, "Reading": {"Encoding": 5}}
+            ).encode(),
+            r"Reading\.Encoding does not have a possible value",
         ),
         (json.dumps({"Columns": ["x" * 1_100_000]}).encode(), "The body is larger than 1048576 bytes"),
     ],

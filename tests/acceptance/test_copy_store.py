@@ -14,6 +14,8 @@ from faults.loads import Installation, LoadSize, prepare_load
 from postgresql_server import PostgresqlServer
 from s3_server import S3Server
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 SIZE = LoadSize(new=500, updates=12_000, repeats=100, entangled=40, failing=20)
 KILLED_AT = (("profile", 1), ("profile", 6_000), ("profile_key", 1), ("profile_key", 20_000))
 JOB_TIMEOUT_SECONDS = 120.0

@@ -28,7 +28,9 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "customers.csv"
 
@@ -52,9 +54,9 @@ def import_json(*arguments: str | Path, **variables: str) -> tuple[int, dict[str
     return answer.returncode, json.loads(answer.stdout)
 
 
-def read_csv(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.reader(file))
+def read_csv(path: Path, delimiter: str = ",") -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.reader(file, delimiter=delimiter))
 
 
 def list_jobs(data: Path) -> list[UploadJob]:
@@ -121,6 +123,32 @@ def test_the_failed_rows_of_an_earlier_load_are_gone_when_the_mended_file_loads_
     assert not failed_rows.exists()
 
 
+def test_a_file_of_failed_rows_is_replaced_only_as_long_as_nobody_has_changed_it(tmp_path: Path) -> None:
+    options = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    file = write(tmp_path / "customers.csv", b"Email,Name\nada@example.com,Ada\n,Bo\n")
+    failed_rows = tmp_path / "customers.failed-rows.csv"
+    run_command("import", file, *options)
+    written = failed_rows.read_bytes()
+
+    write(file, b"Email,Name\nada@example.com,Ada\n,Bo\n,Cy\n")
+    again = run_command("import", file, *options)
+    replaced = failed_rows.read_bytes()
+    write(failed_rows, replaced.replace(b",Bo", b"bo@example.com,Bo"))
+    fixed = failed_rows.read_bytes()
+    refused = run_command("import", file, *options)
+    write(file, b"Email,Name\ndan@example.com,Dan\n")
+    also_refused = run_command("import", file, *options)
+    elsewhere = run_command("import", file, *options, "--failed-rows", tmp_path / "other.csv")
+
+    assert again.returncode == 1
+    assert replaced.count(b"\n") == written.count(b"\n") + 1
+    assert (refused.returncode, also_refused.returncode, elsewhere.returncode) == (2, 2, 0)
+    assert f"{failed_rows} was changed after openprofiles wrote it" in refused.stderr
+    assert "Move or remove it, or name another file with --failed-rows. Nothing was loaded." in refused.stderr
+    assert failed_rows.read_bytes() == fixed
+    assert len(list_jobs(tmp_path / "data")) == 3
+
+
 def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None:
     file = write(tmp_path / "customers.csv", FAULTY)
 
@@ -137,6 +165,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
+        "Phone numbers without a country code are read as numbers of the United States (US).",
         "Unique key Email:",
         "  Filled in 3 of 4 rows of the sample; 1 row repeats an earlier value. Rows with the same Email become one "
         "customer, and later files update this customer. Rows without Email fail.",
@@ -150,7 +179,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
     # Which steps are seen depends on how fast they are.
     assert re.search(r"^\w.* \(step [1-4] of 4\)", answer.stderr, re.MULTILINE)
     header, *rows = read_csv(tmp_path / "customers.failed-rows.csv")
-    assert header == ["Email", "First Name", "Phone", "Tier", "", *OWN_COLUMNS]
+    assert header == ["Email", "First Name", "Phone", "Tier", "", *SPREADSHEET_COLUMNS]
     assert [row[:9] for row in rows] == [
         ["", "Nobody", "", "", "", "", "3", "Email", "MISSING_UNIQUE_KEY"],
         ["", "", "", "", "", 'carl@example.com,"Ca"rl,,,', "6", "", "MALFORMED_QUOTES"],
@@ -172,7 +201,7 @@ def test_the_failed_rows_are_mended_and_loaded_by_the_same_command(tmp_path: Pat
 
     assert (first_status, first["created"], first["failed"]) == (1, 1, 2)
     assert (again_status, again["created"], again["failed"]) == (1, 1, 1)
-    assert text.splitlines()[0] == ",".join(["Email", "First Name", "Tier", *OWN_COLUMNS])
+    assert text.splitlines()[0] == "\ufeff" + ",".join(["Email", "First Name", "Tier", *SPREADSHEET_COLUMNS])
     assert (mended_status, mended["created"], mended["failed"]) == (0, 1, 0)
     assert mended["mapping"] == {"Email": "EmailAddress", "First Name": "FirstName", "Tier": "Attributes.Tier"}
 
@@ -188,7 +217,7 @@ def test_the_example_is_loaded_as_the_readme_says(tmp_path: Path) -> None:
     assert told["failed_rows_file"] == str(tmp_path / "failed.csv")
     assert told["faults"][0] == {"code": "MISSING_UNIQUE_KEY", "column": "Email", "count": 3}
     assert sum(one["count"] for one in told["faults"]) == 7
-    assert [row[-2] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
+    assert [row[-3] for row in read_csv(tmp_path / "failed.csv")[1:]] == [
         "MISSING_UNIQUE_KEY",
         "MISSING_UNIQUE_KEY",
         "TOO_MANY_CELLS",
@@ -239,6 +268,10 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "quote": '"',
             "line_ends": "LF",
             "joins_lines": False,
+            "header_line": None,
+            "column_count": 0,
+            "skips_blank_rows": True,
+            "first_row": None,
             "given": [],
         },
         "mapping": {"Login": "EmailAddress"},
@@ -326,7 +359,7 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
         (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid domain name"),
         (["broken.csv"], "The header on line 1 contains characters that are not valid"),
         (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of these, or another "),
-        (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | and tab"),
+        (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | ^ ~ and tab"),
         (["a.csv", "--sheet", "People"], "is not an Excel workbook, so it has no sheet 'People'"),
         (["empty.csv"], "The file is empty"),
     ],

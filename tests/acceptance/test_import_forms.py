@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zipfile
 from collections.abc import Callable
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,18 @@ import pytest
 
 from acceptance.running import run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
-from openprofiles.cli import table_files
+from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.source_file import open_source
 from openprofiles.clock import utc_now
+from openprofiles.errors import InvalidRequest
 from openprofiles.operations.profile_shapes import profile_answer
 from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
+from workbooks import sheet_xml, text_rows, workbook
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
 
 SEEN = "1970-01-01 00:00:00.000000001"
 PEOPLE = [("ada@example.com", "Ada", "Köln"), ("zoe@example.com", "Zoë", "São Paulo"), ("", "Nobody", "")]
@@ -44,19 +52,25 @@ def find(data: Path, mail: str) -> dict[str, Any]:
     return dict(profile_answer(found.profile))
 
 
-def workbook(path: Path) -> Path:
-    book = openpyxl.Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.title = "Customers"
-    sheet.append([])
-    sheet.append(["E-mail", "First name", "Birth date", "Points", "Rate", "Active", "Seen"])
-    sheet.append(["ada@example.com", "Ada", date(1985, 12, 10), 5, 1.5, True, datetime(2026, 1, 2, 3, 4, 5)])  # noqa: DTZ001
-    sheet.append([None, "Nobody", None, None, None, None, None])
-    book.create_sheet("Others").append(["E-mail"])
-    book["Others"].append(["zoe@example.com"])
-    book.save(path)
-    return path
+SHEETS = {
+    "Old": sheet_xml(text_rows([["E-mail"], ["old@example.com"]])),
+    "Customers": sheet_xml(
+        "<row/>"
+        + text_rows([["E-mail", "First name", "Birth date", "Points", "Rate", "Active", "ZIP"]])
+        + '<row><c t="s"><v>0</v></c><c t="inlineStr"><is><t>Ada&#10;L.</t></is></c><c s="1"><v>31391</v></c>'
+        "<c><v>5</v></c>"
+        '<c><v>1.5</v></c><c t="b"><v>1</v></c><c s="2"><v>501</v></c></row>'
+        + text_rows([["", "Nobody"]])
+        + '<row><c t="s"><v>1</v></c><c t="e"><v>#N/A</v></c></row>'
+    ),
+    "Others": sheet_xml(text_rows([["E-mail"], ["zoe@example.com"]])),
+}
+WORKBOOK = workbook(
+    SHEETS,
+    hidden=["Old"],
+    texts=["<t>ada@example.com</t>", "<t>zoe@example.com</t>"],
+    formats=["dd.mm.yyyy", "00000"],
+)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +98,8 @@ def test_a_file_is_loaded_as_it_comes(tmp_path: Path, content: bytes, form: dict
 
     assert (status, told["created"], told["failed"]) == (1, 2, 1)
     assert {name: told["file"][name] for name in form} == form
-    assert read_csv(tmp_path / "kunden.failed-rows.csv")[1][:5] == ["", "Nobody", "", "", "4"]
+    rows = read_csv(tmp_path / "kunden.failed-rows.csv", told["file"]["delimiter"])
+    assert rows[1][:5] == ["", "Nobody", "", "", "4"]
     assert find(tmp_path / "data", "zoe@example.com")["Address"]["City"] == "São Paulo"
 
 
@@ -137,6 +152,27 @@ def test_a_file_without_a_header_is_refused_until_that_is_said_and_lines_above_o
     )
 
 
+def test_the_header_of_a_sheet_is_found_below_a_title_and_can_be_named_by_its_row(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for cells in ([], ["Report of\ncustomers"], [], ["E-mail", "First name"], ["ada@example.com", "Ada"], [None, "No"]):
+        sheet.append(cells)
+    book.save(tmp_path / "a.xlsx")
+    given = ("--domain", "demo", "--data", tmp_path / "data")
+
+    found = run_command("import", tmp_path / "a.xlsx", *given, "--unique-key", "E-mail")
+    lines = read_csv(tmp_path / "a.failed-rows.csv")
+    named = run_command(
+        "import", tmp_path / "a.xlsx", *given, "--unique-key", "ada@example.com", "--header-line", "5", "--create-only"
+    )
+
+    assert "  line 2 is above the header and is skipped: " in found.stdout
+    assert (found.returncode, lines[1][1:4]) == (1, ["No", "", "6"])
+    assert named.returncode == 2
+    assert "All 1 rows failed" in named.stderr
+
+
 def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", GERMAN.encode("windows-1252"))
     with running_server(tmp_path / "data", "--workers", "1") as server:
@@ -148,35 +184,81 @@ def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> Non
         (found,) = server.client().search_profiles(DomainName="demo", KeyName="_email", Values=["zoe@example.com"])[
             "Items"
         ]
+        other_country = run_command(
+            "import", file, "--domain", "demo", "--unique-key", "E-Mail", "--endpoint-url", server.url,
+            "--phone-region", "DE", **variables,
+        )  # fmt: skip
 
+    assert other_country.returncode == 2
+    assert "as numbers of the United States (US), which cannot be changed." in " ".join(other_country.stderr.split())
     assert (status, told["created"]) == (1, 2)
     assert found["FirstName"] == "Zoë"
 
 
-@pytest.mark.parametrize("name", ["customers.xlsx", "customers.csv"])
-def test_a_workbook_is_loaded_whatever_its_name(tmp_path: Path, name: str) -> None:
-    file = workbook(tmp_path / name)
+def test_a_workbook_is_loaded_whatever_its_name(tmp_path: Path) -> None:
+    file = write(tmp_path / "customers.csv", WORKBOOK)
 
     status, told = import_json(file, "--domain", "demo", "--unique-key", "E-mail", "--data", tmp_path / "data")
 
-    assert (status, told["created"], told["failed"], told["file"]["kind"]) == (1, 1, 1, "Excel workbook")
-    # The row of the sheet, since none of them has a cell of several lines.
+    assert (status, told["created"], told["failed"]) == (1, 2, 1)
+    assert {name: told["file"][name] for name in ("kind", "sheet", "other_sheets", "hidden_sheets", "error_cells")} == {
+        "kind": "Excel workbook",
+        "sheet": "Customers",
+        "other_sheets": ["Others"],
+        "hidden_sheets": ["Old"],
+        "error_cells": 1,
+    }
+    # The row of the sheet, although a cell before it has two lines.
     assert read_csv(tmp_path / "customers.failed-rows.csv")[1][8] == "4"
     ada = find(tmp_path / "data", "ada@example.com")
     assert ada["BirthDate"] == "1985-12-10"
-    assert ada["Attributes"] == {"Points": "5", "Rate": "1.5", "Active": "true", "Seen": "2026-01-02 03:04:05"}
+    assert ada["Address"] == {"PostalCode": "00501"}
+    assert ada["Attributes"] == {"Points": "5", "Rate": "1.5", "Active": "true"}
 
 
-def test_another_sheet_of_a_workbook_can_be_named(tmp_path: Path) -> None:
-    file = workbook(tmp_path / "a.xlsx")
+def test_failed_rows_are_fixed_in_a_workbook_and_loaded_again(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "a.csv", b"Email,First name,ZIP,Note\n,Ann,00123,=1+1\nbo@x.de,Ren\xc3,1,\ncy@x.de,C\xc3\xa9,2,'x\n"
+    )
+    arguments = ("--domain", "demo", "--unique-key", "Email", "--data", tmp_path / "data")
+    failed = tmp_path / "failed.xlsx"
+    import_json(file, *arguments, "--failed-rows", failed)
+    run_command("jobs", "failed", "last", "--domain", "demo", "--data", tmp_path / "data", "-o", tmp_path / "same.xlsx")
+
+    sheets = [openpyxl.load_workbook(path)["Failed rows"] for path in (failed, tmp_path / "same.xlsx")]
+    rows = [[[cell.value for cell in row] for row in sheet.rows] for sheet in sheets]
+    book = openpyxl.load_workbook(failed)
+    book["Failed rows"]["A2"] = "ann@x.de"
+    book.save(failed)
+    status, told = import_json(failed, *arguments)
+    refused = run_command("import", file, *arguments, "--failed-rows", failed)
+
+    assert rows[0] == rows[1]
+    assert [row[:4] for row in rows[0][1:]] == [[None, "Ann", "00123", "=1+1"], ["bo@x.de", "Ren\ufffd", "1", None]]
+    # The second row still has the character that was not valid.
+    assert (status, told["created"], told["failed"]) == (1, 1, 1)
+    assert told["faults"] == [{"code": "INVALID_UTF8", "column": None, "count": 1}]
+    ann = find(tmp_path / "data", "ann@x.de")
+    assert (ann["Address"]["PostalCode"], ann["Attributes"]["Note"]) == ("00123", "=1+1")
+    assert (refused.returncode, f"{failed} was changed after" in refused.stderr) == (2, True)
+
+
+def test_another_sheet_is_named_and_cells_without_a_value_never_clear_a_field(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.xlsx", WORKBOOK)
     given = ("--domain", "demo", "--unique-key", "E-mail", "--data", tmp_path / "data")
 
-    status, told = import_json(file, "--sheet", "Others", *given)
     unknown = run_command("import", file, "--sheet", "Nobody", *given)
+    clearing = run_command("import", file, "--blank-cells", "clear", *given)
+    other = run_command("import", file, "--sheet", "Others", "--blank-cells", "clear", *given)
 
-    assert (status, told["created"]) == (0, 1)
-    assert unknown.returncode == 2
-    assert "has no sheet 'Nobody'. It has: 'Customers', 'Others'." in unknown.stderr
+    assert (unknown.returncode, clearing.returncode, other.returncode) == (2, 2, 0)
+    assert "no sheet 'Nobody'. It has: 'Old' (hidden), 'Customers', 'Others'." in " ".join(unknown.stderr.split())
+    assert "although these cells are not meant to be blank." in " ".join(clearing.stderr.split())
+    assert "Columns: 'First name'." in " ".join(clearing.stderr.split())
+    assert (
+        "  read as Excel workbook, sheet 'Others'\n"
+        "  Not read: the sheets 'Customers', 'Old' (hidden). To read another one, use --sheet.\n"
+    ) in other.stdout
 
 
 def test_a_parquet_file_is_loaded(tmp_path: Path) -> None:
@@ -216,57 +298,93 @@ def test_json_lines_are_loaded(tmp_path: Path, pack: Callable[[bytes], bytes]) -
     assert zoe["Attributes"] == {"vip": "true", "tags": '["a"]', "note": "two\nlines"}
 
 
-def _without_end(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-300])
+def _written(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(table, file)
+    return file.getvalue()
 
 
-def _vast(path: Path) -> None:
-    book = openpyxl.Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet["A1"], sheet["A2"], sheet["XFD1048576"] = "a", "b", "far away"
-    book.save(path)
-
-
-def _large(path: Path) -> None:
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/media/nothing.bin", b"\0" * (table_files.MAX_WORKBOOK_BYTES + 1))
+def _zip(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("name", "spoil", "message"),
+    ("content", "message"),
     [
-        ("a.xlsx", _without_end, "a ZIP archive or an Excel workbook"),
-        ("b.xlsx", _large, "when uncompressed; the limit is 500,000,000. Save the sheet as CSV"),
-        ("d.xlsx", _vast, "needs too much memory: its cells may be far apart"),
-        ("a.parquet", _without_end, "is a Parquet file that cannot be read to its end"),
-        ("a.csv.gz", _without_end, "The gzip file cannot be decompressed"),
+        (WORKBOOK[:-300], "an Excel workbook"),
         (
-            "a.json",
-            lambda path: path.write_bytes(b'[{"a": 1}]'),
-            "a.json is a JSON array. Only JSON lines are supported",
+            workbook({"A": sheet_xml(text_rows([["a" * 3_000_000]]))}),
+            "has more than 2,000,000 bytes when it is unpacked, which is the limit. Save the sheet as CSV",
         ),
-        ("a.jsonl", lambda path: path.write_bytes(b'{"a": 1}\n[2]\n'), "Line 2 of the file is not a JSON object."),
-        ("b.jsonl", lambda path: path.write_bytes(b'{"a": 1}\n{"a": \n'), "Line 2 of the file is not JSON, although"),
-        ("a.xls", lambda path: path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") * 99), "an old Excel workbook"),
-        ("c.xlsx", lambda path: zipfile.ZipFile(path, "w").writestr("a", "b"), "a ZIP archive or an Excel workbook"),
+        (_written(pa.table({"a": list(range(1000))}))[:-300], "The Parquet file cannot be read to its end"),
+        (
+            _written(pa.table({"a": ["x" * 1000] * 3000})),
+            "The table has more than 2,000,000 bytes when it is written as CSV",
+        ),
+        (gzip.compress(b"Email\n" + b"".join(b"%d@x\n" % n for n in range(2000)))[:-300], "cannot be decompressed"),
+        (gzip.compress(b'{"a": "' + b"x" * 3_000_000 + b'"}'), "exceeds the limit of 2,000,000 bytes"),
+        (b'{"a": 1}\n[2]\n', "The object on line 2 of the file is not a JSON object."),
+        (bytes.fromhex("d0cf11e0a1b11ae1") * 99, "an old Excel workbook (.xls), or one with a password"),
+        (_zip("b.csv", b"a"), "The file is a ZIP archive. Unpack it, and import the files in it one by one: 'b.csv'."),
+        (_zip("xl/workbook.bin", b"a"), "a binary Excel workbook (.xlsb). Open it in Excel or LibreOffice"),
+        (b"<html><table>", "a web page (HTML). Open it in Excel or LibreOffice, and save it as a workbook"),
+        (b"BEGIN:VCARD\n", "an address book (vCard). Import it into an address book"),
     ],
-)
-def test_a_file_that_cannot_be_read_is_told_in_a_sentence_with_nothing_made(
-    tmp_path: Path, name: str, spoil: Callable[[Path], object], message: str
-) -> None:
-    file = tmp_path / name
-    if name in ("a.xlsx", "b.xlsx"):
-        workbook(file)
-    elif name == "a.parquet":
-        pyarrow.parquet.write_table(pa.table({"a": list(range(1000))}), file)
-    elif name == "a.csv.gz":
-        file.write_bytes(gzip.compress(b"Email\n" + b"".join(b"%d@x\n" % n for n in range(2000))))
-    spoil(file)
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_named_for_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+    file = write(tmp_path / "a.xlsx", content)
+
+    with pytest.raises((ImportFault, InvalidRequest)) as error, open_source(file, FileOptions(), None, 2_000_000):
+        pass
+
+    assert message in str(error.value)
+
+
+def test_the_country_of_phone_numbers_is_chosen_before_a_domain_is_created(tmp_path: Path) -> None:
+    rows = "".join(f"a{number}@example.com;0211 98765{number};40213;Neuss\n" for number in range(5))
+    file = write(tmp_path / "a.csv", f"E-Mail;Telefon;PLZ;Ort\n{rows}".encode())
+    given = ("import", file, "--domain", "demo", "--unique-key", "E-Mail", "--data", tmp_path / "data")
+
+    refused = run_command(*given)
+    loaded = run_command(*given, "--phone-region", "DE")
+    again = run_command(*given)
+    other = run_command(*given, "--phone-region", "AT")
+
+    shown = " ".join(refused.stderr.split())
+    assert "0 of 5 such numbers in the first rows; 5 in Germany (DE)." in shown
+    assert "Choose it with --phone-region DE or --phone-region US. Nothing was loaded." in shown
+    assert [one.returncode for one in (refused, loaded, again, other)] == [2, 0, 0, 2]
+    # The refused command left no domain behind.
+    assert "Created the domain demo." in loaded.stdout
+    for answer in (loaded, again):
+        assert "Phone numbers without a country code are read as numbers of Germany (DE).\n" in answer.stdout
+    assert "as numbers of Germany (DE), which cannot be changed." in " ".join(other.stderr.split())
+
+
+def test_a_file_that_cannot_be_read_creates_nothing(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.json", b'{"a": 1}\n{"a": 1, "a": 2}\n')
 
     answer = run_command("import", file, "--domain", "demo", "--unique-key", "a", "--data", tmp_path / "data")
 
     assert answer.returncode == 2
-    assert message in answer.stderr
-    assert "bug here" not in answer.stderr
+    assert "The object on line 2 of the file has the member 'a' twice." in " ".join(answer.stderr.split())
     assert not (tmp_path / "data").exists()
+
+
+def test_a_table_is_read_as_it_was_written_whatever_its_cells_look_like(tmp_path: Path) -> None:
+    # As a text file it would have semicolons and single quotes.
+    file = write(
+        tmp_path / "a.xlsx", workbook({"A": sheet_xml(text_rows([["E-mail;x"], *[["'a@example.com;y'"]] * 3]))})
+    )
+
+    with open_source(file, FileOptions(), None, 2_000_000) as source:
+        options = source.form.to_options()
+
+    assert source.headers == ["E-mail;x"]
+    assert source.sample.rows == [["'a@example.com;y'"]] * 3
+    assert options == replace(STRICT_OPTIONS, first_row=1)
+    # A server that takes no options reads it in the same way.
+    assert not source.needs_options

@@ -24,6 +24,8 @@ from openprofiles.store.open import open_store
 from openprofiles.uploads import jobs
 from openprofiles.uploads.mappings import saved_mappings
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 PEOPLE = "".join(f"u{number}@x.example,Ada,Bob,{number},x\n" for number in range(20))
 FILE = f"Login,Vorname,Phone,Lead no,\n{PEOPLE}".encode()
 
@@ -387,3 +389,20 @@ def test_the_file_of_failed_rows_is_loaded_with_the_mapping_of_the_file_it_came_
 
     assert answer.returncode == 0
     assert "Warning" not in answer.stderr
+
+
+@pytest.mark.daily_on("directly")
+def test_a_saved_mapping_keeps_how_the_file_is_read(tmp_path: Path, place: Place) -> None:
+    first = write(tmp_path / "a.csv", "Mail;Imię;Phone\na@x.example;Łukasz;ask Bo\n".encode("windows-1250"))
+    second = write(tmp_path / "b.csv", "Mail;Imię;Phone\nb@x.example;Paweł;ask Cy\n".encode("windows-1250"))
+    given = ("--encoding", "windows-1250", "--check", "Phone=none")
+
+    place.run_json(first, "--unique-key", "Mail", "--map", "Phone=PhoneNumber", *given, "--save-mapping", "pl")
+    again = place.run(second, "--mapping", "pl")
+
+    assert again.returncode == 0
+    assert "  read as windows-1250, semicolons, LF\n" in again.stdout
+    assert (
+        "  as kept with the mapping pl, unless it does not apply: --encoding windows-1250 --check Phone=none\n"
+    ) in again.stdout
+    assert "1 created" in again.stdout

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acceptance.running import run_command, running_server
+from acceptance.running import command, environment, run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
 from acceptance.test_import_forms import find
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
 
 KNOWN = b"Email,Phone,Name\nada@example.com,212-555-0101,Ada\n"
 MIXED = (
@@ -19,7 +25,7 @@ MIXED = (
 
 
 LIMITS_LONG = pytest.mark.long(
-    daily="tests/load/test_policies.py::test_with_more_failed_rows_than_may_be_nothing_is_loaded"
+    daily="tests/load/test_policies.py::test_nothing_is_loaded_if_more_rows_fail_than_allowed"
 )
 
 
@@ -130,3 +136,48 @@ def test_through_a_server_policies_go_along_and_a_strict_one_refuses_them(tmp_pa
         assert told["values_checked"] is not strict
         assert asked.returncode == (2 if strict else 1)
         assert ("--compat strict" in asked.stderr) == strict
+
+
+def test_rows_that_may_create_second_profiles_are_loaded_only_after_confirmation(tmp_path: Path) -> None:
+    mails = [b"p%d@example.com\n" % number for number in range(20)]
+    data = tmp_path / "data"
+    write(tmp_path / "first.csv", b"Email\n" + b"".join(mails))
+    second = write(tmp_path / "second.csv", b"Work email\n" + b"".join(mails))
+    run_command("import", tmp_path / "first.csv", "--domain", "demo", "--unique-key", "Email", "--data", data)
+    arguments = ("import", second, "--domain", "demo", "--unique-key", "Work email", "--data", data)
+
+    dry, without = run_command(*arguments, "--dry-run"), run_command(*arguments)
+    refused = answer_at_a_terminal(arguments, b"n\n")
+    accepted = answer_at_a_terminal(arguments, b"y\n")
+    again = run_command(*arguments, "--yes")
+
+    assert (dry.returncode, without.returncode) == (2, 2)
+    for answer in (dry, without):
+        assert "20 rows create profiles of their own" in answer.stdout
+        assert "To load the file anyway, use --yes." in answer.stderr
+    assert "20 created, 0 updated" in dry.stdout
+    assert "Nothing was loaded. Many rows would create profiles of their own" in without.stderr
+    assert (refused[0], accepted[0], again.returncode) == (2, 0, 0)
+    assert "Load the file anyway? [y/N]" in refused[1]
+    assert "20 created" not in refused[1]
+    assert "20 created, 0 updated, 0 failed" in accepted[1]
+    assert "0 created, 0 updated, 20 unchanged" in again.stdout
+
+
+def answer_at_a_terminal(arguments: tuple[str | Path, ...], answer: bytes) -> tuple[int, str]:
+    """Run the command with a terminal, and answer its question; returns its exit status and all that it prints."""
+    terminal, other_end = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            command(*arguments), env=environment(), stdin=other_end, stdout=other_end, stderr=other_end
+        )
+        os.close(other_end)
+        os.write(terminal, answer)
+        printed = b""
+        # Reading ends with an error when the process closes the terminal.
+        with suppress(OSError):
+            while part := os.read(terminal, 65_536):
+                printed += part
+        return process.wait(60), " ".join(printed.decode().split())
+    finally:
+        os.close(terminal)

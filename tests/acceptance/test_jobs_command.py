@@ -27,7 +27,9 @@ from acceptance.test_upload_flow import create, put
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, profile, upload_job
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
+
+pytestmark = pytest.mark.usefixtures("quick_loaders")
 
 FAULTY = b"""Email,First Name,Phone,Notes
 ada@example.com,Ada,212-555-0101,x
@@ -297,7 +299,9 @@ def test_where_not_all_failed_rows_are_shown_it_says_so(data: Path) -> None:
     answer = jobs("failed", job_ids(data)["faulty.csv"], "--data", data, "--limit", "1")
 
     assert len(answer.stdout.splitlines()) == 2
-    assert answer.stderr == ("These are the first 1 of 2 failed rows. --limit shows more, --output-file writes all.\n")
+    assert answer.stderr == (
+        "These are the first 1 of 2 failed rows. --limit shows more; --output-file writes them all.\n"
+    )
 
 
 def test_the_failed_rows_are_written_as_a_file_that_can_be_mended_and_loaded_again(data: Path, tmp_path: Path) -> None:
@@ -311,8 +315,8 @@ def test_the_failed_rows_are_written_as_a_file_that_can_be_mended_and_loaded_aga
     assert (told["rows"], told["failed_rows_file"]) == (None, str(tmp_path / "again.csv"))
     left_by_import = (data.parent / "faulty.failed-rows.csv").read_bytes()
     assert (tmp_path / "fix.csv").read_bytes() == (tmp_path / "again.csv").read_bytes() == left_by_import
-    with (tmp_path / "fix.csv").open(newline="") as file:
-        assert next(csv.reader(file)) == ["Email", "First Name", "Phone", "Notes", *OWN_COLUMNS]
+    with (tmp_path / "fix.csv").open(newline="", encoding="utf-8-sig") as file:
+        assert next(csv.reader(file)) == ["Email", "First Name", "Phone", "Notes", *SPREADSHEET_COLUMNS]
 
 
 def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left(data: Path, tmp_path: Path) -> None:
@@ -578,7 +582,8 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
+        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        "since.\n",
     )
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
     shown = jobs_json("show", job_id, "--data", updated)
@@ -596,7 +601,7 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
 
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[0] == (
-        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they were changed since."
+        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they have been changed since."
     )
     assert answer.stdout.splitlines()[1].split() == ["PROFILE", "ID", "LOADED", "AS"]
     assert "These are the first 1 of 2. --limit shows more." in answer.stderr
@@ -639,7 +644,8 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they were changed since.\n",
+        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        "since.\n",
     )
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
     assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})

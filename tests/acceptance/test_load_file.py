@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 from acceptance.running import RunningServer, running_server
 from openprofiles.client import Client, FailureReason, JobFailed, LoadError, LoadProgress
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 ROWS = "Email;First name;Tier;Notes\nada@x.example;Ada;gold;a\n;Nobody;;b\nnot an address;Eve;;c\n"
 
 
@@ -165,3 +167,18 @@ def test_an_exception_of_the_callers_function_stops_the_job(client: Client, lead
 
     (job,) = server.client().list_upload_jobs(DomainName="stopped")["Items"]
     assert job["Status"] == "STOPPED"
+
+
+def test_a_domain_is_not_created_for_phone_numbers_of_another_country(
+    client: Client, server: RunningServer, tmp_path: Path
+) -> None:
+    rows = "".join(f"a{number}@x.de;0211 98765{number};40213;Neuss\n" for number in range(5))
+    path = tmp_path / "kunden.csv"
+    path.write_text(f"E-Mail;Telefon;PLZ;Ort\n{rows}")
+
+    with pytest.raises(LoadError, match=r"5 in Germany \(DE\)\..* Create the domain first: in the console"):
+        client.load_file(path, domain="abroad", unique_key="E-Mail")
+
+    assert "abroad" not in domains_of(server)
+    server.client().create_domain(DomainName="abroad", DefaultExpirationDays=30)
+    assert client.load_file(path, domain="abroad", unique_key="E-Mail").created == 5

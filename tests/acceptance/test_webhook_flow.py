@@ -22,6 +22,8 @@ from openprofiles.client import Client
 from postgresql_server import PostgresqlServer
 from webhook_receiver import Receiver, webhook_receiver
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 ALLOWED = "--webhook-private-addresses"
 NAME, EMAIL, TIER, DISPLAY_NAME = "Zoë-of-the-file", "zoe@x.example", "a-secret-tier", "Customers-of-May"
 FILE = f"Email,First,Tier\n{EMAIL},{NAME},{TIER}\n,Nobody,\n".encode()
@@ -164,13 +166,13 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
     data = tmp_path / "data"
     with running_server(data) as server:
         client = make_domain(server)
-        with pytest.raises(ClientError, match=r"127\.0\.0\.1 is not at a public Internet address"):
+        with pytest.raises(ClientError, match=r"127\.0\.0\.1 does not have a public IP address"):
             client.put_webhook("shop", url=f"{receiver.url}/geheim")
         with pytest.raises(ClientError, match="has no webhook"):
             client.get_webhook("shop")
         client.put_webhook("shop")
         job_id = create(server)
-        with pytest.raises(ClientError, match="not at a public Internet address"):
+        with pytest.raises(ClientError, match="does not have a public IP address"):
             client.set_options("shop", job_id, {"Webhook": {"Url": receiver.url}})
     with running_server(data, "--workers", "0", ALLOWED) as server:
         client_of(server).put_webhook("shop", url=f"{receiver.url}/geheim")
@@ -181,7 +183,7 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
         progress = client.get_progress("shop", job_id)
         log = server.log()
 
-    assert "not at a public Internet address" in progress["Webhook"]["LastError"]
+    assert "does not have a public IP address" in progress["Webhook"]["LastError"]
     assert receiver.connections == 0
     assert "webhook_failed" in log
     assert "geheim" not in log

@@ -1,4 +1,7 @@
-"""A real Chromium and a real server."""
+"""A real Chromium and a real server.
+
+They end with the last test here: Playwright leaves an event loop running, in which no other test could start its own.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, running_server
-from browser.forked_loaders import ForkedLoaders
 
 CHROMIUM = (
     os.environ.get("OPENPROFILES_CHROMIUM") or shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -22,7 +25,7 @@ DEADLINE_MS = 30_000
 expect.set_options(timeout=DEADLINE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("There is no Chromium here, so the console's tests are left out. `make test-setup` installs it.")
@@ -35,14 +38,7 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="session")
-def forked_loaders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedLoaders]:
-    forker = ForkedLoaders(tmp_path_factory.mktemp("forker"))
-    yield forker
-    forker.close()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory, forked_loaders: ForkedLoaders) -> Iterator[RunningServer]:
     """Run a server for all files: to start one takes as long as two tests. Each test uses domains of its own."""
     data_folder = tmp_path_factory.mktemp("console") / "data"
@@ -50,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, forked_loaders: ForkedLoade
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kept_context(browser: Browser, server: RunningServer) -> Iterator[tuple[BrowserContext, list[str]]]:
     """Open a browser profile for all tests; return it with the faults of its pages."""
     made = browser.new_context(base_url=server.url, locale="en-GB", timezone_id="Europe/Berlin")
@@ -90,7 +86,7 @@ def visitor(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin_session(browser: Browser, server: RunningServer) -> Any:
     """Sign in as administrator once for all tests; return the cookie."""
     context = browser.new_context(base_url=server.url)

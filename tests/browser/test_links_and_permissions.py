@@ -9,9 +9,9 @@ from urllib.parse import urlencode, urljoin
 
 import pytest
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, running_server
 from acceptance.test_upload_flow import create, load, put
-from browser.forked_loaders import ForkedLoaders
 from browser.test_job_pages import keys_that_may
 from browser.test_sign_in import cookie_of, csrf_token_of, send
 

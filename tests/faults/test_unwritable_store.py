@@ -74,7 +74,9 @@ def test_a_start_on_a_disk_that_is_full_or_read_only_says_so(disk: SmallDisk) ->
     disk.fill()
     on_full = [start(made), start(new)]
 
-    assert on_read_only.startswith("Error: The store cannot be written (unable to open database file). Make its file")
+    assert on_read_only.startswith(
+        "Error: The store cannot be written to (unable to open database file). Make its file"
+    )
     assert on_full == [
         "Error: The disk of the store is full. Free some space, then try again.\n",
         "Error: The disk is full. Free some space, then try again.\n",
@@ -97,7 +99,7 @@ def test_a_store_that_is_read_only_is_served_and_its_worker_waits_until_it_can_b
         workers = server.children()
         found = client.search_profiles(DomainName="shop", KeyName="_profileId", Values=[profile_id])["Items"]
         refused = refusal_of_a_write(client)
-        wait_until(lambda: readiness(server) == (503, ["the store cannot be written"]), "the server says so")
+        wait_until(lambda: readiness(server) == (503, ["the store cannot be written to"]), "the server says so")
         disk.make_writable()
         wait_until(lambda: "work_resumed" in server.log(), "the worker goes on")
         wait_until(lambda: readiness(server) == (200, []), "the server is ready again")
@@ -105,6 +107,6 @@ def test_a_store_that_is_read_only_is_served_and_its_worker_waits_until_it_can_b
 
         assert [one["AccountNumber"] for one in found] == ["A-1"]
         assert refused["Error"]["Code"] == "InternalServerException"
-        assert "The store cannot be written (attempt to write a readonly database)" in refused["Error"]["Message"]
+        assert "The store cannot be written to (attempt to write a readonly database)" in refused["Error"]["Message"]
         assert server.children() == workers
         assert server.log().count("] store_not_writable") == 1

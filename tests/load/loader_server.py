@@ -17,7 +17,6 @@ import itertools
 import json
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ import phonenumbers.data.region_US  # noqa: F401
 
 import openprofiles.store.postgresql_bulk
 import openprofiles.store.sqlite_bulk  # noqa: F401
+from chunk_sizes import fix_chunk_size
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store
@@ -39,7 +39,7 @@ from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_files
-from openprofiles.uploads.loading import chunks, load, undo
+from openprofiles.uploads.loading import load, undo
 from openprofiles.uploads.reading import records
 
 BEFORE = "before"
@@ -142,7 +142,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
 
 def _run(orders: Orders) -> None:
     if orders.rows_per_chunk is not None:
-        _fix_chunk_size(orders.rows_per_chunk)
+        fix_chunk_size(orders.rows_per_chunk)
     if orders.block_bytes is not None:
         _fix_block_size(orders.block_bytes)
     settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))
@@ -161,21 +161,6 @@ def _run(orders: Orders) -> None:
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _fix_chunk_size(rows: int) -> None:
-    class FixedChunkSize(chunks.ChunkSize):
-        def __init__(self, first: int) -> None:  # noqa: ARG002 (that of the class)
-            super().__init__(rows)
-
-        @contextmanager
-        def timed(self, rows: int) -> Iterator[None]:  # noqa: ARG002 (that of the class)
-            yield
-
-    for name, module in sys.modules.items():
-        if name.startswith("openprofiles.uploads.") and hasattr(module, "ChunkSize"):
-            user: Any = module
-            user.ChunkSize = FixedChunkSize
 
 
 def _fix_block_size(block_bytes: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
-from openprofiles.profiles.normal_forms import is_blank, normal_key
+from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_key
 from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 
@@ -135,13 +135,19 @@ class Job:
     data_expiry_days: int
     phone_region: str = "US"
     policies: Policies = Policies()
-    # As with --compat strict: the value of the unique key counts in every field of its group, whatever it is.
+    # As with --compat strict: the value of the unique key counts in every field of its group, whatever it is, and is
+    # compared as searches compare it.
     matches_group: bool = False
 
     @property
     def key_name(self) -> str:
         standard = FIELD_BY_PATH.get(self.unique_key.path)
         return (standard.key_name if standard else None) or field_key_name(self.unique_key.path)
+
+    def identity(self, text: str) -> str | None:
+        """Return the form in which a unique key is compared."""
+        form = normal_key if self.matches_group else identity_key
+        return form(self.key_name, text, self.phone_region)
 
 
 # The domain
@@ -195,10 +201,17 @@ class Outcome:
     record_count: int | None = None
     created_count: int = 0
     updated_count: int = 0
+    # Rows that change nothing themselves, and with them all rows of profiles that are afterwards as before.
     unchanged_count: int = 0
+    settled_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
     # Record, line, and those of the first record with that unique key; None if the file was never read.
     repeated: list[tuple[int, int, int, int]] | None = None
+    created: set[int] = field(default_factory=set)
+    # By id: the profile, its values before the load, and for each row whether it changes nothing.
+    updated: dict[int, tuple[KnownProfile, tuple[dict[str, str], dict[str, str]], list[bool]]] = field(
+        default_factory=dict
+    )
 
 
 class FileRefused(Exception):
@@ -225,6 +238,10 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
         if faults:
             content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
             outcome.failed.append(FailedRecord(number, record.line, tuple(faults), content))
+    outcome.settled_count = outcome.unchanged_count
+    for profile, held, are_unchanged in outcome.updated.values():
+        if held == _held(profile):
+            outcome.settled_count += are_unchanged.count(False)
     if len(outcome.failed) == len(records):
         outcome.status, outcome.reason = "FAILED", "VALIDATION_FAILURE"
     elif outcome.failed:
@@ -345,7 +362,7 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
         faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
     elif text is not None and not job.matches_group and is_shortened_number(text):
         faults.append(("SHORTENED_NUMBER", job.unique_key.header))
-    elif text is None or normal_key(job.key_name, text, job.phone_region) is None:
+    elif text is None or job.identity(text) is None:
         faults.append(("MISSING_UNIQUE_KEY", job.unique_key.header))
     for column in job.columns:
         text = cells.get(column.path)
@@ -385,7 +402,7 @@ def _note_repeated(
     first_of_key: dict[str, tuple[int, int]],
     outcome: Outcome,
 ) -> None:
-    value = normal_key(job.key_name, _cells(record, job, positions)[job.unique_key.path], job.phone_region)
+    value = job.identity(_cells(record, job, positions)[job.unique_key.path])
     assert value is not None
     assert outcome.repeated is not None
     first = first_of_key.setdefault(value, (number, record.line))
@@ -395,15 +412,18 @@ def _note_repeated(
 
 def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome) -> list[Fault]:
     """Create or update the profile of the unique key; return an error if several have it."""
-    value = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
+    value = job.identity(cells[job.unique_key.path])
+    searched = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
     assert value is not None
-    wanted = Key(job.key_name, value)
+    assert searched is not None
+    # A given key is known only as a search would compare it.
+    wanted = Key(job.key_name, searched)
     holders = [
         profile
         for profile in domain.profiles.values()
         if profile.expires_at > job.started_at
         and wanted in profile.keys
-        and (job.matches_group or wanted in profile.added_keys or _own_key(profile, job) == wanted.value)
+        and (job.matches_group or wanted in profile.added_keys or _own_key(profile, job) == value)
     ]
     if len(holders) > 1:
         return [("AMBIGUOUS_UNIQUE_KEY", job.unique_key.header)]
@@ -416,9 +436,10 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         outcome.updated_count += 1
     else:
         profile = domain.profiles[-number] = KnownProfile({}, {}, job.started_at)
+        outcome.created.add(id(profile))
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
-    held = (dict(profile.values), dict(profile.attributes))
+    held = _held(profile)
     keeps_own_key = not job.matches_group and _own_key(profile, job) not in (value, None)
     for path, text in cells.items():
         if path in profile.origins and not job.policies.overwrites_hand_set:
@@ -433,8 +454,11 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
             place[name] = text
         else:
             place.pop(name, None)
-    if holders and held == (profile.values, profile.attributes):
-        outcome.unchanged_count += 1
+    if holders:
+        is_unchanged = held == _held(profile)
+        outcome.unchanged_count += is_unchanged
+        if id(profile) not in outcome.created:
+            outcome.updated.setdefault(id(profile), (profile, held, []))[2].append(is_unchanged)
     changes = key_changes(before, profile.derived(job.phone_region, domain.indexed_paths), profile.added_keys)
     profile.keys = (profile.keys - changes.removed) | changes.added
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
@@ -442,9 +466,13 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     return []
 
 
+def _held(profile: KnownProfile) -> tuple[dict[str, str], dict[str, str]]:
+    return dict(profile.values), dict(profile.attributes)
+
+
 def _own_key(profile: KnownProfile, job: Job) -> str | None:
-    """Return the normal form of what the profile holds in the field of the unique key."""
+    """Return the identity form of what the profile holds in the field of the unique key."""
     path = job.unique_key.path
     is_attribute = path.startswith(ATTRIBUTE)
     text = profile.attributes.get(path.removeprefix(ATTRIBUTE)) if is_attribute else profile.values.get(path)
-    return normal_key(job.key_name, text, job.phone_region) if text else None
+    return job.identity(text) if text else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import read_file_columns
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
@@ -323,6 +325,70 @@ def test_a_missing_column_is_told_with_the_columns_there_are_unless_they_seem_to
     assert "Its columns are: 'E-Mail', 'First name', 'City'. The file was read as" in (by_name.failure_message or "")
     assert "seems to be a row of values: perhaps the file has no header" in (by_values.failure_message or "")
     assert "Ann" not in (by_values.failure_message or "")
+
+
+# What a spreadsheet would calculate or cut, and what it leaves as it is; some records need our own reading.
+SPREADSHEET_TEXTS = [
+    "=1+1",
+    "@sum",
+    "'=1",
+    "''",
+    "'tis",
+    "-a",
+    "+49 30 1",
+    "\tx",
+    "a\rb",
+    "\r=",
+    '=say("a")',
+    "a,b",
+    "Zoë",
+]
+
+
+@pytest.mark.parametrize(("for_spreadsheet", "delimiter"), [(True, ","), (True, ";"), (False, ",")])
+def test_fixed_rows_arrive_as_they_stood_in_the_first_file(shop: Shop, for_spreadsheet: bool, delimiter: str) -> None:
+    table = [
+        ["E-Mail", "Prénom", "Note"],
+        ["a@x", "A", "=a"],
+        *(["", f"N{n}", t] for n, t in enumerate(SPREADSHEET_TEXTS)),
+    ]
+    job = load(shop, write(table, FileForm(delimiter=delimiter)))
+    file = failed_rows(shop, job, for_spreadsheet=for_spreadsheet)
+
+    fixed = re.sub(rf"^({delimiter})(N[0-9]+)", r"\2@x\1\2", file.decode(), flags=re.MULTILINE).encode()
+    again = load(shop, fixed)
+
+    assert (job.failed_count, again.created_count, again.failed_count) == (len(SPREADSHEET_TEXTS),) * 2 + (0,)
+    assert [note for _, _, note in people(shop)] == ["=a", *SPREADSHEET_TEXTS]
+
+
+@pytest.mark.parametrize("for_spreadsheet", [True, False])
+def test_a_row_that_failed_for_its_bytes_fails_again_until_it_is_fixed(shop: Shop, for_spreadsheet: bool) -> None:
+    job = load(shop, b'E-Mail,Pr\xc3\xa9nom,Note\na@x,A,\nb@x,Ren\xc3,\nc@x,"C\r",\xff\n,D\xef\xbf\xbd,\n')
+    file = failed_rows(shop, job, for_spreadsheet=for_spreadsheet)
+
+    again = load(shop, file)
+    as_saved = failed_rows(shop, again, for_spreadsheet=for_spreadsheet).decode("utf-8", "replace")
+    fixed = load(shop, as_saved.replace("Ren\ufffd", "René").replace("\n,D", "\nd@x,D").encode())
+
+    assert (job.created_count, job.failed_count) == (1, 3)
+    assert (again.status, again.failed_count) == ("FAILED", 3)
+    assert (fixed.created_count, fixed.failed_count) == (2, 1)
+    # Its file had this character itself, and its row failed for another reason.
+    assert [first for _, first, _ in people(shop)] == ["A", "René", "D\ufffd"]
+
+
+def test_a_strict_server_reads_apostrophes_as_they_stand(shop: Shop) -> None:
+    header = ",".join(["E-Mail", "Prénom", "Note", *SPREADSHEET_COLUMNS])
+
+    job = load(shop, f"{header}\na@x,'=1,Ren\ufffd,,2,,INVALID_UTF8,Note,\n".encode(), strict=True)
+
+    assert (job.status, people(shop)) == ("SUCCEEDED", [("a@x", "'=1", "Ren\ufffd")])
+
+
+def failed_rows(shop: Shop, job: UploadJob, *, for_spreadsheet: bool) -> bytes:
+    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+    return b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect, for_spreadsheet=for_spreadsheet))
 
 
 CELLS = st.text(st.sampled_from("ab ,;\t|'\"\n\réß€"), max_size=6)

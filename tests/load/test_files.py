@@ -38,7 +38,7 @@ def load(shop: Shop, data: bytes, *columns: Column, block_bytes: int | None = No
     assert (job.status, job.status_reason) == (outcome.status, outcome.reason)
     assert shop.failed_records(job) == outcome.failed
     assert (job.created_count, job.updated_count) == (outcome.created_count, outcome.updated_count)
-    assert job.unchanged_count == outcome.unchanged_count
+    assert job.unchanged_count == outcome.settled_count
     assert shop.repeated_rows(job) == outcome.repeated
     return job
 

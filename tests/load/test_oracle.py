@@ -37,8 +37,8 @@ from openprofiles.uploads.job_options import (
 from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
-PHONES = ["2025550101", "(202) 555-0101", "+12025550101", "2025550102", "555", "n/a"]
-ACCOUNTS = ["1", "2", "A", "a", "4.9E+11"]
+PHONES = ["2025550101", "(202) 555-0101", "+12025550101 x7", "202-555-0101 ext. 7", "2025550102", "Room 5", "5", "n/a"]
+ACCOUNTS = ["1", "A", "a", " a ", "\u00e9", "E\u0301", "4.9E+11"]
 NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va"]
 TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "\\", "x\ry", "NULL", "\u00a0gold"]
 BLANK = ["", "", " ", "\t", "\u00a0\ufeff"]
@@ -64,7 +64,8 @@ HEADERS = {path: path.removeprefix("Attributes.") for path in VALUES}
 EMAIL_PATHS = ("EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress")
 PHONE_PATHS = ("PhoneNumber", "MobilePhoneNumber")
 FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x"]
-FEW_PHONES = ["2025550101", "2025550102", "2025550103", "2025550104"]
+FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "Room 4", "4"]
+FEW_ACCOUNTS = ["a1", "A1", "b2", "B2", "c3"]
 
 rarely = st.integers(0, 19).map(lambda number: number == 7)
 sometimes = st.integers(0, 3).map(lambda number: number == 2)
@@ -233,11 +234,13 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 @st.composite
 def entangled_scenarios(draw: st.DrawFn) -> Scenario:
     """Values that move between the fields of one key, within a file, and meet in profiles that hold several."""
-    group, few = draw(st.sampled_from([(EMAIL_PATHS, FEW_EMAILS), (PHONE_PATHS, FEW_PHONES)]))
+    group, few = draw(
+        st.sampled_from([(EMAIL_PATHS, FEW_EMAILS), (PHONE_PATHS, FEW_PHONES), (("AccountNumber",), FEW_ACCOUNTS)])
+    )
     values = {**dict.fromkeys(group, few), "FirstName": NAMES}
     loads = []
     for _ in range(draw(st.integers(1, 2))):
-        paths = draw(st.lists(st.sampled_from(group), min_size=2, max_size=3, unique=True))
+        paths = draw(st.lists(st.sampled_from(group), min_size=min(2, len(group)), max_size=3, unique=True))
         file = draw(files([*paths, "FirstName"], values, with_faults=False))
         loads.append(
             File(file.columns, draw(st.sampled_from(file.columns[: len(paths)])), file.data, file.expiry_days, file.day)
@@ -351,9 +354,12 @@ def check(
         job = run_as(shop, job, scenario) if run is None else run(shop, job)
 
         oracle_job = shop.oracle_job(job, file.columns, file.unique_key, file.policies)
+        # Rows that may be followed one by one are compared one by one.
+        is_planned = not scenario.strict and not any(profile.added_keys for profile in expected.profiles.values())
         outcome = oracle.load(expected, replace(oracle_job, matches_group=scenario.strict), file.data)
         assert shop.failed_records(job) == outcome.failed
-        assert job.unchanged_count == outcome.unchanged_count
+        fewest = outcome.settled_count if is_planned else outcome.unchanged_count
+        assert fewest <= job.unchanged_count <= outcome.settled_count
         assert shop.repeated_rows(job) == outcome.repeated
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,

@@ -178,10 +178,10 @@ FAILING = b"Email,First,Tier\na@x,Ann,\n,Nobody,\nb@x,Bo,\n,Nemo,\n"
     [
         ({"max_failed_records": 1}, "2 rows failed (limit: 1). Nothing was loaded."),
         ({"max_failed_records": 0}, "2 rows failed (limit: 0). Nothing was loaded."),
-        ({"max_failed_percent": 49.9}, "2 of 4 rows failed (limit: 49.9 %). Nothing was loaded."),
+        ({"max_failed_percent": 49.9}, "2 of 4 rows failed (limit: 49.9%). Nothing was loaded."),
     ],
 )
-def test_with_more_failed_rows_than_may_be_nothing_is_loaded(shop: Shop, options: dict[str, Any], message: str) -> None:
+def test_nothing_is_loaded_if_more_rows_fail_than_allowed(shop: Shop, options: dict[str, Any], message: str) -> None:
     job = load(shop, FAILING, **options)
 
     assert (job.status, job.status_reason, job.failure_message) == ("FAILED", "VALIDATION_FAILURE", message)
@@ -191,7 +191,7 @@ def test_with_more_failed_rows_than_may_be_nothing_is_loaded(shop: Shop, options
 
 
 @pytest.mark.parametrize("options", [{"max_failed_records": 2}, {"max_failed_percent": 50.0}])
-def test_with_no_more_failed_rows_than_may_be_the_others_are_loaded(shop: Shop, options: dict[str, Any]) -> None:
+def test_the_other_rows_are_loaded_if_no_more_fail_than_allowed(shop: Shop, options: dict[str, Any]) -> None:
     job = load(shop, FAILING, **options)
 
     assert (job.status, counts(job)) == ("PARTIALLY_SUCCEEDED", (2, 0, 0, 2))
@@ -210,7 +210,7 @@ def test_rows_that_fail_while_others_are_written_end_the_job_and_keep_what_was_w
 
     assert shop.known().profiles[b].values["PersonalEmailAddress"] == "q@x"
     assert (job.status, counts(job)) == ("FAILED", (0, 1, 0, 1))
-    assert job.failure_message == "1 rows failed (limit: 0). The rows that were already loaded are kept."
+    assert job.failure_message == "1 row failed (limit: 0). The rows that were already loaded are kept."
 
 
 def test_a_row_tells_every_check_that_it_does_not_pass(shop: Shop) -> None:

@@ -28,7 +28,9 @@ from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.store import tables
 from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import FailedRow, stop_job
+from openprofiles.uploads.notices import SHARED_KEY_ROWS, Notice
 
 EMAIL = Column("Email", "EmailAddress")
 FIRST = Column("First", "FirstName")
@@ -109,6 +111,23 @@ def test_a_profile_that_is_deleted_after_the_plan_is_made_anew(shop: Shop) -> No
     assert counts(job) == (2, 0, 0)
     assert [one.values["FirstName"] for one in find(shop, "b@x")] == ["Bo"]
     assert_all_is_right(shop, job)
+
+
+def test_a_row_whose_profile_is_deleted_after_the_plan_is_noticed_if_another_field_has_its_key(shop: Shop) -> None:
+    old = shop.create_profile(EmailAddress="b@x")
+    shop.create_profile(EmailAddress="z@x", BusinessEmailAddress="b@x")
+    job = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\nb@x,Bo\nb@x,Bob\n")
+
+    job = run_with(
+        shop,
+        job,
+        once_at("report", lambda: profiles.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
+    )
+
+    assert counts(job) == (2, 1, 0)
+    assert read_report(shop.store, shop.domain, job.job_id).notices == [
+        Notice(SHARED_KEY_ROWS, "BusinessEmailAddress", 1, (3,))
+    ]
 
 
 def test_a_key_that_several_profiles_come_to_hold_after_the_plan_fails_its_rows(shop: Shop) -> None:
@@ -252,12 +271,16 @@ def test_writes_of_the_api_during_a_load_double_no_key_and_leave_the_index_right
 
 
 def _doubled(known: KnownDomain, *, by_index: bool = False) -> set[str]:
-    """The e-mail addresses that several profiles hold: in their fields or in the index, or in the index alone."""
+    """List the unique keys of several profiles: by their fields or the index, or by the index alone.
+
+    An address in another field than EmailAddress is no unique key.
+    """
     holders: dict[str, set[int]] = {}
     for pid, profile in known.profiles.items():
         keys = profile.keys if by_index else profile.keys | profile.derived("US", set())
+        own = normal_key("_email", profile.values.get("EmailAddress", ""), "US")
         for key in keys:
-            if key.name == "_email":
+            if key.name == "_email" and key.value == own:
                 holders.setdefault(key.value, set()).add(pid)
     return {value for value, pids in holders.items() if len(pids) > 1}
 

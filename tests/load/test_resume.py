@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 import budgets
+from acceptance.forked_loaders import ForkedLoaders
 from load.loader_server import AFTER, BEFORE, INSIDE
 from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
 from load.oracle import Column
@@ -365,7 +366,7 @@ def test_a_stop_that_is_asked_for_while_no_loader_lives_keeps_what_was_written(
 @pytest.mark.parametrize("phase", ["stage", "report", "create", "update", "unindex", "index"])
 def test_a_loader_whose_lease_was_taken_over_writes_nothing_more(shop: Shop, phase: str) -> None:
     shop.create_profile(EmailAddress="a@x", PersonalEmailAddress="p@x", ingested=True)
-    job = shop.create_job(COLUMNS, "Email", b"Email,Personal,First,tier\na@x,q@x,,\nb@x,,,\nc@x,,,\n,,,\n")
+    job = shop.create_job(COLUMNS, "Email", b"Email,Personal,First,tier\na@x,q@x,,\nb@x,,,\nc@x,,,\n,,Zed,\n")
 
     run_to_phase(shop, job, phase)
     with shop.store.write() as connection:
@@ -496,6 +497,14 @@ def test_a_lease_is_kept_while_the_worker_waits_for_something_else(shop: Shop, m
     assert (shop.job(job).status, shop.job(job).epoch) == ("SUCCEEDED", 1)
 
 
+@pytest.fixture
+def forked_here(forked_loaders: ForkedLoaders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the loaders of one test forked: a worker of it starts several, and what they are does not matter."""
+    for name, value in forked_loaders.variables.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("forked_here")
 def test_the_spare_loader_for_the_next_job_is_started_only_a_while_after_a_load(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,6 +525,7 @@ def test_the_spare_loader_for_the_next_job_is_started_only_a_while_after_a_load(
     assert not prepared_at_once
 
 
+@pytest.mark.usefixtures("forked_here")
 def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
     shop: Shop, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -603,6 +613,7 @@ def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_the
     assert (ended.status, ended.status_reason, ended.failure_message) == ("FAILED", "INTERNAL_FAILURE", message)
 
 
+@pytest.mark.usefixtures("forked_here")
 def test_a_job_that_something_has_blocked_is_loaded_once_that_is_over(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

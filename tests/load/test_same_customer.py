@@ -8,10 +8,20 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
-from openprofiles.uploads.notices import SHARED_KEY_ROWS, Notice
+from openprofiles.uploads.notices import (
+    SAME_EMAIL_ROWS,
+    SHARED_KEY_ROWS,
+    SHARED_KEYS_REFUSED,
+    SIMILAR_KEY_ROWS,
+    Notice,
+    is_doubtful,
+)
 
+ACCOUNT = Column("Account", "AccountNumber")
 EMAIL = Column("Email", "EmailAddress")
+PHONE = Column("Phone", "PhoneNumber")
 WORK = Column("Work email", "BusinessEmailAddress")
 NAME = Column("First name", "FirstName")
 OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
@@ -52,7 +62,7 @@ def test_a_strict_server_identifies_a_customer_by_any_field_of_the_key(shop: Sho
 
 @pytest.mark.daily_on("sqlite")
 def test_a_phone_of_a_household_does_not_identify_those_who_share_it(shop: Shop) -> None:
-    columns = [Column("Phone", "PhoneNumber"), Column("Home", "HomePhoneNumber"), NAME]
+    columns = [PHONE, Column("Home", "HomePhoneNumber"), NAME]
     data = b"Phone,Home,First name\n(202) 555-0101,202 555 0100,Ana\n2025550102,+12025550100,Bo\n202-555-0100,,Home\n"
 
     first, second = (shop.load(columns, "Phone", data) for _ in range(2))
@@ -79,15 +89,32 @@ def test_rows_whose_key_stands_in_another_field_of_the_file_are_counted_with_the
     assert report_of(shop, second).notices == []
 
 
+@pytest.mark.daily_on("sqlite")
+def test_values_of_rows_that_are_refused_do_not_count_as_another_field(shop: Shop) -> None:
+    shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
+
+    options = JobOptions(write_mode=CREATE_ONLY)
+    job = shop.run(shop.create_job([EMAIL, NAME, WORK], "Email", OFFICE, options=options))
+
+    assert counts(job) == (1, 0, 0, 1)
+    assert report_of(shop, job).notices == []
+
+
 def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_what_to_do(shop: Shop) -> None:
     people = b"".join(b"p%d@a.example,P%d\n" % (number, number) for number in range(30))
     shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
 
-    job = shop.load([WORK, NAME], "Work email", b"Work email,First name\nnew@a.example,New\n" + people)
+    data = b"Work email,First name\nnew@a.example,New\n" + people
+    careful = JobOptions(shared_key_rows=REFUSE)
+    refused = shop.run(shop.create_job([WORK, NAME], "Work email", data, options=careful))
+    job = shop.load([WORK, NAME], "Work email", data)
 
     report = report_of(shop, job)
     assert counts(job) == (31, 0, 0, 0)
-    assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)))]
+    assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)), is_doubtful=True)]
+    # The user can decide before anything is loaded.
+    assert (refused.failure_message, counts(refused)) == (SHARED_KEYS_REFUSED, (0, 0, 0, 0))
+    assert report_of(shop, refused).notices == report.notices
     assert report.notice_sentences() == [
         "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "
         "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
@@ -97,10 +124,10 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
 
 @pytest.mark.daily_on("sqlite")
 def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_keep_their_reason(shop: Shop) -> None:
-    account, tier = Column("Account", "AccountNumber"), Column("Tier", "Attributes.tier")
+    tier = Column("Tier", "Attributes.tier")
     data = b"Account,Tier\nNULL,gold\nn/a,gold\n4.91512E+11,gold\n12E4,NULL\n"
 
-    job = shop.load([account, tier], "Account", data)
+    job = shop.load([ACCOUNT, tier], "Account", data)
 
     assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
         (2, "PLACEHOLDER_KEY"),
@@ -108,7 +135,7 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
         (4, "SHORTENED_NUMBER"),
     ]
     assert values_of(shop) == [{"AccountNumber": "12E4"}]
-    assert shop.load([account, tier], "Account", data, strict=True).failed_count == 0
+    assert shop.load([ACCOUNT, tier], "Account", data, strict=True).failed_count == 0
 
 
 def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop: Shop) -> None:
@@ -121,3 +148,123 @@ def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop:
 
     assert values_of(shop) == [{"EmailAddress": "ANA@a.example", "FirstName": "D"}]
     assert counts(job) == (0, 6, 0, 0)
+
+
+CASES = b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Bo\n cus_Ab1 ,Ann\n"
+
+
+def test_account_numbers_that_differ_in_case_are_different_customers(shop: Shop) -> None:
+    first, second = (shop.load([ACCOUNT, NAME], "Account", CASES) for _ in range(2))
+
+    assert values_of(shop) == [
+        {"AccountNumber": " cus_Ab1 ", "FirstName": "Ann"},
+        {"AccountNumber": "cus_aB1", "FirstName": "Bo"},
+    ]
+    assert (counts(first), counts(second)) == ((2, 1, 0, 0), (0, 3, 3, 0))
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_strict_server_compares_account_numbers_without_regard_to_case(shop: Shop) -> None:
+    assert counts(shop.load([ACCOUNT, NAME], "Account", CASES, strict=True)) == (1, 2, 0, 0)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_extensions_of_one_number_are_different_customers(shop: Shop) -> None:
+    rows = b"".join(b"206 555 0100 ext. %d,P%d\n" % (number, number) for number in range(30))
+    shop.load([PHONE, NAME], "Phone", b"Phone,First name\n" + rows)
+    others = b"+12065550100 x7,P7\n2065550100#30,New\n2065550100,Desk\n+1-206-555-0100;ext=8,P8\n"
+
+    job = shop.load([PHONE, NAME], "Phone", b"Phone,First name\n" + others)
+
+    assert counts(job) == (2, 2, 0, 0)
+    assert shop.profile_count() == 32
+
+
+def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop) -> None:
+    made = shop.make_profile({"AccountNumber": "A-1"}, ingested=True)
+    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
+
+    job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Ann\na-1,Bo\n")
+
+    assert values_of(shop) == [
+        {"AccountNumber": "A-1", "FirstName": "Ann"},
+        {"AccountNumber": "a-1", "FirstName": "Bo"},
+    ]
+    assert counts(job) == (1, 2, 0, 0)
+
+
+def test_new_customers_with_the_email_address_of_another_customer_are_counted(shop: Shop) -> None:
+    shop.load([EMAIL, NAME], "Email", b"Email,First name\nana@a.example,Ana\n")
+    shared = b"".join(b"S%d,all@a.example\n" % number for number in range(6))
+    rows = b"C1,ANA@a.example\nC2,bo@a.example\nC3,Bo@a.example\nC4,n/a\nC5,n/a\nC2,bo@a.example\nC6,cy@a.example\n"
+
+    first, second = (shop.load([ACCOUNT, EMAIL], "Account", b"Account,Email\n" + rows + shared) for _ in range(2))
+
+    assert report_of(shop, first).notices == [Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4))]
+    assert report_of(shop, first).notice_sentences() == [
+        "2 rows create profiles for customers who probably exist already: another customer has the same EmailAddress "
+        "with a different value in column 'Account' (lines 2, 4). They are not merged. If they are the same customers, "
+        "use EmailAddress as the unique key, or correct the file."
+    ]
+    # It creates no customers.
+    assert report_of(shop, second).notices == []
+
+
+def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:
+    shop.load([ACCOUNT, NAME], "Account", b"Account,First name\n00042,Ana\n7.0,Bo\ncus_Ab1,Cy\n815,Di\n")
+    rows = b"42,Ana\n7,Bo\ncus_aB1,Cy\n815.0,Di\n9,Ed\n09,Ed\n9.0,Ed\nX1,Flo\nx1,Flo\n1000,Gus\n815,Di\n"
+
+    job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\n" + rows)
+
+    assert counts(job) == (10, 1, 1, 0)
+    assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 7, (2, 3, 4, 5, 7, 8, 10))]
+    assert report_of(shop, job).notice_sentences() == [
+        "7 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
+        "that of another customer only in upper or lower case, leading zeros or a trailing .0 (lines 2, 3, 4, 5, 7, "
+        "...). They are not merged. If they are the same customers, write the value the same way everywhere."
+    ]
+    assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_preview_counts_customers_who_probably_exist_already(shop: Shop) -> None:
+    tier = Column("Customer", "Attributes.customer")
+    job = shop.create_job([tier, EMAIL], "Customer", b"Customer,Email\n1,a@a.example\n01,a@a.example\n", start=False)
+
+    preview = shop.preview(job)
+
+    assert report_of(shop, preview).notices == [
+        Notice(SAME_EMAIL_ROWS, "EmailAddress", 1, (3,)),
+        Notice(SIMILAR_KEY_ROWS, "Attributes.customer", 1, (3,)),
+    ]
+
+
+def test_a_row_whose_key_its_profile_does_not_take_is_counted_as_unchanged(shop: Shop) -> None:
+    made = shop.make_profile({"FirstName": "Ana"}, ingested=True)
+    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["a1"], NOW)
+
+    job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\na1,Ana\nA1,Ana\n")
+
+    assert values_of(shop) == [{"AccountNumber": "a1", "FirstName": "Ana"}]
+    assert counts(job) == (0, 2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "created", "expected"), [(19, 19, False), (20, 399, True), (20, 400, False), (5_000, 99_999, True)]
+)
+def test_the_user_decides_about_twenty_rows_and_more_than_five_percent(
+    count: int, created: int, expected: bool
+) -> None:
+    assert is_doubtful(count, created) == expected
+
+
+def test_rows_of_one_customer_that_take_turns_are_unchanged_when_the_file_is_loaded_again(shop: Shop) -> None:
+    turns = b"Email,First name\nana@a.example,Ana\nbo@a.example,Bo\nANA@a.example,Ann\nana@a.example,Anna\n"
+
+    first, again = (shop.load([EMAIL, NAME], "Email", turns) for _ in range(2))
+    changed = shop.load([EMAIL, NAME], "Email", turns + b"ana@a.example,Anne\n")
+
+    assert counts(first) == (2, 2, 0, 0)
+    assert counts(again) == (0, 4, 4, 0)
+    # The profile is different afterwards, so each row counts by itself.
+    assert counts(changed) == (0, 5, 1, 0)

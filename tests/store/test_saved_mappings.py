@@ -17,6 +17,8 @@ from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.reading.file_choices import FileChoices
+from openprofiles.uploads.reading.file_form import FileOptions
 
 NOW = from_milliseconds(1_780_000_000_123)
 LATER = NOW + timedelta(days=2)
@@ -56,6 +58,18 @@ def test_a_mapping_is_read_as_it_was_saved(store: Store) -> None:
 
     assert saved == SavedMapping("daily", FIELDS, "Email", COLUMNS, NOW, NOW)
     assert saved_mappings.get_mapping(store, domain, "daily") == saved
+
+
+def test_what_was_chosen_about_reading_the_file_is_kept_with_a_mapping(store: Store) -> None:
+    domain = make_domain(store)
+    reading = FileChoices(file=FileOptions(encoding="cp1250"), sheet="Kunden", checks=("Phone=none",))
+
+    put(store, domain, reading=reading)
+    found = saved_mappings.get_mapping(store, domain, "daily")
+
+    assert (found.columns, FileChoices.from_json(found.reading)) == (COLUMNS, reading)
+    # The next one that is saved under this name has its own.
+    assert put(store, domain).reading == {}
 
 
 def test_saved_again_it_is_another_mapping_as_old_as_the_first(store: Store) -> None:
@@ -127,7 +141,7 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
         ({"name": "daily\n"}, "is not a valid mapping name"),
         ({"unique_key": "Mail"}, "UniqueKey Mail is not one of the Fields"),
         ({"fields": {}}, "Fields is empty"),
-        ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not among Columns"),
+        ({"columns": ["E-Mäil"]}, "Field Tier has a Source that is not in Columns"),
         (
             {"fields": {f"f{n}": {"Source": "_source.Tier", "Target": f"_profile.Attributes.a{n}"} for n in range(26)},
              "unique_key": "f0", "strict": True},

@@ -169,7 +169,9 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     steps = []
     while True:
         with shops.write() as connection:
-            more = upload_jobs.remove_old_failed_rows_step(connection, completed_before=NOW - 30 * DAY, limit=2)
+            more = upload_jobs.remove_old_failed_rows_step(
+                connection, completed_before=NOW - 30 * DAY, checked_before=NOW - DAY, limit=2
+            )
         steps.append(more)
         if not more:
             break
@@ -194,3 +196,43 @@ def test_the_key_of_failed_rows_goes_when_the_last_of_them_has_gone(shops: Store
 
     with shops.read() as connection:
         assert [job_id for job_id, _, key in upload_jobs.list_job_keys(connection) if key] == ["has rows", "new"]
+
+
+def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: Store) -> None:
+    unstarted = {"status": UploadJobStatus.CREATED}
+    started = {"status": UploadJobStatus.SUCCEEDED, "started_at": NOW, "completed_at": NOW}
+    ended = {"status": UploadJobStatus.SUCCEEDED, "started_at": NOW}
+    # Their row numbers are 1 to 6.
+    make_job(shops, "shop", "checked long ago", **unstarted)
+    make_job(shops, "shop", "replaced long ago", status=UploadJobStatus.STOPPED, completed_at=NOW - 3 * DAY)
+    make_job(shops, "shop", "checked again", **unstarted)
+    make_job(shops, "shop", "being checked again", **unstarted)
+    make_job(shops, "shop", "imported", **started)
+    make_job(shops, "shop", "not checked", **unstarted)
+    for number in (1, 2, 3, 4, 5):
+        make_job(shops, "shop", f"old check of {number}", preview_of=number, completed_at=NOW - 2 * DAY, **ended)
+    make_job(shops, "shop", "new check of 3", preview_of=3, completed_at=NOW - MINUTE, **ended)
+    make_job(shops, "shop", "check of 4", preview_of=4, status=UploadJobStatus.IN_PROGRESS, started_at=NOW)
+    with shops.write() as connection:
+        for upload_job_id in (7, 11, 12):
+            values = {"upload_job_id": upload_job_id, "record": 1, "line": 2, "code": "NUL_BYTE"}
+            connection.execute(insert(tables.failed_row).values(**values))
+
+        upload_jobs.remove_old_failed_rows_step(
+            connection, completed_before=NOW - 30 * DAY, checked_before=NOW - DAY, limit=9
+        )
+        upload_jobs.remove_abandoned_checks(connection, checked_before=NOW - DAY)
+        upload_jobs.remove_old_previews(connection, completed_before=NOW - DAY)
+
+    with shops.read() as connection:
+        left = connection.execute(select(tables.upload_job.c.job_id)).scalars().all()
+        rows = connection.execute(select(tables.failed_row.c.upload_job_id)).scalars().all()
+    assert set(left) == {
+        "checked again",
+        "being checked again",
+        "imported",
+        "not checked",
+        "new check of 3",
+        "check of 4",
+    }
+    assert rows == [12]

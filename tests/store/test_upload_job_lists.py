@@ -44,6 +44,17 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
         if token is None:
             break
 
+    with store.write() as connection:
+        preview = {"display_name": "a", "fields": {}, "unique_key": "a", "data_expiry_days": 14, "created_at": NOW}
+        preview |= {"job_id": "f" * 32, "domain_id": domain.domain_id, "status": "SUCCEEDED", "preview_of": 2}
+        insert_job(connection, preview)
+    everything, imports = (
+        list_jobs(store, domain, max_results=None, next_token=None, with_checks=with_checks).items
+        for with_checks in (True, False)
+    )
+
     assert found == [[7, 5, 3], [1]]
+    # The second was only previewed.
+    assert [job for job in everything if job not in imports] == [everything[-2]]
     assert len(list_jobs(store, domain, max_results=None, next_token=None).items) == 9
     assert list_jobs(store, domain, max_results=None, next_token=None, status=UploadJobStatus.IN_PROGRESS).items == []

@@ -120,9 +120,9 @@ def test_a_private_address_is_refused_when_it_is_set(store: Store, domain: Domai
     put(store, domain, None)
     job = make_job(store, domain)
 
-    with pytest.raises(InvalidRequest, match="not at a public Internet address"):
+    with pytest.raises(InvalidRequest, match="does not have a public IP address"):
         put(store, domain, url, private_addresses=False)
-    with pytest.raises(InvalidRequest, match="not at a public Internet address"):
+    with pytest.raises(InvalidRequest, match="does not have a public IP address"):
         jobs.set_options(store, domain, job.job_id, JobOptions(webhook_url=url), strict=False)
 
     assert webhooks.get_webhook(store, domain).url is None
@@ -330,7 +330,7 @@ def test_a_private_address_is_refused_at_the_attempt_too(
 
     noted = delivery_of(store, job)
     assert noted is not None
-    assert "not at a public Internet address" in str(noted.last_error)
+    assert "does not have a public IP address" in str(noted.last_error)
     assert (noted.attempts, noted.next_attempt_at) == (1, NOW + PAUSES[0])
     assert receiver.connections == 0
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.store.upload_jobs import RowFault
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS, failed_rows_csv
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
 from openprofiles.uploads.failures.faults import INVALID_UTF8, MALFORMED_QUOTES, MISSING_UNIQUE_KEY
+from openprofiles.uploads.failures.own_columns import OWN_COLUMNS, SPREADSHEET_COLUMNS
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.detect_form import detect_form
+from openprofiles.uploads.reading.dialect import COMMAS, DELIMITERS, Dialect
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
+from openprofiles.uploads.reading.file_sample import read_file_sample
 from openprofiles.uploads.reading.records import Scanner
 
 NO_KEY = RowFault(MISSING_UNIQUE_KEY, "Email", None)
@@ -89,6 +96,44 @@ def test_a_large_report_is_made_in_parts() -> None:
     assert b"".join(parts).count(b"\n") == 2_001
 
 
+def for_spreadsheet(headers: list[str], *rows: FailedRow, dialect: Dialect = COMMAS) -> list[list[str]]:
+    data = b"".join(failed_rows_csv(headers, rows, dialect, for_spreadsheet=True))
+    return list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=dialect.delimiter))
+
+
+def test_for_a_spreadsheet_the_file_has_a_mark_and_the_delimiter_of_the_source() -> None:
+    data = b"".join(failed_rows_csv(["Email", "Note"], [row(b";a,b")], Dialect(";"), for_spreadsheet=True))
+
+    header, first = data.splitlines()
+    assert header == codecs.BOM_UTF8 + ";".join(["Email", "Note", *SPREADSHEET_COLUMNS]).encode()
+    assert first.startswith(b";a,b;;2;Email;MISSING_UNIQUE_KEY;")
+
+
+def test_for_a_spreadsheet_texts_that_it_would_calculate_get_an_apostrophe() -> None:
+    header, first = for_spreadsheet(["Email", "=A", "Name", "Phone"], row(b",@x,'t,+49 30 1,-1-1"))
+
+    assert header[:4] == ["Email", "'=A", "Name", "Phone"]
+    assert first[:5] == ["", "'@x", "''t", "+49 30 1", "'-1-1"]
+    assert first[-2] == "'=A; Name; openprofiles_surplus"
+
+
+def test_for_a_spreadsheet_bytes_that_are_not_utf8_become_the_character_for_them() -> None:
+    _, first = for_spreadsheet(["Name"], row(b"Ren\xe9e", RowFault(INVALID_UTF8, None, None)))
+
+    assert first[0] == "Ren\ufffde"
+
+
+def test_a_file_for_spreadsheets_that_was_uploaded_again_gets_no_second_apostrophe() -> None:
+    headers = ["Email", "Note", *SPREADSHEET_COLUMNS]
+    again = row(b",'=1+1,''x,7,Email,MISSING_UNIQUE_KEY,Note,The old reason.")
+
+    _, plain = written(headers, again)
+    _, escaped = for_spreadsheet(headers, again)
+
+    assert plain[:3] == ["", "=1+1", "'x"]
+    assert escaped[:3] == ["", "'=1+1", "''x"]
+
+
 cells = st.text(st.sampled_from('ab",\r\n \0é'), max_size=6)
 
 
@@ -109,3 +154,58 @@ def test_the_cells_of_failed_rows_are_read_back_as_they_were(records: list[list[
         for start, end in zip(block.byte_start.tolist(), block.byte_end.tolist(), strict=True)
     ]
     assert [record[:2] for record in found] == records
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8"), max_size=20), min_size=2, max_size=2), st.sampled_from(DELIMITERS)
+)
+def test_every_text_is_read_back_from_the_file_for_spreadsheets(texts: list[str], delimiter: str) -> None:
+    dialect = Dialect(delimiter)
+    content = delimiter.join('"' + text.replace('"', '""') + '"' for text in texts).encode()
+    data = b"".join(failed_rows_csv(["A", "B"], [row(content)], dialect, for_spreadsheet=True))
+
+    form = detect_form(io.BytesIO(data), FileOptions(), None, max_unpacked_bytes=0)
+    sample = read_file_sample(io.BytesIO(data).read, form)
+
+    assert (form.encoding, form.delimiter, form.quote) == ("utf-8", delimiter, '"')
+    assert sample.headers == ["A", "B", *SPREADSHEET_COLUMNS]
+    assert [cells[:2] for cells in sample.rows] == ([texts] if "\0" not in "".join(texts) else [])
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("delimiter", DELIMITERS)
+def test_the_file_of_failed_rows_is_recognized_by_its_header(delimiter: str, quote: str) -> None:
+    names = ["Name, Vorname; kurz", *SPREADSHEET_COLUMNS]
+    header = delimiter.join([f'"{names[0]}"', *(quote + name + quote for name in names[1:])])
+
+    form = detect_form(io.BytesIO(f"{header}\n'=1','=2','=3'\n".encode()), FileOptions(), None, max_unpacked_bytes=0)
+
+    assert (form.delimiter, form.quote) == (delimiter, '"')
+
+
+def test_the_form_of_the_first_file_does_not_change_how_its_failed_rows_are_read() -> None:
+    data = b"".join(failed_rows_csv(["E-Mail", "Ort"], [row(b';"K\xc3\xb6ln"')], Dialect(";"), for_spreadsheet=True))
+    given = FileOptions(encoding="windows-1252", delimiter=",", quote="'", line_ends="CR")
+
+    form = detect_form(io.BytesIO(data), given, None, max_unpacked_bytes=0)
+    strict = detect_form(io.BytesIO(data), STRICT_OPTIONS, None, max_unpacked_bytes=0, strict=True)
+
+    assert (form.encoding, form.delimiter, form.quote, form.line_ends) == ("utf-8", ";", '"', "LF")
+    assert strict.delimiter == ","
+
+
+def test_bytes_that_are_not_utf8_do_not_make_a_file_of_failed_rows_windows_1252() -> None:
+    data = b"".join(failed_rows_csv(["Name"], [row(b"Ren\xc3", RowFault(INVALID_UTF8, None, None))]))
+
+    form = detect_form(io.BytesIO(data), FileOptions(), None, max_unpacked_bytes=0)
+
+    assert form.encoding == "utf-8"
+
+
+def test_a_file_for_spreadsheets_that_one_saved_in_another_encoding_is_read_in_that() -> None:
+    rows = [row("René,Müller,Straße,für".encode(), record=number) for number in range(50)]
+    data = b"".join(failed_rows_csv(["A", "B", "C", "D"], rows, for_spreadsheet=True))
+
+    form = detect_form(io.BytesIO(data.decode("utf-8-sig").encode("cp1252")), FileOptions(), None, max_unpacked_bytes=0)
+
+    assert form.encoding == "windows-1252"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import OWN_COLUMNS
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 
 HEADERS = st.lists(st.sampled_from(["Email", "email", "Name", "Tier", "Notes", "", " ", OWN_COLUMNS[0]]) | st.text())

@@ -80,12 +80,12 @@ def test_a_server_whose_store_takes_no_writes_is_not_ready(path: Path) -> None:
     answer = get_readiness(store, workers_alive=True)
 
     store.close()
-    assert answer == (503, {"ready": False, "faults": ["the store cannot be written"]})
+    assert answer == (503, {"ready": False, "faults": ["the store cannot be written to"]})
 
 
 @pytest.mark.parametrize(
     ("check", "fault"),
-    [("check_writable", "the store cannot be written"), ("revision_of", "the store cannot be read")],
+    [("check_writable", "the store cannot be written to"), ("revision_of", "the store cannot be read")],
 )
 def test_a_server_whose_check_fails_for_an_unknown_reason_is_not_ready(
     path: Path, monkeypatch: pytest.MonkeyPatch, check: str, fault: str

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from openprofiles.cli.failed_rows_file import default_failed_rows_path, has_folder, write_failed_rows
+from openprofiles.cli.failed_rows_file import (
+    FailedRowsFileChanged,
+    default_failed_rows_path,
+    has_folder,
+    remove_failed_rows,
+    write_failed_rows,
+)
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
@@ -69,6 +75,44 @@ def test_a_report_that_breaks_off_leaves_the_older_one(tmp_path: Path) -> None:
 
     assert [each.name for each in tmp_path.iterdir()] == ["out.csv"]
     assert path.read_text() == "older"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b"more"),
+        # As a spreadsheet saves it: another file under the same name.
+        lambda path: path.with_name("new").write_bytes(b"edited") and path.with_name("new").replace(path),
+        lambda path: path.with_name(".out.csv.sha256").unlink(),
+        lambda path: path.with_name(".out.csv.sha256").write_bytes(b"\xff"),
+    ],
+)
+def test_a_file_of_failed_rows_that_is_not_as_it_was_written_stays(
+    tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "out.csv"
+    write_failed_rows(path, [b"older"])
+    change(path)
+    changed = path.read_bytes()
+
+    with pytest.raises(FailedRowsFileChanged):
+        write_failed_rows(path, [b"newer"])
+    was_removed = remove_failed_rows(path)
+
+    assert (was_removed, path.read_bytes()) == (False, changed)
+    assert {each.name for each in tmp_path.iterdir()} <= {"out.csv", ".out.csv.sha256"}
+
+
+def test_a_file_of_failed_rows_that_nobody_has_changed_is_replaced_and_removed(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.touch()
+
+    write_failed_rows(path, [b"older"])
+    write_failed_rows(path, [b"new", b"er"])
+
+    assert path.read_bytes() == b"newer"
+    assert remove_failed_rows(path)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Progress

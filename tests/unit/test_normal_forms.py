@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 
 from openprofiles.profiles.normal_forms import (
     _PLAIN,
+    identity_key,
     is_blank,
     normal_full_name,
     normal_key,
     normal_phone,
+    search_form,
+    sql_identity_key,
     sql_is_blank,
     sql_normal_full_name,
     sql_normal_key,
+    sql_search_form,
 )
 from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
@@ -60,6 +64,20 @@ def test_python_and_sql_agree_on_the_key_of_every_code_point(duck: Any, name: st
 
     differing = [text for text, key in zip(texts, found, strict=True) if key != normal_key(name, text, "US")]
     assert differing == []
+
+
+# The other keys have one form only.
+@pytest.mark.parametrize("name", ["_account", "_phone"])
+def test_the_search_form_of_every_code_point_follows_from_its_identity_form(duck: Any, name: str) -> None:
+    texts = texts_with_every_code_point()
+
+    found = in_sql(duck, sql_identity_key(name, "text", "US"), texts)
+
+    assert found == [identity_key(name, text, "US") for text in texts]
+    identities = [identity for identity in found if identity is not None]
+    searches = in_sql(duck, sql_search_form(name, "text"), identities)
+    assert searches == [search_form(name, identity) for identity in identities]
+    assert searches == [key for text in texts if (key := normal_key(name, text, "US")) is not None]
 
 
 def test_python_and_sql_agree_on_which_code_points_are_blanks(duck: Any) -> None:
@@ -105,14 +123,17 @@ def test_python_and_sql_agree_on_letters_beside_marks(duck: Any, text: str) -> N
     assert in_sql(duck, sql_normal_key("_email", "text", "US"), [text]) == [normal_key("_email", text, "US")]
 
 
-phone_like = st.text(alphabet="0123456789+ ().-x#", max_size=18)
+phone_like = st.text(alphabet="0123456789+ ().-x#;Room", max_size=18)
 
 
 @given(texts=st.lists(phone_like, min_size=1, max_size=50))
 def test_python_and_sql_agree_on_what_looks_like_a_phone_number(duck: Any, texts: list[str]) -> None:
     found = in_sql(duck, sql_normal_key("_phone", "text", "US"), texts)
+    identities = in_sql(duck, sql_identity_key("_phone", "text", "US"), texts)
 
     assert found == [normal_phone(text, "US") for text in texts]
+    assert identities == [identity_key("_phone", text, "US") for text in texts]
+    assert in_sql(duck, sql_search_form("_phone", "text"), identities) == found
 
 
 @given(text=phone_like)
@@ -165,6 +186,38 @@ def test_these_are_the_same_key(name: str, one: str, other: str) -> None:
 )
 def test_these_are_different_keys(name: str, one: str, other: str) -> None:
     assert normal_key(name, one, "US") != normal_key(name, other, "US")
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("_account", "cus_Ab1", " cus_Ab1\u00a0"),
+        ("_account", "caf\u00e9", "cafe\u0301"),
+        ("_email", "Ada@Example.COM", " ada@example.com"),
+        ("_phone", "(206) 555-0100 ext. 11", "+12065550100 x11"),
+        ("_phone", "2065550100#13", "+1-206-555-0100;ext=13"),
+        ("_phone", "tel:206-555-0100 Ext: 14", "206.555.0100 extension 14"),
+        ("_phone", "030 123456", "030/123456"),
+        ("_phone", "Room 12", " ROOM 12"),
+    ],
+)
+def test_these_are_the_same_customer(name: str, one: str, other: str) -> None:
+    assert identity_key(name, one, "US") == identity_key(name, other, "US") is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("_account", "cus_Ab1", "cus_aB1"),
+        ("_phone", "206 555 0100 x11", "206 555 0100 x12"),
+        ("_phone", "206 555 0100 x11", "206 555 0100"),
+        ("_phone", "Room 12", "Desk 12"),
+        ("_phone", "Room 12", "12"),
+    ],
+)
+def test_these_are_different_customers_whom_one_search_finds(name: str, one: str, other: str) -> None:
+    assert identity_key(name, one, "US") != identity_key(name, other, "US")
+    assert normal_key(name, one, "US") == normal_key(name, other, "US")
 
 
 def test_a_number_that_is_possible_nowhere_keeps_its_digits() -> None:

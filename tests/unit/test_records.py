@@ -396,6 +396,21 @@ def test_blank_lines_are_no_records_but_count_as_lines_before_the_header_too() -
     assert clean_text(blocks) == b"a\nb\n"
 
 
+@pytest.mark.parametrize("read_bytes", [1, 3, 1 << 20])
+def test_rows_may_be_numbered_instead_of_lines(read_bytes: int) -> None:
+    file = b'\n"h\n\nh",i\n"a\nb",1\n\n,\nc,"d\ne\nf"\n"' + b"x\n" * 40 + b'",1\nlast,2'
+    dialect = Dialect(skips_blank_rows=True, first_row=5)
+    scanner = Scanner(io.BytesIO(file).read, dialect, read_bytes=read_bytes, max_record_bytes=50)
+
+    header = scanner.read_header()
+    found = lines(list(scanner.blocks()))
+
+    assert header.line == 6
+    # Blank rows have numbers, too; the line breaks in cells do not count, in rows that are too long either.
+    assert found == [7, 10, 11, 12]
+    assert scanner.blank_row_lines == [9]
+
+
 def test_a_record_of_one_quoted_blank_is_no_blank_line() -> None:
     _, blocks = scan(b'h\n""\n" "\n')
 

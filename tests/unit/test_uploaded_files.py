@@ -201,7 +201,7 @@ def test_a_place_that_holds_something_else_is_not_taken_for_files(
 ) -> None:
     s3_server.client().put_object(Bucket=bucket.bucket, Key="uploads/invoices/1.pdf", Body=b"x")
 
-    with pytest.raises(SettingsError, match="contain files that openprofiles did not write"):
+    with pytest.raises(SettingsError, match="contains files that openprofiles did not write"):
         open_own_files(Settings(data_folder=tmp_path, files=S3Location(bucket.bucket, prefix)), MasterKey(b"1" * 32))
 
     keys = [one["Key"] for one in s3_server.client().list_objects_v2(Bucket=bucket.bucket)["Contents"]]

@@ -111,7 +111,7 @@ def test_another_answer_is_a_failure(status: int) -> None:
 def test_a_private_address_is_never_connected_to(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     lead_to_this_machine(monkeypatch)
     with webhook_receiver() as receiver:
-        with pytest.raises(DeliveryFailed, match="not at a public Internet address"):
+        with pytest.raises(DeliveryFailed, match="does not have a public IP address"):
             post(f"http://{host}:{receiver.port}/", private_addresses=False)
 
         assert receiver.connections == 0

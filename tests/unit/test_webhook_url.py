@@ -133,7 +133,7 @@ def test_a_host_with_one_private_address_among_others_is_refused(monkeypatch: py
 
     with pytest.raises(PrivateAddress):
         resolve(url, private_addresses=False)
-    with pytest.raises(InvalidRequest, match=r"h\.example is not at a public Internet address"):
+    with pytest.raises(InvalidRequest, match=r"h\.example does not have a public IP address"):
         check_webhook_url("https://h.example/", private_addresses=False)
 
     assert resolve(url, private_addresses=True) == ["8.8.8.8", "10.0.0.1"]

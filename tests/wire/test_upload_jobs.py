@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -50,6 +52,7 @@ from openprofiles.uploads.arrival import receive
 from openprofiles.uploads.arrival.encrypted_file import DecryptingReader
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.jobs import client_token
 from wire.served import serve
 
@@ -635,7 +638,7 @@ def test_a_disk_that_takes_no_writes_is_answered_in_a_sentence_and_leaves_nothin
 
     status, code, message = refusal(answer)
     assert (status, code) == (503, "ServiceUnavailable")
-    assert message.startswith("The server cannot write to its folder of uploaded files.")
+    assert message.startswith("The server cannot write to its folder for uploaded files.")
     assert service.files_of(upload.job_id) == []
     assert "upload_not_writable" in caplog.text
 
@@ -1183,6 +1186,32 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
             for line in (21, 31)
         )
     )
+
+
+def test_failed_rows_come_as_a_file_for_spreadsheets_when_that_is_asked_for(service: Service) -> None:
+    job_id = job_with_failed_rows(service, 3)
+    reader = service.credentials("profile:Get*")
+
+    answer = service.get(own_path(job_id, "failed-rows.csv"), reader, query={"form": "spreadsheet"})
+    refused = service.get(own_path(job_id, "failed-rows.csv"), reader, query={"form": "table"})
+
+    header, *rows = csv.reader(io.StringIO(answer.content.decode("utf-8-sig")))
+    assert header == ["Colour", "Size, in m", *SPREADSHEET_COLUMNS]
+    assert rows[1][:4] == ["r\ufffdd", "1,5", "x,y", "21"]
+    assert refused.status_code == 400
+    assert "form must be spreadsheet" in refused.json()["Message"]
+
+
+def test_a_strict_server_sends_failed_rows_in_the_plain_form_that_it_reads(tmp_path: Path) -> None:
+    with running_service(tmp_path / "data", compat_strict=True) as strict:
+        job_id, reader = job_with_failed_rows(strict, 3), strict.credentials("profile:Get*")
+        answers = [
+            strict.get(own_path(job_id, "failed-rows.csv"), reader, query=query)
+            for query in ({}, {"form": "spreadsheet"})
+        ]
+
+    assert answers[0].content == answers[1].content
+    assert answers[0].content.startswith(b"Colour,")
 
 
 def test_a_job_without_failed_rows_has_an_empty_file_of_them(service: Service) -> None:

@@ -92,7 +92,7 @@ def make_backup(settings: Settings, folder: Path, *, keep: int | None, now: date
         raise SettingsError(f"The store {settings.store_path} cannot be read, so no backup was written.") from error
     except OSError as error:
         raise InvalidRequest(
-            f"No backup was written to {folder}: {error.strerror or error}. Check the disk, or name another folder."
+            f"No backup was written to {folder}: {error.strerror or error}. Check the disk, or specify another folder."
         ) from error
     files_place = open_files(settings).place
     return Backup(path, size_bytes, file_count, files_place, jobs_without_file, removed, unreadable)
@@ -106,7 +106,7 @@ def list_backups(folder: Path) -> list[Path]:
 def _prepare(folder: Path) -> None:
     # Not its parents: a disk that is not mounted would go unnoticed.
     if not folder.parent.is_dir():
-        raise InvalidRequest(f"There is no folder {folder.parent}. Create it first, or name another folder.")
+        raise InvalidRequest(f"There is no folder {folder.parent}. Create it first, or specify another folder.")
     folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -94,7 +94,7 @@ def _refuse_what_is_no_backup(backup: Path) -> None:
     several = list_backups(backup) if backup.is_dir() else []
     if several:
         raise InvalidRequest(f"{backup} contains {len(several)} backups. Name one of them; the newest is {several[-1]}")
-    raise InvalidRequest(f"There is no backup {backup}. Name a folder that openprofiles backup wrote.")
+    raise InvalidRequest(f"There is no backup {backup}. Specify a folder that openprofiles backup created.")
 
 
 def _refuse_used_folder(settings: Settings) -> None:

@@ -24,9 +24,9 @@ from openprofiles.settings import PostgresqlUrl, Settings
 def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     """Back up the store to a new folder in FOLDER.
 
-    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time. It
-    contains the store as it is at one moment, and the uploaded files of jobs that have not ended. It gets its name only
-    when it is complete.
+    Servers, workers and loads may be running. The backup is a folder that only you can read, named after the time at
+    which it was made. It contains the store as it was at a single point in time, and the uploaded files of jobs that
+    have not ended. It gets its name only when it is complete.
 
     The backup does not contain the master key. Copy master.key once to another place: anyone who has both can read the
     secrets, and without the key the secrets are lost.
@@ -56,7 +56,7 @@ def backup(settings: Settings, folder: Path, keep: int | None) -> None:
             err=True,
         )
     for job_id in made.jobs_without_file:
-        click.echo(f"Warning: The uploaded file of upload job {job_id} is missing in {made.files_place}.", err=True)
+        click.echo(f"Warning: The uploaded file of upload job {job_id} is missing from {made.files_place}.", err=True)
     if made.jobs_without_file:
         click.echo(
             "Stop these jobs and load their files again."

@@ -62,7 +62,8 @@ def credentials() -> None:
     default=("*",),
     show_default=True,
     metavar="PATTERN",
-    help="A domain that the credential allows: a name, such as sales, or a prefix, such as sales-*. Can be repeated.",
+    help="A domain that the credential gives access to: a name, such as sales, or a prefix, such as sales-*. "
+    "Can be repeated.",
 )
 @click.option(
     "--requests-per-second",
@@ -83,7 +84,7 @@ def create(
     """Create a credential and print its secret, which is not shown again.
 
     \b
-    Examples: a program that only reads the domains of sales, and one that only searches:
+    Examples: a program that only reads the sales domains, and one that only searches:
       openprofiles credentials create --name reports --domain 'sales-*' --role viewer
       openprofiles credentials create --name search --action profile:SearchProfiles
 
@@ -177,7 +178,7 @@ def revoke(settings: Settings, access_key_id: str) -> None:
 def actions() -> None:
     """List the actions that a credential can allow, one on each line.
 
-    The line of an action ends with the roles that include it.
+    Each line ends with the roles that include the action.
 
     \b
     Example:

@@ -20,9 +20,10 @@ _UNSET = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_UR
 def env(settings: Settings) -> None:
     """Print the environment variables that AWS programs need.
 
-    With them they use the server that runs on this data folder. The lines are for sh, bash and zsh. They set the
-    endpoint, the administrator's keys and the region, exclude the server from proxies, and unset variables that would
-    send the programs elsewhere. If no server runs, it prints nothing on standard output and fails.
+    With these variables, AWS programs use the server that is running on this data folder. The lines are for sh, bash
+    and zsh. They set the endpoint, the administrator's keys and the region, bypass any proxy for the server, and unset
+    variables that would send the programs elsewhere. If no server is running, the command prints nothing on standard
+    output and fails.
 
     \b
     Example:

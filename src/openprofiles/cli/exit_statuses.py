@@ -24,14 +24,14 @@ EXIT_PIPE_CLOSED = 141
 # The table of docs/cli.md. It applies to all commands.
 EXIT_STATUSES = {
     EXIT_DONE: "The command succeeded. After an import: every row was loaded.",
-    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they had "
-    "changed.",
+    EXIT_INCOMPLETE: "The command succeeded in part: some rows failed, or an undo kept some profiles because they "
+    "have been changed since.",
     EXIT_FAILED: "The command failed, and standard error shows why. For example, an option is wrong, the store, domain "
     "or job does not exist, the server is not responding, or the job failed or was stopped. Also after an import that "
     "only printed suggestions.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
-    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended first. An import whose load had begun "
-    "ends with the status of the load instead.",
+    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended before the command did. If a load had "
+    "begun by then, `import` returns the status of the load instead.",
 }
 
 

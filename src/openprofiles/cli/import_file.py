@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +25,16 @@ from openprofiles.cli.exit_statuses import (
     discard_output,
     exit_status_of_job,
 )
-from openprofiles.cli.failed_rows_file import check_failed_rows_path, default_failed_rows_path, has_folder
+from openprofiles.cli.failed_rows_file import (
+    FailedRowsFileChanged,
+    check_failed_rows_path,
+    check_unchanged,
+    default_failed_rows_path,
+    has_folder,
+    is_workbook,
+    remove_failed_rows,
+    write_failed_rows,
+)
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
 from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
 from openprofiles.cli.interrupts import counted_interrupts
@@ -37,15 +49,24 @@ from openprofiles.cli.options import (
     output_option,
     settings_options,
 )
+from openprofiles.cli.phone_country_check import (
+    GivenPhoneRegion,
+    check_phone_country,
+    phone_country_lines,
+    weigh_phones,
+)
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import Settings
+from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
+    from openprofiles.uploads.mappings.phone_country import PhoneCountry
     from openprofiles.uploads.preview_sample import PreviewSample
+    from openprofiles.uploads.reading.file_choices import FileChoices
 
 _LOCAL_POLL_SECONDS = 0.05
 _REMOTE_POLL_SECONDS = 0.25
@@ -184,7 +205,7 @@ class _ImportCommand(click.Command):
 @click.option(
     "--no-header", is_flag=True, help="The file has no header. Its columns are called 'Column 1', 'Column 2' and so on."
 )
-@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first]")
+@click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first that is not hidden]")
 @click.option(
     "--check",
     "checks",
@@ -193,8 +214,8 @@ class _ImportCommand(click.Command):
     help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
     "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
-@click.option("--create-only", is_flag=True, help="Only create profiles: rows of existing customers fail.")
-@click.option("--update-only", is_flag=True, help="Only update profiles: rows of new customers fail.")
+@click.option("--create-only", is_flag=True, help="Only create profiles: rows for existing customers fail.")
+@click.option("--update-only", is_flag=True, help="Only update profiles: rows for new customers fail.")
 @click.option(
     "--blank-cells",
     type=click.Choice(["keep", "clear"]),
@@ -221,10 +242,16 @@ class _ImportCommand(click.Command):
 )
 @click.option("--all-or-nothing", is_flag=True, help="The same as --max-failed 0.")
 @click.option(
+    "--yes",
+    "loads_doubtful",
+    is_flag=True,
+    help="Do not ask before loading rows that may create second profiles of the same customers.",
+)
+@click.option(
     "--dry-run",
     "is_dry_run",
     is_flag=True,
-    help="Load nothing. Print the result that the import would have, and exit with the status that it would have.",
+    help="Load nothing. Print what the import would do, and exit with the status it would return.",
 )
 @click.option(
     "--data-expiry",
@@ -239,7 +266,7 @@ class _ImportCommand(click.Command):
     "failed_rows_path",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="File to write failed rows to, if there are any.  "
+    help="File to write failed rows to, if there are any: an Excel workbook if its name ends in .xlsx, otherwise CSV.  "
     "[default: FILE with its extension replaced by .failed-rows.csv]",
 )
 @endpoint_url_option("Load through")
@@ -268,6 +295,7 @@ def import_file(
     overwrite_hand_set: bool,
     max_failed: FailureLimit | None,
     all_or_nothing: bool,
+    loads_doubtful: bool,
     is_dry_run: bool,
     data_expiry_days: int | None,
     display_name: str | None,
@@ -275,7 +303,7 @@ def import_file(
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON lines.
+    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
@@ -295,6 +323,7 @@ def import_file(
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
     from openprofiles.cli.source_file import open_source
+    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
     for one, other, are_given in (
@@ -318,7 +347,15 @@ def import_file(
             line_ends=line_ends,
             header_line=NO_HEADER if no_header else header_line,
         )
-        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes))
+        chosen = FileChoices(
+            file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
+        )
+        open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        # It may keep how the file is read.
+        saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
+        kept = FileChoices() if saved is None else saved.reading
+        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes, kept))
+        chosen = chosen.over(kept)
         if domain is None or (unique_key is None and mapping_name is None):
             arguments = click.get_current_context().meta[_ARGUMENTS]
             _print_suggestion(
@@ -334,32 +371,39 @@ def import_file(
         if mapping_name is None:
             source.require_header()
         if not source.sample.has_rows:
-            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.")
+            notes = "".join(f" {shown(note)}" for note in source.describe_table())
+            raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
+        # A dry run does not replace the rows of a load; a pipe has no folder.
+        if failed_rows_path is None and not is_dry_run and has_folder(file):
+            failed_rows_path = default_failed_rows_path(file)
+        if failed_rows_path is not None:
+            check_unchanged(failed_rows_path)
         status = _Import(
             source,
             domain=domain,
             unique_key=unique_key,
             choices=choices,
-            phone_region=settings.phone_region,
+            phone_region=GivenPhoneRegion.of_command(settings.phone_region),
             policies=ImportPolicies(
+                kept_checks=kept.checks,
                 checks=checks,
                 write_mode="CREATE_ONLY" if create_only else "UPDATE_ONLY" if update_only else None,
                 clears_blanks=blank_cells == "clear",
-                short_rows=None if short_rows is None else short_rows.upper(),
+                short_rows=chosen.short_rows,
                 overwrites_hand_set=overwrite_hand_set,
                 failure_limit=FailureLimit(records=0) if all_or_nothing else max_failed,
+                loads_doubtful=loads_doubtful,
             ),
             mapping_name=mapping_name,
+            saved=saved,
+            chosen=chosen,
             save_as=save_as,
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
-            # A dry run does not overwrite the rows that somebody fixes there; a pipe has no folder.
-            failed_rows_path=None
-            if failed_rows_path is None and (is_dry_run or not has_folder(file))
-            else failed_rows_path or default_failed_rows_path(file),
+            failed_rows_path=failed_rows_path,
             is_json=output == "json",
             is_dry_run=is_dry_run,
-        ).run(settings, endpoint_url)
+        ).run(settings, endpoint_url, open_importer)
     raise SystemExit(status)
 
 
@@ -384,20 +428,28 @@ def _print_suggestion(
     )
 
     suggestion = suggest_for(source, choices, phone_region)
+    country = weigh_phones(source, suggestion.fields, phone_region)
+    is_given = GivenPhoneRegion.of_command(phone_region).is_given
+    suggested_region = None if country is None or is_given else country.suggested
     # It is part of the command below, so it has to be right.
     chosen = None if unique_key is None else suggestion.find_unique_key(unique_key)
-    command = next_command(arguments, suggestion, unique_key=unique_key, has_domain=has_domain)
+    command = next_command(
+        arguments, suggestion, unique_key=unique_key, has_domain=has_domain, phone_region=suggested_region
+    )
     if is_json:
-        click.echo(json.dumps(suggestion_json(source, suggestion, command)))
+        document = suggestion_json(source, suggestion, command)
+        click.echo(json.dumps(document | {"suggested_phone_region": suggested_region}))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
-    for line in source.describe_lines_above():
+    for line in (*source.describe_table(), *source.describe_lines_above()):
         click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
     for line in describe_mapping(suggestion, None):
         click.echo(f"  {line}")
     for line in describe_displaced(suggestion):
+        click.echo(line)
+    for line in phone_country_lines(country):
         click.echo(line)
     key = suggestion.unique_key
     if chosen is not None:
@@ -431,9 +483,11 @@ class _Import:
         domain: str,
         unique_key: str | None,
         choices: Sequence[str],
-        phone_region: str,
+        phone_region: GivenPhoneRegion,
         policies: ImportPolicies,
         mapping_name: str | None,
+        saved: KeptMapping | None,
+        chosen: FileChoices,
         save_as: str | None,
         data_expiry_days: int | None,
         display_name: str,
@@ -448,13 +502,17 @@ class _Import:
         self._unique_key = unique_key
         self._choices = choices
         self._phone_region = phone_region
+        self._region_of_domain: str | None = None
+        self._phone_country: PhoneCountry | None = None
         self._mapping_name = mapping_name
+        self._saved = saved
+        self._chosen = chosen
         self._save_as = save_as
         self._known_mapping: ImportMapping | None = None
         if mapping_name is None:
             assert unique_key is not None, "without it nothing is loaded"
             # Checked before anything is created; a server would say the same.
-            self._known_mapping = use_suggested(source, choices, unique_key, phone_region)
+            self._known_mapping = use_suggested(source, choices, unique_key, phone_region.region)
         self._data_expiry_days = data_expiry_days
         self._display_name = display_name
         self._failed_rows_path = failed_rows_path
@@ -467,21 +525,25 @@ class _Import:
         self._was_saved = False
         self._place = ""
 
-    def run(self, settings: Settings, endpoint_url: str | None) -> int:
-        """Load the file; returns the exit status."""
-        from openprofiles.cli.import_progress import ProgressDisplay
+    def run(self, settings: Settings, endpoint_url: str | None, open_importer: Callable[[], Importer]) -> int:
+        """Load the file; returns the exit status.
 
+        Args:
+            open_importer: opens the importer, once nothing is left to check without it. The caller closes it.
+        """
         self._place = _place_arguments(settings, endpoint_url)
-        importer = _open_importer(settings, endpoint_url)
+        self._use_saved_mapping()
+        importer = open_importer()
         poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
         with ExitStack() as at_end:
-            at_end.callback(importer.close)
             started = time.monotonic()
             try:
-                self._use_saved_mapping(importer)
+                self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
                 domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
                 if self._is_dry_run:
                     at_end.callback(importer.discard, domain)
+                if domain.phone_region is not None:
+                    self._check_phones(importer, domain, domain.phone_region)
                 days = self._data_expiry_days or domain.expiration_days
                 try:
                     self._print_plan(domain, days)
@@ -491,29 +553,12 @@ class _Import:
                     raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
-                job_id = importer.create_job(
-                    domain.name,
-                    display_name=self._job_name,
-                    fields=self._mapping.fields,
-                    unique_key=self._mapping.unique_key.name,
-                    data_expiry_days=days,
-                    options=self._options,
-                    needs_options=self._form is not None or not self._policies.is_default,
-                )
-                if importer.left_out_options and not self._is_json:
-                    with suppress(BrokenPipeError):
-                        click.echo(
-                            "This server does not support checks, so email addresses and phone numbers are not checked."
-                        )
-                with ProgressDisplay(lines=not self._is_json) as display:
-                    self._send(importer, display)
-                    cannot_save = None
-                    if self._is_dry_run:
-                        importer.start_preview()
-                    else:
-                        importer.start_job()
-                        cannot_save = self._save_mapping(importer)
-                    state, interrupted = _watch(importer, display, poll_seconds)
+                job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                if self._is_refused(state) and not self._is_dry_run and not self._is_json and _confirm_doubtful(state):
+                    self._policies = replace(self._policies, loads_doubtful=True)
+                    self._options = self._policies.to_options(self._mapping, self._form)
+                    job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
+                cannot_save = None if self._is_dry_run or self._is_refused(state) else self._save_mapping(importer)
             except (KeyboardInterrupt, CommandFault, DomainError):
                 # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
@@ -526,9 +571,10 @@ class _Import:
             failed_rows_file = None
             if state.failed_count and self._failed_rows_path is not None:
                 failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state, job_id)
-            if not self._is_dry_run and self._failed_rows_path is not None and state.status == "SUCCEEDED":
-                # The rows that an earlier load of this file left there are fixed.
-                self._failed_rows_path.unlink(missing_ok=True)
+            # The rows that an earlier load of this file left there are fixed.
+            are_fixed = not self._is_dry_run and state.status == "SUCCEEDED"
+            if are_fixed and self._failed_rows_path is not None and not remove_failed_rows(self._failed_rows_path):
+                click.echo(f"{self._failed_rows_path} was changed during the import, so it is kept.", err=True)
         try:
             self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         except BrokenPipeError:
@@ -536,7 +582,77 @@ class _Import:
             discard_output()
         if interrupted and state.status == "STOPPED":
             return EXIT_INTERRUPTED
-        return exit_status_of_job(state.status)
+        return EXIT_FAILED if self._is_refused(state) else exit_status_of_job(state.status)
+
+    def _load(
+        self, importer: Importer, domain: ImportDomain, days: int, poll_seconds: float
+    ) -> tuple[str, JobState, bool]:
+        """Run one upload job, or its preview.
+
+        Returns:
+            the id of the job, its last state, and whether Ctrl-C was pressed.
+        """
+        from openprofiles.cli.import_progress import ProgressDisplay
+
+        job_id = importer.create_job(
+            domain.name,
+            display_name=self._job_name,
+            fields=self._mapping.fields,
+            unique_key=self._mapping.unique_key.name,
+            data_expiry_days=days,
+            options=self._options,
+            needs_options=self._source.needs_options or not self._policies.is_default,
+        )
+        self._check_phones_of_server(importer, domain)
+        if importer.left_out_options and self._has_checks and not self._is_json:
+            with suppress(BrokenPipeError):
+                click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
+        with ProgressDisplay(lines=not self._is_json) as display:
+            self._send(importer, display)
+            if self._is_dry_run:
+                importer.start_preview()
+            else:
+                importer.start_job()
+            return job_id, *_watch(importer, display, poll_seconds)
+
+    def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
+        """Check the country of the phone numbers, once the server shows that of the domain."""
+        if self._region_of_domain is not None:
+            return
+        has_phones = weigh_phones(self._source, self._mapping.columns.fields, self._phone_region.region) is not None
+        if not has_phones and not self._phone_region.is_argument:
+            return
+        region = importer.read_phone_region()
+        if region is not None:
+            self._check_phones(importer, domain, region)
+            self._print_phones()
+
+    def _check_phones(self, importer: Importer, domain: ImportDomain, region: str) -> None:
+        self._region_of_domain = region
+        self._phone_country = weigh_phones(self._source, self._mapping.columns.fields, region)
+        try:
+            check_phone_country(self._phone_country, self._phone_region, domain, region)
+        except ImportFault:
+            if not self._is_dry_run:
+                importer.discard(domain)
+            raise
+
+    def _print_phones(self) -> None:
+        for line in phone_country_lines(self._phone_country):
+            if not self._is_json or line.startswith("Warning"):
+                click.echo(line, err=self._is_json)
+
+    @property
+    def _has_checks(self) -> bool:
+        return self._options is not None and bool(self._options.checks)
+
+    def _is_refused(self, state: JobState) -> bool:
+        """Return whether the load waits, or would wait, for the decision of the user."""
+        if not state.has_doubtful_rows or self._policies.loads_doubtful:
+            return False
+        from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+
+        return self._is_dry_run or state.message == SHARED_KEYS_REFUSED
 
     @property
     def _job_name(self) -> str:
@@ -550,14 +666,13 @@ class _Import:
         assert self._known_mapping is not None, "a saved mapping is read first"
         return self._known_mapping
 
-    def _use_saved_mapping(self, importer: Importer) -> None:
+    def _use_saved_mapping(self) -> None:
         from openprofiles.cli.import_mapping import describe_drift, use_saved
 
-        if self._mapping_name is None:
+        if self._mapping_name is None or self._saved is None:
             return
-        saved = importer.read_mapping(self._domain_name, self._mapping_name)
         mapping = use_saved(
-            self._source, self._mapping_name, saved, self._choices, self._unique_key, self._phone_region
+            self._source, self._mapping_name, self._saved, self._choices, self._unique_key, self._phone_region.region
         )
         if mapping.drift:
             click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
@@ -568,7 +683,7 @@ class _Import:
         """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
         if self._save_as is None:
             return None
-        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers)
+        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers, self._chosen)
         try:
             importer.save_mapping(self._save_as, mapping)
         except (CommandFault, DomainError) as error:
@@ -577,25 +692,31 @@ class _Import:
         return None
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
+        # From its start: the file is sent again after a question.
+        self._source.file.seek(0)
         display.show_sending(0, self._source.size_bytes)
         importer.send_file(
             self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
         )
 
     def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
-        from openprofiles.cli.failed_rows_file import write_failed_rows
-
         try:
-            write_failed_rows(path, importer.read_failed_rows())
+            write_failed_rows(path, importer.read_failed_rows(for_spreadsheet=not is_workbook(path)))
         except OSError as error:
-            # The load itself is done, and its counts must still be printed.
-            click.echo(
-                f"The {state.failed_count:,} failed rows cannot be written to {path}: {error.strerror}."
-                f"{self._way_to_failed_rows(job_id)}",
-                err=True,
-            )
-            return None
-        return path
+            reason = error.strerror
+        except FailedRowsFileChanged:
+            reason = "the file was changed during the import"
+        except TooLargeForWorkbook as error:
+            reason = f"{error}; a CSV file can have more"
+        else:
+            return path
+        # The load itself is done, and its counts must still be printed.
+        click.echo(
+            f"The {state.failed_count:,} failed rows cannot be written to {path}: {reason}."
+            f"{self._way_to_failed_rows(job_id)}",
+            err=True,
+        )
+        return None
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""
@@ -609,6 +730,7 @@ class _Import:
         if self._is_json:
             for line in describe_displaced(self._mapping.columns):
                 click.echo(line, err=True)
+            self._print_phones()
             return
         if self._is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
@@ -621,14 +743,17 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
-        for line in self._source.describe_lines_above():
+        for line in (*self._source.describe_table(), *self._source.describe_lines_above()):
             click.echo(f"  {shown(line)}")
+        if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
+            click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")
         if (doubt := self._source.describe_doubt()) is not None:
             click.echo(f"  {doubt}")
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
         for line in describe_displaced(self._mapping.columns):
             click.echo(line)
+        self._print_phones()
         click.echo(f"Unique key {shown(self._mapping.unique_key.header)}:")
         for line in describe_key(self._mapping.columns, self._mapping.unique_key):
             click.echo(f"  {line}")
@@ -663,6 +788,10 @@ class _Import:
                 click.echo(bad_end, err=True)
         elif (bad_end := describe_bad_end(job_id, state)) is not None:
             click.echo(bad_end, err=True)
+        if self._is_refused(state):
+            click.echo(
+                "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
+            )
         if self._is_json:
             document: dict[str, Any] = {
                 "domain": self._domain_name,
@@ -673,11 +802,13 @@ class _Import:
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 "unique_key": self._mapping.unique_key.header,
-                "file": {"kind": self._source.kind or "text", **self._source.form.to_json()},
+                "file": self._source.form_json(),
                 "mapping": {field.header: field.target for field in self._mapping.columns.fields},
-                "values_checked": self._options is not None and not importer.left_out_options,
+                "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
+            if self._phone_country is not None:
+                document["phone_region"] = self._phone_country.region
             if self._mapping_name is not None:
                 drift = self._mapping.drift
                 document["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
@@ -689,7 +820,7 @@ class _Import:
             click.echo(json.dumps(document))
             return
         if self._is_dry_run:
-            click.echo("Nothing was loaded. A load would have this result:")
+            click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
         for line in sample_lines(samples):
@@ -707,6 +838,17 @@ class _Import:
             )
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
+
+
+def _confirm_doubtful(state: JobState) -> bool:
+    """Ask whether to load rows that may create second profiles; without a terminal the answer is no."""
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    for notice in state.notices:
+        click.echo(notice, err=True)
+    with suppress(click.Abort):
+        return click.confirm("Load the file anyway?", err=True)
+    return False
 
 
 def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) -> tuple[JobState, bool]:

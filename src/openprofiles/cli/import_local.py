@@ -34,6 +34,7 @@ from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.preview_sample import PreviewSample
+from openprofiles.uploads.reading.file_choices import FileChoices
 
 
 class LocalImporter:
@@ -57,7 +58,7 @@ class LocalImporter:
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         found = saved_mappings.get_mapping(self._store, find_domain(self._store, domain), mapping_name)
-        return KeptMapping(found.fields, found.unique_key, found.columns)
+        return KeptMapping(found.fields, found.unique_key, found.columns, FileChoices.from_json(found.reading))
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
@@ -75,7 +76,7 @@ class LocalImporter:
             )
             was_created = True
         self._domain = domain
-        return ImportDomain(domain.name, domain.default_expiration_days, was_created)
+        return ImportDomain(domain.name, domain.default_expiration_days, was_created, domain.phone_region)
 
     def domain_names(self) -> Sequence[str]:
         return domain_names(self._store)
@@ -105,6 +106,9 @@ class LocalImporter:
         )
         return self._job.job_id
 
+    def read_phone_region(self) -> str | None:
+        return self._known_domain.phone_region
+
     @property
     def left_out_options(self) -> bool:
         return False
@@ -128,6 +132,7 @@ class LocalImporter:
             fields=mapping.fields,
             unique_key=mapping.unique_key,
             columns=mapping.columns,
+            reading=mapping.reading,
             strict=False,
             now=utc_now(),
         )
@@ -175,11 +180,11 @@ class LocalImporter:
             # It ended on its own first, and its end will be told.
             return
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         job_id = self._followed_id
         headers, dialect = jobs.read_file_columns(self._store, self._known_domain, job_id)
         rows = jobs.iterate_failed_rows(self._store, self._master_key, self._known_domain, job_id)
-        return failed_rows_csv(headers, rows, dialect)
+        return failed_rows_csv(headers, rows, dialect, for_spreadsheet=for_spreadsheet)
 
     def close(self) -> None:
         if self._has_ended:

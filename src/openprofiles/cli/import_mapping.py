@@ -203,7 +203,12 @@ def describe_displaced(suggestion: Suggestion) -> Iterator[str]:
 
 
 def next_command(
-    arguments: Sequence[str], suggestion: Suggestion, *, unique_key: str | None = None, has_domain: bool = True
+    arguments: Sequence[str],
+    suggestion: Suggestion,
+    *,
+    unique_key: str | None = None,
+    has_domain: bool = True,
+    phone_region: str | None = None,
 ) -> str:
     """Write the command line that loads the file with what is suggested.
 
@@ -211,6 +216,7 @@ def next_command(
         arguments: those that the command was called with.
         unique_key: the one among them, if any.
         has_domain: whether a domain was named.
+        phone_region: the country that the phone numbers suggest.
     """
     key = suggestion.unique_key
     value = "COLUMN"
@@ -219,6 +225,7 @@ def next_command(
     added = [] if has_domain else ["--domain", "NAME"]
     if unique_key is None:
         added += [f"--unique-key={value}"] if value.startswith("-") else ["--unique-key", value]
+    added += [] if phone_region is None else ["--phone-region", phone_region]
     # After two dashes there are no options.
     end = arguments.index("--") if "--" in arguments else len(arguments)
     return shlex.join(["openprofiles", "import", *arguments[:end], *added, *arguments[end:]])
@@ -229,7 +236,7 @@ def suggestion_json(source: SourceFile, suggestion: Suggestion, command: str) ->
     key = suggestion.unique_key
     return {
         "status": "SUGGESTED",
-        "file": {"kind": source.kind or "text", **source.form.to_json()},
+        "file": source.form_json(),
         "columns": [
             {
                 "header": field.header,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from openprofiles.cli.importer import ImportFault
@@ -31,20 +31,24 @@ class ImportPolicies:
 
     Attributes:
         checks: as ``COLUMN=CHECK``.
+        kept_checks: those that a saved mapping keeps; one of a column that is not loaded does not matter.
         write_mode, short_rows: as in ``JobOptions``, None for the default.
+        loads_doubtful: whether rows are loaded that the user should decide about first.
     """
 
     checks: Sequence[str] = ()
+    kept_checks: Sequence[str] = ()
     write_mode: str | None = None
     clears_blanks: bool = False
     short_rows: str | None = None
     overwrites_hand_set: bool = False
+    loads_doubtful: bool = False
     failure_limit: FailureLimit | None = None
 
     @property
     def is_default(self) -> bool:
-        """Whether all policies are the defaults."""
-        return self == ImportPolicies()
+        """Whether a server that supports no options can load the file."""
+        return replace(self, loads_doubtful=False) == ImportPolicies()
 
     def to_options(self, mapping: ImportMapping, file: FileOptions | None) -> JobOptions | None:
         """Make the options of the job; None for the defaults.
@@ -53,7 +57,16 @@ class ImportPolicies:
             ImportFault: a check is for a column that is not loaded, or there is no such check.
             InvalidRequest: a check cannot be made as it is given.
         """
-        from openprofiles.uploads.job_options import CLEAR, CREATE_AND_UPDATE, JUDGE, KEEP, OVERWRITE, JobOptions
+        from openprofiles.uploads.job_options import (
+            CLEAR,
+            CREATE_AND_UPDATE,
+            JUDGE,
+            KEEP,
+            LOAD,
+            OVERWRITE,
+            REFUSE,
+            JobOptions,
+        )
         from openprofiles.uploads.reading.file_form import FileOptions
 
         limit = self.failure_limit or FailureLimit()
@@ -63,14 +76,15 @@ class ImportPolicies:
             blank_cells=CLEAR if self.clears_blanks else KEEP,
             short_rows=self.short_rows or JUDGE,
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
+            shared_key_rows=LOAD if self.loads_doubtful else REFUSE,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
-            checks=_read_checks(self.checks, mapping),
+            checks=_read_checks(self.kept_checks, self.checks, mapping),
         )
         return None if options == JobOptions() else options
 
 
-def _read_checks(given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
+def _read_checks(kept: Iterable[str], given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
     """Read the checks by field name, with the default ones for emails and phone numbers."""
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
@@ -85,11 +99,13 @@ def _read_checks(given: Iterable[str], mapping: ImportMapping) -> dict[str, Valu
     if mapping.unique_key.content_type == PHONE_NUMBER:
         # Even if most of its values are not phone numbers: as keys, they would make one customer of many.
         checks[mapping.unique_key.name] = ValueCheck(kind=PHONE_NUMBER)
-    for text in given:
+    for text, is_kept in [*((one, True) for one in kept), *((one, False) for one in given)]:
         if "=" not in text:
             raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")
         name, check = split_at_header(text, headers)
         header = find_name(name, headers)
+        if is_kept and header not in fields:
+            continue
         if header is None:
             raise ImportFault(f"--check {text!r}: {describe_missing_column(name, headers)}")
         if header not in fields:

@@ -21,6 +21,7 @@ from openprofiles.cli.importer import (
     ImportFault,
     KeptMapping,
     new_domain_name,
+    read_kept_mapping,
 )
 from openprofiles.cli.job_state import JobState, state_of_progress
 from openprofiles.cli.server_faults import known_domain, list_domain_names, server_errors_in_words
@@ -64,7 +65,7 @@ class RemoteImporter:
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         with server_errors_in_words(self._endpoint_url), known_domain(self._client, domain):
             found = self._own.get_mapping(domain, mapping_name)
-        return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
+        return read_kept_mapping(found)
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
@@ -78,7 +79,7 @@ class RemoteImporter:
                 ]
                 was_created = True
         self._domain = name
-        return ImportDomain(name, days, was_created)
+        return ImportDomain(name, days, was_created, None)
 
     def domain_names(self) -> Sequence[str]:
         return list_domain_names(self._client)
@@ -112,6 +113,11 @@ class RemoteImporter:
                 self._job_id = create()
                 self._left_out_options = True
         return self._job_id
+
+    def read_phone_region(self) -> str | None:
+        with server_errors_in_words(self._endpoint_url):
+            region = self._own.get_progress(self._domain, self._job_id).get("PhoneRegion")
+        return None if region is None else str(region)
 
     @property
     def left_out_options(self) -> bool:
@@ -150,6 +156,7 @@ class RemoteImporter:
                 fields=mapping.fields,
                 unique_key=mapping.unique_key,
                 columns=mapping.columns,
+                reading=mapping.reading.to_document(),
             )
 
     def start_preview(self) -> None:
@@ -190,9 +197,9 @@ class RemoteImporter:
                 # It ended on its own first, and its end will be told.
                 return
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         with server_errors_in_words(self._endpoint_url):
-            yield from self._own.read_failed_rows_file(self._domain, self._followed_id)
+            yield from self._own.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=for_spreadsheet)
 
     def close(self) -> None:
         self._client.close()

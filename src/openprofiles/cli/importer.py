@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_state import JobState
+from openprofiles.uploads.reading.file_choices import FileChoices
 
 if TYPE_CHECKING:
     from openprofiles.uploads.job_options import JobOptions
@@ -33,11 +34,13 @@ class ImportDomain:
     Attributes:
         expiration_days: how long its profiles live after they were last touched.
         was_created: whether it was missing and has been made.
+        phone_region: the country (ISO 3166) of its phone numbers without a country code; None if it is not known yet.
     """
 
     name: str
     expiration_days: int
     was_created: bool
+    phone_region: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,19 @@ class KeptMapping:
     Attributes:
         fields, unique_key: as in CreateUploadJob.
         columns: the header of the file that it was made for.
+        reading: what was chosen about reading the file.
     """
 
     fields: Mapping[str, Mapping[str, str]]
     unique_key: str
     columns: Sequence[str]
+    reading: FileChoices
+
+
+def read_kept_mapping(document: Mapping[str, Any]) -> KeptMapping:
+    """Read a saved mapping as a server answers it."""
+    reading = FileChoices.from_document(document.get("Reading", {}))
+    return KeptMapping(document["Fields"], document["UniqueKey"], document["Columns"], reading)
 
 
 class Importer(Protocol):
@@ -90,6 +101,9 @@ class Importer(Protocol):
             needs_options: False: send the file even to a server that accepts no options.
         """
 
+    def read_phone_region(self) -> str | None:
+        """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
+
     @property
     def left_out_options(self) -> bool:
         """Whether the job was made without the options, since the server takes none."""
@@ -118,7 +132,7 @@ class Importer(Protocol):
     def stop_job(self) -> None:
         """Stop the job, if there is one and it has not ended."""
 
-    def read_failed_rows(self) -> Iterator[bytes]:
+    def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         """Read the file of failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def close(self) -> None:

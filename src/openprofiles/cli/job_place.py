@@ -141,7 +141,7 @@ class JobPlace(Protocol):
     def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
         """The first failed rows that are kept, in the order of the file."""
 
-    def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
+    def read_failed_rows_file(self, job_id: str, *, for_spreadsheet: bool) -> Iterator[bytes]:
         """The file of all failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
 
     def stop_job(self, job_id: str) -> None:

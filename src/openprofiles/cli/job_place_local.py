@@ -96,10 +96,12 @@ class LocalJobs:
             for row in islice(self._iterate_failed_rows(self._find_domain(), job_id), limit)
         ]
 
-    def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
+    def read_failed_rows_file(self, job_id: str, *, for_spreadsheet: bool) -> Iterator[bytes]:
         domain = self._find_domain()
         headers, dialect = jobs.read_file_columns(self._store, domain, job_id)
-        return failed_rows_csv(headers, self._iterate_failed_rows(domain, job_id), dialect)
+        return failed_rows_csv(
+            headers, self._iterate_failed_rows(domain, job_id), dialect, for_spreadsheet=for_spreadsheet
+        )
 
     def stop_job(self, job_id: str) -> None:
         jobs.stop_job(self._store, self._find_domain(), job_id, now=utc_now())

@@ -96,9 +96,9 @@ class RemoteJobs:
                 for row in islice(self._own.list_failed_rows(self._domain_name, job_id), limit)
             ]
 
-    def read_failed_rows_file(self, job_id: str) -> Iterator[bytes]:
+    def read_failed_rows_file(self, job_id: str, *, for_spreadsheet: bool) -> Iterator[bytes]:
         with self._asking():
-            yield from self._own.read_failed_rows_file(self._domain_name, job_id)
+            yield from self._own.read_failed_rows_file(self._domain_name, job_id, for_spreadsheet=for_spreadsheet)
 
     def stop_job(self, job_id: str) -> None:
         with self._asking():

@@ -41,6 +41,7 @@ class JobState:
         fault_counts: at the end, what the failed rows failed for, the most frequent first.
         repeated_count: rows whose unique key an earlier row of the file has too, None until all are read.
         notices: sentences about rows with an outcome that the user may not expect.
+        has_doubtful_rows: whether the user should decide about such rows before they are loaded.
         step_seconds: at the end, how long each step took.
         progress: of a job that a worker has begun with; None before that, and if the server does not report it.
     """
@@ -57,6 +58,7 @@ class JobState:
     fault_counts: tuple[FaultCount, ...] = ()
     repeated_count: int | None = None
     notices: tuple[str, ...] = ()
+    has_doubtful_rows: bool = False
     step_seconds: Mapping[str, float] = field(default_factory=dict)
     progress: Progress | None = None
 
@@ -103,6 +105,7 @@ def state_of_report(report: JobReport) -> JobState:
         fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in report.fault_counts),
         repeated_count=report.repeated_count,
         notices=tuple(report.notice_sentences()),
+        has_doubtful_rows=any(notice.is_doubtful for notice in report.notices),
         step_seconds=report.step_seconds,
     )
 
@@ -124,6 +127,7 @@ def state_of_progress(answer: Mapping[str, Any]) -> JobState:
         ),
         repeated_count=answer.get("RepeatedRecords"),
         notices=tuple(one["Message"] for one in answer.get("Notices", ())),
+        has_doubtful_rows=any(one["Doubtful"] for one in answer.get("Notices", ())),
         step_seconds={one["Step"]: one["Seconds"] for one in answer.get("Steps", ())},
         progress=read_progress_document(answer["Progress"]) if "Progress" in answer else None,
     )

@@ -17,7 +17,7 @@ def undo_lines(job_id: str, state: UndoState) -> Iterator[str]:
     counts = f"{state.removed_count:,} removed, {state.restored_count:,} restored"
     if state.gone_count:
         counts += f", {state.gone_count:,} already deleted"
-    counts += f", {state.kept_count:,} kept because they were changed since"
+    counts += f", {state.kept_count:,} kept because they have been changed since"
     verb = "is undone" if state.status == "SUCCEEDED" else "is partly undone"
     yield f"Upload job {job_id} {verb}. Profiles: {counts}."
 

@@ -66,7 +66,7 @@ _job = click.argument("job", metavar="JOB")
 def jobs() -> None:
     """List, follow, stop and undo upload jobs.
 
-    JOB is the id of a job, the first digits of it if no other id begins with them, or `last` for the newest job of the
+    JOB is the id of a job, its first digits, if no other id begins with them, or `last` for the newest job of the
     domain.
 
     Without --endpoint-url the commands work on the data folder directly, whether or not a server runs on it. They do
@@ -159,7 +159,8 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
-    help="Write the failed rows to this file instead, as CSV that you can fix and load again.",
+    help="Write the failed rows to this file instead, which you can fix and load again: an Excel workbook if its name "
+    "ends in .xlsx, otherwise CSV.",
 )
 @_of_a_domain
 def failed(
@@ -174,8 +175,8 @@ def failed(
     """Show the failed rows of an upload job, and why they failed.
 
     There is one line for each error of a row: the number of the row, the line of the file on which it begins, the
-    column with the error, a code and a message. On a terminal messages are cut to its width; in a pipe, a file and
-    with --output json they are complete.
+    column with the error, a code and a message. On a terminal, messages are cut to fit its width; in a pipe
+    or a file, or with --output json, they are complete.
 
     \b
     Examples:
@@ -366,10 +367,20 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
 
 
 def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
-    from openprofiles.cli.failed_rows_file import write_failed_rows
+    from openprofiles.cli.failed_rows_file import (
+        FailedRowsFileChanged,
+        describe_changed,
+        is_workbook,
+        write_failed_rows,
+    )
+    from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
     try:
-        write_failed_rows(path, place.read_failed_rows_file(job_id))
+        write_failed_rows(path, place.read_failed_rows_file(job_id, for_spreadsheet=not is_workbook(path)))
+    except TooLargeForWorkbook as error:
+        raise CommandFault(f"The failed rows cannot be written to {path}: {error}. Name a CSV file.") from None
+    except FailedRowsFileChanged:
+        raise CommandFault(f"{describe_changed(path)} or name another file with --output-file.") from None
     except OSError as error:
         raise CommandFault(
             f"The failed rows cannot be written to {path}: {error.strerror or error}. Name another file with "

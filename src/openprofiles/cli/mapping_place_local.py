@@ -8,6 +8,7 @@ from openprofiles.cli.mapping_place import MappingName
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_existing_store
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.reading.file_choices import FileChoices
 
 
 class LocalMappings:
@@ -30,7 +31,7 @@ class LocalMappings:
 
     def read(self, name: str) -> KeptMapping:
         found = saved_mappings.get_mapping(self._store, find_domain(self._store, self._domain_name), name)
-        return KeptMapping(found.fields, found.unique_key, found.columns)
+        return KeptMapping(found.fields, found.unique_key, found.columns, FileChoices.from_json(found.reading))
 
     def delete(self, name: str) -> None:
         saved_mappings.delete_mapping(self._store, find_domain(self._store, self._domain_name), name)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import boto3
 
-from openprofiles.cli.importer import KeptMapping
+from openprofiles.cli.importer import KeptMapping, read_kept_mapping
 from openprofiles.cli.mapping_place import MappingName
 from openprofiles.cli.server_faults import known_domain, server_errors_in_words
 from openprofiles.client import Client
@@ -41,7 +41,7 @@ class RemoteMappings:
     def read(self, name: str) -> KeptMapping:
         with self._asking():
             found = self._own.get_mapping(self._domain_name, name)
-        return KeptMapping(found["Fields"], found["UniqueKey"], found["Columns"])
+        return read_kept_mapping(found)
 
     def delete(self, name: str) -> None:
         with self._asking():

@@ -44,7 +44,9 @@ def create(file: Path) -> None:
     from openprofiles.master_key import create_master_key
 
     create_master_key(file)
-    click.echo(f"The master key is in {file}. Give it to every server and worker of one store with --master-key.")
+    click.echo(
+        f"The master key is in {file}. Pass it with --master-key to every server and worker that uses this store."
+    )
 
 
 @master_key.command()

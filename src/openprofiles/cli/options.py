@@ -129,12 +129,17 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["generous", "strict"]),
             "default": "generous",
-            "help": "strict applies the limits of AWS, such as 25 mapped fields, 90 days and files under 1 GB.",
+            "help": "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
+            "files under 1 GB.",
         },
     ),
     "max_upload_size_bytes": (
         "--max-upload-size",
-        {"type": Size(), "default": "10GiB", "help": "Largest file that an upload job accepts."},
+        {
+            "type": Size(),
+            "default": "10GiB",
+            "help": "Largest file that an upload job accepts, both as sent and unpacked.",
+        },
     ),
     "upload_url_lifetime_seconds": (
         "--upload-url-lifetime",
@@ -170,7 +175,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": int,
             "default": _DEFAULTS.failed_rows_days,
             "metavar": "DAYS",
-            "help": "How long the failed rows of a job are kept after its end.",
+            "help": "How long failed rows are kept after the upload job ends.",
         },
     ),
     "undo_days": (
@@ -179,14 +184,14 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "type": int,
             "default": _DEFAULTS.undo_days,
             "metavar": "DAYS",
-            "help": "How long after its end an upload job can be undone; 0 turns undo off.",
+            "help": "How long an upload job can be undone after it ends; 0 turns undo off.",
         },
     ),
     "webhook_private_addresses": (
         "--webhook-private-addresses",
         {
             "is_flag": True,
-            "help": "Allow webhooks to addresses of this machine and of private networks. By default they are refused.",
+            "help": "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
         },
     ),
 }

@@ -17,6 +17,7 @@ _WORKER_SETTINGS = (
     "files",
     "master_key",
     "compat",
+    "max_upload_size_bytes",
     "memory_limit_bytes",
     "failed_rows_days",
     "undo_days",

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from openprofiles.cli.importer import ImportFault
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.job_options import JobOptions
     from openprofiles.uploads.reading.detect_encoding import EncodingGuess
+    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileForm, FileOptions
     from openprofiles.uploads.reading.file_sample import FileSample
+    from openprofiles.uploads.reading.tables.table import TableAccount
 
 STANDARD_INPUT = Path("-")
 
-_HEAD_BYTES = 64 * 1024
-_LINE_BYTES = 1 << 20
 _COPY_BYTES = 1 << 20
-# As ``table_files`` names it.
-_WORKBOOK = "Excel workbook"
 _MOST_LINES_SHOWN = 20
 _MOST_LENGTH_SHOWN = 100
-_BLANKS_AND_MARK = b"\xef\xbb\xbf \t\r\n"
+_HEAD_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -38,31 +38,70 @@ class SourceFile:
     Attributes:
         name: as the user named it.
         file: what is sent; CSV, whatever the user's file is.
-        kind: what the user's file is if it was turned into CSV, such as ``Excel workbook``; else None.
+        table: what was read of the user's file if it was turned into CSV, such as a workbook; else None.
         form: what ``file`` is read as.
         sample: its header, and the first of its rows.
         size_bytes: of ``file``.
         doubt: the encodings that it may have, if the detected one rests on little.
-        may_lack_header: whether files of its kind may have no header.
     """
 
     name: str
     file: BinaryIO
-    kind: str | None
+    table: TableAccount | None
     form: FileForm
     sample: FileSample
     size_bytes: int
     doubt: EncodingGuess | None = None
-    may_lack_header: bool = True
 
     @property
     def headers(self) -> list[str]:
         """The names of its columns."""
         return self.sample.headers
 
+    @property
+    def needs_options(self) -> bool:
+        """Whether the job must be given the form; what a table is turned into is read alike without."""
+        return self.form.header_line is not None or (self.table is None and self.form.to_options() is not None)
+
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
-        return self.kind if self.kind is not None else self.form.describe()
+        return self.table.describe() if self.table is not None else self.form.describe()
+
+    def describe_table(self) -> list[str]:
+        """Describe for people what may surprise them of a workbook, Parquet file or JSON."""
+        return [] if self.table is None else self.table.notes()
+
+    def form_json(self) -> dict[str, Any]:
+        """Make the document for programs that says how the file is read."""
+        kind = {"kind": "text"} if self.table is None else self.table.to_json()
+        return {**kind, **self.form.to_json()}
+
+    def check_clearing(self, options: JobOptions | None, columns: Iterable[str]) -> None:
+        """Refuse to clear fields with cells whose value is not in the file.
+
+        Args:
+            columns: those that are loaded.
+
+        Raises:
+            ImportFault: blank cells clear fields, and a loaded column has such cells.
+        """
+        from openprofiles.uploads.job_options import CLEAR
+
+        if self.table is None or options is None or options.blank_cells != CLEAR:
+            return
+        loaded = set(columns)
+        affected = [
+            self.headers[index]
+            for index in sorted(self.table.columns_without_values())
+            if index < len(self.headers) and self.headers[index] in loaded
+        ]
+        if affected:
+            raise ImportFault(
+                f"{self.name} has cells whose value is not in the file: errors, formulas without a result, or merged "
+                "cells. Blank cells would clear fields, although these cells are not meant to be blank. Fix them, "
+                "leave the columns out, or keep the fields of blank cells. Columns: "
+                f"{', '.join(map(repr, affected))}."
+            )
 
     def require_header(self) -> None:
         """Refuse a file whose first row seems to be a row of values.
@@ -74,7 +113,8 @@ class SourceFile:
         """
         from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
 
-        if not self.may_lack_header or self.form.header_line is not None:
+        may_lack_header = self.table is None or self.table.sheet is not None
+        if not may_lack_header or self.form.header_line is not None:
             return
         doubt = describe_doubtful_header(self.name, self.headers, self.sample.rows)
         if doubt is not None:
@@ -101,13 +141,16 @@ class SourceFile:
 
 
 @contextmanager
-def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int) -> Iterator[SourceFile]:
+def open_source(
+    path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int, kept: FileChoices | None = None
+) -> Iterator[SourceFile]:
     """Open the file and read its header and some rows.
 
     Args:
         path: ``-`` is standard input.
         given: what the user says of its form.
-        sheet: the sheet of a workbook; None: the first.
+        sheet: the sheet of a workbook; None: the first that is not hidden.
+        kept: what a saved mapping keeps, for what was not given and as far as it applies to this file.
 
     Raises:
         ImportFault: it cannot be read; the message says why.
@@ -115,52 +158,50 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
     """
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
-    from openprofiles.uploads.reading.file_form import UTF_8, FileForm, FileOptions
+    from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
+    from openprofiles.uploads.reading.tables.convert import convert_table
+    from openprofiles.uploads.reading.tables.table import TableUnreadable
 
     name = "standard input" if path == STANDARD_INPUT else str(path)
     with _open(path, name, max_unpacked_bytes) as file:
         try:
-            kind, converted = _convert(name, file, sheet, max_unpacked_bytes)
-            is_sheet = kind == _WORKBOOK
-            possible = replace(given, header_line=None) if is_sheet else given
-            if kind is not None and possible != FileOptions():
-                raise ImportFault(
-                    f"{name} is not a text file ({kind}), so it has no encoding, delimiter, quotes or line endings"
-                    f"{'' if is_sheet else ', and always has a header'}."
-                )
-            if sheet is not None and not is_sheet:
-                raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
-            with converted as source:
-                form = FileForm(skips_blank_rows=True)
+            kept_sheet = None if kept is None else kept.sheet
+            converted = convert_table(file, sheet, max_unpacked_bytes, kept_sheet)
+            source, table = (file, None) if converted is None else converted
+            with source:
+                is_sheet = table is not None and table.sheet is not None
+                possible = replace(given, header_line=None) if is_sheet else given
+                if table is not None and possible != FileOptions():
+                    raise ImportFault(
+                        f"{name} is not a text file ({table.kind}), so it has no encoding, delimiter, quotes or line "
+                        f"endings{'' if is_sheet else ', and always has a header'}."
+                    )
+                if sheet is not None and not is_sheet:
+                    raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
                 doubts: list[EncodingGuess] = []
-                if kind is None:
+                if table is not None:
+                    form = table.csv_form
+                    if is_sheet:
+                        # Where the header of a sheet is, if it has one, is not known.
+                        header_line = given.header_line
+                        if header_line is None and kept is not None:
+                            header_line = kept.file.header_line
+                        of_sheet = replace(form.to_options() or FileOptions(), header_line=header_line)
+                        form = detect_form(source, of_sheet, None, max_unpacked_bytes=max_unpacked_bytes)
+                        source.seek(0)
+                else:
+                    if kept is not None:
+                        given = _with_kept(source, given, kept, max_unpacked_bytes)
                     form = detect_form(
                         source, given, None, max_unpacked_bytes=max_unpacked_bytes, on_doubt=doubts.append
                     )
                     source.seek(0)
-                elif is_sheet:
-                    # It was converted to this form, but where its header is, if there is one, is not known.
-                    converted_to = FileOptions(
-                        encoding=UTF_8, delimiter=",", quote='"', line_ends="LF", header_line=given.header_line
-                    )
-                    form = detect_form(source, converted_to, None, max_unpacked_bytes=max_unpacked_bytes)
-                    form = replace(form, given=given.given)
-                    source.seek(0)
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
                 source.seek(0)
-                yield SourceFile(
-                    name,
-                    source,
-                    kind,
-                    form,
-                    sample,
-                    os.fstat(source.fileno()).st_size,
-                    doubts[0] if doubts else None,
-                    may_lack_header=kind is None or is_sheet,
-                )
-        except FileDamaged as error:
+                yield SourceFile(name, source, table, form, sample, os.fstat(source.fileno()).st_size, *doubts)
+        except (FileDamaged, TableUnreadable) as error:
             raise ImportFault(f"{name}: {error}") from error
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
@@ -168,6 +209,39 @@ def open_source(path: Path, given: FileOptions, sheet: str | None, max_unpacked_
                 f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
                 f"Words of the file in each: {shown}"
             ) from error
+
+
+def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:
+    """Fill in what a mapping keeps, as far as it applies to the file."""
+    from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
+    from openprofiles.uploads.reading.detect_form import find_compression
+    from openprofiles.uploads.reading.file_choices import FileChoices
+    from openprofiles.uploads.reading.file_form import FileForm
+    from openprofiles.uploads.reading.file_text import open_text
+
+    head = file.read(_HEAD_BYTES)
+    file.seek(0)
+    if (compression := find_compression(head)) != "none":
+        form = FileForm(compression=compression)
+        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(_HEAD_BYTES)
+        file.seek(0)
+    if find_failed_rows_form(head) is not None:
+        # It is written in a form of its own, whatever the file was that the rows come from.
+        return given
+    filled = FileChoices(file=given).over(kept).file
+    return replace(filled, encoding=None) if given.encoding is None and _shows_unicode(head) else filled
+
+
+def _shows_unicode(head: bytes) -> bool:
+    """Check whether a text is plainly UTF-8 or UTF-16; one that is ASCII is not plain."""
+    if head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
+        return True
+    try:
+        # The last character may be cut off.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return not head.isascii()
 
 
 def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:
@@ -199,39 +273,3 @@ def _copy_content(name: str, file: BinaryIO, copy: BinaryIO, max_bytes: int) -> 
         copy.write(part)
         if copy.tell() > max_bytes:
             raise ImportFault(f"{name} has more than {max_bytes:,} bytes.")
-
-
-def _convert(name: str, file: BinaryIO, sheet: str | None, max_unpacked_bytes: int) -> tuple[str | None, BinaryIO]:
-    """Turn the file into CSV and name what it was; a text stays itself."""
-    from openprofiles.cli.table_files import convert_json_lines, find_converter, is_json_lines
-    from openprofiles.uploads.reading.detect_form import find_compression
-    from openprofiles.uploads.reading.file_form import FileForm
-    from openprofiles.uploads.reading.file_text import open_text
-
-    head = file.read(_HEAD_BYTES)
-    file.seek(0)
-    form = FileForm(compression=find_compression(head))
-    if form.compression != "none":
-        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(_HEAD_BYTES)
-        file.seek(0)
-    elif (converter := find_converter(file, head)) is not None:
-        kind, convert = converter
-        return kind, convert(name, file, sheet)
-    if head.lstrip(_BLANKS_AND_MARK).startswith((b"[{", b"[\n", b"[\r\n")):
-        raise ImportFault(
-            f"{name} is a JSON array. Only JSON lines are supported: one object on each line. To convert it: "
-            "jq -c '.[]' FILE | openprofiles import - ..."
-        )
-    if not is_json_lines(head):
-        return None, file
-
-    def lines() -> Iterator[bytes]:
-        file.seek(0)
-        reader = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes)
-        rest = b""
-        while part := reader.read(_LINE_BYTES):
-            *whole, rest = (rest + part).split(b"\n")
-            yield from whole
-        yield rest
-
-    return "JSON lines", convert_json_lines(lines)

@@ -22,6 +22,7 @@ from openprofiles.settings import Settings, SettingsError
     "files",
     "master_key",
     "compat",
+    "max_upload_size_bytes",
     "memory_limit_bytes",
     "failed_rows_days",
     "undo_days",

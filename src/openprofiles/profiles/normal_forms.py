@@ -1,6 +1,10 @@
 """Normal forms of keys: the one definition of when two values are the same email, phone, account or name.
 
-Values are stored verbatim; keys are stored and compared in normal form. The definition here has two
+Values are stored verbatim. Each has two normal forms. The *search form* (``normal_key``) is what the index holds and
+what searches compare. The *identity form* (``identity_key``) is what upload jobs compare to decide who is the same
+customer: it keeps the case of an account number, the extension of a phone number, and the text of a phone that is not
+a number. The search form of a value can be computed from its identity form (``search_form``), so the index finds every
+candidate. The definition here has two
 implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
 millions. The SQL decides only what is plain (see ``_PLAIN``, or a plain North American phone number) and calls the
 Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them on all code points.
@@ -36,11 +40,21 @@ _PLAIN = "".join(
     )
 )
 
+# As a literal: to plan a call of chr for each of them takes DuckDB half a millisecond, wherever a value is trimmed.
+SQL_BLANKS = f"'{BLANKS}'"
+
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
+
+# What follows the search form of a phone in its identity form: an extension (as in RFC 3966), or the whole text.
+_EXTENSION = ";ext="
+_TEXT = ";text="
+
+# The words that are written before the digits of an extension.
+EXTENSION_WORDS = r"(?:extension|extensi\u00f3n|e?xtn?|x|anexo|int|\u0434\u043e\u0431)\.?:? ?"
+_PHONE_WORDS = re.compile(rf"\A\s*tel:|;ext=|(?<![^\W\d_]){EXTENSION_WORDS}(?=[0-9])", re.IGNORECASE)
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
-_SQL_PHONE_CHARACTERS = "[ ]*[+(]*[0-9][0-9 ()/.-]*"
 _SQL_GAP = "[ ().-]*"
 _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-9]{{3}}{_SQL_GAP}[0-9]{{4}}{_SQL_GAP}"
 
@@ -66,6 +80,33 @@ def normal_key(name: str, text: str, phone_region: str) -> str | None:
     return text or None
 
 
+def has_finer_identity(name: str) -> bool:
+    """Return whether different identity forms of a key can have the same search form."""
+    return name in (ACCOUNT_KEY, PHONE_KEY)
+
+
+def identity_key(name: str, text: str, phone_region: str) -> str | None:
+    """Return the identity form of a key's value; None if the value gives no key.
+
+    Args:
+        name: as of ``normal_key``; not that of full names, which identify nobody.
+    """
+    if name == PHONE_KEY:
+        return _identity_phone(text, phone_region)
+    if name == ACCOUNT_KEY:
+        return _trimmed_text(text)
+    return normal_key(name, text, phone_region)
+
+
+def search_form(name: str, identity: str) -> str:
+    """Return the search form of a value from its identity form."""
+    if name == PHONE_KEY:
+        return identity.partition(";")[0]
+    if name == ACCOUNT_KEY:
+        return normal_text(identity) or identity
+    return identity
+
+
 def normal_text(text: str) -> str | None:
     """Trim blanks, compose (NFC), and convert to lower case code point by code point."""
     trimmed = text.strip(BLANKS)
@@ -88,11 +129,7 @@ def normal_phone(text: str, phone_region: str) -> str | None:
     Possible, not valid: AWS's own example number is not valid, and a number plan changes faster than files do.
     An extension does not count. A text without any digit holds no key.
     """
-    if phone_region == "US":
-        bare = text.strip(BLANKS).translate(_PHONE_PUNCTUATION)
-        if _PLAIN_US_PHONE.fullmatch(bare):
-            return "+1" + bare[-10:]
-    return _library_phone(text, phone_region)
+    return _without_extension(_identity_phone(text, phone_region))
 
 
 def phone_regions() -> set[str]:
@@ -102,20 +139,45 @@ def phone_regions() -> set[str]:
     return set(phonenumbers.SUPPORTED_REGIONS)
 
 
+def _without_extension(phone: str | None) -> str | None:
+    return None if phone is None else search_form(PHONE_KEY, phone)
+
+
+def _trimmed_text(text: str) -> str | None:
+    """Trim blanks and compose (NFC)."""
+    return unicodedata.normalize("NFC", text.strip(BLANKS)) or None
+
+
+def _identity_phone(text: str, phone_region: str) -> str | None:
+    """Return the identity form of a phone: with its extension, or with its text."""
+    if phone_region == "US":
+        bare = text.strip(BLANKS).translate(_PHONE_PUNCTUATION)
+        if _PLAIN_US_PHONE.fullmatch(bare):
+            return "+1" + bare[-10:]
+    return _library_phone(text, phone_region)
+
+
 @lru_cache(maxsize=65_536)
 def _library_phone(text: str, phone_region: str) -> str | None:
     # Here, since most processes never need it, and it takes 15 ms to import.
     import phonenumbers
 
+    digits = "".join(str(unicodedata.digit(char)) for char in text if unicodedata.digit(char, None) is not None)
+    form, extension = digits, None
     try:
         number = phonenumbers.parse(text, phone_region)
     except phonenumbers.NumberParseException:
         pass
     else:
         if phonenumbers.is_possible_number(number):
-            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    digits = "".join(str(unicodedata.digit(char)) for char in text if unicodedata.digit(char, None) is not None)
-    return digits or None
+            form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            extension = number.extension
+    if not form:
+        return None
+    if any(map(str.isalpha, _PHONE_WORDS.sub("", text))):
+        # Room 12 and Desk 12 are not one number.
+        return f"{form}{_TEXT}{normal_text(text)}"
+    return f"{form}{_EXTENSION}{extension}" if extension else form
 
 
 def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
@@ -123,22 +185,40 @@ def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
     return {
         "openprofiles_normal_text": normal_text,
         "openprofiles_normal_full_name": normal_full_name,
-        "openprofiles_normal_phone": lambda text: _library_phone(text, phone_region),
+        "openprofiles_normal_phone": lambda text: _without_extension(_library_phone(text, phone_region)),
+        "openprofiles_identity_phone": lambda text: _library_phone(text, phone_region),
+        "openprofiles_trimmed_text": _trimmed_text,
     }
 
 
 def sql_is_blank(value: str) -> str:
     """Build SQL (DuckDB) that tests whether a text expression is null or blank."""
-    return f"(coalesce(trim({value}, {_sql_text(BLANKS)}), '') = '')"
+    return f"(coalesce(trim({value}, {SQL_BLANKS}), '') = '')"
 
 
 def sql_normal_key(name: str, value: str, phone_region: str) -> str:
     """Build SQL (DuckDB) for ``normal_key`` of a text expression; null gives null."""
     if name == PHONE_KEY:
-        return _sql_normal_phone(value, phone_region)
+        return _sql_phone(value, phone_region, "openprofiles_normal_phone")
     if name in (EMAIL_KEY, ACCOUNT_KEY):
         return _sql_normal_text(value)
     return f"nullif({value}, '')"
+
+
+def sql_identity_key(name: str, value: str, phone_region: str) -> str:
+    """Build SQL (DuckDB) for ``identity_key`` of a text expression; null gives null."""
+    if name == PHONE_KEY:
+        return _sql_phone(value, phone_region, "openprofiles_identity_phone")
+    if name == ACCOUNT_KEY:
+        return _sql_plain_or(value, value, "openprofiles_trimmed_text")
+    return sql_normal_key(name, value, phone_region)
+
+
+def sql_search_form(name: str, identity: str) -> str:
+    """Build SQL (DuckDB) for ``search_form`` of a text expression; null gives null."""
+    if name == PHONE_KEY:
+        return f"split_part({identity}, ';', 1)"
+    return _sql_normal_text(identity) if name == ACCOUNT_KEY else identity
 
 
 def sql_normal_full_name(first: str, middle: str, last: str) -> str:
@@ -151,32 +231,21 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
     )
 
 
-def sql_looks_like_phone(value: str, phone_region: str) -> str:
-    """Build SQL (DuckDB) that tests whether a text expression looks like a phone number.
-
-    Six to fifteen digits and what is written between them, or a number that is possible in the region or with its
-    country code. Not every number that is written without a country code is one of the region.
-    """
-    digits = f"length(regexp_replace({value}, '[^0-9]', '', 'g'))"
-    looks_so = f"regexp_full_match({value}, '{_SQL_PHONE_CHARACTERS}') and {digits} between 6 and 15"
-    # Only a possible number has a country code in its normal form.
-    form = f"coalesce(left(openprofiles_normal_phone({value}), 1), '') = '+'"
-    form = f"case when {looks_so} then true else {form} end"
-    if phone_region != "US":
-        return form
-    return f"case when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then true else {form} end"
-
-
 def _sql_normal_text(value: str) -> str:
+    return _sql_plain_or(value, f"lower({value})", "openprofiles_normal_text")
+
+
+def _sql_plain_or(value: str, plain: str, function: str) -> str:
+    """Build SQL for the form of a plain text; for others it calls a function."""
     return (
         f"case when {value} is null then null "
-        f"when regexp_full_match({value}, '[{_PLAIN}]([ {_PLAIN}]*[{_PLAIN}])?') then lower({value}) "
-        f"else openprofiles_normal_text({value}) end"
+        f"when regexp_full_match({value}, '[{_PLAIN}]([ {_PLAIN}]*[{_PLAIN}])?') then {plain} "
+        f"else {function}({value}) end"
     )
 
 
-def _sql_normal_phone(value: str, phone_region: str) -> str:
-    library = f"openprofiles_normal_phone({value})"
+def _sql_phone(value: str, phone_region: str, function: str) -> str:
+    library = f"{function}({value})"
     if phone_region != "US":
         return f"case when {value} is null then null else {library} end"
     bare = value
@@ -187,7 +256,3 @@ def _sql_normal_phone(value: str, phone_region: str) -> str:
         f"case when {value} is null then null "
         f"when regexp_full_match({value}, '{_SQL_PLAIN_US_PHONE}') then '+1' || right({bare}, 10) else {library} end"
     )
-
-
-def _sql_text(text: str) -> str:
-    return "concat(" + ", ".join(f"chr({ord(char)})" for char in text) + ")"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from openprofiles.profiles.normal_forms import BLANKS
+from openprofiles.profiles.normal_forms import BLANKS, SQL_BLANKS
 
 # What databases, spreadsheets and people write for nothing, in lower case. As a whole value only.
 PLACEHOLDERS = (
@@ -76,4 +76,4 @@ def sql_is_shortened_number(value: str) -> str:
 
 
 def _sql_trimmed(value: str) -> str:
-    return f"trim({value}, concat({', '.join(f'chr({ord(blank)})' for blank in BLANKS)}))"
+    return f"trim({value}, {SQL_BLANKS})"

@@ -8,7 +8,7 @@ something has an action of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,22 +87,28 @@ def routes(services: Services) -> list[Route]:
             next_token=_read_once(request, "next-token"),
         )
         headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
-        items = [_failed_row_item(row, len(headers), dialect) for row in page.items]
+        items = [_failed_row_item(row, headers, dialect) for row in page.items]
         return _answer({"Columns": headers, "Items": items, "NextToken": page.next_token})
 
     def failed_rows_file(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
+        form = _read_once(request, "form")
+        if form not in (None, "spreadsheet"):
+            raise bad_request("form must be spreadsheet, or left out for a plain CSV file.")
         headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
         rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
+        # A strict server refuses the byte order mark, and reads commas only.
+        for_spreadsheet = form is not None and not services.settings.compat_strict
         return StreamingResponse(
-            failed_rows_csv(headers, rows, dialect),
+            failed_rows_csv(headers, rows, dialect, for_spreadsheet=for_spreadsheet),
             media_type="text/csv",
             headers={"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
         )
 
     def progress(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(_progress_answer(read_report(services.store, domain, job_id), services.clock()))
+        document = _progress_answer(read_report(services.store, domain, job_id), services.clock())
+        return _answer(document | {"PhoneRegion": domain.phone_region})
 
     def repeated_rows(request: Request) -> Response:
         domain, job_id = _enter(services, like_get_upload_job, request)
@@ -281,6 +287,7 @@ def _mapping_routes(services: Services) -> list[Route]:
             fields=given.fields,
             unique_key=given.unique_key,
             columns=given.columns,
+            reading=given.reading,
             strict=services.settings.compat_strict,
             now=services.clock(),
         )
@@ -427,8 +434,8 @@ def _read_max_results(request: Request) -> int | None:
     return int(text)
 
 
-def _failed_row_item(row: jobs.FailedRow, column_count: int, dialect: Dialect) -> dict[str, Any]:
-    cells, surplus = split_row(row.content, column_count, dialect)
+def _failed_row_item(row: jobs.FailedRow, headers: Sequence[str], dialect: Dialect) -> dict[str, Any]:
+    cells, surplus = split_row(row.content, headers, dialect)
     return _without_none(
         {
             "Record": row.record,
@@ -483,6 +490,7 @@ def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
                     "Field": notice.path,
                     "Count": notice.count,
                     "Lines": list(notice.lines),
+                    "Doubtful": notice.is_doubtful,
                     "Message": sentence,
                 }
             )

@@ -55,7 +55,7 @@ class _Writing:
         except StorageFull:
             return "the disk is full"
         except StoreNotWritable:
-            return "the store cannot be written"
+            return "the store cannot be written to"
         except Busy:
             # Somebody else writes.
             return None
@@ -63,7 +63,7 @@ class _Writing:
             return "the store cannot be reached"
         except Exception:
             logger.exception("store_not_checked")
-            return "the store cannot be written"
+            return "the store cannot be written to"
         return None
 
     def _set(self, fault: str | None) -> None:

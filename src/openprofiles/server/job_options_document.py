@@ -12,12 +12,13 @@ from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.wire.errors import bad_request
 
 _FILE_MEMBERS = {"Encoding": "encoding", "Delimiter": "delimiter", "Quote": "quote", "LineEnds": "line_ends"}
-_HEADER_LINE = "HeaderLine"
+_NUMBER_MEMBERS = {"HeaderLine": "header_line", "FirstRow": "first_row"}
 _POLICY_MEMBERS = {
     "WriteMode": "write_mode",
     "BlankCells": "blank_cells",
     "ShortRows": "short_rows",
     "HandSetFields": "hand_set_fields",
+    "SharedKeyRows": "shared_key_rows",
 }
 _LIMIT_MEMBERS = {"Records": "max_failed_records", "Percent": "max_failed_percent"}
 _CHECK_MEMBERS = ("Type", "Values", "Pattern")
@@ -44,8 +45,13 @@ def read_options_member(what: str, document: Any) -> JobOptions:
         InvalidRequest: a value is none of the possible ones.
     """
     sent = members(what, document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
-    file = dict(members("File", sent.get("File", {}), (*_FILE_MEMBERS, _HEADER_LINE)))
-    header_line = file.pop(_HEADER_LINE, None)
+    file = members("File", sent.get("File", {}), (*_FILE_MEMBERS, *_NUMBER_MEMBERS))
+    form: dict[str, Any] = {
+        field: text(f"File.{name}", file[name]) for name, field in _FILE_MEMBERS.items() if name in file
+    }
+    form |= {
+        field: number(f"File.{name}", file[name], whole=True) for name, field in _NUMBER_MEMBERS.items() if name in file
+    }
     limit = members("FailureLimit", sent.get("FailureLimit", {}), _LIMIT_MEMBERS)
     webhook = members("Webhook", sent.get("Webhook", {}), ("Url",))
     checks = sent.get("Checks", {})
@@ -59,10 +65,7 @@ def read_options_member(what: str, document: Any) -> JobOptions:
     if "Url" in webhook:
         given["webhook_url"] = text("Webhook.Url", webhook["Url"])
     return JobOptions(
-        file=FileOptions(
-            **{_FILE_MEMBERS[name]: text(f"File.{name}", value) for name, value in file.items()},
-            header_line=None if header_line is None else number(f"File.{_HEADER_LINE}", header_line, whole=True),
-        ),
+        file=FileOptions(**form),
         checks={text("A name in Checks", name): _read_check(f"Checks.{name}", check) for name, check in checks.items()},
         **given,
     )
@@ -71,7 +74,7 @@ def read_options_member(what: str, document: Any) -> JobOptions:
 def options_document(options: JobOptions) -> dict[str, Any]:
     """The options that hold; of the form of the file what is not left to detection."""
     file = {name: getattr(options.file, field) for name, field in _FILE_MEMBERS.items()}
-    file[_HEADER_LINE] = options.file.header_line
+    file |= {name: getattr(options.file, field) for name, field in _NUMBER_MEMBERS.items()}
     limit = {name: getattr(options, field) for name, field in _LIMIT_MEMBERS.items()}
     return {
         "File": {name: value for name, value in file.items() if value is not None},
@@ -84,8 +87,8 @@ def options_document(options: JobOptions) -> dict[str, Any]:
 
 def file_form_document(form: FileForm) -> dict[str, Any]:
     """What a file was read as."""
-    names = {field: name for name, field in _FILE_MEMBERS.items()} | {"header_line": _HEADER_LINE}
-    header_line = {} if form.header_line is None else {_HEADER_LINE: form.header_line}
+    names = {field: name for name, field in (_FILE_MEMBERS | _NUMBER_MEMBERS).items()}
+    numbers = {name: getattr(form, field) for name, field in _NUMBER_MEMBERS.items()}
     return {
         "Compression": form.compression,
         "Encoding": form.encoding,
@@ -93,7 +96,7 @@ def file_form_document(form: FileForm) -> dict[str, Any]:
         "Delimiter": form.delimiter,
         "Quote": form.quote,
         "LineEnds": form.line_ends,
-        **header_line,
+        **{name: value for name, value in numbers.items() if value is not None},
         "Given": [names[field] for field in form.given],
     }
 
@@ -121,11 +124,11 @@ def _check_document(check: ValueCheck) -> dict[str, Any]:
 
 def read_file_form(document: Mapping[str, Any]) -> FileForm:
     """What ``file_form_document`` was made of."""
-    fields = _FILE_MEMBERS | {_HEADER_LINE: "header_line"}
+    numbers: dict[str, Any] = {field: document.get(name) for name, field in _NUMBER_MEMBERS.items()}
     return FileForm(
         compression=document["Compression"],
         has_byte_order_mark=document["ByteOrderMark"],
-        given=tuple(fields[name] for name in document["Given"]),
-        header_line=document.get(_HEADER_LINE),
+        given=tuple((_FILE_MEMBERS | _NUMBER_MEMBERS)[name] for name in document["Given"]),
+        **numbers,
         **{field: document[name] for name, field in _FILE_MEMBERS.items()},
     )

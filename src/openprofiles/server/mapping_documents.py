@@ -11,13 +11,14 @@ from openprofiles.server.json_bodies import members, read_json
 from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
+from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS, FileForm
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
-_MEMBERS = ("Fields", "UniqueKey", "Columns")
+_MEMBERS = ("Fields", "UniqueKey", "Columns", "Reading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class MappingGiven:
     fields: dict[str, dict[str, str]]
     unique_key: str
     columns: list[str]
+    reading: FileChoices
 
 
 def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
@@ -41,7 +43,12 @@ def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
     if broken := violations(create.input, values | {"DisplayName": mapping_name}):
         raise bad_request(describe_violations(broken))
     document = members("The body", read_json(body), _MEMBERS)
-    return MappingGiven(values["Fields"], values["UniqueKey"], _read_columns(document.get("Columns")))
+    return MappingGiven(
+        values["Fields"],
+        values["UniqueKey"],
+        _read_columns(document.get("Columns")),
+        _read_choices(document.get("Reading", {})),
+    )
 
 
 def mapping_document(mapping: SavedMapping) -> dict[str, Any]:
@@ -49,6 +56,7 @@ def mapping_document(mapping: SavedMapping) -> dict[str, Any]:
         "Fields": mapping.fields,
         "UniqueKey": mapping.unique_key,
         "Columns": list(mapping.columns),
+        **({"Reading": FileChoices.from_json(mapping.reading).to_document()} if mapping.reading else {}),
     }
 
 
@@ -108,6 +116,12 @@ def _mapped_column(field: SuggestedField) -> dict[str, Any]:
 
 def _left_out_column(column: LeftOut) -> dict[str, Any]:
     return {"Header": column.header, "Reason": column.reason}
+
+
+def _read_choices(document: Any) -> FileChoices:
+    if not isinstance(document, dict):
+        raise bad_request("Reading must be a JSON object.")
+    return FileChoices.from_document(document)
 
 
 def _read_columns(columns: Any) -> list[str]:

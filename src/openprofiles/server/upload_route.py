@@ -190,7 +190,7 @@ def _refusal_for(error: Exception) -> Refused:
             return Refused(
                 503,
                 "ServiceUnavailable",
-                "The server cannot write to its folder of uploaded files. The file was not stored. Ask the operator "
+                "The server cannot write to its folder for uploaded files. The file was not stored. Ask the operator "
                 "to make the folder writable, then upload the file again.",
             )
     logger.exception("upload_failed", error)

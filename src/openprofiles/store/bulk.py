@@ -202,6 +202,9 @@ class BulkReader(Protocol):
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
         """The records that this job follows one by one: ``record``."""
 
+    def read_notices(self) -> list[Any]:
+        """Read the notices of this job: see ``tables``."""
+
     def count_faults(self) -> list[FaultCount]:
         """What the reported rows of this job failed for, the most frequent first."""
 
@@ -262,6 +265,9 @@ class BulkStore(BulkReader, Protocol):
             notices: see ``tables``.
             undo_days: see ``tables``; None for a job that changes nothing.
         """
+
+    def record_notices(self, notices: Sequence[Any]) -> None:
+        """Replace the notices of this job, in a chunk that then records progress."""
 
     def check_lease(self) -> None:
         """Hold a chunk that records no progress to the lease, too.

@@ -121,6 +121,14 @@ class LeasedJobReader(ABC):
         """See ``BulkReader``."""
         return bool(self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", domain_id, name))
 
+    def read_notices(self) -> list[Any]:
+        """See ``BulkReader``."""
+        rows = self._rows(
+            "select cast(notices as text) from upload_job where upload_job_id = ?", self._lease.upload_job_id
+        )
+        notices: list[Any] = json.loads(rows[0][0] or "[]")
+        return notices
+
     def count_faults(self) -> list[FaultCount]:
         """See ``BulkReader``."""
         rows = self._rows(
@@ -279,6 +287,14 @@ class LeasedJobWriter(LeasedJobReader):
             repeated_count,
             json.dumps(list(notices)),
             undo_days,
+            self._lease.upload_job_id,
+        )
+
+    def record_notices(self, notices: Sequence[Any]) -> None:
+        """See ``BulkStore``."""
+        self._run(
+            f"update upload_job set notices = {self._JSON.format('?')} where upload_job_id = ?",
+            json.dumps(list(notices)),
             self._lease.upload_job_id,
         )
 

@@ -150,7 +150,7 @@ def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool, may_make: bool) -
         store.close()
         raise SettingsError(
             f"The store {url} cannot be opened: {_first_line(error)}. "
-            "Check that the database exists, that it can be reached, and the user's password and permissions."
+            "Check that the database exists and can be reached, and check the user's password and permissions."
         ) from error
     return store
 

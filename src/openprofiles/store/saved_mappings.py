@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ class SavedMapping:
         fields: as in CreateUploadJob: ``{field name: {"Source": ..., "Target": ..., "ContentType": ...}}``.
         unique_key: as in CreateUploadJob.
         columns: the names of all columns of the file that it was made for, in their order.
+        reading: what was chosen about reading the file, as JSON; empty: nothing.
     """
 
     name: str
@@ -29,6 +30,7 @@ class SavedMapping:
     columns: Sequence[str]
     created_at: datetime
     updated_at: datetime
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def write_mapping(
     fields: Mapping[str, Mapping[str, str]],
     unique_key: str,
     columns: Sequence[str],
+    reading: Mapping[str, Any],
     now: datetime,
 ) -> None:
     """Write a mapping; it replaces one of the same name.
@@ -55,9 +58,10 @@ def write_mapping(
     The caller holds the domain's row, so that of two at once the second sees the first.
     """
     values: dict[str, Any] = {
-        "fields": {key: dict(field) for key, field in fields.items()},
+        "fields": {key: dict(one) for key, one in fields.items()},
         "unique_key": unique_key,
-        "columns": list(columns),
+        # Only with choices the header is in an object, so that an older mapping is read in the same way.
+        "columns": {"names": list(columns), "reading": dict(reading)} if reading else list(columns),
         "updated_at": now,
     }
     changed = connection.execute(update(saved_mapping).where(_is(domain_id, name)).values(values))
@@ -72,7 +76,12 @@ def find_mapping(connection: Connection, domain_id: int, name: str) -> SavedMapp
             _is(domain_id, name)
         )
     ).one_or_none()
-    return None if row is None else SavedMapping(*row)
+    if row is None:
+        return None
+    found, reading = (
+        (row.columns, {}) if isinstance(row.columns, list) else (row.columns["names"], row.columns["reading"])
+    )
+    return SavedMapping(row.name, row.fields, row.unique_key, found, row.created_at, row.updated_at, reading)
 
 
 def list_mapping_names(

@@ -142,7 +142,7 @@ class SqliteStore:
             # Opened while it could only be read, a connection never writes.
             self._close_idle()
             raise StoreNotWritable(
-                f"The store cannot be written ({error.orig}). Make its file and folder writable for the user that "
+                f"The store cannot be written to ({error.orig}). Make its file and folder writable by the user that "
                 "runs openprofiles, and check the disk."
             ) from error
 

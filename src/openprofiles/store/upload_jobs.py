@@ -230,17 +230,25 @@ def list_jobs(
     before: tuple[datetime, int] | None,
     limit: int,
     status: UploadJobStatus | None = None,
+    with_checks: bool = True,
 ) -> list[UploadJob]:
     """List jobs of a domain, newest first; ``before`` is creation time and row number of the last one.
 
     Args:
         status: only those that have it; None: all.
+        with_checks: also those that were previewed and never started.
     """
     query = select(*_JOB_COLUMNS).where(
         upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None)
     )
     if status is not None:
         query = query.where(upload_job.c.status == status)
+    if not with_checks:
+        preview = upload_job.alias()
+        previewed = select(preview.c.preview_of).where(
+            preview.c.domain_id == domain_id, preview.c.preview_of.is_not(None)
+        )
+        query = query.where(or_(upload_job.c.started_at.is_not(None), upload_job.c.upload_job_id.not_in(previewed)))
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
         # With the columns' types: a bare datetime would be bound as text, which every number comes before.
@@ -569,13 +577,24 @@ def give_up_files(connection: Connection, now: datetime) -> tuple[int, int]:
     return len(ended), forgotten.rowcount
 
 
-def remove_old_failed_rows_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
+def remove_old_failed_rows_step(
+    connection: Connection, *, completed_before: datetime, checked_before: datetime, limit: int
+) -> bool:
     """Remove up to ``limit`` failed rows and notes of repeated rows of old jobs.
+
+    Args:
+        completed_before: when an old job has ended.
+        checked_before: when an old preview has ended.
 
     Returns:
         whether there were any.
     """
-    old_jobs = select(upload_job.c.upload_job_id).where(upload_job.c.completed_at < completed_before).scalar_subquery()
+    is_old_preview = and_(upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < checked_before)
+    old_jobs = (
+        select(upload_job.c.upload_job_id)
+        .where(or_(upload_job.c.completed_at < completed_before, is_old_preview))
+        .scalar_subquery()
+    )
     found = False
     for table in (failed_row, repeated_row, preview_sample):
         key = tuple(table.primary_key)
@@ -593,6 +612,31 @@ def forget_old_failed_rows_keys(connection: Connection, *, completed_before: dat
         update(upload_job)
         .where(upload_job.c.completed_at < completed_before, upload_job.c.failed_rows_key.is_not(None), ~has_rows)
         .values(failed_rows_key=None)
+    )
+
+
+def remove_abandoned_checks(connection: Connection, *, checked_before: datetime) -> None:
+    """Remove jobs that were never started, if their last preview ended before the given time.
+
+    Their files are removed as those of no job.
+    """
+    preview = upload_job.alias()
+    previewed = (
+        select(preview.c.preview_of)
+        .where(preview.c.preview_of.is_not(None))
+        .group_by(preview.c.preview_of)
+        .having(
+            func.count() == func.count(preview.c.completed_at),
+            func.max(preview.c.completed_at, type_=preview.c.completed_at.type) < checked_before,
+        )
+    )
+    ids = list(connection.execute(previewed).scalars())
+    connection.execute(
+        delete(upload_job).where(
+            upload_job.c.upload_job_id.in_(ids),
+            upload_job.c.started_at.is_(None),
+            upload_job.c.status.in_((UploadJobStatus.CREATED, UploadJobStatus.STOPPED)),
+        )
     )
 
 

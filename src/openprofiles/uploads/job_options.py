@@ -23,6 +23,9 @@ CLEAR = "CLEAR"
 OVERWRITE = "OVERWRITE"
 BLANK_CELLS = (KEEP, CLEAR)
 HAND_SET_FIELDS = (KEEP, OVERWRITE)
+LOAD = "LOAD"
+REFUSE = "REFUSE"
+SHARED_KEY_ROWS = (LOAD, REFUSE)
 
 JUDGE = "JUDGE"
 LOAD = "LOAD"
@@ -40,6 +43,8 @@ class JobOptions:
         blank_cells: whether a blank cell leaves the field as it is, or clears it.
         short_rows: whether rows with fewer cells than the header are judged one by one, all loaded, or all rejected.
         hand_set_fields: whether what was set by hand stays, or is overwritten (and counts as loaded from then on).
+        shared_key_rows: whether the job fails before anything is written if doubtfully many rows would create a profile
+            although their unique key stands in another field of a profile (see ``uploads.notices``).
         max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written if
             they are known by then; None: no limit. 0 means all or nothing.
         checks: of values, by the name of the field in ``Fields``.
@@ -54,6 +59,7 @@ class JobOptions:
     blank_cells: str = KEEP
     short_rows: str = JUDGE
     hand_set_fields: str = KEEP
+    shared_key_rows: str = LOAD
     max_failed_records: int | None = None
     max_failed_percent: float | None = None
     checks: Mapping[str, ValueCheck] = field(default_factory=dict)
@@ -65,22 +71,23 @@ class JobOptions:
             ("policy for blank cells", self.blank_cells, BLANK_CELLS),
             ("policy for short rows", self.short_rows, SHORT_ROWS),
             ("policy for fields edited by hand", self.hand_set_fields, HAND_SET_FIELDS),
+            ("policy for rows with a shared key", self.shared_key_rows, SHARED_KEY_ROWS),
         ):
             if value not in possible:
                 raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")
         if self.max_failed_records is not None and not 0 <= self.max_failed_records <= _MAX_RECORDS:
-            raise InvalidRequest(f"The limit of failed rows must be between 0 and {_MAX_RECORDS}.")
+            raise InvalidRequest(f"The limit on failed rows must be between 0 and {_MAX_RECORDS}.")
         if self.max_failed_percent is not None and not 0 <= self.max_failed_percent <= 100:
-            raise InvalidRequest("The limit of failed rows must be between 0 and 100 percent.")
+            raise InvalidRequest("The limit on failed rows must be between 0 and 100 percent.")
         if self.webhook_url is not None:
             parse_webhook_url(self.webhook_url)
 
     def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
         """Describe the limit that the failed rows exceed in a sentence; None if they exceed none."""
         if self.max_failed_records is not None and failed_count > self.max_failed_records:
-            return f"{failed_count} rows failed (limit: {self.max_failed_records})."
+            return f"{failed_count} {'row' if failed_count == 1 else 'rows'} failed (limit: {self.max_failed_records})."
         if self.max_failed_percent is not None and failed_count * 100 > self.max_failed_percent * record_count:
-            return f"{failed_count} of {record_count} rows failed (limit: {self.max_failed_percent:g} %)."
+            return f"{failed_count} of {record_count} rows failed (limit: {self.max_failed_percent:g}%)."
         return None
 
     def require_fields(self, names: Collection[str]) -> None:

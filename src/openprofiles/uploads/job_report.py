@@ -15,7 +15,7 @@ from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.notices import Notice, notice_sentence
+from openprofiles.uploads.notices import SHORT_ROWS_OPTION, Notice, notice_sentence
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.undos import find_undo_statuses
 
@@ -63,12 +63,16 @@ class JobReport:
     undo_until: datetime | None
     undo_status: UploadJobStatus | None
 
-    def notice_sentences(self, label_of: Callable[[str], str] = str) -> list[str]:
-        """Describe the notices for people; the argument is as of ``notice_sentence``."""
+    def notice_sentences(
+        self, label_of: Callable[[str], str] = str, *, short_rows_option: str = SHORT_ROWS_OPTION
+    ) -> list[str]:
+        """Describe the notices for people; the arguments are as of ``notice_sentence``."""
         if not self.notices:
             return []
         header = read_mapping(self.job.fields, self.job.unique_key, strict=False).unique_key.header
-        return [notice_sentence(notice, header, label_of) for notice in self.notices]
+        return [
+            notice_sentence(notice, header, label_of, short_rows_option=short_rows_option) for notice in self.notices
+        ]
 
     @property
     def processed_count(self) -> int:

@@ -214,11 +214,13 @@ def list_jobs(
     max_results: int | None,
     next_token: str | None,
     status: UploadJobStatus | None = None,
+    with_checks: bool = True,
 ) -> Page[UploadJob]:
     """List the jobs of a domain, newest first.
 
     Args:
         status: only those that have it; None: all.
+        with_checks: also those that were previewed and never started.
     """
     before = None
     if next_token is not None:
@@ -226,7 +228,9 @@ def list_jobs(
         before = (_moment(int(created_at_ms)), int(upload_job_id))
     limit = max_results or DEFAULT_JOBS_PER_PAGE
     with store.read() as connection:
-        jobs = upload_jobs.list_jobs(connection, domain.domain_id, before=before, limit=limit + 1, status=status)
+        jobs = upload_jobs.list_jobs(
+            connection, domain.domain_id, before=before, limit=limit + 1, status=status, with_checks=with_checks
+        )
     token = None
     if len(jobs) > limit:
         last = jobs[limit - 1]

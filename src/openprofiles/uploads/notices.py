@@ -5,8 +5,8 @@ A notice is not an error: nothing is left out. Stored with the job as a short li
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 # Rows that created a profile, although their unique key stands in another field of a profile.
@@ -17,8 +17,22 @@ SHORT_ROWS = "ShortRows"
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
 SKIPPED_LINES = "SkippedLines"
+# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+SAME_EMAIL_ROWS = "SameEmailRows"
+SIMILAR_KEY_ROWS = "SimilarKeyRows"
+
+# Why a job failed that should not load doubtful rows.
+SHARED_KEYS_REFUSED = (
+    "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another field "
+    "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
+)
+
+SHORT_ROWS_OPTION = "use --short-rows reject"
 
 MAX_LINES = 20
+# From both of these on, rows are doubtful: a few customers whose address stands in two fields are normal.
+_DOUBTFUL_COUNT = 20
+_DOUBTFUL_SHARE = 0.05
 _LINES_IN_SENTENCE = 5
 
 
@@ -31,28 +45,52 @@ class Notice:
         path: the field of the profile that it is about; None for the rows as a whole.
         count: how many rows.
         lines: the lines of the first rows.
+        is_doubtful: whether there are enough such rows that the user should decide about them first.
     """
 
     code: str
     path: str | None
     count: int
     lines: tuple[int, ...]
+    is_doubtful: bool = False
 
     def to_json(self) -> list[Any]:
-        return [self.code, self.path, self.count, list(self.lines)]
+        return [self.code, self.path, self.count, list(self.lines), self.is_doubtful]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Notice:
-        code, path, count, lines = stored
-        return cls(code, path, count, tuple(lines))
+        code, path, count, lines, is_doubtful = stored
+        return cls(code, path, count, tuple(lines), is_doubtful)
 
 
-def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], str] = str) -> str:
+def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]:
+    """Add later notices to those of the same code and field."""
+    by_subject = {(notice.code, notice.path): notice for notice in notices}
+    for later in more:
+        notice = by_subject.get((later.code, later.path), replace(later, count=0, lines=()))
+        lines = sorted({*notice.lines, *later.lines})[:MAX_LINES]
+        by_subject[later.code, later.path] = replace(notice, count=notice.count + later.count, lines=tuple(lines))
+    return list(by_subject.values())
+
+
+def is_doubtful(count: int, created_count: int) -> bool:
+    """Return whether the user should decide about this part of the new profiles first."""
+    return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
+
+
+def notice_sentence(
+    notice: Notice,
+    key_header: str,
+    label_of: Callable[[str], str] = str,
+    *,
+    short_rows_option: str = SHORT_ROWS_OPTION,
+) -> str:
     """Describe a notice for people, with what to do.
 
     Args:
         key_header: the column of the unique key.
         label_of: the name of a field for the reader, from its path.
+        short_rows_option: how the reader rejects rows that are too short.
     """
     lines = ", ".join(f"{line:,}" for line in notice.lines[:_LINES_IN_SENTENCE])
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
@@ -67,9 +105,21 @@ def notice_sentence(notice: Notice, key_header: str, label_of: Callable[[str], s
             return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
-            f"for blank ({where}). To reject such rows, use --short-rows reject."
+            f"for blank ({where}). To reject such rows, {short_rows_option}."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
+    if notice.code == SAME_EMAIL_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: another customer has the same {label_of(notice.path)} "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"customers, use {label_of(notice.path)} as the unique key, or correct the file."
+        )
+    if notice.code == SIMILAR_KEY_ROWS:
+        return (
+            f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
+            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
+            "merged. If they are the same customers, write the value the same way everywhere."
+        )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "
         f"{label_of(notice.path)} of another profile ({where}). If they are the same customers, map column "

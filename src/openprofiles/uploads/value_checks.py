@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import BLANKS, sql_looks_like_phone
+from openprofiles.profiles.normal_forms import SQL_BLANKS
 from openprofiles.uploads.failures import faults
+from openprofiles.uploads.phone_check import sql_looks_like_phone
 from openprofiles.uploads.sql_text import sql_text
 
 EMAIL_ADDRESS = "EMAIL_ADDRESS"
@@ -45,9 +46,8 @@ class ValueCheck:
     """One check.
 
     Attributes:
-        kind: EMAIL_ADDRESS, PHONE_NUMBER (six to fifteen digits and what is written between them, or what is possible
-            otherwise), NUMBER (digits with a sign and a decimal point or comma, perhaps), DATE (1985-12-10, 10.12.1985,
-            12/10/1985 or 10/12/1985), ONE_OF or PATTERN.
+        kind: EMAIL_ADDRESS, PHONE_NUMBER (see ``phone_check``), NUMBER (digits with a sign and a decimal point or
+            comma, perhaps), DATE (1985-12-10, 10.12.1985, 12/10/1985 or 10/12/1985), ONE_OF or PATTERN.
         values: of ONE_OF: those that may stand there.
         pattern: of PATTERN: a regular expression of RE2 for the whole value.
 
@@ -80,7 +80,7 @@ class ValueCheck:
         """Build SQL (DuckDB) that tests whether a non-blank text expression fails the check."""
         if self.kind == PHONE_NUMBER:
             return f"not {sql_looks_like_phone(value, phone_region)}"
-        trimmed = f"trim({value}, {sql_text(BLANKS)})"
+        trimmed = f"trim({value}, {SQL_BLANKS})"
         if self.kind == DATE:
             return f"try_strptime({trimmed}, [{', '.join(map(sql_text, _DATE_FORMS))}]) is null"
         if self.kind == ONE_OF:

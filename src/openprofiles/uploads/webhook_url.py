@@ -101,7 +101,7 @@ def check_webhook_url(text: str, *, private_addresses: bool) -> None:
         resolve(url, private_addresses=False)
     except PrivateAddress:
         raise WebhookRefused(
-            f"The webhook host {url.host} is not at a public Internet address. The server's operator can allow private "
+            f"The webhook host {url.host} does not have a public IP address. The server's operator can allow private "
             "addresses with --webhook-private-addresses."
         ) from None
     except UnknownHost:

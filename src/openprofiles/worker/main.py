@@ -75,6 +75,7 @@ _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
+_PREVIEW_DAYS = 1
 
 _logger = EventLogger("openprofiles.worker")
 
@@ -340,10 +341,11 @@ class Worker:
         is_more_left = False
         for cleaning in self._cleanings:
             is_more_left |= cleaning.run(now)
-        old = self._old(now)
         with self._store.write() as connection:
-            upload_jobs.forget_old_failed_rows_keys(connection, completed_before=old)
-            upload_jobs.remove_old_previews(connection, completed_before=old)
+            upload_jobs.forget_old_failed_rows_keys(connection, completed_before=self._old(now))
+            # Before the previews, by which they are known.
+            upload_jobs.remove_abandoned_checks(connection, checked_before=_checked_before(now))
+            upload_jobs.remove_old_previews(connection, completed_before=_checked_before(now))
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
@@ -355,7 +357,9 @@ class Worker:
 
     def _list_cleanings(self) -> list[Cleaning]:
         def remove_failed_rows(connection: Connection, now: datetime, limit: int) -> bool:
-            return upload_jobs.remove_old_failed_rows_step(connection, completed_before=self._old(now), limit=limit)
+            return upload_jobs.remove_old_failed_rows_step(
+                connection, completed_before=self._old(now), checked_before=_checked_before(now), limit=limit
+            )
 
         def remove_kept_profiles(connection: Connection, now: datetime, limit: int) -> bool:
             return undos.remove_old_kept_profiles_step(connection, completed_before=self._old(now), limit=limit)
@@ -380,6 +384,11 @@ class Worker:
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
             return upload_jobs.list_running_job_ids(connection)
+
+
+def _checked_before(now: datetime) -> datetime:
+    """Return the time before which the results of a preview are expired."""
+    return now - timedelta(days=_PREVIEW_DAYS)
 
 
 def _obstacle(job: UploadJob, status: int) -> str | None:

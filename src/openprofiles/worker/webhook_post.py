@@ -32,7 +32,7 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
         addresses = resolve(url, private_addresses=private_addresses)
     except PrivateAddress:
         raise DeliveryFailed(
-            "The host is not at a public Internet address. The server's operator can allow it with "
+            "The host does not have a public IP address. The server's operator can allow it with "
             "--webhook-private-addresses."
         ) from None
     except UnknownHost:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -22,7 +23,7 @@ from openprofiles.server.console.job_progress import (
     state_document,
     view_of,
 )
-from openprofiles.server.console.job_words import STATUS_WORDS, job_name
+from openprofiles.server.console.job_words import STATUS_WORDS, job_name, notice_sentences
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.profile_list import result_of
@@ -33,12 +34,24 @@ from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, failed_rows_table
+from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
 from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
-from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, OVERWRITE, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
+from openprofiles.uploads.job_options import (
+    CLEAR,
+    CREATE_ONLY,
+    LOAD,
+    OVERWRITE,
+    REJECT,
+    UPDATE_ONLY,
+    JobOptions,
+)
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
 from openprofiles.uploads.webhook_url import host_of
@@ -58,6 +71,8 @@ _MADE_PROFILES_PER_PAGE = 25
 _MIN_RECORDS_OF_A_SPEED = 1000
 # Up to this many profiles are checked before an undo page is sent; if there are more, the page asks afterwards.
 _MAX_CHECKED_BEFORE = 5_000
+_WORKBOOK_BYTES_IN_MEMORY = 4 << 20
+_SENT_BYTES = 256 * 1024
 
 
 def routes(services: Services) -> list[Route]:
@@ -73,6 +88,7 @@ def routes(services: Services) -> list[Route]:
         route(JOB_PATH + "/state", send_state, "GET", is_counted=False),
         route(JOB_PATH + "/profiles", show_profiles, "GET"),
         route(JOB_PATH + "/failed-rows.csv", send_failed_rows, "GET"),
+        route(JOB_PATH + "/failed-rows.xlsx", send_failed_rows_workbook, "GET"),
         route(JOB_PATH + "/start", start_job, "POST"),
         route(JOB_PATH + "/stop", stop_job, "POST"),
         route(JOB_PATH + "/undo", show_undo, "GET"),
@@ -92,6 +108,7 @@ def list_jobs(visitor: Visitor) -> Response:
         max_results=_JOBS_PER_PAGE,
         next_token=query.get("next-token"),
         status=status,
+        with_checks=False,
     )
     # As in the API, listing jobs shows neither their counts nor whether they were undone.
     may_see_more = visitor.may_open(Page.JOB, domain.name)
@@ -161,26 +178,58 @@ def _count_changed(visitor: Visitor, domain: Domain, job: UploadJob) -> int | No
 
 
 def send_failed_rows(visitor: Visitor) -> Response:
-    """Send the failed rows as a file that can be fixed and imported again."""
+    """Send the failed rows as a CSV file that can be fixed and imported again."""
+    job, headers, rows, dialect = _failed_rows(visitor)
+    return StreamingResponse(
+        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not visitor.services.settings.compat_strict),
+        media_type="text/csv",
+        headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job, "csv")},
+    )
+
+
+def send_failed_rows_workbook(visitor: Visitor) -> Response:
+    """Send the failed rows as an Excel workbook, which ``openprofiles import`` loads."""
+    job, headers, rows, dialect = _failed_rows(visitor)
+    # Written before it is sent, since it may be too large.
+    output = tempfile.SpooledTemporaryFile(_WORKBOOK_BYTES_IN_MEMORY)  # noqa: SIM115 (closed when it is sent)
+    try:
+        write_failed_rows_workbook(output, failed_rows_table(headers, rows, dialect))
+    except TooLargeForWorkbook as error:
+        output.close()
+        return _fault_page(visitor, InvalidRequest(f"No workbook was made: {error}. Download the CSV file."))
+    except BaseException:
+        output.close()
+        raise
+    return StreamingResponse(
+        _sent_parts(output),
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job, "xlsx")},
+    )
+
+
+def _failed_rows(visitor: Visitor) -> tuple[UploadJob, list[str], Iterator[jobs.FailedRow], Dialect]:
+    """Return a job, the columns of its file, its failed rows, and their dialect."""
     domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
     services = visitor.services
     # Refuses a preview, which has failed rows but no page.
     job = jobs.get_job(services.store, domain, job_id)
     headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
-    rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
-    return StreamingResponse(
-        failed_rows_csv(headers, rows, dialect),
-        media_type="text/csv",
-        headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job)},
-    )
+    return job, headers, jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id), dialect
 
 
-def _as_file(job: UploadJob) -> str:
+def _sent_parts(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        while part := file.read(_SENT_BYTES):
+            yield part
+
+
+def _as_file(job: UploadJob, extension: str) -> str:
     """Return the header that names the file of failed rows (RFC 6266)."""
     name = re.sub(r"\.csv$", "", job_name(job), flags=re.IGNORECASE)
     # A browser adapts it to the names that its system allows.
-    in_full = quote(f"{name}.failed-rows.csv", safe="")
-    return f"attachment; filename=\"{job.job_id}.failed-rows.csv\"; filename*=UTF-8''{in_full}"
+    in_full = quote(f"{name}.failed-rows.{extension}", safe="")
+    return f"attachment; filename=\"{job.job_id}.failed-rows.{extension}\"; filename*=UTF-8''{in_full}"
 
 
 def start_job(visitor: Visitor) -> Response:
@@ -232,6 +281,10 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         repeated = list_repeated_rows(
             visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
         ).items
+    notices = notice_sentences(report)
+    doubts = []
+    if job.failure_message == SHARED_KEYS_REFUSED:
+        doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]
     return visitor.page(
         "job.html",
         status=200 if fault is None else 400,
@@ -242,7 +295,8 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
-        notices=report.notice_sentences(full_label_of),
+        doubts=doubts,
+        notices=[text for text in notices if text not in doubts],
         policies=_policies(
             options,
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
@@ -343,6 +397,10 @@ def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool
     sentences = [modes[options.write_mode]] if options.write_mode in modes else []
     if options.blank_cells == CLEAR:
         sentences.append("Empty cells clear the field.")
+    if options.short_rows == LOAD:
+        sentences.append("Imports rows that are too short, with their last cells empty.")
+    if options.short_rows == REJECT:
+        sentences.append("Rows that are too short fail.")
     if options.hand_set_fields == OVERWRITE:
         sentences.append("Overwrites values edited by hand.")
     if options.max_failed_records is not None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
@@ -19,13 +20,16 @@ from openprofiles.profiles.standard_profile import FIELDS, TWINS
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
+from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.upload_documents import (
-    fault_items,
+    fault_members,
     preview_counts,
+    question_about_encoding,
     read_columns,
     read_job,
     read_mapping_to_save,
     read_name,
+    read_start,
     sample_document,
     saved_mapping_document,
 )
@@ -40,11 +44,14 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     make_upload_path,
 )
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, group_failures
+from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
-from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -58,7 +65,7 @@ _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
 _STOPPING = "profile:StopUploadJob"
-_FAILED_ROWS_READ = 1000
+_REASONS_SHOWN = 20
 
 
 def routes(services: Services) -> list[Route]:
@@ -82,6 +89,8 @@ def routes(services: Services) -> list[Route]:
         post(f"{job}/start", start_job),
         Route(preview, signed_in(services, read_preview), methods=["GET"]),
         post(f"{preview}/stop", stop_preview),
+        # The preview is in the query: without the name of the file, it is the path of the page.
+        Route(f"{page}/failed-rows.csv", signed_in(services, send_failed_rows), methods=["GET"]),
     ]
 
 
@@ -105,6 +114,7 @@ def show_page(visitor: Visitor) -> Response:
         delimiters=DELIMITER_NAMES,
         mappings=mappings,
         encodings=encodings(),
+        is_strict=settings.compat_strict,
         may_set_options=_may_set_options(visitor, domain),
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
         may_stop=visitor.may(_STOPPING, domain.name),
@@ -133,33 +143,30 @@ def read_sample(visitor: Visitor) -> Response:
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
+    doubts: list[EncodingGuess] = []
     try:
         form, sample = sample_beginning(
-            visitor.body, given, is_whole=query.get("whole") == "1", region=domain.phone_region, strict=strict
+            visitor.body,
+            given,
+            is_whole=query.get("whole") == "1",
+            region=domain.phone_region,
+            strict=strict,
+            on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page shows the examples to the sender of the file; they are never stored.
-        shown = describe_candidates(error.candidates)
-        message = (
-            f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8. "
-            f"Words of the file in each: {shown}"
-        )
-        return json_answer({"message": message}, 422)
+        return json_answer(question_about_encoding(error.reason, error.candidates), 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
-        # The page knows by this status that it has to ask for the encoding.
-        message = f"{error.reason} Choose the encoding it was saved in, or save it as UTF-8."
-        return json_answer({"message": message}, 422)
+        return json_answer(question_about_encoding(error.reason, ()), 422)
     if not strict and form.header_line is None and given.header_line is None:
         doubt = describe_doubtful_header("the file", sample.headers, sample.rows)
         if doubt is not None:
             raise InvalidRequest(doubt)
-    return json_answer(
-        sample_document(form, sample, suggest_mapping(sample.headers, None, sample.rows, domain.phone_region))
-    )
+    suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
+    return json_answer(sample_document(form, sample, suggestion, *doubts))
 
 
 def apply_mapping(visitor: Visitor) -> Response:
@@ -242,11 +249,36 @@ def read_preview(visitor: Visitor) -> Response:
         with_stored=visitor.may("profile:SearchProfiles", domain.name),
     )
     if report.fault_counts:
-        rows = jobs.list_failed_rows(
-            store, master_key, domain, preview_id, max_results=_FAILED_ROWS_READ, next_token=None
-        ).items
-        answer["Faults"] = fault_items(report, rows, *jobs.read_file_columns(store, domain, preview_id))
+        counts = report.fault_counts[:_REASONS_SHOWN]
+        rows = jobs.list_example_rows(
+            store,
+            master_key,
+            domain,
+            preview_id,
+            [(one.code, one.column_name, one.first_record) for one in counts],
+            rows_per_reason=EXAMPLES_PER_GROUP,
+        )
+        headers, dialect = jobs.read_file_columns(store, domain, preview_id)
+        answer |= fault_members(
+            group_failures(counts, rows, headers, dialect), more_reasons=len(report.fault_counts) - len(counts)
+        )
     return json_answer(answer)
+
+
+def send_failed_rows(visitor: Visitor) -> Response:
+    """Send the rows that would fail as a CSV file that can be fixed."""
+    domain = visitor.domain(_READING)
+    services = visitor.services
+    preview_id = _require_job_id(visitor.request.query_params.get("preview", ""))
+    previews.read_preview(services.store, services.master_key, domain, preview_id)
+    headers, dialect = jobs.read_file_columns(services.store, domain, preview_id)
+    rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, preview_id)
+    return StreamingResponse(
+        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not services.settings.compat_strict),
+        media_type="text/csv",
+        # The link to it names the file.
+        headers=PAGE_HEADERS | {"Content-Disposition": "attachment"},
+    )
 
 
 def stop_preview(visitor: Visitor) -> Response:
@@ -261,6 +293,8 @@ def start_job(visitor: Visitor) -> Response:
     """Start a job whose file has arrived, and return the page to go to."""
     domain = visitor.domain("profile:StartUploadJob")
     services, job_id = visitor.services, _job_id(visitor)
+    if read_start(visitor.body):
+        _allow_shared_key_rows(visitor, domain, job_id)
     # The script repeats the request if the answer was lost.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
     jobs_path = path_of_tab(Page.JOBS, domain.name)
@@ -276,8 +310,11 @@ def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
 def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     services = visitor.services
     given = read_job(domain.name, visitor.body)
-    if given.job.options is not None:
+    options = given.job.options
+    if options is not None:
         visitor.require(_SETTING_OPTIONS, domain.name)
+    if not services.settings.compat_strict:
+        options = replace(options or JobOptions(), shared_key_rows=given.shared_key_rows)
     job = jobs.create_job(
         services.store,
         services.master_key,
@@ -288,7 +325,7 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
         data_expiry_days=given.job.data_expiry_days,
         strict=services.settings.compat_strict,
         now=services.clock(),
-        options=given.job.options,
+        options=options,
         idempotency_token=given.job.idempotency_token,
         private_addresses=services.settings.webhook_private_addresses,
     )
@@ -299,13 +336,31 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     return job
 
 
+def _allow_shared_key_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
+    services = visitor.services
+    options = jobs.get_options(services.store, domain, job_id)
+    # A repeated request finds it allowed, and the job started.
+    if options.shared_key_rows != LOAD:
+        jobs.set_options(
+            services.store,
+            domain,
+            job_id,
+            replace(options, shared_key_rows=LOAD),
+            strict=services.settings.compat_strict,
+            private_addresses=services.settings.webhook_private_addresses,
+        )
+
+
 def _job_id(visitor: Visitor) -> str:
     """Return the id of the upload job in the path.
 
     Raises:
         NotFound: no job can have such an id.
     """
-    job_id: str = visitor.request.path_params["job_id"]
+    return _require_job_id(visitor.request.path_params["job_id"])
+
+
+def _require_job_id(job_id: str) -> str:
     if violations(load_model().operations["GetUploadJob"].input.members["JobId"].shape, job_id):
         raise NotFound("No upload job has this ID.")
     return job_id

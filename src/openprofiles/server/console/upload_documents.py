@@ -6,42 +6,49 @@ The script names columns by their headers; this module turns them into what an u
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
-from openprofiles.server.console.profile_fields import full_label_of
+from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
 from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
 from openprofiles.store.saved_mappings import SavedMapping
-from openprofiles.uploads.failures.failed_rows_csv import split_row
-from openprofiles.uploads.failures.faults import sentence_for_many
+from openprofiles.uploads.failures.failure_groups import FailureGroup
+from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
-from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import bad_request
 from openprofiles.wire.model import load_model
 
 if TYPE_CHECKING:
+    from openprofiles.uploads.reading.detect_encoding import Candidate, EncodingGuess
     from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
 _EXAMPLES_PER_COLUMN = 3
-_EXAMPLES_PER_FAULT = 3
 # A cell may have a megabyte, too much for a table.
 _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
 _NAME_MEMBER = "DisplayName"
-_JOB_MEMBERS = (*_MAPPING_MEMBERS, _NAME_MEMBER, "DataExpiry", "Options", "IdempotencyToken", "Replaces")
+_SHARED_KEY_ROWS_MEMBER = "SharedKeyRows"
+_JOB_MEMBERS = (
+    *_MAPPING_MEMBERS,
+    _NAME_MEMBER,
+    "DataExpiry",
+    "Options",
+    _SHARED_KEY_ROWS_MEMBER,
+    "IdempotencyToken",
+    "Replaces",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +56,13 @@ class JobGiven:
     """The job that the page describes.
 
     Attributes:
+        shared_key_rows: whether it may import rows that may create second profiles. This is a question of the page, not
+            an option that needs a permission.
         replaces: the id of the job that the page created earlier for the same file.
     """
 
     job: UploadJobGiven
+    shared_key_rows: str
     replaces: str | None
 
 
@@ -76,7 +86,17 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
         document["Options"] = options
     given = read_create_document(domain_name, json.dumps(document).encode())
     replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
-    return JobGiven(given, replaces)
+    return JobGiven(given, _read_shared_key_rows(sent), replaces)
+
+
+def read_start(body: bytes) -> bool:
+    """Return whether the job is to import rows that may create second profiles, whatever it was created with.
+
+    Raises:
+        WireError: the document is not valid.
+    """
+    sent = members("The body", read_json(body), (_SHARED_KEY_ROWS_MEMBER,)) if body else {}
+    return _read_shared_key_rows(sent) == LOAD
 
 
 def read_name(body: bytes) -> str:
@@ -114,8 +134,22 @@ def read_columns(body: bytes) -> list[str]:
     return _columns(members("The body", read_json(body), ("Columns",)))
 
 
-def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) -> dict[str, Any]:
-    """Return a sample of a file and the suggestion for each of its columns."""
+def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dict[str, Any]:
+    """Return why the encoding of a file has to be chosen, with the likely ones."""
+    return {
+        "message": f"{reason} Choose the encoding it was saved in, or save it as UTF-8.",
+        "Candidates": _candidate_documents(candidates),
+    }
+
+
+def sample_document(
+    form: FileForm, sample: FileSample, suggestion: Suggestion, doubt: EncodingGuess | None = None
+) -> dict[str, Any]:
+    """Return a sample of a file and the suggestion for each of its columns.
+
+    Args:
+        doubt: what the encoding was detected from, if that is little.
+    """
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
     fields = iter(suggestion.fields)
     columns = []
@@ -143,6 +177,7 @@ def sample_document(form: FileForm, sample: FileSample, suggestion: Suggestion) 
             for field in suggestion.fields
             if (evidence := suggestion.weigh_key(field))
         },
+        "Candidates": [] if doubt is None else _candidate_documents(doubt.candidates),
     }
 
 
@@ -180,34 +215,29 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Unchanged": job.unchanged_count,
         "Failed": job.failed_count,
         "Repeated": report.repeated_count,
-        "Notices": report.notice_sentences(full_label_of),
+        "Notices": [
+            {"Text": sentence, "IsDoubtful": notice.is_doubtful}
+            for notice, sentence in zip(report.notices, notice_sentences(report), strict=True)
+        ],
         "HasEnded": job.completed_at is not None,
     }
 
 
-def fault_items(
-    report: JobReport, rows: Sequence[FailedRow], headers: Sequence[str], dialect: Dialect
-) -> list[dict[str, Any]]:
+def fault_members(groups: Sequence[FailureGroup], *, more_reasons: int) -> dict[str, Any]:
     """Return why rows would fail, the most frequent reason first, each with its first examples.
 
     Args:
-        rows: the first failed rows; some reasons may have none among them.
-        headers, dialect: those of the file.
+        more_reasons: how many are not among the groups.
     """
-    examples: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
-    for row in rows:
-        for fault in row.faults:
-            found = examples.setdefault((fault.code, fault.column_name), [])
-            if len(found) < _EXAMPLES_PER_FAULT:
-                found.append({"Line": row.line, "Value": _value_at_fault(row, fault.column_name, headers, dialect)})
-    return [
+    faults = [
         {
-            "Count": one.count,
-            "Sentence": sentence_for_many(one.code, one.column_name),
-            "Examples": examples.get((one.code, one.column_name), []),
+            "Count": group.count,
+            "Sentence": group.sentence,
+            "Examples": [{"Line": example.line, "Text": example.text} for example in group.examples],
         }
-        for one in report.fault_counts
+        for group in groups
     ]
+    return {"Faults": faults, "MoreReasons": more_reasons}
 
 
 def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
@@ -220,6 +250,15 @@ def _read_choice(sent: Mapping[str, Any]) -> tuple[Suggestion, SuggestedField]:
     return suggestion, suggestion.find_unique_key(text("UniqueKey", sent.get("UniqueKey")))
 
 
+def _candidate_documents(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
+    # The page shows the words to the sender of the file; they are never stored.
+    return [{"Encoding": one.encoding, "Words": list(one.examples)} for one in candidates]
+
+
+def _read_shared_key_rows(sent: Mapping[str, Any]) -> str:
+    return text(_SHARED_KEY_ROWS_MEMBER, sent.get(_SHARED_KEY_ROWS_MEMBER, REFUSE))
+
+
 def _columns(sent: Mapping[str, Any]) -> list[str]:
     columns = sent.get("Columns")
     if not isinstance(columns, list):
@@ -230,13 +269,6 @@ def _columns(sent: Mapping[str, Any]) -> list[str]:
 def _examples(sample: FileSample, index: int) -> list[str]:
     values = (row[index] for row in sample.rows if index < len(row) and row[index].strip())
     return [_cut(value) for value in list(dict.fromkeys(values))[:_EXAMPLES_PER_COLUMN]]
-
-
-def _value_at_fault(row: FailedRow, header: str | None, headers: Sequence[str], dialect: Dialect) -> str | None:
-    cells, _ = split_row(row.content, len(headers), dialect)
-    if header is None or header not in headers or not cells:
-        return None
-    return _cut(cells[headers.index(header)].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def _cut(value: str) -> str:

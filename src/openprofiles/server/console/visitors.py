@@ -253,7 +253,7 @@ def _ask_to_sign_in(services: Services, request: Request) -> Response:
         place = _page_of_form(services, request)
         return RedirectResponse(f"{SIGN_IN_PATH}?expired=1&next={quote(place, safe='')}", 303, headers=PAGE_HEADERS)
     # After a download the browser would stay on the sign-in page.
-    path = request.url.path.removesuffix("/failed-rows.csv")
+    path = request.url.path.removesuffix("/failed-rows.csv").removesuffix("/failed-rows.xlsx")
     place = path + (f"?{request.url.query}" if request.url.query else "")
     address = f"{SIGN_IN_PATH}?next={quote(place, safe='')}"
     if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":

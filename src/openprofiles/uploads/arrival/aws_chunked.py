@@ -88,7 +88,7 @@ class AwsChunkedBody:
     def _read_end_of_data(self) -> bool:
         end = self._buffer[self._position : self._position + 2]
         if not b"\r\n".startswith(end):
-            raise MalformedFraming("A chunk is longer or shorter than its size says.")
+            raise MalformedFraming("A chunk is longer or shorter than its declared size.")
         if len(end) < 2:
             return False
         self._position += 2

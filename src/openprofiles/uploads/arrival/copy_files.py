@@ -27,7 +27,7 @@ def copy_job_files(store: Store, source: Files, target: Files) -> int:
         needed = upload_jobs.list_job_files(connection)
     for job_id in copy_files(needed, source, target):
         raise InvalidRequest(
-            f"The uploaded file of upload job {job_id} is missing in {source.place}. Restore it, or stop the job."
+            f"The uploaded file of upload job {job_id} is missing from {source.place}. Restore it, or stop the job."
         )
     return len(needed)
 

@@ -146,7 +146,7 @@ class S3Files:
             found = self._client.list_objects_v2(Bucket=self._location.bucket, Prefix=self._prefix, MaxKeys=1)
         if found.get("Contents"):
             raise SettingsError(
-                f"The files {self._location} contain files that openprofiles did not write. Use a bucket or a "
+                f"{self._location} contains files that openprofiles did not write. Use a bucket or a "
                 "prefix that is empty."
             )
 

@@ -1,7 +1,7 @@
 """The failed rows of a job as a CSV file that can be fixed and uploaded again with the same mapping.
 
-It is UTF-8 with commas, whatever the uploaded file was. That file's columns come first, in their order and with the
-cells as they stood there, so that a row is whole once it is fixed in place. Then come columns of ours:
+The plain form is UTF-8 with commas, whatever the uploaded file was. That file's columns come first, in their order and
+with the cells as they stood there, so that a row is whole once it is fixed in place. Then come columns of ours:
 
     openprofiles_surplus    cells beyond the header, and the text of a row that cannot be split into cells, or that is
                             only a part of a row
@@ -10,64 +10,59 @@ cells as they stood there, so that a row is whole once it is fixed in place. The
     openprofiles_code       the codes of the faults
     openprofiles_message    what is wrong, in sentences
 
-Uploaded again as it is, the file has the rows fail again that failed for a reason of their own: bytes that are not
-UTF-8 stay those bytes, and a row that could not be split, or is only a part of a row, has no unique key. Of a
-failed-rows file that was uploaded again the columns of ours are replaced, not doubled; the content of the surplus is
-kept.
+The form for spreadsheets has a byte order mark and the delimiter of the uploaded file. Texts that a spreadsheet would
+calculate begin with an apostrophe (``spreadsheet_texts``), which is removed when the file is loaded. One more column,
+before the last, says where:
+
+    openprofiles_apostrophe     the headers of the columns with such a text
+
+Uploaded again as it is, the file has the rows fail again that failed for a reason of their own. A row that could not
+be split, or is only a part of a row, has no unique key. Bytes that are not UTF-8 stay those bytes; in the form for
+spreadsheets they become U+FFFD, which fails as long as ``openprofiles_code`` names this fault. Of a failed-rows file
+that was uploaded again the columns of ours are replaced, not doubled; the content of the surplus is kept.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
+from itertools import compress
 
 from openprofiles.uploads.failures.faults import BROKEN_ROW, sentence_for
+from openprofiles.uploads.failures.own_columns import (
+    APOSTROPHE,
+    OWN_COLUMNS,
+    SPREADSHEET_COLUMNS,
+    SURPLUS,
+    has_apostrophes,
+)
+from openprofiles.uploads.failures.spreadsheet_texts import add_apostrophe, needs_apostrophe, remove_apostrophe
 from openprofiles.uploads.jobs import FailedRow
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_text
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect
 
-SURPLUS = "openprofiles_surplus"
-OWN_COLUMNS = (SURPLUS, "openprofiles_line", "openprofiles_column", "openprofiles_code", "openprofiles_message")
-
 _PART_BYTES = 256 * 1024
-_MUST_BE_QUOTED = frozenset('",\r\n')
 
 
-def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow], dialect: Dialect = COMMAS) -> Iterator[bytes]:
+def failed_rows_csv(
+    headers: Sequence[str], rows: Iterable[FailedRow], dialect: Dialect = COMMAS, *, for_spreadsheet: bool = False
+) -> Iterator[bytes]:
     """Write the file, in parts of some hundred kilobytes.
 
     Args:
         headers: the names of the uploaded file's columns.
         rows: in file order.
-        dialect: that of the uploaded file; this one has commas, whatever that had.
+        dialect: that of the uploaded file; the plain form has commas, whatever that had.
     """
-    kept = [index for index, header in enumerate(headers) if header not in OWN_COLUMNS]
-    own = [index for index, header in enumerate(headers) if header in OWN_COLUMNS]
-
-    def kept_surplus(cells: Sequence[str]) -> str:
-        return cells[headers.index(SURPLUS)] if SURPLUS in headers else ""
-
-    part = [_line([*(headers[index] for index in kept), *OWN_COLUMNS])]
+    write_line = partial(_spreadsheet_line, delimiter=dialect.delimiter) if for_spreadsheet else _plain_line
+    table = failed_rows_table(headers, rows, dialect)
+    part = [codecs.BOM_UTF8] if for_spreadsheet else []
+    header = next(table)
+    part.append(write_line(header, APOSTROPHE))
     size_bytes = 0
-    for row in rows:
-        cells, surplus = split_row(row.content, len(headers), dialect)
-        if row.content is not None and all(fault.code == BROKEN_ROW for fault in row.faults):
-            # Nothing else is wrong with it, and with all its cells it would be loaded as a row of its own.
-            cells, surplus = [], row.content.decode("utf-8", "surrogateescape")
-        if cells and own:
-            # What stood there before, and whatever slid there from the left of it.
-            surplus = _joined([*(cells[index] for index in own), surplus]) if surplus else kept_surplus(cells)
-        part.append(
-            _line(
-                [
-                    *(cells[index] if cells else "" for index in kept),
-                    surplus,
-                    str(row.line),
-                    "; ".join(fault.column_name or "" for fault in row.faults),
-                    "; ".join(fault.code for fault in row.faults),
-                    " ".join(sentence_for(fault) for fault in row.faults),
-                ]
-            )
-        )
+    for cells in table:
+        part.append(write_line(cells, "; ".join(compress(header, map(needs_apostrophe, cells)))))
         size_bytes += len(part[-1])
         if size_bytes > _PART_BYTES:
             yield b"".join(part)
@@ -76,10 +71,41 @@ def failed_rows_csv(headers: Sequence[str], rows: Iterable[FailedRow], dialect: 
         yield b"".join(part)
 
 
-def split_row(content: bytes | None, column_count: int, dialect: Dialect) -> tuple[list[str], str]:
+def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect: Dialect) -> Iterator[list[str]]:
+    """Return the cells of the header of the file, then those of each row.
+
+    The arguments are those of ``failed_rows_csv``. Bytes that are not UTF-8 are surrogates in the text, as
+    ``surrogateescape`` makes them.
+    """
+    kept = [index for index, header in enumerate(headers) if header not in SPREADSHEET_COLUMNS]
+    own = [index for index, header in enumerate(headers) if header in SPREADSHEET_COLUMNS]
+
+    def kept_surplus(cells: Sequence[str]) -> str:
+        return cells[headers.index(SURPLUS)] if SURPLUS in headers else ""
+
+    yield [*(headers[index] for index in kept), *OWN_COLUMNS]
+    for row in rows:
+        cells, surplus = split_row(row.content, headers, dialect)
+        if row.content is not None and all(fault.code == BROKEN_ROW for fault in row.faults):
+            # Nothing else is wrong with it, and with all its cells it would be loaded as a row of its own.
+            cells, surplus = [], row.content.decode("utf-8", "surrogateescape")
+        if cells and own:
+            # What stood there before, and whatever slid there from the left of it.
+            surplus = _joined([*(cells[index] for index in own), surplus]) if surplus else kept_surplus(cells)
+        yield [
+            *(cells[index] if cells else "" for index in kept),
+            surplus,
+            str(row.line),
+            "; ".join(fault.column_name or "" for fault in row.faults),
+            "; ".join(fault.code for fault in row.faults),
+            " ".join(sentence_for(fault) for fault in row.faults),
+        ]
+
+
+def split_row(content: bytes | None, headers: Sequence[str], dialect: Dialect) -> tuple[list[str], str]:
     """Split a row into cells of the header and a surplus, as CSV text.
 
-    There are no cells if the row cannot be split.
+    There are no cells if the row cannot be split. The apostrophes that its file has for spreadsheets are removed.
 
     Bytes that are not UTF-8 are surrogates in the text, as ``surrogateescape`` makes them.
     """
@@ -90,21 +116,35 @@ def split_row(content: bytes | None, column_count: int, dialect: Dialect) -> tup
         cells = split_text(text, dialect)
     except MalformedQuotesError:
         return [], text
-    surplus = cells[column_count:]
-    cells = cells[:column_count] + [""] * (column_count - len(cells))
+    surplus = cells[len(headers) :]
+    cells = cells[: len(headers)] + [""] * (len(headers) - len(cells))
+    if has_apostrophes(headers):
+        cells = [remove_apostrophe(cell) for cell in cells]
     return cells, _joined(surplus) if any(surplus) else ""
 
 
-def _joined(cells: Iterable[str]) -> str:
-    return ",".join(_quoted(cell) for cell in cells)
-
-
-def _line(cells: Iterable[str]) -> bytes:
+def _plain_line(cells: Iterable[str], _columns_with_apostrophe: str) -> bytes:
     return (_joined(cells) + "\n").encode("utf-8", "surrogateescape")
 
 
+def _spreadsheet_line(cells: Iterable[str], columns_with_apostrophe: str, *, delimiter: str) -> bytes:
+    *others, message = cells
+    texts = map(add_apostrophe, [*others, columns_with_apostrophe, message])
+    line = (_joined(texts, delimiter) + "\n").encode("utf-8", "surrogateescape")
+    # A spreadsheet shows bytes that are not UTF-8 as U+FFFD, too; other programs would refuse the file.
+    return line if line.isascii() else line.decode("utf-8", "replace").encode()
+
+
+def _joined(cells: Iterable[str], delimiter: str = ",") -> str:
+    must_be_quoted = _must_be_quoted(delimiter)
+    return delimiter.join(cell if must_be_quoted.isdisjoint(cell) else _quoted(cell) for cell in cells)
+
+
+@cache
+def _must_be_quoted(delimiter: str) -> frozenset[str]:
+    return frozenset(f'{delimiter}"\r\n')
+
+
 def _quoted(cell: str) -> str:
-    if _MUST_BE_QUOTED.isdisjoint(cell):
-        return cell
     doubled = cell.replace('"', '""')
     return f'"{doubled}"'

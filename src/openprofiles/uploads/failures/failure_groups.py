@@ -70,7 +70,7 @@ def group_failures(
 def _text_of(row: FailedRow, fault: RowFault, headers: Sequence[str], dialect: Dialect) -> str | None:
     if row.content is None:
         return None
-    cells, _ = split_row(row.content, len(headers), dialect)
+    cells, _ = split_row(row.content, headers, dialect)
     if cells and fault.column_name in headers:
         text = cells[headers.index(fault.column_name)]
     else:

@@ -80,8 +80,8 @@ _SENTENCES = {
     ),
     NUL_BYTE: "The row contains a NUL byte, which is not valid in text. Remove it.",
     INVALID_UTF8: (
-        "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, or name "
-        "its encoding."
+        "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, name "
+        "its encoding, or type these characters again."
     ),
     RECORD_TOO_LONG: "The row is longer than 1 MiB. Perhaps a quotation mark is opened and never closed.",
 }

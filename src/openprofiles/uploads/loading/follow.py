@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from openprofiles.profiles.normal_forms import normal_key
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
@@ -37,7 +36,14 @@ from openprofiles.uploads.loading.merge import (
     targets_with_values_sql,
 )
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
-from openprofiles.uploads.loading.same_customer import find_candidates, split_candidates, without_keys_of_others
+from openprofiles.uploads.loading.same_customer import (
+    find_candidates,
+    keys_sql,
+    split_candidates,
+    without_keys_of_others,
+)
+from openprofiles.uploads.loading.shared_keys import find_shared_keys
+from openprofiles.uploads.notices import Notice, with_more
 
 FOLLOW = "follow"
 
@@ -69,6 +75,7 @@ class _Writes:
     image: bytes | None
     updated_count: int
     unchanged_count: int
+    notices: list[Notice]
 
 
 def follow_records(load: Load, position: int) -> None:
@@ -123,6 +130,9 @@ def follow_records(load: Load, position: int) -> None:
                 clears=load.clears_blanks,
             )
             store.update_origins(domain_id, writes.origins)
+            if writes.notices:
+                stored = [Notice.from_json(notice) for notice in store.read_notices()]
+                store.record_notices([notice.to_json() for notice in with_more(stored, writes.notices)])
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
@@ -151,9 +161,7 @@ def _place(load: Load) -> _Writes:
     for row in scratch.table(f"select record, key{values} from following order by record").to_pylist():
         cells = {path: row[f"v{number}"] for path, number in group.items()}
         keys = {
-            path: normal_key(load.mapping.key_name, cell, load.job.phone_region)
-            for path, cell in cells.items()
-            if cell is not None
+            path: load.mapping.identity(cell, load.job.phone_region) for path, cell in cells.items() if cell is not None
         }
         placed.append((row["record"], *index.place(row["record"], row["key"], keys)))
     columns = [pa.array(column, kind.type) for column, kind in zip(zip(*placed, strict=True), _PLACED, strict=True)]
@@ -185,7 +193,9 @@ def _place(load: Load) -> _Writes:
         [load.mapping.unique_key.header],
     )
     updated_count = len(placed) - failed.num_rows - created.num_rows
-    values = ", ".join(load.value_names)
+    values = ", ".join(
+        f"case when is_own then {name} end as {name}" if name == key_column else name for name in load.value_names
+    )
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
     unchanged_count = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
     return _Writes(
@@ -198,7 +208,23 @@ def _place(load: Load) -> _Writes:
         image_of(load, stored),
         updated_count,
         unchanged_count,
+        _find_notices(load, new),
     )
+
+
+def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
+    """Find what the plan has not noticed: it took these rows for changes of profiles that are gone since."""
+    # The first plan has noticed what there was before its scratch database was lost.
+    if not new.num_rows or load.scratch.recall("made_again"):
+        return []
+    load.scratch.put("new_here", new.select(["key", "target"]))
+    load.scratch.run(
+        "create or replace temp table made_here as select key, target as record from new_here "
+        "where target not in (select target from target where pid is null)"
+    )
+    if not load.scratch.value("select exists (select 1 from made_here)"):
+        return []
+    return find_shared_keys(load.scratch, load.store, load.job, load.mapping, "made_here", "other_holder_here")
 
 
 def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
@@ -220,7 +246,7 @@ def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:
 
 @dataclass(slots=True)
 class _Owner:
-    """A profile, as far as the unique key's group goes: normal forms by path, and which paths were set by hand."""
+    """A profile, as far as the unique key's group goes: identity forms by path, and which paths were set by hand."""
 
     keys: dict[str, str | None] = field(default_factory=dict)
     set_by_hand: frozenset[str] = frozenset()
@@ -259,7 +285,7 @@ class _Index:
         """Where a record goes, and what it changes.
 
         Args:
-            cells: normal forms of the record's values in the fields of the group, blank ones left out.
+            cells: identity forms of the record's values in the fields of the group, blank ones left out.
 
         Returns:
             the first record of the chunk that goes to the same profile, the row number of the stored profile or None
@@ -302,9 +328,10 @@ class _Index:
 def _read_index(load: Load) -> _Index:
     """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
     store, job, name = load.store, load.job, load.mapping.key_name
-    keys = load.scratch.table("select distinct key from following order by key")["key"].combine_chunks()
-    candidates = find_candidates(store, job, load.mapping, keys.cast(pa.string()))
-    found, _ = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
+    keys = load.scratch.table(keys_sql(load.mapping, "(select distinct key from following)"))
+    candidates = find_candidates(store, job, load.mapping, keys)
+    found, others = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
+    load.scratch.put("other_holder_here", others)
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
     columns = [FIELD_BY_PATH[path].column for path in paths]
@@ -313,7 +340,7 @@ def _read_index(load: Load) -> _Index:
     row: dict[str, Any]
     for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
         values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
-        forms = {path: normal_key(name, value, job.phone_region) for path, value in values.items()}
+        forms = {path: load.mapping.identity(value, job.phone_region) for path, value in values.items()}
         set_by_hand = frozenset() if load.overwrites_hand_set else frozenset(json.loads(row["origins"] or "[]"))
         index.add_profile(row["pid"], forms, set_by_hand)
         pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
@@ -321,13 +348,13 @@ def _read_index(load: Load) -> _Index:
     present = store.find_present_keys(
         job.domain_id,
         name,
-        pa.array([value for value, _ in pairs], pa.string()),
+        pa.array([load.mapping.search_form(value) for value, _ in pairs], pa.string()),
         pa.array([pid for _, pid in pairs], pa.int64()),
     )
     for number in present["i"].to_pylist():
         index.add_key(*pairs[number])
     for row in found.to_pylist():
-        index.add_key(keys[row["i"]].as_py(), row["pid"])
+        index.add_key(row["key"], row["pid"])
     for row in store.read_added_keys(pids, name).to_pylist():
         index.add_key_by_hand(row["value"], row["pid"])
     return index

@@ -200,8 +200,8 @@ def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> s
     """SQL for the keys of one name that the planned new profiles have, or those of them that are in the store."""
     mapped = {field.path for field in load.mapping.fields}.intersection(rule.paths)
     if rule.name == load.mapping.key_name and mapped == {load.mapping.unique_key.path}:
-        # The plan has them already, and in their order.
-        source, value, pid = "key_group", "key", f"first + {load.pid_base}"
+        # The plan has them already, and nearly always in their order.
+        source, value, pid = "key_group", load.mapping.sql_search_form("key"), f"first + {load.pid_base}"
         if created_only or not load.all_new:
             source += f" semi join ({_new_targets_sql(created_only=created_only)}) t on t.target = key_group.first"
         return f"select {value} as value, {pid} as pid from {source}"

@@ -35,7 +35,7 @@ from openprofiles.uploads.arrival.files import Files
 from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
-from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.job_options import REFUSE, JobOptions
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.loading.leased_work import Stopped, check_stop
@@ -49,6 +49,7 @@ from openprofiles.uploads.loading.merge import (
 )
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
+from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
@@ -57,6 +58,7 @@ from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.stage import FileRejected, find_skipped_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
+from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -223,6 +225,8 @@ def _run_steps(
     except Stopped:
         return UploadJobStatus.STOPPED, None
     options = JobOptions.from_json(job.options)
+    if job.phase == REPORT and preview is None and options.shared_key_rows == REFUSE and scratch.recall("doubtful"):
+        return UploadJobStatus.FAILED, SHARED_KEYS_REFUSED
     if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
         return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
     if job.failed_count == job.record_count:
@@ -407,9 +411,10 @@ def _report(
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
             header = read_file_header(reader.read, file.form)
-        notices = (
-            find_skipped_lines(scratch) + find_short_rows(scratch) + find_shared_keys(scratch, store, job, mapping)
-        )
+        doubles = find_shared_keys(scratch, store, job, mapping)
+        doubles += find_probable_doubles(scratch, store, job, mapping)
+        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
+        notices = find_skipped_lines(scratch) + find_short_rows(scratch) + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

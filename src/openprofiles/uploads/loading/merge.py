@@ -34,6 +34,7 @@ from openprofiles.uploads.loading.profile_ids import new_profile_ids
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
     keeps_own_key_sql,
+    keys_sql,
     split_candidates,
     without_keys_of_others,
 )
@@ -505,10 +506,12 @@ def key_changes(work: LeasedWork, rule: KeyRule, targets: pa.Table, stored: pa.T
 
 
 def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, repeated: str | None = None) -> int:
-    """How many records of these targets change nothing, read one after the other in the order of the file.
+    """Count the records of these targets that change nothing, read one after the other in the order of the file.
 
     A record changes nothing when each of its values is what the profile holds in that field by then, or stands in a
-    field that was set by hand, which a load leaves alone. The record that makes a profile is none of them.
+    field that was set by hand, which a load leaves alone. The record that makes a profile is none of them. If a
+    profile is afterwards as it was before, none of its planned records changed it: two rows of one customer that
+    differ count as unchanged when the same file is loaded again.
 
     Args:
         targets: target, pid (null for a new profile), row_count and the values.
@@ -518,18 +521,23 @@ def count_unchanged(load: Load, targets: pa.Table, stored: pa.Table | None, repe
     """
     is_several = pa.compute.greater(targets["row_count"], 1)
     count = 0
+    if stored is not None and stored.num_rows:
+        pids = targets["pid"].cast(pa.int64())
+        is_unchanged = pa.compute.is_in(pids, _unchanged_pids(load, targets, stored))
+        if repeated is not None:
+            # The records of one profile may be in several chunks, so each is compared on its own.
+            is_unchanged = pa.compute.and_not(is_unchanged, is_several)
+        count += pa.compute.sum(targets["row_count"].filter(is_unchanged)).as_py() or 0
+        is_several = pa.compute.and_not(is_several, is_unchanged)
     if pa.compute.any(is_several).as_py():
-        several = targets.filter(is_several)
+        several = targets.select(["target", "pid"]).filter(is_several)
         load.cursor.put("several", several.select(["target"]))
         count += _count_unchanged_of_several(load, stored, repeated or _repeated_sql(several))
-        targets = targets.filter(pa.compute.invert(is_several))
-    if stored is not None and stored.num_rows:
-        count += _count_unchanged_of_one(load, targets, stored)
-    return count
+    return int(count)
 
 
-def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> int:
-    """Of targets that exist and have one record each."""
+def _unchanged_pids(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Array:
+    """Return the row numbers of the profiles that these targets leave as they are stored."""
     # Both are in order of pid, without repeats, so that they stand beside each other row by row.
     targets = _in_order(targets, "pid")
     if not targets["pid"].cast(pa.int64()).equals(stored["pid"]):
@@ -543,15 +551,15 @@ def _count_unchanged_of_one(load: Load, targets: pa.Table, stored: pa.Table) -> 
     if load.attributes:
         keeps_attributes = pa.compute.and_(is_same, _keeps(targets["attributes"], stored["attributes"]))
     has_origins = pa.compute.is_valid(stored["origins"])
-    count = pa.compute.sum(pa.compute.and_not(keeps_attributes, has_origins)).as_py() or 0
+    pids = [stored["pid"].filter(pa.compute.and_not(keeps_attributes, has_origins))]
     # The few that cannot be told so: fields that were set by hand, and other attributes than those of this load.
     is_open = pa.compute.or_(has_origins, pa.compute.and_not(is_same, keeps_attributes))
     if pa.compute.any(is_open).as_py():
         load.cursor.put("chosen", targets.filter(is_open))
         load.cursor.put("stored", stored.filter(is_open))
         same = _same_sql(load, stored)
-        count += int(load.cursor.value(f"select count(*) from chosen join stored using (pid) where {same}"))
-    return int(count)
+        pids.append(load.cursor.table(f"select stored.pid from chosen join stored using (pid) where {same}")["pid"])
+    return pa.chunked_array([part for column in pids for part in column.chunks], pa.int64())
 
 
 def _keeps(after: pa.ChunkedArray, before: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -670,13 +678,13 @@ def _still_valid(load: Load, version: int, targets: pa.Table) -> tuple[pa.Table,
 
 def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Take out the targets whose key something else has changed since the plan; those kept, and the others' records."""
-    by_key = targets.take(pa.compute.sort_indices(targets["key"])).select(["target", "pid", "key"])
-    keys = by_key["key"].combine_chunks().cast(pa.string())
+    load.cursor.put("asked", targets.select(["target", "pid", "key"]))
+    keys = load.cursor.table(keys_sql(load.mapping, "asked"))
     candidates = find_candidates(load.reader, load.job, load.mapping, keys)
     found, _ = split_candidates(
         candidates, keys, cursor=load.cursor, reader=load.reader, job=load.job, mapping=load.mapping
     )
-    load.cursor.put("asked", by_key.append_column("i", pa.array(np.arange(len(keys)))))
+    load.cursor.put("asked", targets.select(["target", "pid", "key"]))
     load.cursor.put("found", found)
     # The load itself writes the keys of these profiles only in its last step, so whatever differs from the plan was
     # written by something else.
@@ -684,7 +692,7 @@ def _set_changed_apart(load: Load, targets: pa.Table) -> tuple[pa.Table, pa.Tabl
         """
         select target from (
             select target, asked.pid as planned, count(distinct found.pid) as holders, min(found.pid) as pid
-            from asked left join found using (i) group by all
+            from asked left join found using (key) group by all
         ) where holders > 1 or pid is distinct from planned
         """
     )

@@ -1,9 +1,10 @@
 """Step 3, plan: decide for every staged record which profile it goes to.
 
-The meaning is that of a reading in file order, one record after the other: the record's unique key is looked up; no
-holder: a new profile; one: that profile; several: the record fails. Nearly always one look-up per distinct key value
-says the same, because all records with one value go to one profile. Not so when records of different values can meet
-in one profile: the records of such *entangled* values are set apart here and followed one by one later (``follow``).
+The meaning is that of a reading in file order, one record after the other: the record's unique key, in its identity
+form, is looked up; no holder: a new profile; one: that profile; several: the record fails. Nearly always one look-up
+per distinct key value says the same, because all records with one value go to one profile. Not so when records of
+different values can meet in one profile: the records of such *entangled* values are set apart here and followed one by
+one later (``follow``).
 A value is entangled when a stored profile is found by several of the file's values, since it was given some of them
 (then all of them are). With ``--compat strict``, where a value may stand in any field of the key's group, it is also
 entangled when
@@ -22,7 +23,8 @@ Afterwards the scratch database holds, beside what staging left:
     member (record, target)          the records of targets with several
     folded (target, v0 .. vn)        for those, the last value of each field that is not blank
     repeated (target, pid, record, v0 .. vn)    for those, the records themselves, in the order of writing
-    other_holder (key, pid)          stored profiles that have a key in another field, and so do not belong to it
+    other_holder (search, pid)       stored profiles that the search form of a key finds, and that some key with this
+                                     form does not belong to
 
 and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
 what comes after need not join these tables.
@@ -35,15 +37,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
-import numpy as np
 import pyarrow as pa
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
-from openprofiles.uploads.loading.same_customer import find_candidates, split_candidates
+from openprofiles.uploads.loading.same_customer import find_candidates, keys_sql, split_candidates
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
@@ -210,20 +210,20 @@ def _start(scratch: Scratch) -> None:
         "where key is not null group by key order by key"
     )
     scratch.run("create table holder (key text, pid bigint)")
-    scratch.run("create table other_holder (key text, pid bigint)")
+    scratch.run("create table other_holder (search text, pid bigint)")
     scratch.run("create table ordered (record bigint)")
 
 
 def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     if store.has_keys(job.domain_id, mapping.key_name):
-        batches = _batches(scratch, "select key from key_group order by key", pa.string())
-        for keys, found in _find_candidates(store, job, mapping, batches):
+        for keys, found in _find_candidates(
+            store, job, mapping, scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
+        ):
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
-            scratch.put("asked", pa.table({"i": pa.array(np.arange(len(keys))), "key": keys}))
             for table, pairs in (("holder", same), ("other_holder", others)):
                 if pairs.num_rows:
                     scratch.put("found", pairs)
-                    scratch.run(f"insert into {table} select key, pid from found join asked using (i)")
+                    scratch.run(f"insert into {table} from found")
     if job.pid_base is not None and not job.is_preview:
         # Planned again: a profile that this very job created from the value is not a holder before the job.
         scratch.run(
@@ -236,7 +236,7 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
     """Find the holders of keys by reading all profiles of the domain."""
     path = mapping.unique_key.path
     column = column_of(path)
-    value = sql_normal_key(mapping.key_name, stored_value(path), job.phone_region)
+    value = mapping.sql_identity(stored_value(path), job.phone_region)
     after = 0
     while True:
         rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
@@ -257,14 +257,14 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
 
 
 def _find_candidates(
-    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Array]
-) -> Iterator[tuple[pa.Array, pa.Table]]:
+    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Table]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Look up each batch of keys in the store, several at a time, each on a connection of its own."""
     readers = SimpleQueue[BulkReader]()
     for _ in range(_LOOK_UPS_AT_A_TIME):
         readers.put(store.open_reader())
 
-    def find(keys: pa.Array) -> tuple[pa.Array, pa.Table]:
+    def find(keys: pa.Table) -> tuple[pa.Table, pa.Table]:
         reader = readers.get()
         try:
             return keys, find_candidates(reader, job, mapping, keys)
@@ -272,7 +272,7 @@ def _find_candidates(
             readers.put(reader)
 
     with ThreadPoolExecutor(_LOOK_UPS_AT_A_TIME) as threads:
-        working = deque[Future[tuple[pa.Array, pa.Table]]]()
+        working = deque[Future[tuple[pa.Table, pa.Table]]]()
         for keys in batches:
             working.append(threads.submit(find, keys))
             if len(working) > _LOOK_UPS_AT_A_TIME:
@@ -288,7 +288,7 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping:
     for index in group_values(mapping).values():
         if index == key_index:
             continue
-        value = sql_normal_key(mapping.key_name, f"v{index}", job.phone_region)
+        value = mapping.sql_identity(f"v{index}", job.phone_region)
         scratch.run(
             f"""
             insert or ignore into entangled
@@ -375,6 +375,6 @@ def fold_sql(mapping: UploadMapping, members: str) -> str:
 
 
 def _batches(scratch: Scratch, query: str, kind: pa.DataType) -> Iterator[pa.Array]:
-    """The one column of an answer, piece by piece. The answer is read on a cursor of its own."""
-    for batch in scratch.connection.cursor().sql(query).to_arrow_reader(_ROWS_PER_READ):
-        yield batch.column(0).cast(kind)
+    """The one column of an answer, piece by piece."""
+    for table in scratch.tables(query, _ROWS_PER_READ):
+        yield table.column(0).combine_chunks().cast(kind)

@@ -194,4 +194,4 @@ def _make_shadow(load: Load) -> PreviewStore:
     columns = sorted({column_of(path) for path in paths})
     with suppress(ValueError):
         columns.remove("attributes")
-    return PreviewStore(load.scratch, load.store, load.job, columns, load.mapping.key_name)
+    return PreviewStore(load.scratch, load.store, load.job, columns, load.mapping)

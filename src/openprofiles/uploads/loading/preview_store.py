@@ -17,6 +17,7 @@ import pyarrow as pa
 from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob
 from openprofiles.uploads.loading.leased_work import check_stop
 from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _PROFILES_PER_READ = 20_000
 # Of the copied domain, which nothing else writes to.
@@ -41,17 +42,17 @@ class PreviewStore:
 
     Args:
         columns: those of the table ``profile`` that are read and written.
-        key_name: that of the job's unique key.
+        mapping: that of the job.
     """
 
     def __init__(
-        self, scratch: Scratch, store: BulkStore, job: LeasedJob, columns: Sequence[str], key_name: str
+        self, scratch: Scratch, store: BulkStore, job: LeasedJob, columns: Sequence[str], mapping: UploadMapping
     ) -> None:
         self.counts = PreviewCounts()
         self._scratch = scratch
         self._store = store
         self._job = job
-        self._key_name = key_name
+        self._mapping = mapping
         self._columns = list(dict.fromkeys((*columns, "attributes", "origins")))
         texts = "".join(f", {column} text" for column in self._columns)
         scratch.run(f"create or replace temp table preview_profile (pid bigint primary key{texts})")
@@ -63,7 +64,7 @@ class PreviewStore:
         """Everything that the records' unique keys find."""
         scratch = self._scratch
         scratch.run(
-            "insert into preview_key select distinct key, pid from holder "
+            f"insert into preview_key select distinct {self._mapping.sql_search_form('key')}, pid from holder "
             "where key in (select key from staged join ordered using (record))"
         )
         pids = scratch.table("select distinct pid from preview_key order by pid")["pid"].combine_chunks()
@@ -71,7 +72,7 @@ class PreviewStore:
             some = pids.slice(start, _PROFILES_PER_READ)
             scratch.put("copied", self._store.read_profiles(self._job.domain_id, some, self._columns))
             scratch.run(f"insert into preview_profile select pid, {', '.join(self._columns)} from copied")
-            scratch.put("copied", self._store.read_added_keys(some, self._key_name))
+            scratch.put("copied", self._store.read_added_keys(some, self._mapping.key_name))
             scratch.run("insert into preview_added select value, pid from copied")
 
     def read_ordered_records(self, after: int, limit: int) -> pa.Table:
@@ -163,12 +164,12 @@ class PreviewStore:
         self._scratch.run("update preview_profile p set origins = w.origins from written w where w.pid = p.pid")
 
     def add_keys(self, domain_id: int, name: str, rows: pa.Table) -> None:  # noqa: ARG002
-        if name == self._key_name:
+        if name == self._mapping.key_name:
             self._scratch.put("written", rows)
             self._scratch.run("insert or ignore into preview_key select value, pid from written")
 
     def remove_keys(self, domain_id: int, name: str, rows: pa.Table) -> int:  # noqa: ARG002
-        if name != self._key_name:
+        if name != self._mapping.key_name:
             return 0
         self._scratch.put("written", rows)
         return int(

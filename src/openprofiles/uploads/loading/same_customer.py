@@ -3,6 +3,10 @@
 That is the one whose field of the unique key itself has the row's value, or that was given this key by AddProfileKey. A
 value in another field of the key's group, such as the address of an office, does not count. With ``--compat strict``
 every field of the group counts (``UploadMapping.matches_group``).
+
+The index finds candidates by the search form of the key. Their fields are compared with the row in the identity form,
+which may be finer: see ``profiles.normal_forms``. A given key is kept in its search form only, so it counts for every
+row that a search for it would find.
 """
 
 from __future__ import annotations
@@ -11,68 +15,152 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkReader, LeasedJob
 from openprofiles.uploads.loading.scratch import ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
+_PAIRS = pa.schema([("key", pa.string()), ("pid", pa.int64())])
 
-def find_candidates(reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Array) -> pa.Table:
+
+def keys_sql(mapping: UploadMapping, source: str) -> str:
+    """Build SQL for the unique keys of a table, as this module takes them.
+
+    They have their identity form (``key``), without repeats, and their search form (``search``), in the order of the
+    index.
+
+    Args:
+        source: a table of ``key``, without repeats.
+    """
+    return f"select key, {mapping.sql_search_form('key')} as search from {source} order by search, key"
+
+
+def find_candidates(reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Table) -> pa.Table:
     """Find the profiles that hold these keys in the index, as ``split_candidates`` takes them.
 
     Args:
-        keys: as of ``BulkReader.find_key_holders``.
+        keys: as of ``keys_sql``.
     """
     has_others = not mapping.matches_group and len(KEY_PATHS.get(mapping.key_name, ())) > 1
-    column = column_of(mapping.unique_key.path) if has_others else None
-    return reader.find_key_holders(job.domain_id, mapping.key_name, keys, job.started_at, column)
+    column = column_of(mapping.unique_key.path) if has_others or mapping.is_finer_than_search else None
+    return reader.find_key_holders(job.domain_id, mapping.key_name, _searches(keys, mapping), job.started_at, column)
 
 
 def split_candidates(
     candidates: pa.Table,
-    keys: pa.Array,
+    keys: pa.Table,
     *,
     cursor: ScratchCursor,
     reader: BulkReader,
     job: LeasedJob,
     mapping: UploadMapping,
 ) -> tuple[pa.Table, pa.Table]:
-    """Separate the candidates that a row with the key belongs to from those with the key in another field.
+    """Separate the candidates that a row with the key belongs to from the others.
 
     Args:
         candidates: from ``find_candidates`` for these keys.
 
     Returns:
-        both, with columns ``i`` (position in ``keys``) and ``pid``.
+        ``key`` and ``pid`` of those that it belongs to, and ``search`` and ``pid`` of candidates that are not the
+        profile of every key with this search form.
     """
-    pairs = candidates.select(["i", "pid"])
-    if "held" not in candidates.column_names or not candidates.num_rows:
-        return pairs, pairs.slice(0, 0)
-    wanted = keys.cast(pa.string()).take(candidates["i"].combine_chunks())
-    # Nearly every stored value is in its normal form already.
+    none = pa.table({"search": pa.array([], pa.string()), "pid": pa.array([], pa.int64())})
+    if not candidates.num_rows:
+        return _PAIRS.empty_table(), none
+    searches = _searches(keys, mapping)
+    if len(searches) < keys.num_rows:
+        return _split_shared_searches(candidates, keys, searches, cursor, reader, job, mapping)
+    place = candidates["i"].combine_chunks()
+    wanted = keys["key"].combine_chunks().cast(pa.string()).take(place)
+    pairs = pa.table([wanted, candidates["pid"]], schema=_PAIRS)
+    if "held" not in candidates.column_names:
+        return pairs, none
+    # Nearly every stored value is in its identity form already.
     is_same = pa.compute.fill_null(pa.compute.equal(candidates["held"], wanted), False)
     others = candidates.filter(pa.compute.invert(is_same))
     if not others.num_rows:
-        return pairs, pairs.slice(0, 0)
-    place = pa.array(np.flatnonzero(~is_same.to_numpy()))
+        return pairs, none
+    numbers = pa.array(np.flatnonzero(~is_same.to_numpy()))
     cursor.put(
         "other_candidate",
-        pa.table({"place": place, "pid": others["pid"], "held": others["held"], "key": wanted.take(place)}),
+        pa.table(
+            {
+                "place": numbers,
+                "pid": others["pid"],
+                "held": others["held"],
+                "key": wanted.take(numbers),
+                "search": searches.take(others["i"].combine_chunks()),
+            }
+        ),
     )
-    form = sql_normal_key(mapping.key_name, "held", job.phone_region)
     cursor.run(
-        f"create or replace temp table not_same as select place, pid, key from "
-        f"(select *, {form} as form from other_candidate) where form is distinct from key"
+        "create or replace temp table not_same as select place, pid, search from "
+        f"(select *, {mapping.sql_identity('held', job.phone_region)} as form from other_candidate) "
+        "where form is distinct from key"
     )
-    pids = cursor.table("select distinct pid from not_same order by pid")["pid"].combine_chunks()
-    if len(pids):
-        cursor.put("given_key", reader.read_added_keys(pids, mapping.key_name))
-        cursor.run("delete from not_same using given_key g where g.pid = not_same.pid and g.value = not_same.key")
+    _put_given_keys(cursor, reader, mapping, "not_same")
+    cursor.run("delete from not_same using given_key g where g.pid = not_same.pid and g.value = not_same.search")
     keeps = np.ones(candidates.num_rows, dtype=bool)
     keeps[cursor.table("select place from not_same")["place"].to_numpy()] = False
-    return pairs.filter(pa.array(keeps)), pairs.filter(pa.array(~keeps))
+    return pairs.filter(pa.array(keeps)), cursor.table("select search, pid from not_same")
+
+
+def _searches(keys: pa.Table, mapping: UploadMapping) -> pa.Array:
+    searches = keys["search"].combine_chunks().cast(pa.string())
+    return pa.compute.unique(searches) if mapping.is_finer_than_search else searches
+
+
+def _split_shared_searches(
+    candidates: pa.Table,
+    keys: pa.Table,
+    searches: pa.Array,
+    cursor: ScratchCursor,
+    reader: BulkReader,
+    job: LeasedJob,
+    mapping: UploadMapping,
+) -> tuple[pa.Table, pa.Table]:
+    """Separate the candidates where several keys have one search form, such as the extensions of one number.
+
+    They are joined by the identity form: there may be thousands of each, too many to compare each with each.
+    """
+    cursor.put("asked", keys.select(["key", "search"]))
+    cursor.put(
+        "candidate",
+        pa.table(
+            {
+                "pid": candidates["pid"],
+                "held": candidates["held"],
+                "search": searches.take(candidates["i"].combine_chunks()),
+            }
+        ),
+    )
+    cursor.run(
+        "create or replace temp table found_here as "
+        f"select pid, search, {mapping.sql_identity('held', job.phone_region)} as form from candidate"
+    )
+    cursor.run(
+        "create or replace temp table same_here as "
+        "select key, pid from found_here f join asked on asked.search = f.search and key = form"
+    )
+    cursor.run(
+        "create or replace temp table not_same as select search, pid from found_here f "
+        "where not exists (select 1 from asked where key = form and asked.search = f.search) "
+        "or search in (select search from asked group by search having count(*) > 1)"
+    )
+    _put_given_keys(cursor, reader, mapping, "not_same")
+    same = cursor.table(
+        "select key, pid from same_here union select key, n.pid from given_key g "
+        "join not_same n on n.pid = g.pid and n.search = g.value join asked on asked.search = n.search "
+        "order by key, pid"
+    )
+    return same.cast(_PAIRS), cursor.table("select search, pid from not_same")
+
+
+def _put_given_keys(cursor: ScratchCursor, reader: BulkReader, mapping: UploadMapping, table: str) -> None:
+    """Make the table ``given_key`` of the keys that were given to the profiles in a table: ``pid`` and ``value``."""
+    pids = cursor.table(f"select distinct pid from {table} order by pid")["pid"].combine_chunks()
+    cursor.put("given_key", reader.read_added_keys(pids, mapping.key_name))
 
 
 def without_keys_of_others(
@@ -95,7 +183,7 @@ def without_keys_of_others(
         return targets
     cursor.put("keyed", targets.select(["pid", column]))
     cursor.put("stored", stored.select(["pid", column_of(path)]))
-    forms = [sql_normal_key(mapping.key_name, value, job.phone_region) for value in ("held", column)]
+    forms = [mapping.sql_identity(value, job.phone_region) for value in ("held", column)]
     pids = cursor.table(
         f"select pid from (select pid, {column}, {stored_value(path)} as held from keyed join stored using (pid) "
         f"where held is distinct from {column}) where held <> '' and {forms[0]} is distinct from {forms[1]}"
@@ -116,7 +204,7 @@ def keeps_own_key_sql(mapping: UploadMapping, job: LeasedJob, value: str) -> str
     if mapping.matches_group or not mapping.can_be_given:
         return "false"
     held = stored_value(mapping.unique_key.path)
-    forms = [sql_normal_key(mapping.key_name, text, job.phone_region) for text in (held, value)]
+    forms = [mapping.sql_identity(text, job.phone_region) for text in (held, value)]
     return (
         f"(coalesce({held}, '') <> '' and {held} is distinct from {value} and {forms[0]} is distinct from {forms[1]})"
     )

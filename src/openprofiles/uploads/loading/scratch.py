@@ -7,6 +7,7 @@ again from the file at any time, and goes when the job ends.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,11 @@ class ScratchCursor:
         """The first cell of the answer, None if there is no row."""
         rows = self.connection.execute(sql, parameters).fetchall()
         return rows[0][0] if rows else None
+
+    def tables(self, sql: str, row_count: int) -> Iterator[pa.Table]:
+        """Yield the answer, ``row_count`` rows at a time. It is read on a cursor of its own."""
+        for batch in self.connection.cursor().sql(sql).to_arrow_reader(row_count):
+            yield pa.table(batch)
 
     def put(self, name: str, table: pa.Table) -> None:
         """Give an Arrow table a name in SQL, until the next one of that name."""

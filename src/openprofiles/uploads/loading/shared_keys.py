@@ -5,69 +5,101 @@ Such a value does not identify a customer (``same_customer``), so one customer m
 
 from __future__ import annotations
 
-from openprofiles.profiles.normal_forms import sql_normal_key
+from dataclasses import replace
+
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SHARED_KEY_ROWS, Notice
+from openprofiles.uploads.notices import MAX_LINES, SHARED_KEY_ROWS, Notice, is_doubtful
 
 _PROFILES_PER_READ = 20_000
 
 
-def find_shared_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
-    """Count the rows by the field that holds their unique key, the most frequent first; the plan must be made."""
+# The keys of the new profiles of the plan, with the record that creates each.
+NEW_KEYS = "(select key, target as record from target join key_group on first = target where pid is null)"
+
+
+def find_shared_keys(
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    new_keys: str = NEW_KEYS,
+    other_holders: str = "other_holder",
+) -> list[Notice]:
+    """Count the rows by the field that holds their unique key, the most frequent first; the plan must be made.
+
+    Args:
+        new_keys: a table of ``key`` and ``record``, or a query in brackets.
+        other_holders: a table of the stored profiles that may have them in another field: ``search`` and ``pid``.
+    """
     others = [path for path in KEY_PATHS.get(mapping.key_name, ()) if path not in mapping.identity_paths]
     if not others:
         return []
     scratch.run("create or replace temp table shared_key (record bigint, path text)")
-    _find_in_file(scratch, job, mapping, others)
-    _find_in_store(scratch, store, job, mapping, others)
+    _find_in_file(scratch, job, mapping, others, new_keys)
+    _find_in_store(scratch, store, job, mapping, others, new_keys, other_holders)
+    notices = find_notices(scratch, SHARED_KEY_ROWS, "shared_key")
+    created_count = int(scratch.value("select count(*) from target where pid is null"))
+    return [replace(notice, is_doubtful=is_doubtful(notice.count, created_count)) for notice in notices]
+
+
+def find_notices(scratch: Scratch, code: str, table: str) -> list[Notice]:
+    """Make a notice of the rows of each field, the most frequent field first, and drop their table.
+
+    Args:
+        table: ``record`` and ``path``, perhaps with repeats.
+    """
     notices = []
     for path, count in scratch.connection.execute(
-        "select path, count(distinct record) from shared_key group by path order by 2 desc, 1"
+        f"select path, count(distinct record) from {table} group by path order by 2 desc, 1"
     ).fetchall():
         lines = scratch.table(
-            "select distinct record, line from shared_key join staged using (record) where path = ? "
+            f"select distinct record, line from {table} join staged using (record) where path = ? "
             f"order by record limit {MAX_LINES}",
             [path],
         )["line"].to_pylist()
-        notices.append(Notice(SHARED_KEY_ROWS, path, count, tuple(lines)))
-    scratch.run("drop table shared_key")
+        notices.append(Notice(code, path, count, tuple(lines)))
+    scratch.run(f"drop table {table}")
     return notices
 
 
-# The keys of new profiles, with the record that creates each.
-_NEW_KEYS = "(select key, target as record from target join key_group on first = target where pid is null)"
-
-
-def _find_in_file(scratch: Scratch, job: LeasedJob, mapping: UploadMapping, others: list[str]) -> None:
+def _find_in_file(scratch: Scratch, job: LeasedJob, mapping: UploadMapping, others: list[str], new_keys: str) -> None:
     for index, field in enumerate(mapping.fields):
         if field.path in others:
-            value = sql_normal_key(mapping.key_name, f"v{index}", job.phone_region)
+            value = mapping.sql_identity(f"v{index}", job.phone_region)
             scratch.run(
-                f"insert into shared_key select n.record, ? from {_NEW_KEYS} n join "
-                f"(select key, {value} as value from staged where key is not null and v{index} <> '') o "
-                "on o.value = n.key and o.key <> n.key",
+                f"insert into shared_key select n.record, ? from {new_keys} n join "
+                f"(select key, {value} as value from staged where key is not null and v{index} <> '' "
+                # No profile gets the values of a row that the plan refuses.
+                "and record not in (select record from failed)) o on o.value = n.key and o.key <> n.key",
                 [field.path],
             )
 
 
 def _find_in_store(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, others: list[str]
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    others: list[str],
+    new_keys: str,
+    other_holders: str,
 ) -> None:
     pids = scratch.table(
-        f"select distinct pid from other_holder where key in (select key from {_NEW_KEYS}) order by pid"
+        f"select distinct pid from {other_holders} "
+        f"where search in (select {mapping.sql_search_form('key')} from {new_keys} n) order by pid"
     )["pid"].combine_chunks()
     columns = [column_of(path) for path in others]
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ)
         scratch.put("stored", store.read_profiles(job.domain_id, some, columns))
         for path in others:
-            value = sql_normal_key(mapping.key_name, stored_value(path), job.phone_region)
+            value = mapping.sql_identity(stored_value(path), job.phone_region)
             scratch.run(
-                f"insert into shared_key select n.record, ? from {_NEW_KEYS} n join other_holder h using (key) "
-                f"join stored using (pid) where {value} = n.key",
+                f"insert into shared_key select n.record, ? from {new_keys} n "
+                f"join (select {value} as value from stored) s on s.value = n.key",
                 [path],
             )

@@ -8,8 +8,8 @@ into its normal form, in SQL.
 Afterwards the scratch database holds:
 
     staged (record, line, key, fault, surplus, v0 .. vn)    the key is null if the record has a fault, else its unique
-                key in normal form; surplus is the number of the last filled cell beyond the header, if there is one; vi
-                is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
+                key in its identity form; surplus is the number of the last filled cell beyond the header, if there is
+                one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
     skipped_line (code, line)    the first of the lines that were skipped: above the header, and rows of delimiters
@@ -19,6 +19,7 @@ Two threads read and check a block each, while a third scans what comes after th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,10 +30,12 @@ import numpy as np
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, sql_is_blank, sql_normal_key
+from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
+from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
@@ -40,7 +43,12 @@ from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapp
 from openprofiles.uploads.notices import BLANK_ROWS, SKIPPED_LINES, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
-from openprofiles.uploads.reading.file_header import describe_columns, no_header_message, split_header
+from openprofiles.uploads.reading.file_header import (
+    describe_columns,
+    no_header_message,
+    split_header,
+    without_apostrophes,
+)
 from openprofiles.uploads.reading.records import (
     Block,
     Header,
@@ -79,10 +87,16 @@ class Disagreement(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the mapped columns are. ``indexes`` has one entry per field of the mapping."""
+    """Where the mapped columns are. ``indexes`` has one entry per field of the mapping.
+
+    Of a file of failed rows, ``has_apostrophes`` says whether texts may begin with an additional one, and ``code`` is
+    the index of the column with the codes of the errors.
+    """
 
     count: int
     indexes: tuple[int, ...]
+    has_apostrophes: bool
+    code: int | None
 
 
 def stage(
@@ -199,6 +213,8 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         raise FileRejected(
             "The file begins with a byte order mark, which AWS does not accept. Save it as UTF-8 without one."
         )
+    if not strict:
+        names = without_apostrophes(names)
     indexes = []
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
@@ -216,7 +232,12 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         if strict and "." in field.header:
             raise FileRejected(f"Column {field.header!r} has a dot in its name, which AWS does not accept.")
         indexes.append(found[0])
-    return _Columns(len(names), tuple(indexes))
+    return _Columns(
+        len(names),
+        tuple(indexes),
+        has_apostrophes=has_apostrophes(names) and not strict,
+        code=names.index(CODE) if names.count(CODE) == 1 and not strict else None,
+    )
 
 
 def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
@@ -272,7 +293,11 @@ class _Stager:
         self._finds_short_rows = not strict
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
-        self._names = ", ".join(f"c{index}" for index in wanted)
+        self._selected = [f"c{index}" for index in wanted]
+        if columns.has_apostrophes:
+            self._selected = [f"{sql_remove_apostrophe(cell)} as {cell}" for cell in self._selected]
+        if columns.code is not None:
+            self._selected.append(f"{_unfixed_sql(columns.code, columns.count)} as unfixed")
         self._check = partial(
             _check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region, strict=strict
         )
@@ -299,7 +324,7 @@ class _Stager:
         with self._files.offer(block.clean) as path:
             # Joined by position: where one side is shorter, its columns are null.
             cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
-            source = f"(select record, line, {self._names} from {cells})"
+            source = f"(select record, line, {', '.join(self._selected)} from {cells})"
             found = scratch.value(
                 f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
             )
@@ -324,6 +349,8 @@ class _Stager:
         count = self._columns.count
         wanted = sorted(set(self._columns.indexes))
         rows: dict[str, list[object]] = {"record": [], "line": [], "surplus": [], **{f"c{i}": [] for i in wanted}}
+        if self._columns.code is not None:
+            rows["unfixed"] = []
         short: list[tuple[int, int]] = []
         for record, cells in block.odd_records():
             if len(cells) < count:
@@ -332,9 +359,13 @@ class _Stager:
             rows["record"].append(record)
             rows["line"].append(int(block.line[record - block.first_record]))
             rows["surplus"].append(last_filled if last_filled > count else 0)
+            if self._columns.code is not None:
+                rows["unfixed"].append(_is_unfixed(cells, self._columns.code))
+            if self._columns.has_apostrophes:
+                cells = [remove_apostrophe(cell) for cell in cells]
             for index in wanted:
                 rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
-        types = dict.fromkeys(("record", "line", "surplus"), pa.int64())
+        types = dict.fromkeys(("record", "line", "surplus"), pa.int64()) | {"unfixed": pa.bool_()}
         self._scratch.put(
             "odd_record",
             pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
@@ -365,6 +396,8 @@ _SURPLUS = 1
 _FAULTY = 2
 # No fault of the record: the reader gave none where the scan found one.
 _NOT_READ = 3
+# A failed row whose characters that were not valid are still there.
+_UNFIXED = 4
 
 
 def _set_failed_apart(
@@ -387,7 +420,13 @@ def _set_failed_apart(
             f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
         )
     # Narrow tables of few rows: what follows looks at them once for each field.
-    scratch.run(f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ})")
+    scratch.run(
+        f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
+        [faults.INVALID_UTF8],
+    )
+    scratch.run(
+        f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
+    )
     if not strict:
         repeats = _repeats_header_sql(mapping, [f"v{index}" for index in range(len(mapping.fields))])
         scratch.run(
@@ -397,7 +436,7 @@ def _set_failed_apart(
         # What else is wrong with such a row does not matter.
         scratch.run(f"delete from faulty where {repeats}")
     if scratch.value("select exists (select 1 from faulty)"):
-        no_key = f"{sql_normal_key(mapping.key_name, key_value, phone_region)} is null"
+        no_key = f"{mapping.sql_identity(key_value, phone_region)} is null"
         found: list[tuple[str, str | None, str, str]] = [
             (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
         ]
@@ -450,6 +489,28 @@ def _surplus_sql(columns: _Columns) -> _Surplus:
         for offset, cell in enumerate(reversed(spare))
     )
     return _Surplus(f"case {cases} else 0 end", " or ".join(f"{cell} <> ''" for cell in spare))
+
+
+# Characters that are not valid are written as U+FFFD into a file of failed rows for spreadsheets.
+_NOT_VALID = "\ufffd"
+_CODE_OF_NOT_VALID = re.compile(rf"\b{faults.INVALID_UTF8}\b")
+
+
+def _is_unfixed(cells: Sequence[str], code: int) -> bool:
+    """Return whether a failed row still has the characters that were not valid.
+
+    Args:
+        code: the index of the column with the codes of its errors.
+    """
+    return (
+        code < len(cells) and bool(_CODE_OF_NOT_VALID.search(cells[code])) and any(_NOT_VALID in cell for cell in cells)
+    )
+
+
+def _unfixed_sql(code: int, column_count: int) -> str:
+    cells = ", ".join(f"c{index}" for index in range(column_count))
+    is_of_code = f"regexp_matches(c{code}, {sql_text(_CODE_OF_NOT_VALID.pattern)})"
+    return f"coalesce({is_of_code} and contains(concat({cells}), {sql_text(_NOT_VALID)}), false)"
 
 
 def _too_long_sql(value: str, field: MappedField) -> str:
@@ -529,10 +590,11 @@ def _check_sql(
     if not strict:
         suspicions.append(f"{key_value} = {sql_text(mapping.unique_key.header)}")
         tests.append(f"({_repeats_header_sql(mapping, [f'v{index}' for index in range(len(mapping.fields))])})")
-    key = sql_normal_key(mapping.key_name, key_value, phone_region)
+    key = mapping.sql_identity(key_value, phone_region)
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
+    is_unfixed = "" if columns.code is None else f"when unfixed then {_UNFIXED}"
     return f"""
         with mapped as (
             select *, {", ".join(values)} from {source}
@@ -541,6 +603,7 @@ def _check_sql(
         ), judged as (
             select *, (case
                 when {is_read} is null then {_NOT_READ}
+                {is_unfixed}
                 when coalesce({" or ".join(suspicions)}, false) then case
                     when {surplus.number} > 0 then {_SURPLUS}
                     when {" or ".join(tests)} then {_FAULTY}

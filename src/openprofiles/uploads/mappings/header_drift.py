@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from openprofiles.profiles.normal_forms import is_blank
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,4 @@ def compare_headers(mapped: Collection[str], before: Sequence[str], now: Sequenc
 
 
 def _counts(header: str) -> bool:
-    return not is_blank(header) and header not in OWN_COLUMNS
+    return not is_blank(header) and header not in SPREADSHEET_COLUMNS

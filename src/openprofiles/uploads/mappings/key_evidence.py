@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import is_blank, normal_full_name, normal_key
+from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_full_name
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, EMAIL_KEY, PHONE_KEY, field_of_target
 from openprofiles.uploads.mappings.header_names import (
     is_full_name,
@@ -277,7 +277,7 @@ class KeySample:
             # A note such as "none" in a column of addresses does not make two rows share an address.
             None
             if is_blank(value) or (kind and not may_be(kind, value))
-            else normal_key(name, value, self._phone_region)
+            else identity_key(name, value, self._phone_region)
             for value in self._cells(field.header)
         ]
 

@@ -16,6 +16,7 @@ from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.jobs import Page
 from openprofiles.uploads.mappings.likely_names import did_you_mean, names_like
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.reading.file_choices import FileChoices
 
 DEFAULT_MAPPINGS_PER_PAGE = 1000
 _NAMES_IN_MESSAGE = 10
@@ -35,6 +36,7 @@ def put_mapping(
     columns: Sequence[str],
     strict: bool,
     now: datetime,
+    reading: FileChoices | None = None,
 ) -> SavedMapping:
     """Save a mapping; it replaces one of the same name.
 
@@ -42,6 +44,7 @@ def put_mapping(
         fields, unique_key: as in CreateUploadJob, and held to the same rules.
         columns: the names of all columns of the file that it is made for; a later file's header is compared with them.
         strict: accept only what AWS accepts.
+        reading: what was chosen about reading the file.
 
     Raises:
         InvalidRequest: the name or the mapping cannot be used; the message says why.
@@ -54,13 +57,20 @@ def put_mapping(
     for field in mapping.fields:
         if field.header not in known:
             raise InvalidRequest(
-                f"Field {field.name} has a Source that is not among Columns. Columns must be the whole header of the "
+                f"Field {field.name} has a Source that is not in Columns. Columns must contain the whole header of the "
                 "file."
             )
     with store.write() as connection:
         _hold(connection, domain)
         rows.write_mapping(
-            connection, domain.domain_id, name, fields=fields, unique_key=unique_key, columns=columns, now=now
+            connection,
+            domain.domain_id,
+            name,
+            fields=fields,
+            unique_key=unique_key,
+            columns=columns,
+            reading={} if reading is None else reading.to_json(),
+            now=now,
         )
         return _find(connection, domain, name)
 

@@ -27,7 +27,7 @@ from openprofiles.profiles.standard_profile import (
     PHONE_KEY,
     field_of_target,
 )
-from openprofiles.uploads.failures.failed_rows_csv import OWN_COLUMNS
+from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.mappings.header_names import ORDINARY, HeaderMatch, match_header, without_accents
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
@@ -308,7 +308,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
         return "it is excluded"
     if is_blank(header):
         return "it has no name in the header"
-    if header in OWN_COLUMNS and header not in chosen:
+    if header in SPREADSHEET_COLUMNS and header not in chosen:
         return "openprofiles added it to the file of failed rows"
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"

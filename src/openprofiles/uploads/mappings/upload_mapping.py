@@ -13,6 +13,15 @@ from typing import NoReturn
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.normal_forms import (
+    has_finer_identity,
+    identity_key,
+    normal_key,
+    search_form,
+    sql_identity_key,
+    sql_normal_key,
+    sql_search_form,
+)
 from openprofiles.profiles.standard_profile import (
     ADDRESSES,
     KEY_PATHS,
@@ -66,7 +75,8 @@ class UploadMapping:
 
     Attributes:
         matches_group: whether a row also belongs to a profile that has the value of its unique key in another field of
-            the key's group, such as BusinessEmailAddress for EmailAddress. It is inferred that AWS does this.
+            the key's group, such as BusinessEmailAddress for EmailAddress, and values are compared as searches compare
+            them. It is inferred that AWS does this.
     """
 
     fields: tuple[MappedField, ...]
@@ -84,6 +94,29 @@ class UploadMapping:
         """The fields in which a profile that a row belongs to has the row's unique key."""
         path = self.unique_key.path
         return KEY_PATHS.get(self.key_name, (path,)) if self.matches_group else (path,)
+
+    @property
+    def is_finer_than_search(self) -> bool:
+        """Whether different unique keys may be found by the same search."""
+        return not self.matches_group and has_finer_identity(self.key_name)
+
+    def identity(self, text: str, phone_region: str) -> str | None:
+        """Return the form in which the unique key is compared; None if the text gives no key."""
+        form = normal_key if self.matches_group else identity_key
+        return form(self.key_name, text, phone_region)
+
+    def sql_identity(self, value: str, phone_region: str) -> str:
+        """Build SQL (DuckDB) for ``identity`` of a text expression; null gives null."""
+        form = sql_normal_key if self.matches_group else sql_identity_key
+        return form(self.key_name, value, phone_region)
+
+    def search_form(self, identity: str) -> str:
+        """Return what the index holds of a unique key in its identity form."""
+        return search_form(self.key_name, identity) if self.is_finer_than_search else identity
+
+    def sql_search_form(self, identity: str) -> str:
+        """Build SQL (DuckDB) for ``search_form`` of a text expression; null gives null."""
+        return sql_search_form(self.key_name, identity) if self.is_finer_than_search else identity
 
     @property
     def can_be_given(self) -> bool:

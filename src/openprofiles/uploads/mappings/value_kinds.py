@@ -99,7 +99,7 @@ def clear_kind(value: str) -> ValueKind | None:
         return None
     if _EMAIL.fullmatch(text):
         return ValueKind.EMAIL_ADDRESS
-    if _is_date(text):
+    if is_date(text):
         return ValueKind.DATE
     if _PHONE.fullmatch(text) and not _ZIP_PLUS_4.fullmatch(text) and _has_digits_of_phone(text):
         return ValueKind.PHONE_NUMBER
@@ -115,12 +115,12 @@ def may_be(kind: ValueKind, value: str) -> bool:
         return bool(_MAYBE_EMAIL.fullmatch(text))
     if kind is ValueKind.PHONE_NUMBER:
         is_phone = _MAYBE_PHONE.fullmatch(text) and _has_digits_of_phone(text, _FEWEST_DIGITS_WITHOUT_AREA)
-        return bool(is_phone) and not _is_date(text)
+        return bool(is_phone) and not is_date(text)
     if kind is ValueKind.DATE:
         if day := _DAY_OF_YEAR.fullmatch(text):
             first, second = int(day[1]), int(day[2])
             return 1 <= min(first, second) <= 12 and max(first, second) <= 31
-        return _is_date(text) or bool(_MAYBE_DATE.fullmatch(text) or _WORDS_OF_DATE.fullmatch(text))
+        return is_date(text) or bool(_MAYBE_DATE.fullmatch(text) or _WORDS_OF_DATE.fullmatch(text))
     return bool(_NUMBER.fullmatch(text))
 
 
@@ -129,7 +129,8 @@ def _has_digits_of_phone(text: str, fewest: int = _FEWEST_PHONE_DIGITS) -> bool:
     return fewest <= sum(map(str.isdigit, number)) <= _MOST_PHONE_DIGITS
 
 
-def _is_date(text: str) -> bool:
+def is_date(text: str) -> bool:
+    """Return whether a text without surrounding blanks is a date in digits."""
     if found := _YEAR_FIRST.fullmatch(text):
         first, second = int(found[2]), int(found[3])
     elif found := _YEAR_LAST.fullmatch(text):

@@ -103,7 +103,7 @@ class EncodingUnclear(InvalidRequest):
     def __init__(self, candidates: tuple[Candidate, ...]) -> None:
         names = ", ".join(one.encoding for one in candidates)
         self.reason = (
-            "The encoding of the file is unclear: it is not UTF-8, and its letters do not show what it is."
+            "The encoding of the file is unclear: it is not UTF-8, and it cannot be determined from the text."
             + (f" Likely encodings: {names}." if names else "")
         )
         super().__init__(f"{self.reason} Name the encoding, or save the file as UTF-8.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
@@ -19,6 +20,7 @@ from openprofiles.uploads.reading.detect_encoding import (
     StrangeWords,
     guess_encoding,
 )
+from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
 from openprofiles.uploads.reading.detect_header import (
     MOST_LINES,
     FoundHeader,
@@ -31,6 +33,7 @@ from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
 from openprofiles.uploads.sql_text import sql_text
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
@@ -45,19 +48,6 @@ _BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]")
 
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
-_OTHER_KINDS = (
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (.xls), or one with a password"),
-    (b"%PDF-", "a PDF document"),
-    (b"\x89PNG\r\n", "a picture (PNG)"),
-    (b"\xff\xd8\xff", "a picture (JPEG)"),
-    (b"GIF8", "a picture (GIF)"),
-    (b"BZh", "compressed with bzip2"),
-    (b"\xfd7zXZ\x00", "compressed with xz"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"SQLite format 3\x00", "a SQLite database"),
-)
 _MAGIC_BYTES = 16
 
 _MARKS = (
@@ -105,33 +95,41 @@ def detect_form(
     head = plain.read(_HEAD_BYTES)
     # PAR1 may be the name of a column, too.
     if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
-        _refuse_other_kinds(head)
-    encoding = given.encoding or _detect_encoding(head, plain, region, on_doubt)
+        refuse_other_kinds(head)
+    encoding = given.encoding
+    if not strict and head.startswith(codecs.BOM_UTF8) and find_failed_rows_form(head) is not None:
+        # What was said of the first file often comes along with the file of its failed rows.
+        encoding = UTF_8
+    encoding = encoding or _detect_encoding(head, plain, region, on_doubt)
     if encoding == "utf-16":
         encoding = "utf-16be" if head.startswith(codecs.BOM_UTF16_BE) else "utf-16le"
     has_mark = any(head.startswith(mark) and encoding == name for mark, name in _MARKS)
     as_utf_8 = FileForm(encoding=encoding)
     text = open_text(PartsReader(iter([head])), as_utf_8, max_unpacked_bytes=max_unpacked_bytes).read(2 * _HEAD_BYTES)
     text = text.removeprefix(codecs.BOM_UTF8)
-    line_ends = given.line_ends or _find_line_ends(text)
+    failed_rows = None if strict else find_failed_rows_form(text)
+    line_ends = (given.line_ends if failed_rows is None else None) or _find_line_ends(text)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
-    separator, start = (None, 0) if strict else find_separator(text)
-    if given.header_line:
-        start = max(start, sum(len(line) + 1 for line in text.split(b"\n", given.header_line)[: given.header_line - 1]))
-    table = text[start:]
-    dialect, joins_lines = _find_dialect(table, separator, given, headers, strict=strict)
+    separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
+    above, table = text[:start], text[start:]
+    if given.header_line and given.first_row is None:
+        *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))
+    if failed_rows is not None:
+        # Neither openprofiles nor a spreadsheet writes other quotes, whatever the first file had.
+        dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0], not strict), False
+    else:
+        dialect, joins_lines = _find_dialect(table, separator, given, headers, strict=strict)
     header_line, column_count = None, 0
-    if given.header_line == NO_HEADER:
-        header_line, column_count = NO_HEADER, count_columns(table, dialect)
-    elif not strict:
-        lines_above = text.count(b"\n", 0, start)
-        header_line = max(given.header_line or 0, lines_above + 1)
-        found = find_header(table, dialect, headers) if given.header_line is None else None
-        if found is not None and not found.is_first:
-            header_line = lines_above + found.line
-        if header_line == 1 and given.header_line is None:
-            header_line = None
+    # The header of failed rows is the one that openprofiles wrote.
+    if failed_rows is None and not strict:
+        header_line = given.header_line
+        if header_line == NO_HEADER:
+            column_count = count_columns(table, dialect)
+        elif header_line is not None:
+            header_line = max(header_line, above.count(b"\n") + 1)
+        else:
+            header_line = _find_header_line(above, table, replace(dialect, first_row=given.first_row), headers)
     return FileForm(
         compression=compression,
         encoding=encoding,
@@ -143,8 +141,18 @@ def detect_form(
         header_line=header_line,
         column_count=column_count,
         skips_blank_rows=not strict,
+        first_row=given.first_row,
         given=given.given,
     )
+
+
+def _find_header_line(above: bytes, table: bytes, dialect: Dialect, headers: Collection[str] | None) -> int | None:
+    """Find the line of the header; None if it is the first row of the file."""
+    lines_above = above.count(b"\n")
+    found = find_header(table, dialect, headers)
+    if found is not None and not found.is_first:
+        return lines_above + found.line
+    return lines_above + 1 if lines_above else None
 
 
 def find_compression(head: bytes) -> str:
@@ -157,15 +165,6 @@ def _rest(file: Readable) -> Iterator[bytes]:
         yield part
 
 
-def _refuse_other_kinds(head: bytes) -> None:
-    for magic, name in _OTHER_KINDS:
-        if head.startswith(magic):
-            raise InvalidRequest(
-                f"The content of the file shows that it is {name}. An upload job needs a text file: save it as CSV. "
-                "The command openprofiles import also reads Excel workbooks (.xlsx) and Parquet files."
-            )
-
-
 def _detect_encoding(
     head: bytes, rest: Readable, region: str | None, on_doubt: Callable[[EncodingGuess], None] | None
 ) -> str:
@@ -174,6 +173,9 @@ def _detect_encoding(
             return name
     if b"\0" in head and (utf_16 := _detect_utf_16(head)):
         return utf_16
+    if (failed_rows := find_failed_rows_form(head)) is not None and failed_rows.is_plain:
+        # Bytes that are not UTF-8 are why their rows failed.
+        return UTF_8
     valid = invalid = 0
     strange = StrangeWords()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")

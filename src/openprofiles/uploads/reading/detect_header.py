@@ -32,7 +32,7 @@ class FoundHeader:
     """A row that may be the header.
 
     Attributes:
-        line: its line, from 1.
+        line: its line, from 1, or its row if rows are numbered.
         offset: of its line in the text.
         is_first: whether only blank rows stand above it.
         has_columns: whether it has all columns that were asked for.
@@ -80,9 +80,13 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
     """
     first: FoundHeader | None = None
     below: FoundHeader | None = None
+    first_line = 1 if dialect.first_row is None else dialect.first_row
     offset = 0
-    for line, content in enumerate(text.split(b"\n", MOST_LINES)[:MOST_LINES], start=1):
-        if content.strip(dialect.blanks + b"\r"):
+    for line in range(first_line, first_line + MOST_LINES):
+        if offset >= len(text):
+            break
+        end = _end_of_line(text, offset, dialect)
+        if text[offset:end].strip(dialect.blanks + b"\r"):
             rows = list(islice(_rows(text, offset, dialect), _MOST_ROWS + 1))
             found = _weigh(rows, line, offset, columns, is_first=first is None)
             if found.has_columns:
@@ -93,13 +97,22 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
                     return first
             elif found.score and below is None:
                 below = found
-        offset += len(content) + 1
+        offset = end + 1
     return first if first is None or first.score else below or first
 
 
 def count_columns(text: bytes, dialect: Dialect) -> int:
     """Count the columns of a file without a header: the cells that most of its first rows have."""
     return _usual_width([cells for cells in islice(_rows(text, 0, dialect), _MOST_ROWS) if cells]) or 1
+
+
+def _end_of_line(text: bytes, start: int, dialect: Dialect) -> int:
+    """Return where a line ends, or a row if rows are numbered."""
+    if dialect.first_row is None:
+        end = text.find(b"\n", start)
+        return len(text) if end < 0 else end
+    found = record_patterns(dialect).cells.match(text, start)
+    return found.end() if found else start
 
 
 def _weigh(

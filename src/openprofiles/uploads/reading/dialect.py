@@ -22,11 +22,13 @@ class Dialect:
         delimiter: the character that separates cells.
         quote: the character that quotes them; None: quotes are data like everything else.
         skips_blank_rows: whether a row of delimiters and blanks alone is skipped like a blank line.
+        first_row: the number of the first row, if rows are numbered instead of lines: see ``FileOptions``.
     """
 
     delimiter: str = ","
     quote: str | None = '"'
     skips_blank_rows: bool = False
+    first_row: int | None = None
 
     @property
     def delimiter_byte(self) -> int:

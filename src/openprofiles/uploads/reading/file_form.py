@@ -18,6 +18,7 @@ MAX_COLUMNS = 16_384
 # The ``header_line`` of a file without a header.
 NO_HEADER = 0
 _MAX_HEADER_LINE = 1_000_000
+_MAX_FIRST_ROW = 1_000_000
 
 UTF_8 = "utf-8"
 WINDOWS_1252 = "windows-1252"
@@ -91,6 +92,8 @@ class FileOptions:
     Attributes:
         header_line: the line on which the header begins, or after which it does if that line is blank; NO_HEADER if
             there is none.
+        first_row: for a file that was made from a table whose cells may have several lines: the rows are numbered
+            instead of the lines, blank ones too, and this is the number of the first one.
 
     Raises:
         InvalidRequest: a value is not possible; the message names the possible ones.
@@ -101,6 +104,7 @@ class FileOptions:
     quote: str | None = None
     line_ends: str | None = None
     header_line: int | None = None
+    first_row: int | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
@@ -112,6 +116,8 @@ class FileOptions:
             raise InvalidRequest(
                 f"The line of the header must be between 1 and {_MAX_HEADER_LINE}, or 0 for a file without a header."
             )
+        if self.first_row is not None and not 0 <= self.first_row <= _MAX_FIRST_ROW:
+            raise InvalidRequest(f"The first row must have a number from 0 to {_MAX_FIRST_ROW:,}.")
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -138,6 +144,7 @@ class FileForm:
         header_line: as in ``FileOptions``; None: the header is the first row that is not blank.
         column_count: of a file without a header; else 0.
         skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
+        first_row: as in ``FileOptions``.
         given: those of ``FileOptions`` that were not detected.
     """
 
@@ -151,6 +158,7 @@ class FileForm:
     header_line: int | None = None
     column_count: int = 0
     skips_blank_rows: bool = False
+    first_row: int | None = None
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
@@ -168,6 +176,7 @@ class FileForm:
             quote=self.quote,
             line_ends=self.line_ends,
             header_line=self.header_line,
+            first_row=self.first_row,
         )
 
     @property
@@ -177,7 +186,8 @@ class FileForm:
 
     @property
     def dialect(self) -> Dialect:
-        return Dialect(self.delimiter, None if self.quote == NO_QUOTE else self.quote, self.skips_blank_rows)
+        quote = None if self.quote == NO_QUOTE else self.quote
+        return Dialect(self.delimiter, quote, self.skips_blank_rows, self.first_row)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "given": list(self.given)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.failures.own_columns import has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.mappings.header_names import names_field
 from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
@@ -67,7 +69,7 @@ def scan_header(scanner: Scanner, form: FileForm, *, is_whole: bool = True) -> t
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None
-    return header, split_header(header, form)
+    return header, without_apostrophes(split_header(header, form))
 
 
 def no_header_message(form: FileForm) -> str:
@@ -88,7 +90,9 @@ def describe_columns(names: Sequence[str]) -> str:
 
 
 def split_header(header: Header, form: FileForm) -> list[str]:
-    """Split a scanned header into the names of its columns; without a header they are ``Column 1`` and so on.
+    """Split a scanned header into the names of its columns, as they stand there.
+
+    Without a header they are ``Column 1`` and so on.
 
     Raises:
         InvalidRequest: it cannot be read, and the message names the line; or it has too many columns.
@@ -106,3 +110,8 @@ def split_header(header: Header, form: FileForm) -> list[str]:
     if len(names) > MAX_COLUMNS:
         raise InvalidRequest(f"The header has {len(names)} columns; a file may have at most {MAX_COLUMNS}.")
     return names
+
+
+def without_apostrophes(names: list[str]) -> list[str]:
+    """Remove the apostrophes that a file of failed rows for spreadsheets has before names."""
+    return [remove_apostrophe(name) for name in names] if has_apostrophes(names) else names

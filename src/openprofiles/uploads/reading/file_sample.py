@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.failures.own_columns import has_apostrophes
+from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import split_record
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
 from openprofiles.uploads.reading.dialect import SEPARATOR_LINE
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm, FileOptions
@@ -86,7 +89,8 @@ def read_file_sample(
         for block in scanner.blocks():
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
-                rows.append(split_record(record, form.dialect))
+                cells = split_record(record, form.dialect)
+                rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows, lines_above)
             if len(text) >= _MAX_SAMPLE_BYTES:
@@ -102,7 +106,7 @@ def _lines_above(text: bytes | bytearray, form: FileForm) -> dict[int, str]:
     blanks = form.dialect.blanks.decode() + "\r"
     return {
         number: line.rstrip("\r")
-        for number, line in enumerate(lines, start=1)
+        for number, line in enumerate(lines, start=1 if form.first_row is None else form.first_row)
         if line.strip(blanks) and not (number == 1 and SEPARATOR_LINE.fullmatch(f"{line}\n".encode()))
     }
 
@@ -114,6 +118,7 @@ def sample_beginning(
     is_whole: bool = False,
     region: str | None = None,
     strict: bool = False,
+    on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
 
@@ -122,6 +127,7 @@ def sample_beginning(
         region: the country of the domain's phone numbers.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
         strict: read the rows as AWS does.
+        on_doubt: called if the encoding rests on little.
 
     Raises:
         InvalidRequest: it is not text, or has no readable header.
@@ -131,7 +137,13 @@ def sample_beginning(
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
     try:
         form = detect_form(
-            io.BytesIO(plain), options, None, max_unpacked_bytes=_MAX_UNPACKED_BYTES, region=region, strict=strict
+            io.BytesIO(plain),
+            options,
+            None,
+            max_unpacked_bytes=_MAX_UNPACKED_BYTES,
+            region=region,
+            strict=strict,
+            on_doubt=on_doubt,
         )
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.

@@ -16,6 +16,7 @@ The rules, with the delimiter and the quote of the file's dialect (a comma and a
   records, but they count as physical lines; so do rows of delimiters alone, if the dialect skips them. Physical lines
   are counted from 1, by LF, inside quotes too.
 - The first record is the header. Data records are numbered from 1.
+- If the dialect has a `first_row`, the "line" of a record is its row: records and blank lines are counted from there.
 
 Method: numpy finds the quotes and newlines of a piece of the file. As long as quotes stand where RFC 4180 wants them, a
 newline is a record end exactly if an even number of quotes stands before it. Where a quote breaks this, the one record
@@ -226,7 +227,7 @@ class Scanner:
         # a record has become too long, the carry is a byte or two that stand for all of it (see _carry_over).
         self._carry = b""
         self._carry_offset = 0
-        self._carry_line = 1
+        self._carry_line = 1 if dialect.first_row is None else dialect.first_row
         self._long_record: _LongRecord | None = None
 
     def read_header(self) -> Header:
@@ -241,9 +242,10 @@ class Scanner:
             self._carry_offset = len(_BYTE_ORDER_MARK)
         if self._header_line == 0:
             if separator := SEPARATOR_LINE.match(self._carry):
-                self._pass(separator.end())
+                self._pass(separator.end(), self._carry_line + 1)
             return Header(b"", 1, self._carry_offset, self._carry_offset, has_byte_order_mark, None)
-        self._skip_lines_above_header()
+        if self._header_line is not None:
+            self._skip_lines_above_header(self._header_line)
         while True:
             data, ends_virtually = self._close_last_line(self._carry)
             start = _skip_blank_lines(data, self._dialect, ends_virtually)
@@ -253,7 +255,7 @@ class Scanner:
             end = _find_record_end(data, self._dialect, start)
             if start < len(data) and end is not None:
                 break
-            self._carry_over(data, start)
+            self._carry_over(data, start, data.count(b"\n", 0, start))
             if self._at_end_of_file:
                 if not self._carry:
                     raise NoHeaderError
@@ -274,26 +276,29 @@ class Scanner:
             fault=fault,
         )
         self._long_record = None
-        self._carry_line = line + data.count(b"\n", start, end + 1)
+        self._carry_line = line + self._count_lines(data, start, end + 1, rows=1)
         self._carry_offset += end + 1
         self._carry = data[end + 1 : len(data) - ends_virtually]
         return header
 
-    def _skip_lines_above_header(self) -> None:
-        line, last_line = self._carry_line, self._header_line or 1
-        start = 0
-        while line < last_line:
-            end = self._carry.find(b"\n", start) + 1
+    def _skip_lines_above_header(self, header_line: int) -> None:
+        line, start = self._carry_line, 0
+        while line < header_line:
+            if self._dialect.first_row is None:
+                end = self._carry.find(b"\n", start) + 1
+            else:
+                record_end = _find_record_end(self._carry, self._dialect, start)
+                end = 0 if record_end is None else record_end + 1
             if end:
                 self._count_skipped_line(self._carry[start:end], line)
                 line, start = line + 1, end
             elif self._at_end_of_file:
                 raise NoHeaderError
             else:
-                self._pass(start)
+                self._pass(start, line)
                 start = 0
                 self._carry += self._read_fully(self._read_bytes)
-        self._pass(start)
+        self._pass(start, line)
 
     def _count_skipped_line(self, text: bytes, line: int) -> None:
         is_separator = line == 1 and SEPARATOR_LINE.fullmatch(text)
@@ -302,9 +307,9 @@ class Scanner:
             if len(self.skipped_lines) < MAX_SKIPPED_LINES:
                 self.skipped_lines.append(line)
 
-    def _pass(self, size_bytes: int) -> None:
-        """Remove whole lines from the beginning of the carry."""
-        self._carry_line += self._carry.count(b"\n", 0, size_bytes)
+    def _pass(self, size_bytes: int, line: int) -> None:
+        """Remove whole lines from the beginning of the carry, up to a line."""
+        self._carry_line = line
         self._carry_offset += size_bytes
         self._carry = self._carry[size_bytes:]
 
@@ -336,7 +341,7 @@ class Scanner:
             lines = _find_lines(data, self._dialect, ends_virtually)
             if lines.ends.size:
                 yield self._describe_records(data, lines, ends_virtually), len(data)
-            self._carry_over(data, int(lines.ends[-1]) + 1 if lines.ends.size else 0)
+            self._carry_over(data, int(lines.ends[-1]) + 1 if lines.ends.size else 0, lines.ends.size)
             if self._at_end_of_file:
                 if self._carry:
                     raise UnclosedQuoteError(self._find_open_quote_line())
@@ -359,14 +364,18 @@ class Scanner:
             return data + b"\n", True
         return data, False
 
-    def _carry_over(self, data: bytes, start: int) -> None:
+    def _count_lines(self, data: bytes, start: int, end: int, *, rows: int) -> int:
+        """Count the lines of a part of the data, or its rows."""
+        return data.count(b"\n", start, end) if self._dialect.first_row is None else rows
+
+    def _carry_over(self, data: bytes, start: int, rows: int) -> None:
         """Keep the incomplete record that begins at `start` for the next piece.
 
-        Once it is too long, a byte or two take its place that leave the scan in the same state, so nothing else has to
-        know.
+        `rows` is the number of rows before it. Once it is too long, a byte or two take its place that leave the scan in
+        the same state, so nothing else has to know.
         """
         tail = data[start:]
-        tail_line = self._carry_line + data.count(b"\n", 0, start)
+        tail_line = self._carry_line + self._count_lines(data, 0, start, rows=rows)
         if start:
             # Whatever long record there was has been completed.
             self._long_record = None
@@ -382,7 +391,7 @@ class Scanner:
         elif known and known.quote_line and quote == 0:
             quote_line = known.quote_line
         else:
-            quote_line = tail_line + tail.count(b"\n", 0, quote)
+            quote_line = tail_line + self._count_lines(tail, 0, quote, rows=0)
         self._long_record = _LongRecord(
             byte_start=known.byte_start if known else offset,
             line=known.line if known else tail_line,
@@ -390,13 +399,14 @@ class Scanner:
         )
         self._carry = carry
         self._carry_offset = offset + len(tail) - len(carry)
-        self._carry_line = tail_line + tail.count(b"\n")
+        self._carry_line = tail_line + self._count_lines(tail, 0, len(tail), rows=0)
 
     def _find_open_quote_line(self) -> int:
         """Find the line of the quote that is open at the end of the carry."""
         if self._long_record and self._long_record.quote_line:
             return self._long_record.quote_line
-        return self._carry_line + self._carry.count(b"\n", 0, _find_open_quote(self._carry, self._dialect) or 0)
+        quote = _find_open_quote(self._carry, self._dialect) or 0
+        return self._carry_line + self._count_lines(self._carry, 0, quote, rows=0)
 
     def _describe_records(self, data: bytes, lines: _Lines, ends_virtually: bool) -> _Piece:
         array = np.frombuffer(data, np.uint8)
@@ -406,7 +416,8 @@ class Scanner:
         starts[1:] = ends[:-1] + 1
         line_numbers = np.empty_like(ends)
         line_numbers[0] = 0
-        line_numbers[1:] = lines.newline_indexes[:-1] + 1
+        numbered = lines.newline_indexes[:-1] if self._dialect.first_row is None else np.arange(ends.size - 1)
+        line_numbers[1:] = numbered + 1
         line_numbers += self._carry_line
 
         is_crlf = (array[ends - 1] == _CR) & (ends > starts)

@@ -8,10 +8,11 @@ const keyElement = document.querySelector('meta[name="access-key-id"]');
 let accessKeyId = keyElement ? keyElement.content : "";
 
 export class Refused extends Error {
-  constructor(message, status) {
+  constructor(message, status, answer = {}) {
     super(message);
     // 0: there was no response at all.
     this.status = status;
+    this.answer = answer;
   }
 }
 
@@ -35,7 +36,7 @@ export async function ask(path, { method = "POST", body = null, patienceMs = nul
     // The response is not from this server but, for example, from a proxy.
   }
   if (!answer.ok) {
-    throw new Refused(document.message || `The server returned status ${answer.status}.`, answer.status);
+    throw new Refused(document.message || `The server returned status ${answer.status}.`, answer.status, document);
   }
   return document;
 }

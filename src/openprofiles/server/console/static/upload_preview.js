@@ -23,15 +23,21 @@ export function previewCounts(preview) {
   return [bar(preview, total), make("dl", { class: "counts" }, ...counts)];
 }
 
-export function previewDetails(preview, { profilesPath, showsStored, nameOf }) {
+// failedRowsPath, failedRowsName: of the download of the rows that would fail.
+export function previewDetails(preview, { profilesPath, showsStored, nameOf, failedRowsPath, failedRowsName }) {
   const parts = [];
   if (preview.Repeated) {
     const rows = preview.Repeated === 1 ? "1 row has" : `${numberText.format(preview.Repeated)} rows have`;
     parts.push(make("p", {}, `${rows} the same unique key as an earlier row; the later row wins.`));
   }
-  parts.push(...preview.Notices.map((notice) => make("p", {}, notice)));
+  parts.push(...preview.Notices.filter((notice) => !notice.IsDoubtful).map((notice) => make("p", {}, notice.Text)));
   if (preview.Faults?.length) {
     parts.push(make("h3", {}, "Why rows would fail"), make("ul", { class: "reasons" }, ...preview.Faults.map(reason)));
+    if (preview.MoreReasons) {
+      parts.push(make("p", {}, `${numberText.format(preview.MoreReasons)} more kinds of error; the download has them all.`));
+    }
+    parts.push(make("p", {}, make("a", { class: "button", href: failedRowsPath, download: failedRowsName }, preview.Failed === 1 ? "Download this row (CSV)" : `Download these ${numberText.format(preview.Failed)} rows (CSV)`)));
+    parts.push(make("p", { class: "hint" }, "Fix the rows in this file and import it, or fix them in your file and check that again. Columns starting with openprofiles_ say what is wrong with each row; they are ignored."));
   }
   parts.push(...samples(preview.Samples, { profilesPath, showsStored, nameOf }));
   return parts;
@@ -55,7 +61,7 @@ function bar(preview, total) {
 function reason(fault) {
   const count = fault.Count === 1 ? "1 row" : `${numberText.format(fault.Count)} rows`;
   const examples = fault.Examples.map((example) =>
-    make("li", {}, `line ${numberText.format(example.Line)}`, ...(example.Value ? [": ", make("code", {}, example.Value)] : [])),
+    make("li", {}, `line ${numberText.format(example.Line)}: `, example.Text ? make("code", {}, example.Text) : example.Text === null ? "(not kept)" : "(empty)"),
   );
   return make("li", {}, make("p", {}, make("strong", {}, count), `: ${fault.Sentence}`), examples.length ? make("ul", {}, ...examples) : null);
 }

@@ -1,8 +1,9 @@
-"""Fork the loaders of a server from a process that has imported all modules.
+"""Fork the loaders of programs from a process that has imported all modules.
 
-These tests load more than a hundred small files, and two thirds of the processor time of such a load are for importing
-libraries. Server and worker are started as for a user. The worker starts ``python -m openprofiles.worker.loader``, and
-``at_start/sitecustomize.py`` hands its standard streams to a process forked here, which runs the loader's ``main``.
+The tests load several hundred small files, and two thirds of the processor time of such a load are for importing
+libraries. Servers and workers are started as for a user. The worker starts ``python -m openprofiles.worker.loader``,
+and ``at_start/sitecustomize.py`` hands its standard streams to a process forked here, which runs the loader's
+``main``.
 """
 
 from __future__ import annotations
@@ -16,21 +17,34 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+from chunk_sizes import fix_chunk_size
 
 _STREAMS = 3
 _MOST_BYTES = 1_000_000
 # What a loader imports once it knows the engine.
-_LATE_MODULES = ("openprofiles.store.sqlite_bulk", "adbc_driver_sqlite.dbapi")
+_LATE_MODULES = (
+    "openprofiles.store.sqlite_bulk",
+    "adbc_driver_sqlite.dbapi",
+    "numpy.ma",
+    "numpy.random",
+    "phonenumbers.data.region_US",
+)
+# In the folder of the process that forks: where the loaders that start wait.
+_HOLD = "hold"
 
 
 class ForkedLoaders:
     """The process that forks. It ends when this process ends, after the loaders."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         address = folder / "loaders"
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with listener:
@@ -49,6 +63,20 @@ class ForkedLoaders:
             "PYTHONPATH": str(Path(__file__).with_name("at_start")),
             "FORKED_LOADERS": str(address),
         }
+
+    @contextmanager
+    def held(self, phase: str, *, rows_per_chunk: int) -> Iterator[None]:
+        """Let a load write few rows at a time, and stand still after its first chunk of a phase.
+
+        It goes on at the end of the block. A loader that has started its job before the block does not wait.
+        """
+        hold = self._folder / _HOLD
+        hold.with_suffix(".new").write_text(json.dumps({"phase": phase, "rows_per_chunk": rows_per_chunk}))
+        hold.with_suffix(".new").rename(hold)
+        try:
+            yield
+        finally:
+            hold.unlink()
 
     def close(self) -> None:
         """End the process, once the loaders have ended."""
@@ -85,9 +113,10 @@ def _become_loader(connection: socket.socket) -> None:
             _MOST_BYTES, socket.CMSG_SPACE(_STREAMS * array.array("i").itemsize)
         )
         _take_over(array.array("i", ancillary[0][2]), **json.loads(order))
-        from openprofiles.worker.loader import main
+        from openprofiles.worker import loader
 
-        status = main()
+        loader.open_bulk_store = _holding(loader.open_bulk_store)  # type: ignore[attr-defined]
+        status = loader.main()
     except BaseException:  # noqa: BLE001 (an interpreter prints it, whatever it is)
         traceback.print_exc()
     finally:
@@ -105,6 +134,39 @@ def _take_over(streams: Iterable[int], variables: dict[str, str], folder: str) -
     os.environ.update(variables)
     os.chdir(folder)
     sys.argv = ["openprofiles.worker.loader"]
+
+
+def _holding(open_bulk_store: Any) -> Any:
+    """Return a function that opens a store whose chunks wait as ``ForkedLoaders.held`` says."""
+
+    def open_store(*arguments: Any) -> Any:
+        store = open_bulk_store(*arguments)
+        hold = Path(os.environ["FORKED_LOADERS"]).with_name(_HOLD)
+        with suppress(FileNotFoundError):
+            order = json.loads(hold.read_text())
+            fix_chunk_size(order["rows_per_chunk"])
+            _hold(store, order["phase"], hold)
+        return store
+
+    return open_store
+
+
+def _hold(store: Any, phase: str, hold: Path) -> None:
+    record_progress, chunk = store.record_progress, store.chunk
+    phases = [""]
+
+    def note_phase(*, phase: str, **more: Any) -> None:
+        record_progress(phase=phase, **more)
+        phases.append(phase)
+
+    @contextmanager
+    def waiting_chunk() -> Iterator[Any]:
+        while phases[-1] == phase and hold.exists():
+            time.sleep(0.02)
+        with chunk() as state:
+            yield state
+
+    store.record_progress, store.chunk = note_phase, waiting_chunk
 
 
 if __name__ == "__main__":

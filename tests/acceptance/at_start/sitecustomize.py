@@ -1,4 +1,4 @@
-"""Let a loader run in a process forked by ``browser.forked_loaders``.
+"""Let a loader run in a process forked by ``acceptance.forked_loaders``.
 
 An interpreter imports this when it starts, if ``PYTHONPATH`` names this folder. That of a loader then imports nothing
 else: it hands over its standard streams, and ends with the exit status of the loader.

@@ -1,0 +1,205 @@
+// The fields of the page that describe an import: the mapping of its columns, its unique key and its options.
+
+import { showMessage } from "./ask.js";
+import { make } from "./elements.js";
+import { Columns } from "./upload_columns.js";
+
+const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "short-rows": ["ShortRows", "JUDGE"], "hand-set": ["HandSetFields", "KEEP"] };
+
+const find = (id) => document.getElementById(id);
+
+export function mark(field, fault) {
+  showMessage(find(`${field.id}-fault`), fault);
+  if (fault === null) {
+    field.removeAttribute("aria-invalid");
+  } else {
+    field.setAttribute("aria-invalid", "true");
+    field.closest("details")?.setAttribute("open", "");
+  }
+}
+
+export class JobForm {
+  // checked, twins: as for Columns.
+  constructor({ checked, twins, maxDays }) {
+    this.maxDays = maxDays;
+    this.suggestedKey = null;
+    // What the sample says about each column as the unique key, by header.
+    this.keyEvidence = new Map();
+    // The unique key that the user has chosen for this file, or null.
+    this.chosenKey = null;
+    this.columns = new Columns({
+      list: find("mapping"),
+      targets: [...find("targets").options].map((option) => ({ path: option.label, label: option.value })),
+      checked,
+      twins,
+      onChange: () => this.offerKeys(),
+    });
+    find("unique-key").addEventListener("change", () => {
+      this.chosenKey = find("unique-key").value;
+      this.showKeyEvidence();
+    });
+    find("limit")?.addEventListener("change", (event) => {
+      find("limit-number-part").hidden = !["records", "percent"].includes(event.target.value);
+    });
+  }
+
+  // previous: the file that was shown before, or null.
+  nameAfter(file, previous) {
+    const name = find("name");
+    if (previous === null || name.value === previous.name.slice(0, 255)) {
+      name.value = file.name.slice(0, 255);
+    }
+  }
+
+  // isSameFile: it is only read again, so what the user has chosen is kept where it still fits.
+  show(sample, { isSameFile }) {
+    this.suggestedKey = sample.UniqueKey;
+    this.keyEvidence = new Map(Object.entries(sample.Keys));
+    this.columns.show(sample.Columns, { keeps: isSameFile });
+    this.chosenKey = isSameFile ? this.chosenKey : null;
+    this.offerKeys(this.columns.loaded.some(({ header }) => header === this.chosenKey) ? this.chosenKey : this.suggestedKey);
+  }
+
+  // mapping: a saved one; null for the suggestions.
+  apply(name, mapping) {
+    this.chosenKey = null;
+    if (mapping === null) {
+      this.columns.choose(null, null);
+      this.offerKeys(this.suggestedKey);
+    } else {
+      this.columns.choose(new Map(Object.entries(mapping.Targets)), name);
+      this.offerKeys(mapping.UniqueKey);
+    }
+  }
+
+  // Offers the columns that are not skipped as unique keys. wanted: the header of the one to choose.
+  offerKeys(wanted = find("unique-key").value) {
+    const select = find("unique-key");
+    const { columns } = this;
+    const options = columns.loaded.map(({ header, path }) => make("option", { value: header }, path === null || columns.nameOf(path) === header ? header : `${header} (${columns.nameOf(path)})`));
+    const isThere = columns.loaded.some(({ header }) => header === wanted);
+    if (!isThere) {
+      options.unshift(make("option", { value: "" }, "Choose a column"));
+    }
+    select.replaceChildren(...options);
+    select.value = isThere ? wanted : "";
+    this.showKeyEvidence();
+  }
+
+  // Shows how well the chosen unique key identifies the customers of the sample.
+  showKeyEvidence() {
+    const evidence = this.keyEvidence.get(find("unique-key").value);
+    const parts = evidence ? [make("p", { class: "hint" }, `${evidence.Evidence} ${evidence.Consequence}`), ...evidence.Doubts.map((doubt) => make("p", { class: "warning" }, `Doubtful: ${doubt}.`))] : [];
+    find("unique-key-evidence").replaceChildren(...parts);
+  }
+
+  describeMapping() {
+    return { Columns: this.columns.headers, Targets: this.columns.targets(), UniqueKey: find("unique-key").value };
+  }
+
+  // Marks every wrong field of the mapping; returns the first, or null.
+  findMappingFault() {
+    const wrong = this.columns.findFault();
+    const key = find("unique-key");
+    mark(key, key.value ? null : "Choose the column used to recognise customers.");
+    return wrong ?? (key.value ? null : key);
+  }
+
+  // Marks every wrong field; returns the first, or null.
+  findFault() {
+    let first = this.findMappingFault();
+    const faults = [
+      ["name", (text) => (text ? null : "Enter a name for this import.")],
+      ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= this.maxDays ? null : `Enter a whole number from 1 to ${this.maxDays}.`)],
+      ["limit-number", (text) => faultOfLimit(find("limit").value, text)],
+    ];
+    for (const [id, faultOf] of faults) {
+      const field = find(id);
+      if (field) {
+        const fault = faultOf(field.value.trim());
+        mark(field, fault);
+        first ??= fault === null ? null : field;
+      }
+    }
+    return first;
+  }
+
+  // Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
+  describe(file) {
+    const description = { ...this.describeMapping(), DataExpiry: Number(find("days").value) };
+    if (find("shared-keys")) {
+      description.SharedKeyRows = find("shared-keys").value;
+    }
+    const options = this.describeOptions();
+    if (options !== null) {
+      description.Options = options;
+    }
+    return { file, name: find("name").value.trim(), description: JSON.stringify(description) };
+  }
+
+  describeOptions() {
+    if (!find("write-mode")) {
+      return null;
+    }
+    const options = {};
+    const form = readForm();
+    if (Object.keys(form).length) {
+      options.File = Object.fromEntries(Object.entries(form).map(([name, value]) => [FORM_MEMBERS[name], value]));
+    }
+    for (const [id, [name, usual]] of Object.entries(POLICIES)) {
+      if (find(id).value !== usual) {
+        options[name] = find(id).value;
+      }
+    }
+    const number = Number(find("limit-number").value.trim().replace(",", "."));
+    const limits = { none: { Records: 0 }, records: { Records: number }, percent: { Percent: number } };
+    if (find("limit").value) {
+      options.FailureLimit = limits[find("limit").value];
+    }
+    const kinds = new Set();
+    if (find("check-email").checked) {
+      kinds.add("EMAIL_ADDRESS");
+    }
+    if (find("check-phone").checked) {
+      kinds.add("PHONE_NUMBER");
+    }
+    if (find("webhook-url").value.trim()) {
+      options.Webhook = { Url: find("webhook-url").value.trim() };
+    }
+    const checks = this.columns.checks(kinds);
+    if (Object.keys(checks).length) {
+      options.Checks = checks;
+    }
+    return Object.keys(options).length ? options : null;
+  }
+}
+
+// How a file is read, by the id of its field, as far as the user has chosen it.
+const FORM_MEMBERS = { encoding: "Encoding", delimiter: "Delimiter" };
+
+export function readForm() {
+  const chosen = Object.keys(FORM_MEMBERS).map((id) => [id, find(id)?.value ?? ""]);
+  return Object.fromEntries(chosen.filter(([, value]) => value));
+}
+
+export function showForm(form) {
+  for (const id of Object.keys(FORM_MEMBERS)) {
+    if (find(id)) {
+      find(id).value = form[id] ?? "";
+    }
+  }
+  if (find("form-details")) {
+    find("form-details").open = Object.keys(form).length > 0;
+  }
+}
+
+function faultOfLimit(kind, text) {
+  if (kind === "records") {
+    return /^[0-9]{1,12}$/.test(text) ? null : "Enter a whole number of rows.";
+  }
+  if (kind === "percent") {
+    const value = Number(text.replace(",", "."));
+    return text && value >= 0 && value <= 100 ? null : "Enter a number from 0 to 100.";
+  }
+  return null;
+}

@@ -1,0 +1,196 @@
+"""The customers that a load creates although they probably are customers already, whose unique keys differ.
+
+They have the email address of another customer, or a number that differs from that of another customer only in case,
+leading zeros or a trailing .0. Both are only counted: a load never merges what has different keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute
+
+from openprofiles.profiles.normal_forms import sql_normal_key
+from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
+from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.shared_keys import NEW_KEYS, find_notices
+from openprofiles.uploads.loading.stored_values import column_of
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+from openprofiles.uploads.notices import SAME_EMAIL_ROWS, SIMILAR_KEY_ROWS, Notice
+
+# An address that more customers have is that of a company, or stands for none.
+_MOST_CUSTOMERS = 5
+
+_EMAIL_PATH = "EmailAddress"
+_EMAILS_IN_SAMPLE = 5_000
+_ROWS_PER_READ = 50_000
+
+# SQL of a key without what often gets lost: case, leading zeros and a trailing .0.
+_BARE = "lower(case when key like '%.0' then left(key, length(key) - 2) else key end)"
+_LOOSE = f"coalesce(nullif(ltrim({_BARE}, '0'), ''), '0')"
+
+# The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
+_LONGEST_PADDED = 12
+_SPELLINGS = (
+    "digits",
+    "digits || '.0'",
+    *(
+        f"case when length(digits) < {width} then lpad(digits, {width}, '0') end"
+        for width in range(2, _LONGEST_PADDED + 1)
+    ),
+)
+# Other spellings are looked up for all keys only if they occur among the first ones.
+_KEYS_IN_SAMPLE = 500
+
+
+def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
+    """Count the rows that create such customers; the plan must be made."""
+    if mapping.matches_group or not scratch.value(f"select exists (select 1 from {NEW_KEYS})"):
+        return []
+    notices = []
+    if mapping.key_name != EMAIL_KEY:
+        scratch.run("create or replace temp table double (record bigint, path text)")
+        _find_same_email(scratch, store, job, mapping)
+        notices += find_notices(scratch, SAME_EMAIL_ROWS, "double")
+    if mapping.key_name not in (EMAIL_KEY, PHONE_KEY):
+        scratch.run("create or replace temp table double (record bigint, path text)")
+        _find_similar_in_file(scratch, mapping)
+        _find_similar_in_store(scratch, store, job, mapping)
+        notices += find_notices(scratch, SIMILAR_KEY_ROWS, "double")
+    return notices
+
+
+def _find_same_email(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    index = next((number for number, field in enumerate(mapping.fields) if field.path == _EMAIL_PATH), None)
+    if index is None:
+        return
+    value = f"v{index}"
+    is_email = f"key is not null and {value} like '%@%'"
+    form = sql_normal_key(EMAIL_KEY, value, job.phone_region)
+    # In most files each customer has an address of their own, which numbers show fastest.
+    number = f"hash(lower({value}))"
+    scratch.run(
+        f"create or replace temp table repeated_email as select {number} as number from staged where {is_email} "
+        "group by number having count(*) > 1"
+    )
+    scratch.run(
+        f"create or replace temp table email_of as select distinct {form} as value, key from staged "
+        f"where {is_email} and {number} in (select number from repeated_email)"
+    )
+    _add_later_ones(scratch, "email_of", _EMAIL_PATH, _MOST_CUSTOMERS)
+    if not store.has_keys(job.domain_id, EMAIL_KEY):
+        return
+    # To look up all addresses takes a quarter of the time of a load, so some are looked up first.
+    count = int(scratch.value("select count(*) from target where pid is null"))
+    step = -(-count // _EMAILS_IN_SAMPLE)
+    new = f"{NEW_KEYS} n join staged s on s.record = n.record where s.{value} like '%@%'"
+    found = _look_up_emails(
+        scratch, store, job, f"select {form} as value, n.record from {new} and hash(n.key) % {step} = 0"
+    )
+    if step > 1 and found:
+        _look_up_emails(
+            scratch, store, job, f"select {form} as value, n.record from {new} and hash(n.key) % {step} <> 0"
+        )
+
+
+def _look_up_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, emails: str) -> bool:
+    """Add the records to ``double`` whose address stored profiles have; return whether there are any.
+
+    Args:
+        emails: a query for ``value``, in normal form, and ``record``.
+    """
+    has_found = False
+    query = f"select value, min(record) as record from ({emails}) group by value order by value"
+    for wanted in scratch.tables(query, _ROWS_PER_READ):
+        forms = wanted["value"].combine_chunks().cast(pa.string())
+        found = store.find_key_holders(job.domain_id, EMAIL_KEY, forms, job.started_at, column_of(_EMAIL_PATH))
+        has_found = has_found or found.num_rows > 0
+        scratch.put("wanted", wanted.append_column("i", pa.array(range(len(forms)), pa.int64())))
+        scratch.put("found", found)
+        scratch.run(
+            "insert into double select any_value(record), ? from found join wanted using (i) "
+            f"where {sql_normal_key(EMAIL_KEY, 'held', job.phone_region)} = value "
+            f"group by i having count(*) <= {_MOST_CUSTOMERS}",
+            [_EMAIL_PATH],
+        )
+    return has_found
+
+
+def _find_similar_in_file(scratch: Scratch, mapping: UploadMapping) -> None:
+    scratch.run(
+        f"create or replace temp table repeated_number as select hash({_LOOSE}) as number from key_group "
+        "group by number having count(*) > 1"
+    )
+    scratch.run(
+        f"create or replace temp table loose_of as select {_LOOSE} as value, key from key_group "
+        f"where hash({_LOOSE}) in (select number from repeated_number)"
+    )
+    _add_later_ones(scratch, "loose_of", mapping.unique_key.path, None)
+
+
+def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    path = mapping.unique_key.path
+    # They have the same search form, so they differ in case.
+    scratch.run(
+        f"insert into double select record, ? from {NEW_KEYS} "
+        f"where {mapping.sql_search_form('key')} in (select search from other_holder)",
+        [path],
+    )
+    if not store.has_keys(job.domain_id, mapping.key_name):
+        return
+    scratch.run(
+        f"create or replace table number_of as select record, key, {_LOOSE} as digits from {NEW_KEYS} "
+        "where regexp_full_match(key, '[0-9]+(\\.0)?') and length(key) < 20 order by record"
+    )
+    if not scratch.value("select exists (select 1 from number_of)"):
+        return
+    sample = f"(select * from number_of order by record limit {_KEYS_IN_SAMPLE})"
+    _look_up_spellings(scratch, store, job, mapping, sample, range(len(_SPELLINGS)))
+    seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
+    if seen:
+        _look_up_spellings(scratch, store, job, mapping, "number_of", seen)
+        scratch.run("insert into double select record, ? from spelled", [path])
+
+
+def _look_up_spellings(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, numbers: str, spellings: Sequence[int]
+) -> None:
+    """Look for other spellings of numbers in the store; make the table ``spelled`` of those that are there.
+
+    Args:
+        numbers: a table of ``record``, ``key`` and ``digits``, or a query in brackets.
+        spellings: positions in ``_SPELLINGS``.
+    """
+    scratch.run("create or replace temp table spelled (spelling integer, record bigint)")
+    values = ", ".join(_SPELLINGS[spelling] for spelling in spellings)
+    query = (
+        "select value, list(spelling) as spellings, list(record) as records from ("
+        f"select unnest([{values}]) as value, unnest({list(spellings)}) as spelling, record, key from {numbers}) "
+        "where value is not null and value <> key group by value order by value"
+    )
+    for wanted in scratch.tables(query, _ROWS_PER_READ):
+        values_here = wanted["value"].combine_chunks().cast(pa.string())
+        found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at)
+        scratch.put("found", wanted.take(pa.compute.unique(found["i"].combine_chunks())))
+        scratch.run("insert into spelled select unnest(spellings), unnest(records) from found")
+
+
+def _add_later_ones(scratch: Scratch, table: str, path: str, most: int | None) -> None:
+    """Add to ``double`` the new customers of a table that share a value with a stored or an earlier one.
+
+    Args:
+        table: ``value`` and ``key``, without repeats.
+        most: values that more customers share are left out.
+    """
+    condition = "" if most is None else f" and customers <= {most}"
+    scratch.run(
+        "insert into double select record, ? from ("
+        "select target as record, pid is null as is_new, count(*) over same as customers, "
+        f"bool_or(pid is not null) over same as has_stored, min(target) over same as first "
+        f"from {table} join key_group using (key) join target on target.target = key_group.first "
+        "window same as (partition by value)) "
+        f"where is_new and customers > 1 and (has_stored or record > first){condition}",
+        [path],
+    )

@@ -1,0 +1,120 @@
+"""What was chosen about reading a file, as a saved mapping keeps it for the next file of its kind."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
+
+_MAX_CHECKS = 1000
+_MAX_TEXT_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChoices:
+    """Choices about reading a file; what is None was not chosen.
+
+    Attributes:
+        file: the form of a text file.
+        sheet: the sheet of a workbook.
+        short_rows: what happens to rows with fewer cells than the header.
+        checks: as ``COLUMN=CHECK``; a later one of a column replaces an earlier one.
+    """
+
+    file: FileOptions = field(default_factory=FileOptions)
+    sheet: str | None = None
+    short_rows: str | None = None
+    checks: tuple[str, ...] = ()
+
+    def over(self, kept: FileChoices) -> FileChoices:
+        """Fill in what was not chosen from the choices that a mapping keeps."""
+        return FileChoices(
+            file=replace(kept.file, **_given(self.file)),
+            sheet=self.sheet if self.sheet is not None else kept.sheet,
+            short_rows=self.short_rows if self.short_rows is not None else kept.short_rows,
+            checks=tuple(dict.fromkeys((*kept.checks, *self.checks))),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the choices as one object; what was not chosen is left out."""
+        more = {"sheet": self.sheet, "short_rows": self.short_rows, "checks": list(self.checks) or None}
+        return _given(self.file) | {name: value for name, value in more.items() if value is not None}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> FileChoices:
+        """Read the result of ``to_json``.
+
+        Raises:
+            InvalidRequest: a member is not known, or its value is not possible.
+        """
+        of_file = {one.name: str(one.type) for one in fields(FileOptions)}
+        for name, value in document.items():
+            if name == "checks":
+                is_possible = _are_checks(value)
+            elif name in ("sheet", "short_rows") or "str" in of_file.get(name, ""):
+                is_possible = isinstance(value, str) and len(value) <= _MAX_TEXT_LENGTH
+            elif name in of_file:
+                is_possible = isinstance(value, int) and not isinstance(value, bool)
+            else:
+                known = ", ".join(_member_name(one) for one in (*of_file, "sheet", "short_rows", "checks"))
+                raise InvalidRequest(f"Reading has a member {name!r}, which is not known. It may have: {known}.")
+            if not is_possible:
+                raise InvalidRequest(f"Reading.{_member_name(name)} does not have a possible value.")
+        rest = {name: value for name, value in document.items() if name not in of_file}
+        if "checks" in rest:
+            rest["checks"] = tuple(rest["checks"])
+        return cls(file=FileOptions(**{name: document[name] for name in of_file if name in document}), **rest)
+
+    def to_document(self) -> dict[str, Any]:
+        """Write the choices with the names of members of the API."""
+        return {_member_name(name): value for name, value in self.to_json().items()}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> FileChoices:
+        """Read the result of ``to_document``.
+
+        Raises:
+            InvalidRequest: a member is not known, or its value is not possible.
+        """
+        return cls.from_json({_choice_name(member): value for member, value in document.items()})
+
+    def to_arguments(self) -> str:
+        """Write the choices as arguments of ``openprofiles import``, for people."""
+        return shlex.join(self._arguments())
+
+    def _arguments(self) -> Iterator[str]:
+        for name, value in self.to_json().items():
+            values = value if isinstance(value, list) else [value]
+            if name == "header_line" and value == NO_HEADER:
+                yield "--no-header"
+                continue
+            for one in values:
+                # Its values are in lower case there.
+                text = str(one).lower() if name == "short_rows" else str(one)
+                yield from (f"--{'check' if name == 'checks' else name.replace('_', '-')}", text)
+
+
+def _member_name(name: str) -> str:
+    """Return the name of a choice in JSON documents: ``line_ends`` is ``LineEnds``."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _choice_name(member: str) -> str:
+    """Return the choice that a member of a JSON document names."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in member).removeprefix("_")
+
+
+def _given(options: FileOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in options.given}
+
+
+def _are_checks(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) <= _MAX_CHECKS
+        and all(isinstance(one, str) and len(one) <= _MAX_TEXT_LENGTH for one in value)
+    )

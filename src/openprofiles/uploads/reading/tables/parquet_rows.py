@@ -1,0 +1,143 @@
+"""Read a Parquet file as rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, BinaryIO
+
+from openprofiles.uploads.reading.file_form import MAX_COLUMNS
+from openprofiles.uploads.reading.tables.cell_texts import moment_text, plain_number
+from openprofiles.uploads.reading.tables.table import PARQUET, TableAccount, TableUnreadable
+
+_BATCH_CELLS = 100_000
+_DAMAGED = "The Parquet file cannot be read to its end: it is damaged, or has columns of unusual types."
+
+
+class ParquetRows:
+    """A Parquet file as rows.
+
+    Args:
+        file: at its beginning.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.account = TableAccount(kind=PARQUET, first_row=0)
+
+    def rows(self) -> Iterator[Sequence[str]]:
+        """Read the header and the rows. ``account`` is complete at the end.
+
+        Raises:
+            TableUnreadable: it is damaged, or has a value that cannot be written as text.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet
+
+        try:
+            table = pyarrow.parquet.ParquetFile(self._file)
+            columns = [field.name for field in table.schema_arrow]
+            if len(columns) > MAX_COLUMNS:
+                raise TableUnreadable(f"The Parquet file has {len(columns):,} columns; the limit is {MAX_COLUMNS:,}.")
+            yield columns
+            for batch in table.iter_batches(max(1, _BATCH_CELLS // max(1, len(columns)))):
+                yield from zip(*map(self._texts, batch.columns), strict=True)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise TableUnreadable(_DAMAGED) from error
+
+    def _texts(self, column: Any) -> list[str]:
+        import pyarrow as pa
+
+        try:
+            values = column.to_pylist()
+        except UnicodeDecodeError:
+            # A text that is not UTF-8, so that its row fails.
+            return [
+                "" if value is None else value.decode("utf-8", "surrogateescape")
+                for value in column.cast(pa.binary()).to_pylist()
+            ]
+        except (ValueError, OverflowError, ModuleNotFoundError):
+            # What Python has no type for: nanoseconds, years beyond 9999.
+            return [value or "" for value in column.cast(pa.string()).to_pylist()]
+        if _has_short_floats(column.type):
+            values = [_shortest(value, column.type) for value in values]
+        return [self._text(value) for value in values]
+
+    def _text(self, value: Any) -> str:
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float):
+            if math.isnan(value):
+                self.account.not_a_number += 1
+                return ""
+            return ("-" if value < 0 else "") + "Infinity" if math.isinf(value) else plain_number(repr(value))
+        if isinstance(value, Decimal):
+            return f"{value:f}"
+        if isinstance(value, date | time | datetime):
+            return moment_text(value)
+        if isinstance(value, bytes):
+            return _bytes_text(value)
+        if isinstance(value, list | dict):
+            return json.dumps(_without_nan(value), ensure_ascii=False, default=_nested_text)
+        return str(value)
+
+
+def _has_short_floats(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return True
+    return any(_has_short_floats(kind.field(index).type) for index in range(kind.num_fields))
+
+
+def _shortest(value: Any, kind: Any) -> Any:
+    """Replace shorter floats by those of 64 bits that are written alike.
+
+    So 0.1 stays 0.1, and does not become 0.10000000149011612.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_float32(kind):
+        return float(str(np.float32(value)))
+    if pa.types.is_float16(kind):
+        return float(str(np.float16(value)))
+    if pa.types.is_struct(kind):
+        return {name: _shortest(one, kind.field(name).type) for name, one in value.items()}
+    if pa.types.is_map(kind):
+        return [(_shortest(key, kind.key_type), _shortest(one, kind.item_type)) for key, one in value]
+    if kind.num_fields and isinstance(value, list):
+        return [_shortest(one, kind.value_type) for one in value]
+    return value
+
+
+def _without_nan(value: Any) -> Any:
+    """Replace NaN by null, which JSON has."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    return [_without_nan(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _nested_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return _bytes_text(value)
+    return moment_text(value) if isinstance(value, date | time | datetime) else str(value)
+
+
+def _bytes_text(value: bytes) -> str:
+    """Write bytes as text if they are UTF-8, otherwise as hexadecimal digits."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()

@@ -1,0 +1,204 @@
+"""JSON objects as rows: every value as it is written, or the line that cannot be read."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from openprofiles.uploads.reading.records import Scanner
+from openprofiles.uploads.reading.tables import json_rows
+from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
+from openprofiles.uploads.reading.tables.table import TableUnreadable, write_table
+
+
+def open_rows(content: bytes, part_bytes: int = 1 << 20) -> JsonRows:
+    def open_bytes() -> Callable[[int], bytes]:
+        file = io.BytesIO(content)
+        return lambda size_bytes: file.read(min(size_bytes, part_bytes))
+
+    return JsonRows(open_bytes, content[:65536])
+
+
+def read(content: bytes | str, part_bytes: int = 1 << 20) -> list[list[str]]:
+    return [
+        list(row) for row in open_rows(content.encode() if isinstance(content, str) else content, part_bytes).rows()
+    ]
+
+
+def read_value(written: str) -> str:
+    """Read one member whose value is written like this."""
+    return read(f'{{"a": {written}, "b": 1}}')[1][0]
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('"a\\nb"', "a\nb"),
+        ("5", "5"),
+        ("5.0", "5"),
+        ("-0.0", "0"),
+        ("1.50", "1.50"),
+        ("1.5e3", "1500"),
+        ("1e-7", "0.0000001"),
+        ("12345678901234567890", "12345678901234567890"),
+        ("0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827"),
+        ("9" * 5000, "9" * 5000),
+        ("1e400", "1e400"),
+        ("1e999999999", "1e999999999"),
+        ("true", "true"),
+        ("null", ""),
+        ("NaN", ""),
+        ("[1.0, 1e400, {}]", "[1.0, 1e400, {}]"),
+        ('["ü", NaN, null, {"x": [true]}]', '["ü", null, null, {"x": [true]}]'),
+    ],
+)
+def test_a_value_is_read_as_it_is_written(written: str, value: str) -> None:
+    assert read_value(written) == value
+
+
+OBJECTS = [
+    {"E-mail": "ada@example.com", "address": {"city": "Köln", "geo": {"lat": 1}}},
+    {"E-mail": "zoe@example.com", "tags": ["a", {"b": 1}]},
+    {},
+]
+ROWS = [
+    ["E-mail", "address.city", "address.geo.lat", "tags"],
+    ["ada@example.com", "Köln", "1", ""],
+    ["zoe@example.com", "", "", '["a", {"b": 1}]'],
+    ["", "", "", ""],
+]
+
+
+@pytest.mark.parametrize("part_bytes", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n\n".join(map(json.dumps, OBJECTS)),
+        "\r\n".join(map(json.dumps, OBJECTS)) + "\r\n",
+        json.dumps(OBJECTS),
+        json.dumps(OBJECTS, indent=2) + "\n",
+        "\n".join(json.dumps(one, indent=1, ensure_ascii=False) for one in OBJECTS),
+    ],
+    ids=["lines", "CRLF", "array", "indented array", "indented objects"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16le", "utf-16be"])
+def test_objects_are_read_one_by_one_however_they_are_separated(text: str, encoding: str, part_bytes: int) -> None:
+    # Blank rows keep the numbers of lines.
+    rows = [row for row in read(text.encode(encoding), part_bytes) if row]
+
+    assert rows == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        ('{"a": 1}\n\n{"a": 2}\n{"a": "x\\ny"}\n{"a": 3}', [1, 3, 4, 5]),
+        ('[\n  {\n    "a": 1\n  },\n  {\n    "a": 2\n  }\n]\n', [2, 5]),
+        # Several on one line are numbered one by one.
+        ('[{"a": 1}, {"a": 2},\n{"a": 3}]', [1, 2, 3]),
+    ],
+)
+def test_the_row_of_an_object_is_its_line_in_the_file(content: str, lines: list[int]) -> None:
+    rows = open_rows(content.encode())
+    with write_table(rows.rows(), 1000) as table:
+        scanner = Scanner(table.read, rows.account.csv_form.dialect)
+        assert scanner.read_header().line == 0
+        (block,) = scanner.blocks()
+
+    assert block.line.tolist() == lines
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"a": 1}\n[2]\n', "The object on line 2 of the file is not a JSON object"),
+        ('{"a": 1}\n\n{"a": \n', r"The object that begins on line 3 of the file is not valid JSON \(on line 4\)"),
+        ('{"a": 1}\n{"a": 1\n{"a": 2}\n', r"begins on line 2 of the file is not valid JSON \(on line 3\)"),
+        ('{"a": 1}\n{"b": 1, "a": 1, "b": 2}\n', "The object on line 2 of the file has the member 'b' twice"),
+        ('{"a": {"b": 1},\n "a.b": 2}\n', "The object on line 1 of the file has the member 'a.b' twice"),
+        ('{"a": [{"b": 1, "b": 2}]}', "has the member 'b' twice"),
+        ('{"a": 1}\n{"a": Infinity}\n', "The object on line 2 of the file has the number Infinity"),
+        ('{"a": 1}\n{"\\ud800": 1}\n', "The object on line 2 of the file has a member whose name has characters"),
+        ('{"a": ' + "[" * 100_000, "nested too deeply"),
+        ('[{"a": 1},\n{"a": 2}', "The JSON array is not closed on line 2, the last of the file"),
+        ('[{"a": 1}\n{"a": 2}]', "The object on line 2 of the file is not valid JSON: a comma is missing"),
+        ('[{"a": 1}]\n[{"a": 1}]', "Line 2 of the file has text after the end of the JSON array"),
+        ('[{"a": 1},]', "The object on line 1 of the file is not valid JSON"),
+        ("{}\n{}", "Every JSON object in the file is empty"),
+        ("".join(f'{{"{number}": 1}}\n' for number in range(20_000)), "more than 16,384 different members"),
+        ('{"a": 1}'.encode("utf-16") + b"\n", "on line 1 or after it that are not valid UTF-16"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_line(content: str | bytes, message: str) -> None:
+    with pytest.raises(TableUnreadable, match=message):
+        read(content)
+
+
+@pytest.mark.parametrize("value", [b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xff"', b'["\\ud800"]'])
+def test_a_value_that_is_not_text_makes_only_its_row_invalid(value: bytes) -> None:
+    rows = open_rows(b'{"a": ' + value + b'}\n{"a": "b"}\n').rows()
+
+    with write_table(rows, 1000) as table:
+        lines = table.read().splitlines()
+
+    with pytest.raises(UnicodeDecodeError):
+        lines[1].decode()
+    assert (lines[0], lines[2]) == (b"a", b"b")
+
+
+def test_nan_is_blank_and_counted() -> None:
+    rows = open_rows(b'{"a": NaN, "b": 1}\n{"a": "NaN"}\n')
+
+    assert list(rows.rows())[1:] == [["", "1"], ["NaN", ""]]
+    assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+
+
+def test_a_single_object_around_a_list_of_objects_is_reported() -> None:
+    rows = open_rows(b'{"count": 2, "customers": [{"a": 1}, {"a": 2}]}')
+    assert len(list(rows.rows())) == 2
+    (note,) = rows.account.notes()
+    assert note.startswith("The file is one JSON object, so it is read as one row. Its member 'customers' is a list")
+    assert """jq '.["customers"]' FILE""" in note
+
+    several = open_rows(b'{"a": 1, "orders": [{"b": 1}]}\n{"a": 2, "orders": [{"b": 2}]}\n')
+    assert len(list(several.rows())) == 3
+    assert several.account.notes() == []
+
+
+def test_an_object_of_many_megabytes_is_refused_instead_of_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_rows, "_MAX_OBJECT_CHARACTERS", 1000)
+    monkeypatch.setattr(json_rows, "_READ_BYTES", 100)
+    read_bytes = 0
+
+    def open_bytes() -> Callable[[int], bytes]:
+        def read_part(size_bytes: int) -> bytes:
+            nonlocal read_bytes
+            read_bytes += size_bytes
+            return b'{"a": "' if read_bytes == size_bytes else b"x" * size_bytes
+
+        return read_part
+
+    with pytest.raises(TableUnreadable, match="The object on line 1"):
+        list(JsonRows(open_bytes, b'{"a": "').rows())
+    assert read_bytes < 10_000
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b'{"a": 1}', "JSON lines"),
+        (b'\xef\xbb\xbf\n {\n  "a', "JSON lines"),
+        (b"{}", "JSON lines"),
+        (b' [\n {"a', "JSON array"),
+        ('[{"a'.encode("utf-16"), "JSON array"),
+        (b"{a},b\n", None),
+        (b"[1, 2]", None),
+        (b'"{""a"": 1}",b\n', None),
+        (b"", None),
+    ],
+)
+def test_json_is_known_by_its_first_characters(head: bytes, kind: str | None) -> None:
+    assert json_kind(head) == kind
