@@ -397,8 +397,8 @@ def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) 
         notes.append(f"The failed rows and their reasons are in {output_file}")
     elif 0 < row_count < state.failed_count:
         notes.append(
-            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more, "
-            "--output-file writes all."
+            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more; "
+            "--output-file writes them all."
         )
     if state.is_running:
         notes.append("The job has not ended; more rows may fail.")
