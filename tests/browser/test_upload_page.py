@@ -250,7 +250,7 @@ def test_a_workbook_is_dropped_like_a_csv_file_with_its_sheet_to_choose(
     upload.get_by_label("Sheet").select_option("Customers")
     expect(upload.get_by_role("cell", name="a@example.com")).to_be_visible()
     expect(upload.locator("#workbook-notes")).to_contain_text("1 cell has an error such as #N/A: B2.")
-    expect(upload.get_by_text("Something looks wrong?")).to_be_hidden()
+    expect(upload.locator("#encoding-part, #delimiter-part").filter(visible=True)).to_have_count(0)
     assert find_barriers(upload) == []
     # The error is not meant to clear anything.
     upload.get_by_text("Import options").click()
@@ -488,6 +488,36 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
     expect(upload.get_by_label("Encoding", exact=True)).to_have_value("shift_jis")
     job = wait_for_end(server, domain, start_load(upload, "Import now"))
     assert job["ResultsSummary"]["CreatedRecords"] == 1
+
+
+def test_a_first_row_of_values_is_asked_about_and_lines_above_the_header_are_shown(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    content = b"ann@a.example,Ann\nbob@a.example,Bob\n"
+    upload.locator("#file").set_input_files({"name": "bare.csv", "mimeType": "text/csv", "buffer": content})
+    expect(upload.get_by_role("alert")).to_have_text(
+        "The first row of the file seems to be a row of values, not the header: its cell 1 is an email address."
+    )
+    expect(upload.get_by_role("button", name="This row is the header")).to_be_focused()
+    assert find_barriers(upload) == []
+
+    upload.get_by_role("button", name="The file has no header").click()
+
+    expect(upload.get_by_label("Line of the header")).to_have_value("0")
+    expect(upload.get_by_role("cell", name="ann@a.example")).to_be_visible()
+    upload.get_by_label("Line of the header").fill("")
+    upload.get_by_label("Line of the header").press("Tab")
+    expect(upload.locator("#form-fault")).to_contain_text("or 0 if the file has no header.")
+    upload.get_by_label("Line of the header").fill("0")
+    upload.get_by_label("Line of the header").press("Tab")
+    expect(upload.locator("#form-fault")).to_be_hidden()
+    job = wait_for_end(server, domain, start_load(upload, "Import now"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 2
+    upload.unroute("**/jobs/*")
+    upload.goto(f"/console/domains/{domain}/upload")
+    choose(upload, b"Report of May\n\nEmail,First name,Town\nann@a.example,Ann,Rome\nbob@a.example,Bob,Oslo\n")
+    expect(upload.locator("#lines-above")).to_have_text("Skipped above the header:Line 1: Report of May")
+    expect(upload.locator("#mapping li")).to_have_count(3)
 
 
 def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: RunningServer, domain: str) -> None:
@@ -1014,6 +1044,7 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
         ("jobs", good | {"SharedKeyRows": "MAYBE"}),
         ("sample?encoding=klingon", "a"),
         ("sample?delimiter=x", "a"),
+        ("sample?header_line=-1", "a"),
         ("workbook", "a"),
         ("workbook?sheet=x", "a"),
         ("mappings/no such name", {"Columns": ["Email"]}),

@@ -118,7 +118,7 @@ test("a second file that is refused takes nothing from the first", () => {
 test("a file that needs a choice is read again as chosen, by users who may choose", () => {
   const unclear = { message: "The encoding is unclear.", status: 422 };
   const page = new Play().on("filesGiven", { files: [FIRST] }).on("sampleFailed", { file: FIRST, form: {}, error: unclear });
-  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, candidates: [] });
+  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, asks: "encoding", candidates: [] });
   assert.deepEqual(page.effects, [{ type: "focus", id: "choose-encoding" }]);
 
   page.on("refusedReadAgain", { form: { encoding: "cp932" } });
@@ -127,6 +127,12 @@ test("a file that needs a choice is read again as chosen, by users who may choos
   const candidates = [{ Encoding: "cp932", Words: ["番"] }];
   page.on("sampleFailed", { file: FIRST, form: {}, error: { ...unclear, answer: { Candidates: candidates } } });
   assert.deepEqual([page.state.refused.candidates, page.effects], [candidates, [{ type: "focus", id: "candidate-0" }]]);
+  // What was chosen before stays chosen.
+  page.on("refusedReadAgain", { form: { encoding: "cp932" } });
+  page.on("sampleFailed", { file: FIRST, form: { encoding: "cp932" }, error: { ...unclear, answer: { Asks: "header" } } });
+  assert.deepEqual([page.state.refused.asks, page.effects], ["header", [{ type: "focus", id: "header-first" }]]);
+  page.on("refusedReadAgain", { form: { header_line: "0" } });
+  assert.deepEqual(page.effect("readSample").form, { encoding: "cp932", header_line: "0" });
   const other = new Play({ mayChooseForm: false }).on("filesGiven", { files: [FIRST] });
   other.on("sampleFailed", { file: FIRST, form: {}, error: unclear });
   assert.equal(other.state.refused, null);

@@ -27,6 +27,7 @@ from openprofiles.server.console.upload_documents import (
     fault_members,
     preview_counts,
     question_about_encoding,
+    question_about_header,
     read_columns,
     read_job,
     read_mapping_to_save,
@@ -51,7 +52,7 @@ from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, gro
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
-from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
+from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -160,14 +161,13 @@ def read_sample(visitor: Visitor) -> Response:
 
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
-    header_line = query.get("header_line")
     given = FileOptions(
         encoding=query.get("encoding") or None,
         delimiter=query.get("delimiter") or None,
-        header_line=int(header_line) if header_line and header_line.isdecimal() else None,
+        header_line=_read_header_line(query.get("header_line", "")),
     )
     if "workbook" in query:
-        given = WORKBOOK_OPTIONS
+        given = replace(WORKBOOK_OPTIONS, header_line=given.header_line)
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
@@ -190,11 +190,21 @@ def read_sample(visitor: Visitor) -> Response:
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         return json_answer(question_about_encoding(error.reason, ()), 422)
     if not strict and form.header_line is None and given.header_line is None:
-        doubt = describe_doubtful_header("the file", sample.headers, sample.rows)
-        if doubt is not None:
-            raise InvalidRequest(doubt)
+        reason = doubt_header(sample.headers, sample.rows)
+        if reason is not None:
+            if not _may_set_options(visitor, domain):
+                raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the names of the columns.")
+            return json_answer(question_about_header(describe_doubt(reason)), 422)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
     return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
+
+
+def _read_header_line(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 7):
+        raise InvalidRequest("Enter the number of the line that is the header, or 0 if the file has no header.")
+    return int(text)
 
 
 def convert_workbook(visitor: Visitor) -> Response:

@@ -114,7 +114,7 @@ async function askForSample(file, { sheet, ...chosen }) {
     }
     throw new Refused(`${file.name} can't be read. If it is a folder, choose a file in it; if the file has changed, choose it again.`, 0);
   }
-  const query = new URLSearchParams({ ...(shown === source ? chosen : { workbook: "1" }), whole: content.byteLength === shown.size ? "1" : "0" });
+  const query = new URLSearchParams({ ...(shown === source ? {} : { workbook: "1" }), ...chosen, whole: content.byteLength === shown.size ? "1" : "0" });
   return { shown, sample: await ask(`${base}/sample?${query}`, { body: content }) };
 }
 
@@ -190,7 +190,9 @@ function messageOf(error) {
 const ON_CLICK = {
   "other-file": () => dispatch("otherFileWanted"),
   "keep-file": () => dispatch("fileKept"),
-  "read-refused": () => dispatch("refusedReadAgain", { form: chosenEncoding() }),
+  "read-refused": () => dispatch("refusedReadAgain", { form: { encoding: find("choose-encoding").value } }),
+  "header-first": () => dispatch("refusedReadAgain", { form: { header_line: "1" } }),
+  "header-none": () => dispatch("refusedReadAgain", { form: { header_line: "0" } }),
   save: () => saveMapping(base, form),
   cancel: () => dispatch("cancelled"),
   again: () => dispatch("triedAgain"),
@@ -202,11 +204,6 @@ const ON_CLICK = {
 };
 for (const [id, listener] of Object.entries(ON_CLICK)) {
   find(id)?.addEventListener("click", listener);
-}
-
-function chosenEncoding() {
-  const encoding = find("choose-encoding").value;
-  return encoding ? { encoding } : {};
 }
 
 function takeChosen() {
@@ -243,7 +240,7 @@ document.addEventListener("drop", (event) => {
   }
 });
 
-for (const id of ["encoding", "delimiter", "sheet"]) {
+for (const id of ["encoding", "delimiter", "header-line", "sheet"]) {
   find(id)?.addEventListener("change", () => dispatch("formChosen", { form: readForm() }));
 }
 find("saved")?.addEventListener("change", (event) => dispatch("mappingChosen", { name: event.target.value }));

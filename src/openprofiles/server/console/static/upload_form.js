@@ -153,11 +153,9 @@ export class JobForm {
       return null;
     }
     const options = {};
-    const form = Object.entries(readForm());
-    if (file.workbook) {
-      options.File = this.workbookForm;
-    } else if (form.length) {
-      options.File = Object.fromEntries(form.map(([name, value]) => [FORM_MEMBERS[name], value]));
+    const chosen = describeForm();
+    if (file.workbook || Object.keys(chosen).length) {
+      options.File = { ...(file.workbook ? this.workbookForm : {}), ...chosen };
     }
     for (const [id, [name, usual]] of Object.entries(POLICIES)) {
       if (find(id).value !== usual) {
@@ -187,25 +185,35 @@ export class JobForm {
   }
 }
 
-// How a file is read, by the id of its field, as far as the user has chosen it.
-const FORM_MEMBERS = { encoding: "Encoding", delimiter: "Delimiter" };
+// How a file is read: the ids of the fields, with the names of what they choose in requests for a sample, and in jobs.
+const FORM = [
+  { id: "encoding", name: "encoding", member: "Encoding" },
+  { id: "delimiter", name: "delimiter", member: "Delimiter" },
+  { id: "header-line", name: "header_line", member: "HeaderLine", isNumber: true },
+];
 
+// Returns what the user has chosen, by name.
 export function readForm() {
+  const chosen = FORM.map(({ id, name }) => [name, find(id)?.value.trim() ?? ""]);
   if (find("workbook") && !find("workbook").hidden) {
-    return { sheet: find("sheet").value };
+    chosen.push(["sheet", find("sheet").value]);
   }
-  const chosen = Object.keys(FORM_MEMBERS).map((id) => [id, find(id)?.value ?? ""]);
   return Object.fromEntries(chosen.filter(([, value]) => value));
 }
 
+function describeForm() {
+  const chosen = readForm();
+  return Object.fromEntries(FORM.filter(({ name }) => name in chosen).map(({ name, member, isNumber }) => [member, isNumber ? Number(chosen[name]) : chosen[name]]));
+}
+
 export function showForm(form) {
-  for (const id of Object.keys(FORM_MEMBERS)) {
+  for (const { id, name } of FORM) {
     if (find(id)) {
-      find(id).value = form[id] ?? "";
+      find(id).value = form[name] ?? "";
     }
   }
   if (find("form-details")) {
-    find("form-details").open = Object.keys(form).length > 0;
+    find("form-details").open = FORM.some(({ name }) => form[name]);
   }
 }
 

@@ -30,7 +30,8 @@ export function showWorkbook(workbook) {
     return;
   }
   find("workbook").hidden = !workbook;
-  find("form-details").hidden = Boolean(workbook);
+  find("encoding-part").hidden = Boolean(workbook);
+  find("delimiter-part").hidden = Boolean(workbook);
   const { Sheet: present = null, OtherSheets: others = [], HiddenSheets: hidden = [], Notes: notes = [] } = workbook ?? {};
   const options = [present, ...others].map((name) => make("option", { value: name }, name));
   find("sheet").replaceChildren(...(present === null ? [] : options), ...hidden.map((name) => make("option", { value: name }, `${name} (hidden)`)));
