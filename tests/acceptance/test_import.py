@@ -267,8 +267,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "delimiter": ",",
             "quote": '"',
             "line_ends": "LF",
-            "joins_lines": False,
-            "skips_blank_rows": True,
+            "header_line": None,
             "first_row": None,
             "given": [],
         },
@@ -321,6 +320,7 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["missing.csv"], "The file missing.csv cannot be read: No such file or directory."),
+        (["missing.csv", "--mapping", "crm"], "The file missing.csv cannot be read: No such file or directory."),
         (["."], "cannot be read: Is a directory"),
         (["/dev/null"], "The file is empty"),
         (
@@ -357,7 +357,7 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
         (["a.csv", "--mapping", "crm", "--domain", ""], "'' is not a valid domain name"),
         (["broken.csv"], "The header on line 1 contains characters that are not valid"),
         (["a.csv", "--encoding", "klingon"], "The encoding 'klingon' is not supported. Use one of these, or another "),
-        (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | and tab"),
+        (["a.csv", "--delimiter", ":"], "':' is not a delimiter. Use one of , ; | ^ ~ and tab"),
         (["a.csv", "--sheet", "People"], "is not an Excel workbook, so it has no sheet 'People'"),
         (["empty.csv"], "The file is empty"),
     ],

@@ -122,6 +122,57 @@ def test_what_the_file_was_read_as_is_told_and_can_be_said_instead(tmp_path: Pat
     assert find(tmp_path / "data", "ada@example.com")["FirstName"] == "Łukasz"
 
 
+def test_a_file_without_a_header_is_refused_until_that_is_said_and_lines_above_one_are_shown(tmp_path: Path) -> None:
+    rows = "ada@example.com,Ada,gold\nbob@example.com,Bob\n"
+    bare = write(tmp_path / "bare.csv", rows.encode())
+    report = write(tmp_path / "report.csv", f"Customer report\n\nEmail,First name,Tier\n{rows}".encode())
+    given = ("--domain", "demo", "--data", tmp_path / "data")
+
+    suggested = run_command("import", bare)
+    refused = run_command("import", bare, *given, "--unique-key", "ada@example.com")
+    named = run_command("import", bare, *given, "--unique-key", "ada@example.com", "--header-line", "1")
+    loaded = run_command(
+        "import", bare, *given, "--unique-key", "Column 1", "--no-header", "--map", "Column 2=FirstName"
+    )
+    skipped = run_command("import", report, *given, "--unique-key", "Email", "--short-rows", "reject")
+
+    for answer in (suggested, refused):
+        assert answer.returncode == 2
+        told = " ".join(answer.stderr.split())
+        assert "not the header: its cell 1 is an email address." in told
+        assert "--no-header. If this row is the header, use --header-line 1." in told
+    assert (named.returncode, loaded.returncode, skipped.returncode) == (0, 0, 1)
+    assert find(tmp_path / "data", "ada@example.com")["FirstName"] == "Ada"
+    assert "  read as utf-8, commas, LF, header on line 3\n" in skipped.stdout
+    assert "  line 1 is above the header and is skipped: Customer report\n" in skipped.stdout
+    assert "1 line above the header was skipped (line 1).\n" in skipped.stdout
+    assert "BROKEN_ROW" not in loaded.stdout
+    assert "1 row with fewer cells than the header was loaded, with the last cells taken for blank (line 2)." in (
+        loaded.stdout
+    )
+
+
+def test_the_header_of_a_sheet_is_found_below_a_title_and_can_be_named_by_its_row(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for cells in ([], ["Report of\ncustomers"], [], ["E-mail", "First name"], ["ada@example.com", "Ada"], [None, "No"]):
+        sheet.append(cells)
+    book.save(tmp_path / "a.xlsx")
+    given = ("--domain", "demo", "--data", tmp_path / "data")
+
+    found = run_command("import", tmp_path / "a.xlsx", *given, "--unique-key", "E-mail")
+    lines = read_csv(tmp_path / "a.failed-rows.csv")
+    named = run_command(
+        "import", tmp_path / "a.xlsx", *given, "--unique-key", "ada@example.com", "--header-line", "5", "--create-only"
+    )
+
+    assert "  line 2 is above the header and is skipped: " in found.stdout
+    assert (found.returncode, lines[1][1:4]) == (1, ["No", "", "6"])
+    assert named.returncode == 2
+    assert "All 1 rows failed" in named.stderr
+
+
 def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", GERMAN.encode("windows-1252"))
     with running_server(tmp_path / "data", "--workers", "1") as server:
@@ -278,6 +329,7 @@ def _zip(name: str, content: bytes) -> bytes:
         (b'{"a": 1}\n[2]\n', "The object on line 2 of the file is not a JSON object."),
         (bytes.fromhex("d0cf11e0a1b11ae1") * 99, "an old Excel workbook (.xls), or one with a password"),
         (_zip("b.csv", b"a"), "The file is a ZIP archive. Unpack it, and import the files in it one by one: 'b.csv'."),
+        (_zip("in.xlsx", WORKBOOK), "The file is a ZIP archive. Unpack it, and import the files in it one by one: "),
         (_zip("xl/workbook.bin", b"a"), "a binary Excel workbook (.xlsb). Open it in Excel or LibreOffice"),
         (b"<html><table>", "a web page (HTML). Open it in Excel or LibreOffice, and save it as a workbook"),
         (b"BEGIN:VCARD\n", "an address book (vCard). Import it into an address book"),

@@ -128,6 +128,8 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     upload.get_by_label("Unique key").select_option("Kunden-Nr.")
     expect(evidence).to_contain_text("but another Kunden-Nr., so one customer would become two")
     upload.get_by_label("Unique key").select_option("E-Mail")
+    expect(upload.locator("#phone-country")).to_contain_text("are read as numbers of the United States (US).")
+    expect(upload.locator("#phone-country .warning")).to_contain_text("import into a new domain")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
     expect(upload.get_by_label("Retention (days)")).to_have_value("366")
 

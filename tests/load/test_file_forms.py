@@ -283,6 +283,50 @@ def test_failed_rows_of_any_form_come_as_a_file_that_loads_under_the_same_mappin
     assert people(shop) == [("a@x", "Zoë", None), ("b@x", "René", "a,b")]
 
 
+def notices(shop: Shop, job: UploadJob) -> list[tuple[str, int, tuple[int, ...]]]:
+    report = read_report(shop.store, shop.domain, job.job_id)
+    return [(notice.code, notice.count, notice.lines) for notice in report.notices]
+
+
+def test_lines_above_the_header_are_skipped_and_counted_and_failed_rows_keep_their_lines(shop: Shop) -> None:
+    above = 'Kunden, "Stand" 2026\n\nStatus;ok\n'
+
+    job = load(shop, (above + "E-Mail;Prénom;Note\na@x;Zoë;\n;Nemo;\n").encode())
+
+    assert people(shop) == [("a@x", "Zoë", None)]
+    assert [(row.line, row.content) for row in shop.failed_rows(job)] == [(5 + 1, b";Nemo;")]
+    assert notices(shop, job) == [("SkippedLines", 2, (1, 3))]
+    assert read_file_columns(shop.store, shop.domain, job.job_id)[0] == ["E-Mail", "Prénom", "Note"]
+
+
+def test_the_first_row_with_the_columns_of_the_mapping_is_the_header_whatever_it_looks_like(shop: Shop) -> None:
+    columns = (Column("a@x", "EmailAddress"), Column("7", "FirstName"))
+
+    job = shop.run(shop.create_job(columns, "a@x", b"Report\n\n7,a@x\nBo,b@x\n", file=DETECTED))
+
+    assert [row[:2] for row in people(shop)] == [("b@x", "Bo")]
+    assert notices(shop, job) == [("SkippedLines", 1, (1,))]
+
+
+def test_a_file_without_a_header_is_loaded_by_the_numbers_of_its_columns(shop: Shop) -> None:
+    columns = (Column("Column 1", "EmailAddress"), Column("Column 2", "FirstName"))
+    data = b"\xef\xbb\xbfa@x,Ann\n,,\n\nb@x,Bo\n,Nemo\n"
+
+    job = shop.run(shop.create_job(columns, "Column 1", data, file=FileOptions(header_line=0)))
+
+    assert [row[:2] for row in people(shop)] == [("a@x", "Ann"), ("b@x", "Bo")]
+    assert [(row.record, row.line, row.content) for row in shop.failed_rows(job)] == [(3, 5, b",Nemo")]
+
+
+def test_a_missing_column_is_told_with_the_columns_there_are_unless_they_seem_to_be_values(shop: Shop) -> None:
+    by_name = load(shop, b"Report\nE-Mail,First name,City\na@x,Ann,Rome\n")
+    by_values = load(shop, b"a@x.example,Ann,Rome\nb@x.example,Bo,Oslo\n")
+
+    assert "Its columns are: 'E-Mail', 'First name', 'City'. The file was read as" in (by_name.failure_message or "")
+    assert "seems to be a row of values: perhaps the file has no header" in (by_values.failure_message or "")
+    assert "Ann" not in (by_values.failure_message or "")
+
+
 # What a spreadsheet would calculate or cut, and what it leaves as it is; some records need our own reading.
 SPREADSHEET_TEXTS = [
     "=1+1",

@@ -165,7 +165,7 @@ def test_every_text_is_read_back_from_the_file_for_spreadsheets(texts: list[str]
     data = b"".join(failed_rows_csv(["A", "B"], [row(content)], dialect, for_spreadsheet=True))
 
     form = detect_form(io.BytesIO(data), FileOptions(), None, max_unpacked_bytes=0)
-    sample = read_file_sample(io.BytesIO(data).read, form.dialect)
+    sample = read_file_sample(io.BytesIO(data).read, form)
 
     assert (form.encoding, form.delimiter, form.quote) == ("utf-8", delimiter, '"')
     assert sample.headers == ["A", "B", *SPREADSHEET_COLUMNS]

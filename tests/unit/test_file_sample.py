@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.dialect import Dialect
-from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_sample import MAX_SAMPLE_ROWS, read_file_sample, sample_beginning
 
 
-def rows(content: bytes, *, is_whole: bool = True, dialect: Dialect = Dialect()) -> list[list[str]]:  # noqa: B008
-    return read_file_sample(io.BytesIO(content).read, dialect, is_whole=is_whole).rows
+def rows(content: bytes, *, is_whole: bool = True, form: FileForm = FileForm()) -> list[list[str]]:  # noqa: B008
+    return read_file_sample(io.BytesIO(content).read, form, is_whole=is_whole).rows
 
 
 def test_the_sample_has_the_header_and_the_first_rows_as_they_stand_there() -> None:

@@ -98,18 +98,18 @@ class _Delimiter(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(str(value), str(value))
-        if delimiter not in (",", ";", "\t", "|"):
-            self.fail(f"{value!r} is not a delimiter. Use one of , ; | and tab.", param, ctx)
+        if delimiter not in (",", ";", "\t", "|", "^", "~"):
+            self.fail(f"{value!r} is not a delimiter. Use one of , ; | ^ ~ and tab.", param, ctx)
         return delimiter
 
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
     "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
-    "File format": ("encoding", "delimiter", "quote", "line_ends", "sheet"),
+    "File format": ("encoding", "delimiter", "quote", "line_ends", "header_line", "no_header", "sheet"),
     "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
-        "max_failed", "all_or_nothing", "data_expiry_days",
+        "max_failed", "all_or_nothing", "loads_doubtful", "data_expiry_days",
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
@@ -182,7 +182,8 @@ class _ImportCommand(click.Command):
     "--delimiter",
     type=_Delimiter(),
     metavar="CHAR",
-    help="Delimiter between cells: a comma, a semicolon, a vertical bar, or the word tab.  [default: detected]",
+    help="Delimiter between cells: a comma, a semicolon, a vertical bar, a caret, a tilde, or the word tab.  "
+    "[default: detected]",
 )
 @click.option(
     "--quote",
@@ -194,6 +195,15 @@ class _ImportCommand(click.Command):
     "--line-ends",
     type=UpperCaseChoice(["LF", "CRLF", "CR"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
+)
+@click.option(
+    "--header-line",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Line of the header. The lines above it are skipped.  [default: detected]",
+)
+@click.option(
+    "--no-header", is_flag=True, help="The file has no header. Its columns are called 'Column 1', 'Column 2' and so on."
 )
 @click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook.  [default: the first that is not hidden]")
 @click.option(
@@ -274,6 +284,8 @@ def import_file(
     delimiter: str | None,
     quote: str | None,
     line_ends: str | None,
+    header_line: int | None,
+    no_header: bool,
     sheet: str | None,
     checks: tuple[str, ...],
     create_only: bool,
@@ -310,12 +322,13 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import open_source
+    from openprofiles.cli.source_file import check_exists, open_source
     from openprofiles.uploads.reading.file_choices import FileChoices
-    from openprofiles.uploads.reading.file_form import FileOptions
+    from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
     for one, other, are_given in (
         ("--create-only", "--update-only", create_only and update_only),
+        ("--no-header", "--header-line", no_header and header_line is not None),
         ("--all-or-nothing", "--max-failed", all_or_nothing and max_failed is not None),
         ("--dry-run", "--save-mapping", is_dry_run and save_as is not None),
     ):
@@ -327,11 +340,18 @@ def import_file(
     if failed_rows_path is not None:
         check_failed_rows_path(failed_rows_path, file)
     with ExitStack() as at_end:
-        given = FileOptions(encoding=encoding, delimiter=delimiter, quote=quote, line_ends=line_ends)
+        given = FileOptions(
+            encoding=encoding,
+            delimiter=delimiter,
+            quote=quote,
+            line_ends=line_ends,
+            header_line=NO_HEADER if no_header else header_line,
+        )
         chosen = FileChoices(
             file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
         )
         open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        check_exists(file)
         # It may keep how the file is read.
         saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
         kept = FileChoices() if saved is None else saved.reading
@@ -349,6 +369,8 @@ def import_file(
                 is_json=output == "json",
             )
             raise SystemExit(EXIT_FAILED)
+        if mapping_name is None:
+            source.require_header()
         if not source.sample.has_rows:
             notes = "".join(f" {shown(note)}" for note in source.describe_table())
             raise ImportFault(f"{source.name} has a header but no rows. Nothing was loaded.{notes}")
@@ -420,7 +442,7 @@ def _print_suggestion(
         click.echo(json.dumps(document | {"suggested_phone_region": suggested_region}))
         return
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
-    for line in source.describe_table():
+    for line in (*source.describe_table(), *source.describe_lines_above()):
         click.echo(f"  {shown(line)}")
     if (doubt := source.describe_doubt()) is not None:
         click.echo(f"  {doubt}")
@@ -722,7 +744,7 @@ class _Import:
         if not self._is_dry_run:
             click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
         click.echo(f"  read as {self._source.describe_form()}")
-        for line in self._source.describe_table():
+        for line in (*self._source.describe_table(), *self._source.describe_lines_above()):
             click.echo(f"  {shown(line)}")
         if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
             click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")

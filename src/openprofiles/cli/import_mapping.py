@@ -49,8 +49,9 @@ def suggest_for(source: SourceFile, choices: Sequence[str], phone_region: str) -
         phone_region: country (ISO 3166) of phone numbers without a country code.
 
     Raises:
-        ImportFault, InvalidRequest: a choice cannot be kept.
+        ImportFault, InvalidRequest: a choice cannot be kept, or it is not clear that the file has a header.
     """
+    source.require_header()
     return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows, phone_region)
 
 

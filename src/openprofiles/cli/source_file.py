@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 STANDARD_INPUT = Path("-")
 
 _COPY_BYTES = 1 << 20
+_MOST_LINES_SHOWN = 20
+_MOST_LENGTH_SHOWN = 100
 _HEAD_BYTES = 256 * 1024
 
 
@@ -58,7 +61,7 @@ class SourceFile:
     @property
     def needs_options(self) -> bool:
         """Whether the job must be given the form; what a table is turned into is read alike without."""
-        return self.table is None and self.form.to_options() is not None
+        return self.form.header_line is not None or (self.table is None and self.form.to_options() is not None)
 
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
@@ -71,7 +74,7 @@ class SourceFile:
     def form_json(self) -> dict[str, Any]:
         """Make the document for programs that says how the file is read."""
         kind = {"kind": "text"} if self.table is None else self.table.to_json()
-        return {**kind, **self.form.to_json()}
+        return {**kind, **self.form.to_document()}
 
     def check_clearing(self, options: JobOptions | None, columns: Iterable[str]) -> None:
         """Refuse to clear fields with cells whose value is not in the file.
@@ -99,6 +102,31 @@ class SourceFile:
                 "leave the columns out, or keep the fields of blank cells. Columns: "
                 f"{', '.join(map(repr, affected))}."
             )
+
+    def require_header(self) -> None:
+        """Refuse a file whose first row seems to be a row of values.
+
+        If the user has said which line is the header, it is not refused.
+
+        Raises:
+            ImportFault: it does; the message names the options for both cases.
+        """
+        from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
+
+        may_lack_header = self.table is None or self.table.sheet is not None
+        if not may_lack_header or self.form.header_line is not None:
+            return
+        doubt = describe_doubtful_header(self.name, self.headers, self.sample.rows)
+        if doubt is not None:
+            raise ImportFault(f"{doubt} Nothing was loaded.")
+
+    def describe_lines_above(self) -> Iterator[str]:
+        """Yield a line for people for each of the first lines above the header."""
+        lines = self.sample.lines_above
+        for number, text in islice(lines.items(), _MOST_LINES_SHOWN):
+            yield f"line {number} is above the header and is skipped: {text[:_MOST_LENGTH_SHOWN]}"
+        if len(lines) > _MOST_LINES_SHOWN:
+            yield f"{len(lines) - _MOST_LINES_SHOWN:,} more lines above the header are skipped"
 
     def describe_doubt(self) -> str | None:
         """Describe for people which other encoding the file may have; None if that is plain."""
@@ -143,16 +171,26 @@ def open_source(
             converted = convert_table(file, sheet, max_unpacked_bytes, kept_sheet)
             source, table = (file, None) if converted is None else converted
             with source:
-                if table is not None and given != FileOptions():
+                is_sheet = table is not None and table.sheet is not None
+                possible = replace(given, header_line=None) if is_sheet else given
+                if table is not None and possible != FileOptions():
                     raise ImportFault(
                         f"{name} is not a text file ({table.kind}), so it has no encoding, delimiter, quotes or line "
-                        "endings."
+                        f"endings{'' if is_sheet else ', and always has a header'}."
                     )
-                if sheet is not None and (table is None or table.sheet is None):
+                if sheet is not None and not is_sheet:
                     raise ImportFault(f"{name} is not an Excel workbook, so it has no sheet {sheet!r}.")
                 doubts: list[EncodingGuess] = []
                 if table is not None:
                     form = table.csv_form
+                    if is_sheet:
+                        # Where the header of a sheet is, if it has one, is not known.
+                        header_line = given.header_line
+                        if header_line is None and kept is not None:
+                            header_line = kept.file.header_line
+                        of_sheet = replace(form.to_options() or FileOptions(), header_line=header_line)
+                        form = detect_form(source, of_sheet, None, max_unpacked_bytes=max_unpacked_bytes)
+                        source.seek(0)
                 else:
                     if kept is not None:
                         given = _with_kept(source, given, kept, max_unpacked_bytes)
@@ -171,6 +209,19 @@ def open_source(
                 f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
                 f"Words of the file in each: {shown}"
             ) from error
+
+
+def check_exists(path: Path) -> None:
+    """Check that there is a file, without opening it: a pipe can be opened only once.
+
+    Raises:
+        ImportFault: there is none.
+    """
+    try:
+        if path != STANDARD_INPUT:
+            path.stat()
+    except OSError as error:
+        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
 
 
 def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:

@@ -12,7 +12,7 @@ from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.wire.errors import bad_request
 
 _FILE_MEMBERS = {"Encoding": "encoding", "Delimiter": "delimiter", "Quote": "quote", "LineEnds": "line_ends"}
-_FIRST_ROW = "FirstRow"
+_NUMBER_MEMBERS = {"HeaderLine": "header_line", "FirstRow": "first_row"}
 _POLICY_MEMBERS = {
     "WriteMode": "write_mode",
     "BlankCells": "blank_cells",
@@ -45,8 +45,13 @@ def read_options_member(what: str, document: Any) -> JobOptions:
         InvalidRequest: a value is none of the possible ones.
     """
     sent = members(what, document, ("File", *_POLICY_MEMBERS, "FailureLimit", "Checks", "Webhook"))
-    file = dict(members("File", sent.get("File", {}), (*_FILE_MEMBERS, _FIRST_ROW)))
-    first_row = number(f"File.{_FIRST_ROW}", file.pop(_FIRST_ROW), whole=True) if _FIRST_ROW in file else None
+    file = members("File", sent.get("File", {}), (*_FILE_MEMBERS, *_NUMBER_MEMBERS))
+    form: dict[str, Any] = {
+        field: text(f"File.{name}", file[name]) for name, field in _FILE_MEMBERS.items() if name in file
+    }
+    form |= {
+        field: number(f"File.{name}", file[name], whole=True) for name, field in _NUMBER_MEMBERS.items() if name in file
+    }
     limit = members("FailureLimit", sent.get("FailureLimit", {}), _LIMIT_MEMBERS)
     webhook = members("Webhook", sent.get("Webhook", {}), ("Url",))
     checks = sent.get("Checks", {})
@@ -60,9 +65,7 @@ def read_options_member(what: str, document: Any) -> JobOptions:
     if "Url" in webhook:
         given["webhook_url"] = text("Webhook.Url", webhook["Url"])
     return JobOptions(
-        file=FileOptions(
-            **{_FILE_MEMBERS[name]: text(f"File.{name}", value) for name, value in file.items()}, first_row=first_row
-        ),
+        file=FileOptions(**form),
         checks={text("A name in Checks", name): _read_check(f"Checks.{name}", check) for name, check in checks.items()},
         **given,
     )
@@ -71,7 +74,7 @@ def read_options_member(what: str, document: Any) -> JobOptions:
 def options_document(options: JobOptions) -> dict[str, Any]:
     """The options that hold; of the form of the file what is not left to detection."""
     file = {name: getattr(options.file, field) for name, field in _FILE_MEMBERS.items()}
-    file[_FIRST_ROW] = options.file.first_row
+    file |= {name: getattr(options.file, field) for name, field in _NUMBER_MEMBERS.items()}
     limit = {name: getattr(options, field) for name, field in _LIMIT_MEMBERS.items()}
     return {
         "File": {name: value for name, value in file.items() if value is not None},
@@ -84,8 +87,8 @@ def options_document(options: JobOptions) -> dict[str, Any]:
 
 def file_form_document(form: FileForm) -> dict[str, Any]:
     """What a file was read as."""
-    names = {field: name for name, field in _FILE_MEMBERS.items()} | {"first_row": _FIRST_ROW}
-    first_row = {} if form.first_row is None else {_FIRST_ROW: form.first_row}
+    names = {field: name for name, field in (_FILE_MEMBERS | _NUMBER_MEMBERS).items()}
+    numbers = {name: getattr(form, field) for name, field in _NUMBER_MEMBERS.items()}
     return {
         "Compression": form.compression,
         "Encoding": form.encoding,
@@ -93,7 +96,7 @@ def file_form_document(form: FileForm) -> dict[str, Any]:
         "Delimiter": form.delimiter,
         "Quote": form.quote,
         "LineEnds": form.line_ends,
-        **first_row,
+        **{name: value for name, value in numbers.items() if value is not None},
         "Given": [names[field] for field in form.given],
     }
 
@@ -121,10 +124,11 @@ def _check_document(check: ValueCheck) -> dict[str, Any]:
 
 def read_file_form(document: Mapping[str, Any]) -> FileForm:
     """What ``file_form_document`` was made of."""
+    numbers: dict[str, Any] = {field: document.get(name) for name, field in _NUMBER_MEMBERS.items()}
     return FileForm(
         compression=document["Compression"],
         has_byte_order_mark=document["ByteOrderMark"],
-        first_row=document.get(_FIRST_ROW),
-        given=tuple((_FILE_MEMBERS | {_FIRST_ROW: "first_row"})[name] for name in document["Given"]),
+        given=tuple((_FILE_MEMBERS | _NUMBER_MEMBERS)[name] for name in document["Given"]),
+        **numbers,
         **{field: document[name] for name, field in _FILE_MEMBERS.items()},
     )

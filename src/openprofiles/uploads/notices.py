@@ -15,6 +15,8 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows of delimiters alone, which were skipped.
 BLANK_ROWS = "BlankRows"
+# Lines above the header, which were skipped.
+SKIPPED_LINES = "SkippedLines"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
@@ -98,6 +100,9 @@ def notice_sentence(
     is_one = notice.count == 1
     if notice.path is None:
         rows = "1 row" if is_one else f"{notice.count:,} rows"
+        if notice.code == SKIPPED_LINES:
+            lines = "1 line" if is_one else f"{notice.count:,} lines"
+            return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
             return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
         return (

@@ -49,6 +49,7 @@ from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, gro
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -133,7 +134,12 @@ def read_sample(visitor: Visitor) -> Response:
 
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
-    given = FileOptions(encoding=query.get("encoding") or None, delimiter=query.get("delimiter") or None)
+    header_line = query.get("header_line")
+    given = FileOptions(
+        encoding=query.get("encoding") or None,
+        delimiter=query.get("delimiter") or None,
+        header_line=int(header_line) if header_line and header_line.isdecimal() else None,
+    )
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
@@ -155,8 +161,12 @@ def read_sample(visitor: Visitor) -> Response:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         return json_answer(question_about_encoding(error.reason, ()), 422)
+    if not strict and form.header_line is None and given.header_line is None:
+        doubt = describe_doubtful_header("the file", sample.headers, sample.rows)
+        if doubt is not None:
+            raise InvalidRequest(doubt)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
-    return json_answer(sample_document(form, sample, suggestion, *doubts))
+    return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
 
 
 def apply_mapping(visitor: Visitor) -> Response:

@@ -21,6 +21,7 @@ from openprofiles.uploads.failures.failure_groups import FailureGroup
 from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.mappings.header_drift import compare_headers
+from openprofiles.uploads.mappings.phone_country import weigh_phone_country
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_form import FileForm
@@ -143,11 +144,12 @@ def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dic
 
 
 def sample_document(
-    form: FileForm, sample: FileSample, suggestion: Suggestion, doubt: EncodingGuess | None = None
+    form: FileForm, sample: FileSample, suggestion: Suggestion, region: str, doubt: EncodingGuess | None = None
 ) -> dict[str, Any]:
     """Return a sample of a file and the suggestion for each of its columns.
 
     Args:
+        region: the country of the domain's phone numbers.
         doubt: what the encoding was detected from, if that is little.
     """
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
@@ -167,6 +169,7 @@ def sample_document(
             }
         columns.append(column)
     key = suggestion.unique_key
+    country = weigh_phone_country(suggestion.fields, sample.headers, sample.rows, region)
     return {
         "File": file_form_document(form),
         "Columns": columns,
@@ -177,6 +180,7 @@ def sample_document(
             for field in suggestion.fields
             if (evidence := suggestion.weigh_key(field))
         },
+        "PhoneCountry": None if country is None else {"Text": country.describe(), "Doubt": country.describe_doubt()},
         "Candidates": [] if doubt is None else _candidate_documents(doubt.candidates),
     }
 

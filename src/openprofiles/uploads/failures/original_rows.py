@@ -55,7 +55,9 @@ class OriginalRows:
 
     def _find_block(self, record: int) -> Block:
         if self._blocks is None:
-            scanner = Scanner(self._open_files.enter_context(self._file.open()).read, self._file.form.dialect)
+            form = self._file.form
+            read = self._open_files.enter_context(self._file.open()).read
+            scanner = Scanner(read, form.dialect, header_line=form.header_line)
             scanner.read_header()
             self._blocks = scanner.blocks()
         while self._block is None or record >= self._block.first_record + self._block.record_count:

@@ -55,7 +55,7 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
-from openprofiles.uploads.loading.stage import FileRejected, find_blank_rows, stage
+from openprofiles.uploads.loading.stage import FileRejected, find_skipped_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
@@ -410,11 +410,11 @@ def _report(
     if job.phase in (None, STAGE):
         record_count = scratch.recall("record_count") or 0
         with file.open() as reader:
-            header = read_file_header(reader.read, file.form.dialect)
+            header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
         scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
-        notices = find_blank_rows(scratch) + find_short_rows(scratch) + doubles
+        notices = find_skipped_lines(scratch) + find_short_rows(scratch) + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

@@ -12,7 +12,7 @@ Afterwards the scratch database holds:
                 one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
-    blank_row (line)    the first of the rows that were skipped, since they had only delimiters
+    skipped_line (code, line)    the first of the lines that were skipped: above the header, and rows of delimiters
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
@@ -40,10 +40,15 @@ from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
-from openprofiles.uploads.notices import BLANK_ROWS, Notice
+from openprofiles.uploads.notices import BLANK_ROWS, SKIPPED_LINES, Notice
 from openprofiles.uploads.reading.dialect import Dialect
-from openprofiles.uploads.reading.file_form import FileForm
-from openprofiles.uploads.reading.file_header import EMPTY_FILE_MESSAGE, split_header, without_apostrophes
+from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
+from openprofiles.uploads.reading.file_header import (
+    describe_columns,
+    no_header_message,
+    split_header,
+    without_apostrophes,
+)
 from openprofiles.uploads.reading.records import (
     Block,
     Header,
@@ -120,7 +125,7 @@ def stage(
     Raises:
         FileRejected: no header, a mapped header missing or repeated, no rows, a quote that is never closed.
     """
-    scanner = Scanner(read, form.dialect)
+    scanner = Scanner(read, form.dialect, header_line=form.header_line)
     try:
         header = scanner.read_header()
         columns = _find_columns(header, mapping, form, strict=strict)
@@ -140,9 +145,9 @@ def stage(
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
-        _record_blank_rows(scratch, scanner)
+        _record_skipped_lines(scratch, scanner)
     except NoHeaderError:
-        raise FileRejected(EMPTY_FILE_MESSAGE) from None
+        raise FileRejected(no_header_message(form)) from None
     except UnclosedQuoteError as error:
         quote_name = "single quote" if form.quote == "'" else "double quote"
         raise FileRejected(
@@ -150,7 +155,9 @@ def stage(
             "rows after it end. Close it, or write it twice if it belongs to the value."
         ) from None
     if record_count == 0:
-        raise FileRejected("The file has a header but no rows.")
+        raise FileRejected(
+            "The file has no rows." if form.header_line == NO_HEADER else "The file has a header but no rows."
+        )
     return record_count
 
 
@@ -199,7 +206,7 @@ def _add_blocks(blocks: Iterator[Block], stagers: Sequence[_Stager], on_block: C
 
 def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, strict: bool) -> _Columns:
     try:
-        names = split_header(header, form.dialect)
+        names = split_header(header, form)
     except InvalidRequest as error:
         raise FileRejected(str(error)) from None
     if header.has_byte_order_mark and strict:
@@ -214,7 +221,8 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         if not found:
             raise FileRejected(
                 f"The file has no column {field.header!r}, the source of the field {field.name}. Headers must match "
-                f"exactly, including case and blanks. The file was read as: {form.describe()}."
+                f"exactly, including case and blanks. {describe_columns(names)} "
+                f"The file was read as: {form.describe()}."
             )
         if len(found) > 1:
             raise FileRejected(
@@ -238,24 +246,29 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run(
         "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
     )
-    scratch.run("create table blank_row (line bigint)")
+    scratch.run("create table skipped_line (code text, line bigint)")
     create_short_rows_table(scratch)
 
 
-def _record_blank_rows(scratch: Scratch, scanner: Scanner) -> None:
-    if scanner.blank_row_count:
-        scratch.put("blank_lines", pa.table({"line": pa.array(scanner.blank_row_lines, pa.int64())}))
-        scratch.run("insert into blank_row select line from blank_lines")
-        scratch.remember("blank_row_count", scanner.blank_row_count)
+def _record_skipped_lines(scratch: Scratch, scanner: Scanner) -> None:
+    for code, count, lines in (
+        (SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines),
+        (BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines),
+    ):
+        if count:
+            scratch.put("lines", pa.table({"line": pa.array(lines, pa.int64())}))
+            scratch.run("insert into skipped_line select ?, line from lines", [code])
+            scratch.remember(code, count)
 
 
-def find_blank_rows(scratch: Scratch) -> list[Notice]:
-    """Count the skipped rows that had only delimiters."""
-    count = scratch.recall("blank_row_count")
-    if not count:
-        return []
-    lines = scratch.table("select line from blank_row order by line")["line"].to_pylist()
-    return [Notice(BLANK_ROWS, None, count, tuple(lines))]
+def find_skipped_lines(scratch: Scratch) -> list[Notice]:
+    """Count the lines above the header and the rows of delimiters alone, which were skipped."""
+    notices = []
+    for code in (SKIPPED_LINES, BLANK_ROWS):
+        if count := scratch.recall(code):
+            lines = scratch.table("select line from skipped_line where code = ? order by line", [code])
+            notices.append(Notice(code, None, count, tuple(lines["line"].to_pylist())))
+    return notices
 
 
 class _Stager:

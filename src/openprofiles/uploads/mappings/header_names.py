@@ -78,6 +78,11 @@ def is_full_name(header: str) -> bool:
     return telling in FULL_NAMES or "".join(words) in FULL_NAMES
 
 
+def names_field(header: str) -> bool:
+    """Return whether a header is a known name, also of customer numbers or whole names."""
+    return match_header(header) is not None or is_full_name(header) or names_customer_number(header)
+
+
 def names_customer_number(header: str) -> bool:
     """Return whether a header names the numbers of customers, such as ``Kunden-Nr.``."""
     return _CUSTOMER_NUMBER.fullmatch("".join(words_of(header))) is not None

@@ -79,7 +79,7 @@ _MAX_LENGTH = 320
 def find_column_kind(values: Iterable[str]) -> ColumnKind:
     """Find the kind that a column's values clearly are; blank values do not count."""
     filled = [value for value in values if not is_blank(value)]
-    counts = Counter(kind for value in filled if (kind := _clear_kind(value)))
+    counts = Counter(kind for value in filled if (kind := clear_kind(value)))
     if not counts:
         return ColumnKind(None, 0.0, len(filled))
     kind, count = counts.most_common(1)[0]
@@ -92,7 +92,8 @@ def share_that_may_be(kind: ValueKind, values: Iterable[str]) -> float | None:
     return sum(may_be(kind, value) for value in filled) / len(filled) if filled else None
 
 
-def _clear_kind(value: str) -> ValueKind | None:
+def clear_kind(value: str) -> ValueKind | None:
+    """Return what a value clearly is; None: nothing in particular."""
     text = value.strip(BLANKS)
     if len(text) > _MAX_LENGTH:
         return None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.failures.own_columns import OWN_COLUMNS, has_apostrophes
-from openprofiles.uploads.reading.dialect import DELIMITERS, Dialect
+from openprofiles.uploads.reading.dialect import ALL_DELIMITERS
+from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader
 
@@ -15,7 +16,7 @@ from openprofiles.uploads.reading.file_text import PartsReader
 _DELIMITER = re.compile(
     OWN_COLUMNS[0].encode()
     + b'"?(['
-    + "".join(map(re.escape, DELIMITERS)).encode()
+    + "".join(map(re.escape, ALL_DELIMITERS)).encode()
     + b'])"?'
     + OWN_COLUMNS[1].encode()
     + b"\\b"
@@ -46,7 +47,7 @@ def find_failed_rows_form(text: bytes) -> FailedRowsForm | None:
         return None
     delimiter = found[1].decode()
     try:
-        names = read_file_header(PartsReader(iter([text])).read, Dialect(delimiter))
+        names = read_file_header(PartsReader(iter([text])).read, FileForm(delimiter=delimiter))
     except InvalidRequest:
         return None
     if not set(OWN_COLUMNS[:2]) <= set(names):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
@@ -20,9 +21,16 @@ from openprofiles.uploads.reading.detect_encoding import (
     guess_encoding,
 )
 from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
+from openprofiles.uploads.reading.detect_header import (
+    MOST_LINES,
+    FoundHeader,
+    count_columns,
+    find_header,
+    find_separator,
+)
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
-from openprofiles.uploads.reading.file_form import NO_QUOTE, UTF_8, FileForm, FileOptions
+from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
@@ -52,6 +60,8 @@ _MARKS = (
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ufffe\uffff]")
 # Some stray NULs in another file make fewer separators.
 _MAX_UTF_16_CELL = 1000
+# So many known names and columns of clear values must speak for a delimiter.
+_FEWEST_SIGNS = 2
 
 
 def detect_form(
@@ -101,11 +111,25 @@ def detect_form(
     line_ends = (given.line_ends if failed_rows is None else None) or _find_line_ends(text)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
+    separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
+    above, table = text[:start], text[start:]
+    if given.header_line and given.first_row is None:
+        *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))
     if failed_rows is not None:
         # Neither openprofiles nor a spreadsheet writes other quotes, whatever the first file had.
-        dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0]), False
+        dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0], not strict), False
     else:
-        dialect, joins_lines = _find_dialect(text, given, headers)
+        dialect, joins_lines = _find_dialect(table, separator, given, headers, strict=strict)
+    header_line, column_count = None, 0
+    # The header of failed rows is the one that openprofiles wrote.
+    if failed_rows is None and not strict:
+        header_line = given.header_line
+        if header_line == NO_HEADER:
+            column_count = count_columns(table, dialect)
+        elif header_line is not None:
+            header_line = max(header_line, above.count(b"\n") + 1)
+        else:
+            header_line = _find_header_line(above, table, replace(dialect, first_row=given.first_row), headers)
     return FileForm(
         compression=compression,
         encoding=encoding,
@@ -114,10 +138,21 @@ def detect_form(
         quote=dialect.quote or NO_QUOTE,
         joins_lines=joins_lines,
         line_ends=line_ends,
+        header_line=header_line,
+        column_count=column_count,
         skips_blank_rows=not strict,
         first_row=given.first_row,
         given=given.given,
     )
+
+
+def _find_header_line(above: bytes, table: bytes, dialect: Dialect, headers: Collection[str] | None) -> int | None:
+    """Find the line of the header; None if it is the first row of the file."""
+    lines_above = above.count(b"\n")
+    found = find_header(table, dialect, headers)
+    if found is not None and not found.is_first:
+        return lines_above + found.line
+    return lines_above + 1 if lines_above else None
 
 
 def find_compression(head: bytes) -> str:
@@ -197,18 +232,33 @@ def _find_line_ends(text: bytes) -> str:
     return "CRLF" if 2 * pairs > feeds else "LF"
 
 
-def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | None) -> tuple[Dialect, bool]:
-    """Find the dialect, and whether detected single quotes join lines in this text."""
+def _find_dialect(
+    text: bytes, separator: str | None, given: FileOptions, headers: Collection[str] | None, *, strict: bool
+) -> tuple[Dialect, bool]:
+    """Find the dialect, and whether detected single quotes join lines in this text.
+
+    Args:
+        separator: the delimiter that a line above the text names.
+    """
     quote = None if given.quote == NO_QUOTE else given.quote or QUOTES[0]
+    skips_blank_rows = not strict
     if given.delimiter is not None:
-        return Dialect(given.delimiter, quote), False
-    plain = Dialect(DELIMITERS[0], quote)
+        return Dialect(given.delimiter, quote, skips_blank_rows), False
+    plain = Dialect(DELIMITERS[0], quote, skips_blank_rows)
     if headers is not None and _has_columns(text, plain, headers):
         return plain, False
     # A quoted name may hold a line end; what follows it hardly matters here.
     first_line = text.lstrip(b" \t\r\n").partition(b"\n")[0].decode("utf-8", "surrogateescape").rstrip("\r")
     # Whatever separates the cells separates the names, too.
     possible = [one for one in DELIMITERS if one in first_line]
+    header: FoundHeader | None = None
+    if separator is not None:
+        possible = [separator]
+    elif given.header_line != NO_HEADER and (by_header := _find_by_header(text, quote, headers)) is not None:
+        delimiter_of_header, header = by_header
+        possible = [delimiter_of_header]
+    if header is not None:
+        text = text[header.offset :]
     # The sniffer takes a single cell in single quotes for a proof of them.
     proven: dict[str, SingleQuotes] = {}
     if given.quote is None:
@@ -223,13 +273,31 @@ def _find_dialect(text: bytes, given: FileOptions, headers: Collection[str] | No
             delimiter = max(possible, key=first_line.count)
     assert delimiter is not None
     if delimiter in proven:
-        return Dialect(delimiter, QUOTES[1]), proven[delimiter].join_lines
-    return Dialect(delimiter, quote), False
+        return Dialect(delimiter, QUOTES[1], skips_blank_rows), proven[delimiter].join_lines
+    return Dialect(delimiter, quote, skips_blank_rows), False
+
+
+def _find_by_header(text: bytes, quote: str | None, headers: Collection[str] | None) -> tuple[str, FoundHeader] | None:
+    """Find the delimiter with which the header makes sense; None if none or several do."""
+    top = b"\n".join(text.split(b"\n", MOST_LINES)[:MOST_LINES])
+    found = {
+        delimiter: header
+        for delimiter in DELIMITERS
+        if delimiter.encode() in top and (header := find_header(text, Dialect(delimiter, quote, True), headers))
+    }
+    for delimiter, header in found.items():
+        if header.has_columns:
+            return delimiter, header
+    best = sorted(found.items(), key=lambda one: -one[1].score)
+    if not best or best[0][1].score < _FEWEST_SIGNS or (len(best) > 1 and best[0][1].score == best[1][1].score):
+        return None
+    return best[0]
 
 
 def _has_columns(text: bytes, dialect: Dialect, headers: Collection[str]) -> bool:
     try:
-        names = read_file_header(PartsReader(iter([text])).read, dialect)
+        form = FileForm(delimiter=dialect.delimiter, quote=dialect.quote or NO_QUOTE)
+        names = read_file_header(PartsReader(iter([text])).read, form)
     except InvalidRequest:
         return False
     return set(headers) <= set(names)

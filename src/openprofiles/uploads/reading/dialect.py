@@ -6,7 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+# Those that are detected, and all that can be named.
 DELIMITERS = (",", ";", "\t", "|")
+ALL_DELIMITERS = (*DELIMITERS, "^", "~")
+# What spreadsheets write before the header to name the delimiter: ``sep=;``.
+SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n])"?[ \t]*\r?\n', re.IGNORECASE)
 QUOTES = ('"', "'")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.file_form import FileOptions
+from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
 _MAX_CHECKS = 1000
 _MAX_TEXT_LENGTH = 2000
@@ -89,6 +89,9 @@ class FileChoices:
     def _arguments(self) -> Iterator[str]:
         for name, value in self.to_json().items():
             values = value if isinstance(value, list) else [value]
+            if name == "header_line" and value == NO_HEADER:
+                yield "--no-header"
+                continue
             for one in values:
                 # Its values are in lower case there.
                 text = str(one).lower() if name == "short_rows" else str(one)

@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
+from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, QUOTES, Dialect
 
 LINE_ENDS = ("LF", "CRLF", "CR")
 NO_QUOTE = "none"
 # As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
 MAX_COLUMNS = 16_384
 
+# The ``header_line`` of a file without a header.
+NO_HEADER = 0
+_MAX_HEADER_LINE = 1_000_000
 _MAX_FIRST_ROW = 1_000_000
 
 UTF_8 = "utf-8"
@@ -49,7 +52,7 @@ _ENCODINGS = {
 # Python calls them text encodings, but they encode names of hosts and source code, not files.
 _NOT_OF_FILES = frozenset(("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"))
 
-DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "carets", "~": "tildes"}
 
 
 def encodings() -> list[str]:
@@ -87,6 +90,8 @@ class FileOptions:
     """What a caller says of the form of the file; what is None is detected.
 
     Attributes:
+        header_line: the line on which the header begins, or after which it does if that line is blank; NO_HEADER if
+            there is none.
         first_row: for a file that was made from a table whose cells may have several lines: the rows are numbered
             instead of the lines, blank ones too, and this is the number of the first one.
 
@@ -98,14 +103,19 @@ class FileOptions:
     delimiter: str | None = None
     quote: str | None = None
     line_ends: str | None = None
+    header_line: int | None = None
     first_row: int | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None:
             object.__setattr__(self, "encoding", canonical_encoding(self.encoding))
-        _require("delimiter", self.delimiter, DELIMITERS)
+        _require("delimiter", self.delimiter, ALL_DELIMITERS)
         _require("quote", self.quote, (*QUOTES, NO_QUOTE))
         _require("line ends", self.line_ends, LINE_ENDS)
+        if self.header_line is not None and not 0 <= self.header_line <= _MAX_HEADER_LINE:
+            raise InvalidRequest(
+                f"The line of the header must be between 1 and {_MAX_HEADER_LINE}, or 0 for a file without a header."
+            )
         if self.first_row is not None and not 0 <= self.first_row <= _MAX_FIRST_ROW:
             raise InvalidRequest(f"The first row must have a number from 0 to {_MAX_FIRST_ROW:,}.")
 
@@ -117,6 +127,9 @@ class FileOptions:
 
 # The only form that AWS accepts.
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
+
+
+_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blank_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +144,8 @@ class FileForm:
         quote: the character around cells, or ``none``.
         line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
+        header_line: as in ``FileOptions``; None: the header is the first row that is not blank.
+        column_count: of a file without a header; else 0.
         skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
         first_row: as in ``FileOptions``.
         given: those of ``FileOptions`` that were not detected.
@@ -143,13 +158,19 @@ class FileForm:
     quote: str = '"'
     line_ends: str = "LF"
     joins_lines: bool = False
+    header_line: int | None = None
+    column_count: int = 0
     skips_blank_rows: bool = False
     first_row: int | None = None
     given: tuple[str, ...] = ()
 
     def to_options(self) -> FileOptions | None:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
-        is_usual = self.encoding == UTF_8 and self.line_ends != "CR" and (self.delimiter, self.quote) == (",", '"')
+        is_usual = (
+            self.encoding == UTF_8
+            and self.line_ends != "CR"
+            and (self.delimiter, self.quote, self.header_line) == (",", '"', None)
+        )
         if not self.given and is_usual:
             return None
         return FileOptions(
@@ -157,6 +178,7 @@ class FileForm:
             delimiter=self.delimiter,
             quote=self.quote,
             line_ends=self.line_ends,
+            header_line=self.header_line,
             first_row=self.first_row,
         )
 
@@ -173,6 +195,10 @@ class FileForm:
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "given": list(self.given)}
 
+    def to_document(self) -> dict[str, Any]:
+        """Make the document for programs, without what only the reader needs."""
+        return {name: value for name, value in self.to_json().items() if name not in _READER_ATTRIBUTES}
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> FileForm:
         """Read the result of ``to_json``; for a job of an earlier version, return the form all had."""
@@ -186,6 +212,10 @@ class FileForm:
         parts.append(self.line_ends)
         if self.has_byte_order_mark:
             parts.append("byte order mark")
+        if self.header_line == NO_HEADER:
+            parts.append("no header")
+        elif self.header_line is not None:
+            parts.append(f"header on line {self.header_line}")
         if self.compression != "none":
             parts.append(self.compression)
         return ", ".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.failures.own_columns import has_apostrophes
@@ -13,13 +13,15 @@ from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe
 from openprofiles.uploads.reading.cells import split_record
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
-from openprofiles.uploads.reading.dialect import COMMAS, Dialect
-from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+from openprofiles.uploads.reading.dialect import SEPARATOR_LINE
+from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import scan_header
 from openprofiles.uploads.reading.file_text import FileDamaged, Readable, open_text
 from openprofiles.uploads.reading.records import Block, Kind, Scanner, UnclosedQuoteError
 
 MAX_SAMPLE_ROWS = 200
+
+_USUAL_FORM = FileForm()
 
 # Rows may have a megabyte, but then fewer will do.
 _MAX_SAMPLE_BYTES = 2 << 20
@@ -37,15 +39,21 @@ class FileSample:
         headers: the names of all columns, in the order of the file.
         rows: the cells of whole rows, in the order of the file; a row may have fewer than the header, or more.
         has_rows: whether anything comes after the header, be it a row that cannot be split.
+        lines_above: the lines above the header that are not blank, by number, if they were skipped.
     """
 
     headers: list[str]
     rows: list[list[str]]
     has_rows: bool
+    lines_above: dict[int, str] = field(default_factory=dict)
 
 
 def read_file_sample(
-    read: Callable[[int], bytes], dialect: Dialect = COMMAS, *, is_whole: bool = True, max_rows: int = MAX_SAMPLE_ROWS
+    read: Callable[[int], bytes],
+    form: FileForm = _USUAL_FORM,
+    *,
+    is_whole: bool = True,
+    max_rows: int = MAX_SAMPLE_ROWS,
 ) -> FileSample:
     """Read the header and the first rows of a file; rows that cannot be split are left out.
 
@@ -66,28 +74,41 @@ def read_file_sample(
         return part
 
     # A block for each piece, so that those before a quote that is never closed are not lost with it.
-    scanner = Scanner(read_and_keep, dialect, read_bytes=_READ_BYTES, max_block_records=1)
-    header, headers = scan_header(scanner, dialect, is_whole=is_whole)
-    if not is_whole and text.find(b"\n", header.byte_end) < 0:
+    scanner = Scanner(
+        read_and_keep, form.dialect, header_line=form.header_line, read_bytes=_READ_BYTES, max_block_records=1
+    )
+    header, headers = scan_header(scanner, form, is_whole=is_whole)
+    if not is_whole and form.header_line != NO_HEADER and text.find(b"\n", header.byte_end) < 0:
         raise InvalidRequest(
             "The header of the file is incomplete. Send more of the file, including the line end after the header."
         )
+    lines_above = _lines_above(text[: header.byte_start], form)
     rows: list[list[str]] = []
     has_rows = False
     try:
         for block in scanner.blocks():
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
-                cells = split_record(record, dialect)
+                cells = split_record(record, form.dialect)
                 rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
                 if len(rows) >= max_rows:
-                    return FileSample(headers, rows, has_rows)
+                    return FileSample(headers, rows, has_rows, lines_above)
             if len(text) >= _MAX_SAMPLE_BYTES:
                 break
     except UnclosedQuoteError:
         # At the cut it means nothing; in a whole file the job will report it, with the line.
         has_rows = True
-    return FileSample(headers, rows, has_rows)
+    return FileSample(headers, rows, has_rows, lines_above)
+
+
+def _lines_above(text: bytes | bytearray, form: FileForm) -> dict[int, str]:
+    lines = text.decode("utf-8", "replace").removeprefix("\ufeff").split("\n")[:-1]
+    blanks = form.dialect.blanks.decode() + "\r"
+    return {
+        number: line.rstrip("\r")
+        for number, line in enumerate(lines, start=1 if form.first_row is None else form.first_row)
+        if line.strip(blanks) and not (number == 1 and SEPARATOR_LINE.fullmatch(f"{line}\n".encode()))
+    }
 
 
 def sample_beginning(
@@ -126,7 +147,7 @@ def sample_beginning(
         )
         text = open_text(io.BytesIO(plain), form, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
         # Of a compressed file, no more is decompressed than a sample needs.
-        sample = read_file_sample(text.read, form.dialect, is_whole=is_whole and compression == "none")
+        sample = read_file_sample(text.read, form, is_whole=is_whole and compression == "none")
     except FileDamaged as error:
         raise InvalidRequest(str(error)) from error
     return dataclasses.replace(form, compression=compression), sample
@@ -138,7 +159,7 @@ def read_sample_of_file(file: Readable, form: FileForm, max_unpacked_bytes: int)
     Raises:
         InvalidRequest, FileDamaged: as ``read_file_sample``.
     """
-    return read_file_sample(open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read, form.dialect)
+    return read_file_sample(open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read, form)
 
 
 def _records(block: Block, text: bytearray, *, is_whole: bool) -> Iterator[bytes]:

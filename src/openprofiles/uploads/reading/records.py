@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openprofiles.uploads.reading.cells import split_record
-from openprofiles.uploads.reading.dialect import COMMAS, Dialect, record_patterns
+from openprofiles.uploads.reading.dialect import COMMAS, SEPARATOR_LINE, Dialect, record_patterns
 
 Offsets = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
@@ -46,7 +46,8 @@ BLOCK_BYTES = 16 << 20
 READ_BYTES = 1 << 20
 # A block of 16 MiB could hold 8 million records of one byte; the arrays and the reader's rows need a bound as well.
 MAX_BLOCK_RECORDS = 500_000
-MAX_BLANK_ROW_LINES = 20
+# How many lines of each kind that was skipped are kept.
+MAX_SKIPPED_LINES = 20
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LF, _CR = b"\n\r"
@@ -181,8 +182,9 @@ class _LongRecord:
 class Scanner:
     """Scan one CSV file, from its first byte to its last.
 
-    Call `read_header` once, set `max_clean_cells` (records with more cells are odd; None: no limit) and, if need be,
-    `max_block_records`, then iterate over `blocks`.
+    The header is the first record that is not blank from line `header_line` on; 0: there is none, and every record is
+    one of data. Call `read_header` once, set `max_clean_cells` (records with more cells are odd; None: no limit) and,
+    if need be, `max_block_records`, then iterate over `blocks`.
 
     `read(size_bytes)` returns the next bytes of the file, at most `size_bytes`; fewer are fine, none mean the end of
     the file. A block is yielded as soon as it holds `block_bytes` bytes of the file or many records. A record longer
@@ -192,6 +194,8 @@ class Scanner:
     Attributes:
         blank_row_count: the rows of delimiters alone that were skipped so far.
         blank_row_lines: the lines of the first ones.
+        skipped_line_count: the lines above the header that were skipped, without blank ones.
+        skipped_lines: the numbers of the first ones.
     """
 
     def __init__(
@@ -199,6 +203,7 @@ class Scanner:
         read: Callable[[int], bytes],
         dialect: Dialect = COMMAS,
         *,
+        header_line: int | None = None,
         max_clean_cells: int | None = None,
         block_bytes: int = BLOCK_BYTES,
         max_record_bytes: int = MAX_RECORD_BYTES,
@@ -208,6 +213,9 @@ class Scanner:
         self.max_clean_cells = max_clean_cells
         self.blank_row_count = 0
         self.blank_row_lines: list[int] = []
+        self.skipped_line_count = 0
+        self.skipped_lines: list[int] = []
+        self._header_line = header_line
         self._read = read
         self._dialect = dialect
         self._block_bytes = block_bytes
@@ -232,6 +240,12 @@ class Scanner:
         if has_byte_order_mark:
             self._carry = self._carry.removeprefix(_BYTE_ORDER_MARK)
             self._carry_offset = len(_BYTE_ORDER_MARK)
+        if self._header_line == 0:
+            if separator := SEPARATOR_LINE.match(self._carry):
+                self._pass(separator.end(), self._carry_line + 1)
+            return Header(b"", 1, self._carry_offset, self._carry_offset, has_byte_order_mark, None)
+        if self._header_line is not None:
+            self._skip_lines_above_header(self._header_line)
         while True:
             data, ends_virtually = self._close_last_line(self._carry)
             start = _skip_blank_lines(data, self._dialect, ends_virtually)
@@ -266,6 +280,38 @@ class Scanner:
         self._carry_offset += end + 1
         self._carry = data[end + 1 : len(data) - ends_virtually]
         return header
+
+    def _skip_lines_above_header(self, header_line: int) -> None:
+        line, start = self._carry_line, 0
+        while line < header_line:
+            if self._dialect.first_row is None:
+                end = self._carry.find(b"\n", start) + 1
+            else:
+                record_end = _find_record_end(self._carry, self._dialect, start)
+                end = 0 if record_end is None else record_end + 1
+            if end:
+                self._count_skipped_line(self._carry[start:end], line)
+                line, start = line + 1, end
+            elif self._at_end_of_file:
+                raise NoHeaderError
+            else:
+                self._pass(start, line)
+                start = 0
+                self._carry += self._read_fully(self._read_bytes)
+        self._pass(start, line)
+
+    def _count_skipped_line(self, text: bytes, line: int) -> None:
+        is_separator = line == 1 and SEPARATOR_LINE.fullmatch(text)
+        if text.strip(self._dialect.blanks + b"\r\n") and not is_separator:
+            self.skipped_line_count += 1
+            if len(self.skipped_lines) < MAX_SKIPPED_LINES:
+                self.skipped_lines.append(line)
+
+    def _pass(self, size_bytes: int, line: int) -> None:
+        """Remove whole lines from the beginning of the carry, up to a line."""
+        self._carry_line = line
+        self._carry_offset += size_bytes
+        self._carry = self._carry[size_bytes:]
 
     def blocks(self) -> Iterator[Block]:
         """Yield the data records after the header, in blocks that end at a record end; no block is empty.
@@ -417,7 +463,7 @@ class Scanner:
         """Count a skipped row if it has delimiters; a blank line does not count."""
         if self._dialect.delimiter.encode() in row:
             self.blank_row_count += 1
-            if len(self.blank_row_lines) < MAX_BLANK_ROW_LINES:
+            if len(self.blank_row_lines) < MAX_SKIPPED_LINES:
                 self.blank_row_lines.append(line)
 
 

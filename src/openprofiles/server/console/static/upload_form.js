@@ -55,6 +55,7 @@ export class JobForm {
   show(sample, { isSameFile }) {
     this.suggestedKey = sample.UniqueKey;
     this.keyEvidence = new Map(Object.entries(sample.Keys));
+    find("phone-country").replaceChildren(...describePhoneCountry(sample.PhoneCountry));
     this.columns.show(sample.Columns, { keeps: isSameFile });
     this.chosenKey = isSameFile ? this.chosenKey : null;
     this.offerKeys(this.columns.loaded.some(({ header }) => header === this.chosenKey) ? this.chosenKey : this.suggestedKey);
@@ -191,6 +192,15 @@ export function showForm(form) {
   if (find("form-details")) {
     find("form-details").open = Object.keys(form).length > 0;
   }
+}
+
+// country: {Text, Doubt}; null if all phone numbers have a country code.
+function describePhoneCountry(country) {
+  if (country === null) {
+    return [];
+  }
+  const doubt = `${country.Doubt} Numbers of another country are compared by their digits alone. The country of a domain cannot be changed; to choose another one, import into a new domain.`;
+  return [make("p", { class: "hint" }, country.Text), country.Doubt === null ? null : make("p", { class: "warning" }, doubt)].filter(Boolean);
 }
 
 function faultOfLimit(kind, text) {

@@ -1,0 +1,166 @@
+"""Find the header of a file: its first row, or a row below lines that do not belong to the table.
+
+Exports of reports begin with a title, a date or the name of a company. Such lines are skipped only if there is no
+doubt: the header then has as many cells as the rows below it, all of them texts, and at least two are names of known
+fields.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.uploads.mappings.header_names import names_field
+from openprofiles.uploads.mappings.value_kinds import clear_kind, find_column_kind
+from openprofiles.uploads.reading.cells import MalformedQuotesError, split_text
+from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, SEPARATOR_LINE, Dialect, record_patterns
+
+# The first lines, in which a header is looked for.
+MOST_LINES = 20
+_MOST_ROWS = 50
+_FEWEST_KNOWN_NAMES = 2
+# So many of the values of a column must be of a kind before the column counts as one of that kind.
+_CLEAR_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHeader:
+    """A row that may be the header.
+
+    Attributes:
+        line: its line, from 1, or its row if rows are numbered.
+        offset: of its line in the text.
+        is_first: whether only blank rows stand above it.
+        has_columns: whether it has all columns that were asked for.
+        score: how much speaks for it and for the dialect it was read with: known names, and columns of a clear kind. 0
+            if it cannot be the header of the rows below.
+    """
+
+    line: int
+    offset: int
+    is_first: bool
+    has_columns: bool
+    score: int
+
+
+def find_separator(text: bytes) -> tuple[str | None, int]:
+    """Find the delimiter that a first line such as ``sep=;`` names.
+
+    Returns:
+        the delimiter, and the offset of what follows that line.
+
+    Raises:
+        InvalidRequest: it is not a possible delimiter.
+    """
+    found = SEPARATOR_LINE.match(text)
+    if found is None:
+        return None, 0
+    delimiter = found[1].decode("ascii", "replace")
+    if delimiter not in ALL_DELIMITERS:
+        known = " ".join("tab" if one == "\t" else one for one in ALL_DELIMITERS)
+        raise InvalidRequest(
+            f"Line 1 of the file names {delimiter!r} as its delimiter, which is not supported. Use one of: {known}"
+        )
+    return delimiter, found.end()
+
+
+def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) -> FoundHeader | None:
+    """Find the header at the beginning of a file.
+
+    Args:
+        text: as UTF-8; its last row may be cut off.
+        columns: the names that it must have, if they are known. A row that has them all is the header.
+
+    Returns:
+        the row that is the header without doubt, or else the first row; None if there is no row.
+    """
+    first: FoundHeader | None = None
+    below: FoundHeader | None = None
+    first_line = 1 if dialect.first_row is None else dialect.first_row
+    offset = 0
+    for line in range(first_line, first_line + MOST_LINES):
+        if offset >= len(text):
+            break
+        end = _end_of_line(text, offset, dialect)
+        if text[offset:end].strip(dialect.blanks + b"\r"):
+            rows = list(islice(_rows(text, offset, dialect), _MOST_ROWS + 1))
+            found = _weigh(rows, line, offset, columns, is_first=first is None)
+            if found.has_columns:
+                return found
+            if first is None:
+                first = found
+                if found.score and columns is None:
+                    return first
+            elif found.score and below is None:
+                below = found
+        offset = end + 1
+    return first if first is None or first.score else below or first
+
+
+def count_columns(text: bytes, dialect: Dialect) -> int:
+    """Count the columns of a file without a header: the cells that most of its first rows have."""
+    return _usual_width([cells for cells in islice(_rows(text, 0, dialect), _MOST_ROWS) if cells]) or 1
+
+
+def _end_of_line(text: bytes, start: int, dialect: Dialect) -> int:
+    """Return where a line ends, or a row if rows are numbered."""
+    if dialect.first_row is None:
+        end = text.find(b"\n", start)
+        return len(text) if end < 0 else end
+    found = record_patterns(dialect).cells.match(text, start)
+    return found.end() if found else start
+
+
+def _weigh(
+    rows: list[list[str] | None], line: int, offset: int, columns: Collection[str] | None, *, is_first: bool
+) -> FoundHeader:
+    """Weigh whether the first of some rows is the header of the others."""
+    names, below = (rows[0] or [] if rows else []), [cells for cells in rows[1:] if cells]
+    has_columns = columns is not None and set(columns) <= set(names)
+    known = sum(map(names_field, names))
+    is_as_wide = len(names) == _usual_width(below) if below else is_first
+    is_all_text = bool(names) and all(not is_blank(name) and clear_kind(name) is None for name in names)
+    if not names or not is_as_wide:
+        score = 0
+    elif is_first:
+        # Names of years are numbers, and a last column may have no name.
+        score = known + _count_clear_columns(names, below) if is_all_text or known >= _FEWEST_KNOWN_NAMES else 0
+        score = max(score, int(is_all_text))
+    else:
+        is_header = is_all_text and known >= _FEWEST_KNOWN_NAMES
+        score = known + _count_clear_columns(names, below) if is_header else 0
+    return FoundHeader(line, offset, is_first, has_columns, score)
+
+
+def _count_clear_columns(names: list[str], rows: list[list[str]]) -> int:
+    kinds = [find_column_kind([cells[index] for cells in rows if index < len(cells)]) for index in range(len(names))]
+    return sum(kind.kind is not None and kind.share >= _CLEAR_SHARE for kind in kinds)
+
+
+def _usual_width(rows: list[list[str]]) -> int:
+    """Return the number of cells that most rows have; of equally frequent ones, the highest."""
+    counts = Counter(map(len, rows))
+    return max(counts, key=lambda width: (counts[width], width), default=0)
+
+
+def _rows(text: bytes, start: int, dialect: Dialect) -> Iterator[list[str] | None]:
+    """Split the complete rows from an offset on; None for one that cannot be split."""
+    patterns = record_patterns(dialect)
+    while start < len(text):
+        found = patterns.cells.match(text, start)
+        end = found.end() if found else start
+        if end < len(text) and text[end : end + 1] != b"\n":
+            # A quote that is not closed.
+            yield None
+            return
+        row = text[start:end].removesuffix(b"\r")
+        start = end + 1
+        if row.strip(dialect.blanks):
+            try:
+                yield split_text(row.decode("utf-8", "replace"), dialect)
+            except MalformedQuotesError:
+                yield None
