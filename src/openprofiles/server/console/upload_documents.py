@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
+_LINES_ABOVE_SHOWN = 20
 _EXAMPLES_PER_COLUMN = 3
 # A cell may have a megabyte, too much for a table.
 _LENGTH_SHOWN = 200
@@ -139,8 +141,14 @@ def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dic
     """Return why the encoding of a file has to be chosen, with the likely ones."""
     return {
         "message": f"{reason} Choose the encoding it was saved in, or save it as UTF-8.",
+        "Asks": "encoding",
         "Candidates": _candidate_documents(candidates),
     }
+
+
+def question_about_header(doubt: str) -> dict[str, Any]:
+    """Return why the user has to say which line of a file is the header."""
+    return {"message": doubt, "Asks": "header"}
 
 
 def sample_document(
@@ -173,6 +181,10 @@ def sample_document(
     return {
         "File": file_form_document(form),
         "Columns": columns,
+        "LinesAbove": [
+            {"Line": line, "Text": _cut(above)}
+            for line, above in islice(sample.lines_above.items(), _LINES_ABOVE_SHOWN)
+        ],
         "Rows": [[_cut(cell) for cell in row] for row in sample.rows[:_ROWS_SHOWN]],
         "UniqueKey": None if key is None else key.header,
         "Keys": {
