@@ -180,6 +180,24 @@ def test_extensions_of_one_number_are_different_customers(shop: Shop) -> None:
     assert shop.profile_count() == 32
 
 
+IDS = "Id,First name\nA 1,Ana\n A 1\u00a0,Ann\na 1,Bo\n\u00e9,Cy\ne\u0301,Di\n".encode()
+
+
+def test_blanks_around_a_custom_attribute_and_how_its_letters_are_composed_do_not_count(shop: Shop) -> None:
+    columns = [Column("Id", "Attributes.id"), NAME]
+    first, second = (shop.load(columns, "Id", IDS) for _ in range(2))
+
+    assert (counts(first), counts(second)) == ((3, 2, 0, 0), (0, 5, 5, 0))
+
+
+def test_a_strict_server_compares_a_custom_attribute_exactly(shop: Shop) -> None:
+    columns = [Column("Id", "Attributes.id"), NAME]
+    first, second = (shop.load(columns, "Id", IDS, strict=True) for _ in range(2))
+
+    assert (counts(first), counts(second)) == ((5, 0, 0, 0), (0, 5, 5, 0))
+    assert counts(shop.load(columns, "Id", b"Id,First name\nA 1,Ana\n")) == (0, 0, 0, 1)
+
+
 def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop) -> None:
     made = shop.make_profile({"AccountNumber": "A-1"}, ingested=True)
     add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
