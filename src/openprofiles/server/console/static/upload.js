@@ -55,6 +55,9 @@ const EFFECTS = {
   showSample({ file, form: chosen, sample }) {
     if (chosen.mapping) {
       form.showKept(sample.File);
+    } else {
+      // It was read only by what the fields say.
+      form.keptForm = {};
     }
     displaySample(file, sample, true);
   },
@@ -153,7 +156,7 @@ function readAs(encoding) {
 function describe(isAnswered) {
   if (state.messages.form !== null) {
     find("form-details").open = true;
-    dispatch("fieldsWrong", { id: state.file.workbook ? "sheet" : "encoding" });
+    dispatch("fieldsWrong", { id: state.file.workbook ? "header-line" : "encoding" });
     return;
   }
   const wrong = form.findFault(state.file) ?? (isAnswered ? null : find("saved"));
