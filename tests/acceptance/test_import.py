@@ -270,6 +270,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "joins_lines": False,
             "header_line": None,
             "column_count": 0,
+            "skips_blanks": False,
             "skips_blank_rows": True,
             "first_row": None,
             "given": [],
