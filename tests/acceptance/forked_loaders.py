@@ -122,7 +122,9 @@ def _become_loader(connection: socket.socket) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        connection.send(str(status).encode())
+        # The command that started it may have ended.
+        with suppress(BrokenPipeError):
+            connection.send(str(status).encode())
         os._exit(status)
 
 

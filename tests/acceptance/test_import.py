@@ -267,11 +267,7 @@ def test_a_file_without_a_fault_ends_with_0_and_leaves_no_report(tmp_path: Path)
             "delimiter": ",",
             "quote": '"',
             "line_ends": "LF",
-            "joins_lines": False,
             "header_line": None,
-            "column_count": 0,
-            "skips_blanks": False,
-            "skips_blank_rows": True,
             "first_row": None,
             "given": [],
         },
@@ -324,6 +320,7 @@ def test_no_load_is_suggested_for_a_file_without_rows(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["missing.csv"], "The file missing.csv cannot be read: No such file or directory."),
+        (["missing.csv", "--mapping", "crm"], "The file missing.csv cannot be read: No such file or directory."),
         (["."], "cannot be read: Is a directory"),
         (["/dev/null"], "The file is empty"),
         (

@@ -329,6 +329,7 @@ def _zip(name: str, content: bytes) -> bytes:
         (b'{"a": 1}\n[2]\n', "The object on line 2 of the file is not a JSON object."),
         (bytes.fromhex("d0cf11e0a1b11ae1") * 99, "an old Excel workbook (.xls), or one with a password"),
         (_zip("b.csv", b"a"), "The file is a ZIP archive. Unpack it, and import the files in it one by one: 'b.csv'."),
+        (_zip("in.xlsx", WORKBOOK), "The file is a ZIP archive. Unpack it, and import the files in it one by one: "),
         (_zip("xl/workbook.bin", b"a"), "a binary Excel workbook (.xlsb). Open it in Excel or LibreOffice"),
         (b"<html><table>", "a web page (HTML). Open it in Excel or LibreOffice, and save it as a workbook"),
         (b"BEGIN:VCARD\n", "an address book (vCard). Import it into an address book"),

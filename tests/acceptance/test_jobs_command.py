@@ -225,7 +225,8 @@ def test_a_job_is_shown_with_its_whole_account(data: Path) -> None:
             "delimiter": ",",
             "quote": '"',
             "line_ends": "LF",
-            "joins_lines": False,
+            "header_line": None,
+            "first_row": None,
             "given": [],
         },
     }
@@ -417,7 +418,7 @@ def test_watching_a_job_that_has_ended_tells_its_end_with_the_exit_status_of_imp
 
 def test_a_job_that_nobody_works_on_is_waited_for_until_a_worker_comes(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    job_id = start_job(folder, b"Email\nada@example.com\n,\n")
+    job_id = start_job(folder, b"Email\nada@example.com\nn/a\n")
     with (tmp_path / "told").open("w+") as told:
         process = subprocess.Popen(
             command("jobs", "watch", job_id, "--domain", "demo", "--data", folder, "--output", "json"),

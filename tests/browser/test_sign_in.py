@@ -29,7 +29,11 @@ def send(
     try:
         connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded"} | headers)
         answer = connection.getresponse()
-        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+        return (
+            answer.status,
+            {name.lower(): value for name, value in answer.getheaders()},
+            answer.read().decode(errors="replace"),
+        )
     finally:
         connection.close()
 

@@ -374,7 +374,7 @@ def test_an_ended_session_makes_no_file_of_the_sign_in(page: Page, server: Runni
     place = f"/console/domains/{DOMAIN}/jobs/{job_id}"
     page.goto(place)
     page.context.clear_cookies()
-    page.get_by_role("link", name="Download failed rows").click()
+    page.get_by_role("link", name="Download failed rows (CSV)").click()
 
     expect(page).to_have_title("Sign in · openprofiles")
     assert page.locator("input[name=next]").input_value() == place

@@ -21,6 +21,7 @@ from acceptance.test_upload_flow import create as create_waiting_job
 from acceptance.test_upload_flow import wait_for_end
 from browser.conftest import sign_in
 from openprofiles.client import Client
+from workbooks import sheet_xml, text_rows, workbook
 
 WEBSHOP = Path(__file__).parents[2] / "examples" / "webshop-export.csv"
 HOSTILE = "<script>alert(1)</script>"
@@ -128,6 +129,8 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     upload.get_by_label("Unique key").select_option("Kunden-Nr.")
     expect(evidence).to_contain_text("but another Kunden-Nr., so one customer would become two")
     upload.get_by_label("Unique key").select_option("E-Mail")
+    expect(upload.locator("#phone-country")).to_contain_text("are read as numbers of the United States (US).")
+    expect(upload.locator("#phone-country .warning")).to_contain_text("import into a new domain")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
     expect(upload.get_by_label("Retention (days)")).to_have_value("366")
 
@@ -231,6 +234,34 @@ def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: 
     assert job["ResultsSummary"]["CreatedRecords"] == 2
 
 
+def test_a_workbook_is_dropped_like_a_csv_file_with_its_sheet_to_choose(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    error = '<row><c t="inlineStr"><is><t>a@example.com</t></is></c><c t="e"><v>#N/A</v></c></row>'
+    sheets = {
+        "Notes": sheet_xml(text_rows([["To do"]])),
+        "Customers": sheet_xml(text_rows([["Email", "Town"]]) + error),
+    }
+
+    drop(upload, ("customers.xlsx", workbook(sheets)))
+
+    expect(upload.get_by_role("heading", name="Preview of customers.xlsx")).to_be_focused()
+    expect(upload.locator("#found")).to_contain_text("1 column, Excel workbook, sheet “Notes”")
+    upload.get_by_label("Sheet").select_option("Customers")
+    expect(upload.get_by_role("cell", name="a@example.com")).to_be_visible()
+    expect(upload.locator("#workbook-notes")).to_contain_text("1 cell has an error such as #N/A: B2.")
+    expect(upload.locator("#encoding-part, #delimiter-part").filter(visible=True)).to_have_count(0)
+    assert find_barriers(upload) == []
+    # The error is not meant to clear anything.
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("Empty cells").select_option("Clear the field")
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.get_by_text("The sheet has cells whose value is not in the file, in: Town.")).to_be_visible()
+    upload.get_by_label("Empty cells").select_option("Keep the field's value")
+    job = wait_for_end(server, domain, start_load(upload, "Import now"))
+    assert (job["DisplayName"], job["ResultsSummary"]["CreatedRecords"]) == ("customers.xlsx", 1)
+
+
 def test_a_file_that_was_chosen_before_the_script_was_there_is_taken(page: Page, domain: str) -> None:
     held: list[Route] = []
     page.route("**/upload.js*", lambda route: held.append(route))
@@ -257,7 +288,7 @@ def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page
     target(upload, "Ort").fill("Attributes.town")
 
     drop(upload, ("sheet.xlsx", b"PK\x03\x04" + bytes(200)))
-    expect(upload.get_by_role("alert")).to_contain_text("an Excel workbook")
+    expect(upload.get_by_role("alert")).to_contain_text("not a workbook that can be read")
     upload.get_by_role("button", name="Continue with webshop-export.csv").click()
 
     expect(upload.get_by_role("heading", name="Preview of webshop-export.csv")).to_be_focused()
@@ -459,6 +490,36 @@ def test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once(
     assert job["ResultsSummary"]["CreatedRecords"] == 1
 
 
+def test_a_first_row_of_values_is_asked_about_and_lines_above_the_header_are_shown(
+    upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    content = b"ann@a.example,Ann\nbob@a.example,Bob\n"
+    upload.locator("#file").set_input_files({"name": "bare.csv", "mimeType": "text/csv", "buffer": content})
+    expect(upload.get_by_role("alert")).to_have_text(
+        "The first row of the file seems to be a row of values, not the header: its cell 1 is an email address."
+    )
+    expect(upload.get_by_role("button", name="This row is the header")).to_be_focused()
+    assert find_barriers(upload) == []
+
+    upload.get_by_role("button", name="The file has no header").click()
+
+    expect(upload.get_by_label("Line of the header")).to_have_value("0")
+    expect(upload.get_by_role("cell", name="ann@a.example")).to_be_visible()
+    upload.get_by_label("Line of the header").fill("")
+    upload.get_by_label("Line of the header").press("Tab")
+    expect(upload.locator("#form-fault")).to_contain_text("or 0 if the file has no header.")
+    upload.get_by_label("Line of the header").fill("0")
+    upload.get_by_label("Line of the header").press("Tab")
+    expect(upload.locator("#form-fault")).to_be_hidden()
+    job = wait_for_end(server, domain, start_load(upload, "Import now"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 2
+    upload.unroute("**/jobs/*")
+    upload.goto(f"/console/domains/{domain}/upload")
+    choose(upload, b"Report of May\n\nEmail,First name,Town\nann@a.example,Ann,Rome\nbob@a.example,Bob,Oslo\n")
+    expect(upload.locator("#lines-above")).to_have_text("Skipped above the header:Line 1: Report of May")
+    expect(upload.locator("#mapping li")).to_have_count(3)
+
+
 def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: RunningServer, domain: str) -> None:
     sign_in_with(visitor, server, "profile:CreateUploadJob", "profile:GetUploadJobPath")
     visitor.goto(f"/console/domains/{domain}/upload")
@@ -499,7 +560,8 @@ def test_rows_that_are_wider_than_the_screen_show_it_at_their_edges(upload: Page
 
 def test_a_file_that_cannot_be_read_is_refused_with_the_reason(upload: Page) -> None:
     for content, message in (
-        (b"PK\x03\x04" + bytes(200), "The content of the file shows that it is a ZIP archive or an Excel workbook."),
+        (b"PK\x03\x04" + bytes(200), "The file is not a workbook that can be read. Save it as CSV."),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200), "an old Excel workbook (.xls), or one with a password"),
         (b"", "The file is empty."),
         (b"%PDF-1.7\n", "The content of the file shows that it is a PDF document"),
     ):
@@ -858,6 +920,8 @@ def test_whoever_may_only_load_sees_neither_policies_nor_a_check(
     expect(visitor.locator("#upload[data-may-stop]")).to_have_count(0)
     assert forge(visitor, f"/console/domains/{domain}/upload/jobs", document) == 403
     assert forge(visitor, f"/console/domains/{domain}/upload/jobs/{'0' * 32}/stop", {}) == 403
+    # How the CSV of a workbook is written has to be said in an option.
+    assert forge(visitor, f"/console/domains/{domain}/upload/workbook", {}) == 400
     visitor.get_by_role("button", name="Import now").click()
     # The page of the job is not for them.
     visitor.wait_for_url(f"**/console/domains/{domain}?done=job-started")
@@ -980,6 +1044,9 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
         ("jobs", good | {"SharedKeyRows": "MAYBE"}),
         ("sample?encoding=klingon", "a"),
         ("sample?delimiter=x", "a"),
+        ("sample?header_line=-1", "a"),
+        ("workbook", "a"),
+        ("workbook?sheet=x", "a"),
         ("mappings/no such name", {"Columns": ["Email"]}),
         ("mappings/x%00/save", {"Columns": ["Email"]}),
         ("jobs/x%00y/path", {}),

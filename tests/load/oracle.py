@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
 from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_key
 from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
 MAX_RECORD_BYTES = 1024 * 1024
 PROFILE_TYPES = ("PROFILE", "ACCOUNT_PROFILE")
@@ -136,7 +136,7 @@ class Job:
     phone_region: str = "US"
     policies: Policies = Policies()
     # As with --compat strict: the value of the unique key counts in every field of its group, whatever it is, and is
-    # compared as searches compare it.
+    # compared as searches compare it; one without a group exactly.
     matches_group: bool = False
 
     @property
@@ -146,6 +146,8 @@ class Job:
 
     def identity(self, text: str) -> str | None:
         """Return the form in which a unique key is compared."""
+        if self.matches_group and self.key_name == field_key_name(self.unique_key.path):
+            return text
         form = normal_key if self.matches_group else identity_key
         return form(self.key_name, text, self.phone_region)
 
@@ -423,7 +425,11 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         for profile in domain.profiles.values()
         if profile.expires_at > job.started_at
         and wanted in profile.keys
-        and (job.matches_group or wanted in profile.added_keys or _own_key(profile, job) == value)
+        and (
+            (job.matches_group and job.key_name in KEY_PATHS)
+            or wanted in profile.added_keys
+            or _own_key(profile, job) == value
+        )
     ]
     if len(holders) > 1:
         return [("AMBIGUOUS_UNIQUE_KEY", job.unique_key.header)]

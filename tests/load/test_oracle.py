@@ -66,6 +66,7 @@ PHONE_PATHS = ("PhoneNumber", "MobilePhoneNumber")
 FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x"]
 FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "Room 4", "4"]
 FEW_ACCOUNTS = ["a1", "A1", "b2", "B2", "c3"]
+FEW_TIERS = ["a1", " a1", "A1", "\u00e9", "e\u0301\u00a0"]
 
 rarely = st.integers(0, 19).map(lambda number: number == 7)
 sometimes = st.integers(0, 3).map(lambda number: number == 2)
@@ -235,7 +236,14 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 def entangled_scenarios(draw: st.DrawFn) -> Scenario:
     """Values that move between the fields of one key, within a file, and meet in profiles that hold several."""
     group, few = draw(
-        st.sampled_from([(EMAIL_PATHS, FEW_EMAILS), (PHONE_PATHS, FEW_PHONES), (("AccountNumber",), FEW_ACCOUNTS)])
+        st.sampled_from(
+            [
+                (EMAIL_PATHS, FEW_EMAILS),
+                (PHONE_PATHS, FEW_PHONES),
+                (("AccountNumber",), FEW_ACCOUNTS),
+                (("Attributes.tier",), FEW_TIERS),
+            ]
+        )
     )
     values = {**dict.fromkeys(group, few), "FirstName": NAMES}
     loads = []

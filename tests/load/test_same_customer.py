@@ -180,6 +180,24 @@ def test_extensions_of_one_number_are_different_customers(shop: Shop) -> None:
     assert shop.profile_count() == 32
 
 
+IDS = "Id,First name\nA 1,Ana\n A 1\u00a0,Ann\na 1,Bo\n\u00e9,Cy\ne\u0301,Di\n".encode()
+
+
+def test_blanks_around_a_custom_attribute_and_how_its_letters_are_composed_do_not_count(shop: Shop) -> None:
+    columns = [Column("Id", "Attributes.id"), NAME]
+    first, second = (shop.load(columns, "Id", IDS) for _ in range(2))
+
+    assert (counts(first), counts(second)) == ((3, 2, 0, 0), (0, 5, 5, 0))
+
+
+def test_a_strict_server_compares_a_custom_attribute_exactly(shop: Shop) -> None:
+    columns = [Column("Id", "Attributes.id"), NAME]
+    first, second = (shop.load(columns, "Id", IDS, strict=True) for _ in range(2))
+
+    assert (counts(first), counts(second)) == ((5, 0, 0, 0), (0, 5, 5, 0))
+    assert counts(shop.load(columns, "Id", b"Id,First name\nA 1,Ana\n")) == (0, 0, 0, 1)
+
+
 def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop) -> None:
     made = shop.make_profile({"AccountNumber": "A-1"}, ingested=True)
     add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
@@ -194,16 +212,19 @@ def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop)
 
 
 def test_new_customers_with_the_email_address_of_another_customer_are_counted(shop: Shop) -> None:
-    shop.load([EMAIL, NAME], "Email", b"Email,First name\nana@a.example,Ana\n")
+    ana = shop.make_profile({"EmailAddress": "ana@a.example"}).profile_id
     shared = b"".join(b"S%d,all@a.example\n" % number for number in range(6))
     rows = b"C1,ANA@a.example\nC2,bo@a.example\nC3,Bo@a.example\nC4,n/a\nC5,n/a\nC2,bo@a.example\nC6,cy@a.example\n"
 
     first, second = (shop.load([ACCOUNT, EMAIL], "Account", b"Account,Email\n" + rows + shared) for _ in range(2))
 
-    assert report_of(shop, first).notices == [Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4))]
+    assert report_of(shop, first).notices == [
+        Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4), others=(f"profile {ana}", "line 3"))
+    ]
     assert report_of(shop, first).notice_sentences() == [
         "2 rows create profiles for customers who probably exist already: another customer has the same EmailAddress "
-        "with a different value in column 'Account' (lines 2, 4). They are not merged. If they are the same customers, "
+        f"with a different value in column 'Account' (line 2 and profile {ana}; line 4 and line 3). They are not "
+        "merged. If they are the same customers, "
         "use EmailAddress as the unique key, or correct the file."
     ]
     # It creates no customers.
@@ -211,17 +232,21 @@ def test_new_customers_with_the_email_address_of_another_customer_are_counted(sh
 
 
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:
-    shop.load([ACCOUNT, NAME], "Account", b"Account,First name\n00042,Ana\n7.0,Bo\ncus_Ab1,Cy\n815,Di\n")
+    numbers = ("00042", "7.0", "cus_Ab1", "815")
+    ids = [shop.make_profile({"AccountNumber": number}, ingested=True).profile_id for number in numbers]
     rows = b"42,Ana\n7,Bo\ncus_aB1,Cy\n815.0,Di\n9,Ed\n09,Ed\n9.0,Ed\nX1,Flo\nx1,Flo\n1000,Gus\n815,Di\n"
 
     job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\n" + rows)
 
-    assert counts(job) == (10, 1, 1, 0)
-    assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 7, (2, 3, 4, 5, 7, 8, 10))]
+    assert counts(job) == (10, 1, 0, 0)
+    others = (*(f"profile {one}" for one in ids[:3]), "line 12", "line 6", "line 6", "line 9")
+    lines = (2, 3, 4, 5, 7, 8, 10)
+    assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 7, lines, others=others)]
     assert report_of(shop, job).notice_sentences() == [
         "7 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
-        "that of another customer only in upper or lower case, leading zeros or a trailing .0 (lines 2, 3, 4, 5, 7, "
-        "...). They are not merged. If they are the same customers, write the value the same way everywhere."
+        f"that of another customer only in upper or lower case, leading zeros or a trailing .0 (line 2 and "
+        f"{others[0]}; line 3 and {others[1]}; line 4 and {others[2]}; line 5 and line 12; line 7 and line 6; ...). "
+        "They are not merged. If they are the same customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
 
@@ -234,8 +259,8 @@ def test_a_preview_counts_customers_who_probably_exist_already(shop: Shop) -> No
     preview = shop.preview(job)
 
     assert report_of(shop, preview).notices == [
-        Notice(SAME_EMAIL_ROWS, "EmailAddress", 1, (3,)),
-        Notice(SIMILAR_KEY_ROWS, "Attributes.customer", 1, (3,)),
+        Notice(SAME_EMAIL_ROWS, "EmailAddress", 1, (3,), others=("line 2",)),
+        Notice(SIMILAR_KEY_ROWS, "Attributes.customer", 1, (3,), others=("line 2",)),
     ]
 
 

@@ -13,9 +13,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, select, text
 
+from openprofiles.clock import from_milliseconds
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
+from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import alembic_config, migrate, open_store
@@ -23,6 +25,8 @@ from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
 from postgresql_server import PostgresqlServer
+
+NOW = from_milliseconds(1_780_000_000_123)
 
 
 def schema_of(store: Store) -> dict[str, str]:
@@ -163,6 +167,55 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
     with store.read() as connection:
         assert connection.execute(text("select version_num from alembic_version")).scalar_one() == "0011"
     store.close()
+
+
+def test_keys_of_fields_lose_their_surrounding_blanks_in_a_store_of_an_earlier_version(
+    empty_stores: list[Store],
+) -> None:
+    store = empty_stores[0]
+    name = "_profile.Attributes.id"
+    before = [
+        (name, " A 1 ", 1),
+        (name, "A 1", 2),
+        (name, "A 1", 1),
+        (name, "e\u0301\u00a0", 3),
+        (name, "B\t", 4),
+        (name, "\u00a0", 5),
+        ("_email", " x", 1),
+        ("_profileId", " x", 1),
+    ]
+    with store.write() as connection:
+        command.upgrade(alembic_config(connection), "0014")
+        connection.execute(
+            tables.domain.insert().values(
+                domain_id=7,
+                name="shop",
+                config={},
+                tags={},
+                default_expiration_days=30,
+                phone_region="US",
+                created_at=NOW,
+                updated_at=NOW,
+            )
+        )
+        rows = [dict(zip(("name", "value", "pid"), key, strict=True)) for key in before]
+        connection.execute(tables.profile_key.insert(), [{"domain_id": 7, **row} for row in rows])
+        connection.execute(tables.undo_absent_key.insert(), [{"upload_job_id": 9, **row} for row in rows[:2]])
+
+    migrate(store)
+
+    with store.read() as connection:
+        keys = connection.execute(select(*list(tables.profile_key.c)[1:]))
+        assert {tuple(key) for key in keys} == {
+            (name, "A 1", 1),
+            (name, "A 1", 2),
+            (name, "\u00e9", 3),
+            (name, "B", 4),
+            ("_email", " x", 1),
+            ("_profileId", " x", 1),
+        }
+        absent = connection.execute(select(*list(tables.undo_absent_key.c)[1:]))
+        assert {tuple(key) for key in absent} == {(name, "A 1", 1), (name, "A 1", 2)}
 
 
 def open_and_count(folder: Path) -> int:

@@ -127,7 +127,12 @@ def test_the_row_of_an_object_is_its_line_in_the_file(content: str, lines: list[
         ('[{"a": 1}\n{"a": 2}]', "The object on line 2 of the file is not valid JSON: a comma is missing"),
         ('[{"a": 1}]\n[{"a": 1}]', "Line 2 of the file has text after the end of the JSON array"),
         ('[{"a": 1},]', "The object on line 1 of the file is not valid JSON"),
-        ("{}\n{}", "Every JSON object in the file is empty"),
+        ("{}\n{}", "The file has no JSON object with members"),
+        ("[]", "The file has no JSON object with members"),
+        ('[["a"], ["b"]]', "The object on line 1 of the file is not a JSON object"),
+        ('["a", "b"]', "The object on line 1 of the file is not a JSON object"),
+        ('{"a": 1},\n{"a": 2}', "Line 1 of the file has a comma after a JSON object"),
+        ('[{"a": 1},, {"a": 2}]', "The object on line 1 of the file is not valid JSON"),
         ("".join(f'{{"{number}": 1}}\n' for number in range(20_000)), "more than 16,384 different members"),
         ('{"a": 1}'.encode("utf-16") + b"\n", "on line 1 or after it that are not valid UTF-16"),
     ],
@@ -159,9 +164,10 @@ def test_nan_is_blank_and_counted() -> None:
 def test_a_single_object_around_a_list_of_objects_is_reported() -> None:
     rows = open_rows(b'{"count": 2, "customers": [{"a": 1}, {"a": 2}]}')
     assert len(list(rows.rows())) == 2
-    (note,) = rows.account.notes()
-    assert note.startswith("The file is one JSON object, so it is read as one row. Its member 'customers' is a list")
-    assert """jq '.["customers"]' FILE""" in note
+    (note, advice) = rows.account.notes()
+    assert note == "The file is one JSON object, so it is read as one row."
+    assert advice.startswith("Its member 'customers' is a list of objects. If these are the customers, ")
+    assert """jq '.["customers"]' FILE""" in advice
 
     several = open_rows(b'{"a": 1, "orders": [{"b": 1}]}\n{"a": 2, "orders": [{"b": 2}]}\n')
     assert len(list(several.rows())) == 3

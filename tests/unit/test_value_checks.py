@@ -46,6 +46,10 @@ def passes(check: ValueCheck, values: list[str], region: str = "US") -> list[str
                 "ada@example.com, bob@example.com",
                 "ada@example.com\nbob@example.com",
                 "x" * 65 + "@example.com",
+                "a\u200bda@example.com",
+                "a\u00a0da@example.com",
+                "a\u00adda@example.com",
+                "ada@example.com\u200e",
             ],
         ),
         (

@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import tracemalloc
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import BinaryIO
 
 import openpyxl
 import pytest
 
 from openprofiles.uploads.reading.tables import workbook as workbook_module
+from openprofiles.uploads.reading.tables.convert import convert_table
 from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreadable, write_table
 from openprofiles.uploads.reading.tables.workbook import Workbook, is_workbook
 from workbooks import MAIN, sheet_xml, text_rows, workbook
@@ -182,6 +186,13 @@ def test_the_first_sheet_that_is_not_hidden_is_read_and_the_others_are_named() -
         read(content, "X")
 
 
+def test_a_sheet_without_values_is_refused_and_the_others_are_named() -> None:
+    content = workbook({"Cover": sheet_xml("<row/>"), "Customers": sheet_xml(text_rows([["Email"]]))})
+
+    with pytest.raises(TableUnreadable, match=r"The sheet 'Cover' has no values\. Not read: the sheet 'Customers'\."):
+        read(content)
+
+
 def test_errors_and_formulas_without_a_result_are_counted_and_their_columns_named() -> None:
     rows = (
         text_rows([["Email", "City", "Points", "Empty"]])
@@ -350,3 +361,24 @@ def test_a_workbook_is_known_by_its_content() -> None:
     assert file.tell() == 0
     assert not is_workbook(io.BytesIO(b"PK\x03\x04" + bytes(100)))
     assert workbook_module.MAX_UNPACKED_BYTES == 500_000_000
+
+
+@pytest.mark.parametrize("opened", [io.BytesIO, "a file"])
+def test_any_damage_to_an_archive_is_refused_in_a_sentence(
+    opened: Callable[[bytes], BinaryIO] | str, tmp_path: Path
+) -> None:
+    random = Random(7)
+    path = tmp_path / "a.xlsx"
+    for _ in range(300):
+        content = bytearray(BOOK)
+        for _ in range(3):
+            content[random.randrange(len(content))] = random.randrange(256)
+        if isinstance(opened, str):
+            path.write_bytes(content)
+        with path.open("rb") if isinstance(opened, str) else opened(bytes(content)) as file:
+            try:
+                converted = convert_table(file, None, LIMIT)
+            except TableUnreadable:
+                continue
+            if converted is not None:
+                converted[0].close()

@@ -1272,6 +1272,7 @@ def test_progress_of_a_new_job_leaves_out_what_is_not_known_yet(service: Service
         "FailedRecords": 0,
         "ProcessedRecords": 0,
         "StopRequested": False,
+        "PhoneRegion": "US",
         "CreatedAt": service.job(job_id).created_at.timestamp(),
     }
 
@@ -1339,6 +1340,7 @@ def test_progress_of_an_ended_job_says_what_became_of_it(service: Service) -> No
         "ProcessedRecords": 27,
         "UnprocessedRecords": 73,
         "StopRequested": True,
+        "PhoneRegion": "US",
         "CreatedAt": job.created_at.timestamp(),
         "StartedAt": job.started_at.timestamp(),
         "CompletedAt": job.completed_at.timestamp(),

@@ -109,7 +109,7 @@ _OPTION_GROUPS = {
     "File format": ("encoding", "delimiter", "quote", "line_ends", "header_line", "no_header", "sheet"),
     "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
-        "max_failed", "all_or_nothing", "data_expiry_days",
+        "max_failed", "all_or_nothing", "loads_doubtful", "data_expiry_days",
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
@@ -322,7 +322,7 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.source_file import open_source
+    from openprofiles.cli.source_file import check_exists, open_source
     from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
@@ -351,6 +351,7 @@ def import_file(
             file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
         )
         open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        check_exists(file)
         # It may keep how the file is read.
         saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
         kept = FileChoices() if saved is None else saved.reading

@@ -397,8 +397,8 @@ def _notes_on_failed(state: JobState, row_count: int, output_file: Path | None) 
         notes.append(f"The failed rows and their reasons are in {output_file}")
     elif 0 < row_count < state.failed_count:
         notes.append(
-            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more, "
-            "--output-file writes all."
+            f"These are the first {row_count:,} of {state.failed_count:,} failed rows. --limit shows more; "
+            "--output-file writes them all."
         )
     if state.is_running:
         notes.append("The job has not ended; more rows may fail.")
@@ -449,7 +449,7 @@ def _account_members(account: JobAccount) -> dict[str, Any]:
         "rows_per_second": account.rows_per_second,
         "data_expiry_days": account.data_expiry_days,
         "unique_key": account.unique_key,
-        "file": None if account.file_form is None else account.file_form.to_json(),
+        "file": None if account.file_form is None else account.file_form.to_document(),
         "mapping": mapping,
         "columns_not_mapped": None if account.columns_not_mapped is None else list(account.columns_not_mapped),
     }

@@ -74,7 +74,7 @@ class SourceFile:
     def form_json(self) -> dict[str, Any]:
         """Make the document for programs that says how the file is read."""
         kind = {"kind": "text"} if self.table is None else self.table.to_json()
-        return {**kind, **self.form.to_json()}
+        return {**kind, **self.form.to_document()}
 
     def check_clearing(self, options: JobOptions | None, columns: Iterable[str]) -> None:
         """Refuse to clear fields with cells whose value is not in the file.
@@ -209,6 +209,19 @@ def open_source(
                 f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8. "
                 f"Words of the file in each: {shown}"
             ) from error
+
+
+def check_exists(path: Path) -> None:
+    """Check that there is a file, without opening it: a pipe can be opened only once.
+
+    Raises:
+        ImportFault: there is none.
+    """
+    try:
+        if path != STANDARD_INPUT:
+            path.stat()
+    except OSError as error:
+        raise ImportFault(f"The file {path} cannot be read: {error.strerror}.") from error
 
 
 def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:

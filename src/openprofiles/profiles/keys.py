@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
-from openprofiles.profiles.normal_forms import normal_full_name, normal_key
+from openprofiles.profiles.normal_forms import FIELD_KEY_PREFIX, normal_full_name, normal_key
 from openprofiles.profiles.standard_profile import FULL_NAME_KEY, FULL_NAME_PATHS, KEY_PATHS, attribute_of_target
-
-_FIELD_KEY_PREFIX = "_profile."
 
 
 class Key(NamedTuple):
@@ -30,11 +28,8 @@ class KeyChanges(NamedTuple):
 
 
 def field_key_name(path: str) -> str:
-    """Return the name of the key that indexes one field, for upload jobs.
-
-    The dot keeps it apart from every key that a caller can name: those have none.
-    """
-    return _FIELD_KEY_PREFIX + path
+    """Return the name of the key that indexes one field, for upload jobs."""
+    return FIELD_KEY_PREFIX + path
 
 
 def derived_keys(

@@ -59,6 +59,11 @@ _SQL_GAP = "[ ().-]*"
 _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-9]{{3}}{_SQL_GAP}[0-9]{{4}}{_SQL_GAP}"
 
 
+# Before the path of a field in the name of the key that indexes it for upload jobs. The dot keeps it apart from every
+# key that a caller can name: those have none.
+FIELD_KEY_PREFIX = "_profile."
+
+
 def is_blank(text: str) -> bool:
     """Return whether a text is empty or only blanks; profiles never hold such a value."""
     return not text.strip(BLANKS)
@@ -68,7 +73,8 @@ def normal_key(name: str, text: str, phone_region: str) -> str | None:
     """Return the normal form of a key's value; None if the value gives no key.
 
     Args:
-        name: the key's name. Names other than the standard keys compare by exact value.
+        name: the key's name. Names other than the standard keys compare by exact value; fields that upload jobs are
+            indexed by, without surrounding blanks and composed (NFC).
         phone_region: ISO 3166 country of numbers without a country code, such as ``US``.
     """
     if name == PHONE_KEY:
@@ -77,7 +83,7 @@ def normal_key(name: str, text: str, phone_region: str) -> str | None:
         return normal_text(text)
     if name == FULL_NAME_KEY:
         return normal_full_name(text)
-    return text or None
+    return _trimmed_text(text) if name.startswith(FIELD_KEY_PREFIX) else text or None
 
 
 def has_finer_identity(name: str) -> bool:
@@ -104,7 +110,7 @@ def search_form(name: str, identity: str) -> str:
         return identity.partition(";")[0]
     if name == ACCOUNT_KEY:
         return normal_text(identity) or identity
-    return identity
+    return _trimmed_text(identity) or identity
 
 
 def normal_text(text: str) -> str | None:
@@ -202,7 +208,7 @@ def sql_normal_key(name: str, value: str, phone_region: str) -> str:
         return _sql_phone(value, phone_region, "openprofiles_normal_phone")
     if name in (EMAIL_KEY, ACCOUNT_KEY):
         return _sql_normal_text(value)
-    return f"nullif({value}, '')"
+    return _sql_trimmed_text(value) if name.startswith(FIELD_KEY_PREFIX) else f"nullif({value}, '')"
 
 
 def sql_identity_key(name: str, value: str, phone_region: str) -> str:
@@ -210,7 +216,7 @@ def sql_identity_key(name: str, value: str, phone_region: str) -> str:
     if name == PHONE_KEY:
         return _sql_phone(value, phone_region, "openprofiles_identity_phone")
     if name == ACCOUNT_KEY:
-        return _sql_plain_or(value, value, "openprofiles_trimmed_text")
+        return _sql_trimmed_text(value)
     return sql_normal_key(name, value, phone_region)
 
 
@@ -218,7 +224,7 @@ def sql_search_form(name: str, identity: str) -> str:
     """Build SQL (DuckDB) for ``search_form`` of a text expression; null gives null."""
     if name == PHONE_KEY:
         return f"split_part({identity}, ';', 1)"
-    return _sql_normal_text(identity) if name == ACCOUNT_KEY else identity
+    return _sql_normal_text(identity) if name == ACCOUNT_KEY else _sql_trimmed_text(identity)
 
 
 def sql_normal_full_name(first: str, middle: str, last: str) -> str:
@@ -233,6 +239,10 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
 
 def _sql_normal_text(value: str) -> str:
     return _sql_plain_or(value, f"lower({value})", "openprofiles_normal_text")
+
+
+def _sql_trimmed_text(value: str) -> str:
+    return _sql_plain_or(value, value, "openprofiles_trimmed_text")
 
 
 def _sql_plain_or(value: str, plain: str, function: str) -> str:

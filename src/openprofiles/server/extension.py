@@ -490,6 +490,7 @@ def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
                     "Field": notice.path,
                     "Count": notice.count,
                     "Lines": list(notice.lines),
+                    "Others": list(notice.others) or None,
                     "Doubtful": notice.is_doubtful,
                     "Message": sentence,
                 }

@@ -46,6 +46,7 @@ class Notice:
         count: how many rows.
         lines: the lines of the first rows.
         is_doubtful: whether there are enough such rows that the user should decide about them first.
+        others: for each of the lines, the other customer: "line 3" or "profile ...". Empty where there is only the row.
     """
 
     code: str
@@ -53,14 +54,15 @@ class Notice:
     count: int
     lines: tuple[int, ...]
     is_doubtful: bool = False
+    others: tuple[str, ...] = ()
 
     def to_json(self) -> list[Any]:
-        return [self.code, self.path, self.count, list(self.lines), self.is_doubtful]
+        return [self.code, self.path, self.count, list(self.lines), self.is_doubtful, list(self.others)]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Notice:
-        code, path, count, lines, is_doubtful = stored
-        return cls(code, path, count, tuple(lines), is_doubtful)
+        code, path, count, lines, is_doubtful, others = stored
+        return cls(code, path, count, tuple(lines), is_doubtful, tuple(others))
 
 
 def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]:
@@ -107,6 +109,9 @@ def notice_sentence(
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
             f"for blank ({where}). To reject such rows, {short_rows_option}."
         )
+    if notice.others:
+        pairs = [f"line {line:,} and {other}" for line, other in zip(notice.lines, notice.others, strict=True)]
+        where = "; ".join(pairs[:_LINES_IN_SENTENCE]) + ("; ..." if more else "")
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
         return (

@@ -32,9 +32,10 @@ CODE_OF = {
 _MAX_VALUES = 1000
 _MAX_PATTERN_LENGTH = 1000
 
-# One @, no blanks, and behind it a name of at least two parts in any script.
+# One @, no blanks and nothing invisible, which would make it another address than it seems to be. Behind the @ is a
+# name of at least two parts in any script.
 _NAME_PART = r"[\p{L}\p{N}\p{M}]+(?:-+[\p{L}\p{N}\p{M}]+)*"
-_EMAIL_PATTERN = rf'[^\s@"(),:;<>\[\]\\]{{1,64}}@(?:{_NAME_PART}\.)+{_NAME_PART}'
+_EMAIL_PATTERN = rf'[^\s\p{{Z}}\p{{C}}@"(),:;<>\[\]\\]{{1,64}}@(?:{_NAME_PART}\.)+{_NAME_PART}'
 # What nearly all addresses match, in a tenth of the time.
 _PLAIN_EMAIL_PATTERN = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9]+\.)+[A-Za-z0-9]+"
 _NUMBER_PATTERN = r"[+-]?[0-9]+([.,][0-9]+)?"

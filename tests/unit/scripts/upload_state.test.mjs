@@ -37,7 +37,7 @@ class Play {
 
   reads(file) {
     this.on("filesGiven", { files: [file] });
-    return this.on("sampleRead", { file: this.state.candidate.file, form: {}, sample: SAMPLE });
+    return this.on("sampleRead", { file: this.state.candidate.file, form: {}, shown: file, sample: SAMPLE });
   }
 
   wants(goal, { name = "first.csv", description = "{}", file = this.state.file, token = "t1" } = {}) {
@@ -66,7 +66,7 @@ test("a file that is chosen is read, and shown with its columns", () => {
   const page = new Play().on("filesGiven", { files: [FIRST] });
   assert.deepEqual(page.effects, [{ type: "readSample", file: FIRST, form: {} }]);
 
-  page.on("sampleRead", { file: FIRST, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: FIRST, form: {}, shown: FIRST, sample: SAMPLE });
 
   assert.deepEqual(page.does, ["showFile", "open"]);
   assert.equal(page.state.step, "columns");
@@ -97,7 +97,7 @@ test("another file takes the place of the first", () => {
 test("the sample of an earlier choice is not shown", () => {
   const page = new Play().on("filesGiven", { files: [FIRST] }).on("filesGiven", { files: [SECOND] });
 
-  page.on("sampleRead", { file: FIRST, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: FIRST, form: {}, shown: FIRST, sample: SAMPLE });
   assert.equal(page.state.file, null);
   page.on("sampleFailed", { file: FIRST, form: {}, error: LOST });
   assert.equal(page.state.messages.choose, null);
@@ -118,7 +118,7 @@ test("a second file that is refused takes nothing from the first", () => {
 test("a file that needs a choice is read again as chosen, by users who may choose", () => {
   const unclear = { message: "The encoding is unclear.", status: 422 };
   const page = new Play().on("filesGiven", { files: [FIRST] }).on("sampleFailed", { file: FIRST, form: {}, error: unclear });
-  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, candidates: [] });
+  assert.deepEqual(page.state.refused, { file: FIRST, form: {}, asks: "encoding", candidates: [] });
   assert.deepEqual(page.effects, [{ type: "focus", id: "choose-encoding" }]);
 
   page.on("refusedReadAgain", { form: { encoding: "cp932" } });
@@ -127,6 +127,12 @@ test("a file that needs a choice is read again as chosen, by users who may choos
   const candidates = [{ Encoding: "cp932", Words: ["番"] }];
   page.on("sampleFailed", { file: FIRST, form: {}, error: { ...unclear, answer: { Candidates: candidates } } });
   assert.deepEqual([page.state.refused.candidates, page.effects], [candidates, [{ type: "focus", id: "candidate-0" }]]);
+  // What was chosen before stays chosen.
+  page.on("refusedReadAgain", { form: { encoding: "cp932" } });
+  page.on("sampleFailed", { file: FIRST, form: { encoding: "cp932" }, error: { ...unclear, answer: { Asks: "header" } } });
+  assert.deepEqual([page.state.refused.asks, page.effects], ["header", [{ type: "focus", id: "header-first" }]]);
+  page.on("refusedReadAgain", { form: { header_line: "0" } });
+  assert.deepEqual(page.effect("readSample").form, { encoding: "cp932", header_line: "0" });
   const other = new Play({ mayChooseForm: false }).on("filesGiven", { files: [FIRST] });
   other.on("sampleFailed", { file: FIRST, form: {}, error: unclear });
   assert.equal(other.state.refused, null);
@@ -151,7 +157,7 @@ test("a file that is still being read gives way to the job that is begun", () =>
   const page = reading().on("filesGiven", { files: [SECOND] }).wants("load");
 
   assert.match(page.state.messages.notTaken, /^second.csv was not used, because you continued with first.csv/);
-  page.on("sampleRead", { file: SECOND, form: {}, sample: SAMPLE });
+  page.on("sampleRead", { file: SECOND, form: {}, shown: FIRST, sample: SAMPLE });
   assert.equal(page.state.file.name, "first.csv");
   assert.deepEqual(page.effects, []);
 });
@@ -161,8 +167,20 @@ test("only the answer to the latest question about the file is shown", () => {
   const { number } = page.effect("readAgain");
   page.on("formChosen", { form: { delimiter: "|" } });
 
-  assert.deepEqual(page.on("readAgain", { number, sample: SAMPLE }).does, []);
-  assert.deepEqual(page.on("readAgain", { number: number + 1, sample: SAMPLE }).does, ["showSample"]);
+  assert.deepEqual(page.on("readAgain", { number, shown: FIRST, sample: SAMPLE }).does, []);
+  assert.deepEqual(page.on("readAgain", { number: number + 1, shown: FIRST, sample: SAMPLE }).does, ["showSample"]);
+});
+
+test("a sheet of a workbook is shown and sent as CSV, and another one takes its place", () => {
+  const first = { name: "book.xlsx", size: 5 };
+  const second = { name: "book.xlsx", size: 7 };
+  const page = new Play().on("filesGiven", { files: [FIRST] }).on("sampleRead", { file: FIRST, form: {}, shown: first, sample: SAMPLE });
+  page.on("formChosen", { form: { sheet: "Other" } });
+  assert.deepEqual(page.effects, [{ type: "readAgain", file: first, form: { sheet: "Other" }, number: 2 }]);
+
+  page.on("readAgain", { number: 2, shown: second, sample: SAMPLE }).sends("load", { file: page.state.file });
+
+  assert.equal(page.state.job.sentFile, second);
 });
 
 test("a saved mapping is in place before the job is described", () => {

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -25,6 +27,7 @@ from openprofiles.server.console.upload_documents import (
     fault_members,
     preview_counts,
     question_about_encoding,
+    question_about_header,
     read_columns,
     read_job,
     read_mapping_to_save,
@@ -33,7 +36,7 @@ from openprofiles.server.console.upload_documents import (
     sample_document,
     saved_mapping_document,
 )
-from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in
+from openprofiles.server.console.visitors import Handler, Visitor, json_answer, signed_in, takes_file
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
 from openprofiles.store.upload_jobs import UploadJob
@@ -49,7 +52,7 @@ from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, gro
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
-from openprofiles.uploads.mappings.header_evidence import describe_doubtful_header
+from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -57,6 +60,7 @@ from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
 from openprofiles.wire.errors import WireError
 from openprofiles.wire.model import load_model
+from openprofiles.worker.table_process import WORKBOOK_OPTIONS, convert_in_process
 
 # The part of a file that is sampled: enough for some thousand rows.
 SAMPLE_BYTES = 512 * 1024
@@ -66,6 +70,10 @@ _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
 _STOPPING = "profile:StopUploadJob"
 _REASONS_SHOWN = 20
+# What it unpacks to has a limit of its own.
+MAX_WORKBOOK_BYTES = 200_000_000
+_WORKBOOKS_AT_ONCE = 2
+_SENT_BYTES = 256 * 1024
 
 
 def routes(services: Services) -> list[Route]:
@@ -79,6 +87,17 @@ def routes(services: Services) -> list[Route]:
     return [
         Route(page, signed_in(services, show_page), methods=["GET"]),
         post(f"{page}/sample", read_sample),
+        Route(
+            f"{page}/workbook",
+            takes_file(
+                services,
+                convert_workbook,
+                may_send=_require_workbooks,
+                max_bytes=min(MAX_WORKBOOK_BYTES, services.settings.max_upload_size_bytes),
+                max_at_once=_WORKBOOKS_AT_ONCE,
+            ),
+            methods=["POST"],
+        ),
         post(f"{page}/mappings/{{mapping_name}}", apply_mapping),
         post(f"{page}/mappings/{{mapping_name}}/save", save_mapping),
         post(f"{page}/jobs", create_job),
@@ -121,6 +140,14 @@ def show_page(visitor: Visitor) -> Response:
         may_start=visitor.may("profile:StartUploadJob", domain.name),
         sample_bytes=SAMPLE_BYTES,
         max_size_bytes=settings.max_upload_size_bytes,
+        max_workbook_bytes=min(MAX_WORKBOOK_BYTES, settings.max_upload_size_bytes),
+        workbook_form={
+            "Encoding": WORKBOOK_OPTIONS.encoding,
+            "Delimiter": WORKBOOK_OPTIONS.delimiter,
+            "Quote": WORKBOOK_OPTIONS.quote,
+            "LineEnds": WORKBOOK_OPTIONS.line_ends,
+            "FirstRow": WORKBOOK_OPTIONS.first_row,
+        },
         days=min(domain.default_expiration_days, max_days),
         max_days=max_days,
     )
@@ -134,12 +161,13 @@ def read_sample(visitor: Visitor) -> Response:
 
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     query = visitor.request.query_params
-    header_line = query.get("header_line")
     given = FileOptions(
         encoding=query.get("encoding") or None,
         delimiter=query.get("delimiter") or None,
-        header_line=int(header_line) if header_line and header_line.isdecimal() else None,
+        header_line=_read_header_line(query.get("header_line", "")),
     )
+    if "workbook" in query:
+        given = replace(WORKBOOK_OPTIONS, header_line=given.header_line)
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
@@ -162,11 +190,53 @@ def read_sample(visitor: Visitor) -> Response:
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         return json_answer(question_about_encoding(error.reason, ()), 422)
     if not strict and form.header_line is None and given.header_line is None:
-        doubt = describe_doubtful_header("the file", sample.headers, sample.rows)
-        if doubt is not None:
-            raise InvalidRequest(doubt)
+        reason = doubt_header(sample.headers, sample.rows)
+        if reason is not None:
+            if not _may_set_options(visitor, domain):
+                raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the names of the columns.")
+            return json_answer(question_about_header(describe_doubt(reason)), 422)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
-    return json_answer(sample_document(form, sample, suggestion, *doubts))
+    return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
+
+
+def _read_header_line(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 7):
+        raise InvalidRequest("Enter the number of the line that is the header, or 0 if the file has no header.")
+    return int(text)
+
+
+def convert_workbook(visitor: Visitor) -> Response:
+    """Return a sheet of a workbook as CSV, after a JSON document about it; the header says where the CSV begins."""
+    assert visitor.file is not None, "the route takes a file"
+    settings = visitor.services.settings
+    table = convert_in_process(
+        visitor.file,
+        visitor.request.query_params.get("sheet"),
+        max_unpacked_bytes=settings.max_upload_size_bytes,
+    )
+    document = json.dumps(table.account).encode()
+    return StreamingResponse(
+        _sent_parts(document, table.csv),
+        media_type="application/octet-stream",
+        headers=PAGE_HEADERS | {"X-Document-Bytes": str(len(document))},
+    )
+
+
+def _sent_parts(document: bytes, csv: BinaryIO) -> Iterator[bytes]:
+    with csv:
+        yield document
+        while part := csv.read(_SENT_BYTES):
+            yield part
+
+
+def _require_workbooks(visitor: Visitor) -> None:
+    """Raise an error unless the visitor may send a workbook."""
+    domain = visitor.domain(*NEEDS[Page.UPLOAD])
+    if not _may_set_options(visitor, domain):
+        # How its CSV is written has to be said in the options of the job.
+        raise InvalidRequest("Excel workbooks cannot be imported with your access key. Save the sheet as CSV.")
 
 
 def apply_mapping(visitor: Visitor) -> Response:

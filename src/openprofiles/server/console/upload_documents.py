@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.server.console.job_progress import STEP_WORDS
@@ -21,6 +22,7 @@ from openprofiles.uploads.failures.failure_groups import FailureGroup
 from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.mappings.header_drift import compare_headers
+from openprofiles.uploads.mappings.phone_country import weigh_phone_country
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_form import FileForm
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from openprofiles.uploads.reading.file_sample import FileSample
 
 _ROWS_SHOWN = 8
+_LINES_ABOVE_SHOWN = 20
 _EXAMPLES_PER_COLUMN = 3
 # A cell may have a megabyte, too much for a table.
 _LENGTH_SHOWN = 200
@@ -138,16 +141,23 @@ def question_about_encoding(reason: str, candidates: Iterable[Candidate]) -> dic
     """Return why the encoding of a file has to be chosen, with the likely ones."""
     return {
         "message": f"{reason} Choose the encoding it was saved in, or save it as UTF-8.",
+        "Asks": "encoding",
         "Candidates": _candidate_documents(candidates),
     }
 
 
+def question_about_header(doubt: str) -> dict[str, Any]:
+    """Return why the user has to say which line of a file is the header."""
+    return {"message": doubt, "Asks": "header"}
+
+
 def sample_document(
-    form: FileForm, sample: FileSample, suggestion: Suggestion, doubt: EncodingGuess | None = None
+    form: FileForm, sample: FileSample, suggestion: Suggestion, region: str, doubt: EncodingGuess | None = None
 ) -> dict[str, Any]:
     """Return a sample of a file and the suggestion for each of its columns.
 
     Args:
+        region: the country of the domain's phone numbers.
         doubt: what the encoding was detected from, if that is little.
     """
     left_out = {column.column_number: column.reason for column in suggestion.left_out}
@@ -167,9 +177,14 @@ def sample_document(
             }
         columns.append(column)
     key = suggestion.unique_key
+    country = weigh_phone_country(suggestion.fields, sample.headers, sample.rows, region)
     return {
         "File": file_form_document(form),
         "Columns": columns,
+        "LinesAbove": [
+            {"Line": line, "Text": _cut(above)}
+            for line, above in islice(sample.lines_above.items(), _LINES_ABOVE_SHOWN)
+        ],
         "Rows": [[_cut(cell) for cell in row] for row in sample.rows[:_ROWS_SHOWN]],
         "UniqueKey": None if key is None else key.header,
         "Keys": {
@@ -177,6 +192,7 @@ def sample_document(
             for field in suggestion.fields
             if (evidence := suggestion.weigh_key(field))
         },
+        "PhoneCountry": None if country is None else {"Text": country.describe(), "Doubt": country.describe_doubt()},
         "Candidates": [] if doubt is None else _candidate_documents(doubt.candidates),
     }
 

@@ -5,9 +5,11 @@ A handler is a plain function of a ``Visitor``; ``signed_in`` turns it into an e
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -16,9 +18,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from openprofiles.credentials.principal import Principal
-from openprofiles.errors import InvalidRequest
+from openprofiles.errors import Busy, InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
+from openprofiles.server.connections import OWN_PACE
 from openprofiles.server.console.page_permissions import ACTION_WORDS, DONE_MESSAGES, NEEDS, TABS, Page, path_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
 from openprofiles.server.console.sent_form import CSRF_FIELD, SentForm
@@ -33,6 +36,7 @@ BODY_LIMIT_BYTES = 8 * 1024 * 1024
 # Small fields take far more memory than their bytes.
 MAX_FORM_FIELDS = 100_000
 
+_PIECE_TIMEOUT_SECONDS = 60.0
 _CHANGING_METHODS = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -53,6 +57,7 @@ class Visitor:
 
     Attributes:
         body: the body of a request that changes something; empty for other requests.
+        file: the body, at its beginning, where the endpoint takes a file.
     """
 
     services: Services
@@ -60,6 +65,7 @@ class Visitor:
     session: Session
     principal: Principal
     body: bytes
+    file: BinaryIO | None = None
 
     def may(self, action: str, domain_name: str | None = None) -> bool:
         """Return whether the visitor may do an action, such as ``profile:GetUploadJob``, on a domain."""
@@ -312,6 +318,63 @@ def sent_form(request: Request) -> SentForm | None:
     """Return the form that one of our pages sent; None for other requests."""
     found: SentForm | None = getattr(request.state, "sent_form", None)
     return found
+
+
+def takes_file(
+    services: Services, handler: Handler, *, may_send: Callable[[Visitor], None], max_bytes: int, max_at_once: int
+) -> Callable[[Request], Awaitable[Response]]:
+    """Make an endpoint for scripts of signed-in visitors that send a file; it goes to the disk, not into memory.
+
+    Args:
+        may_send: raises Forbidden or another error before the file is received.
+        max_bytes: the largest file.
+        max_at_once: how many files are received and handled at the same time.
+    """
+    places = asyncio.Semaphore(max_at_once)
+
+    def enter(request: Request) -> Response | Visitor:
+        session = read_cookie(services.master_key, request.cookies.get(COOKIE, ""), services.clock())
+        if session is None:
+            return _ask_to_sign_in(services, request)
+        request.state.access_key_id = session.access_key_id
+        _require_own_headers(services, request, session)
+        _require_token(session, request.headers.get(CSRF_HEADER, ""))
+        principal = services.authenticator.find_principal(session.access_key_id, is_counted=True)
+        if principal is None:
+            return _ask_to_sign_in(services, request)
+        visitor = Visitor(services, request, session, principal, b"")
+        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
+        may_send(visitor)
+        return visitor
+
+    async def endpoint(request: Request) -> Response:
+        entered = await run_in_threadpool(enter, request)
+        if isinstance(entered, Response):
+            return entered
+        if places.locked():
+            raise Busy("The server is reading other workbooks. Try again in a moment.")
+        async with places:
+            # From here on, each piece has its own time limit.
+            setattr(request.state, OWN_PACE, True)
+            with tempfile.TemporaryFile() as file:
+                size_bytes = 0
+                pieces = aiter(request.stream())
+                while piece := await _next_piece(pieces):
+                    size_bytes += len(piece)
+                    if size_bytes > max_bytes:
+                        raise BodyTooLarge(f"The file has more than {max_bytes:,} bytes.")
+                    await run_in_threadpool(file.write, piece)
+                file.seek(0)
+                return await run_in_threadpool(handler, replace(entered, file=file))
+
+    return endpoint
+
+
+async def _next_piece(pieces: AsyncIterator[bytes]) -> bytes:
+    try:
+        return await asyncio.wait_for(anext(pieces, b""), _PIECE_TIMEOUT_SECONDS)
+    except TimeoutError:
+        raise InvalidRequest("The file stopped arriving. Check your connection, then try again.") from None
 
 
 async def _read_body(request: Request) -> bytes:

@@ -5,4 +5,4 @@ not. A new step: ``python -m openprofiles.store.migrations "what it does"`` writ
 the tables and the steps so far; read it, correct it, then set ``NEWEST_REVISION``.
 """
 
-NEWEST_REVISION = "0014"
+NEWEST_REVISION = "0015"

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.profiles.keys import field_key_name
+from openprofiles.profiles.normal_forms import FIELD_KEY_PREFIX, sql_normal_key
 from openprofiles.store.bulk import BulkStore, ChunkState, LeasedJob, PreparedRows
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys, sql_keys_or_null
@@ -164,7 +165,8 @@ def build_field_index(
         return
     scratch.run("create or replace table field_value (value text, pid bigint)")
     column = column_of(path)
-    value = f"nullif({stored_value(path)}, '')"
+    name = field_key_name(path)
+    value = sql_normal_key(name, stored_value(path), job.phone_region)
     after = 0
     while True:
         rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
@@ -172,8 +174,9 @@ def build_field_index(
             break
         after = rows["pid"][-1].as_py()
         scratch.put("stored", rows.rename_columns(["pid", column]))
-        scratch.run(f"insert into field_value select {value}, pid from stored where {value} is not null")
-    name = field_key_name(path)
+        scratch.run(
+            f"insert into field_value select * from (select {value} as value, pid from stored) where value <> ''"
+        )
     size = ChunkSize(10_000)
     table = _make_sorted(scratch, "field_key", "select value, pid from field_value")
     for rows in _table_chunks(scratch, table, size):
@@ -193,7 +196,12 @@ def _read_pending_keys(work: LeasedWork) -> None:
     work.scratch.run("create or replace table pending (added bigint, name text, value text, pid bigint)")
     for rows in work.store.read_pending_keys():
         work.scratch.put("read_pending", rows)
-        work.scratch.run("insert into pending select added, name, value, pid from read_pending")
+        # A load that an earlier version began may have written keys of fields in the form of that time.
+        form = sql_normal_key(FIELD_KEY_PREFIX, "value", work.job.phone_region)
+        work.scratch.run(
+            f"insert into pending select added, name, case when starts_with(name, '{FIELD_KEY_PREFIX}') then {form} "
+            "else value end, pid from read_pending"
+        )
 
 
 def _new_keys_sql(load: Load, rule: KeyRule, *, created_only: bool = False) -> str:

@@ -15,10 +15,13 @@ from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.shared_keys import NEW_KEYS, find_notices
+from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import SAME_EMAIL_ROWS, SIMILAR_KEY_ROWS, Notice
+from openprofiles.uploads.notices import MAX_LINES, SAME_EMAIL_ROWS, SIMILAR_KEY_ROWS, Notice
+
+# The record of each row, and another customer: the record of one in the file, or the row number of a stored one.
+_EMPTY = "create or replace temp table double (record bigint, other bigint, pid bigint)"
 
 # An address that more customers have is that of a company, or stands for none.
 _MOST_CUSTOMERS = 5
@@ -51,15 +54,36 @@ def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, ma
         return []
     notices = []
     if mapping.key_name != EMAIL_KEY:
-        scratch.run("create or replace temp table double (record bigint, path text)")
+        scratch.run(_EMPTY)
         _find_same_email(scratch, store, job, mapping)
-        notices += find_notices(scratch, SAME_EMAIL_ROWS, "double")
+        notices += _make_notice(scratch, store, job, SAME_EMAIL_ROWS, _EMAIL_PATH)
     if mapping.key_name not in (EMAIL_KEY, PHONE_KEY):
-        scratch.run("create or replace temp table double (record bigint, path text)")
-        _find_similar_in_file(scratch, mapping)
+        scratch.run(_EMPTY)
+        _find_similar_in_file(scratch)
         _find_similar_in_store(scratch, store, job, mapping)
-        notices += find_notices(scratch, SIMILAR_KEY_ROWS, "double")
+        notices += _make_notice(scratch, store, job, SIMILAR_KEY_ROWS, mapping.unique_key.path)
     return notices
+
+
+def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedJob, code: str, path: str) -> list[Notice]:
+    """Make a notice of the table ``double``, if it has any rows."""
+    count = int(scratch.value("select count(distinct record) from double"))
+    if not count:
+        return []
+    rows = scratch.table(
+        "select record, any_value(s.line) as line, min(o.line) as other_line, min(pid) as pid from double d "
+        "join staged s using (record) left join staged o on o.record = d.other "
+        f"group by record order by record limit {MAX_LINES}"
+    )
+    pids = pa.compute.unique(rows["pid"].combine_chunks().drop_null()).sort()
+    profiles = store.read_profiles(job.domain_id, pids, ["profile_id"]).to_pylist()
+    id_of = {profile["pid"]: profile["profile_id"] for profile in profiles}
+    lines, others = [], []
+    for row in rows.to_pylist():
+        lines.append(row["line"])
+        in_file = f"line {row['other_line']:,}" if row["other_line"] is not None else ""
+        others.append(in_file or f"profile {id_of.get(row['pid'])}")
+    return [Notice(code, path, count, tuple(lines), others=tuple(others))]
 
 
 def _find_same_email(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -79,7 +103,7 @@ def _find_same_email(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping
         f"create or replace temp table email_of as select distinct {form} as value, key from staged "
         f"where {is_email} and {number} in (select number from repeated_email)"
     )
-    _add_later_ones(scratch, "email_of", _EMAIL_PATH, _MOST_CUSTOMERS)
+    _add_later_ones(scratch, "email_of", _MOST_CUSTOMERS)
     if not store.has_keys(job.domain_id, EMAIL_KEY):
         return
     # To look up all addresses takes a quarter of the time of a load, so some are looked up first.
@@ -110,15 +134,14 @@ def _look_up_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, emails: 
         scratch.put("wanted", wanted.append_column("i", pa.array(range(len(forms)), pa.int64())))
         scratch.put("found", found)
         scratch.run(
-            "insert into double select any_value(record), ? from found join wanted using (i) "
+            "insert into double select any_value(record), null, min(pid) from found join wanted using (i) "
             f"where {sql_normal_key(EMAIL_KEY, 'held', job.phone_region)} = value "
-            f"group by i having count(*) <= {_MOST_CUSTOMERS}",
-            [_EMAIL_PATH],
+            f"group by i having count(*) <= {_MOST_CUSTOMERS}"
         )
     return has_found
 
 
-def _find_similar_in_file(scratch: Scratch, mapping: UploadMapping) -> None:
+def _find_similar_in_file(scratch: Scratch) -> None:
     scratch.run(
         f"create or replace temp table repeated_number as select hash({_LOOSE}) as number from key_group "
         "group by number having count(*) > 1"
@@ -127,16 +150,14 @@ def _find_similar_in_file(scratch: Scratch, mapping: UploadMapping) -> None:
         f"create or replace temp table loose_of as select {_LOOSE} as value, key from key_group "
         f"where hash({_LOOSE}) in (select number from repeated_number)"
     )
-    _add_later_ones(scratch, "loose_of", mapping.unique_key.path, None)
+    _add_later_ones(scratch, "loose_of", None)
 
 
 def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
-    path = mapping.unique_key.path
     # They have the same search form, so they differ in case.
     scratch.run(
-        f"insert into double select record, ? from {NEW_KEYS} "
-        f"where {mapping.sql_search_form('key')} in (select search from other_holder)",
-        [path],
+        f"insert into double select record, null, min(pid) from {NEW_KEYS} join other_holder "
+        f"on search = {mapping.sql_search_form('key')} group by record"
     )
     if not store.has_keys(job.domain_id, mapping.key_name):
         return
@@ -151,7 +172,7 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
     if seen:
         _look_up_spellings(scratch, store, job, mapping, "number_of", seen)
-        scratch.run("insert into double select record, ? from spelled", [path])
+        scratch.run("insert into double select record, null, pid from spelled")
 
 
 def _look_up_spellings(
@@ -163,7 +184,7 @@ def _look_up_spellings(
         numbers: a table of ``record``, ``key`` and ``digits``, or a query in brackets.
         spellings: positions in ``_SPELLINGS``.
     """
-    scratch.run("create or replace temp table spelled (spelling integer, record bigint)")
+    scratch.run("create or replace temp table spelled (spelling integer, record bigint, pid bigint)")
     values = ", ".join(_SPELLINGS[spelling] for spelling in spellings)
     query = (
         "select value, list(spelling) as spellings, list(record) as records from ("
@@ -173,11 +194,15 @@ def _look_up_spellings(
     for wanted in scratch.tables(query, _ROWS_PER_READ):
         values_here = wanted["value"].combine_chunks().cast(pa.string())
         found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at)
-        scratch.put("found", wanted.take(pa.compute.unique(found["i"].combine_chunks())))
-        scratch.run("insert into spelled select unnest(spellings), unnest(records) from found")
+        scratch.put("wanted", wanted.append_column("i", pa.array(range(len(values_here)), pa.int64())))
+        scratch.put("found", found)
+        scratch.run(
+            "insert into spelled select unnest(spellings), unnest(records), pid from wanted "
+            "join (select i, min(pid) as pid from found group by i) using (i)"
+        )
 
 
-def _add_later_ones(scratch: Scratch, table: str, path: str, most: int | None) -> None:
+def _add_later_ones(scratch: Scratch, table: str, most: int | None) -> None:
     """Add to ``double`` the new customers of a table that share a value with a stored or an earlier one.
 
     Args:
@@ -186,11 +211,10 @@ def _add_later_ones(scratch: Scratch, table: str, path: str, most: int | None) -
     """
     condition = "" if most is None else f" and customers <= {most}"
     scratch.run(
-        "insert into double select record, ? from ("
-        "select target as record, pid is null as is_new, count(*) over same as customers, "
-        f"bool_or(pid is not null) over same as has_stored, min(target) over same as first "
+        "insert into double select record, case when record > first then first else first_stored end, null from ("
+        "select target as record, pid is null as is_new, count(*) over same as customers, min(target) over same as "
+        "first, min(target) filter (where pid is not null) over same as first_stored "
         f"from {table} join key_group using (key) join target on target.target = key_group.first "
         "window same as (partition by value)) "
-        f"where is_new and customers > 1 and (has_stored or record > first){condition}",
-        [path],
+        f"where is_new and customers > 1 and (first_stored is not null or record > first){condition}"
     )

@@ -68,6 +68,10 @@ def split_candidates(
     none = pa.table({"search": pa.array([], pa.string()), "pid": pa.array([], pa.int64())})
     if not candidates.num_rows:
         return _PAIRS.empty_table(), none
+    if mapping.is_finer_than_search and not mapping.can_be_given:
+        # All custom attributes stand in one column.
+        cursor.put("stored", candidates.rename_columns(["i", "pid", column_of(mapping.unique_key.path)]))
+        candidates = cursor.table(f"select i, pid, {stored_value(mapping.unique_key.path)} as held from stored")
     searches = _searches(keys, mapping)
     if len(searches) < keys.num_rows:
         return _split_shared_searches(candidates, keys, searches, cursor, reader, job, mapping)

@@ -5,8 +5,6 @@ Such a value does not identify a customer (``same_customer``), so one customer m
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from openprofiles.profiles.standard_profile import KEY_PATHS
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
@@ -41,28 +39,18 @@ def find_shared_keys(
     scratch.run("create or replace temp table shared_key (record bigint, path text)")
     _find_in_file(scratch, job, mapping, others, new_keys)
     _find_in_store(scratch, store, job, mapping, others, new_keys, other_holders)
-    notices = find_notices(scratch, SHARED_KEY_ROWS, "shared_key")
     created_count = int(scratch.value("select count(*) from target where pid is null"))
-    return [replace(notice, is_doubtful=is_doubtful(notice.count, created_count)) for notice in notices]
-
-
-def find_notices(scratch: Scratch, code: str, table: str) -> list[Notice]:
-    """Make a notice of the rows of each field, the most frequent field first, and drop their table.
-
-    Args:
-        table: ``record`` and ``path``, perhaps with repeats.
-    """
     notices = []
     for path, count in scratch.connection.execute(
-        f"select path, count(distinct record) from {table} group by path order by 2 desc, 1"
+        "select path, count(distinct record) from shared_key group by path order by 2 desc, 1"
     ).fetchall():
         lines = scratch.table(
-            f"select distinct record, line from {table} join staged using (record) where path = ? "
+            "select distinct record, line from shared_key join staged using (record) where path = ? "
             f"order by record limit {MAX_LINES}",
             [path],
         )["line"].to_pylist()
-        notices.append(Notice(code, path, count, tuple(lines)))
-    scratch.run(f"drop table {table}")
+        notices.append(Notice(SHARED_KEY_ROWS, path, count, tuple(lines), is_doubtful(count, created_count)))
+    scratch.run("drop table shared_key")
     return notices
 
 

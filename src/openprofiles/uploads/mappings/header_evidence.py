@@ -31,9 +31,19 @@ def describe_doubtful_header(name: str, names: Sequence[str], rows: Sequence[Seq
     if (reason := doubt_header(names, rows)) is None:
         return None
     return (
-        f"The first row of {name} seems to be a row of values, not the header: {reason}. If the file has no header, "
-        "load it with openprofiles import --no-header. If this row is the header, use --header-line 1."
+        f"{describe_doubt(reason, name)} If the file has no header, load it with openprofiles import --no-header. If "
+        "this row is the header, use --header-line 1."
     )
+
+
+def describe_doubt(reason: str, name: str = "the file") -> str:
+    """Describe in a sentence that the first row of a file may not be its header, without what to do.
+
+    Args:
+        reason: as of ``doubt_header``.
+        name: of the file, as part of a sentence.
+    """
+    return f"The first row of {name} seems to be a row of values, not the header: {reason}."
 
 
 def doubt_header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str | None:

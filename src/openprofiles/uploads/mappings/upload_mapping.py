@@ -76,7 +76,7 @@ class UploadMapping:
     Attributes:
         matches_group: whether a row also belongs to a profile that has the value of its unique key in another field of
             the key's group, such as BusinessEmailAddress for EmailAddress, and values are compared as searches compare
-            them. It is inferred that AWS does this.
+            them, those of other fields exactly. It is inferred that AWS does this.
     """
 
     fields: tuple[MappedField, ...]
@@ -98,17 +98,19 @@ class UploadMapping:
     @property
     def is_finer_than_search(self) -> bool:
         """Whether different unique keys may be found by the same search."""
-        return not self.matches_group and has_finer_identity(self.key_name)
+        return not self.can_be_given if self.matches_group else has_finer_identity(self.key_name)
 
     def identity(self, text: str, phone_region: str) -> str | None:
         """Return the form in which the unique key is compared; None if the text gives no key."""
-        form = normal_key if self.matches_group else identity_key
-        return form(self.key_name, text, phone_region)
+        if self.matches_group:
+            return normal_key(self.key_name, text, phone_region) if self.can_be_given else text
+        return identity_key(self.key_name, text, phone_region)
 
     def sql_identity(self, value: str, phone_region: str) -> str:
         """Build SQL (DuckDB) for ``identity`` of a text expression; null gives null."""
-        form = sql_normal_key if self.matches_group else sql_identity_key
-        return form(self.key_name, value, phone_region)
+        if self.matches_group:
+            return sql_normal_key(self.key_name, value, phone_region) if self.can_be_given else f"nullif({value}, '')"
+        return sql_identity_key(self.key_name, value, phone_region)
 
     def search_form(self, identity: str) -> str:
         """Return what the index holds of a unique key in its identity form."""

@@ -130,6 +130,9 @@ class FileOptions:
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
 
 
+_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blanks", "skips_blank_rows")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileForm:
     """What a file is read as.
@@ -196,6 +199,10 @@ class FileForm:
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "given": list(self.given)}
+
+    def to_document(self) -> dict[str, Any]:
+        """Make the document for programs, without what only the reader needs."""
+        return {name: value for name, value in self.to_json().items() if name not in _READER_ATTRIBUTES}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> FileForm:

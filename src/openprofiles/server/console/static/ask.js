@@ -23,22 +23,27 @@ export class OtherKey extends Refused {
   }
 }
 
-export async function ask(path, { method = "POST", body = null, patienceMs = null } = {}) {
+export async function ask(path, options = {}) {
+  return (await askForAnswer(path, options)).json();
+}
+
+// As ask, but returns the whole answer.
+export async function askForAnswer(path, { method = "POST", body = null, patienceMs = null } = {}) {
   let answer = await send(path, method, body, patienceMs);
   // After signing in again in another tab, the token is a new one.
   if (answer.status === 403 && method !== "GET" && (await hasNewToken())) {
     answer = await send(path, method, body, patienceMs);
   }
-  let document = {};
-  try {
-    document = await answer.json();
-  } catch {
-    // The response is not from this server but, for example, from a proxy.
-  }
   if (!answer.ok) {
+    let document = {};
+    try {
+      document = await answer.json();
+    } catch {
+      // The response is not from this server but, for example, from a proxy.
+    }
     throw new Refused(document.message || `The server returned status ${answer.status}.`, answer.status, document);
   }
-  return document;
+  return answer;
 }
 
 // Reads the browser's current session. Its token is used from now on, also by the forms of this page.
@@ -64,15 +69,19 @@ async function send(path, method, body, patienceMs) {
   const headers = { Accept: "application/json" };
   if (method !== "GET") {
     headers["X-CSRF-Token"] = token;
-    headers["Content-Type"] = body instanceof ArrayBuffer ? "application/octet-stream" : "application/json";
+    headers["Content-Type"] = isBinary(body) ? "application/octet-stream" : "application/json";
   }
-  const content = body === null || body instanceof ArrayBuffer ? body : JSON.stringify(body);
+  const content = body === null || isBinary(body) ? body : JSON.stringify(body);
   try {
     const signal = patienceMs === null ? null : AbortSignal.timeout(patienceMs);
     return await fetch(path, { method, headers, body: content, redirect: "error", signal });
   } catch {
     throw new Refused(SILENT, 0);
   }
+}
+
+function isBinary(body) {
+  return body instanceof ArrayBuffer || body instanceof Blob;
 }
 
 async function hasNewToken() {

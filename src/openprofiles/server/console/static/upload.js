@@ -9,13 +9,14 @@ import { saveMapping } from "./upload_mappings.js";
 import { showSample } from "./upload_sample.js";
 import { initialState, next, takesFiles } from "./upload_state.js";
 import { View, openStep, sendingView } from "./upload_view.js";
+import { convertWorkbook, isWorkbook, showWorkbook } from "./upload_workbook.js";
 
 const STOP_PATIENCE_MS = 5000;
 
 const find = (id) => document.getElementById(id);
 const { dataset } = find("upload");
 const base = location.pathname;
-const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays) });
+const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays), workbookForm: JSON.parse(dataset.workbookForm) });
 const view = new View({
   base,
   previewOptions: {
@@ -44,8 +45,8 @@ const EFFECTS = {
   open: ({ step }) => openStep(step),
   leave: ({ location: place }) => location.assign(place),
 
-  readSample: ({ file, form: chosen }) => report(askForSample(file, chosen), (sample) => ["sampleRead", { file, form: chosen, sample }], (error) => ["sampleFailed", { file, form: chosen, error }]),
-  readAgain: ({ file, form: chosen, number }) => report(askForSample(file, chosen), (sample) => ["readAgain", { number, sample }], (error) => ["readAgainFailed", { number, error }]),
+  readSample: ({ file, form: chosen }) => report(askForSample(file, chosen), ({ shown, sample }) => ["sampleRead", { file, form: chosen, shown, sample }], (error) => ["sampleFailed", { file, form: chosen, error }]),
+  readAgain: ({ file, form: chosen, number }) => report(askForSample(file, chosen), ({ shown, sample }) => ["readAgain", { number, shown, sample }], (error) => ["readAgainFailed", { number, error }]),
   showFile({ file, previous, form: chosen, sample }) {
     form.nameAfter(file, previous);
     showForm(chosen);
@@ -94,24 +95,37 @@ function askForJob(jobId, what, body = null) {
   return ask(`${base}/jobs/${jobId}/${what}`, { body });
 }
 
+// Returns the sample of a file, and the file that is shown and sent: a workbook is turned into CSV first.
 // chosen: how the file is read, as far as that is not detected.
-async function askForSample(file, chosen) {
-  const maxSizeBytes = Number(dataset.maxSizeBytes);
-  if (file.size > maxSizeBytes) {
-    throw new Refused(`The file is too large: ${bytes(file.size)}. This server accepts files of up to ${bytes(maxSizeBytes)}.`, 400);
-  }
-  const beginning = file.slice(0, Number(dataset.sampleBytes));
+async function askForSample(file, { sheet, ...chosen }) {
+  requireSize(file, Number(dataset.maxSizeBytes), "files");
+  const source = file.source ?? file;
+  let shown = source;
   let content;
   try {
-    content = await beginning.arrayBuffer();
-  } catch {
+    if (find("workbook") && (await isWorkbook(source))) {
+      requireSize(source, Number(dataset.maxWorkbookBytes), "workbooks");
+      shown = await convertWorkbook(base, source, sheet);
+    }
+    content = await shown.slice(0, Number(dataset.sampleBytes)).arrayBuffer();
+  } catch (error) {
+    if (error instanceof Refused) {
+      throw error;
+    }
     throw new Refused(`${file.name} can't be read. If it is a folder, choose a file in it; if the file has changed, choose it again.`, 0);
   }
-  const query = new URLSearchParams({ ...chosen, whole: beginning.size === file.size ? "1" : "0" });
-  return ask(`${base}/sample?${query}`, { body: content });
+  const query = new URLSearchParams({ ...(shown === source ? {} : { workbook: "1" }), ...chosen, whole: content.byteLength === shown.size ? "1" : "0" });
+  return { shown, sample: await ask(`${base}/sample?${query}`, { body: content }) };
+}
+
+function requireSize(file, maxBytes, what) {
+  if (file.size > maxBytes) {
+    throw new Refused(`The file is too large: ${bytes(file.size)}. This server accepts ${what} of up to ${bytes(maxBytes)}.`, 400);
+  }
 }
 
 function displaySample(file, sample, isSameFile) {
+  showWorkbook(file.workbook);
   showSample(file, sample, { onEncoding: readAs });
   form.show(sample, { isSameFile });
   if (find("saved")) {
@@ -131,10 +145,10 @@ function readAs(encoding) {
 function describe(isAnswered) {
   if (state.messages.form !== null) {
     find("form-details").open = true;
-    dispatch("fieldsWrong", { id: "encoding" });
+    dispatch("fieldsWrong", { id: state.file.workbook ? "sheet" : "encoding" });
     return;
   }
-  const wrong = form.findFault() ?? (isAnswered ? null : find("saved"));
+  const wrong = form.findFault(state.file) ?? (isAnswered ? null : find("saved"));
   if (wrong) {
     dispatch("fieldsWrong", { id: wrong.id });
   } else {
@@ -176,7 +190,9 @@ function messageOf(error) {
 const ON_CLICK = {
   "other-file": () => dispatch("otherFileWanted"),
   "keep-file": () => dispatch("fileKept"),
-  "read-refused": () => dispatch("refusedReadAgain", { form: chosenEncoding() }),
+  "read-refused": () => dispatch("refusedReadAgain", { form: { encoding: find("choose-encoding").value } }),
+  "header-first": () => dispatch("refusedReadAgain", { form: { header_line: "1" } }),
+  "header-none": () => dispatch("refusedReadAgain", { form: { header_line: "0" } }),
   save: () => saveMapping(base, form),
   cancel: () => dispatch("cancelled"),
   again: () => dispatch("triedAgain"),
@@ -188,11 +204,6 @@ const ON_CLICK = {
 };
 for (const [id, listener] of Object.entries(ON_CLICK)) {
   find(id)?.addEventListener("click", listener);
-}
-
-function chosenEncoding() {
-  const encoding = find("choose-encoding").value;
-  return encoding ? { encoding } : {};
 }
 
 function takeChosen() {
@@ -229,7 +240,7 @@ document.addEventListener("drop", (event) => {
   }
 });
 
-for (const id of ["encoding", "delimiter"]) {
+for (const id of ["encoding", "delimiter", "header-line", "sheet"]) {
   find(id)?.addEventListener("change", () => dispatch("formChosen", { form: readForm() }));
 }
 find("saved")?.addEventListener("change", (event) => dispatch("mappingChosen", { name: event.target.value }));

@@ -20,8 +20,10 @@ export function mark(field, fault) {
 
 export class JobForm {
   // checked, twins: as for Columns.
-  constructor({ checked, twins, maxDays }) {
+  // workbookForm: how the CSV of a workbook is read.
+  constructor({ checked, twins, maxDays, workbookForm }) {
     this.maxDays = maxDays;
+    this.workbookForm = workbookForm;
     this.suggestedKey = null;
     // What the sample says about each column as the unique key, by header.
     this.keyEvidence = new Map();
@@ -55,6 +57,7 @@ export class JobForm {
   show(sample, { isSameFile }) {
     this.suggestedKey = sample.UniqueKey;
     this.keyEvidence = new Map(Object.entries(sample.Keys));
+    find("phone-country").replaceChildren(...describePhoneCountry(sample.PhoneCountry));
     this.columns.show(sample.Columns, { keeps: isSameFile });
     this.chosenKey = isSameFile ? this.chosenKey : null;
     this.offerKeys(this.columns.loaded.some(({ header }) => header === this.chosenKey) ? this.chosenKey : this.suggestedKey);
@@ -105,12 +108,13 @@ export class JobForm {
     return wrong ?? (key.value ? null : key);
   }
 
-  // Marks every wrong field; returns the first, or null.
-  findFault() {
+  // Marks every wrong field; returns the first, or null. file: the one that is shown.
+  findFault(file) {
     let first = this.findMappingFault();
     const faults = [
       ["name", (text) => (text ? null : "Enter a name for this import.")],
       ["days", (text) => (/^[0-9]{1,4}$/.test(text) && text >= 1 && text <= this.maxDays ? null : `Enter a whole number from 1 to ${this.maxDays}.`)],
+      ["blank-cells", (policy) => (policy === "CLEAR" ? this.faultOfClearing(file.workbook) : null)],
       ["limit-number", (text) => faultOfLimit(find("limit").value, text)],
     ];
     for (const [id, faultOf] of faults) {
@@ -124,27 +128,34 @@ export class JobForm {
     return first;
   }
 
+  // Cells whose value is not in the workbook are not meant to clear anything.
+  faultOfClearing(workbook) {
+    const headers = (workbook?.ColumnsWithoutValues ?? []).map((index) => this.columns.headers[index]);
+    const affected = this.columns.loaded.map(({ header }) => header).filter((header) => headers.includes(header));
+    return affected.length ? `The sheet has cells whose value is not in the file, in: ${affected.join(", ")}. They would clear fields. Fix them, skip these columns, or keep the field's value.` : null;
+  }
+
   // Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
   describe(file) {
     const description = { ...this.describeMapping(), DataExpiry: Number(find("days").value) };
     if (find("shared-keys")) {
       description.SharedKeyRows = find("shared-keys").value;
     }
-    const options = this.describeOptions();
+    const options = this.describeOptions(file);
     if (options !== null) {
       description.Options = options;
     }
     return { file, name: find("name").value.trim(), description: JSON.stringify(description) };
   }
 
-  describeOptions() {
+  describeOptions(file) {
     if (!find("write-mode")) {
       return null;
     }
     const options = {};
-    const form = readForm();
-    if (Object.keys(form).length) {
-      options.File = Object.fromEntries(Object.entries(form).map(([name, value]) => [FORM_MEMBERS[name], value]));
+    const chosen = describeForm();
+    if (file.workbook || Object.keys(chosen).length) {
+      options.File = { ...(file.workbook ? this.workbookForm : {}), ...chosen };
     }
     for (const [id, [name, usual]] of Object.entries(POLICIES)) {
       if (find(id).value !== usual) {
@@ -174,23 +185,45 @@ export class JobForm {
   }
 }
 
-// How a file is read, by the id of its field, as far as the user has chosen it.
-const FORM_MEMBERS = { encoding: "Encoding", delimiter: "Delimiter" };
+// How a file is read: the ids of the fields, with the names of what they choose in requests for a sample, and in jobs.
+const FORM = [
+  { id: "encoding", name: "encoding", member: "Encoding" },
+  { id: "delimiter", name: "delimiter", member: "Delimiter" },
+  { id: "header-line", name: "header_line", member: "HeaderLine", isNumber: true },
+];
 
+// Returns what the user has chosen, by name.
 export function readForm() {
-  const chosen = Object.keys(FORM_MEMBERS).map((id) => [id, find(id)?.value ?? ""]);
+  const chosen = FORM.map(({ id, name }) => [name, find(id)?.value.trim() ?? ""]);
+  if (find("workbook") && !find("workbook").hidden) {
+    chosen.push(["sheet", find("sheet").value]);
+  }
   return Object.fromEntries(chosen.filter(([, value]) => value));
 }
 
+function describeForm() {
+  const chosen = readForm();
+  return Object.fromEntries(FORM.filter(({ name }) => name in chosen).map(({ name, member, isNumber }) => [member, isNumber ? Number(chosen[name]) : chosen[name]]));
+}
+
 export function showForm(form) {
-  for (const id of Object.keys(FORM_MEMBERS)) {
+  for (const { id, name } of FORM) {
     if (find(id)) {
-      find(id).value = form[id] ?? "";
+      find(id).value = form[name] ?? "";
     }
   }
   if (find("form-details")) {
-    find("form-details").open = Object.keys(form).length > 0;
+    find("form-details").open = FORM.some(({ name }) => form[name]);
   }
+}
+
+// country: {Text, Doubt}; null if all phone numbers have a country code.
+function describePhoneCountry(country) {
+  if (country === null) {
+    return [];
+  }
+  const doubt = `${country.Doubt} Numbers of another country are compared by their digits alone. The country of a domain cannot be changed; to choose another one, import into a new domain.`;
+  return [make("p", { class: "hint" }, country.Text), country.Doubt === null ? null : make("p", { class: "warning" }, doubt)].filter(Boolean);
 }
 
 function faultOfLimit(kind, text) {

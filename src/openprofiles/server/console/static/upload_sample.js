@@ -2,20 +2,24 @@
 
 import { bytes } from "./amounts.js";
 import { make } from "./elements.js";
+import { numberText } from "./locale.js";
 import { encodingChoices } from "./upload_encodings.js";
 
-const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars" };
+const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "carets", "~": "tildes" };
 
 const find = (id) => document.getElementById(id);
 
 // onEncoding: called with the encoding that the user has chosen because the detected one is doubtful.
 export function showSample(file, sample, { onEncoding }) {
   find("file-name").textContent = file.name;
-  find("found").textContent = `${bytes(file.size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${describeForm(sample.File)}`;
+  find("found").textContent = `${bytes((file.source ?? file).size)}, ${sample.Columns.length} ${sample.Columns.length === 1 ? "column" : "columns"}, ${file.workbook ? `${file.workbook.Kind}, sheet “${file.workbook.Sheet}”` : describeForm(sample.File)}`;
   const head = make("tr", {}, ...sample.Columns.map((column) => make("th", { scope: "col" }, column.Header)));
   const rows = sample.Rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", { title: cell.length > 30 ? cell : null }, cell))));
   find("sample").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
   showEdges();
+  const above = sample.LinesAbove.map(({ Line: line, Text: text }) => make("p", {}, `Line ${numberText.format(line)}: `, make("code", {}, text)));
+  find("lines-above").hidden = above.length === 0;
+  find("lines-above").replaceChildren(make("p", {}, "Skipped above the header:"), ...above);
   if (find("doubtful-encoding")) {
     find("doubtful-encoding").hidden = sample.Candidates.length === 0;
     find("doubtful-candidates").replaceChildren(...encodingChoices(sample.Candidates, { prefix: "doubtful", onChoose: onEncoding }));

@@ -29,7 +29,8 @@ export function initialState({ mayStop, mayChooseForm }) {
     file: null,
     // The file that is being read to replace it: {file, form}.
     candidate: null,
-    // The file that could not be read without a choice: {file, form, candidates}, the latter of its encoding.
+    // The file that could not be read without a choice: {file, form, asks, candidates}; asks is "encoding",
+    // with the likely ones, or "header".
     refused: null,
     // Counts the questions to the server about the file, so that the answer to an earlier one is not mistaken for the latest.
     question: 0,
@@ -114,23 +115,24 @@ const TRANSITIONS = {
     show(state, "columns", run);
   },
 
-  // form: how the refused file is to be read.
+  // form: what the user has chosen of how the refused file is to be read.
   refusedReadAgain(state, { form }, run) {
-    read(state, state.refused.file, form, run);
+    read(state, state.refused.file, { ...state.refused.form, ...form }, run);
   },
 
-  sampleRead(state, { file, form, sample }, run) {
+  // shown: the file to show and to send: the sheet of a workbook as CSV, or the file itself.
+  sampleRead(state, { file, form, shown, sample }, run) {
     if (state.candidate?.file !== file) {
       return;
     }
     const previous = state.file;
     state.candidate = null;
-    state.file = file;
+    state.file = shown;
     state.question += 1;
     state.appliedMapping = "";
     state.drift = null;
     say(state, "form", null);
-    run("showFile", { file, previous, form, sample });
+    run("showFile", { file: shown, previous, form, sample });
     show(state, "columns", run);
   },
 
@@ -143,8 +145,9 @@ const TRANSITIONS = {
     say(state, "choose", error);
     if (error.status === NEEDS_CHOICE && state.mayChooseForm) {
       const candidates = error.answer?.Candidates ?? [];
-      state.refused = { file, form, candidates };
-      run("focus", { id: candidates.length ? "candidate-0" : "choose-encoding" });
+      const asks = error.answer?.Asks ?? "encoding";
+      state.refused = { file, form, asks, candidates };
+      run("focus", { id: asks === "header" ? "header-first" : candidates.length ? "candidate-0" : "choose-encoding" });
     } else {
       run("focus", { id: "file" });
     }
@@ -158,8 +161,9 @@ const TRANSITIONS = {
     run("readAgain", { file: state.file, form, number: state.question });
   },
 
-  readAgain(state, { number, sample }, run) {
+  readAgain(state, { number, shown, sample }, run) {
     if (number === state.question) {
+      state.file = shown;
       state.appliedMapping = "";
       state.drift = null;
       run("showSample", { file: state.file, sample });
@@ -169,7 +173,7 @@ const TRANSITIONS = {
 
   readAgainFailed(state, { number, error }, run) {
     if (number === state.question) {
-      say(state, "form", error);
+      say(state, "form", error.answer?.Asks === "header" ? `${error.message} Enter 1 as the line of the header if this row is the header, or 0 if the file has no header.` : error);
     }
     answer(state, false, run);
   },

@@ -164,7 +164,8 @@ function showMessages(messages, before) {
 
 function showRefused(refused, onChoose) {
   if (find("choose-encoding")) {
-    find("choose-encoding-part").hidden = refused === null;
+    find("choose-header-part").hidden = refused?.asks !== "header";
+    find("choose-encoding-part").hidden = refused?.asks !== "encoding";
     find("refused-name").textContent = refused === null ? "" : refused.file.name;
     find("choose-encoding").value = refused?.form.encoding ?? "";
     const candidates = refused?.candidates ?? [];

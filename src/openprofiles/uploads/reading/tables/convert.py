@@ -6,7 +6,6 @@ line of the CSV unless a cell has several lines.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
@@ -18,6 +17,8 @@ from openprofiles.uploads.reading.tables.table import TableAccount, TableUnreada
 
 _HEAD_BYTES = 64 * 1024
 _ENTRIES_SHOWN = 3
+# The first file of some archives names their kind.
+_MIMETYPE_BYTES = 100
 
 
 class _Table(Protocol):
@@ -89,16 +90,20 @@ def _refuse_archive(file: BinaryIO) -> None:
     Raises:
         TableUnreadable: always, if it is one.
     """
-    kind = find_other_kind(file.read(_HEAD_BYTES))
+    from openprofiles.uploads.reading.tables.workbook import list_entries
+
+    head = file.read(_MIMETYPE_BYTES)
     file.seek(0)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except zipfile.BadZipFile:
+    entries = [name for name in list_entries(file) or () if not name.endswith("/")]
+    if not entries:
         return
-    finally:
-        file.seek(0)
-    if kind is not None and "ZIP" not in kind.name:
+    # Not from the content of its files, which may be workbooks.
+    kind = find_other_kind(head + "\n".join(entries).encode("utf-8", "replace"))
+    if kind is not None and kind.name not in (
+        "an Excel workbook",
+        "a ZIP archive",
+        "a ZIP archive or an Excel workbook",
+    ):
         raise TableUnreadable(f"The file is {kind.name}. {kind.advice}")
     more = ", and more" if len(entries) > _ENTRIES_SHOWN else ""
     shown = ", ".join(map(repr, entries[:_ENTRIES_SHOWN]))

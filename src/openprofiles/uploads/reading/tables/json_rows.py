@@ -44,6 +44,9 @@ def json_kind(head: bytes) -> str | None:
     if text.startswith("["):
         kind = JSON_ARRAY
         text = text[1:].lstrip(_BLANKS)
+        if text.startswith(("[", "]", '"')):
+            # An array of other values, which is refused when it is read.
+            return kind
     after_brace = text[1:].lstrip(_BLANKS)
     # In a CSV file, a quote within a name would be doubled.
     return kind if text.startswith("{") and after_brace.startswith(('"', "}")) else None
@@ -77,6 +80,7 @@ class JsonRows:
         last_line, are_lines = 0, True
         for count, (line, row) in enumerate(self._objects(), start=1):
             last_line, are_lines = line, are_lines and line > last_line
+            self.account.is_single_object = count == 1
             self.account.inner_list = _find_inner_list(row) if count == 1 else None
             for name in row:
                 if name not in names:
@@ -88,7 +92,7 @@ class JsonRows:
                     f"at most {MAX_COLUMNS:,} columns."
                 )
         if not names:
-            raise TableUnreadable("Every JSON object in the file is empty, so there is nothing to load.")
+            raise TableUnreadable("The file has no JSON object with members, so there is nothing to load.")
         columns = list(names)
         yield columns
         written = 0
@@ -132,6 +136,11 @@ class JsonRows:
                 if is_array:
                     raise TableUnreadable(f"The JSON array is not closed on line {text.line}, the last of the file.")
                 return
+            if not is_array and not is_first and text.take(","):
+                raise TableUnreadable(
+                    f"Line {text.line} of the file has a comma after a JSON object. Remove the commas between the "
+                    "objects, or put [ and ] around all of them."
+                )
             is_first = False
             line = text.line
             yield line, dict(self._flatten(text.read_object(), line))

@@ -78,7 +78,8 @@ class TableAccount:
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
-        inner_list: the member of a single JSON object that is a list of objects, perhaps the customers.
+        is_single_object: whether the file is one JSON object, and so one row.
+        inner_list: its member that is a list of objects, perhaps the customers.
     """
 
     kind: str
@@ -92,6 +93,7 @@ class TableAccount:
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+    is_single_object: bool = False
     inner_list: str | None = None
 
     @property
@@ -123,8 +125,7 @@ class TableAccount:
         if self.shortened.count:
             notes.append(
                 f"{_cells(self.shortened.count)} a number of more than 15 digits: {self.shortened.describe_places()}. "
-                "Excel keeps 15 of them and replaces the others by zeros. To keep all digits, enter the numbers as "
-                "text."
+                "Excel keeps 15 of them and replaces the others with zeros. To keep all digits, enter them as text."
             )
         if self.merged.count:
             areas = "1 merged area" if self.merged.count == 1 else f"{self.merged.count:,} merged areas"
@@ -135,9 +136,11 @@ class TableAccount:
         if self.hidden_rows:
             rows = "1 hidden row" if self.hidden_rows == 1 else f"{self.hidden_rows:,} hidden rows"
             notes.append(f"The sheet has {rows}, which {'is' if self.hidden_rows == 1 else 'are'} read too.")
+        if self.is_single_object:
+            notes.append("The file is one JSON object, so it is read as one row.")
         if self.inner_list is not None:
             notes.append(
-                f"The file is one JSON object, so it is read as one row. Its member {self.inner_list!r} is a list of "
+                f"Its member {self.inner_list!r} is a list of "
                 f"objects. If these are the customers, import the list: jq '.[\"{self.inner_list}\"]' FILE | "
                 "openprofiles import - --domain NAME"
             )

@@ -6,6 +6,7 @@ the rows of the sheet are read from another. A cell is what the sheet shows: see
 
 from __future__ import annotations
 
+import errno
 import mmap
 import re
 import tempfile
@@ -45,6 +46,7 @@ _MAIN = (
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 
+_DAMAGE = (expat.ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 _DAMAGED = "The Excel workbook is damaged or has a password. Save it again in Excel, without a password."
 
 
@@ -65,11 +67,20 @@ class _Sheet:
 
 def is_workbook(file: BinaryIO) -> bool:
     """Check whether a file is a workbook, and leave it at its beginning."""
+    entries = list_entries(file)
+    return entries is not None and _WORKBOOK in entries
+
+
+def list_entries(file: BinaryIO) -> list[str] | None:
+    """List the files in a ZIP archive, and leave it at its beginning; None if it is not one, or damaged."""
     try:
         with zipfile.ZipFile(file) as archive:
-            return _WORKBOOK in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
+            return archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        return None
+    except OSError as error:
+        _require_damaged(error)
+        return None
     finally:
         file.seek(0)
 
@@ -122,19 +133,27 @@ class Workbook:
                 self._read_texts(archive, texts)
                 reader = _SheetReader(texts, formats, self.account)
                 assert self._sheet.path is not None, "only such a sheet is chosen"
-                width = 0
+                width, has_cells = 0, False
                 for _ in self._parse(archive, self._sheet.path, reader.start, reader.end, reader.take_text):
                     for row in reader.take_rows():
                         # Padded one by one: many rows of one cell may follow a header of thousands.
                         width = max(width, len(row))
+                        has_cells = has_cells or any(row)
                         yield [*row, *[""] * (width - len(row))] if row else row
+
+                if not has_cells:
+                    notes = "".join(f" {note}" for note in self.account.notes())
+                    raise TableUnreadable(f"The sheet {self._sheet.name!r} has no values.{notes}")
 
     @contextmanager
     def _opened(self) -> Iterator[zipfile.ZipFile]:
         try:
             with zipfile.ZipFile(self._file) as archive:
                 yield archive
-        except (_Damaged, expat.ExpatError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except (*_DAMAGE, _Damaged) as error:
+            raise TableUnreadable(_DAMAGED) from error
+        except OSError as error:
+            _require_damaged(error)
             raise TableUnreadable(_DAMAGED) from error
         finally:
             self._file.seek(0)
@@ -464,6 +483,15 @@ class _SheetReader:
         # Of the area's first column, only the first row has the value.
         spanned = range(columns[0] + one_row, min(columns[1], MAX_COLUMNS) + 1) if is_below_header else ()
         self._account.merged.add(reference, spanned)
+
+
+def _require_damaged(error: OSError) -> None:
+    """Raise an error of the disk again.
+
+    One of the archive is an offset before the beginning of the file, which is an invalid argument.
+    """
+    if error.errno != errno.EINVAL:
+        raise error
 
 
 def _choose_sheet(sheets: Sequence[_Sheet], name: str | None) -> _Sheet:
