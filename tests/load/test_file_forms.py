@@ -327,6 +327,25 @@ def test_a_missing_column_is_told_with_the_columns_there_are_unless_they_seem_to
     assert "Ann" not in (by_values.failure_message or "")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'E-Mail,Prénom,Note\ra@x,Zoë,"two\rlines"\r,Nemo,"x\ry"\r',
+        'E-Mail,Prénom,Note\r\r\na@x,Zoë,"two\r\r\nlines"\r\r\n,Nemo,"x\r\r\ny"\r\r\n',
+        'E-Mail, Prénom, Note\na@x, Zoë, "two, lines" \n, Nemo, "x, y"\n',
+    ],
+    ids=["CR", "CR CR LF", "comma and blank"],
+)
+def test_a_text_that_is_changed_on_the_way_keeps_its_quoted_cells_and_the_lines_of_failed_rows(
+    shop: Shop, text: str
+) -> None:
+    job = load(shop, text.encode())
+
+    between = text[text.index("two") + 3 : text.index("lines")].replace("\r\r", "\r")
+    assert people(shop) == [("a@x", "Zoë", f"two{between}lines")]
+    assert [row.content for row in shop.failed_rows(job)] == [f',Nemo,"x{between}y"'.encode()]
+
+
 # What a spreadsheet would calculate or cut, and what it leaves as it is; some records need our own reading.
 SPREADSHEET_TEXTS = [
     "=1+1",

@@ -193,7 +193,7 @@ class _ImportCommand(click.Command):
 )
 @click.option(
     "--line-ends",
-    type=UpperCaseChoice(["LF", "CRLF", "CR"]),
+    type=UpperCaseChoice(["LF", "CRLF", "CR", "CRCRLF"]),
     help="Line endings. LF and CRLF are both accepted, whichever you choose.  [default: detected]",
 )
 @click.option(

@@ -183,10 +183,9 @@ def open_source(
                     form = table.csv_form
                     if is_sheet:
                         # Where the header of a sheet is, if it has one, is not known.
-                        header_line = given.header_line
-                        if header_line is None and kept is not None:
-                            header_line = kept.file.header_line
-                        of_sheet = replace(form.to_options() or FileOptions(), header_line=header_line)
+                        if kept is not None:
+                            given = _with_kept(source, given, kept, max_unpacked_bytes)
+                        of_sheet = replace(form.to_options() or FileOptions(), header_line=given.header_line)
                         form = detect_form(source, of_sheet, None, max_unpacked_bytes=max_unpacked_bytes)
                         source.seek(0)
                 else:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.uploads.reading.detect_blanks import has_blanks_after_delimiters
 from openprofiles.uploads.reading.detect_encoding import (
     EncodingGuess,
     EncodingUnclear,
@@ -34,6 +35,7 @@ from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, F
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
+from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
 from openprofiles.uploads.sql_text import sql_text
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
@@ -60,6 +62,8 @@ _MARKS = (
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ufffd\ufffe\uffff]")
 # Some stray NULs in another file make fewer separators.
 _MAX_UTF_16_CELL = 1000
+# So many CRs for each LF outside quotes show that lines end with CR.
+_FEWEST_RETURNS = 20
 # So many known names and columns of clear values must speak for a delimiter.
 _FEWEST_SIGNS = 2
 
@@ -108,9 +112,11 @@ def detect_form(
     text = open_text(PartsReader(iter([head])), as_utf_8, max_unpacked_bytes=max_unpacked_bytes).read(2 * _HEAD_BYTES)
     text = text.removeprefix(codecs.BOM_UTF8)
     failed_rows = None if strict else find_failed_rows_form(text)
-    line_ends = (given.line_ends if failed_rows is None else None) or _find_line_ends(text)
+    line_ends = (given.line_ends if failed_rows is None else None) or _find_line_ends(text, strict=strict)
     if line_ends == "CR":
         text = text.replace(b"\r", b"\n")
+    elif line_ends == "CRCRLF":
+        text = text.replace(b"\r\r\n", b"\r\n")
     separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
     above, table = text[:start], text[start:]
     if given.header_line and given.first_row is None:
@@ -120,6 +126,10 @@ def detect_form(
         dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0], not strict), False
     else:
         dialect, joins_lines = _find_dialect(table, separator, given, headers, strict=strict)
+    skips_blanks = False
+    may_have_blanks = not strict and given.quote is None and given.first_row is None and dialect.quote == QUOTES[0]
+    if failed_rows is None and may_have_blanks and has_blanks_after_delimiters(table, dialect, headers):
+        skips_blanks, table = True, b"".join(without_blanks([table], dialect))
     header_line, column_count = None, 0
     # The header of failed rows is the one that openprofiles wrote.
     if failed_rows is None and not strict:
@@ -140,6 +150,7 @@ def detect_form(
         line_ends=line_ends,
         header_line=header_line,
         column_count=column_count,
+        skips_blanks=skips_blanks,
         skips_blank_rows=not strict,
         first_row=given.first_row,
         given=given.given,
@@ -225,10 +236,17 @@ def _count_separators(head: bytes, encoding: str) -> int:
     return sum(map(text.count, ("\n", "\r", *DELIMITERS)))
 
 
-def _find_line_ends(text: bytes) -> str:
+def _find_line_ends(text: bytes, *, strict: bool) -> str:
     feeds, pairs = text.count(b"\n"), text.count(b"\r\n")
-    if not feeds and b"\r" in text:
-        return "CR"
+    if b"\r" in text and not strict:
+        # Cells may have line breaks of another kind.
+        outside = remove_quoted(text, "".join(DELIMITERS), QUOTES[0])
+        feeds, pairs = outside.count(b"\n"), outside.count(b"\r\n")
+        if 2 * outside.count(b"\r\r\n") > feeds:
+            return "CRCRLF"
+        # A quoted cell at the end may be cut off, so that its line breaks count.
+        if outside.count(b"\r") - pairs > _FEWEST_RETURNS * feeds:
+            return "CR"
     return "CRLF" if 2 * pairs > feeds else "LF"
 
 

@@ -87,7 +87,7 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
             break
         end = _end_of_line(text, offset, dialect)
         if text[offset:end].strip(dialect.blanks + b"\r"):
-            rows = list(islice(_rows(text, offset, dialect), _MOST_ROWS + 1))
+            rows = list(islice(split_rows(text, offset, dialect), _MOST_ROWS + 1))
             found = _weigh(rows, line, offset, columns, is_first=first is None)
             if found.has_columns:
                 return found
@@ -103,7 +103,7 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
 
 def count_columns(text: bytes, dialect: Dialect) -> int:
     """Count the columns of a file without a header: the cells that most of its first rows have."""
-    return _usual_width([cells for cells in islice(_rows(text, 0, dialect), _MOST_ROWS) if cells]) or 1
+    return _usual_width([cells for cells in islice(split_rows(text, 0, dialect), _MOST_ROWS) if cells]) or 1
 
 
 def _end_of_line(text: bytes, start: int, dialect: Dialect) -> int:
@@ -147,7 +147,7 @@ def _usual_width(rows: list[list[str]]) -> int:
     return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
-def _rows(text: bytes, start: int, dialect: Dialect) -> Iterator[list[str] | None]:
+def split_rows(text: bytes, start: int, dialect: Dialect) -> Iterator[list[str] | None]:
     """Split the complete rows from an offset on; None for one that cannot be split."""
     patterns = record_patterns(dialect)
     while start < len(text):

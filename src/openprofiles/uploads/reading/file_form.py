@@ -10,7 +10,8 @@ from typing import Any
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, QUOTES, Dialect
 
-LINE_ENDS = ("LF", "CRLF", "CR")
+# CRCRLF: what becomes of CRLF where it is written as text a second time.
+LINE_ENDS = ("LF", "CRLF", "CR", "CRCRLF")
 NO_QUOTE = "none"
 # As many as the widest spreadsheets have. A header of a million commas would cost a minute and gigabytes.
 MAX_COLUMNS = 16_384
@@ -129,7 +130,7 @@ class FileOptions:
 STRICT_OPTIONS = FileOptions(encoding=UTF_8, delimiter=",", quote='"', line_ends="LF")
 
 
-_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blank_rows")
+_READER_ATTRIBUTES = ("joins_lines", "column_count", "skips_blanks", "skips_blank_rows")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,10 +143,11 @@ class FileForm:
         has_byte_order_mark: whether it begins with one.
         delimiter: the character between cells.
         quote: the character around cells, or ``none``.
-        line_ends: LF, CRLF or CR, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
+        line_ends: one of LINE_ENDS, as the beginning of the file has them. LF and CRLF are both read, whichever it is.
         joins_lines: whether detected single quotes may hold line ends, since they do so in the beginning of the file.
         header_line: as in ``FileOptions``; None: the header is the first row that is not blank.
         column_count: of a file without a header; else 0.
+        skips_blanks: whether blanks after delimiters and around quotes do not belong to the cells.
         skips_blank_rows: whether rows of delimiters alone are skipped; AWS reads them.
         first_row: as in ``FileOptions``.
         given: those of ``FileOptions`` that were not detected.
@@ -160,6 +162,7 @@ class FileForm:
     joins_lines: bool = False
     header_line: int | None = None
     column_count: int = 0
+    skips_blanks: bool = False
     skips_blank_rows: bool = False
     first_row: int | None = None
     given: tuple[str, ...] = ()
@@ -168,7 +171,7 @@ class FileForm:
         """Convert the form to a job's options; None if the job would detect it, strict or not."""
         is_usual = (
             self.encoding == UTF_8
-            and self.line_ends != "CR"
+            and self.line_ends in ("LF", "CRLF")
             and (self.delimiter, self.quote, self.header_line) == (",", '"', None)
         )
         if not self.given and is_usual:
@@ -176,7 +179,8 @@ class FileForm:
         return FileOptions(
             encoding=self.encoding,
             delimiter=self.delimiter,
-            quote=self.quote,
+            # Where it is given, blanks belong to the cells.
+            quote=None if self.skips_blanks else self.quote,
             line_ends=self.line_ends,
             header_line=self.header_line,
             first_row=self.first_row,
@@ -185,7 +189,8 @@ class FileForm:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes can be read as they are."""
-        return self.compression == "none" and self.encoding == UTF_8 and self.line_ends != "CR"
+        is_changed = self.line_ends not in ("LF", "CRLF") or self.skips_blanks
+        return self.compression == "none" and self.encoding == UTF_8 and not is_changed
 
     @property
     def dialect(self) -> Dialect:
@@ -209,6 +214,8 @@ class FileForm:
         parts = [self.encoding, DELIMITER_NAMES[self.delimiter]]
         if self.quote != '"':
             parts.append("single quotes" if self.quote == "'" else "no quoting")
+        if self.skips_blanks:
+            parts.append("blanks after delimiters")
         parts.append(self.line_ends)
         if self.has_byte_order_mark:
             parts.append("byte order mark")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from openprofiles.uploads.reading.file_form import UTF_8, FileForm
+from openprofiles.uploads.reading.unquoted_text import with_line_feeds, with_single_returns, without_blanks
 
 _READ_BYTES = 1 << 20
 _UNDECODABLE = "openprofiles.undecodable"
@@ -53,7 +54,11 @@ def open_text(file: Readable, form: FileForm, *, max_unpacked_bytes: int) -> Tex
     if form.encoding != UTF_8:
         parts = _decoded(parts or _parts(file), form.encoding)
     if form.line_ends == "CR":
-        parts = (part.replace(b"\r", b"\n") for part in parts or _parts(file))
+        parts = with_line_feeds(parts or _parts(file), form.dialect)
+    elif form.line_ends == "CRCRLF":
+        parts = with_single_returns(parts or _parts(file))
+    if form.skips_blanks:
+        parts = without_blanks(parts or _parts(file), form.dialect)
     return PartsReader(parts or _parts(file))
 
 
