@@ -152,6 +152,26 @@ def test_a_file_without_a_header_is_refused_until_that_is_said_and_lines_above_o
     )
 
 
+def test_of_more_columns_than_a_job_can_load_those_that_are_named_are_loaded(tmp_path: Path) -> None:
+    names = ["E-mail", '"Name, first"', *(f"c{number}" for number in range(600))]
+    row = ["ada@example.com", "Ada", *("x" for _ in range(600))]
+    file = write(tmp_path / "wide.csv", f"{','.join(names)}\n{','.join(row)}\n".encode())
+    given = ("--domain", "demo", "--data", tmp_path / "data", "--unique-key", "E-mail")
+
+    suggested = run_command("import", file)
+    refused = run_command("import", file, *given)
+    unknown = run_command("import", file, *given, "--only", "c1,d2")
+    only = ("--only", 'C5, "Name, first"', "--only", "Name, first", "--map", "c7=Attributes.seven")
+    status, told = import_json(file, *given, *only)
+
+    words = "The file has 602 columns to load, and at most 500 can be loaded. Name those that you need with --only"
+    assert f"Nothing was loaded. {words}" in " ".join(suggested.stdout.split())
+    assert (refused.returncode, unknown.returncode, status) == (2, 2, 0)
+    assert words in " ".join(refused.stderr.split())
+    assert "--only 'c1,d2': The file has no column 'd2'." in " ".join(unknown.stderr.split())
+    assert list(told["mapping"]) == ["E-mail", "Name, first", "c5", "c7"]
+
+
 def test_the_header_of_a_sheet_is_found_below_a_title_and_can_be_named_by_its_row(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active

@@ -256,7 +256,7 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
     assert refused.stderr == (
         "Error: The file has no column 'Email', which the mapping crm loads to EmailAddress. Its new column 'E-mail' "
         "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
-        "Attributes.Fax. To load without it, add --map Fax=.\n"
+        "Attributes.Fax. To load without it, add --map Fax=. Its columns are: 'E-mail', 'Name'.\n"
     )
     assert (mended["updated"], mended["unique_key"]) == (1, "E-mail")
     assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}

@@ -42,7 +42,10 @@ def test_each_row_stands_under_its_header_with_what_is_wrong_behind_it() -> None
     assert header == ["Email", "Note", *OWN_COLUMNS]
     assert first[:-1] == ["", 'two\r\nlines, "quoted"', "", "2", "Email; Note", "MISSING_UNIQUE_KEY; VALUE_TOO_LONG"]
     assert first[-1].startswith("The unique key, column Email, is empty")
-    assert first[-1].endswith("The value in column Note has 300 characters, which is too long for its field.")
+    assert first[-1].endswith(
+        "The value in column Note has 300 characters, which is too long for its field. "
+        "A field takes 255 characters, AdditionalInformation 1,000."
+    )
 
 
 def test_cells_beyond_the_header_stand_in_the_surplus_and_missing_ones_are_blank() -> None:

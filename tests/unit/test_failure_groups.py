@@ -37,7 +37,10 @@ def test_each_reason_has_its_first_rows_as_examples() -> None:
 
     assert (first.count, first.sentence) == (1_000_000, "The value in column Email is not a valid email address.")
     assert [(one.line, one.text) for one in first.examples] == [(2, "no1"), (3, "no2"), (4, "no3")]
-    assert second.sentence == "The value in column First is too long for its field."
+    assert second.sentence == (
+        "The value in column First is too long for its field. A field takes 255 characters, "
+        "AdditionalInformation 1,000."
+    )
     assert [(one.line, one.text) for one in second.examples] == [(7, "x" * 119 + "…")]
     assert third.examples == []
 

@@ -1155,7 +1155,7 @@ def test_failed_rows_come_in_file_order_page_by_page_with_their_reasons(service:
                     "Column": f"Tier{number}",
                     "Code": "VALUE_TOO_LONG",
                     "Message": f"The value in column Tier{number} has {length} characters, which is too long for "
-                    "its field.",
+                    "its field. A field takes 255 characters, AdditionalInformation 1,000.",
                 }
                 for number, length in (("", 300), (1, 301))
             ],
@@ -1174,7 +1174,8 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
     nul = "The row contains a NUL byte, which is not valid in text. Remove it."
     long = " ".join(
-        f"The value in column Tier{number} has {length} characters, which is too long for its field."
+        f"The value in column Tier{number} has {length} characters, which is too long for its field. "
+        "A field takes 255 characters, AdditionalInformation 1,000."
         for number, length in (("", 300), (1, 301))
     )
     assert answer.content == (

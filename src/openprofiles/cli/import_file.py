@@ -105,7 +105,7 @@ class _Delimiter(click.ParamType[str]):
 
 # The options of the help, in groups; all others come last.
 _OPTION_GROUPS = {
-    "Columns": ("unique_key", "choices", "mapping_name", "save_as"),
+    "Columns": ("unique_key", "choices", "only", "mapping_name", "save_as"),
     "File format": ("encoding", "delimiter", "quote", "line_ends", "header_line", "no_header", "sheet"),
     "Import rules": (
         "is_dry_run", "checks", "create_only", "update_only", "blank_cells", "short_rows", "overwrite_hand_set",
@@ -158,6 +158,13 @@ class _ImportCommand(click.Command):
     help="Load a column into this field, such as 'Login=EmailAddress' or 'Tier=Attributes.tier'; 'Notes=' excludes the "
     "column. Other columns are mapped as in --mapping or, without it, as their names and values suggest. Can be "
     "repeated.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN,...",
+    help="Load only these columns, those of --map, and the unique key. Can be repeated. Put a name that contains a "
+    "comma in double quotes.",
 )
 @click.option(
     "--mapping",
@@ -278,6 +285,7 @@ def import_file(
     domain: str | None,
     unique_key: str | None,
     choices: tuple[str, ...],
+    only: tuple[str, ...],
     mapping_name: str | None,
     save_as: str | None,
     encoding: str | None,
@@ -322,12 +330,14 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
+    from openprofiles.cli.import_mapping import choices_of_only
     from openprofiles.cli.source_file import check_exists, open_source
     from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
 
     for one, other, are_given in (
         ("--create-only", "--update-only", create_only and update_only),
+        ("--only", "--mapping", only and mapping_name is not None),
         ("--no-header", "--header-line", no_header and header_line is not None),
         ("--all-or-nothing", "--max-failed", all_or_nothing and max_failed is not None),
         ("--dry-run", "--save-mapping", is_dry_run and save_as is not None),
@@ -357,6 +367,7 @@ def import_file(
         kept = FileChoices() if saved is None else saved.reading
         source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes, kept))
         chosen = chosen.over(kept)
+        choices = (*choices, *choices_of_only(only, choices, unique_key, source.headers))
         if domain is None or (unique_key is None and mapping_name is None):
             arguments = click.get_current_context().meta[_ARGUMENTS]
             _print_suggestion(
@@ -423,6 +434,7 @@ def _print_suggestion(
         describe_key,
         describe_mapping,
         describe_other_keys,
+        describe_too_many_columns,
         next_command,
         suggest_for,
         suggestion_json,
@@ -470,6 +482,9 @@ def _print_suggestion(
             click.echo(f"  {line}")
     if not source.sample.has_rows:
         click.echo("Nothing was loaded: the file has a header but no rows.")
+        return
+    if (too_many := describe_too_many_columns(suggestion)) is not None:
+        click.echo(f"Nothing was loaded. {too_many}")
         return
     click.echo(f"Nothing was loaded. To load it:\n  {command}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,26 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
+from openprofiles.profiles.normal_forms import is_blank
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name, names_like
-from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion, suggest_mapping
-from openprofiles.uploads.mappings.upload_mapping import TARGET_PREFIX, MappedField, UploadMapping, read_mapping
+from openprofiles.uploads.mappings.suggest import (
+    LeftOut,
+    SuggestedField,
+    Suggestion,
+    describe_missing_column,
+    suggest_mapping,
+)
+from openprofiles.uploads.mappings.upload_mapping import (
+    MAX_FIELDS,
+    TARGET_PREFIX,
+    MappedField,
+    UploadMapping,
+    read_mapping,
+)
+from openprofiles.uploads.reading.file_header import describe_columns
 
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
@@ -55,6 +70,33 @@ def suggest_for(source: SourceFile, choices: Sequence[str], phone_region: str) -
     return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows, phone_region)
 
 
+def choices_of_only(
+    only: Sequence[str], choices: Sequence[str], unique_key: str | None, headers: Sequence[str]
+) -> list[str]:
+    """Turn ``--only`` into choices of ``--map`` that exclude the other columns.
+
+    Args:
+        only: each with one column or several, separated by commas; a name with a comma is in double quotes.
+        choices: of ``--map``, whose columns are loaded too, as is that of the unique key.
+
+    Raises:
+        ImportFault: the file has no such column.
+    """
+    if not only:
+        return []
+    kept = set(read_choices(choices, headers))
+    if unique_key is not None and (header := find_name(unique_key, headers)) is not None:
+        kept.add(header)
+    for given in only:
+        # A name may have a comma itself.
+        for name in [given] if given in headers else next(csv.reader([given], skipinitialspace=True), []):
+            header = find_name(name, headers)
+            if header is None:
+                raise ImportFault(f"--only {given!r}: {describe_missing_column(name, headers)}")
+            kept.add(header)
+    return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept and not is_blank(header)]
+
+
 def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, phone_region: str) -> ImportMapping:
     """Make the mapping that is suggested, checked as the job will be.
 
@@ -64,9 +106,21 @@ def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, p
     suggestion = suggest_for(source, choices, phone_region)
     _require_loaded(unique_key, choices, source.headers)
     key = suggestion.find_unique_key(unique_key)
+    if (too_many := describe_too_many_columns(suggestion)) is not None:
+        raise ImportFault(f"{too_many} Nothing was loaded.")
     fields = suggestion.to_fields()
     read_mapping(fields, key.name, strict=False)
     return ImportMapping(suggestion, key, fields)
+
+
+def describe_too_many_columns(suggestion: Suggestion) -> str | None:
+    """Describe how to load a file with too many columns; None if it has not."""
+    if (count := len(suggestion.fields)) <= MAX_FIELDS:
+        return None
+    return (
+        f"The file has {count:,} columns to load, and at most {MAX_FIELDS} can be loaded. Name those that you need "
+        "with --only COLUMN,COLUMN,..."
+    )
 
 
 def use_saved(
@@ -387,7 +441,7 @@ def _describe_missing(source: SourceFile, name: str, kept: Sequence[MappedField]
             parts.append(f"Its new column {new!r} may be the same: add --map {shlex.quote(f'{new}={field.path}')}.")
         else:
             parts.append(f"To load without it, add --map {shlex.quote(f'{field.header}=')}.")
-    return " ".join(parts)
+    return " ".join([*parts, describe_columns(source.headers)])
 
 
 def _quoted(headers: Sequence[str]) -> str:

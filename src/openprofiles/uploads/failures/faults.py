@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openprofiles.profiles.standard_profile import PROFILE_TYPES
+from openprofiles.profiles.standard_profile import MAX_ADDITIONAL_INFORMATION_LENGTH, MAX_VALUE_LENGTH, PROFILE_TYPES
 
 if TYPE_CHECKING:
     # The loader, which starts for each job, needs only the codes, and not what the queries need.
@@ -36,6 +36,8 @@ INVALID_UTF8 = "INVALID_UTF8"
 RECORD_TOO_LONG = "RECORD_TOO_LONG"
 
 
+_LONGEST = f"A field takes {MAX_VALUE_LENGTH} characters, AdditionalInformation {MAX_ADDITIONAL_INFORMATION_LENGTH:,}."
+
 _SENTENCES = {
     MISSING_UNIQUE_KEY: (
         "The unique key, column {column}, is empty, so the customer can't be identified. Every row needs one."
@@ -61,7 +63,9 @@ _SENTENCES = {
         "The row has a value in cell {detail}, beyond the last column of the header. If a value contains a delimiter, "
         "put quotation marks around the value."
     ),
-    VALUE_TOO_LONG: "The value in column {column} has {detail} characters, which is too long for its field.",
+    VALUE_TOO_LONG: (
+        f"The value in column {{column}} has {{detail}} characters, which is too long for its field. {_LONGEST}"
+    ),
     VALUE_NOT_ALLOWED: "The value in column {column} must be " + " or ".join(PROFILE_TYPES) + ".",
     NOT_AN_EMAIL_ADDRESS: "The value in column {column} is not a valid email address.",
     NOT_A_PHONE_NUMBER: "The value in column {column} is not a valid phone number.",
@@ -102,7 +106,7 @@ _SENTENCES_FOR_MANY = {
         "The row has a value beyond the last column of the header. If a value contains a delimiter, put quotation "
         "marks around the value."
     ),
-    VALUE_TOO_LONG: "The value in column {column} is too long for its field.",
+    VALUE_TOO_LONG: f"The value in column {{column}} is too long for its field. {_LONGEST}",
 }
 
 

@@ -37,7 +37,7 @@ def describe_doubtful_header(name: str, names: Sequence[str], rows: Sequence[Seq
 
 
 def describe_doubt(reason: str, name: str = "the file") -> str:
-    """Describe in a sentence that a first row may not be the header.
+    """Describe in a sentence why the first row may not be the header.
 
     Args:
         reason: as of ``doubt_header``.

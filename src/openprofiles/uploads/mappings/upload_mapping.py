@@ -141,7 +141,9 @@ def read_mapping(fields: Dict[str, Dict[str, str]], unique_key: str, *, strict: 
     if strict and len(fields) > STRICT_MAX_FIELDS:
         raise InvalidRequest(f"Fields maps {len(fields)} columns; AWS allows at most {STRICT_MAX_FIELDS}.")
     if len(fields) > MAX_FIELDS:
-        raise InvalidRequest(f"Fields maps {len(fields)} columns; the limit is {MAX_FIELDS}.")
+        raise InvalidRequest(
+            f"Fields maps {len(fields)} columns; the limit is {MAX_FIELDS}. Leave out those not needed."
+        )
     mapped = tuple(_read_field(name, field) for name, field in fields.items())
     by_path: dict[str, MappedField] = {}
     for field in mapped:
