@@ -339,6 +339,19 @@ def _is_unreadable(record: RawRecord) -> bool:
     return b"\0" in record.raw or record.is_malformed or len(record.raw) > MAX_RECORD_BYTES
 
 
+def _repeats_header(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> bool:
+    """Return whether the mapped cells that are filled are names of mapped columns, at least two if there are two."""
+    cells = [
+        record.cells[at].decode() if (at := positions[column]) < len(record.cells) else "" for column in job.columns
+    ]
+    filled = [_name_form(cell) for cell in cells if cell]
+    return len(filled) >= min(len(cells), 2) and {_name_form(column.header) for column in job.columns} >= set(filled)
+
+
+def _name_form(name: str) -> str:
+    return name.lower().strip("\ufeff ").translate(str.maketrans("", "", " _-"))
+
+
 def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]) -> list[Fault]:
     if len(record.raw) > MAX_RECORD_BYTES:
         return [("RECORD_TOO_LONG", None)]
@@ -351,10 +364,7 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
     if record.is_malformed:
         return [("MALFORMED_QUOTES", None)]
     faults: list[Fault] = []
-    if not job.matches_group and all(
-        positions[column] < len(record.cells) and record.cells[positions[column]].decode() == column.header
-        for column in job.columns
-    ):
+    if not job.matches_group and _repeats_header(record, job, positions):
         return [("REPEATED_HEADER", None)]
     if any(not is_blank(cell.decode()) for cell in record.cells[column_count:]):
         faults.append(("TOO_MANY_CELLS", None))

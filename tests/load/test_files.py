@@ -494,7 +494,8 @@ def test_any_field_can_be_the_unique_key_and_finds_profiles_that_were_there_befo
     job = load(shop, b"Key,Email\ngold,a@x\nGold,b@x\nGold,c@x\n gold,d@x\n", column, EMAIL)
     again = load(shop, b"Key,Email\nGold,e@x\ngold,f@x\n", column, EMAIL)
 
-    assert (job.created_count, job.updated_count) == (2, 2)
+    # Surrounding blanks do not make another key.
+    assert (job.created_count, job.updated_count) == (1, 3)
     assert (again.created_count, again.updated_count) == (0, 2)
 
 
@@ -576,3 +577,21 @@ def test_a_header_that_stands_again_inside_the_file_fails_as_that_alone(shop: Sh
 
     assert failures(shop, job) == [(2, 3, "REPEATED_HEADER")]
     assert job.created_count == 3
+
+
+@pytest.mark.parametrize("again", [b"email,FIRST", b"\xef\xbb\xbfEmail,First", b"E-Mail, first ", b"e_mail,First"])
+def test_a_header_that_stands_again_in_another_spelling_fails_too(shop: Shop, again: bytes) -> None:
+    job = shop.load([EMAIL, FIRST], "Email", b"Email,First\na@x,Ann\n" + again + b"\nb@x,Bo\n")
+
+    assert failures(shop, job) == [(2, 3, "REPEATED_HEADER")]
+
+
+def test_a_header_that_stands_again_in_another_order_fails_the_job(shop: Shop) -> None:
+    data = b"Email,First\na@x,Ann\nFirst,Email\nBo,b@x\n"
+
+    job = shop.load([EMAIL, FIRST], "Email", data)
+    strict = shop.load([EMAIL, FIRST], "Email", data, strict=True)
+
+    assert (job.status, job.created_count) == ("FAILED", 0)
+    assert "Line 3 has the names of the columns again, but in a different order." in (job.failure_message or "")
+    assert (strict.status, strict.created_count) == ("SUCCEEDED", 3)

@@ -112,9 +112,11 @@ def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(
     place: Place, scenario: Scenario, deaths: Deaths
 ) -> None:
     def run(shop: Shop, job: UploadJob) -> UploadJob:
-        return run_with_deaths(shop, job, deaths, rows_per_chunk=1, block_bytes=scenario.block_bytes)
+        return run_with_deaths(
+            shop, job, deaths, rows_per_chunk=1, block_bytes=scenario.block_bytes, strict=scenario.strict
+        )
 
-    check(place, scenario, run)
+    check(place, scenario, run, follows_rows=True)
 
 
 @budgets.DYING_LOADS
@@ -124,10 +126,11 @@ def test_a_preview_whose_loaders_die_counts_what_the_load_then_does(
 ) -> None:
     def preview_and_run(shop: Shop, job: UploadJob) -> UploadJob:
         started = previews.start_preview(shop.store, shop.place.master_key, shop.domain, job.job_id, now=job.created_at)
-        preview = run_with_deaths(shop, started, deaths, block_bytes=scenario.block_bytes)
+        form = {"block_bytes": scenario.block_bytes, "strict": scenario.strict}
+        preview = run_with_deaths(shop, started, deaths, **form)
         failed = [(row.record, row.faults) for row in shop.failed_rows(preview)]
         jobs.start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
-        ended = shop.run(job, block_bytes=scenario.block_bytes)
+        ended = shop.run(job, **form)
         for name in (*COUNTS, "status", "failure_message", "record_count"):
             assert getattr(preview, name) == getattr(ended, name), name
         assert failed == [(row.record, row.faults) for row in shop.failed_rows(ended)]

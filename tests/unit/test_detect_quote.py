@@ -44,3 +44,12 @@ def test_single_quotes_are_proven_by_most_cells_of_a_column_and_by_what_they_hol
 )
 def test_apostrophes_prove_nothing(rows: str) -> None:
     assert find_single_quotes(("No;Name;Note\n" + rows).encode(), ";") is None
+
+
+@pytest.mark.parametrize("rows", ["1;'s-Hertogenbosch;\n2;O'Neil;x\n3;Cy;\"two\nlines\"\n", "'x'\t\r\n"])
+def test_malformed_quotes_prove_nothing(rows: str) -> None:
+    assert find_single_quotes(b"No;Name;Note\n" + rows.encode(), ";") is None
+
+
+def test_bytes_that_are_not_utf_8_prove_nothing() -> None:
+    assert find_single_quotes(b"No;Name;Note\n" + b"1;'Ann\xff';'two\nlines'\n" * 3, ";") is None

@@ -89,16 +89,16 @@ def _read_checks(kept: Iterable[str], given: Iterable[str], mapping: ImportMappi
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
     from openprofiles.uploads.mappings.suggest import describe_missing_column
-    from openprofiles.uploads.value_checks import PHONE_NUMBER, ValueCheck
+    from openprofiles.uploads.value_checks import EMAIL_ADDRESS, PHONE_NUMBER, ValueCheck
 
     columns = mapping.columns
     fields = {field.header: field for field in columns.fields}
     left_out = {column.header: column for column in columns.left_out}
     headers = [*fields, *left_out]
     checks = {field.name: ValueCheck(kind=check) for field in columns.fields if (check := field.usual_check)}
-    if mapping.unique_key.content_type == PHONE_NUMBER:
-        # Even if most of its values are not phone numbers: as keys, they would make one customer of many.
-        checks[mapping.unique_key.name] = ValueCheck(kind=PHONE_NUMBER)
+    if mapping.unique_key.content_type in (PHONE_NUMBER, EMAIL_ADDRESS):
+        # Even if most of its values are not of this kind: as keys, they would make one customer of many.
+        checks[mapping.unique_key.name] = ValueCheck(kind=mapping.unique_key.content_type)
     for text, is_kept in [*((one, True) for one in kept), *((one, False) for one in given)]:
         if "=" not in text:
             raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")

@@ -429,7 +429,13 @@ def _set_failed_apart(
         f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
     )
     if not strict:
-        repeats = _repeats_header_sql(mapping, [f"v{index}" for index in range(len(mapping.fields))])
+        repeats = _repeats_header_sql(mapping)
+        moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
+        if moved is not None:
+            raise FileRejected(
+                f"Line {moved:,} has the names of the columns again, but in a different order. The rows below it would "
+                "be loaded into the wrong fields. Split the file at this line, or put its columns in the same order."
+            )
         scratch.run(
             f"insert into failed select record, line, 0, ?, null, null from faulty where {repeats}",
             [faults.REPEATED_HEADER],
@@ -527,10 +533,48 @@ def _fails_check_sql(value: str, check: ValueCheck, phone_region: str) -> str:
     return f"({value} <> '' and {check.sql_violation(value, phone_region)})"
 
 
-def _repeats_header_sql(mapping: UploadMapping, values: Sequence[str]) -> str:
-    """SQL condition: each of these values of the mapped fields is the header of its column."""
-    pairs = zip(values, mapping.fields, strict=True)
-    return " and ".join(f"coalesce({value} = {sql_text(field.header)}, false)" for value, field in pairs)
+def _repeats_header_sql(mapping: UploadMapping) -> str:
+    """SQL condition: the mapped cells that are filled are names of mapped columns, at least two if there are two."""
+    values = [f"v{index}" for index in range(len(mapping.fields))]
+    filled = " + ".join(f"(coalesce({value}, '') <> '')::integer" for value in values)
+    forms = ", ".join(f"coalesce({_name_form_sql(value)}, '')" for value in values)
+    return f"({filled} >= {min(len(values), 2)} and list_has_all(['', {_names_sql(mapping)}], [{forms}]))"
+
+
+def _moves_columns_sql(mapping: UploadMapping) -> str:
+    """SQL condition: a cell that is a name of a column is the name of another one than its own."""
+    moved = (
+        f"(coalesce(v{index}, '') <> '' and {_name_form_sql(f'v{index}')} <> {sql_text(_name_form(field.header))})"
+        for index, field in enumerate(mapping.fields)
+    )
+    return f"({' or '.join(moved)})"
+
+
+def _is_name_sql(value: str, mapping: UploadMapping) -> str:
+    longest = max(len(field.header) for field in mapping.fields)
+    # Most values are longer, so that their form is not made.
+    is_short = f"length({value}) <= {longest + _SPARE_NAME_CHARACTERS}"
+    return f"({is_short} and {_name_form_sql(value)} in ({_names_sql(mapping)}))"
+
+
+def _names_sql(mapping: UploadMapping) -> str:
+    return ", ".join(sorted({sql_text(_name_form(field.header)) for field in mapping.fields}))
+
+
+# Of a name that is written with a mark or blanks: a byte order mark before it, for one.
+_SPARE_NAME_CHARACTERS = 4
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+def _name_form(name: str) -> str:
+    """Return what two spellings of the name of a column have in common."""
+    return name.lower().strip(f"{_BYTE_ORDER_MARK} ").replace(" ", "").replace("_", "").replace("-", "")
+
+
+def _name_form_sql(value: str) -> str:
+    """Build SQL (DuckDB) for ``_name_form``."""
+    trimmed = f"trim(lower({value}), '{_BYTE_ORDER_MARK} ')"
+    return f"replace(replace(replace({trimmed}, ' ', ''), '_', ''), '-', '')"
 
 
 def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:
@@ -589,8 +633,8 @@ def _check_sql(
             tests.append(fails)
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
     if not strict:
-        suspicions.append(f"{key_value} = {sql_text(mapping.unique_key.header)}")
-        tests.append(f"({_repeats_header_sql(mapping, [f'v{index}' for index in range(len(mapping.fields))])})")
+        suspicions.append(_is_name_sql(key_value, mapping))
+        tests.append(_repeats_header_sql(mapping))
     key = mapping.sql_identity(key_value, phone_region)
     if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
         key = f"case when {no_identity} then null else {key} end"

@@ -92,9 +92,11 @@ def _join_lines(text: bytes, delimiter: str) -> bool:
         start = end + 1
         if not record.strip():
             continue
-        cells = split_record(record, dialect)
+        if not patterns.well_quoted.match(record):
+            return False
+        cells = split_record(record.decode("utf-8", "replace").encode(), dialect)
         cell_count = cell_count or len(cells)
-        if len(cells) != cell_count or not patterns.well_quoted.match(record):
+        if len(cells) != cell_count:
             return False
         joins = joins or b"\n" in record
     return joins and cell_count is not None and cell_count > 1
