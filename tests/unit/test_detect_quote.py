@@ -51,5 +51,7 @@ def test_malformed_quotes_prove_nothing(rows: str) -> None:
     assert find_single_quotes(b"No;Name;Note\n" + rows.encode(), ";") is None
 
 
-def test_bytes_that_are_not_utf_8_prove_nothing() -> None:
-    assert find_single_quotes(b"No;Name;Note\n" + b"1;'Ann\xff';'two\nlines'\n" * 3, ";") is None
+def test_bytes_that_are_not_utf_8_are_read_like_others() -> None:
+    text = b"No;Name;Note\n" + b"1;'Ann\xff';'two\nlines'\n" * 3
+
+    assert find_single_quotes(text, ";") == SingleQuotes(join_lines=True)
