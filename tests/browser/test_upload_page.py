@@ -628,6 +628,37 @@ def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     expect(upload.get_by_label("Saved mapping")).to_have_value("weekly")
 
 
+def test_a_saved_mapping_keeps_how_the_file_is_read(upload: Page, server: RunningServer, domain: str) -> None:
+    content = "Email,Town\na@example.com,Köln\nb@example.com,Jülich\n".encode("windows-1252")
+    choose(upload, content)
+    upload.get_by_text("Something looks wrong?").click()
+    upload.get_by_label("Encoding", exact=True).select_option("iso-8859-7")
+    expect(upload.get_by_role("cell", name="Kφln")).to_be_visible()
+    upload.get_by_text("Import options").click()
+    upload.get_by_label("Rows that are too short").select_option("They fail")
+    upload.get_by_text("Save this mapping").click()
+    upload.get_by_label("Mapping name").fill("bars")
+    upload.get_by_role("button", name="Save mapping").click()
+    expect(upload.get_by_text("Saved as bars.")).to_be_visible()
+    access_key_id, secret = server.admin()
+    extension = Client(boto3.Session(access_key_id, secret, region_name="us-east-1"), server.url)
+    assert extension.get_mapping(domain, "bars")["Reading"] == {"Encoding": "iso-8859-7", "ShortRows": "REJECT"}
+
+    upload.reload()
+    choose(upload, content)
+    expect(upload.get_by_role("cell", name="Köln")).to_be_visible()
+    upload.get_by_label("Saved mapping").select_option("bars")
+
+    expect(upload.get_by_role("cell", name="Kφln")).to_be_visible()
+    expect(upload.get_by_text("This file has the same columns as the mapping.")).to_be_visible()
+    expect(upload.get_by_label("Saved mapping")).to_have_value("bars")
+    expect(upload.get_by_label("Encoding", exact=True)).to_have_value("iso-8859-7")
+    expect(upload.locator("#short-rows")).to_have_value("REJECT")
+    job = wait_for_end(server, domain, start_load(upload, "Import now"))
+    assert job["ResultsSummary"]["CreatedRecords"] == 2
+    assert extension.get_options(domain, job["JobId"])["File"] == {"Encoding": "iso-8859-7"}
+
+
 def test_fields_are_typed_by_their_names_for_people_or_by_those_of_the_api(upload: Page) -> None:
     choose(upload, b"Mail,One,Two,Three,Four\na@example.com,1,2,3,4\n")
     labels = upload.locator("#targets option").evaluate_all("all => all.map(one => [one.value, one.label])")

@@ -43,6 +43,8 @@ def test_choices_are_written_and_read_in_each_form() -> None:
     assert choices.to_arguments() == (
         "--encoding windows-1250 --line-ends LF --sheet 'My sheet' --short-rows load --check A=none"
     )
+    assert FileChoices(file=FileOptions(header_line=3)).to_arguments() == "--header-line 3"
+    assert FileChoices(file=FileOptions(header_line=0)).to_arguments() == "--no-header"
     assert FileChoices().to_json() == {}
 
 
@@ -108,3 +110,12 @@ def test_the_kept_sheet_is_used_for_workbooks_alone(tmp_path: Path) -> None:
     several = workbook({name: sheet_xml(text_rows([["Name"], [name]])) for name in ("First", "Third")})
     with pytest.raises(ImportFault, match=r"no sheet 'Second'\. It has: 'First', 'Third'"):
         read(tmp_path, several, KEPT)
+
+
+def test_the_kept_line_of_the_header_is_used_for_sheets_but_not_for_failed_rows(tmp_path: Path) -> None:
+    kept = FileChoices(file=FileOptions(encoding="windows-1250", header_line=2))
+    report = workbook({"A": sheet_xml(text_rows([["All", ""], ["Code", "Łódź"], ["1", "x"], ["2", "y"]]))})
+    failed = workbook({"Failed rows": sheet_xml(text_rows([["Name", *OWN_COLUMNS], ["Bo"], ["Cy"]]))})
+
+    assert read(tmp_path, report, kept)[1] == ["1", "x"]
+    assert read(tmp_path, failed, kept)[1][0] == "Bo"

@@ -672,7 +672,7 @@ class _Import:
 
     @property
     def _job_name(self) -> str:
-        """Name the upload job; that of a dry run stays in the list of jobs as STOPPED."""
+        """Name the upload job; that of a dry run is listed as STOPPED for a day."""
         if not self._is_dry_run:
             return self._display_name
         return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK

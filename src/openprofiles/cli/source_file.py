@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import stat
 import tempfile
@@ -28,7 +27,6 @@ STANDARD_INPUT = Path("-")
 _COPY_BYTES = 1 << 20
 _MOST_LINES_SHOWN = 20
 _MOST_LENGTH_SHOWN = 100
-_HEAD_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -185,10 +183,9 @@ def open_source(
                     form = table.csv_form
                     if is_sheet:
                         # Where the header of a sheet is, if it has one, is not known.
-                        header_line = given.header_line
-                        if header_line is None and kept is not None:
-                            header_line = kept.file.header_line
-                        of_sheet = replace(form.to_options() or FileOptions(), header_line=header_line)
+                        if kept is not None:
+                            given = _with_kept(source, given, kept, max_unpacked_bytes)
+                        of_sheet = replace(form.to_options() or FileOptions(), header_line=given.header_line)
                         form = detect_form(source, of_sheet, None, max_unpacked_bytes=max_unpacked_bytes)
                         source.seek(0)
                 else:
@@ -226,35 +223,18 @@ def check_exists(path: Path) -> None:
 
 def _with_kept(file: BinaryIO, given: FileOptions, kept: FileChoices, max_unpacked_bytes: int) -> FileOptions:
     """Fill in what a mapping keeps, as far as it applies to the file."""
-    from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_form
     from openprofiles.uploads.reading.detect_form import find_compression
-    from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import FileForm
     from openprofiles.uploads.reading.file_text import open_text
+    from openprofiles.uploads.reading.kept_form import HEAD_BYTES, fill_in_kept
 
-    head = file.read(_HEAD_BYTES)
+    head = file.read(HEAD_BYTES)
     file.seek(0)
     if (compression := find_compression(head)) != "none":
         form = FileForm(compression=compression)
-        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(_HEAD_BYTES)
+        head = open_text(file, form, max_unpacked_bytes=max_unpacked_bytes).read(HEAD_BYTES)
         file.seek(0)
-    if find_failed_rows_form(head) is not None:
-        # It is written in a form of its own, whatever the file was that the rows come from.
-        return given
-    filled = FileChoices(file=given).over(kept).file
-    return replace(filled, encoding=None) if given.encoding is None and _shows_unicode(head) else filled
-
-
-def _shows_unicode(head: bytes) -> bool:
-    """Check whether a text is plainly UTF-8 or UTF-16; one that is ASCII is not plain."""
-    if head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in head:
-        return True
-    try:
-        # The last character may be cut off.
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return not head.isascii()
+    return fill_in_kept(head, given, kept)
 
 
 def _open(path: Path, name: str, max_bytes: int) -> BinaryIO:

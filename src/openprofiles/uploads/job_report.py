@@ -66,7 +66,7 @@ class JobReport:
     def notice_sentences(
         self, label_of: Callable[[str], str] = str, *, short_rows_option: str = SHORT_ROWS_OPTION
     ) -> list[str]:
-        """Describe the notices for people; the arguments are as of ``notice_sentence``."""
+        """Describe the notices for people; the arguments are those of ``notice_sentence``."""
         if not self.notices:
             return []
         header = read_mapping(self.job.fields, self.job.unique_key, strict=False).unique_key.header

@@ -53,7 +53,7 @@ def convert_in_process(
     Args:
         file: at its beginning; a real file.
         sheet: the sheet of a workbook; None: the first that is not hidden.
-        max_unpacked_bytes: how large it may be when it is unpacked.
+        max_unpacked_bytes: how large it may be when it is unpacked, and as CSV; 500 MB at most.
         memory_bytes: the address space that the process may use.
 
     Raises:
@@ -99,10 +99,13 @@ def main(arguments: Sequence[str]) -> None:
     # The server, which only starts this process, does not need them.
     from openprofiles.uploads.reading.file_text import FileDamaged
     from openprofiles.uploads.reading.tables.convert import convert_table
+    from openprofiles.uploads.reading.tables.workbook import MAX_UNPACKED_BYTES
 
+    # Few texts can stand in many cells, so the CSV may be larger than the workbook.
+    max_bytes = min(int(max_unpacked_bytes), MAX_UNPACKED_BYTES)
     with os.fdopen(0, "rb") as file, os.fdopen(int(output), "wb") as written:
         try:
-            converted = convert_table(file, sheet[0] if sheet else None, int(max_unpacked_bytes))
+            converted = convert_table(file, sheet[0] if sheet else None, max_bytes)
         except (TableUnreadable, FileDamaged) as error:
             document = {"Message": str(error)}
         else:

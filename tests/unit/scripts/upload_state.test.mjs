@@ -167,8 +167,8 @@ test("only the answer to the latest question about the file is shown", () => {
   const { number } = page.effect("readAgain");
   page.on("formChosen", { form: { delimiter: "|" } });
 
-  assert.deepEqual(page.on("readAgain", { number, shown: FIRST, sample: SAMPLE }).does, []);
-  assert.deepEqual(page.on("readAgain", { number: number + 1, shown: FIRST, sample: SAMPLE }).does, ["showSample"]);
+  assert.deepEqual(page.on("readAgain", { number, form: {}, shown: FIRST, sample: SAMPLE }).does, []);
+  assert.deepEqual(page.on("readAgain", { number: number + 1, form: {}, shown: FIRST, sample: SAMPLE }).does, ["showSample"]);
 });
 
 test("a sheet of a workbook is shown and sent as CSV, and another one takes its place", () => {
@@ -178,7 +178,7 @@ test("a sheet of a workbook is shown and sent as CSV, and another one takes its 
   page.on("formChosen", { form: { sheet: "Other" } });
   assert.deepEqual(page.effects, [{ type: "readAgain", file: first, form: { sheet: "Other" }, number: 2 }]);
 
-  page.on("readAgain", { number: 2, shown: second, sample: SAMPLE }).sends("load", { file: page.state.file });
+  page.on("readAgain", { number: 2, form: {}, shown: second, sample: SAMPLE }).sends("load", { file: page.state.file });
 
   assert.equal(page.state.job.sentFile, second);
 });
@@ -194,6 +194,23 @@ test("a saved mapping is in place before the job is described", () => {
   assert.deepEqual(page.effects.at(-1), { type: "describe", isAnswered: true });
   assert.deepEqual(page.does, ["applyMapping", "describe"]);
   assert.deepEqual([page.state.busy, page.state.appliedMapping], [null, "weekly"]);
+});
+
+test("a mapping that keeps how its file is read has the file read again first", () => {
+  const page = reading().on("mappingChosen", { name: "weekly" });
+  const { number } = page.effect("readMapping");
+  const mapping = { Targets: {}, ReadsFile: true, Sheet: null };
+  page.on("begun", { goal: "load" }).on("mappingRead", { number, name: "weekly", mapping, isFileRead: false });
+  const form = { mapping: "weekly", sheet: null };
+  assert.deepEqual([page.effects, page.state.busy], [[{ type: "readAgain", file: FIRST, form, number }], "settling"]);
+  page.on("readAgain", { number, form, shown: FIRST, sample: SAMPLE });
+  assert.deepEqual(page.effects.at(-1), { type: "readMapping", name: "weekly", number, isFileRead: true });
+  page.on("mappingRead", { number, name: "weekly", mapping, isFileRead: true });
+  assert.deepEqual(page.does, ["applyMapping", "describe"]);
+
+  const failed = reading().on("mappingChosen", { name: "weekly" });
+  failed.on("mappingRead", { number: 2, name: "weekly", mapping, isFileRead: false }).on("readAgainFailed", { number: 2, form, error: LOST });
+  assert.deepEqual([failed.effects, failed.state.drift.error, failed.state.open], [[{ type: "restoreMapping", name: "" }], LOST, 0]);
 });
 
 test("a question without an answer leaves the job undescribed, and counts once", () => {

@@ -55,6 +55,7 @@ from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
+from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
 from openprofiles.uploads.webhook_url import WebhookRefused
 from openprofiles.wire.check import violations
@@ -171,6 +172,10 @@ def read_sample(visitor: Visitor) -> Response:
     strict = visitor.services.settings.compat_strict
     if strict:
         given = STRICT_OPTIONS
+    kept = None
+    if (name := query.get("mapping")) and _may_set_options(visitor, domain):
+        visitor.require(_READING, domain.name)
+        kept = FileChoices.from_json(saved_mappings.get_mapping(visitor.services.store, domain, name).reading)
     doubts: list[EncodingGuess] = []
     try:
         form, sample = sample_beginning(
@@ -179,6 +184,7 @@ def read_sample(visitor: Visitor) -> Response:
             is_whole=query.get("whole") == "1",
             region=domain.phone_region,
             strict=strict,
+            kept=kept,
             on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
@@ -243,7 +249,9 @@ def apply_mapping(visitor: Visitor) -> Response:
     """Return a saved mapping, applied to the columns of the file."""
     domain = visitor.domain(_READING)
     mapping = saved_mappings.get_mapping(visitor.services.store, domain, _mapping_name(visitor))
-    return json_answer(saved_mapping_document(mapping, read_columns(visitor.body)))
+    # How a job reads its file is one of its options.
+    reading = FileChoices.from_json(mapping.reading) if _may_set_options(visitor, domain) else FileChoices()
+    return json_answer(saved_mapping_document(mapping, reading, read_columns(visitor.body)))
 
 
 def save_mapping(visitor: Visitor) -> Response:
@@ -258,6 +266,7 @@ def save_mapping(visitor: Visitor) -> Response:
         fields=given.fields,
         unique_key=given.unique_key,
         columns=given.columns,
+        reading=given.reading,
         strict=visitor.services.settings.compat_strict,
         now=visitor.services.clock(),
     )

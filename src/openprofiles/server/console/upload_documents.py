@@ -25,6 +25,7 @@ from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.phone_country import weigh_phone_country
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import bad_request
@@ -122,9 +123,11 @@ def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
     Raises:
         WireError, InvalidRequest: as ``read_job``.
     """
-    sent = members("The body", read_json(body), _MAPPING_MEMBERS)
+    sent = members("The body", read_json(body), (*_MAPPING_MEMBERS, "Reading"))
     suggestion, unique_key = _read_choice(sent)
     document = {"Fields": suggestion.to_fields(), "UniqueKey": unique_key.name, "Columns": sent["Columns"]}
+    if "Reading" in sent:
+        document["Reading"] = sent["Reading"]
     return read_mapping_document(name, json.dumps(document).encode())
 
 
@@ -197,8 +200,12 @@ def sample_document(
     }
 
 
-def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dict[str, Any]:
-    """Return a saved mapping for a file, and how its header has changed."""
+def saved_mapping_document(mapping: SavedMapping, reading: FileChoices, columns: Sequence[str]) -> dict[str, Any]:
+    """Return a saved mapping for a file, and how its header has changed.
+
+    Args:
+        reading: what the mapping keeps about reading the file.
+    """
     read = read_mapping(mapping.fields, mapping.unique_key, strict=False)
     targets: dict[str, str] = {}
     doubled = []
@@ -213,6 +220,10 @@ def saved_mapping_document(mapping: SavedMapping, columns: Sequence[str]) -> dic
         "MissingOther": drift.missing_other,
         "New": drift.new,
         "Doubled": doubled,
+        "Sheet": reading.sheet,
+        "ShortRows": reading.short_rows,
+        # Then the file has to be read again with the mapping.
+        "ReadsFile": reading.sheet is not None or bool(reading.file.given),
     }
 
 

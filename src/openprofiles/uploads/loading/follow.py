@@ -213,7 +213,7 @@ def _place(load: Load) -> _Writes:
 
 
 def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
-    """Find what the plan has not noticed: it took these rows for changes of profiles that are gone since."""
+    """Find what the plan has not noticed: it treated these rows as updates of profiles that have since been deleted."""
     # The first plan has noticed what there was before its scratch database was lost.
     if not new.num_rows or load.scratch.recall("made_again"):
         return []

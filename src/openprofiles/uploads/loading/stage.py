@@ -171,8 +171,9 @@ def _without_joined_lines(blocks: Iterator[Block]) -> Iterator[Block]:
         if block.clean.count(b"\n") > block.clean_count or any(b"\n" in record for _, record in block.odd):
             raise FileRejected(
                 f"The file seems to have its values in single quotes, but between lines {block.line[0]:,} and "
-                f"{block.line[-1]:,} a single quote joins two lines, so it may be an apostrophe. Name the quote of the "
-                "file: a double quote if values begin with apostrophes, or a single quote if they contain line breaks."
+                f"{block.line[-1]:,} a value in single quotes spans two lines, so its quotes may be apostrophes. "
+                "Name the quote of the file: a double quote if values begin with apostrophes, or a single quote if "
+                "they contain line breaks."
             )
         yield block
 

@@ -14,9 +14,11 @@ from openprofiles.uploads.reading.cells import split_record
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess
 from openprofiles.uploads.reading.detect_form import detect_form, find_compression
 from openprofiles.uploads.reading.dialect import SEPARATOR_LINE
+from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import scan_header
 from openprofiles.uploads.reading.file_text import FileDamaged, Readable, open_text
+from openprofiles.uploads.reading.kept_form import HEAD_BYTES, fill_in_kept
 from openprofiles.uploads.reading.records import Block, Kind, Scanner, UnclosedQuoteError
 
 MAX_SAMPLE_ROWS = 200
@@ -118,6 +120,7 @@ def sample_beginning(
     is_whole: bool = False,
     region: str | None = None,
     strict: bool = False,
+    kept: FileChoices | None = None,
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
@@ -127,6 +130,7 @@ def sample_beginning(
         region: the country of the domain's phone numbers.
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
         strict: read the rows as AWS does.
+        kept: what a saved mapping keeps, for what is not given and as far as it applies to this file.
         on_doubt: called if the encoding rests on little.
 
     Raises:
@@ -135,6 +139,8 @@ def sample_beginning(
     options = given or FileOptions()
     compression = find_compression(beginning)
     plain = beginning if compression == "none" else _unpack_what_is_there(beginning, compression)
+    if kept is not None:
+        options = fill_in_kept(plain[:HEAD_BYTES], options, kept)
     try:
         form = detect_form(
             io.BytesIO(plain),

@@ -4,12 +4,12 @@
 import { bytes } from "./amounts.js";
 import { Refused, ask } from "./ask.js";
 import { startTransfer } from "./transfer.js";
-import { JobForm, readForm, showForm } from "./upload_form.js";
+import { JobForm, readForm } from "./upload_form.js";
 import { saveMapping } from "./upload_mappings.js";
 import { showSample } from "./upload_sample.js";
 import { initialState, next, takesFiles } from "./upload_state.js";
 import { View, openStep, sendingView } from "./upload_view.js";
-import { convertWorkbook, isWorkbook, showWorkbook } from "./upload_workbook.js";
+import { convertWorkbook, hasSheet, isWorkbook, showWorkbook } from "./upload_workbook.js";
 
 const STOP_PATIENCE_MS = 5000;
 
@@ -46,17 +46,28 @@ const EFFECTS = {
   leave: ({ location: place }) => location.assign(place),
 
   readSample: ({ file, form: chosen }) => report(askForSample(file, chosen), ({ shown, sample }) => ["sampleRead", { file, form: chosen, shown, sample }], (error) => ["sampleFailed", { file, form: chosen, error }]),
-  readAgain: ({ file, form: chosen, number }) => report(askForSample(file, chosen), ({ shown, sample }) => ["readAgain", { number, shown, sample }], (error) => ["readAgainFailed", { number, error }]),
+  readAgain: ({ file, form: chosen, number }) => report(askForSample(file, chosen), ({ shown, sample }) => ["readAgain", { number, form: chosen, shown, sample }], (error) => ["readAgainFailed", { number, form: chosen, error }]),
   showFile({ file, previous, form: chosen, sample }) {
     form.nameAfter(file, previous);
-    showForm(chosen);
+    form.showForm(chosen);
     displaySample(file, sample, false);
   },
-  showSample: ({ file, sample }) => displaySample(file, sample, true),
+  showSample({ file, form: chosen, sample }) {
+    if (chosen.mapping) {
+      form.showKept(sample.File);
+    } else {
+      // It was read only by what the fields say.
+      form.keptForm = {};
+    }
+    displaySample(file, sample, true);
+  },
 
-  readMapping: ({ name, number }) =>
-    report(ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: form.columns.headers } }), (mapping) => ["mappingRead", { number, name, mapping }], (error) => ["mappingFailed", { number, error }]),
-  applyMapping: ({ name, mapping }) => form.apply(name, mapping),
+  readMapping: ({ name, number, isFileRead }) =>
+    report(ask(`${base}/mappings/${encodeURIComponent(name)}`, { body: { Columns: form.columns.headers } }), (mapping) => ["mappingRead", { number, name, mapping, isFileRead }], (error) => ["mappingFailed", { number, error }]),
+  applyMapping({ name, mapping }) {
+    find("saved").value = name;
+    form.apply(name, mapping);
+  },
   restoreMapping: ({ name }) => (find("saved").value = name),
 
   describe: ({ isAnswered }) => describe(isAnswered),
@@ -105,7 +116,7 @@ async function askForSample(file, { sheet, ...chosen }) {
   try {
     if (find("workbook") && (await isWorkbook(source))) {
       requireSize(source, Number(dataset.maxWorkbookBytes), "workbooks");
-      shown = await convertWorkbook(base, source, sheet);
+      shown = await convertWorkbook(base, source, hasSheet(file.workbook, sheet) ? sheet : file.workbook?.Sheet);
     }
     content = await shown.slice(0, Number(dataset.sampleBytes)).arrayBuffer();
   } catch (error) {
@@ -145,7 +156,7 @@ function readAs(encoding) {
 function describe(isAnswered) {
   if (state.messages.form !== null) {
     find("form-details").open = true;
-    dispatch("fieldsWrong", { id: state.file.workbook ? "sheet" : "encoding" });
+    dispatch("fieldsWrong", { id: state.file.workbook ? "header-line" : "encoding" });
     return;
   }
   const wrong = form.findFault(state.file) ?? (isAnswered ? null : find("saved"));
@@ -193,7 +204,7 @@ const ON_CLICK = {
   "read-refused": () => dispatch("refusedReadAgain", { form: { encoding: find("choose-encoding").value } }),
   "header-first": () => dispatch("refusedReadAgain", { form: { header_line: "1" } }),
   "header-none": () => dispatch("refusedReadAgain", { form: { header_line: "0" } }),
-  save: () => saveMapping(base, form),
+  save: () => saveMapping(base, form, state.file),
   cancel: () => dispatch("cancelled"),
   again: () => dispatch("triedAgain"),
   "transfer-back": () => dispatch("columnsWanted"),

@@ -29,6 +29,8 @@ export class JobForm {
     this.keyEvidence = new Map();
     // The unique key that the user has chosen for this file, or null.
     this.chosenKey = null;
+    // What a saved mapping keeps about reading the file that has no field of its own, as in the options of a job.
+    this.keptForm = {};
     this.columns = new Columns({
       list: find("mapping"),
       targets: [...find("targets").options].map((option) => ({ path: option.label, label: option.value })),
@@ -66,6 +68,9 @@ export class JobForm {
   // mapping: a saved one; null for the suggestions.
   apply(name, mapping) {
     this.chosenKey = null;
+    if (mapping?.ShortRows && find("short-rows")) {
+      find("short-rows").value = mapping.ShortRows;
+    }
     if (mapping === null) {
       this.columns.choose(null, null);
       this.offerKeys(this.suggestedKey);
@@ -98,6 +103,42 @@ export class JobForm {
 
   describeMapping() {
     return { Columns: this.columns.headers, Targets: this.columns.targets(), UniqueKey: find("unique-key").value };
+  }
+
+  // How the file is read, as a saved mapping keeps it, as far as the user may choose that.
+  describeReading(file) {
+    if (!find("write-mode")) {
+      return {};
+    }
+    const reading = { ...this.keptForm, ...describeForm() };
+    if (file.workbook) {
+      reading.Sheet = file.workbook.Sheet;
+    }
+    if (find("short-rows").value !== "JUDGE") {
+      reading.ShortRows = find("short-rows").value;
+    }
+    return { Reading: reading };
+  }
+
+  // Shows how a new file is read, by what the user has chosen.
+  showForm(form) {
+    this.keptForm = {};
+    for (const { id, name } of FORM) {
+      if (find(id)) {
+        find(id).value = form[name] ?? "";
+      }
+    }
+    if (find("form-details")) {
+      find("form-details").open = FORM.some(({ name }) => form[name]);
+    }
+  }
+
+  // Shows what a saved mapping keeps of how the file is read. form: what it was read as.
+  showKept(form) {
+    const kept = form.Given.map((member) => [member, form[member]]);
+    const fields = new Map(FORM.map(({ member, name }) => [member, name]));
+    this.showForm(Object.fromEntries(kept.filter(([member]) => fields.has(member)).map(([member, value]) => [fields.get(member), String(value)])));
+    this.keptForm = Object.fromEntries(kept.filter(([member]) => !fields.has(member)));
   }
 
   // Marks every wrong field of the mapping; returns the first, or null.
@@ -153,7 +194,7 @@ export class JobForm {
       return null;
     }
     const options = {};
-    const chosen = describeForm();
+    const chosen = { ...this.keptForm, ...describeForm() };
     if (file.workbook || Object.keys(chosen).length) {
       options.File = { ...(file.workbook ? this.workbookForm : {}), ...chosen };
     }
@@ -204,17 +245,6 @@ export function readForm() {
 function describeForm() {
   const chosen = readForm();
   return Object.fromEntries(FORM.filter(({ name }) => name in chosen).map(({ name, member, isNumber }) => [member, isNumber ? Number(chosen[name]) : chosen[name]]));
-}
-
-export function showForm(form) {
-  for (const { id, name } of FORM) {
-    if (find(id)) {
-      find(id).value = form[name] ?? "";
-    }
-  }
-  if (find("form-details")) {
-    find("form-details").open = FORM.some(({ name }) => form[name]);
-  }
 }
 
 // country: {Text, Doubt}; null if all phone numbers have a country code.

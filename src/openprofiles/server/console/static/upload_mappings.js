@@ -7,7 +7,8 @@ import { mark } from "./upload_form.js";
 const find = (id) => document.getElementById(id);
 
 // Saves the mapping of the form under the name in its field.
-export async function saveMapping(base, form) {
+// file: the one that is shown; how it is read is saved, too.
+export async function saveMapping(base, form, file) {
   const field = find("mapping-name");
   const name = field.value.trim();
   const status = find("save-status");
@@ -24,7 +25,7 @@ export async function saveMapping(base, form) {
     return;
   }
   try {
-    await ask(`${base}/mappings/${encodeURIComponent(name)}/save`, { body: form.describeMapping() });
+    await ask(`${base}/mappings/${encodeURIComponent(name)}/save`, { body: { ...form.describeMapping(), ...form.describeReading(file) } });
     status.textContent = `Saved as ${name}.`;
     offerSaved(name);
   } catch (error) {

@@ -37,7 +37,7 @@ export function previewDetails(preview, { profilesPath, showsStored, nameOf, fai
       parts.push(make("p", {}, `${numberText.format(preview.MoreReasons)} more kinds of error; the download has them all.`));
     }
     parts.push(make("p", {}, make("a", { class: "button", href: failedRowsPath, download: failedRowsName }, preview.Failed === 1 ? "Download this row (CSV)" : `Download these ${numberText.format(preview.Failed)} rows (CSV)`)));
-    parts.push(make("p", { class: "hint" }, "Fix the rows in this file and import it, or fix them in your file and check that again. Columns starting with openprofiles_ say what is wrong with each row; they are ignored."));
+    parts.push(make("p", { class: "hint" }, "Fix the rows in this file and import it, or fix them in your file and check it again. Columns starting with openprofiles_ say what is wrong with each row; they are ignored."));
   }
   parts.push(...samples(preview.Samples, { profilesPath, showsStored, nameOf }));
   return parts;

@@ -161,18 +161,27 @@ const TRANSITIONS = {
     run("readAgain", { file: state.file, form, number: state.question });
   },
 
-  readAgain(state, { number, shown, sample }, run) {
+  // form: what it was read by, perhaps by what a saved mapping keeps.
+  readAgain(state, { number, form, shown, sample }, run) {
     if (number === state.question) {
       state.file = shown;
       state.appliedMapping = "";
       state.drift = null;
-      run("showSample", { file: state.file, sample });
+      run("showSample", { file: state.file, form, sample });
+      if (form.mapping) {
+        // Its columns may be others now.
+        run("readMapping", { name: form.mapping, number, isFileRead: true });
+        return;
+      }
     }
     answer(state, true, run);
   },
 
-  readAgainFailed(state, { number, error }, run) {
-    if (number === state.question) {
+  readAgainFailed(state, { number, form, error }, run) {
+    if (number === state.question && form.mapping) {
+      state.drift = { error };
+      run("restoreMapping", { name: state.appliedMapping });
+    } else if (number === state.question) {
       say(state, "form", error.answer?.Asks === "header" ? `${error.message} Enter 1 as the line of the header if this row is the header, or 0 if the file has no header.` : error);
     }
     answer(state, false, run);
@@ -183,7 +192,7 @@ const TRANSITIONS = {
     ask(state);
     state.drift = null;
     if (name) {
-      run("readMapping", { name, number: state.question });
+      run("readMapping", { name, number: state.question, isFileRead: false });
     } else {
       state.appliedMapping = "";
       run("applyMapping", { name, mapping: null });
@@ -191,7 +200,12 @@ const TRANSITIONS = {
     }
   },
 
-  mappingRead(state, { number, name, mapping }, run) {
+  // isFileRead: whether the file has been read by what the mapping keeps.
+  mappingRead(state, { number, name, mapping, isFileRead }, run) {
+    if (number === state.question && mapping.ReadsFile && !isFileRead) {
+      run("readAgain", { file: state.file, form: { mapping: name, sheet: mapping.Sheet }, number });
+      return;
+    }
     if (number === state.question) {
       state.appliedMapping = name;
       state.drift = { mapping };

@@ -24,6 +24,11 @@ export async function convertWorkbook(base, file, sheet) {
   return Object.assign(new File([content.slice(documentBytes)], file.name), { workbook, source: file });
 }
 
+// workbook: as of convertWorkbook, or undefined before it is known.
+export function hasSheet(workbook, sheet) {
+  return workbook !== undefined && [workbook.Sheet, ...workbook.OtherSheets, ...workbook.HiddenSheets].includes(sheet);
+}
+
 // workbook: as of convertWorkbook; undefined for other files.
 export function showWorkbook(workbook) {
   if (!find("workbook")) {
