@@ -470,5 +470,5 @@ def test_a_file_is_refused_if_detected_single_quotes_join_lines_beyond_its_begin
     told = load(shop, ("E-Mail;Prénom;Note\n" + sample + rows).encode(), FileOptions(quote="none"))
 
     assert (job.status, people(shop)[:1]) == ("FAILED", [("p0@x", "'P0'", "'n'")])
-    assert "a single quote joins two lines" in (job.failure_message or "")
+    assert "a value in single quotes spans two lines" in (job.failure_message or "")
     assert told.created_count == 20_002

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile
 
 _MOST_OTHER_KEYS = 5
+# Of more columns that are left out for one reason, only the number is printed.
+_MOST_LEFT_OUT = 50
 
 _NO_DRIFT = HeaderDrift((), (), ())
 
@@ -224,8 +227,13 @@ def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) 
         if field.is_doubtful:
             line += f"  (doubtful: {field.reason})"
         yield line
+    reasons = Counter(column.reason for column in suggestion.left_out)
     for column in suggestion.left_out:
-        yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
+        if reasons[column.reason] <= _MOST_LEFT_OUT:
+            yield f"column {column.column_number} {shown(column.header)!r} is not loaded: {column.reason}"
+    for reason, count in reasons.items():
+        if count > _MOST_LEFT_OUT:
+            yield f"{count:,} columns are not loaded, each because {reason}"
 
 
 def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
@@ -332,7 +340,12 @@ def read_choices(choices: Sequence[str], headers: Sequence[str]) -> dict[str, st
         ImportFault: a choice is not of this form, or names no field of a profile.
     """
     read: dict[str, str] = {}
+    known = set(headers)
     for choice in choices:
+        if choice.endswith("=") and choice[:-1] in known and choice[:-1] not in read:
+            # Of a wide file, --only excludes thousands of columns.
+            read[choice[:-1]] = ""
+            continue
         if "=" not in choice:
             raise ImportFault(f"--map {choice!r} is not of the form COLUMN=TARGET, such as 'Login=EmailAddress'.")
         given, target = split_at_header(choice, headers)

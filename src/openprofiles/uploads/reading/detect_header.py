@@ -121,6 +121,9 @@ def _weigh(
     """Weigh whether the first of some rows is the header of the others."""
     names, below = (rows[0] or [] if rows else []), [cells for cells in rows[1:] if cells]
     has_columns = columns is not None and set(columns) <= set(names)
+    if has_columns:
+        # Nothing else matters, and the header may be very wide.
+        return FoundHeader(line, offset, is_first, has_columns, score=1)
     known = sum(map(names_field, names))
     is_as_wide = len(names) == _usual_width(below) if below else is_first
     is_all_text = bool(names) and all(not is_blank(name) and clear_kind(name) is None for name in names)
