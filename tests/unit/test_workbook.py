@@ -382,3 +382,34 @@ def test_any_damage_to_an_archive_is_refused_in_a_sentence(
                 continue
             if converted is not None:
                 converted[0].close()
+
+
+def test_a_long_text_in_many_cells_takes_memory_for_one_row_at_a_time() -> None:
+    rows = '<row><c t="s"><v>0</v></c></row>' * 20_000
+    content = workbook({"A": sheet_xml(rows)}, texts=[f"<t>{'x' * 20_000}</t>"])
+    tracemalloc.start()
+
+    with pytest.raises(TableUnreadable, match="has more than 100,000,000 bytes when it is written as CSV"):
+        convert_table(io.BytesIO(content), None, 100_000_000)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(content) < 10_000
+    assert peak_bytes < 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts", "message"),
+    [
+        (
+            '<c t="s"><v>0</v></c>' * 2000,
+            ["<t>" + "x" * 20_000 + "</t>"],
+            "Row 1 of the sheet has more than 16,777",
+        ),
+        ('<c t="inlineStr"><is><t>' + "x" * 17_000_000 + "</t></is></c>", [], "Row 1 of the sheet has more than"),
+        ('<c t="s"><v>0</v></c>', ["<t>" + "x" * 17_000_000 + "</t>"], "has a text of more than 16,777,216 characters"),
+    ],
+)
+def test_a_row_that_is_much_too_long_is_refused(cells: str, texts: Sequence[str], message: str) -> None:
+    with pytest.raises(TableUnreadable, match=message):
+        read(workbook({"A": sheet_xml(f"<row>{cells}</row>")}, texts=texts), limit=100_000_000)

@@ -28,7 +28,9 @@ PARQUET = "Parquet"
 JSON_LINES = "JSON lines"
 JSON_ARRAY = "JSON array"
 
-_BATCH_CELLS = 100_000
+_BATCH_CHARACTERS = 1 << 20
+# A row may have a megabyte; what is read for it, somewhat more.
+MAX_ROW_CHARACTERS = 16 << 20
 _PLACES_SHOWN = 3
 
 
@@ -183,13 +185,10 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     try:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        cells = 0
         for row in rows:
             writer.writerow(row if any(row) else ())
-            cells += len(row) + 1
-            if cells >= _BATCH_CELLS:
+            if text.tell() >= _BATCH_CHARACTERS:
                 _flush(text, output, max_bytes)
-                cells = 0
         _flush(text, output, max_bytes)
     except BaseException:
         output.close()
