@@ -54,6 +54,8 @@ def read_number(text: str, code: str | None = None, properties: str = "") -> str
         ("0.30000000000000004", "0.3"),
         ("2.9999999999999996", "3"),
         ("1E-7", "0.0000001"),
+        # Smaller than any that a cell can have.
+        ("1E-99999999999999999999", "0"),
         ("1.7976931348623157E+308", "17976931348623157" + "0" * 292),
     ],
 )
@@ -191,6 +193,27 @@ def test_a_sheet_without_values_is_refused_and_the_others_are_named() -> None:
 
     with pytest.raises(TableUnreadable, match=r"The sheet 'Cover' has no values\. Not read: the sheet 'Customers'\."):
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("1985-12-10", "1985-12-10"),
+        ("2026-01-02T03:04:05", "2026-01-02 03:04:05"),
+        ("12:30:00", "12:30:00"),
+        ("--12-10", "--12-10"),
+    ],
+)
+def test_a_cell_of_a_date_or_a_time_is_read_and_any_other_text_in_it_stays(text: str, read_as: str) -> None:
+    assert read_cells(f'<c t="d"><v>{text}</v></c>') == [read_as]
+
+
+def test_a_cell_with_a_style_that_does_not_exist_is_read_without_one() -> None:
+    assert read_cells('<c s="-3"><v>5</v></c><c s="9"><v>6</v></c>', formats=["000"]) == ["5", "6"]
+
+
+def test_a_percentage_smaller_than_any_is_zero() -> None:
+    assert read_number("1E-99999999999999999999", "0%") == "0%"
 
 
 def test_errors_and_formulas_without_a_result_are_counted_and_their_columns_named() -> None:

@@ -16,13 +16,12 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from posixpath import join, normpath
 from typing import BinaryIO, TypeVar
 from xml.parsers import expat
 
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS
-from openprofiles.uploads.reading.tables.cell_texts import moment_text
+from openprofiles.uploads.reading.tables.cell_texts import iso_moment_text
 from openprofiles.uploads.reading.tables.number_formats import NumberFormat, find_format, sheet_number
 from openprofiles.uploads.reading.tables.table import MAX_ROW_CHARACTERS, WORKBOOK, TableAccount, TableUnreadable
 
@@ -437,7 +436,7 @@ class _SheetReader:
 
     def _find_format(self, style: str) -> NumberFormat | None:
         number = _number(style)
-        return self._formats[number] if number < len(self._formats) else None
+        return self._formats[number] if 0 <= number < len(self._formats) else None
 
     def _start_formula(self, _attributes: dict[str, str]) -> None:
         self._has_formula = True
@@ -484,7 +483,7 @@ class _SheetReader:
         if kind == "b":
             return "true" if text.strip() in ("1", "true") else "false"
         if kind == "d":
-            return moment_text(datetime.fromisoformat(text))
+            return iso_moment_text(text)
         if text.strip().lower() == "nan":
             self._account.not_a_number += 1
             return ""
