@@ -5,9 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.source_file import open_source
+from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.reading.records import Scanner
 from openprofiles.uploads.reading.tables import json_rows
 from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
@@ -161,6 +166,18 @@ def test_nan_is_blank_and_counted() -> None:
 
     assert list(rows.rows())[1:] == [["", "1"], ["NaN", ""]]
     assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+
+
+def test_a_member_that_is_missing_clears_no_field_but_null_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"a": "1", "b": null, "c": {"d": ""}}\n\n{"a": "2", "b": ""}\n{"a": "3", "b": "x", "e": "y"}\n')
+
+    with open_source(path, FileOptions(), None, 1000) as source:
+        clearing = JobOptions(blank_cells=CLEAR)
+        source.check_clearing(clearing, ["a", "b"])
+        source.check_clearing(JobOptions(), ["c.d"])
+        with pytest.raises(ImportFault, match=r"has objects without some of the members.*Columns: 'c.d', 'e'"):
+            source.check_clearing(clearing, ["a", "c.d", "e"])
 
 
 def test_a_single_object_around_a_list_of_objects_is_reported() -> None:

@@ -80,6 +80,7 @@ class TableAccount:
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
+        absent_columns: the indexes of the columns whose member some objects do not have.
         is_single_object: whether the file is one JSON object, and so one row.
         inner_list: its member that is a list of objects, perhaps the customers.
     """
@@ -95,6 +96,7 @@ class TableAccount:
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+    absent_columns: set[int] = field(default_factory=set)
     is_single_object: bool = False
     inner_list: str | None = None
 
@@ -153,7 +155,7 @@ class TableAccount:
 
     def columns_without_values(self) -> set[int]:
         """Collect the columns with cells whose value is not in the file."""
-        return self.errors.columns | self.uncalculated.columns | self.merged.columns
+        return self.errors.columns | self.uncalculated.columns | self.merged.columns | self.absent_columns
 
     def to_json(self) -> dict[str, Any]:
         """Make the members that describe the table to programs."""
