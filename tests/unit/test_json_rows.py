@@ -180,6 +180,26 @@ def test_a_member_that_is_missing_clears_no_field_but_null_does(tmp_path: Path) 
             source.check_clearing(clearing, ["a", "c.d", "e"])
 
 
+@pytest.mark.parametrize(
+    ("content", "blank_rows", "records"),
+    [
+        ('{"a": "x", "b": ""}\n\n{}\n{"b": null}\n{"b": "y"}', [3, 4], [1, 5]),
+        # A row of one blank cell is a record: it fails, since it has no unique key.
+        ('{"a": "x"}\n\n{}\n{"a": " "}\n{"a": "y"}', [], [1, 3, 4, 5]),
+    ],
+)
+def test_an_object_without_a_value_is_counted_as_a_blank_row_or_fails(
+    content: str, blank_rows: list[int], records: list[int]
+) -> None:
+    rows = open_rows(content.encode())
+    with write_table(rows.rows(), 1000) as table:
+        scanner = Scanner(table.read, rows.account.csv_form.dialect)
+        scanner.read_header()
+        (block,) = scanner.blocks()
+
+    assert (scanner.blank_row_lines, block.line.tolist()) == (blank_rows, records)
+
+
 def test_a_single_object_around_a_list_of_objects_is_reported() -> None:
     rows = open_rows(b'{"count": 2, "customers": [{"a": 1}, {"a": 2}]}')
     assert len(list(rows.rows())) == 2

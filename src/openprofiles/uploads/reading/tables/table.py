@@ -177,7 +177,8 @@ class TableAccount:
 def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     """Write rows as CSV into a file without a name.
 
-    It is removed when it is closed. A row without a value becomes a blank line, so that the others keep their numbers.
+    It is removed when it is closed. A row without cells becomes a blank line, so that the others keep their numbers. A
+    row of blank cells has delimiters, or quotation marks if it is a single cell, so that it is counted or fails.
     Half of a surrogate pair becomes bytes that are not UTF-8, so that its row fails.
 
     Raises:
@@ -187,8 +188,14 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     try:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
+        has_header = False
         for row in rows:
-            writer.writerow(row if any(row) else ())
+            is_blank = len(row) < 2 and not "".join(row).strip()
+            if row and is_blank and has_header:
+                text.write(f'"{row[0]}"\n')
+            else:
+                writer.writerow(row)
+            has_header = has_header or not is_blank
             if text.tell() >= _BATCH_CHARACTERS:
                 _flush(text, output, max_bytes)
         _flush(text, output, max_bytes)
