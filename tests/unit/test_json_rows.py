@@ -5,9 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.source_file import open_source
+from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.reading.records import Scanner
 from openprofiles.uploads.reading.tables import json_rows
 from openprofiles.uploads.reading.tables.json_rows import JsonRows, json_kind
@@ -48,6 +53,8 @@ def read_value(written: str) -> str:
         ("9" * 5000, "9" * 5000),
         ("1e400", "1e400"),
         ("1e999999999", "1e999999999"),
+        ("1e99999999999999999999", "1e99999999999999999999"),
+        ("-1.5E-99999999999999999999", "-1.5E-99999999999999999999"),
         ("true", "true"),
         ("null", ""),
         ("NaN", ""),
@@ -159,6 +166,38 @@ def test_nan_is_blank_and_counted() -> None:
 
     assert list(rows.rows())[1:] == [["", "1"], ["NaN", ""]]
     assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+
+
+def test_a_member_that_is_missing_clears_no_field_but_null_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b'{"a": "1", "b": null, "c": {"d": ""}}\n\n{"a": "2", "b": ""}\n{"a": "3", "b": "x", "e": "y"}\n')
+
+    with open_source(path, FileOptions(), None, 1000) as source:
+        clearing = JobOptions(blank_cells=CLEAR)
+        source.check_clearing(clearing, ["a", "b"])
+        source.check_clearing(JobOptions(), ["c.d"])
+        with pytest.raises(ImportFault, match=r"has objects without some of the members.*Columns: 'c.d', 'e'"):
+            source.check_clearing(clearing, ["a", "c.d", "e"])
+
+
+@pytest.mark.parametrize(
+    ("content", "blank_rows", "records"),
+    [
+        ('{"a": "x", "b": ""}\n\n{}\n{"b": null}\n{"b": "y"}', [3, 4], [1, 5]),
+        # A row of one blank cell is a record: it fails, since it has no unique key.
+        ('{"a": "x"}\n\n{}\n{"a": " "}\n{"a": "y"}', [], [1, 3, 4, 5]),
+    ],
+)
+def test_an_object_without_a_value_is_counted_as_a_blank_row_or_fails(
+    content: str, blank_rows: list[int], records: list[int]
+) -> None:
+    rows = open_rows(content.encode())
+    with write_table(rows.rows(), 1000) as table:
+        scanner = Scanner(table.read, rows.account.csv_form.dialect)
+        scanner.read_header()
+        (block,) = scanner.blocks()
+
+    assert (scanner.blank_row_lines, block.line.tolist()) == (blank_rows, records)
 
 
 def test_a_single_object_around_a_list_of_objects_is_reported() -> None:

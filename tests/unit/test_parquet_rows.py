@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from openprofiles.uploads.reading.tables.parquet_rows import ParquetRows
-from openprofiles.uploads.reading.tables.table import TableUnreadable
+from openprofiles.uploads.reading.tables.table import TableUnreadable, write_table
 
 
 def rows_of(table: pa.Table) -> ParquetRows:
@@ -85,3 +85,28 @@ def test_a_damaged_file_is_refused_in_a_sentence(damage: slice) -> None:
 
     with pytest.raises(TableUnreadable, match="The Parquet file cannot be read to its end"):
         list(ParquetRows(io.BytesIO(file.getvalue()[damage])).rows())
+
+
+def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 10_000])
+    file = io.BytesIO()
+    # Without the schema of Arrow, which would say that it is a dictionary.
+    pyarrow.parquet.write_table(pa.table({"a": texts, "b": texts}), file, store_schema=False)
+    rows = ParquetRows(file).rows()
+    next(rows)
+    pool = pa.default_memory_pool()
+    before_bytes = pool.bytes_allocated()
+
+    row = next(rows)
+    assert pool.bytes_allocated() - before_bytes < 5_000_000
+    assert [len(text) for text in row] == [10_000, 10_000]
+    with pytest.raises(TableUnreadable, match="more than 5,000,000 bytes"):
+        write_table(rows, 5_000_000)
+
+
+def test_texts_are_read_from_dictionaries_whole_batches_apart() -> None:
+    values = [None if number % 7 == 0 else f"text {number % 1500}" for number in range(5000)]
+
+    (_, *found) = rows_of(pa.table({"a": pa.array(values)})).rows()
+
+    assert [row[0] for row in found] == [value or "" for value in values]

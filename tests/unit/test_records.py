@@ -669,6 +669,29 @@ def test_memory_stays_bounded_in_a_record_that_never_ends(pattern: bytes) -> Non
     assert peak_bytes < 4 << 20
 
 
+@pytest.mark.parametrize("first_row", [None, 1])
+@pytest.mark.parametrize(
+    ("above", "is_counted"),
+    [(b"x" * (1 << 20), True), (b'"x,' * (256 << 10), True), (b" ," * (512 << 10), False)],
+)
+def test_a_long_line_above_the_header_is_not_kept_while_it_is_skipped(
+    above: bytes, is_counted: bool, first_row: int | None
+) -> None:
+    file = b"\n" + above + b"\r\nh,i\na,b\n"
+    dialect = Dialect(skips_blank_rows=True, first_row=first_row)
+    scanner = Scanner(io.BytesIO(file).read, dialect, header_line=3, max_record_bytes=4096, read_bytes=1000)
+
+    tracemalloc.start()
+    header, blocks = scanner.read_header(), list(scanner.blocks())
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 256 << 10
+    assert (header.raw, header.line, file[header.byte_start : header.byte_end]) == (b"h,i", 3, b"h,i")
+    assert raws(file, blocks) == [b"a,b"]
+    assert (scanner.skipped_line_count, scanner.skipped_lines) == ((1, [2]) if is_counted else (0, []))
+
+
 @pytest.mark.parametrize("pattern", [b"x", b'""', b'x"",\n', b"\n"])
 def test_memory_stays_bounded_in_a_quoted_cell_that_never_ends(pattern: bytes) -> None:
     read = repeating_reader(b'h\nx,"', pattern, 8 << 20)

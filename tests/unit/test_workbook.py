@@ -54,6 +54,8 @@ def read_number(text: str, code: str | None = None, properties: str = "") -> str
         ("0.30000000000000004", "0.3"),
         ("2.9999999999999996", "3"),
         ("1E-7", "0.0000001"),
+        # Smaller than any that a cell can have.
+        ("1E-99999999999999999999", "0"),
         ("1.7976931348623157E+308", "17976931348623157" + "0" * 292),
     ],
 )
@@ -191,6 +193,27 @@ def test_a_sheet_without_values_is_refused_and_the_others_are_named() -> None:
 
     with pytest.raises(TableUnreadable, match=r"The sheet 'Cover' has no values\. Not read: the sheet 'Customers'\."):
         read(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("1985-12-10", "1985-12-10"),
+        ("2026-01-02T03:04:05", "2026-01-02 03:04:05"),
+        ("12:30:00", "12:30:00"),
+        ("--12-10", "--12-10"),
+    ],
+)
+def test_a_cell_of_a_date_or_a_time_is_read_and_any_other_text_in_it_stays(text: str, read_as: str) -> None:
+    assert read_cells(f'<c t="d"><v>{text}</v></c>') == [read_as]
+
+
+def test_a_cell_with_a_style_that_does_not_exist_is_read_without_one() -> None:
+    assert read_cells('<c s="-3"><v>5</v></c><c s="9"><v>6</v></c>', formats=["000"]) == ["5", "6"]
+
+
+def test_a_percentage_smaller_than_any_is_zero() -> None:
+    assert read_number("1E-99999999999999999999", "0%") == "0%"
 
 
 def test_errors_and_formulas_without_a_result_are_counted_and_their_columns_named() -> None:
@@ -382,3 +405,34 @@ def test_any_damage_to_an_archive_is_refused_in_a_sentence(
                 continue
             if converted is not None:
                 converted[0].close()
+
+
+def test_a_long_text_in_many_cells_takes_memory_for_one_row_at_a_time() -> None:
+    rows = '<row><c t="s"><v>0</v></c></row>' * 20_000
+    content = workbook({"A": sheet_xml(rows)}, texts=[f"<t>{'x' * 20_000}</t>"])
+    tracemalloc.start()
+
+    with pytest.raises(TableUnreadable, match="has more than 100,000,000 bytes when it is written as CSV"):
+        convert_table(io.BytesIO(content), None, 100_000_000)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(content) < 10_000
+    assert peak_bytes < 30_000_000
+
+
+@pytest.mark.parametrize(
+    ("cells", "texts", "message"),
+    [
+        (
+            '<c t="s"><v>0</v></c>' * 2000,
+            ["<t>" + "x" * 20_000 + "</t>"],
+            "Row 1 of the sheet has more than 16,777",
+        ),
+        ('<c t="inlineStr"><is><t>' + "x" * 17_000_000 + "</t></is></c>", [], "Row 1 of the sheet has more than"),
+        ('<c t="s"><v>0</v></c>', ["<t>" + "x" * 17_000_000 + "</t>"], "has a text of more than 16,777,216 characters"),
+    ],
+)
+def test_a_row_that_is_much_too_long_is_refused(cells: str, texts: Sequence[str], message: str) -> None:
+    with pytest.raises(TableUnreadable, match=message):
+        read(workbook({"A": sheet_xml(f"<row>{cells}</row>")}, texts=texts), limit=100_000_000)

@@ -94,11 +94,17 @@ class SourceFile:
             if index < len(self.headers) and self.headers[index] in loaded
         ]
         if affected:
+            names = ", ".join(map(repr, affected))
+            if self.table.absent_columns:
+                raise ImportFault(
+                    f"{self.name} has objects without some of the members. Blank cells would clear fields, although a "
+                    "member that is missing is not meant to clear one. Write null for the fields to clear, leave the "
+                    f"columns out, or keep the fields of blank cells. Columns: {names}."
+                )
             raise ImportFault(
                 f"{self.name} has cells whose value is not in the file: errors, formulas without a result, or merged "
                 "cells. Blank cells would clear fields, although these cells are not meant to be blank. Fix them, "
-                "leave the columns out, or keep the fields of blank cells. Columns: "
-                f"{', '.join(map(repr, affected))}."
+                f"leave the columns out, or keep the fields of blank cells. Columns: {names}."
             )
 
     def require_header(self) -> None:

@@ -297,6 +297,11 @@ class Scanner:
             else:
                 self._pass(start, line)
                 start = 0
+                if len(self._carry) > self._max_record_bytes:
+                    # Of a long line, only what decides how it ends and whether it is blank is kept.
+                    size_bytes = len(self._carry)
+                    self._carry, _ = _shorten(self._carry, self._dialect)
+                    self._carry_offset += size_bytes - len(self._carry)
                 self._carry += self._read_fully(self._read_bytes)
         self._pass(start, line)
 

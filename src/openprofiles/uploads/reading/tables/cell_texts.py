@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 
 # No float is longer. A longer number keeps its exponent, and so its size in memory.
 _MOST_DIGITS = 309
+_WITH_EXPONENT = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+")
 
 
 def plain_number(text: str) -> str:
@@ -23,6 +25,9 @@ def plain_number(text: str) -> str:
     try:
         number = Decimal(text)
     except InvalidOperation:
+        if _WITH_EXPONENT.fullmatch(text):
+            # An exponent that not even a decimal number can have.
+            return text
         raise ValueError(f"{text!r} is not a number") from None
     if not number.is_finite():
         raise ValueError(f"{text!r} is not a finite number")
@@ -33,6 +38,16 @@ def plain_number(text: str) -> str:
     if not fraction.strip("0"):
         return "0" if whole.strip("-0") == "" else whole
     return written
+
+
+def iso_moment_text(text: str) -> str:
+    """Write a date or a time that is ISO 8601 already as all of them are written; other text stays as it is."""
+    for read in (datetime.fromisoformat, time.fromisoformat):
+        try:
+            return moment_text(read(text.strip()))
+        except ValueError:
+            continue
+    return text
 
 
 def moment_text(moment: date | time | datetime) -> str:

@@ -101,6 +101,8 @@ class JsonRows:
                 written += 1
                 yield ()
             written += 1
+            if len(row) < len(columns):
+                self.account.absent_columns.update(index for index, name in enumerate(columns) if name not in row)
             yield [self._cell(row.get(name)) for name in columns]
 
     def _cell(self, value: Any) -> str:

@@ -171,10 +171,13 @@ def sheet_number(text: str) -> str:
         ValueError: it is not a finite number.
     """
     plain = plain_number(text)
-    if math.isinf(float(plain)):
+    number = float(plain)
+    if math.isinf(number):
         raise ValueError("no cell can have such a number")
+    if number == 0:
+        return "0"
     # 0.1 + 0.2 is 0.30000000000000004 in the file, and 0.3 in the sheet.
-    return plain_number(f"{float(plain):.15g}") if "." in plain else plain
+    return plain_number(f"{number:.15g}") if "." in plain else plain
 
 
 def _split_sections(code: str) -> list[str]:

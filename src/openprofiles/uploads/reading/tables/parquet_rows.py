@@ -14,6 +14,8 @@ from openprofiles.uploads.reading.tables.cell_texts import moment_text, plain_nu
 from openprofiles.uploads.reading.tables.table import PARQUET, TableAccount, TableUnreadable
 
 _BATCH_CELLS = 100_000
+_BATCH_ROWS = 1_000
+_BATCH_BYTES = 16 << 20
 _DAMAGED = "The Parquet file cannot be read to its end: it is damaged, or has columns of unusual types."
 
 
@@ -43,14 +45,23 @@ class ParquetRows:
             if len(columns) > MAX_COLUMNS:
                 raise TableUnreadable(f"The Parquet file has {len(columns):,} columns; the limit is {MAX_COLUMNS:,}.")
             yield columns
-            for batch in table.iter_batches(max(1, _BATCH_CELLS // max(1, len(columns)))):
+            # A dictionary of one long text may stand for a million cells, so it stays one.
+            texts = [field.name for field in table.schema_arrow if _is_text(field.type)]
+            table = pyarrow.parquet.ParquetFile(self._file, metadata=table.metadata, read_dictionary=texts)
+            for batch in table.iter_batches(_batch_rows(table.metadata)):
                 yield from zip(*map(self._texts, batch.columns), strict=True)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise TableUnreadable(_DAMAGED) from error
 
     def _texts(self, column: Any) -> list[str]:
         import pyarrow as pa
+        import pyarrow.compute
 
+        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+            # The dictionary may have more texts than these rows.
+            used = pyarrow.compute.unique(column.indices.drop_null())
+            texts = dict(zip(used.to_pylist(), self._texts(column.dictionary.take(used)), strict=True))
+            return [texts.get(index, "") for index in column.indices.to_pylist()]
         try:
             values = column.to_pylist()
         except UnicodeDecodeError:
@@ -87,6 +98,23 @@ class ParquetRows:
         if isinstance(value, list | dict):
             return json.dumps(_without_nan(value), ensure_ascii=False, default=_nested_text)
         return str(value)
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return any(
+        is_kind(kind)
+        for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    )
+
+
+def _batch_rows(metadata: Any) -> int:
+    """Choose how many rows are read at once, by the size of the largest ones on average."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    row_bytes: int = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
+    column_count: int = metadata.num_columns
+    return max(1, min(_BATCH_ROWS, _BATCH_CELLS // max(1, column_count), _BATCH_BYTES // max(1, row_bytes)))
 
 
 def _has_short_floats(kind: Any) -> bool:

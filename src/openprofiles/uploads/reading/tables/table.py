@@ -28,7 +28,9 @@ PARQUET = "Parquet"
 JSON_LINES = "JSON lines"
 JSON_ARRAY = "JSON array"
 
-_BATCH_CELLS = 100_000
+_BATCH_CHARACTERS = 1 << 20
+# A row may have a megabyte; what is read for it, somewhat more.
+MAX_ROW_CHARACTERS = 16 << 20
 _PLACES_SHOWN = 3
 
 
@@ -78,6 +80,7 @@ class TableAccount:
         merged: merged areas; of their cells, only the first one has a value.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
+        absent_columns: the indexes of the columns whose member some objects do not have.
         is_single_object: whether the file is one JSON object, and so one row.
         inner_list: its member that is a list of objects, perhaps the customers.
     """
@@ -93,6 +96,7 @@ class TableAccount:
     merged: CellsFound = field(default_factory=CellsFound)
     hidden_rows: int = 0
     not_a_number: int = 0
+    absent_columns: set[int] = field(default_factory=set)
     is_single_object: bool = False
     inner_list: str | None = None
 
@@ -151,7 +155,7 @@ class TableAccount:
 
     def columns_without_values(self) -> set[int]:
         """Collect the columns with cells whose value is not in the file."""
-        return self.errors.columns | self.uncalculated.columns | self.merged.columns
+        return self.errors.columns | self.uncalculated.columns | self.merged.columns | self.absent_columns
 
     def to_json(self) -> dict[str, Any]:
         """Make the members that describe the table to programs."""
@@ -173,7 +177,8 @@ class TableAccount:
 def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     """Write rows as CSV into a file without a name.
 
-    It is removed when it is closed. A row without a value becomes a blank line, so that the others keep their numbers.
+    It is removed when it is closed. A row without cells becomes a blank line, so that the others keep their numbers. A
+    row of blank cells has delimiters, or quotation marks if it is a single cell, so that it is counted or fails.
     Half of a surrogate pair becomes bytes that are not UTF-8, so that its row fails.
 
     Raises:
@@ -183,13 +188,16 @@ def write_table(rows: Iterable[Sequence[str]], max_bytes: int) -> BinaryIO:
     try:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        cells = 0
+        has_header = False
         for row in rows:
-            writer.writerow(row if any(row) else ())
-            cells += len(row) + 1
-            if cells >= _BATCH_CELLS:
+            is_blank = len(row) < 2 and not "".join(row).strip()
+            if row and is_blank and has_header:
+                text.write(f'"{row[0]}"\n')
+            else:
+                writer.writerow(row)
+            has_header = has_header or not is_blank
+            if text.tell() >= _BATCH_CHARACTERS:
                 _flush(text, output, max_bytes)
-                cells = 0
         _flush(text, output, max_bytes)
     except BaseException:
         output.close()

@@ -16,15 +16,14 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from posixpath import join, normpath
 from typing import BinaryIO, TypeVar
 from xml.parsers import expat
 
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS
-from openprofiles.uploads.reading.tables.cell_texts import moment_text
+from openprofiles.uploads.reading.tables.cell_texts import iso_moment_text
 from openprofiles.uploads.reading.tables.number_formats import NumberFormat, find_format, sheet_number
-from openprofiles.uploads.reading.tables.table import WORKBOOK, TableAccount, TableUnreadable
+from openprofiles.uploads.reading.tables.table import MAX_ROW_CHARACTERS, WORKBOOK, TableAccount, TableUnreadable
 
 MAX_UNPACKED_BYTES = 500_000_000
 
@@ -215,6 +214,7 @@ class Workbook:
     def _read_texts(self, archive: zipfile.ZipFile, texts: _Texts) -> None:
         parts: list[str] = []
         reads = phonetic = False
+        size = 0
 
         def start(tag: str, _attributes: dict[str, str]) -> None:
             nonlocal reads, phonetic
@@ -225,7 +225,7 @@ class Workbook:
                 phonetic = True
 
         def end(tag: str) -> None:
-            nonlocal reads, phonetic
+            nonlocal reads, phonetic, size
             name = _main_tag(tag)
             if name == "t":
                 reads = False
@@ -234,9 +234,17 @@ class Workbook:
             elif name == "si":
                 texts.add(_unescaped("".join(parts)))
                 parts.clear()
+                size = 0
 
         def take_text(text: str) -> None:
+            nonlocal size
             if reads:
+                size += len(text)
+                if size > MAX_ROW_CHARACTERS:
+                    raise TableUnreadable(
+                        f"The Excel workbook has a text of more than {MAX_ROW_CHARACTERS:,} characters. No cell of "
+                        "Excel can have so many."
+                    )
                 parts.append(text)
 
         path = "xl/sharedStrings.xml"
@@ -315,10 +323,14 @@ class _Texts:
         if self._size_bytes:
             self._content = mmap.mmap(self._file.fileno(), self._size_bytes, access=mmap.ACCESS_READ)
 
-    def read(self, number: int) -> str:
-        """Read the text with this number."""
+    def size_bytes(self, number: int) -> int:
+        """Return the size of the text with this number."""
         if not 0 <= number < len(self._ends) - 1:
             raise _Damaged("a text that does not exist")
+        return self._ends[number + 1] - self._ends[number]
+
+    def read(self, number: int) -> str:
+        """Read the text with this number."""
         return self._content[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
 
     def close(self) -> None:
@@ -335,11 +347,13 @@ class _SheetReader:
         self._texts = texts
         self._formats = formats
         self._account = account
-        self._rows: list[Sequence[str]] = []
+        # A cell that refers to a text is its number until the row is taken: many cells may have the same long text.
+        self._rows: list[Sequence[str | int]] = []
+        self._row_size = 0
         self._row_number = 0
         self._row_is_hidden = False
         self._header_row = 0
-        self._cells: list[str] = []
+        self._cells: list[str | int] = []
         self._column = -1
         self._type = "n"
         self._format: NumberFormat | None = None
@@ -370,12 +384,22 @@ class _SheetReader:
 
     def take_text(self, text: str) -> None:
         if self._reads:
+            self._add_size(len(text))
             self._parts.append(text)
 
-    def take_rows(self) -> list[Sequence[str]]:
-        """Take the rows that are complete."""
+    def _add_size(self, size: int) -> None:
+        self._row_size += size
+        if self._row_size > MAX_ROW_CHARACTERS:
+            raise TableUnreadable(
+                f"Row {self._row_number} of the sheet has more than {MAX_ROW_CHARACTERS:,} characters. Remove it, or "
+                "shorten its cells."
+            )
+
+    def take_rows(self) -> Iterator[Sequence[str]]:
+        """Take the rows that are complete, one by one."""
         rows, self._rows = self._rows, []
-        return rows
+        for row in rows:
+            yield [self._texts.read(cell) if isinstance(cell, int) else cell for cell in row]
 
     def _start_row(self, attributes: dict[str, str]) -> None:
         number = _number(attributes.get("r", self._row_number + 1))
@@ -385,11 +409,12 @@ class _SheetReader:
         self._row_number = number
         self._row_is_hidden = attributes.get("hidden") in ("1", "true")
         self._cells = []
+        self._row_size = 0
         self._column = -1
 
     def _end_row(self) -> None:
         cells = self._cells
-        while cells and not cells[-1]:
+        while cells and cells[-1] == "":
             cells.pop()
         if cells:
             self._account.hidden_rows += self._row_is_hidden
@@ -411,7 +436,7 @@ class _SheetReader:
 
     def _find_format(self, style: str) -> NumberFormat | None:
         number = _number(style)
-        return self._formats[number] if number < len(self._formats) else None
+        return self._formats[number] if 0 <= number < len(self._formats) else None
 
     def _start_formula(self, _attributes: dict[str, str]) -> None:
         self._has_formula = True
@@ -435,15 +460,17 @@ class _SheetReader:
         except ValueError as error:
             raise _Damaged("a number that is not one") from error
 
-    def _cell_text(self, text: str) -> str:
-        """Write the cell as the sheet shows it.
+    def _cell_text(self, text: str) -> str | int:
+        """Write the cell as the sheet shows it, or return the number of its text.
 
         Raises:
             ValueError: its text is not of its type.
         """
         kind = self._type
         if kind == "s":
-            return self._texts.read(int(text)) if text else ""
+            size = self._texts.size_bytes(int(text)) if text else 0
+            self._add_size(size)
+            return int(text) if size else ""
         if kind in ("str", "inlineStr"):
             return _unescaped(text)
         if kind == "e":
@@ -456,7 +483,7 @@ class _SheetReader:
         if kind == "b":
             return "true" if text.strip() in ("1", "true") else "false"
         if kind == "d":
-            return moment_text(datetime.fromisoformat(text))
+            return iso_moment_text(text)
         if text.strip().lower() == "nan":
             self._account.not_a_number += 1
             return ""
