@@ -309,11 +309,45 @@ def _find_broken(records: list[RawRecord], job: Job, column_count: int, position
         count = _count_whole(widths, column_count)
         if count == 1 or (count > 1 and len(set(widths)) > 1):
             broken |= set(run)
+        broken |= _find_broken_parts(run, records, job, column_count, positions)
     for number in short:
         text = _cells(records[number - 1], job, positions).get(job.unique_key.path)
         allowed = job.policies.one_of.get(job.unique_key.header)
         if text and allowed is not None and text.strip() not in allowed:
             broken.add(number)
+    return broken
+
+
+def _find_broken_parts(
+    run: list[int], records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]
+) -> set[int]:
+    """Find the records that are one with the next ones, whose keys do not look like those of whole records."""
+
+    def look(record: RawRecord) -> tuple[bool, ...] | None:
+        text = _cells(record, job, positions).get(job.unique_key.path)
+        if not text:
+            return None
+        has_letter = any(one.isascii() and one.isalpha() for one in text)
+        return " " in text.strip(" "), "@" in text, any(one in text for one in "0123456789"), has_letter
+
+    whole = [one for one in records if len(one.cells) >= column_count and not _is_unreadable(one)]
+    looks = [found for one in whole if (found := look(one)) is not None]
+    if len(looks) < 3:
+        return set()
+    parts: list[list[int]] = []
+    for number in run:
+        found = look(records[number - 1])
+        is_strange = found is not None and any(
+            len(set(seen)) == 1 and one != seen[0] for one, seen in zip(found, zip(*looks, strict=True), strict=True)
+        )
+        if is_strange and parts:
+            parts[-1].append(number)
+        elif not is_strange:
+            parts.append([number])
+    broken = set()
+    for part in parts:
+        if len(part) > 1 and sum(len(records[number - 1].cells) - 1 for number in part) == column_count - 1:
+            broken |= set(part)
     return broken
 
 

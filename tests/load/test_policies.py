@@ -26,8 +26,8 @@ TIER = Column("Tier", "Attributes.tier")
 COLUMNS = (EMAIL, FIRST, TIER)
 
 
-def load(shop: Shop, data: bytes, *columns: Column, **options: Any) -> UploadJob:
-    return shop.run(shop.create_job(columns or COLUMNS, "Email", data, options=JobOptions(**options)))
+def load(shop: Shop, data: bytes, *columns: Column, unique_key: str = "Email", **options: Any) -> UploadJob:
+    return shop.run(shop.create_job(columns or COLUMNS, unique_key, data, options=JobOptions(**options)))
 
 
 def people(shop: Shop) -> list[tuple[str | None, str | None, str | None]]:
@@ -96,6 +96,29 @@ def test_a_row_that_line_breaks_have_broken_fails_in_all_its_parts(shop: Shop) -
 
     assert codes(shop, job) == [(record, "BROKEN_ROW") for record in (2, 3, 4, 5, 6, 8, 9, 10, 11)]
     assert [first for _, first, _ in people(shop)] == ["Ann", "Di"]
+
+
+def test_a_broken_row_next_to_a_short_one_is_recognized_by_the_looks_of_its_key(shop: Shop) -> None:
+    account = Column("Account", "AccountNumber")
+    whole = b"Account,First,Tier,City\n" + b"".join(b"C%d,Ann,gold,Rome\n" % number for number in range(3))
+    rows = b"C10,Zed,Main St\nApt 4,Rome\nC11,Bob,High St\nC12,Bo\nC13,Di,red\n"
+
+    job = load(shop, whole + rows, account, FIRST, TIER, unique_key="Account")
+
+    assert codes(shop, job) == [(4, "BROKEN_ROW"), (5, "BROKEN_ROW")]
+    assert counts(job) == (6, 0, 0, 2)
+
+
+def test_short_rows_are_loaded_if_their_keys_look_like_those_of_whole_rows_or_their_cells_are_not_one_row(
+    shop: Shop,
+) -> None:
+    account = Column("Account", "AccountNumber")
+    whole = b"Account,First,Tier,City\n" + b"".join(b"C%d,Ann,gold,Rome\n" % number for number in range(3))
+    rows = b"C10,Zed,red\nC11,Bo\nC12,Bob,x\n" + b"C3,Cy,gold,Rome\nC13,Zed\nVIP,Bo\n"
+
+    job = load(shop, whole + rows, account, FIRST, TIER, unique_key="Account")
+
+    assert counts(job) == (9, 0, 0, 0)
 
 
 def test_rows_without_their_last_delimiters_are_loaded_and_counted_with_their_lines(shop: Shop) -> None:

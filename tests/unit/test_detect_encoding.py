@@ -152,3 +152,40 @@ def test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends(before:
         data = data + row + b"Ann,Lee\n" * 10
 
         assert _detect(data, region=region).encoding == "windows-1250"
+
+
+@pytest.mark.parametrize(
+    ("codec", "text", "encoding"),
+    [
+        ("iso2022_jp", "Email,City\na@x.example,東京\n", "iso-2022-jp"),
+        ("iso2022_jp_ext", "Email,City\na@x.example,ﾄｳｷｮｳ\n", "iso2022_jp_ext"),
+        ("iso2022_kr", "Email,City\na@x.example,서울\n", "iso-2022-kr"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 262_120, 262_121, 262_122])
+def test_seven_bit_files_of_japan_and_korea_are_read_in_their_encoding(
+    codec: str, text: str, encoding: str, before: int
+) -> None:
+    header, row, _ = text.split("\n")
+    content = f"{header}\n{'a' * before}\n{row}\n"
+
+    assert _detect(content.encode(codec)).encoding == encoding
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"Email,Last\na@x.example,J+APw-rgen\n", "utf-7, utf-8"),
+        ("Email,Last\na@x.example,王小明\n".encode("hz"), "hz, utf-8"),
+        (b"Email,Last\na@x.example,\x1b$B!\n", "iso-2022-jp"),
+    ],
+)
+def test_ascii_that_may_be_a_seven_bit_encoding_is_refused_with_its_names(content: bytes, names: str) -> None:
+    with pytest.raises(EncodingUnclear, match=f"it is ASCII.* Likely encodings: {names}"):
+        _detect(content)
+
+
+def test_plus_signs_tildes_and_codes_for_terminals_do_not_make_another_encoding() -> None:
+    rows = ["ann+Abo-x@x.example", "+150-555", "+49-30-12345", "A+B-C", "C++-Fan", "Ann+Abc-Bo", "~{~}", "~{x}"]
+
+    assert _detect("\n".join(["Text", *rows, "\x1b[1mbold\x1b(B\x1b[m", ""]).encode()).encoding == "utf-8"

@@ -28,6 +28,7 @@ def read(text: str, **given: str | int) -> tuple[FileForm, FileSample]:
         ("Report,Customers\nDate,2026-01-01\n", 3),
         ("Report,,\n,,\n", 3),
         (",Person,Address\n", 2),
+        ("Period,01.10.25 - 31.10.25\n", 2),
         ('Exported by "ACME, 5" disks\n', 2),
         ("Report\n" * 19, 20),
         ('Notes:\n"When exporting, some addresses are missing. See ""Settings"", ""Privacy""."\n\n', 4),
@@ -50,6 +51,10 @@ def test_lines_above_the_header_are_skipped_and_kept_for_people(above: str, line
         "Report\n" * 20 + HEADER + ROWS,
         "Foo,Bar,Baz\n" + HEADER + ROWS,
         "Email,2025,City,\n1,2,3,4\n" + HEADER,
+        HEADER.replace("\n", ",\n") + 3 * ROWS + HEADER + 3 * ROWS,
+        "Email,First name,City,Street\nAda,Rome,x\n" + HEADER + ROWS,
+        "Foo,Bar\n" + ROWS + HEADER + ROWS,
+        "Foo,Bar\nAda,+49 30 123456\n" + HEADER + ROWS,
     ],
     ids=[
         "unknown names",
@@ -58,6 +63,10 @@ def test_lines_above_the_header_are_skipped_and_kept_for_people(above: str, line
         "line 21",
         "a first row as wide",
         "known names first",
+        "a last name is blank",
+        "known names first, more than cells",
+        "an email address above",
+        "a phone number above",
     ],
 )
 def test_no_line_is_skipped_above_a_row_that_may_not_be_the_header(text: str) -> None:

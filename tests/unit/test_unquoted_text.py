@@ -105,6 +105,11 @@ def test_line_ends_are_those_outside_quotes(text: str, line_ends: str, expected:
     [
         ('Email, Name\na@x, "Berg, Ann"\nb@x, Bo\n', [["Email", "Name"], ["a@x", "Berg, Ann"], ["b@x", "Bo"]]),
         ('Email,Name\na@x, "Berg, Ann"\nb@x,Bo\n', [["Email", "Name"], ["a@x", "Berg, Ann"], ["b@x", "Bo"]]),
+        ('Email,Name\na@x, "Ann"\nb@x,Bo\n', [["Email", "Name"], ["a@x", "Ann"], ["b@x", "Bo"]]),
+        (
+            'Email,Name,T\na@x, "Ann" ,\nb@x, "B ""B""", 1\n',
+            [["Email", "Name", "T"], ["a@x", "Ann", ""], ["b@x", 'B "B"', "1"]],
+        ),
         ("Email; Name\na@x; A\nb@x; \nc@x; C\nd@x; D\n", [["Email", "Name"], ["a@x", "A"], ["b@x", ""]]),
     ],
 )
@@ -121,7 +126,8 @@ def test_blanks_are_not_part_of_the_cells_where_a_file_is_written_so(text: str, 
     "text",
     [
         "Email,Name\na@x, Ann\nb@x,Bo\n",
-        'Email,Name\na@x, "Ann"\nb@x,Bo\n',
+        'Email,Name\na@x, "Ann" Berg\nb@x, "Bo"\n',
+        'Email,Name\na@x, "Ann"\nb@x, "Bo\nc@x,"5"\n',
         'Email,Name\na@x,"Berg, ""Ann"""\nb@x,Bo\n',
         "Email, Name\na@x, Ann\n",
     ],

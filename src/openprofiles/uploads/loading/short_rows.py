@@ -3,7 +3,8 @@
 A line break in a value without quotes breaks a row into several lines, each with fewer cells. Loaded as rows, they
 would make customers of pieces of an address. On the other hand, spreadsheets leave out the delimiters of blank cells at
 the end of a row. The number of cells distinguishes the two: the parts of a broken row have, together, the cells of one
-row, and one more for each break.
+row, and one more for each break. Where blank cells and a broken row stand together, the unique key shows which rows
+begin a record.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from openprofiles.uploads.notices import MAX_LINES, SHORT_ROWS, Notice
 
 # A single cell is a row of its own only if the header has no more columns than this.
 _MOST_COLUMNS_OF_SINGLE_CELLS = 2
+# What the unique keys of all whole rows have in common, if there are enough of them: whether there are blanks inside,
+# an at sign, a digit, a letter.
+_KEY_PATTERNS = ("[^ ] +[^ ]", "@", "[0-9]", "[A-Za-z]")
+_FEWEST_WHOLE_ROWS = 3
 
 
 def create_short_rows_table(scratch: ScratchCursor) -> None:
@@ -21,12 +26,15 @@ def create_short_rows_table(scratch: ScratchCursor) -> None:
     scratch.run("create table short_row (record bigint, line bigint, cells bigint)")
 
 
-def find_broken_rows(scratch: ScratchCursor, column_count: int, policy: str, fails_key_check: str) -> bool:
+def find_broken_rows(
+    scratch: ScratchCursor, column_count: int, policy: str, key_value: str, fails_key_check: str
+) -> bool:
     """Find the short rows that cannot be loaded.
 
     Args:
         column_count: of the header.
         policy: of the job: JUDGE, LOAD or REJECT.
+        key_value: the column of ``staged`` with the value of the unique key.
         fails_key_check: SQL condition on a row of ``staged``: the check of the unique key refuses its value.
 
     Returns:
@@ -47,10 +55,11 @@ def find_broken_rows(scratch: ScratchCursor, column_count: int, policy: str, fai
                 select *, sum(cells - 1) over (partition by run order by record) as breaks from numbered
             ), broken_run as (
                 {_broken_runs_sql(column_count - 1)}
-            )
+            ), {_broken_parts_sql(column_count - 1, key_value)}
             select record, cells from counted
             where {single_cell}
                 or run in (select run from broken_run)
+                or record in (select record from broken_part)
                 or record in (select record from staged semi join short_row using (record) where {fails_key_check})
             """
         )
@@ -71,6 +80,39 @@ def _broken_runs_sql(delimiters: int) -> str:
         having max(breaks) > 0 and max(breaks) % {delimiters} = 0
             and (max(breaks) = {delimiters} or min(cells) < max(cells))
             and count(distinct breaks) filter (breaks > 0 and breaks % {delimiters} = 0) = max(breaks) // {delimiters}
+    """
+
+
+def _broken_parts_sql(delimiters: int, key_value: str) -> str:
+    """SQL for the table expressions that end with ``broken_part``: the parts of single records within longer runs.
+
+    A row and those after it whose unique keys do not look like the keys of whole rows are one broken record if
+    together they have the delimiters of one.
+
+    Args:
+        delimiters: in a whole row.
+        key_value: the column of ``staged`` with the value of the unique key.
+    """
+    places = range(len(_KEY_PATTERNS))
+    looks = ", ".join(f"regexp_matches({key_value}, '{pattern}') as p{i}" for i, pattern in enumerate(_KEY_PATTERNS))
+    common = ", ".join(f"bool_and(p{i}) as all{i}, bool_or(p{i}) as any{i}" for i in places)
+    differs = " or ".join(f"(all{i} and not p{i}) or (p{i} and not any{i})" for i in places)
+    return f"""
+        whole_key as (
+            select count(*) as rows, {common}
+            from (select {looks} from staged anti join short_row using (record) where {key_value} <> '')
+        ), short_key as (
+            select record, {looks} from staged semi join short_row using (record) where {key_value} <> ''
+        ), strange as (
+            select record from short_key, whole_key where rows >= {_FEWEST_WHOLE_ROWS} and ({differs})
+        ), part as (
+            select record, cells, run, max(case when record not in (select record from strange) then record end)
+                over (partition by run order by record) as first
+            from counted
+        ), broken_part as (
+            select record from part
+            where first in (select first from part group by first having count(*) > 1 and sum(cells - 1) = {delimiters})
+        )
     """
 
 

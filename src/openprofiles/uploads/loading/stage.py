@@ -414,7 +414,7 @@ def _set_failed_apart(
     key_value = f"v{mapping.fields.index(mapping.unique_key)}"
     key_check = options.checks.get(mapping.unique_key.name)
     fails_key_check = "false" if key_check is None else _fails_check_sql(key_value, key_check, phone_region)
-    has_broken = find_broken_rows(scratch, columns.count, options.short_rows, fails_key_check)
+    has_broken = find_broken_rows(scratch, columns.count, options.short_rows, key_value, fails_key_check)
     if has_broken:
         scratch.run(
             f"update staged set fault = {_FAULTY}, key = null "

@@ -38,20 +38,42 @@ def has_blanks_after_delimiters(text: bytes, dialect: Dialect, headers: Collecti
             return False
     if is_always:
         return before_quotes or len(without) >= _FEWEST_ROWS
+    if _are_quotes_after_blanks_closed(whole, delimiter, quote) and without.count(None) <= plain.count(None):
+        return True
     return _are_as_wide(without) and not _are_as_wide(plain)
 
 
 def _is_always_followed(text: bytes, delimiter: bytes, quote: bytes) -> bool:
     """Return whether a blank stands before each filled cell, except the first of a row."""
-    quoted = quote + rb"[^" + quote + rb"]*+(?:" + quote + quote + rb"[^" + quote + rb"]*+)*+" + quote
-    cells = re.compile(rb"(?:(" + delimiter + rb")|(?<=\n)|\A)( *+)(" + quoted + rb"|[^" + delimiter + rb"\r\n]++)")
     is_followed = False
-    for cell in cells.finditer(text):
+    for cell in _cells(delimiter, quote).finditer(text):
         if cell[1]:
             if not cell[2]:
                 return False
             is_followed = True
     return is_followed
+
+
+def _are_quotes_after_blanks_closed(text: bytes, delimiter: bytes, quote: bytes) -> bool:
+    """Return whether cells begin with blanks and a quote, and each of them ends with a quote."""
+    end_of_cell = re.compile(rb" *+(?:[" + delimiter + rb"\r\n]|\Z)")
+    has_any = False
+    for cell in _cells(delimiter, quote).finditer(text):
+        if cell[1] and cell[2] and cell[3].startswith(quote):
+            if cell["quoted"] is not None and end_of_cell.match(text, cell.end()):
+                has_any = True
+            elif quote in text[cell.start(3) + 1 :]:
+                return False
+            # Otherwise the text is cut off within the cell.
+    return has_any
+
+
+def _cells(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a filled cell: the delimiter before it, blanks, and its text."""
+    quoted = quote + rb"[^" + quote + rb"]*+(?:" + quote + quote + rb"[^" + quote + rb"]*+)*+" + quote
+    return re.compile(
+        rb"(?:(" + delimiter + rb")|(?<=\n)|\A)( *+)((?P<quoted>" + quoted + rb")|[^" + delimiter + rb"\r\n]++)"
+    )
 
 
 def _are_as_wide(rows: list[list[str] | None]) -> bool:

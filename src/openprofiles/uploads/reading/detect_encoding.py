@@ -100,11 +100,15 @@ class EncodingUnclear(InvalidRequest):
     The message names encodings only. The candidates show words of the file, which only its sender may see.
     """
 
-    def __init__(self, candidates: tuple[Candidate, ...]) -> None:
+    def __init__(self, candidates: tuple[Candidate, ...], *, is_ascii: bool = False) -> None:
         names = ", ".join(one.encoding for one in candidates)
-        self.reason = (
-            "The encoding of the file is unclear: it is not UTF-8, and it cannot be determined from the text."
-            + (f" Likely encodings: {names}." if names else "")
+        cause = (
+            "it is ASCII, but has what looks like letters in a 7-bit encoding"
+            if is_ascii
+            else "it is not UTF-8, and it cannot be determined from the text"
+        )
+        self.reason = f"The encoding of the file is unclear: {cause}." + (
+            f" Likely encodings: {names}." if names else ""
         )
         super().__init__(f"{self.reason} Name the encoding, or save the file as UTF-8.")
         self.candidates = candidates
@@ -115,7 +119,7 @@ def describe_candidates(candidates: Iterable[Candidate]) -> str:
 
     Never store or log it: the examples are customers' data.
     """
-    return "; ".join(f"{one.encoding}: {', '.join(one.examples)}" for one in candidates)
+    return "; ".join(f"{one.encoding}: {', '.join(one.examples)}" for one in candidates if one.examples)
 
 
 class StrangeWords:

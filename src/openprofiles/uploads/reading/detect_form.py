@@ -30,6 +30,7 @@ from openprofiles.uploads.reading.detect_header import (
     find_separator,
 )
 from openprofiles.uploads.reading.detect_quote import SingleQuotes, find_single_quotes
+from openprofiles.uploads.reading.detect_seven_bit import SevenBitText
 from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
@@ -188,7 +189,7 @@ def _detect_encoding(
         # Bytes that are not UTF-8 are why their rows failed.
         return UTF_8
     valid = invalid = 0
-    strange = StrangeWords()
+    strange, seven_bit = StrangeWords(), SevenBitText()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     part, following = head, rest.read(_SAMPLE_BYTES)
     read_bytes = 0
@@ -205,10 +206,14 @@ def _detect_encoding(
                     return UTF_8
             # Rare letters come late, and only they may distinguish two encodings.
             strange.add(part, is_last=not following)
+        elif not valid and not invalid:
+            seven_bit.add(part)
         read_bytes += len(part)
         if invalid >= _ENOUGH and invalid >= 10 * valid and read_bytes >= _OTHER_BYTES:
             break
         part, following = following, rest.read(_SAMPLE_BYTES)
+    if not valid and not invalid:
+        return seven_bit.find_encoding()
     if valid >= invalid:
         return UTF_8
     guess = guess_encoding(strange.words, region)

@@ -2,11 +2,13 @@
 
 Exports of reports begin with a title, a date or the name of a company. Such lines are skipped only if there is no
 doubt: the header then has as many cells as the rows below it, all of them texts, and at least two are names of known
-fields.
+fields. If the first row has such names, or a line above has an email address or a phone number, the lines may be the
+real header and customers.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from itertools import islice
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.normal_forms import is_blank
 from openprofiles.uploads.mappings.header_names import names_field
-from openprofiles.uploads.mappings.value_kinds import clear_kind, find_column_kind
+from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind, find_column_kind, is_date
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_text
 from openprofiles.uploads.reading.dialect import ALL_DELIMITERS, SEPARATOR_LINE, Dialect, record_patterns
 
@@ -25,6 +27,8 @@ _MOST_ROWS = 50
 _FEWEST_KNOWN_NAMES = 2
 # So many of the values of a column must be of a kind before the column counts as one of that kind.
 _CLEAR_SHARE = 0.8
+# A period of two dates may look like a phone number.
+_BETWEEN_DATES = re.compile(r"[\s-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
     """
     first: FoundHeader | None = None
     below: FoundHeader | None = None
+    may_skip = True
     first_line = 1 if dialect.first_row is None else dialect.first_row
     offset = 0
     for line in range(first_line, first_line + MOST_LINES):
@@ -95,10 +100,20 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
                 first = found
                 if found.score and columns is None:
                     return first
-            elif found.score and below is None:
+                may_skip = sum(map(names_field, rows[0] or [] if rows else [])) < _FEWEST_KNOWN_NAMES
+            elif found.score and below is None and may_skip:
                 below = found
+            may_skip = may_skip and not any(map(_reaches_customer, rows[0] or [] if rows else []))
         offset = end + 1
     return first if first is None or first.score else below or first
+
+
+def _reaches_customer(cell: str) -> bool:
+    """Return whether a cell is an email address or a phone number."""
+    kind = clear_kind(cell)
+    if kind is ValueKind.PHONE_NUMBER:
+        return not any(map(is_date, _BETWEEN_DATES.split(cell.strip())))
+    return kind is ValueKind.EMAIL_ADDRESS
 
 
 def count_columns(text: bytes, dialect: Dialect) -> int:
@@ -125,8 +140,11 @@ def _weigh(
         # Nothing else matters, and the header may be very wide.
         return FoundHeader(line, offset, is_first, has_columns, score=1)
     known = sum(map(names_field, names))
-    is_as_wide = len(names) == _usual_width(below) if below else is_first
-    is_all_text = bool(names) and all(not is_blank(name) and clear_kind(name) is None for name in names)
+    # Last columns without a name are often there in the header only.
+    named = names[: max((place for place, name in enumerate(names, start=1) if not is_blank(name)), default=0)]
+    is_as_wide = len(named) <= _usual_width(below) <= len(names) if below else is_first
+    of_all = names if is_first else named
+    is_all_text = bool(named) and all(not is_blank(name) and clear_kind(name) is None for name in of_all)
     if not names or not is_as_wide:
         score = 0
     elif is_first:

@@ -48,6 +48,10 @@ _ENCODINGS = {
     "big5": "big5",
     "euc_jp": "euc-jp",
     "euc_kr": "euc-kr",
+    "iso2022_jp": "iso-2022-jp",
+    "iso2022_kr": "iso-2022-kr",
+    "utf-7": "utf-7",
+    "hz": "hz",
 }
 
 # Python calls them text encodings, but they encode names of hosts and source code, not files.
