@@ -55,7 +55,7 @@ def _is_always_followed(text: bytes, delimiter: bytes, quote: bytes) -> bool:
 
 
 def _are_quotes_after_blanks_closed(text: bytes, delimiter: bytes, quote: bytes) -> bool:
-    """Return whether cells begin with blanks and a quote, and each of them ends with a quote."""
+    """Return whether cells begin with blanks and a quote, and all end with one."""
     end_of_cell = re.compile(rb" *+(?:[" + delimiter + rb"\r\n]|\Z)")
     has_any = False
     for cell in _cells(delimiter, quote).finditer(text):

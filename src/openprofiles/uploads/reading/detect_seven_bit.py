@@ -70,7 +70,7 @@ class SevenBitText:
         if self._decoders is not None:
             for name in self._decoders:
                 return canonical_encoding(name)
-            # Without examples, since none of them decodes the whole text.
+            # Without examples, since no candidate decodes the whole text.
             raise EncodingUnclear(
                 tuple(Candidate(canonical_encoding(name), ()) for name in self._likely), is_ascii=True
             )

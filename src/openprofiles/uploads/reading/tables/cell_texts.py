@@ -41,7 +41,7 @@ def plain_number(text: str) -> str:
 
 
 def iso_moment_text(text: str) -> str:
-    """Write a date or a time that is ISO 8601 already as all of them are written; other text stays as it is."""
+    """Write an ISO 8601 date or time as all are written; keep other text."""
     for read in (datetime.fromisoformat, time.fromisoformat):
         try:
             return moment_text(read(text.strip()))

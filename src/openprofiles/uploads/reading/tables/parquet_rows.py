@@ -110,7 +110,7 @@ def _is_text(kind: Any) -> bool:
 
 
 def _batch_rows(metadata: Any) -> int:
-    """Choose how many rows are read at once, by the size of the largest ones on average."""
+    """Choose how many rows to read at once, by the average size of the largest."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     row_bytes: int = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
     column_count: int = metadata.num_columns

@@ -243,7 +243,7 @@ class Workbook:
                 if size > MAX_ROW_CHARACTERS:
                     raise TableUnreadable(
                         f"The Excel workbook has a text of more than {MAX_ROW_CHARACTERS:,} characters. No cell of "
-                        "Excel can have so many."
+                        "Excel can have this many."
                     )
                 parts.append(text)
 
