@@ -88,7 +88,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(damage: slice) -> None:
 
 
 def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
-    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 10_000])
+    texts = pa.DictionaryArray.from_arrays(pa.array([1] + [0] * 20_000, pa.int32()), ["x" * 10_000, "y"])
     file = io.BytesIO()
     # Without the schema of Arrow, which would say that it is a dictionary.
     pyarrow.parquet.write_table(pa.table({"a": texts, "b": texts}), file, store_schema=False)
@@ -97,6 +97,7 @@ def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
     pool = pa.default_memory_pool()
     before_bytes = pool.bytes_allocated()
 
+    next(rows)
     row = next(rows)
     assert pool.bytes_allocated() - before_bytes < 5_000_000
     assert [len(text) for text in row] == [10_000, 10_000]
@@ -104,9 +105,13 @@ def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
         write_table(rows, 5_000_000)
 
 
-def test_texts_are_read_from_dictionaries_whole_batches_apart() -> None:
-    values = [None if number % 7 == 0 else f"text {number % 1500}" for number in range(5000)]
+@pytest.mark.parametrize("length", [1, 20_000])
+def test_texts_of_each_row_group_are_read_whole_whatever_their_size(length: int) -> None:
+    values = [None if number % 7 == 0 else f"text {number % 1500}" for number in range(2500)]
+    values[2000] = "x" * length
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"a": pa.array(values)}), file, row_group_size=1700, store_schema=False)
 
-    (_, *found) = rows_of(pa.table({"a": pa.array(values)})).rows()
+    (_, *found) = ParquetRows(file).rows()
 
     assert [row[0] for row in found] == [value or "" for value in values]

@@ -45,11 +45,15 @@ class ParquetRows:
             if len(columns) > MAX_COLUMNS:
                 raise TableUnreadable(f"The Parquet file has {len(columns):,} columns; the limit is {MAX_COLUMNS:,}.")
             yield columns
-            # A dictionary of one long text may stand for a million cells, so it stays one.
+            # A dictionary of one long text may stand for a million cells. Then it stays one, which is slower to read.
             texts = [field.name for field in table.schema_arrow if _is_text(field.type)]
-            table = pyarrow.parquet.ParquetFile(self._file, metadata=table.metadata, read_dictionary=texts)
-            for batch in table.iter_batches(_batch_rows(table.metadata)):
-                yield from zip(*map(self._texts, batch.columns), strict=True)
+            as_dictionaries = pyarrow.parquet.ParquetFile(self._file, metadata=table.metadata, read_dictionary=texts)
+            batch_rows = _batch_rows(table.metadata)
+            for group in range(table.num_row_groups):
+                is_large = batch_rows * _longest_texts(as_dictionaries, group) > _BATCH_BYTES
+                reader = as_dictionaries if is_large else table
+                for batch in reader.iter_batches(batch_rows, row_groups=[group]):
+                    yield from zip(*map(self._texts, batch.columns), strict=True)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise TableUnreadable(_DAMAGED) from error
 
@@ -115,6 +119,22 @@ def _batch_rows(metadata: Any) -> int:
     row_bytes: int = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
     column_count: int = metadata.num_columns
     return max(1, min(_BATCH_ROWS, _BATCH_CELLS // max(1, column_count), _BATCH_BYTES // max(1, row_bytes)))
+
+
+def _longest_texts(as_dictionaries: Any, group: int) -> int:
+    """Return the size of a row with the longest text of each dictionary of a row group."""
+    import pyarrow as pa
+    import pyarrow.compute
+
+    size_bytes = 0
+    # Its first row comes with the dictionaries of all rows.
+    for batch in as_dictionaries.iter_batches(1, row_groups=[group]):
+        for column in batch.columns:
+            if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+                lengths = pyarrow.compute.binary_length(column.dictionary)
+                size_bytes += pyarrow.compute.max(lengths).as_py() or 0
+        break
+    return size_bytes
 
 
 def _has_short_floats(kind: Any) -> bool:
