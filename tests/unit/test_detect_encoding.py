@@ -189,3 +189,11 @@ def test_plus_signs_tildes_and_codes_for_terminals_do_not_make_another_encoding(
     rows = ["ann+Abo-x@x.example", "+150-555", "+49-30-12345", "A+B-C", "C++-Fan", "Ann+Abc-Bo", "~{~}", "~{x}"]
 
     assert _detect("\n".join(["Text", *rows, "\x1b[1mbold\x1b(B\x1b[m", ""]).encode()).encoding == "utf-8"
+
+
+def test_a_mebibyte_of_plus_signs_is_decided_quickly() -> None:
+    content = b"Text\n" + b"a+" * (1 << 19)
+    started = time.process_time()
+
+    assert _detect(content).encoding == "utf-8"
+    assert time.process_time() - started < 2

@@ -22,13 +22,12 @@ _KOREAN = ("iso2022_kr",)
 _JAPANESE = ("iso2022_jp", "iso2022_jp_ext", "iso2022_jp_2", "iso2022_jp_3", "iso2022_jp_2004")
 _DECODED_BYTES = 16 << 20
 
-_SEPARATORS = rb"\s,;|\""
-# A plus and a digit begin a phone number, and the part of an email address after a plus is a tag.
-_UTF_7_WORD = re.compile(
-    rb"(?<![^" + _SEPARATORS + rb"])[^" + _SEPARATORS + rb"+@]*\+[A-Za-z][A-Za-z0-9+/]+-[^" + _SEPARATORS + rb"@]*"
-    rb"(?![^" + _SEPARATORS + rb"])"
-)
-_HZ_WORD = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e]){1,50}~\}")
+# A plus and a digit begin a phone number.
+_UTF_7 = re.compile(rb"\+[A-Za-z][A-Za-z0-9+/]{1,60}+-")
+_HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e]){1,50}~\}")
+_BEFORE = re.compile(rb"[^\s,;|\"]*\Z")
+_AFTER = re.compile(rb"[^\s,;|\"]*")
+_MOST_WORD_BYTES = 60
 _USUAL_LATIN = re.compile("[\u00c0-\u017f\u0218-\u021b\u1e00-\u1eff]")
 _MOST_WORDS = 250
 _EXAMPLES = 2
@@ -56,10 +55,17 @@ class SevenBitText:
         if self._decoders is not None:
             self._decode(self._decoders, part)
             return
-        for name, mark, pattern in (("utf-7", b"+", _UTF_7_WORD), ("hz", b"~{", _HZ_WORD)):
-            words = self._words[name]
-            if mark in part and len(words) < _MOST_WORDS:
-                words.update(dict.fromkeys(pattern.findall(part)))
+        for found in _UTF_7.finditer(part):
+            if len(self._words["utf-7"]) >= _MOST_WORDS:
+                break
+            word = _word_around(part, found.start(), found.end())
+            # The part of an email address after a plus is a tag.
+            if b"@" not in word:
+                self._words["utf-7"][word] = None
+        for found in _HZ.finditer(part):
+            if len(self._words["hz"]) >= _MOST_WORDS:
+                break
+            self._words["hz"][found[0]] = None
 
     def find_encoding(self) -> str:
         """Find the encoding of the file; UTF-8 if nothing shows another one.
@@ -96,6 +102,12 @@ class SevenBitText:
                 decoder.decode(part)
             except UnicodeDecodeError:
                 del decoders[name]
+
+
+def _word_around(text: bytes, start: int, end: int) -> bytes:
+    before = _BEFORE.search(text[max(0, start - _MOST_WORD_BYTES) : start])
+    after = _AFTER.match(text[end : end + _MOST_WORD_BYTES])
+    return (before[0] if before else b"") + text[start:end] + (after[0] if after else b"")
 
 
 def _decode_word(word: bytes, encoding: str) -> str | None:
