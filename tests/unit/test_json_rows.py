@@ -139,6 +139,14 @@ def test_the_row_of_an_object_is_its_line_in_the_file(content: str, lines: list[
         ('[["a"], ["b"]]', "The object on line 1 of the file is not a JSON object"),
         ('["a", "b"]', "The object on line 1 of the file is not a JSON object"),
         ('{"a": 1},\n{"a": 2}', "Line 1 of the file has a comma after a JSON object"),
+        (
+            '{"' + "x" * 1_000_000 + '": {' + ", ".join(f'"{number}": 1' for number in range(18)) + "}}",
+            "names are too long",
+        ),
+        (
+            "".join(f'{{"{number}{"x" * 9_000_000}": 1}}\n' for number in range(2)),
+            "The names of the members up to line 2 have more than",
+        ),
         ('[{"a": 1},, {"a": 2}]', "The object on line 1 of the file is not valid JSON"),
         ("".join(f'{{"{number}": 1}}\n' for number in range(20_000)), "more than 16,384 different members"),
         ('{"a": 1}'.encode("utf-16") + b"\n", "on line 1 or after it that are not valid UTF-16"),

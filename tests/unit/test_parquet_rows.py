@@ -105,6 +105,19 @@ def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
         write_table(rows, 5_000_000)
 
 
+def test_rows_of_lists_of_long_texts_are_read_a_few_at_a_time() -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 20_000, pa.int32()), ["x" * 10_000])
+    lists = pa.ListArray.from_arrays(pa.array(range(0, 20_001, 10), pa.int32()), texts)
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pa.table({"a": lists}), file, store_schema=False)
+    rows = ParquetRows(file).rows()
+    pool = pa.default_memory_pool()
+    before_bytes = pool.bytes_allocated()
+
+    assert [len(next(rows)), len(next(rows)[0])] == [1, 10 * 10_004]
+    assert pool.bytes_allocated() - before_bytes < 20_000_000
+
+
 @pytest.mark.parametrize("length", [1, 20_000])
 def test_texts_of_each_row_group_are_read_whole_whatever_their_size(length: int) -> None:
     values = [None if number % 7 == 0 else f"text {number % 1500}" for number in range(2500)]

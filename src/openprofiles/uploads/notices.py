@@ -13,7 +13,7 @@ from typing import Any
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
 SHORT_ROWS = "ShortRows"
-# Rows of delimiters alone, which were skipped.
+# Rows of delimiters alone, or of blank cells in a table, which were skipped.
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
 SKIPPED_LINES = "SkippedLines"
@@ -104,7 +104,7 @@ def notice_sentence(
             lines = "1 line" if is_one else f"{notice.count:,} lines"
             return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
-            return f"{rows} with only delimiters {'was' if is_one else 'were'} skipped ({where})."
+            return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
             f"for blank ({where}). To reject such rows, {short_rows_option}."

@@ -12,7 +12,13 @@ from typing import Any
 
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS
 from openprofiles.uploads.reading.tables.cell_texts import plain_number
-from openprofiles.uploads.reading.tables.table import JSON_ARRAY, JSON_LINES, TableAccount, TableUnreadable
+from openprofiles.uploads.reading.tables.table import (
+    JSON_ARRAY,
+    JSON_LINES,
+    MAX_ROW_CHARACTERS,
+    TableAccount,
+    TableUnreadable,
+)
 
 _READ_BYTES = 1 << 20
 # A row may have a megabyte; its JSON, somewhat more.
@@ -78,6 +84,7 @@ class JsonRows:
         names: dict[str, None] = {}
         # Rows have the numbers of lines, unless there are several on a line.
         last_line, are_lines = 0, True
+        names_size = 0
         for count, (line, row) in enumerate(self._objects(), start=1):
             last_line, are_lines = line, are_lines and line > last_line
             self.account.is_single_object = count == 1
@@ -86,6 +93,12 @@ class JsonRows:
                 if name not in names:
                     _check_name(name, line)
                     names[name] = None
+                    names_size += len(name)
+            if names_size > MAX_ROW_CHARACTERS:
+                raise TableUnreadable(
+                    f"The names of the members up to line {line} have more than {MAX_ROW_CHARACTERS:,} characters. "
+                    "Shorten them."
+                )
             if len(names) > MAX_COLUMNS:
                 raise TableUnreadable(
                     f"The objects up to line {line} have more than {MAX_COLUMNS:,} different members. A file can have "
@@ -149,11 +162,16 @@ class JsonRows:
 
     def _flatten(self, found: dict[str, Any], line: int) -> Iterator[tuple[str, Any]]:
         taken: set[str] = set()
+        # Each member of an inner object has the whole name of the outer one.
+        size = 0
         try:
             for name, value in _members(found, ""):
                 if name in taken:
                     raise TableUnreadable(_describe(line, line, f"has the member {name!r} twice"))
                 taken.add(name)
+                size += len(name)
+                if size > MAX_ROW_CHARACTERS:
+                    raise TableUnreadable(_describe(line, line, "has members whose names are too long"))
                 yield name, value
         except RecursionError:
             raise TableUnreadable(_describe(line, line, "has objects nested too deeply")) from None

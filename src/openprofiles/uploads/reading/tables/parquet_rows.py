@@ -15,6 +15,8 @@ from openprofiles.uploads.reading.tables.table import PARQUET, TableAccount, Tab
 
 _BATCH_CELLS = 100_000
 _BATCH_ROWS = 1_000
+# Texts in lists and the like cannot be read as dictionaries, so their rows are fewer.
+_BATCH_NESTED_ROWS = 50
 _BATCH_BYTES = 16 << 20
 _DAMAGED = "The Parquet file cannot be read to its end: it is damaged, or has columns of unusual types."
 
@@ -48,7 +50,8 @@ class ParquetRows:
             # A dictionary of one long text may stand for a million cells. Then it stays one, which is slower to read.
             texts = [field.name for field in table.schema_arrow if _is_text(field.type)]
             as_dictionaries = pyarrow.parquet.ParquetFile(self._file, metadata=table.metadata, read_dictionary=texts)
-            batch_rows = _batch_rows(table.metadata)
+            is_nested = any(field.type.num_fields for field in table.schema_arrow)
+            batch_rows = _batch_rows(table.metadata, _BATCH_NESTED_ROWS if is_nested else _BATCH_ROWS)
             for group in range(table.num_row_groups):
                 is_large = batch_rows * _longest_texts(as_dictionaries, group) > _BATCH_BYTES
                 reader = as_dictionaries if is_large else table
@@ -113,16 +116,16 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _batch_rows(metadata: Any) -> int:
+def _batch_rows(metadata: Any, most_rows: int) -> int:
     """Choose how many rows to read at once, by the average size of the largest."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     row_bytes: int = max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=0)
     column_count: int = metadata.num_columns
-    return max(1, min(_BATCH_ROWS, _BATCH_CELLS // max(1, column_count), _BATCH_BYTES // max(1, row_bytes)))
+    return max(1, min(most_rows, _BATCH_CELLS // max(1, column_count), _BATCH_BYTES // max(1, row_bytes)))
 
 
 def _longest_texts(as_dictionaries: Any, group: int) -> int:
-    """Return the size of a row with the longest text of each dictionary of a row group."""
+    """Return the size of a row that has the longest text of each dictionary."""
     import pyarrow as pa
     import pyarrow.compute
 
