@@ -9,6 +9,7 @@ import pytest
 from benchmarks.encodings import make_file, read_outcome
 from benchmarks.encodings_names import NAMES, WESTERN_LANGUAGES
 
+from budgets import IS_LONG
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.detect_form import detect_form
@@ -138,14 +139,15 @@ def test_a_mebibyte_is_decided_quickly() -> None:
     _detect(content)
 
     # 50 ms on a machine that does nothing else.
-    assert time.process_time() - began < 0.2
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("region", [None, "PL"])
 @pytest.mark.parametrize("before", [256 << 10, (256 << 10) + (1 << 20)])
 def test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends(before: int, region: str | None) -> None:
     row = "Łukasz,Żółć,Świętosława,Grażyna,Wałęsa\n".encode("cp1250")
-    for offset in range(-len(row) - 1, 2):
+    # Each word cut once; in the long form at every byte.
+    for offset in range(-len(row) - 1, 2, 1 if IS_LONG else 6):
         start = before + offset
         data = b"First,Last\n" + b"x" * (start - 12) + b"\n"
         assert len(data) == start

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg
 
@@ -56,6 +56,9 @@ class _Lock:
         if self._thread.is_alive():
             self._thread.join()
         if self._connection is not None:
+            # The server notices a closed connection a little later, and the next command would find the lock held.
+            with suppress(psycopg.Error):
+                self._connection.execute("select pg_advisory_unlock_all()")
             self._connection.close()
 
     def _take(self) -> bool:
