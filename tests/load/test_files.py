@@ -18,6 +18,7 @@ from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import FaultCount, read_report
 from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
+from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.reading.records import MAX_RECORD_BYTES
 
 EMAIL = Column("Email", "EmailAddress")
@@ -195,6 +196,18 @@ def test_rows_of_delimiters_alone_are_skipped_and_counted_with_their_lines(shop:
 
     assert rows(shop) == [("a@x", "Ann"), ("b@x", "Bo")]
     assert notices(shop, job) == [("BlankRows", 4, (1, 5, 6, 8))]
+
+
+def test_rows_that_a_stray_quotation_mark_has_joined_are_counted_with_their_line(shop: Shop) -> None:
+    data = b'Email,First,Notes\na@x,Ann,\nb@x,Bo,"the best\nc@x,Cy,\nd@x,Di,55"\n'
+    columns = [EMAIL, FIRST, Column("Notes", "AdditionalInformation")]
+
+    job = shop.run(shop.create_job(columns, "Email", data, file=FileOptions()))
+    named = shop.load(columns, "Email", data)
+
+    assert notices(shop, job) == [("SwallowedRows", 1, (3,))]
+    # The user has named the quotation mark.
+    assert notices(shop, named) == []
 
 
 def test_as_aws_reads_a_file_a_row_of_delimiters_alone_is_a_record(shop: Shop) -> None:

@@ -17,6 +17,8 @@ SHORT_ROWS = "ShortRows"
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
 SKIPPED_LINES = "SkippedLines"
+# Rows with a value of several lines, one of which looks like a row of its own.
+SWALLOWED_ROWS = "SwallowedRows"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
@@ -105,6 +107,12 @@ def notice_sentence(
             return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
             return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
+        if notice.code == SWALLOWED_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
+                f"own ({where}). If a quotation mark is missing or not needed there, correct the file: otherwise the "
+                "customers on these lines are only part of the value."
+            )
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
             f"for blank ({where}). To reject such rows, {short_rows_option}."

@@ -12,7 +12,8 @@ Afterwards the scratch database holds:
                 one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
-    skipped_line (code, line)    the first of the lines that were skipped: above the header, and rows of delimiters
+    noticed_line (code, line)    the first of the lines that were skipped (above the header, and rows of delimiters),
+                and of the rows with a value that seems to hold other rows
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
@@ -39,8 +40,9 @@ from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, s
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
+from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
-from openprofiles.uploads.notices import BLANK_ROWS, SKIPPED_LINES, Notice
+from openprofiles.uploads.notices import BLANK_ROWS, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
 from openprofiles.uploads.reading.file_header import (
@@ -141,11 +143,16 @@ def stage(
         blocks = scanner.blocks()
         if form.quote == "'" and "quote" not in form.given and not form.joins_lines:
             blocks = _without_joined_lines(blocks)
+        swallowed: list[int] = []
+        if not strict and "quote" not in form.given:
+            blocks = _noting_swallowed_rows(blocks, columns.count, swallowed)
         record_count = _add_blocks(blocks, stagers, on_block)
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
-        _record_skipped_lines(scratch, scanner)
+        _record_lines(scratch, SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines)
+        _record_lines(scratch, BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines)
+        _record_lines(scratch, SWALLOWED_ROWS, len(swallowed), swallowed[:MAX_LINES])
     except NoHeaderError:
         raise FileRejected(no_header_message(form)) from None
     except UnclosedQuoteError as error:
@@ -175,6 +182,12 @@ def _without_joined_lines(blocks: Iterator[Block]) -> Iterator[Block]:
                 "Name the quote of the file: a double quote if values begin with apostrophes, or a single quote if "
                 "they contain line breaks."
             )
+        yield block
+
+
+def _noting_swallowed_rows(blocks: Iterator[Block], column_count: int, lines: list[int]) -> Iterator[Block]:
+    for block in blocks:
+        lines += find_swallowed_rows(block, column_count)
         yield block
 
 
@@ -247,27 +260,23 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run(
         "create table failed (record bigint, line bigint, fault integer, code text, column_name text, detail bigint)"
     )
-    scratch.run("create table skipped_line (code text, line bigint)")
+    scratch.run("create table noticed_line (code text, line bigint)")
     create_short_rows_table(scratch)
 
 
-def _record_skipped_lines(scratch: Scratch, scanner: Scanner) -> None:
-    for code, count, lines in (
-        (SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines),
-        (BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines),
-    ):
-        if count:
-            scratch.put("lines", pa.table({"line": pa.array(lines, pa.int64())}))
-            scratch.run("insert into skipped_line select ?, line from lines", [code])
-            scratch.remember(code, count)
+def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int]) -> None:
+    if count:
+        scratch.put("lines", pa.table({"line": pa.array(lines, pa.int64())}))
+        scratch.run("insert into noticed_line select ?, line from lines", [code])
+        scratch.remember(code, count)
 
 
-def find_skipped_lines(scratch: Scratch) -> list[Notice]:
-    """Count the lines above the header and the rows of delimiters alone, which were skipped."""
+def find_noticed_lines(scratch: Scratch) -> list[Notice]:
+    """Count the lines that were skipped, and the rows that seem to have swallowed others."""
     notices = []
-    for code in (SKIPPED_LINES, BLANK_ROWS):
+    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS):
         if count := scratch.recall(code):
-            lines = scratch.table("select line from skipped_line where code = ? order by line", [code])
+            lines = scratch.table("select line from noticed_line where code = ? order by line", [code])
             notices.append(Notice(code, None, count, tuple(lines["line"].to_pylist())))
     return notices
 
