@@ -21,21 +21,27 @@ def find_swallowed_rows(block: Block, column_count: int) -> list[int]:
     quote = block.dialect.quote
     if quote is None or column_count < _FEWEST_COLUMNS:
         return []
-    delimiter = block.dialect.delimiter.encode()
+    delimiter, delimiter_count = block.dialect.delimiter.encode(), column_count - 1
     return [
         int(block.line[position])
-        for position, record in _records_with_line_breaks(block)
-        if _holds_row(record, delimiter, quote.encode(), column_count - 1)
+        for position, record in _records_to_look_at(block, delimiter, delimiter_count)
+        if _holds_row(record, delimiter, quote.encode(), delimiter_count)
     ]
 
 
-def _records_with_line_breaks(block: Block) -> Iterator[tuple[int, bytes]]:
-    """Yield the position in the block, and the bytes, of each record of several lines."""
+def _records_to_look_at(block: Block, delimiter: bytes, delimiter_count: int) -> Iterator[tuple[int, bytes]]:
+    """Yield position and bytes of records of several lines; of clean ones, those with a line as wide as a row."""
     if block.clean.count(b"\n") > block.clean_count:
         positions = np.flatnonzero(block.kind == Kind.CLEAN)
         ends = np.cumsum(block.byte_end[positions] - block.byte_start[positions] + 1) - 1
-        breaks = np.setdiff1d(np.flatnonzero(np.frombuffer(block.clean, np.uint8) == ord("\n")), ends)
-        for index in np.unique(np.searchsorted(ends, breaks)).tolist():
+        characters = np.frombuffer(block.clean, np.uint8)
+        line_ends = np.flatnonzero(characters == ord("\n"))
+        delimiters = np.searchsorted(np.flatnonzero(characters == ord(delimiter)), line_ends)
+        is_wide = np.diff(delimiters, prepend=0) == delimiter_count
+        # The first line of each record is no line within a value.
+        is_wide[1:] &= np.isin(line_ends[:-1], ends, invert=True, assume_unique=True)
+        is_wide[:1] = False
+        for index in np.unique(np.searchsorted(ends, line_ends[is_wide])).tolist():
             start = int(ends[index - 1]) + 1 if index else 0
             yield int(positions[index]), block.clean[start : int(ends[index])]
     for number, record in block.odd:
