@@ -33,7 +33,9 @@ def main() -> None:
         data = Path(folder) / "data"
         # Some of its rows fail, so the command exits with a status of its own.
         subprocess.run(
-            command("import", file, "--domain", "webshop", "--unique-key", "E-Mail", "--data", data),
+            command(
+                "import", file, "--domain", "webshop", "--unique-key", "E-Mail", "--phone-region", "DE", "--data", data
+            ),
             env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
