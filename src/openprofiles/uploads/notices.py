@@ -1,6 +1,6 @@
-"""Notices of a load: rows that were loaded, or would be, with an outcome that the user may not expect.
+"""Notices of a load: rows and lines with an outcome that the user may not expect, such as a skipped title.
 
-A notice is not an error: nothing is left out. Stored with the job as a short list, so it names only the first lines.
+A notice is not an error: no row fails for it. Stored with the job as a short list, so it names only the first lines.
 """
 
 from __future__ import annotations
