@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 
@@ -17,7 +19,7 @@ from faults.loads import (
     opened,
     prepare_load,
 )
-from faults.processes import DEADLINE_SECONDS, PHASES
+from faults.processes import DEADLINE_SECONDS, PHASES, tree_of
 from faults.small_disk import SmallDisk
 from load.loading import Shop, assert_index_is_right
 from openprofiles.store.upload_jobs import UploadJob
@@ -26,16 +28,24 @@ from openprofiles.store.upload_jobs import UploadJob
 FULL_SECONDS = 4.0
 
 
-def fill_in_phase(disk: SmallDisk, shop: Shop, job: UploadJob, phase: str) -> None:
-    """Wait until the load has come to the phase, and fill the disk."""
+def fill_in_phase(disk: SmallDisk, server: RunningServer, shop: Shop, job: UploadJob, phase: str) -> None:
+    """Wait until the load has come to the phase, and fill the disk while its processes are stopped."""
     coming = PHASES[PHASES.index(phase) :]
     # Almost without a pause: a phase takes as long as some pauses of wait_until.
     deadline = time.monotonic() + DEADLINE_SECONDS
     while shop.job(job).phase not in coming:
         assert time.monotonic() < deadline, f"the load does not come to {phase}"
         time.sleep(0.002)
-    disk.fill()
-    assert shop.job(job).status == "IN_PROGRESS", "the disk was filled too late"
+    # To fill the disk takes longer than some phases.
+    loading = [pid for child in server.children() for pid in tree_of(child)]
+    for pid in loading:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert shop.job(job).status == "IN_PROGRESS", "the load ended too early"
+        disk.fill()
+    finally:
+        for pid in loading:
+            os.kill(pid, signal.SIGCONT)
 
 
 def wait_for_end(shop: Shop, job: UploadJob, server: RunningServer) -> UploadJob:
@@ -65,7 +75,7 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
         running_server(disk.data_folder, "--workers", "1") as server,
     ):
         client = server.client()
-        fill_in_phase(disk, shop, job, phase)
+        fill_in_phase(disk, server, shop, job, phase)
         # Until a loader, or the worker itself, has noticed.
         wait_until(lambda: "disk_full" in server.log(), "something has noticed the want of room")
         shown = client.get_upload_job(DomainName=shop.name, JobId=job.job_id)
@@ -87,7 +97,7 @@ def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: S
         opened(installation) as (shop, job),
         running_server(disk.data_folder, "--workers", "1") as server,
     ):
-        fill_in_phase(disk, shop, job, phase)
+        fill_in_phase(disk, server, shop, job, phase)
         full_until = time.monotonic() + FULL_SECONDS
         wait_until(lambda: time.monotonic() >= full_until, "the disk has been full for a while")
         disk.make_room()
