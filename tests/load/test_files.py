@@ -170,10 +170,18 @@ def test_a_byte_order_mark_before_a_quoted_header_is_skipped(shop: Shop) -> None
     assert load(shop, BOM + b'"Email","First"\n"a@x","Ann"\n').status == "SUCCEEDED"
 
 
-def test_a_byte_order_mark_in_the_middle_of_a_file_is_data(shop: Shop) -> None:
-    load(shop, b"Email,First\na@x,Ann\n" + BOM + b"b@x,Bo\n")
+def test_what_joining_files_leaves_is_no_part_of_a_value(shop: Shop) -> None:
+    data = BOM + BOM + b'Email,First\na@x,Ann\n\x1a' + BOM + b'"b@x",Bo\nc@x,Cy\x1a\r\n\x1a'
 
-    assert rows(shop) == [("a@x", "Ann"), ("\ufeffb@x", "Bo")]
+    job = load(shop, data)
+
+    assert (job.status, rows(shop)) == ("SUCCEEDED", [("a@x", "Ann"), ("b@x", "Bo"), ("c@x", "Cy")])
+
+
+def test_as_aws_reads_a_file_a_byte_order_mark_in_the_middle_is_data(shop: Shop) -> None:
+    shop.load([EMAIL, FIRST], "Email", b"Email,First\na@x,Ann\n" + BOM + b"b@x,Bo\x1a\n", strict=True)
+
+    assert rows(shop) == [("a@x", "Ann"), ("\ufeffb@x", "Bo\x1a")]
 
 
 def test_blank_lines_are_skipped_before_the_header_and_after_it_and_count_as_lines(shop: Shop) -> None:

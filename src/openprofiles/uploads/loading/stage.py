@@ -570,20 +570,18 @@ def _names_sql(mapping: UploadMapping) -> str:
     return ", ".join(sorted({sql_text(_name_form(field.header)) for field in mapping.fields}))
 
 
-# Of a name that is written with a mark or blanks: a byte order mark before it, for one.
+# Of a name that is written with blanks.
 _SPARE_NAME_CHARACTERS = 4
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def _name_form(name: str) -> str:
     """Return what two spellings of the name of a column have in common."""
-    return name.lower().strip(f"{_BYTE_ORDER_MARK} ").replace(" ", "").replace("_", "").replace("-", "")
+    return name.lower().replace(" ", "").replace("_", "").replace("-", "")
 
 
 def _name_form_sql(value: str) -> str:
     """Build SQL (DuckDB) for ``_name_form``."""
-    trimmed = f"trim(lower({value}), '{_BYTE_ORDER_MARK} ')"
-    return f"replace(replace(replace({trimmed}, ' ', ''), '_', ''), '-', '')"
+    return f"replace(replace(replace(lower({value}), ' ', ''), '_', ''), '-', '')"
 
 
 def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:

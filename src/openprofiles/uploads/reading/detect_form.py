@@ -36,6 +36,8 @@ from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, F
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
+from openprofiles.uploads.reading.program_messages import find_messages_end
+from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
 from openprofiles.uploads.sql_text import sql_text
 
@@ -99,7 +101,8 @@ def detect_form(
     plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
     head = plain.read(_HEAD_BYTES)
     # PAR1 may be the name of a column, too.
-    if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
+    is_table = headers is not None and _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers)
+    if not is_table and (strict or not find_messages_end(head)):
         refuse_other_kinds(head)
     encoding = given.encoding
     if not strict and head.startswith(codecs.BOM_UTF8) and find_failed_rows_form(head) is not None:
@@ -118,7 +121,11 @@ def detect_form(
         text = text.replace(b"\r", b"\n")
     elif line_ends == "CRCRLF":
         text = text.replace(b"\r\r\n", b"\r\n")
+    if not strict:
+        text = b"".join(without_stray_marks([text])).removeprefix(codecs.BOM_UTF8)
     separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
+    if not start and not strict and given.first_row is None:
+        start = find_messages_end(text)
     above, table = text[:start], text[start:]
     if given.header_line and given.first_row is None:
         *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))
