@@ -171,7 +171,7 @@ def test_a_byte_order_mark_before_a_quoted_header_is_skipped(shop: Shop) -> None
 
 
 def test_what_joining_files_leaves_is_no_part_of_a_value(shop: Shop) -> None:
-    data = BOM + BOM + b'Email,First\na@x,Ann\n\x1a' + BOM + b'"b@x",Bo\nc@x,Cy\x1a\r\n\x1a'
+    data = BOM + BOM + b"Email,First\na@x,Ann\n\x1a" + BOM + b'"b@x",Bo\nc@x,Cy\x1a\r\n\x1a'
 
     job = load(shop, data)
 

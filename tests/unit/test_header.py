@@ -193,9 +193,7 @@ def test_the_headers_of_known_exports_are_found_and_not_doubted(path: Path) -> N
     assert form.header_line is None
 
 
-HTML_WARNING = (
-    "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/var/www/export.php</b> on line <b>12</b><br />\n"
-)
+HTML_WARNING = "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/var/www/export.php</b> on line <b>12</b><br />\n"
 
 
 @pytest.mark.parametrize(

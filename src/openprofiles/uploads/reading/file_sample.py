@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from openprofiles.errors import InvalidRequest
@@ -121,6 +121,7 @@ def sample_beginning(
     region: str | None = None,
     strict: bool = False,
     kept: FileChoices | None = None,
+    columns: Collection[str] = (),
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
@@ -131,6 +132,7 @@ def sample_beginning(
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
         strict: read the rows as AWS does.
         kept: what a saved mapping keeps, for what is not given and as far as it applies to this file.
+        columns: those that it must have, if they are known: the line that has them is the header.
         on_doubt: called if the encoding rests on little.
 
     Raises:
@@ -145,7 +147,7 @@ def sample_beginning(
         form = detect_form(
             io.BytesIO(plain),
             options,
-            None,
+            columns or None,
             max_unpacked_bytes=_MAX_UNPACKED_BYTES,
             region=region,
             strict=strict,

@@ -22,9 +22,10 @@ _MOST_HELD_BYTES = 1 << 16
 
 
 def without_stray_marks(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Remove byte order marks and Ctrl-Z at the beginning of lines, and Ctrl-Z at the end of the file.
+    """Remove the byte order marks and Ctrl-Z that joined files have left.
 
-    One byte order mark at the beginning of the file is kept.
+    These are at the beginning of lines; Ctrl-Z also at the end of the file. One byte order mark at the beginning of
+    the file is kept.
 
     Args:
         parts: the file as UTF-8, with lines that end with LF.
@@ -52,7 +53,7 @@ def without_stray_marks(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _find_end_to_hold(text: bytes) -> bytes:
-    """Return the end of a part if it may be a mark, or may have one before the end of the file."""
+    """Return the end of a part if it may have a mark; else nothing."""
     end = text[len(text.rstrip(_MAY_BE_MARK)) :]
     is_mark = _CTRL_Z in end or BOM_UTF8[:1] in end
     return end if is_mark and len(end) <= _MOST_HELD_BYTES else b""
