@@ -616,3 +616,20 @@ def test_a_header_that_stands_again_in_another_order_fails_the_job(shop: Shop) -
     assert (job.status, job.created_count) == ("FAILED", 0)
     assert "Line 3 has the names of the columns again, but in a different order." in (job.failure_message or "")
     assert (strict.status, strict.created_count) == ("SUCCEEDED", 3)
+
+
+def test_the_value_of_a_text_formula_is_loaded_unless_aws_reads_the_file(shop: Shop) -> None:
+    account, zip_code = Column("No", "AccountNumber"), Column("Zip", "Address.PostalCode")
+    data = b'="No",Zip\n="007",="00501"\n"=""008""","=""0,5"""\n'
+
+    job = shop.load([account, zip_code], "No", data)
+    strict = shop.load([Column('="No"', "AccountNumber"), zip_code], '="No"', data, strict=True)
+
+    known = [profile.values for _, profile in sorted(shop.known().profiles.items())]
+    assert (job.created_count, strict.created_count) == (2, 2)
+    assert [(one["AccountNumber"], one["Address.PostalCode"]) for one in known] == [
+        ("007", "00501"),
+        ("008", "0,5"),
+        ('="007"', '="00501"'),
+        ('="008"', '="0,5"'),
+    ]

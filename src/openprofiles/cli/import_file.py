@@ -900,7 +900,7 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
 
 
 def _has_store(settings: Settings) -> bool:
-    """Return whether there is a store, so that looking for a domain in it creates nothing."""
+    """Return whether there is a store. If not, looking for a domain would create one."""
     return isinstance(settings.store, PostgresqlUrl) or settings.store_path.exists()
 
 

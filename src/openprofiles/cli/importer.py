@@ -59,7 +59,7 @@ class KeptMapping:
     reading: FileChoices
 
     def columns_to_find(self, choices: Sequence[str]) -> list[str]:
-        """List the columns that a file of this kind has, apart from those that ``--map`` replaces."""
+        """List the mapped columns, without those that ``--map`` replaces."""
         from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
 
         entries = ((one["Source"].removeprefix(SOURCE_PREFIX), one["Target"]) for one in self.fields.values())

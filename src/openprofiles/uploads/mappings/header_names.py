@@ -106,7 +106,7 @@ def words_of(header: str) -> list[str]:
 
 
 def without_accents(text: str) -> str:
-    """Replace Latin letters beyond ASCII by those that they look like, such as ``é`` by ``e`` and ``ø`` by ``o``."""
+    """Replace Latin letters by those of ASCII that they look like: ``é`` by ``e``, ``ø`` by ``o``."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(character for character in decomposed if not unicodedata.combining(character)).translate(_LETTERS)
 

@@ -49,7 +49,10 @@ def fields_like(text: str) -> list[str]:
 
 
 def find_name(text: str, names: Iterable[str]) -> str | None:
-    """Find the name that equals the text, or the only one that differs by case, blanks or line breaks."""
+    """Find the name that equals the text, or the only one that nearly does.
+
+    Case, the number of blanks, and line breaks instead of blanks do not matter.
+    """
     known = list(dict.fromkeys(names))
     if text in known:
         return text

@@ -271,7 +271,7 @@ def describe_missing_column(header: str, headers: Iterable[str]) -> str:
 
 
 def _describe_nothing_left(left_out: Sequence[LeftOut]) -> str:
-    """Report that no column can be loaded, with the reason of each and what to do."""
+    """Report why no column can be loaded, and what to do."""
     shown = left_out[:_MOST_COLUMNS_SHOWN]
     columns = "; ".join(f"column {one.column_number} {one.header!r}: {one.reason}" for one in shown)
     more = len(left_out) - len(shown)

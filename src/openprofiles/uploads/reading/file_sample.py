@@ -20,6 +20,7 @@ from openprofiles.uploads.reading.file_header import scan_header
 from openprofiles.uploads.reading.file_text import FileDamaged, Readable, open_text
 from openprofiles.uploads.reading.kept_form import HEAD_BYTES, fill_in_kept
 from openprofiles.uploads.reading.records import Block, Kind, Scanner, UnclosedQuoteError
+from openprofiles.uploads.reading.text_formulas import text_of_formula
 
 MAX_SAMPLE_ROWS = 200
 
@@ -92,7 +93,9 @@ def read_file_sample(
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
                 cells = split_record(record, form.dialect)
-                rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
+                if has_apostrophes(headers):
+                    cells = [remove_apostrophe(cell) for cell in cells]
+                rows.append(cells if form.is_strict else list(map(text_of_formula, cells)))
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows, lines_above)
             if len(text) >= _MAX_SAMPLE_BYTES:
