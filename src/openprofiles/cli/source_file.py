@@ -222,7 +222,7 @@ def open_source(
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
             raise ImportFault(
-                f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8."
+                f"{name}: {error.reason} Use --encoding NAME, or {error.advice}."
                 + (f" Words of the file in each: {shown}" if shown else "")
             ) from error
 

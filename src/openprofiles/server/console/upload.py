@@ -193,8 +193,9 @@ def read_sample(visitor: Visitor) -> Response:
             on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
+        advice = error.advice[0].upper() + error.advice[1:]
         if not _may_set_options(visitor, domain):
-            raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
+            raise InvalidRequest(f"{error.reason} {advice}.") from error
         return json_answer(question_about_encoding(error.reason, error.candidates), 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):

@@ -35,6 +35,7 @@ from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+from openprofiles.uploads.reading.mixed_encodings import refuse_mixed_encodings
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
 from openprofiles.uploads.reading.program_messages import find_messages_end
 from openprofiles.uploads.reading.stray_marks import without_stray_marks
@@ -199,7 +200,7 @@ def _detect_encoding(
     strange, seven_bit = StrangeWords(), SevenBitText()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     part, following = head, rest.read(_SAMPLE_BYTES)
-    read_bytes = 0
+    read_bytes, line = 0, 1
     # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
     while part:
         if strange.has_cut_line or not part.isascii():
@@ -212,10 +213,11 @@ def _detect_encoding(
                 if valid >= _ENOUGH and valid >= 10 * invalid:
                     return UTF_8
             # Rare letters come late, and only they may distinguish two encodings.
-            strange.add(part, is_last=not following)
+            strange.add(part, first_line=line, is_last=not following)
         elif not valid and not invalid:
             seven_bit.add(part)
         read_bytes += len(part)
+        line += part.count(b"\n") or part.count(b"\r")
         if invalid >= _ENOUGH and invalid >= 10 * valid and read_bytes >= _OTHER_BYTES:
             break
         part, following = following, rest.read(_SAMPLE_BYTES)
@@ -224,6 +226,8 @@ def _detect_encoding(
     if valid >= invalid:
         return UTF_8
     guess = guess_encoding(strange.words, region)
+    if guess.candidates:
+        refuse_mixed_encodings(strange.lines, guess.candidates[0].encoding)
     if not guess.is_clear:
         raise EncodingUnclear(guess.candidates)
     if not guess.is_plain and on_doubt is not None:
