@@ -274,7 +274,7 @@ class _ImportCommand(click.Command):
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
     help="File to write failed rows to, if there are any: an Excel workbook if its name ends in .xlsx, otherwise CSV.  "
-    "[default: FILE with its extension replaced by .failed-rows.csv]",
+    "[default: FILE.failed-rows.csv, without the .csv of FILE itself]",
 )
 @endpoint_url_option("Load through")
 @output_option
