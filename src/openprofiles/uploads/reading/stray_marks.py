@@ -62,6 +62,7 @@ def _find_end_to_hold(text: bytes) -> bytes:
 def _remove(text: bytes, *, starts_line: bool) -> bytes:
     if starts_line and (found := _AT_BEGINNING.match(text)):
         text = text[found.end() :]
-    if b"\n" + _CTRL_Z in text or b"\n" + BOM_UTF8 in text:
+    # To look for a single byte is ten times as fast, and both are rare.
+    if _CTRL_Z in text or BOM_UTF8[:1] in text:
         text = _AT_LINES.sub(b"", text)
     return text
