@@ -176,7 +176,14 @@ class FileLoad:
             saved = None if self.mapping is None else importer.read_mapping(self.domain, self.mapping)
             kept = FileChoices() if saved is None else saved.reading
             source = at_end.enter_context(
-                open_source(self.path, file_options, self.sheet, Settings.max_upload_size_bytes, kept)
+                open_source(
+                    self.path,
+                    file_options,
+                    self.sheet,
+                    Settings.max_upload_size_bytes,
+                    kept,
+                    [] if saved is None else saved.columns_to_find(self._choices),
+                )
             )
             mapping = self._suggested_mapping(source) if saved is None else self._saved_mapping(source, saved)
             options = self._job_options(mapping, source.form.to_options(), kept)

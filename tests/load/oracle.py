@@ -256,7 +256,7 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
 def _open(job: Job, data: bytes) -> tuple[int, dict[Column, int], list[RawRecord]]:
     try:
         # AWS's own rules know only blank lines.
-        records = list(read_records(data, b" \t") if job.matches_group else read_records(data))
+        records = list(read_records(data, b" \t") if job.matches_group else read_records(_without_stray_marks(data)))
     except UnclosedQuote as error:
         raise FileRefused from error
     if len(records) < 2:
@@ -373,6 +373,18 @@ def _is_unreadable(record: RawRecord) -> bool:
     return b"\0" in record.raw or record.is_malformed or len(record.raw) > MAX_RECORD_BYTES
 
 
+def _without_stray_marks(data: bytes) -> bytes:
+    """Leave out byte order marks and Ctrl-Z at the beginning of lines, and Ctrl-Z at the end."""
+    lines = []
+    for line in data.split(b"\n"):
+        while line.startswith((b"\xef\xbb\xbf", b"\x1a")):
+            line = line.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\x1a")
+        lines.append(line)
+    text = b"\n".join(lines)
+    end = len(text.rstrip(b"\x1a \t\r\n"))
+    return text[:end] + text[end:].replace(b"\x1a", b"")
+
+
 def _repeats_header(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> bool:
     """Return whether the mapped cells that are filled are names of mapped columns, at least two if there are two."""
     cells = [
@@ -383,7 +395,7 @@ def _repeats_header(record: RawRecord, job: Job, positions: Mapping[Column, int]
 
 
 def _name_form(name: str) -> str:
-    return name.lower().strip("\ufeff ").translate(str.maketrans("", "", " _-"))
+    return name.lower().translate(str.maketrans("", "", " _-"))
 
 
 def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]) -> list[Fault]:

@@ -195,7 +195,10 @@ def use_saved(
         sample=KeySample(suggested, cells, phone_region),
     )
     if not fields:
-        raise InvalidRequest("No column of the file is left to load.")
+        raise ImportFault(
+            f"--map excludes all columns of the mapping {name}, so none is left to load. "
+            f"{describe_columns(source.headers)}"
+        )
     if unique_key is not None:
         _require_loaded(unique_key, choices, [*source.headers, *mapped])
     key = columns.find_unique_key(unique_key) if unique_key is not None else _find_kept_key(name, mapping, columns)

@@ -13,6 +13,10 @@ from typing import Any
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
 SHORT_ROWS = "ShortRows"
+# Rows with more cells than the header, all of them blank, in a file in which most rows have none.
+WIDE_ROWS = "WideRows"
+# Rows with hardly any value besides their unique key, such as totals and headings of sections.
+SPARSE_ROWS = "SparseRows"
 # Rows of delimiters alone, or of blank cells in a table, which were skipped.
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
@@ -112,6 +116,18 @@ def notice_sentence(
                 f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
                 f"own ({where}). If a quotation mark is missing or not needed there, correct the file: otherwise the "
                 "customers on these lines are only part of the value."
+            )
+        if notice.code == WIDE_ROWS:
+            return (
+                f"{rows} with more cells than the header {'was' if is_one else 'were'} loaded without the last cells, "
+                f"which are blank ({where}). If a value there contains a delimiter and is not in quotation marks, the "
+                "values after it are in the wrong columns: correct the file."
+            )
+        if notice.code == SPARSE_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} hardly any value besides the one in column {key_header!r}, "
+                f"unlike most rows ({where}). If they are totals, headings or notes and not customers, remove these "
+                "lines from the file."
             )
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "

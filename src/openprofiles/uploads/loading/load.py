@@ -55,8 +55,10 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
+from openprofiles.uploads.loading.sparse_rows import find_sparse_rows
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
@@ -414,7 +416,14 @@ def _report(
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
         scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
-        notices = find_noticed_lines(scratch) + find_short_rows(scratch) + doubles
+        notices = [
+            *find_noticed_lines(scratch),
+            *find_short_rows(scratch),
+            *find_wide_rows(scratch),
+            *doubles,
+        ]
+        if not mapping.matches_group and mapping.unique_key.name not in JobOptions.from_json(job.options).checks:
+            notices += find_sparse_rows(scratch, mapping)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)
