@@ -1,13 +1,14 @@
 """Values that stand where the identifier of a customer is missing: placeholders, and numbers that lost their digits.
 
-As the unique key of a row they would make one customer of many. Elsewhere they are values like any other.
+As the unique key of a row they would make one customer of many, and a search for them would find many. Elsewhere they
+are values like any other.
 """
 
 from __future__ import annotations
 
 import re
 
-from openprofiles.profiles.normal_forms import BLANKS, SQL_BLANKS
+from openprofiles.profiles.blanks import BLANKS, SQL_BLANKS
 
 # What databases, spreadsheets and people write for nothing, in lower case. As a whole value only.
 PLACEHOLDERS = (

@@ -130,8 +130,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
-            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
-            "merged. If they are the same customers, write the value the same way everywhere."
+            "another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
+            f"apostrophe before it or invisible characters ({where}). They are not merged. If they are the same "
+            "customers, write the value the same way everywhere."
         )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "
