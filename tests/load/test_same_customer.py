@@ -11,6 +11,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
+    PLACEHOLDER_VALUES,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
     SHARED_KEYS_REFUSED,
@@ -125,17 +126,26 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
 @pytest.mark.daily_on("sqlite")
 def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_keep_their_reason(shop: Shop) -> None:
     tier = Column("Tier", "Attributes.tier")
-    data = b"Account,Tier\nNULL,gold\nn/a,gold\n4.91512E+11,gold\n12E4,NULL\n"
+    data = b"Account,Tier,First name\nNULL,gold,A\nn/a,NULL,B\n4.91512E+11,gold,C\n12E4,NULL,Null\n"
+    columns = [ACCOUNT, tier, NAME]
 
-    job = shop.load([ACCOUNT, tier], "Account", data)
+    job = shop.load(columns, "Account", data)
 
     assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
         (2, "PLACEHOLDER_KEY"),
         (3, "PLACEHOLDER_KEY"),
         (4, "SHORTENED_NUMBER"),
     ]
-    assert values_of(shop) == [{"AccountNumber": "12E4"}]
-    strict = shop.load([ACCOUNT, tier], "Account", data, strict=True)
+    # Elsewhere, a placeholder is stored like any other value, but counted. Null and None are names, too.
+    (profile,) = shop.known().profiles.values()
+    assert (profile.values, profile.attributes) == ({"AccountNumber": "12E4", "FirstName": "Null"}, {"tier": "NULL"})
+    assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "Attributes.tier", 1, (5,))]
+    assert report_of(shop, job).notice_sentences() == [
+        "1 row has a placeholder, such as NULL or #N/A, as the value of Attributes.tier (line 5). It is stored like "
+        "any other value, and replaces the value that the profile had. If the customer has no such value, empty the "
+        "cell and load the file again; to get back values that were replaced, undo the import first."
+    ]
+    strict = shop.load(columns, "Account", data, strict=True)
     # A placeholder has no key in the index, which all servers share.
     assert [(row.line, row.faults[0].code) for row in shop.failed_rows(strict)] == [
         (2, "PLACEHOLDER_KEY"),
@@ -244,16 +254,17 @@ def test_new_customers_with_the_email_address_of_another_customer_are_counted(sh
     first, second = (shop.load([ACCOUNT, EMAIL], "Account", b"Account,Email\n" + rows + shared) for _ in range(2))
 
     assert report_of(shop, first).notices == [
-        Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4), others=(f"profile {ana}", "line 3"))
+        Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4), others=(f"profile {ana}", "line 3")),
+        Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6)),
     ]
-    assert report_of(shop, first).notice_sentences() == [
+    assert report_of(shop, first).notice_sentences()[:1] == [
         "2 rows create profiles for customers who probably exist already: another customer has the same EmailAddress "
         f"with a different value in column 'Account' (line 2 and profile {ana}; line 4 and line 3). They are not "
         "merged. If they are the same customers, "
         "use EmailAddress as the unique key, or correct the file."
     ]
     # It creates no customers.
-    assert report_of(shop, second).notices == []
+    assert report_of(shop, second).notices == [Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6))]
 
 
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:

@@ -42,6 +42,13 @@ PLACEHOLDERS = (
     ".",
 )
 
+# Values that are hardly ever meant, in exactly this case: Null, None and Nan are names, and "unknown" is an answer.
+_STORED_PLACEHOLDERS = (
+    *("NULL", "null", "(NULL)", "(null)", "<NULL>", "<null>", "[NULL]", "[null]", "\\N", "N/A", "n/a", "NaN", "nan"),
+    *(word.upper() for word in PLACEHOLDERS if word.startswith("#")),
+    *("undefined", "0000-00-00", "0000-00-00 00:00:00"),
+)
+
 # A longer value is none of these, whatever blanks surround it, and need not be looked at.
 _MOST_BYTES = 64
 
@@ -69,6 +76,12 @@ def sql_is_placeholder(value: str) -> str:
         f"(strlen({value}) <= {_MOST_BYTES} and regexp_full_match({trimmed}, '[!-~]{{1,9}}') "
         f"and lower({trimmed}) in ({words}))"
     )
+
+
+def sql_is_stored_placeholder(value: str) -> str:
+    """Build SQL (DuckDB) that tests whether a value that is not a key is very probably a placeholder."""
+    words = ", ".join(f"'{word}'" for word in _STORED_PLACEHOLDERS)
+    return f"{value} in ({words})"
 
 
 def sql_is_shortened_number(value: str) -> str:

@@ -47,6 +47,7 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
+from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
@@ -415,6 +416,7 @@ def _report(
         doubles += find_probable_doubles(scratch, store, job, mapping)
         scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
         notices = find_noticed_lines(scratch) + find_short_rows(scratch) + doubles
+        notices += find_placeholder_values(scratch, mapping)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)
