@@ -183,7 +183,7 @@ def replace_phone_keys(connection: sa.Connection) -> Iterator[None]:
             yield
 
 
-def new_forms(profile: Mapping[str, Any], name: str, region: str) -> set[str | None]:
+def new_forms(profile: sa.RowMapping, name: str, region: str) -> set[str | None]:
     """Return the new forms of the keys that the fields of a profile give."""
     texts = [text for column in COLUMNS[name] if (text := profile[column])]
     return {new_phone(text, region) if name == PHONE else text_form(name, text) for text in texts}
@@ -199,13 +199,13 @@ def read_given(connection: sa.Connection, name: str, pids: Sequence[int]) -> dic
     return given
 
 
-def read_fields(connection: sa.Connection, name: str, pids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+def read_fields(connection: sa.Connection, name: str, pids: Sequence[int]) -> dict[int, sa.RowMapping]:
     """Read the fields that give a key, and the country of phone numbers, of profiles."""
     query = sa.text(
         f"select pid, phone_region, {', '.join(COLUMNS[name])} "
         "from profile join domain using (domain_id) where pid in :pids"
     )
-    found: dict[int, Mapping[str, Any]] = {}
+    found: dict[int, sa.RowMapping] = {}
     for some in batches(pids):
         rows = connection.execute(query.bindparams(ALL_PIDS), {"pids": some}).mappings()
         found |= {row["pid"]: row for row in rows}
