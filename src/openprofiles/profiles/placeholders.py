@@ -79,7 +79,7 @@ def sql_is_placeholder(value: str) -> str:
 
 
 def sql_is_stored_placeholder(value: str) -> str:
-    """Build SQL (DuckDB) that tests whether a value that is not a key is very probably a placeholder."""
+    """Build SQL (DuckDB) that finds values of fields that are hardly ever meant."""
     words = ", ".join(f"'{word}'" for word in _STORED_PLACEHOLDERS)
     return f"{value} in ({words})"
 
