@@ -124,7 +124,7 @@ def _has_leading_zero(phone_region: str) -> bool:
 
 
 def _is_valid_or_short(form: str, phone_region: str) -> bool:
-    """Return whether a number is valid, or the short number of a service of the country."""
+    """Return whether a number is valid, or the short number of a service."""
     import phonenumbers
 
     return _is_valid(form) or phonenumbers.is_valid_short_number_for_region(_parse(form), phone_region)
