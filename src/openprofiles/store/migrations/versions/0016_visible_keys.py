@@ -104,8 +104,9 @@ def replaced_phones(texts: Iterable[str | None], region: str) -> dict[str, str |
     """Return the keys of these phone numbers that are replaced, with their new forms."""
     forms = {}
     for text in filter(None, texts):
-        if visible_phone(text) != text.strip(BLANKS):
-            old, new = old_phone(text, region), new_phone(text, region)
+        number = visible_phone(text)
+        if number != text.strip(BLANKS):
+            old, new = old_phone(text, region), number and phone_form(number, region)
             if old is not None and old != new:
                 forms[old] = new
     return forms
@@ -151,17 +152,17 @@ def replace_in(connection: sa.Connection, table: str, owner: Mapping[str, Any], 
         owner: the first columns of its primary key, with their values.
         order: the others.
     """
-    change = Change(table, (*owner, *order))
+    change = Change(connection, table)
     for rows in parts(connection, table, owner, order, f"name in ('{EMAIL}', '{ACCOUNT}') and {IS_CANDIDATE}"):
         old = [{**owner, **row} for row in rows]
-        if change.write(connection, [(row, text_form(row["name"], row["value"])) for row in old]):
+        if change.write((change.key_of(row), text_form(row["name"], row["value"])) for row in old):
             yield
 
 
 def replace_phone_keys(connection: sa.Connection) -> Iterator[None]:
     """Replace the keys of phone numbers in the index, whose new forms follow from the fields of the profiles only."""
     regions = read_regions(connection)
-    change = Change("profile_key", ("domain_id", "name", "value", "pid"))
+    change = Change(connection, "profile_key")
     for rows in parts(connection, "profile", {}, ("pid",), f"({HAS_CANDIDATE})", ("domain_id", *PHONE_COLUMNS)):
         forms = {
             row["pid"]: replaced_phones((row[column] for column in PHONE_COLUMNS), regions[row["domain_id"]])
@@ -169,17 +170,18 @@ def replace_phone_keys(connection: sa.Connection) -> Iterator[None]:
             if row["domain_id"] in regions
         }
         given = read_given(connection, PHONE, [pid for pid in forms if forms[pid]])
-        changes: list[tuple[dict[str, Any], str | None]] = []
-        additions: list[tuple[dict[str, Any], str | None]] = []
+        changes: list[tuple[tuple[Any, ...], str | None]] = []
+        additions: list[tuple[tuple[Any, ...], str | None]] = []
         for row in rows:
             domain_id, pid = row["domain_id"], row["pid"]
             if of_profile := forms.get(pid):
-                kept = given.get(pid, set()) | new_forms(row, PHONE, regions[domain_id])
+                kept: Set[str | None] = given.get(pid, NONE)
+                # The new key of an only number is another one.
+                if sum(row[column] is not None for column in PHONE_COLUMNS) > 1:
+                    kept |= new_forms(row, PHONE, regions[domain_id])
                 for old, new in of_profile.items():
-                    key = {"domain_id": domain_id, "name": PHONE, "value": old, "pid": pid}
-                    (additions if old in kept else changes).append((key, new))
-        written = change.write(connection, changes) + change.write(connection, additions, keeps_old=True)
-        if written:
+                    (additions if old in kept else changes).append(((domain_id, PHONE, old, pid), new))
+        if change.write(changes) + change.write(additions, keeps_old=True):
             yield
 
 
@@ -258,44 +260,49 @@ def parts(
         source = f"from {table} where {is_owned} and ({names}) > ({place.format('after')})"
 
 
+NONE: Set[str | None] = frozenset()
 TYPES = {"domain_id": "bigint", "upload_job_id": "bigint", "name": "text", "value": "text", "pid": "bigint"}
+KEY_COLUMNS = {
+    "profile_key": ("domain_id", "name", "value", "pid"),
+    "added_key": ("pid", "name", "value"),
+    "undo_absent_key": ("upload_job_id", "name", "value", "pid"),
+}
 
 
 class Change:
-    """The statements that replace keys in a table.
+    """The statements that replace keys in a table, in the words of the driver: there may be millions of them."""
 
-    Args:
-        columns: the primary key of the table.
-    """
-
-    def __init__(self, table: str, columns: Sequence[str]) -> None:
-        is_old = " and ".join(f"{column} = :{column}" for column in columns)
-        new = (f"cast(:{'new' if column == 'value' else column} as {TYPES[column]})" for column in columns)
-        self._insert = sa.text(
-            f"insert into {table} ({', '.join(columns)}) select {', '.join(new)} "
+    def __init__(self, connection: sa.Connection, table: str) -> None:
+        mark = "%s" if connection.dialect.name == "postgresql" else "?"
+        self._connection = connection
+        self._columns = KEY_COLUMNS[table]
+        self._place = self._columns.index("value")
+        is_old = " and ".join(f"{column} = {mark}" for column in self._columns)
+        new = ", ".join(f"cast({mark} as {TYPES[column]})" for column in self._columns)
+        self._insert = (
+            f"insert into {table} ({', '.join(self._columns)}) select {new} "
             f"where exists (select 1 from {table} where {is_old}) on conflict do nothing"
         )
-        self._delete = sa.text(f"delete from {table} where {is_old}")
+        self._delete = f"delete from {table} where {is_old}"
 
-    def write(
-        self,
-        connection: sa.Connection,
-        changes: Iterable[tuple[Mapping[str, Any], str | None]],
-        *,
-        keeps_old: bool = False,
-    ) -> int:
+    def key_of(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[column] for column in self._columns)
+
+    def write(self, changes: Iterable[tuple[tuple[Any, ...], str | None]], *, keeps_old: bool = False) -> int:
         """Replace those keys that are there; return how many rows were written.
 
         Args:
-            changes: rows of the table, with the new form of each; None removes the row.
+            changes: keys, as rows of the table, with the new form of each; None removes the row.
             keeps_old: leave the rows, and add those of the new forms.
         """
-        changed = [(old, new) for old, new in changes if new != old["value"]]
+        place = self._place
+        changed = [(old, new) for old, new in changes if new != old[place]]
         written = 0
-        if added := [{**old, "new": new} for old, new in changed if new is not None]:
-            written += connection.execute(self._insert, added).rowcount
+        if added := [(*old[:place], new, *old[place + 1 :], *old) for old, new in changed if new is not None]:
+            # In the order of the index, so that each of its pages is written once.
+            written += self._connection.exec_driver_sql(self._insert, sorted(added)).rowcount
         if changed and not keeps_old:
-            written += connection.execute(self._delete, [dict(old) for old, _ in changed]).rowcount
+            written += self._connection.exec_driver_sql(self._delete, sorted(old for old, _ in changed)).rowcount
         return written
 
 
@@ -359,7 +366,7 @@ def may_change(row: Mapping[str, Any]) -> bool:
 def replace_absent_keys(connection: sa.Connection) -> Iterator[None]:
     """Replace the keys that an undo is not to add."""
     job_ids = connection.execute(sa.text("select distinct upload_job_id from undo_absent_key")).scalars().all()
-    change = Change("undo_absent_key", ("upload_job_id", "name", "value", "pid"))
+    change = Change(connection, "undo_absent_key")
     for job_id in job_ids:
         owner = {"upload_job_id": job_id}
         order = ("name", "value", "pid")
@@ -368,13 +375,13 @@ def replace_absent_keys(connection: sa.Connection) -> Iterator[None]:
             absent = {(row["value"], row["pid"]) for row in rows}
             for forms in read_former_phones(connection, job_id, {pid for _, pid in absent}):
                 changes = [
-                    ({**owner, "name": PHONE, "value": old, "pid": pid}, new)
+                    ((job_id, PHONE, old, pid), new)
                     for pid, of_profile in forms.items()
                     for old, new in of_profile.items()
                     if (old, pid) in absent
                 ]
                 # Another field may have it in the old form.
-                if change.write(connection, changes, keeps_old=True):
+                if change.write(changes, keeps_old=True):
                     yield
 
 
