@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
-from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_key
+from openprofiles.profiles.normal_forms import identity_key, normal_key
 from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
@@ -416,7 +417,8 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
         faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
-    if text is not None and not job.matches_group and is_placeholder(text):
+    is_standard = job.key_name in KEY_PATHS
+    if text is not None and (is_standard or not job.matches_group) and is_placeholder(text):
         faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
     elif text is not None and not job.matches_group and is_shortened_number(text):
         faults.append(("SHORTENED_NUMBER", job.unique_key.header))

@@ -26,6 +26,8 @@ SWALLOWED_ROWS = "SwallowedRows"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that store a placeholder, such as NULL, as the value of a field.
+PLACEHOLDER_VALUES = "PlaceholderValues"
 
 # Why a job failed that should not load doubtful rows.
 SHARED_KEYS_REFUSED = (
@@ -136,6 +138,13 @@ def notice_sentence(
     if notice.others:
         pairs = [f"line {line:,} and {other}" for line, other in zip(notice.lines, notice.others, strict=True)]
         where = "; ".join(pairs[:_LINES_IN_SENTENCE]) + ("; ..." if more else "")
+    if notice.code == PLACEHOLDER_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value, and replaces the value "
+            "that the profile had. If the customer has no such value, empty the cell and load the file again; to get "
+            "back values that were replaced, undo the import first."
+        )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
         return (
@@ -146,8 +155,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
-            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
-            "merged. If they are the same customers, write the value the same way everywhere."
+            "another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
+            f"apostrophe before it or invisible characters ({where}). They are not merged. If they are the same "
+            "customers, write the value the same way everywhere."
         )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "

@@ -47,6 +47,7 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
+from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
@@ -421,6 +422,7 @@ def _report(
             *find_short_rows(scratch),
             *find_wide_rows(scratch),
             *doubles,
+            *find_placeholder_values(scratch, mapping),
         ]
         if not mapping.matches_group and mapping.unique_key.name not in JobOptions.from_json(job.options).checks:
             notices += find_sparse_rows(scratch, mapping)
