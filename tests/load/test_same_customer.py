@@ -13,9 +13,9 @@ from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
-    SHARED_KEYS_REFUSED,
     SIMILAR_KEY_ROWS,
     Notice,
+    describe_refusal,
     is_doubtful,
 )
 
@@ -105,7 +105,7 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
 
     data = b"Work email,First name\nnew@a.example,New\n" + people
-    careful = JobOptions(shared_key_rows=REFUSE)
+    careful = JobOptions(doubtful_rows=REFUSE)
     refused = shop.run(shop.create_job([WORK, NAME], "Work email", data, options=careful))
     job = shop.load([WORK, NAME], "Work email", data)
 
@@ -113,7 +113,7 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     assert counts(job) == (31, 0, 0, 0)
     assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)), is_doubtful=True)]
     # The user can decide before anything is loaded.
-    assert (refused.failure_message, counts(refused)) == (SHARED_KEYS_REFUSED, (0, 0, 0, 0))
+    assert (refused.failure_message, counts(refused)) == (describe_refusal(report.notices), (0, 0, 0, 0))
     assert report_of(shop, refused).notices == report.notices
     assert report.notice_sentences() == [
         "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "

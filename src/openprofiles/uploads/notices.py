@@ -23,11 +23,14 @@ SWALLOWED_ROWS = "SwallowedRows"
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
 
-# Why a job failed that should not load doubtful rows.
-SHARED_KEYS_REFUSED = (
-    "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another field "
-    "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
-)
+# Why a job failed that should not load doubtful rows, by the code of the notice.
+_REFUSAL = "Nothing was loaded. "
+_REFUSED = {
+    SHARED_KEY_ROWS: (
+        "Many rows would create profiles of their own, although their unique key is in another field of another "
+        "profile. Map the column of the unique key to that field, or confirm that they are different customers."
+    ),
+}
 
 SHORT_ROWS_OPTION = "use --short-rows reject"
 
@@ -80,6 +83,17 @@ def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]
 def is_doubtful(count: int, created_count: int) -> bool:
     """Return whether the user should decide about this part of the new profiles first."""
     return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
+
+
+def describe_refusal(notices: Iterable[Notice]) -> str | None:
+    """Describe why a job should not load doubtful rows, and what to do; None if it has none."""
+    codes = {notice.code: None for notice in notices if notice.is_doubtful}
+    return _REFUSAL + " ".join(_REFUSED[code] for code in codes) if codes else None
+
+
+def is_refusal(message: str | None) -> bool:
+    """Return whether ``describe_refusal`` has made this message of a failed job."""
+    return message is not None and message.startswith(tuple(_REFUSAL + reason for reason in _REFUSED.values()))
 
 
 def notice_sentence(

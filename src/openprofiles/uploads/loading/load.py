@@ -58,7 +58,7 @@ from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+from openprofiles.uploads.notices import Notice, describe_refusal
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -225,8 +225,10 @@ def _run_steps(
     except Stopped:
         return UploadJobStatus.STOPPED, None
     options = JobOptions.from_json(job.options)
-    if job.phase == REPORT and preview is None and options.shared_key_rows == REFUSE and scratch.recall("doubtful"):
-        return UploadJobStatus.FAILED, SHARED_KEYS_REFUSED
+    if job.phase == REPORT and preview is None and options.doubtful_rows == REFUSE:
+        notices = [Notice.from_json(notice) for notice in store.read_notices()]
+        if reason := describe_refusal(notices):
+            return UploadJobStatus.FAILED, reason
     if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
         return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
     if job.failed_count == job.record_count:
@@ -413,7 +415,6 @@ def _report(
             header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
-        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
         notices = find_noticed_lines(scratch) + find_short_rows(scratch) + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
