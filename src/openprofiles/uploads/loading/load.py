@@ -47,6 +47,7 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
+from openprofiles.uploads.loading.other_names import find_other_names
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
@@ -415,7 +416,8 @@ def _report(
             header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
-        notices = find_noticed_lines(scratch) + find_short_rows(scratch) + doubles
+        other_names = find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options))
+        notices = find_noticed_lines(scratch) + find_short_rows(scratch) + other_names + doubles
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)
