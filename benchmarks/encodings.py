@@ -6,6 +6,7 @@ import io
 import random
 from collections import Counter
 from collections.abc import Iterator
+from itertools import permutations
 
 from benchmarks.encodings_names import NAMES, WESTERN_LANGUAGES
 from openprofiles.errors import InvalidRequest
@@ -57,6 +58,48 @@ def measure(files: int) -> Iterator[tuple[str, str, int, Counter[str]]]:
                 )
 
 
+def mixed_outcome(language: str, first: str, second: str, rows: tuple[int, int], seed: int) -> str | None:
+    """Return what becomes of two files that were joined, in these encodings; None if both encodings read both.
+
+    Rows that fail, since they are not valid in the detected encoding, are not read wrong.
+    """
+    texts = make_file(language, rows[0], seed), make_file(language, rows[1], seed + 1).partition("\r\n")[2]
+    parts = [text.encode(encoding) for text, encoding in zip(texts, (first, second), strict=True)]
+    if any(_decodes(part, other, text) for part, other, text in zip(parts, (second, first), texts, strict=True)):
+        return None
+    content = b"".join(parts)
+    try:
+        form = detect_form(io.BytesIO(content), FileOptions(), None, max_unpacked_bytes=_MAX_UNPACKED_BYTES)
+    except InvalidRequest:
+        return "refused"
+    lines = "".join(texts).split("\r\n")
+    encoded = content.split(b"\r\n")
+    are_read = [_decodes(line, form.encoding, text) for line, text in zip(encoded, lines, strict=True)]
+    return "wrong" if False in are_read else "rows failed"
+
+
+def _decodes(content: bytes, encoding: str, text: str) -> bool | None:
+    """Return whether the content is read as the text; None if it is not valid in the encoding."""
+    try:
+        return content.decode(encoding) == text
+    except UnicodeDecodeError:
+        return None
+
+
+def mixed_table() -> str:
+    """Measure joined files in all pairs of encodings; return the table of benchmarks/README.md."""
+    outcomes = ("refused", "rows failed", "wrong")
+    lines = ["| Joined files | refused | rows failed | wrong |", "| --- | --- | --- | --- |"]
+    for rows in ((5, 5), (50, 50), (300, 20), (20, 300), (300, 300)):
+        counts = Counter(
+            mixed_outcome(language, first, second, rows, 300)
+            for language, (encodings, *_) in NAMES.items()
+            for first, second in permutations([*encodings, "utf-8"], 2)
+        )
+        lines.append(f"| {rows[0]} and {rows[1]} rows | {' | '.join(str(counts[one]) for one in outcomes)} |")
+    return "\n".join(lines)
+
+
 def encodings_table(files: int = 40) -> str:
     """Measure and return the tables of benchmarks/README.md."""
     by_rows: dict[int, Counter[str]] = {rows: Counter() for rows in ROWS}
@@ -81,4 +124,4 @@ def encodings_table(files: int = 40) -> str:
             )
             + " |"
         )
-    return "\n".join((*summary, "", *lines))
+    return "\n".join((*summary, "", mixed_table(), "", *lines))

@@ -70,6 +70,7 @@ class Client:
         *,
         unique_key: str | None = None,
         map: Mapping[str, str] | None = None,
+        only: Sequence[str] | str = (),
         mapping: str | None = None,
         sheet: str | None = None,
         options: Mapping[str, Any] | None = None,
@@ -89,6 +90,7 @@ class Client:
             unique_key: the column that tells customers apart. Required without ``mapping``.
             map: where columns go, by their name, such as ``{"Tier": "Attributes.tier"}``; ``""`` leaves a column out.
                 The others go where their names and values suggest, or where ``mapping`` says.
+            only: the columns to load, by their name, besides those of ``map`` and ``unique_key``; by default all.
             mapping: the name of a saved mapping.
             sheet: the name of a sheet of a workbook; by default the first.
             options: as in ``set_options``. Members that are not given are as ``openprofiles import`` has them.
@@ -107,6 +109,7 @@ class Client:
             domain=domain,
             unique_key=unique_key,
             map=map or {},
+            only=[only] if isinstance(only, str) else only,
             mapping=mapping,
             sheet=sheet,
             options=options or {},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +82,7 @@ class LoadResult:
         failed: rows that were not loaded; see ``failed_rows``.
         not_processed: rows that a stopped job did not come to.
         failure_reasons: the most frequent first. A row can fail for several.
+        notices: sentences about rows with an outcome that you may not expect, such as rows with too few cells.
         mapping: where each column went, by its name.
         new_columns: columns that a saved mapping does not know, and that were not loaded.
         missing_columns: columns that a saved mapping was made with but does not load, and that the file does not have.
@@ -99,6 +100,7 @@ class LoadResult:
     failed: int
     not_processed: int
     failure_reasons: tuple[FailureReason, ...]
+    notices: tuple[str, ...]
     mapping: Mapping[str, str]
     new_columns: tuple[str, ...]
     missing_columns: tuple[str, ...]
@@ -136,6 +138,7 @@ class FileLoad:
     domain: str
     unique_key: str | None
     map: Mapping[str, str]
+    only: Sequence[str]
     mapping: str | None
     sheet: str | None
     options: Mapping[str, Any]
@@ -163,6 +166,8 @@ class FileLoad:
         from openprofiles.uploads.reading.file_choices import FileChoices
 
         started = time.monotonic()
+        if self.only and self.mapping is not None:
+            raise LoadError("only and mapping cannot be combined. A saved mapping already selects the columns.")
         # Checked before anything is made, like the file and the mapping.
         file_options = read_options_member("options", dict(self.options)).file
         with ExitStack() as at_end:
@@ -171,7 +176,14 @@ class FileLoad:
             saved = None if self.mapping is None else importer.read_mapping(self.domain, self.mapping)
             kept = FileChoices() if saved is None else saved.reading
             source = at_end.enter_context(
-                open_source(self.path, file_options, self.sheet, Settings.max_upload_size_bytes, kept)
+                open_source(
+                    self.path,
+                    file_options,
+                    self.sheet,
+                    Settings.max_upload_size_bytes,
+                    kept,
+                    [] if saved is None else saved.columns_to_find(self._choices),
+                )
             )
             mapping = self._suggested_mapping(source) if saved is None else self._saved_mapping(source, saved)
             options = self._job_options(mapping, source.form.to_options(), kept)
@@ -201,6 +213,7 @@ class FileLoad:
             failure_reasons=tuple(
                 FailureReason(code=one.code, column=one.column, count=one.count) for one in state.fault_counts
             ),
+            notices=state.notices,
             mapping={one.header: one.target for one in mapping.columns.fields},
             new_columns=tuple(mapping.drift.new),
             missing_columns=tuple(mapping.drift.missing_other),
@@ -220,12 +233,13 @@ class FileLoad:
         return [f"{column}={target}" for column, target in self.map.items()]
 
     def _suggested_mapping(self, source: SourceFile) -> ImportMapping:
-        from openprofiles.cli.import_mapping import suggest_for, use_suggested
+        from openprofiles.cli.import_mapping import choices_of_only, suggest_for, use_suggested
         from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
+        choices = [*self._choices, *choices_of_only(self.only, self._choices, self.unique_key, source.headers)]
         if self.unique_key is not None:
-            return use_suggested(source, self._choices, self.unique_key, DEFAULT_PHONE_REGION)
-        suggestion = suggest_for(source, self._choices, DEFAULT_PHONE_REGION)
+            return use_suggested(source, choices, self.unique_key, DEFAULT_PHONE_REGION)
+        suggestion = suggest_for(source, choices, DEFAULT_PHONE_REGION)
         hint = ""
         if suggestion.unique_key is not None:
             hint = f" {suggestion.unique_key.header!r} seems to be one ({suggestion.unique_key_confidence:.0%})."

@@ -367,10 +367,11 @@ def test_where_no_column_tells_rows_apart_no_unique_key_is_suggested(client: Cli
     [
         (b"", "BadRequestException", "The file is empty"),
         (b"Email", "BadRequestException", "The header of the file is incomplete"),
+        (b"a@x.example\nb@x.example\n", "BadRequestException", "not the header: its cell 1 is an email address"),
         (b"PK\x03\x04" + bytes(100), "BadRequestException", "a ZIP archive or an Excel workbook"),
         (b"a,b\n" * 262_145, "RequestEntityTooLargeException", "The body is larger than 1048576 bytes"),
     ],
-    ids=["empty", "cut", "workbook", "large"],
+    ids=["empty", "cut", "no header", "workbook", "large"],
 )
 def test_a_beginning_that_says_nothing_is_refused_with_the_reason(
     client: Client, job_id: str, beginning: bytes, code: str, message: str

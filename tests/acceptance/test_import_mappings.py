@@ -300,7 +300,7 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
         (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),
-        (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "No column of the file is left to load."),
+        (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "--map excludes all columns of the mapping crm"),
     ],
 )
 def test_a_mapping_that_cannot_be_used_is_told_with_status_2(
@@ -392,6 +392,18 @@ def test_the_file_of_failed_rows_is_loaded_with_the_mapping_of_the_file_it_came_
 
 
 @pytest.mark.daily_on("directly")
+def test_a_saved_mapping_finds_its_header_and_the_country_of_the_domain_its_encoding(tmp_path: Path) -> None:
+    place = Place(tmp_path / "data", ("--data", tmp_path / "data"), {})
+    first = write(tmp_path / "a.csv", b"code,label\n1,Ada\n2,Bob\n")
+    second = write(tmp_path / "b.csv", "Report, of May\n\ncode,label\n3,Çiğdem\n".encode("windows-1254"))
+
+    place.run_json(first, "--unique-key", "code", "--phone-region", "TR", "--save-mapping", "codes")
+    told = place.run_json(second, "--mapping", "codes")
+
+    assert (told["file"]["encoding"], told["file"]["header_line"]) == ("windows-1254", 3)
+    assert told["created"] == 1
+
+
 def test_a_saved_mapping_keeps_how_the_file_is_read(tmp_path: Path, place: Place) -> None:
     first = write(tmp_path / "a.csv", "Mail;Imię;Phone\na@x.example;Łukasz;ask Bo\n".encode("windows-1250"))
     second = write(tmp_path / "b.csv", "Mail;Imię;Phone\nb@x.example;Paweł;ask Cy\n".encode("windows-1250"))

@@ -109,6 +109,17 @@ def test_a_saved_mapping_is_used_and_the_result_names_the_columns_it_does_not_kn
     assert (result.new_columns, result.missing_columns) == (("First name",), ("Age",))
 
 
+def test_only_the_named_columns_are_loaded_and_the_result_has_the_notices(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("Email,First name,Tier,Notes\nada@x.example,Ada,gold,a\neve@x.example,Eve,gold\n")
+
+    result = client.load_file(path, domain="some", unique_key="Email", only=["first name"], progress=False)
+
+    assert result.mapping == {"Email": "EmailAddress", "First name": "FirstName"}
+    (notice,) = result.notices
+    assert notice.startswith("1 row with fewer cells than the header was loaded")
+
+
 def test_what_cannot_be_loaded_is_refused_before_anything_is_made(
     client: Client, leads: Path, server: RunningServer
 ) -> None:
@@ -123,6 +134,8 @@ def test_what_cannot_be_loaded_is_refused_before_anything_is_made(
     no_column = message_of(unique_key="Login")
     no_target = message_of(unique_key="Email", map={"Tier": "Nonsense"})
     no_option = message_of(unique_key="Email", options={"Mode": "x"})
+    only_mapping = message_of(mapping="daily", only=["Email"])
+    only_nothing = message_of(unique_key="Email", only=["Login"])
 
     assert no_key.startswith("Neither unique_key nor mapping was given. Give unique_key,")
     assert "'Customer ID' seems to be one (" in no_key
@@ -130,6 +143,8 @@ def test_what_cannot_be_loaded_is_refused_before_anything_is_made(
     assert "The unique key 'Login'" in no_column
     assert "Tier" in no_target
     assert "Mode" in no_option
+    assert only_mapping.startswith("only and mapping cannot be combined")
+    assert "Login" in only_nothing
     assert "refused" not in domains_of(server)
 
 

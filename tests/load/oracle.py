@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
-from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_key
+from openprofiles.profiles.normal_forms import identity_key, normal_key
 from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
@@ -262,7 +263,7 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
 def _open(job: Job, data: bytes) -> tuple[int, dict[Column, int], list[RawRecord]]:
     try:
         # AWS's own rules know only blank lines.
-        records = list(read_records(data, b" \t") if job.matches_group else read_records(data))
+        records = list(read_records(data, b" \t") if job.matches_group else read_records(_without_stray_marks(data)))
     except UnclosedQuote as error:
         raise FileRefused from error
     if len(records) < 2:
@@ -379,6 +380,18 @@ def _is_unreadable(record: RawRecord) -> bool:
     return b"\0" in record.raw or record.is_malformed or len(record.raw) > MAX_RECORD_BYTES
 
 
+def _without_stray_marks(data: bytes) -> bytes:
+    """Leave out byte order marks and Ctrl-Z at the beginning of lines, and Ctrl-Z at the end."""
+    lines = []
+    for line in data.split(b"\n"):
+        while line.startswith((b"\xef\xbb\xbf", b"\x1a")):
+            line = line.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\x1a")
+        lines.append(line)
+    text = b"\n".join(lines)
+    end = len(text.rstrip(b"\x1a \t\r\n"))
+    return text[:end] + text[end:].replace(b"\x1a", b"")
+
+
 def _repeats_header(record: RawRecord, job: Job, positions: Mapping[Column, int]) -> bool:
     """Return whether the mapped cells that are filled are names of mapped columns, at least two if there are two."""
     cells = [
@@ -389,7 +402,7 @@ def _repeats_header(record: RawRecord, job: Job, positions: Mapping[Column, int]
 
 
 def _name_form(name: str) -> str:
-    return name.lower().strip("\ufeff ").translate(str.maketrans("", "", " _-"))
+    return name.lower().translate(str.maketrans("", "", " _-"))
 
 
 def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapping[Column, int]) -> list[Fault]:
@@ -410,7 +423,8 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
         faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
-    if text is not None and not job.matches_group and is_placeholder(text):
+    is_standard = job.key_name in KEY_PATHS
+    if text is not None and (is_standard or not job.matches_group) and is_placeholder(text):
         faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
     elif text is not None and not job.matches_group and is_shortened_number(text):
         faults.append(("SHORTENED_NUMBER", job.unique_key.header))

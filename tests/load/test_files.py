@@ -170,10 +170,18 @@ def test_a_byte_order_mark_before_a_quoted_header_is_skipped(shop: Shop) -> None
     assert load(shop, BOM + b'"Email","First"\n"a@x","Ann"\n').status == "SUCCEEDED"
 
 
-def test_a_byte_order_mark_in_the_middle_of_a_file_is_data(shop: Shop) -> None:
-    load(shop, b"Email,First\na@x,Ann\n" + BOM + b"b@x,Bo\n")
+def test_what_joining_files_leaves_is_no_part_of_a_value(shop: Shop) -> None:
+    data = BOM + BOM + b"Email,First\na@x,Ann\n\x1a" + BOM + b'"b@x",Bo\nc@x,Cy\x1a\r\n\x1a'
 
-    assert rows(shop) == [("a@x", "Ann"), ("\ufeffb@x", "Bo")]
+    job = load(shop, data)
+
+    assert (job.status, rows(shop)) == ("SUCCEEDED", [("a@x", "Ann"), ("b@x", "Bo"), ("c@x", "Cy")])
+
+
+def test_as_aws_reads_a_file_a_byte_order_mark_in_the_middle_is_data(shop: Shop) -> None:
+    shop.load([EMAIL, FIRST], "Email", b"Email,First\na@x,Ann\n" + BOM + b"b@x,Bo\x1a\n", strict=True)
+
+    assert rows(shop) == [("a@x", "Ann"), ("\ufeffb@x", "Bo\x1a")]
 
 
 def test_blank_lines_are_skipped_before_the_header_and_after_it_and_count_as_lines(shop: Shop) -> None:
@@ -608,3 +616,20 @@ def test_a_header_that_stands_again_in_another_order_fails_the_job(shop: Shop) -
     assert (job.status, job.created_count) == ("FAILED", 0)
     assert "Line 3 has the names of the columns again, but in a different order." in (job.failure_message or "")
     assert (strict.status, strict.created_count) == ("SUCCEEDED", 3)
+
+
+def test_the_value_of_a_text_formula_is_loaded_unless_aws_reads_the_file(shop: Shop) -> None:
+    account, zip_code = Column("No", "AccountNumber"), Column("Zip", "Address.PostalCode")
+    data = b'="No",Zip\n="007",="00501"\n"=""008""","=""0,5"""\n'
+
+    job = shop.load([account, zip_code], "No", data)
+    strict = shop.load([Column('="No"', "AccountNumber"), zip_code], '="No"', data, strict=True)
+
+    known = [profile.values for _, profile in sorted(shop.known().profiles.items())]
+    assert (job.created_count, strict.created_count) == (2, 2)
+    assert [(one["AccountNumber"], one["Address.PostalCode"]) for one in known] == [
+        ("007", "00501"),
+        ("008", "0,5"),
+        ('="007"', '="00501"'),
+        ('="008"', '="0,5"'),
+    ]

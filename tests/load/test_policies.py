@@ -46,6 +46,11 @@ def codes(shop: Shop, job: UploadJob) -> list[tuple[int, str]]:
     return [(row.record, fault.code) for row in shop.failed_rows(job) for fault in row.faults]
 
 
+def notices(shop: Shop, job: UploadJob) -> list[tuple[str, int, tuple[int, ...]]]:
+    found = read_report(shop.store, shop.domain, job.job_id).notices
+    return [(notice.code, notice.count, notice.lines) for notice in found]
+
+
 def test_create_only_fails_rows_of_known_customers_and_second_rows_of_new_ones(shop: Shop) -> None:
     load(shop, b"Email,First,Tier\na@x,Ann,gold\n")
 
@@ -271,3 +276,57 @@ def test_a_row_tells_every_check_that_it_does_not_pass(shop: Shop) -> None:
         (4, (RowFault("NOT_ONE_OF", "Tier", None),)),
     ]
     assert counts(job) == (2, 0, 0, 2)
+
+
+WIDE = b"Account,First,Tier,City\n" + b"".join(b"C%d,Ann,gold,Rome\n" % number for number in range(20))
+ACCOUNT = Column("Account", "AccountNumber")
+CITY = Column("City", "Address.City")
+
+
+def test_rows_with_blank_surplus_cells_are_counted_and_fail_if_their_values_are_in_the_wrong_columns(
+    shop: Shop,
+) -> None:
+    rows = b"C80,Bob,red,Oslo,\nC81,Miller, Jr.,Ana,\nC82,Bob,12,,\nC83,Bo,red,Bonn,,\n"
+    columns = (ACCOUNT, FIRST, TIER, CITY)
+
+    job = load(shop, WIDE + rows, *columns, unique_key="Account")
+    usual = load(shop, WIDE.replace(b"\n", b",\n").replace(b"City,", b"City"), *columns, unique_key="Account")
+
+    assert codes(shop, job) == [(22, "SHIFTED_CELLS"), (23, "SHIFTED_CELLS")]
+    assert notices(shop, job) == [("WideRows", 2, (22, 25))]
+    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+    assert b'\n,,,,"C81,Miller, Jr.,Ana,",23,' in b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect))
+    assert (usual.status, notices(shop, usual)) == ("SUCCEEDED", [])
+
+
+def test_a_short_row_before_one_that_is_not_a_row_is_its_first_part(shop: Shop) -> None:
+    rows = b"C80,Zed,Main St\nApt 4\nC81,Cy,,\nC82,Bo\n"
+
+    job = load(shop, WIDE + rows, ACCOUNT, FIRST, TIER, unique_key="Account")
+
+    assert codes(shop, job) == [(21, "BROKEN_ROW"), (22, "BROKEN_ROW")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        (b"Total,,,99\nC3,Bo,,\nCount: 11,,,\nRegion North,,,\n", (22, 24, 25)),
+        (b"C80,,,\n", (22,)),
+        (b"C80,Bo,,\n", ()),
+        (b"C80,Bo,,\n" * 3, ()),
+    ],
+)
+def test_rows_that_are_probably_not_customers_are_loaded_and_counted(
+    shop: Shop, rows: bytes, lines: tuple[int, ...]
+) -> None:
+    job = load(shop, WIDE + rows, ACCOUNT, FIRST, TIER, CITY, unique_key="Account")
+
+    assert (job.failed_count, notices(shop, job)) == (0, [("SparseRows", len(lines), lines)] if lines else [])
+
+
+def test_rows_whose_unique_key_is_checked_are_customers_however_little_is_known_of_them(shop: Shop) -> None:
+    check = {"field 0": ValueCheck(kind="PATTERN", pattern="[A-Z][0-9]+")}
+
+    job = load(shop, WIDE + b"C80,,,\n", ACCOUNT, FIRST, TIER, CITY, unique_key="Account", checks=check)
+
+    assert (job.status, notices(shop, job)) == ("SUCCEEDED", [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -11,9 +12,9 @@ from benchmarks.encodings_names import NAMES, WESTERN_LANGUAGES
 
 from budgets import IS_LONG
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingsMixed, EncodingUnclear
 from openprofiles.uploads.reading.detect_form import detect_form
-from openprofiles.uploads.reading.file_form import FileForm, FileOptions
+from openprofiles.uploads.reading.file_form import FileForm, FileOptions, canonical_encoding
 
 _MAX_BYTES = 1 << 24
 
@@ -199,3 +200,44 @@ def test_a_mebibyte_of_plus_signs_is_decided_quickly() -> None:
 
     assert _detect(content).encoding == "utf-8"
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "second"),
+    [
+        ("German", "cp1252", "mac-roman"),
+        ("German", "cp850", "cp1252"),
+        ("French", "utf-8", "cp850"),
+        ("Polish", "cp1250", "iso8859-2"),
+        ("Russian", "cp1251", "koi8-r"),
+        ("Spanish", "cp1252", "mac-roman"),
+    ],
+)
+def test_a_file_whose_parts_have_different_encodings_is_refused_with_the_line_of_each(
+    language: str, first: str, second: str
+) -> None:
+    more = make_file(language, 60, 102).partition("\r\n")[2]
+    content = make_file(language, 50, 101).encode(first) + (more if first != "utf-8" else 9 * more).encode(second)
+
+    with pytest.raises(EncodingsMixed) as refused:
+        _detect(content)
+
+    found = re.findall(r"([\w-]+) \(line (\d+)\)", str(refused.value))
+    names = [canonical_encoding(one) for one in (first, second)]
+    assert [name for name, _ in found] == names
+    lines = [int(line) for _, line in found]
+    assert (lines[0] < 10, 51 < lines[1] < 70) == (True, True)
+    assert [one.encoding for one in refused.value.candidates] == names
+
+
+def test_a_file_of_one_encoding_with_sections_of_other_languages_is_not_taken_for_a_mixed_one() -> None:
+    sections = [make_file(language, 40, 107) for language in ("German", "Spanish", "Danish", "French", "Portuguese")]
+    text = "".join(sections) + "Acme® Ltd – “Best”;20°C;5 m²;Nataša;Šime;Žan;œuvre;½\r\n" * 3
+
+    assert _detect(text.encode("cp1252")).encoding == "windows-1252"
+
+
+@pytest.mark.parametrize("text", ["JÃ¼rgen;KÃ¶ln\nJürgen;Köln\nJörg;Münster\n" * 3])
+def test_text_that_was_misread_before_is_refused_in_a_file_that_is_not_utf_8(text: str) -> None:
+    with pytest.raises(EncodingsMixed, match="windows-1252"):
+        _detect(("First;City\n" + text + "Märta;Grünheide\n" * 9).encode("cp1252"))

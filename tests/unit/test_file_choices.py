@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.source_file import open_source
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.failures.own_columns import OWN_COLUMNS
@@ -119,3 +119,16 @@ def test_the_kept_line_of_the_header_is_used_for_sheets_but_not_for_failed_rows(
 
     assert read(tmp_path, report, kept)[1] == ["1", "x"]
     assert read(tmp_path, failed, kept)[1][0] == "Bo"
+
+
+def test_the_columns_of_a_saved_mapping_show_the_header_apart_from_those_that_are_replaced() -> None:
+    fields = {
+        "A": {"Source": "_source.A", "Target": "_profile.EmailAddress"},
+        "B": {"Source": "_source.B", "Target": "_profile.Attributes.b"},
+        "C": {"Source": "_source.C", "Target": "_profile.FirstName"},
+    }
+    mapping = KeptMapping(fields, "A", ["A", "B", "C"], FileChoices())
+
+    assert mapping.columns_to_find([]) == ["A", "B", "C"]
+    assert mapping.columns_to_find(["New=EmailAddress", "B="]) == ["C"]
+    assert mapping.columns_to_find(["New=_profile.FirstName"]) == ["A", "B"]

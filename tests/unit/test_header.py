@@ -191,3 +191,43 @@ def test_the_headers_of_known_exports_are_found_and_not_doubted(path: Path) -> N
 
     assert doubt_header(sample.headers, sample.rows) is None
     assert form.header_line is None
+
+
+HTML_WARNING = "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/var/www/export.php</b> on line <b>12</b><br />\n"
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        HTML_WARNING,
+        "\n" + 3 * HTML_WARNING,
+        "PHP Notice:  Undefined index: a in /var/www/x.php on line 3\n\nWarning: b in /var/www/x.php on line 4\n",
+        "<font size='1'><table class='xdebug-error'>\n<tr><th>( ! ) Notice: a in /x.php on line <i>3</i></th></tr>\n"
+        "</table></font>\n" + HTML_WARNING,
+    ],
+)
+def test_messages_of_a_program_above_the_table_are_skipped(above: str) -> None:
+    form, sample = read(above + "code,label\n1,a\n2,b\n")
+
+    assert form.header_line == above.count("\n") + 1
+    assert (sample.headers, len(sample.rows)) == (["code", "label"], 2)
+    assert list(sample.lines_above.values()) == [line for line in above.split("\n") if line]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (HTML_WARNING, "an XML file"),
+        (HTML_WARNING + "<table><tr><td>a,b</td></tr></table>\n", "an XML file"),
+        (HTML_WARNING + "Some text, more text.</p>\n", "an XML file"),
+        ("<html>\n" + HTML_WARNING + "</html>", "a web page"),
+    ],
+)
+def test_a_web_page_with_messages_of_a_program_is_not_a_table(text: str, kind: str) -> None:
+    with pytest.raises(InvalidRequest, match=kind):
+        read(text)
+
+
+def test_as_aws_reads_a_file_messages_above_the_table_are_not_skipped() -> None:
+    with pytest.raises(InvalidRequest, match="an XML file"):
+        sample_beginning((HTML_WARNING + HEADER + ROWS).encode(), STRICT_OPTIONS, strict=True)

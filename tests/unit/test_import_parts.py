@@ -50,8 +50,17 @@ def test_a_header_that_cannot_be_read_is_refused_with_its_line(content: bytes, m
 # Failed rows
 
 
-def test_the_failed_rows_stand_beside_the_file() -> None:
-    assert default_failed_rows_path(Path("data/customers.csv")) == Path("data/customers.failed-rows.csv")
+@pytest.mark.parametrize(
+    ("file", "failed_rows"),
+    [
+        ("data/customers.csv", "data/customers.failed-rows.csv"),
+        # Two files of one name and different kinds would replace the failed rows of each other.
+        ("data/customers.xlsx", "data/customers.xlsx.failed-rows.csv"),
+        ("data/customers.csv.gz", "data/customers.csv.gz.failed-rows.csv"),
+    ],
+)
+def test_the_failed_rows_of_each_file_are_next_to_it(file: str, failed_rows: str) -> None:
+    assert default_failed_rows_path(Path(file)) == Path(failed_rows)
 
 
 @pytest.mark.parametrize("pipe", ["-", "/dev/stdin", "/dev/fd/0", "/dev/null"])

@@ -49,10 +49,12 @@ def test_a_name_in_another_case_is_found_if_it_is_the_only_one() -> None:
     assert find_name("E-mail", HEADERS) is None
     assert find_name("city", ["City", "CITY"]) is None
     assert find_name("CITY", ["City", "CITY"]) == "CITY"
+    assert find_name("postal code", ["City", "Postal\r\ncode"]) == "Postal\r\ncode"
 
 
 def test_the_question_names_one_or_several() -> None:
     assert did_you_mean([]) == ""
+    assert did_you_mean(["Postal\ncode"]) == " Did you mean 'Postal code'?"
     assert did_you_mean(["a"]) == " Did you mean 'a'?"
     assert did_you_mean(["a", "b"]) == " Did you mean 'a' or 'b'?"
 

@@ -177,7 +177,9 @@ def targets(*headers: str, **chosen: str) -> list[str]:
         ("Loyalty tier", "Attributes.Loyalty tier"),
         ("Name", "Attributes.Name"),
         ("Bill", "Attributes.Bill"),
-        ("Körpergröße [cm]", "Attributes.Korpergro_e _cm"),
+        ("Körpergröße [cm]", "Attributes.Korpergrosse _cm"),
+        ("Størrelse (æ)", "Attributes.Storrelse _ae"),
+        ("Łączna kwota", "Attributes.Laczna kwota"),
         ("% off", "Attributes.off"),
         ("会員番号", "Attributes.会員番号"),
     ],
@@ -233,8 +235,6 @@ def test_columns_without_a_name_or_with_the_name_of_another_are_left_out_with_th
     [
         (["Email"], {"Mail": "EmailAddress"}, "no column 'Mail'. Did you mean 'Email'? Its columns are: 'Email'."),
         (["Email", "Email"], {"Email": "EmailAddress"}, "has 2 columns 'Email'"),
-        ([""], {}, "No column of the file is left"),
-        (["Email"], {"Email": ""}, "No column of the file is left"),
     ],
 )
 def test_a_choice_that_cannot_be_kept_is_refused(headers: list[str], chosen: dict[str, str], message: str) -> None:
@@ -647,3 +647,25 @@ def test_parts_of_one_address_that_are_named_in_two_ways_come_together() -> None
 
 def test_a_header_of_many_words_is_matched_in_little_time() -> None:
     assert targets("primary home billing address " * 30 + "phone")[0].startswith("Attributes.")
+
+
+@pytest.mark.parametrize(
+    ("headers", "chosen", "message"),
+    [
+        (
+            ["name", "", "name"],
+            {},
+            "The file has no column that can be loaded: column 1 'name': 2 columns have this name; rename all but one; "
+            "column 2 '': it has no name in the header; column 3 'name': 2 columns have this name; rename all but one. "
+            "Give each column a name of its own in the header.",
+        ),
+        (["a"], {"a": ""}, "column 1 'a': it is excluded. Load at least one of them."),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_loaded_is_refused_with_the_reason_for_each_column(
+    headers: list[str], chosen: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InvalidRequest) as error:
+        suggest_mapping(headers, chosen)
+
+    assert message in str(error.value)

@@ -26,8 +26,11 @@ class FailedRowsFileChanged(Exception):
 
 
 def default_failed_rows_path(file: Path) -> Path:
-    """Name ``customers.failed-rows.csv`` next to ``customers.csv``."""
-    return file.with_name(f"{file.stem}.failed-rows.csv")
+    """Name ``customers.failed-rows.csv`` next to ``customers.csv``.
+
+    That of ``customers.xlsx`` is ``customers.xlsx.failed-rows.csv``: no load removes the failed rows of another.
+    """
+    return file.with_name(f"{file.stem if file.suffix == '.csv' else file.name}.failed-rows.csv")
 
 
 def has_folder(file: Path) -> bool:

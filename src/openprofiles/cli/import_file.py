@@ -57,7 +57,7 @@ from openprofiles.cli.phone_country_check import (
 )
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
-from openprofiles.settings import Settings
+from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ class _ImportCommand(click.Command):
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="PATH",
     help="File to write failed rows to, if there are any: an Excel workbook if its name ends in .xlsx, otherwise CSV.  "
-    "[default: FILE with its extension replaced by .failed-rows.csv]",
+    "[default: FILE.failed-rows.csv, without the .csv of FILE itself]",
 )
 @endpoint_url_option("Load through")
 @output_option
@@ -366,7 +366,20 @@ def import_file(
         # It may keep how the file is read.
         saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
         kept = FileChoices() if saved is None else saved.reading
-        source = at_end.enter_context(open_source(file, given, sheet, settings.max_upload_size_bytes, kept))
+        region = None
+        if domain is not None and (endpoint_url is not None or _has_store(settings)):
+            region = open_importer().find_phone_region(domain)
+        source = at_end.enter_context(
+            open_source(
+                file,
+                given,
+                sheet,
+                settings.max_upload_size_bytes,
+                kept,
+                [] if saved is None else saved.columns_to_find(choices),
+                region or settings.phone_region,
+            )
+        )
         chosen = chosen.over(kept)
         choices = (*choices, *choices_of_only(only, choices, unique_key, source.headers))
         if domain is None or (unique_key is None and mapping_name is None):
@@ -885,6 +898,11 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
                 importer.stop_job()
             display.show_job(state)
             time.sleep(poll_seconds)
+
+
+def _has_store(settings: Settings) -> bool:
+    """Return whether there is a store. If not, looking for a domain would create one."""
+    return isinstance(settings.store, PostgresqlUrl) or settings.store_path.exists()
 
 
 def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:

@@ -60,6 +60,12 @@ class LocalImporter:
         found = saved_mappings.get_mapping(self._store, find_domain(self._store, domain), mapping_name)
         return KeptMapping(found.fields, found.unique_key, found.columns, FileChoices.from_json(found.reading))
 
+    def find_phone_region(self, domain: str) -> str | None:
+        try:
+            return get_domain(self._store, domain).phone_region
+        except NotFound:
+            return None
+
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
         try:

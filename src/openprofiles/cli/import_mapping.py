@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample
@@ -195,7 +195,10 @@ def use_saved(
         sample=KeySample(suggested, cells, phone_region),
     )
     if not fields:
-        raise InvalidRequest("No column of the file is left to load.")
+        raise ImportFault(
+            f"--map excludes all columns of the mapping {name}, so none is left to load. "
+            f"{describe_columns(source.headers)}"
+        )
     if unique_key is not None:
         _require_loaded(unique_key, choices, [*source.headers, *mapped])
     key = columns.find_unique_key(unique_key) if unique_key is not None else _find_kept_key(name, mapping, columns)

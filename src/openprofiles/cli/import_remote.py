@@ -67,6 +67,9 @@ class RemoteImporter:
             found = self._own.get_mapping(domain, mapping_name)
         return read_kept_mapping(found)
 
+    def find_phone_region(self, domain: str) -> str | None:  # noqa: ARG002  (a server shows it once there is a job)
+        return None
+
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         was_created = False
         with server_errors_in_words(self._endpoint_url):

@@ -58,6 +58,21 @@ class KeptMapping:
     columns: Sequence[str]
     reading: FileChoices
 
+    def columns_to_find(self, choices: Sequence[str]) -> list[str]:
+        """List the mapped columns, without those that ``--map`` replaces."""
+        from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
+
+        entries = ((one["Source"].removeprefix(SOURCE_PREFIX), one["Target"]) for one in self.fields.values())
+        return [
+            header
+            for header, target in entries
+            if not any(
+                choice.startswith(f"{header}=")
+                or choice.rpartition("=")[2] in (target, target.removeprefix(TARGET_PREFIX))
+                for choice in choices
+            )
+        ]
+
 
 def read_kept_mapping(document: Mapping[str, Any]) -> KeptMapping:
     """Read a saved mapping as a server answers it."""
@@ -72,6 +87,9 @@ class Importer(Protocol):
 
     def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
         """Read a saved mapping of the domain; create neither."""
+
+    def find_phone_region(self, domain: str) -> str | None:
+        """Find the country of the phone numbers of a domain; None if there is no such domain or it is not known."""
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         """Find the domain of this name, or create it with 1098 days.

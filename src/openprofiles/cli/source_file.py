@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -146,7 +146,13 @@ class SourceFile:
 
 @contextmanager
 def open_source(
-    path: Path, given: FileOptions, sheet: str | None, max_unpacked_bytes: int, kept: FileChoices | None = None
+    path: Path,
+    given: FileOptions,
+    sheet: str | None,
+    max_unpacked_bytes: int,
+    kept: FileChoices | None = None,
+    columns: Collection[str] = (),
+    region: str | None = None,
 ) -> Iterator[SourceFile]:
     """Open the file and read its header and some rows.
 
@@ -155,6 +161,8 @@ def open_source(
         given: what the user says of its form.
         sheet: the sheet of a workbook; None: the first that is not hidden.
         kept: what a saved mapping keeps, for what was not given and as far as it applies to this file.
+        columns: those that it must have, if they are known: the line that has them is the header.
+        region: the country of the domain's phone numbers, which makes some encodings likelier.
 
     Raises:
         ImportFault: it cannot be read; the message says why.
@@ -192,13 +200,18 @@ def open_source(
                         if kept is not None:
                             given = _with_kept(source, given, kept, max_unpacked_bytes)
                         of_sheet = replace(form.to_options() or FileOptions(), header_line=given.header_line)
-                        form = detect_form(source, of_sheet, None, max_unpacked_bytes=max_unpacked_bytes)
+                        form = detect_form(source, of_sheet, columns or None, max_unpacked_bytes=max_unpacked_bytes)
                         source.seek(0)
                 else:
                     if kept is not None:
                         given = _with_kept(source, given, kept, max_unpacked_bytes)
                     form = detect_form(
-                        source, given, None, max_unpacked_bytes=max_unpacked_bytes, on_doubt=doubts.append
+                        source,
+                        given,
+                        columns or None,
+                        max_unpacked_bytes=max_unpacked_bytes,
+                        region=region,
+                        on_doubt=doubts.append,
                     )
                     source.seek(0)
                 sample = read_sample_of_file(source, form, max_unpacked_bytes)
@@ -209,7 +222,7 @@ def open_source(
         except EncodingUnclear as error:
             shown = describe_candidates(error.candidates)
             raise ImportFault(
-                f"{name}: {error.reason} Use --encoding NAME, or save the file as UTF-8."
+                f"{name}: {error.reason} Use --encoding NAME, or {error.advice}."
                 + (f" Words of the file in each: {shown}" if shown else "")
             ) from error
 

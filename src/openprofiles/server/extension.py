@@ -20,6 +20,7 @@ from starlette.routing import Route
 from openprofiles.clock import to_milliseconds
 from openprofiles.credentials.authorise import authorise_action
 from openprofiles.credentials.principal import Principal
+from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.job_options_document import file_form_document, options_document, read_options
@@ -42,6 +43,7 @@ from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split
 from openprofiles.uploads.failures.faults import sentence_for
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.suggest import suggest_mapping
 from openprofiles.uploads.progress import progress_of
 from openprofiles.uploads.reading.dialect import Dialect
@@ -259,7 +261,14 @@ def _mapping_routes(services: Services) -> list[Route]:
 
         domain = _enter_domain(services, request, body=body)
         strict = services.settings.compat_strict
-        form, sample = sample_beginning(body, STRICT_OPTIONS if strict else None, strict=strict)
+        form, sample = sample_beginning(
+            body, STRICT_OPTIONS if strict else None, region=domain.phone_region, strict=strict
+        )
+        if not strict and form.header_line is None and (doubt := doubt_header(sample.headers, sample.rows)) is not None:
+            raise InvalidRequest(
+                f"{describe_doubt(doubt)} Add a row with the names of the columns. If this row is the header, map its "
+                "columns yourself."
+            )
         suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
         return _answer(suggestion_document(form, sample.headers, suggestion))
 

@@ -16,6 +16,10 @@ OTHER_NAME_ROWS = "OtherNameRows"
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
 SHORT_ROWS = "ShortRows"
+# Rows with more cells than the header, all of them blank, in a file in which most rows have none.
+WIDE_ROWS = "WideRows"
+# Rows with hardly any value besides their unique key, such as totals and headings of sections.
+SPARSE_ROWS = "SparseRows"
 # Rows of delimiters alone, or of blank cells in a table, which were skipped.
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
@@ -25,6 +29,8 @@ SWALLOWED_ROWS = "SwallowedRows"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that store a placeholder, such as NULL, as the value of a field.
+PLACEHOLDER_VALUES = "PlaceholderValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
@@ -153,9 +159,28 @@ def notice_sentence(
                 f"column {key_header!r} is the same, but the names have no word in common ({where}). If they are "
                 "different customers, use another unique key, correct the file, or import it into another domain."
             )
+        if notice.code == WIDE_ROWS:
+            return (
+                f"{rows} with more cells than the header {'was' if is_one else 'were'} loaded without the last cells, "
+                f"which are blank ({where}). If a value there contains a delimiter and is not in quotation marks, the "
+                "values after it are in the wrong columns: correct the file."
+            )
+        if notice.code == SPARSE_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} hardly any value besides the one in column {key_header!r}, "
+                f"unlike most rows ({where}). If they are totals, headings or notes and not customers, remove these "
+                "lines from the file."
+            )
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
             f"for blank ({where}). To reject such rows, {short_rows_option}."
+        )
+    if notice.code == PLACEHOLDER_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value, and replaces the value "
+            "that the profile had. If the customer has no such value, empty the cell and load the file again; to get "
+            "back values that were replaced, undo the import first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
@@ -167,8 +192,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
-            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
-            "merged. If they are the same customers, write the value the same way everywhere."
+            "another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
+            f"apostrophe before it or invisible characters ({where}). They are not merged. If they are the same "
+            "customers, write the value the same way everywhere."
         )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "

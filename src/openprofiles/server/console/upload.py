@@ -54,6 +54,7 @@ from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import DELIMITER_NAMES, STRICT_OPTIONS, FileOptions, encodings
@@ -173,9 +174,12 @@ def read_sample(visitor: Visitor) -> Response:
     if strict:
         given = STRICT_OPTIONS
     kept = None
+    columns: list[str] = []
     if (name := query.get("mapping")) and _may_set_options(visitor, domain):
         visitor.require(_READING, domain.name)
-        kept = FileChoices.from_json(saved_mappings.get_mapping(visitor.services.store, domain, name).reading)
+        mapping = saved_mappings.get_mapping(visitor.services.store, domain, name)
+        kept = FileChoices.from_json(mapping.reading)
+        columns = [one["Source"].removeprefix(SOURCE_PREFIX) for one in mapping.fields.values()]
     doubts: list[EncodingGuess] = []
     try:
         form, sample = sample_beginning(
@@ -185,17 +189,20 @@ def read_sample(visitor: Visitor) -> Response:
             region=domain.phone_region,
             strict=strict,
             kept=kept,
+            columns=columns,
             on_doubt=doubts.append,
         )
     except EncodingUnclear as error:
+        advice = error.advice[0].upper() + error.advice[1:]
         if not _may_set_options(visitor, domain):
-            raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
+            raise InvalidRequest(f"{error.reason} {advice}.") from error
         return json_answer(question_about_encoding(error.reason, error.candidates), 422)
     except HeaderNotText as error:
         if not _may_set_options(visitor, domain):
             raise InvalidRequest(f"{error.reason} Save the file as UTF-8.") from error
         return json_answer(question_about_encoding(error.reason, ()), 422)
-    if not strict and form.header_line is None and given.header_line is None:
+    is_known = bool(columns) and set(columns) <= set(sample.headers)
+    if not strict and not is_known and form.header_line is None and given.header_line is None:
         reason = doubt_header(sample.headers, sample.rows)
         if reason is not None:
             if not _may_set_options(visitor, domain):

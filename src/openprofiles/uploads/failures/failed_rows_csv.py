@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import compress
 
-from openprofiles.uploads.failures.faults import BROKEN_ROW, sentence_for
+from openprofiles.uploads.failures.faults import BROKEN_ROW, SHIFTED_CELLS, sentence_for
 from openprofiles.uploads.failures.own_columns import (
     APOSTROPHE,
     OWN_COLUMNS,
@@ -86,8 +86,7 @@ def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect
     yield [*(headers[index] for index in kept), *OWN_COLUMNS]
     for row in rows:
         cells, surplus = split_row(row.content, headers, dialect)
-        if row.content is not None and all(fault.code == BROKEN_ROW for fault in row.faults):
-            # Nothing else is wrong with it, and with all its cells it would be loaded as a row of its own.
+        if row.content is not None and _must_be_divided_again(row):
             cells, surplus = [], row.content.decode("utf-8", "surrogateescape")
         if cells and own:
             # What stood there before, and whatever slid there from the left of it.
@@ -100,6 +99,12 @@ def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect
             "; ".join(fault.code for fault in row.faults),
             " ".join(sentence_for(fault) for fault in row.faults),
         ]
+
+
+def _must_be_divided_again(row: FailedRow) -> bool:
+    """Return whether a row would be loaded, unfixed, if its cells were in their columns."""
+    codes = {fault.code for fault in row.faults}
+    return SHIFTED_CELLS in codes or codes == {BROKEN_ROW}
 
 
 def split_row(content: bytes | None, headers: Sequence[str], dialect: Dialect) -> tuple[list[str], str]:

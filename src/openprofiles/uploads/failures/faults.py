@@ -20,6 +20,7 @@ REPEATED_HEADER = "REPEATED_HEADER"
 BROKEN_ROW = "BROKEN_ROW"
 AMBIGUOUS_UNIQUE_KEY = "AMBIGUOUS_UNIQUE_KEY"
 TOO_MANY_CELLS = "TOO_MANY_CELLS"
+SHIFTED_CELLS = "SHIFTED_CELLS"
 VALUE_TOO_LONG = "VALUE_TOO_LONG"
 VALUE_NOT_ALLOWED = "VALUE_NOT_ALLOWED"
 NOT_AN_EMAIL_ADDRESS = "NOT_AN_EMAIL_ADDRESS"
@@ -62,6 +63,11 @@ _SENTENCES = {
     TOO_MANY_CELLS: (
         "The row has a value in cell {detail}, beyond the last column of the header. If a value contains a delimiter, "
         "put quotation marks around the value."
+    ),
+    SHIFTED_CELLS: (
+        "The row has more cells than the header, and its values do not look like those of the other rows, so they are "
+        "probably in the wrong columns. If a value contains a delimiter, put quotation marks around the value. If the "
+        "row is right, remove the delimiter at its end."
     ),
     VALUE_TOO_LONG: (
         f"The value in column {{column}} has {{detail}} characters, which is too long for its field. {_LONGEST}"

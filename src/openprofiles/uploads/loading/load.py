@@ -48,6 +48,7 @@ from openprofiles.uploads.loading.merge import (
     update_profiles,
 )
 from openprofiles.uploads.loading.other_names import find_other_names
+from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
@@ -56,8 +57,10 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
+from openprofiles.uploads.loading.sparse_rows import find_sparse_rows
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import Notice, describe_refusal
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
@@ -416,8 +419,16 @@ def _report(
             header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
-        other_names = find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options))
-        notices = find_noticed_lines(scratch) + find_short_rows(scratch) + other_names + doubles
+        notices = [
+            *find_noticed_lines(scratch),
+            *find_short_rows(scratch),
+            *find_wide_rows(scratch),
+            *find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options)),
+            *doubles,
+            *find_placeholder_values(scratch, mapping),
+        ]
+        if not mapping.matches_group and mapping.unique_key.name not in JobOptions.from_json(job.options).checks:
+            notices += find_sparse_rows(scratch, mapping)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

@@ -1,7 +1,8 @@
 """The customers that a load creates although they probably are customers already, whose unique keys differ.
 
-They have the email address of another customer, or a number that differs from that of another customer only in case,
-leading zeros or a trailing .0. Both are only counted: a load never merges what has different keys.
+They have the email address of another customer, or a number that differs from that of another customer only in the way
+it is written: in case, characters that nobody sees, an apostrophe before it, leading zeros, thousands separators or a
+trailing .0. Both are only counted: a load never merges what has different keys.
 """
 
 from __future__ import annotations
@@ -30,15 +31,21 @@ _EMAIL_PATH = "EmailAddress"
 _EMAILS_IN_SAMPLE = 5_000
 _ROWS_PER_READ = 50_000
 
-# SQL of a key without what often gets lost: case, leading zeros and a trailing .0.
-_BARE = "lower(case when key like '%.0' then left(key, length(key) - 2) else key end)"
-_LOOSE = f"coalesce(nullif(ltrim({_BARE}, '0'), ''), '0')"
+# SQL of a key without format characters, an apostrophe before it and thousands separators, which few keys have.
+_VISIBLE = r"regexp_replace(key, '\p{Cf}|^''', '', 'g')"
+_IS_GROUPED = f"regexp_full_match({_VISIBLE}, '[1-9][0-9]{{0,2}}([,.'' ][0-9]{{3}})+')"
+_UNGROUPED = f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') else {_VISIBLE} end"
+_CLEAN = f"case when regexp_full_match(key, '[0-9A-Za-z_-]*') then key else {_UNGROUPED} end"
 
 # The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
 _LONGEST_PADDED = 12
+_GROUPED = "format('{:,}', try_cast(digits as bigint))"
 _SPELLINGS = (
     "digits",
     "digits || '.0'",
+    "case when regexp_full_match(key, '[0-9]+') then '''' || key end",
+    _GROUPED,
+    f"replace({_GROUPED}, ',', '.')",
     *(
         f"case when length(digits) < {width} then lpad(digits, {width}, '0') end"
         for width in range(2, _LONGEST_PADDED + 1)
@@ -133,20 +140,32 @@ def _look_up_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, emails: 
     return has_found
 
 
+def _loose_sql(source: str) -> str:
+    """Build a query for the keys of a table, and ``loose``: each without what often gets lost or added.
+
+    Args:
+        source: a table of ``key``, or a query in brackets.
+    """
+    bare = "lower(case when clean like '%.0' then left(clean, length(clean) - 2) else clean end)"
+    loose = f"coalesce(nullif(ltrim({bare}, '0'), ''), '0')"
+    return f"select * exclude (clean), {loose} as loose from (select *, {_CLEAN} as clean from {source})"
+
+
 def _find_similar_in_file(scratch: Scratch) -> None:
+    loose = _loose_sql("(select key from key_group)")
     scratch.run(
-        f"create or replace temp table repeated_number as select hash({_LOOSE}) as number from key_group "
+        f"create or replace temp table repeated_number as select hash(loose) as number from ({loose}) "
         "group by number having count(*) > 1"
     )
     scratch.run(
-        f"create or replace temp table loose_of as select {_LOOSE} as value, key from key_group "
-        f"where hash({_LOOSE}) in (select number from repeated_number)"
+        f"create or replace temp table loose_of as select loose as value, key from ({loose}) "
+        "where hash(loose) in (select number from repeated_number)"
     )
     _add_later_ones(scratch, "loose_of", None)
 
 
 def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
-    # They have the same search form, so they differ in case.
+    # They have the same search form, so they differ in case or in what nobody sees.
     scratch.run(
         f"insert into double select record, null, min(pid) from {NEW_KEYS} join other_holder "
         f"on search = {mapping.sql_search_form('key')} group by record"
@@ -154,8 +173,8 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     if not store.has_keys(job.domain_id, mapping.key_name):
         return
     scratch.run(
-        f"create or replace table number_of as select record, key, {_LOOSE} as digits from {NEW_KEYS} "
-        "where regexp_full_match(key, '[0-9]+(\\.0)?') and length(key) < 20 order by record"
+        f"create or replace table number_of as select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) "
+        "where regexp_full_match(loose, '[0-9]{1,18}') order by record"
     )
     if not scratch.value("select exists (select 1 from number_of)"):
         return

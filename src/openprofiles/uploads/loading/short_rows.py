@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from openprofiles.uploads.job_options import JUDGE, REJECT
 from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.uploads.loading.value_looks import sql_common_looks, sql_differs
 from openprofiles.uploads.notices import MAX_LINES, SHORT_ROWS, Notice
 
 # A single cell is a row of its own only if the header has no more columns than this.
 _MOST_COLUMNS_OF_SINGLE_CELLS = 2
-# What the unique keys of all whole rows have in common, if there are enough of them: whether there are blanks inside,
-# an at sign, a digit, a letter.
-_KEY_PATTERNS = ("[^ ] +[^ ]", "@", "[0-9]", "[A-Za-z]")
+# So many whole rows must show what all unique keys have in common; and so many, that short rows are unusual.
 _FEWEST_WHOLE_ROWS = 3
+_FEWEST_USUAL_ROWS = 10
 
 
 def create_short_rows_table(scratch: ScratchCursor) -> None:
@@ -55,12 +55,23 @@ def find_broken_rows(
                 select *, sum(cells - 1) over (partition by run order by record) as breaks from numbered
             ), broken_run as (
                 {_broken_runs_sql(column_count - 1)}
-            ), {_broken_parts_sql(column_count - 1, key_value)}
+            ), {_broken_parts_sql(column_count - 1, key_value)}, no_row as (
+                select record, cells from counted
+                where {single_cell}
+                    or record in (select record from staged semi join short_row using (record) where {fails_key_check})
+            ), usual as (
+                select count(*) >= {_FEWEST_USUAL_ROWS} and count(*) > (select count(*) from short_row) as are_whole
+                from staged anti join short_row using (record)
+            ), first_part as (
+                select counted.record from counted, usual, no_row
+                where are_whole and no_row.record = counted.record + 1
+                    and counted.cells + no_row.cells - 2 <= {column_count - 1}
+            )
             select record, cells from counted
-            where {single_cell}
+            where record in (select record from no_row)
                 or run in (select run from broken_run)
                 or record in (select record from broken_part)
-                or record in (select record from staged semi join short_row using (record) where {fails_key_check})
+                or record in (select record from first_part)
             """
         )
     return bool(scratch.value("select exists (select 1 from broken_row)"))
@@ -93,18 +104,13 @@ def _broken_parts_sql(delimiters: int, key_value: str) -> str:
         delimiters: in a whole row.
         key_value: the column of ``staged`` with the value of the unique key.
     """
-    places = range(len(_KEY_PATTERNS))
-    looks = ", ".join(f"regexp_matches({key_value}, '{pattern}') as p{i}" for i, pattern in enumerate(_KEY_PATTERNS))
-    common = ", ".join(f"bool_and(p{i}) as all{i}, bool_or(p{i}) as any{i}" for i in places)
-    differs = " or ".join(f"(all{i} and not p{i}) or (p{i} and not any{i})" for i in places)
     return f"""
         whole_key as (
-            select count(*) as rows, {common}
-            from (select {looks} from staged anti join short_row using (record) where {key_value} <> '')
-        ), short_key as (
-            select record, {looks} from staged semi join short_row using (record) where {key_value} <> ''
+            select {sql_common_looks(key_value, "key")}
+            from staged anti join short_row using (record) where {key_value} <> ''
         ), strange as (
-            select record from short_key, whole_key where rows >= {_FEWEST_WHOLE_ROWS} and ({differs})
+            select record from staged semi join short_row using (record), whole_key
+            where {sql_differs(key_value, "key", _FEWEST_WHOLE_ROWS)}
         ), part as (
             select record, cells, run, max(case when record not in (select record from strange) then record end)
                 over (partition by run order by record) as first

@@ -12,6 +12,7 @@ Afterwards the scratch database holds:
                 one; vi is the value of the mapping's field i, null if blank; empty if blank cells clear their fields
     failed (record, line, fault, code, column_name, detail)    all faults of each, numbered from 0
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
+    wide_row (record, line)    those with more cells, unless AWS's rules hold
     noticed_line (code, line)    the first of the lines that were skipped (above the header, and rows of delimiters),
                 and of the rows with a value that seems to hold other rows
 
@@ -31,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
+from openprofiles.profiles.blanks import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
@@ -41,6 +42,7 @@ from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
+from openprofiles.uploads.loading.wide_rows import create_wide_rows_table, find_shifted_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
 from openprofiles.uploads.notices import BLANK_ROWS, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
@@ -60,6 +62,7 @@ from openprofiles.uploads.reading.records import (
     Scanner,
     UnclosedQuoteError,
 )
+from openprofiles.uploads.reading.text_formulas import BEGINNING, sql_text_of_formula, text_of_formula
 from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.value_checks import ValueCheck
 
@@ -228,7 +231,7 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
             "The file begins with a byte order mark, which AWS does not accept. Save it as UTF-8 without one."
         )
     if not strict:
-        names = without_apostrophes(names)
+        names = list(map(text_of_formula, without_apostrophes(names)))
     indexes = []
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
@@ -262,6 +265,7 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     )
     scratch.run("create table noticed_line (code text, line bigint)")
     create_short_rows_table(scratch)
+    create_wide_rows_table(scratch)
 
 
 def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int]) -> None:
@@ -300,14 +304,17 @@ class _Stager:
         self._files = files
         self._columns = columns
         self._dialect = dialect
-        self._finds_short_rows = not strict
+        self._strict = strict
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
-        self._selected = [f"c{index}" for index in wanted]
+        cells = {f"c{index}": f"c{index}" for index in wanted}
         if columns.has_apostrophes:
-            self._selected = [f"{sql_remove_apostrophe(cell)} as {cell}" for cell in self._selected]
-        if columns.code is not None:
-            self._selected.append(f"{_unfixed_sql(columns.code, columns.count)} as unfixed")
+            cells = {cell: sql_remove_apostrophe(cell) for cell in cells}
+        unfixed = [] if columns.code is None else [f"{_unfixed_sql(columns.code, columns.count)} as unfixed"]
+        self._selected = ", ".join([*(f"{sql} as {cell}" for cell, sql in cells.items()), *unfixed])
+        self._selected_of_formulas = ", ".join(
+            [*(f"{sql_text_of_formula(sql)} as {cell}" for cell, sql in cells.items()), *unfixed]
+        )
         self._check = partial(
             _check_sql, mapping=mapping, columns=columns, options=options, phone_region=phone_region, strict=strict
         )
@@ -322,10 +329,12 @@ class _Stager:
         if block.odd:
             self._add_odd(block)
         self._fail(block)
-        if self._finds_short_rows:
+        if not self._strict:
+            is_clean = block.kind == Kind.CLEAN
             is_short = (block.cell_count > 0) & (block.cell_count < self._columns.count)
-            positions = np.flatnonzero(is_short & (block.kind == Kind.CLEAN))
+            positions = np.flatnonzero(is_short & is_clean)
             self._add_short(block, positions + block.first_record, block.cell_count[positions])
+            self._add_wide(block, np.flatnonzero(is_clean & (block.cell_count > self._columns.count)))
 
     def _add_clean(self, block: Block) -> None:
         scratch = self._scratch
@@ -334,7 +343,9 @@ class _Stager:
         with self._files.offer(block.clean) as path:
             # Joined by position: where one side is shorter, its columns are null.
             cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
-            source = f"(select record, line, {', '.join(self._selected)} from {cells})"
+            has_formulas = not self._strict and BEGINNING in block.clean
+            selected = self._selected_of_formulas if has_formulas else self._selected
+            source = f"(select record, line, {selected} from {cells})"
             found = scratch.value(
                 f"insert into staged {self._check(source, is_read='c0', surplus=_surplus_sql(self._columns))}"
             )
@@ -354,6 +365,12 @@ class _Stager:
         self._scratch.put("short_here", pa.table({"record": records, "line": lines, "cells": cell_counts}))
         self._scratch.run("insert into short_row select record, line, cells from short_here")
 
+    def _add_wide(self, block: Block, positions: Offsets) -> None:
+        if positions.size:
+            records = positions + block.first_record
+            self._scratch.put("wide_here", pa.table({"record": records, "line": block.line[positions]}))
+            self._scratch.run("insert into wide_row select record, line from wide_here")
+
     def _add_odd(self, block: Block) -> None:
         """Add the records that another reader might read differently, with the cells of our own state machine."""
         count = self._columns.count
@@ -362,9 +379,12 @@ class _Stager:
         if self._columns.code is not None:
             rows["unfixed"] = []
         short: list[tuple[int, int]] = []
+        wide: list[int] = []
         for record, cells in block.odd_records():
             if len(cells) < count:
                 short.append((record, len(cells)))
+            elif len(cells) > count:
+                wide.append(record - block.first_record)
             last_filled = max((number for number, cell in enumerate(cells, 1) if not is_blank(cell)), default=0)
             rows["record"].append(record)
             rows["line"].append(int(block.line[record - block.first_record]))
@@ -373,6 +393,8 @@ class _Stager:
                 rows["unfixed"].append(_is_unfixed(cells, self._columns.code))
             if self._columns.has_apostrophes:
                 cells = [remove_apostrophe(cell) for cell in cells]
+            if not self._strict:
+                cells = [text_of_formula(cell) for cell in cells]
             for index in wanted:
                 rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
         types = dict.fromkeys(("record", "line", "surplus"), pa.int64()) | {"unfixed": pa.bool_()}
@@ -382,9 +404,11 @@ class _Stager:
         )
         check = self._check("odd_record", is_read="record", surplus=_Surplus("surplus", "surplus > 0"))
         self._scratch.run(f"insert into staged {check}")
-        if short and self._finds_short_rows:
+        if short and not self._strict:
             records, cell_counts = np.array(short, np.int64).T
             self._add_short(block, records, cell_counts)
+        if not self._strict:
+            self._add_wide(block, np.array(wide, np.int64))
 
     def _fail(self, block: Block) -> None:
         """Set the records apart that are no records."""
@@ -429,6 +453,12 @@ def _set_failed_apart(
             f"update staged set fault = {_FAULTY}, key = null "
             f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
         )
+    has_shifted = not strict and find_shifted_rows(scratch, len(mapping.fields))
+    if has_shifted:
+        scratch.run(
+            f"update staged set fault = {_FAULTY}, key = null "
+            f"where fault = {_NO_FAULT} and record in (select record from shifted_row)"
+        )
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(
         f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
@@ -459,7 +489,10 @@ def _set_failed_apart(
         if has_broken:
             cells = "(select cells from broken_row b where b.record = faulty.record)"
             found.insert(0, (faults.BROKEN_ROW, None, "record in (select record from broken_row)", cells))
-        for code, condition in _no_identity_sql(key_value, strict=strict).items():
+        if has_shifted:
+            shifted = f"(fault <> {_SURPLUS} and record in (select record from shifted_row))"
+            found.append((faults.SHIFTED_CELLS, None, shifted, "null"))
+        for code, condition in _no_identity_sql(key_value, mapping, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
         found.append((faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"))
@@ -487,6 +520,7 @@ def _set_failed_apart(
         scratch.run("drop table found_fault")
     scratch.run("drop table faulty")
     scratch.run("drop table if exists broken_row")
+    scratch.run("drop table if exists shifted_row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,30 +604,29 @@ def _names_sql(mapping: UploadMapping) -> str:
     return ", ".join(sorted({sql_text(_name_form(field.header)) for field in mapping.fields}))
 
 
-# Of a name that is written with a mark or blanks: a byte order mark before it, for one.
+# Of a name that is written with blanks.
 _SPARE_NAME_CHARACTERS = 4
-_BYTE_ORDER_MARK = "\ufeff"
 
 
 def _name_form(name: str) -> str:
     """Return what two spellings of the name of a column have in common."""
-    return name.lower().strip(f"{_BYTE_ORDER_MARK} ").replace(" ", "").replace("_", "").replace("-", "")
+    return name.lower().replace(" ", "").replace("_", "").replace("-", "")
 
 
 def _name_form_sql(value: str) -> str:
     """Build SQL (DuckDB) for ``_name_form``."""
-    trimmed = f"trim(lower({value}), '{_BYTE_ORDER_MARK} ')"
-    return f"replace(replace(replace({trimmed}, ' ', ''), '_', ''), '-', '')"
+    return f"replace(replace(replace(lower({value}), ' ', ''), '_', ''), '-', '')"
 
 
-def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:
+def _no_identity_sql(value: str, mapping: UploadMapping, *, strict: bool) -> dict[str, str]:
     """SQL conditions under which a value identifies no customer, by the code of the error."""
-    if strict:
-        return {}
-    return {
-        faults.PLACEHOLDER_KEY: sql_is_placeholder(value),
-        faults.SHORTENED_NUMBER: sql_is_shortened_number(value),
-    }
+    conditions = {}
+    # As a standard key, a placeholder has no normal form, so that the index could not find it again.
+    if mapping.can_be_given or not strict:
+        conditions[faults.PLACEHOLDER_KEY] = sql_is_placeholder(value)
+    if not strict:
+        conditions[faults.SHORTENED_NUMBER] = sql_is_shortened_number(value)
+    return conditions
 
 
 def _check_sql(
@@ -645,8 +678,11 @@ def _check_sql(
         suspicions.append(_is_name_sql(key_value, mapping))
         tests.append(_repeats_header_sql(mapping))
     key = mapping.sql_identity(key_value, phone_region)
-    if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
-        key = f"case when {no_identity} then null else {key} end"
+    no_identity = _no_identity_sql(key_value, mapping, strict=strict)
+    if mapping.can_be_given:
+        del no_identity[faults.PLACEHOLDER_KEY]
+    if no_identity:
+        key = f"case when {' or '.join(no_identity.values())} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     is_unfixed = "" if columns.code is None else f"when unfixed then {_UNFIXED}"
     return f"""

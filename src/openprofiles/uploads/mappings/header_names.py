@@ -35,7 +35,12 @@ _FIRST = re.compile(r"(?<![0-9])1\Z")
 # No name of a field is longer.
 _MOST_WORDS = 8
 # Letters that have no accent to leave out.
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
+_LETTERS = str.maketrans(
+    {
+        "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ß": "ss", "þ": "th",
+        "Ł": "L", "Ø": "O", "Đ": "D", "Ð": "D", "Ħ": "H", "Æ": "Ae", "Œ": "Oe", "ẞ": "SS", "Þ": "Th",
+    }
+)  # fmt: skip
 
 # Which of several columns of one kind is meant: the one that is called primary; any other; the one for deliveries,
 # which is often somebody else's.
@@ -97,13 +102,13 @@ def names_row_number(header: str) -> bool:
 def words_of(header: str) -> list[str]:
     """Split a header into words: ``E-Mail``, ``FirstName`` and ``Straße 2`` give e mail, first name, strasse 2."""
     spaced = _CAMEL_CASE.sub(" ", unicodedata.normalize("NFKC", header))
-    return _WORD.findall(without_accents(spaced.casefold()).translate(_LETTERS))
+    return _WORD.findall(without_accents(spaced.casefold()))
 
 
 def without_accents(text: str) -> str:
-    """Replace letters with accents, such as ``é`` by ``e``."""
+    """Replace Latin letters by those of ASCII that they look like: ``é`` by ``e``, ``ø`` by ``o``."""
     decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
+    return "".join(character for character in decomposed if not unicodedata.combining(character)).translate(_LETTERS)
 
 
 def _match(words: Sequence[str]) -> HeaderMatch | None:

@@ -49,18 +49,30 @@ def fields_like(text: str) -> list[str]:
 
 
 def find_name(text: str, names: Iterable[str]) -> str | None:
-    """Find the name that equals the text, or the only one that differs by case."""
+    """Find the name that equals the text, or the only one that nearly does.
+
+    Case, the number of blanks, and line breaks instead of blanks do not matter.
+    """
     known = list(dict.fromkeys(names))
     if text in known:
         return text
-    same = [name for name in known if name.casefold() == text.casefold()]
+    same = [name for name in known if _on_one_line(name.casefold()) == _on_one_line(text.casefold())]
     return same[0] if len(same) == 1 else None
 
 
 def did_you_mean(names: Iterable[str]) -> str:
     """Ask "Did you mean", as the end of a message; empty without names."""
-    quoted = [repr(name) for name in names]
+    quoted = [quote_name(name) for name in names]
     return f" Did you mean {' or '.join(quoted)}?" if quoted else ""
+
+
+def quote_name(name: str) -> str:
+    """Quote a name as it can be typed: a line break in a header is a blank."""
+    return repr(_on_one_line(name) if "\n" in name or "\r" in name else name)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _fold(text: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import (
     ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,
@@ -30,7 +30,7 @@ from openprofiles.profiles.standard_profile import (
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 from openprofiles.uploads.mappings.header_names import ORDINARY, HeaderMatch, match_header, without_accents
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
-from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like
+from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like, quote_name
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
 from openprofiles.uploads.mappings.value_kinds import (
     KIND_OF_KEY,
@@ -50,6 +50,10 @@ _NOT_IN_FIELD_NAME = re.compile(r"[^a-zA-Z0-9_.-]+")
 # The rule of the website for names of custom attributes (reference, section 2.3).
 _ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9]+(?:[ _\-]+[a-zA-Z0-9]+)*\Z")
 _NOT_IN_ATTRIBUTE_NAME = re.compile(r"[^a-zA-Z0-9 _-]+")
+
+_EXCLUDED = "it is excluded"
+# Of columns of which none can be loaded.
+_MOST_COLUMNS_SHOWN = 20
 
 # A suggestion below this is one that somebody should look at.
 DOUBTFUL = 0.5
@@ -199,7 +203,7 @@ class Suggestion:
             return self.find_unique_key(header)
         raise InvalidRequest(
             f"The unique key {unique_key!r} is not a column of the file."
-            f"{did_you_mean(names_like(unique_key, known))} Its columns are: {', '.join(map(repr, known))}."
+            f"{did_you_mean(names_like(unique_key, known))} Its columns are: {', '.join(map(quote_name, known))}."
         )
 
 
@@ -243,7 +247,7 @@ def suggest_mapping(
         if index + 1 not in without
     ]
     if not columns:
-        raise InvalidRequest("No column of the file is left to load.")
+        raise InvalidRequest(_describe_nothing_left(left_out))
     targets = _assign_targets(columns, chosen)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
@@ -262,8 +266,22 @@ def describe_missing_column(header: str, headers: Iterable[str]) -> str:
     known = list(dict.fromkeys(headers))
     return (
         f"The file has no column {header!r}.{did_you_mean(names_like(header, known))} "
-        f"Its columns are: {', '.join(map(repr, known))}."
+        f"Its columns are: {', '.join(map(quote_name, known))}."
     )
+
+
+def _describe_nothing_left(left_out: Sequence[LeftOut]) -> str:
+    """Report why no column can be loaded, and what to do."""
+    shown = left_out[:_MOST_COLUMNS_SHOWN]
+    columns = "; ".join(f"column {one.column_number} {one.header!r}: {one.reason}" for one in shown)
+    more = len(left_out) - len(shown)
+    advice = (
+        "Load at least one of them."
+        if all(one.reason == _EXCLUDED for one in left_out)
+        else "Give each column a name of its own in the header. If the line of the header or the delimiter was not "
+        "detected correctly, name it."
+    )
+    return f"The file has no column that can be loaded: {columns}{f'; and {more:,} more' if more else ''}. {advice}"
 
 
 class _Column:
@@ -305,7 +323,7 @@ class _Target:
 
 def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping[str, str]) -> str | None:
     if chosen.get(header) == "":
-        return "it is excluded"
+        return _EXCLUDED
     if is_blank(header):
         return "it has no name in the header"
     if header in SPREADSHEET_COLUMNS and header not in chosen:

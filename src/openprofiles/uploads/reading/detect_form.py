@@ -35,7 +35,10 @@ from openprofiles.uploads.reading.dialect import DELIMITERS, QUOTES, Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, NO_QUOTE, UTF_8, FileForm, FileOptions
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_text, unpacked
+from openprofiles.uploads.reading.mixed_encodings import refuse_mixed_encodings
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
+from openprofiles.uploads.reading.program_messages import find_messages_end
+from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
 from openprofiles.uploads.sql_text import sql_text
 
@@ -99,7 +102,8 @@ def detect_form(
     plain = whole if compression == "none" else PartsReader(unpacked(whole, compression, max_unpacked_bytes))
     head = plain.read(_HEAD_BYTES)
     # PAR1 may be the name of a column, too.
-    if headers is None or not _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers):
+    is_table = headers is not None and _has_columns(head, Dialect(DELIMITERS[0], QUOTES[0]), headers)
+    if not is_table and (strict or not find_messages_end(head)):
         refuse_other_kinds(head)
     encoding = given.encoding
     if not strict and head.startswith(codecs.BOM_UTF8) and find_failed_rows_form(head) is not None:
@@ -118,7 +122,11 @@ def detect_form(
         text = text.replace(b"\r", b"\n")
     elif line_ends == "CRCRLF":
         text = text.replace(b"\r\r\n", b"\r\n")
+    if not strict:
+        text = b"".join(without_stray_marks([text])).removeprefix(codecs.BOM_UTF8)
     separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
+    if not start and not strict and given.first_row is None:
+        start = find_messages_end(text)
     above, table = text[:start], text[start:]
     if given.header_line and given.first_row is None:
         *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))
@@ -192,7 +200,7 @@ def _detect_encoding(
     strange, seven_bit = StrangeWords(), SevenBitText()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     part, following = head, rest.read(_SAMPLE_BYTES)
-    read_bytes = 0
+    read_bytes, line = 0, 1
     # One stray byte must not decide about a file of which the rest is UTF-8, so it is read until that is plain.
     while part:
         if strange.has_cut_line or not part.isascii():
@@ -205,10 +213,11 @@ def _detect_encoding(
                 if valid >= _ENOUGH and valid >= 10 * invalid:
                     return UTF_8
             # Rare letters come late, and only they may distinguish two encodings.
-            strange.add(part, is_last=not following)
+            strange.add(part, first_line=line, is_last=not following)
         elif not valid and not invalid:
             seven_bit.add(part)
         read_bytes += len(part)
+        line += part.count(b"\n") or part.count(b"\r")
         if invalid >= _ENOUGH and invalid >= 10 * valid and read_bytes >= _OTHER_BYTES:
             break
         part, following = following, rest.read(_SAMPLE_BYTES)
@@ -217,6 +226,8 @@ def _detect_encoding(
     if valid >= invalid:
         return UTF_8
     guess = guess_encoding(strange.words, region)
+    if guess.candidates:
+        refuse_mixed_encodings(strange.lines, guess.candidates[0].encoding)
     if not guess.is_clear:
         raise EncodingUnclear(guess.candidates)
     if not guess.is_plain and on_doubt is not None:

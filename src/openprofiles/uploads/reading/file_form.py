@@ -193,8 +193,13 @@ class FileForm:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes can be read as they are."""
-        is_changed = self.line_ends not in ("LF", "CRLF") or self.skips_blanks
+        is_changed = self.line_ends not in ("LF", "CRLF") or self.skips_blanks or not self.is_strict
         return self.compression == "none" and self.encoding == UTF_8 and not is_changed
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it is read as AWS reads it."""
+        return not self.skips_blank_rows
 
     @property
     def dialect(self) -> Dialect:

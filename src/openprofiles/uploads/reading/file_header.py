@@ -12,6 +12,7 @@ from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_record
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS, NO_HEADER, FileForm
 from openprofiles.uploads.reading.records import Header, Kind, NoHeaderError, Scanner, UnclosedQuoteError
+from openprofiles.uploads.reading.text_formulas import text_of_formula
 
 _EMPTY_FILE_MESSAGE = "The file is empty. Its first row must be the header with the names of the columns."
 _USUAL_FORM = FileForm()
@@ -69,7 +70,8 @@ def scan_header(scanner: Scanner, form: FileForm, *, is_whole: bool = True) -> t
         raise InvalidRequest(
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None
-    return header, without_apostrophes(split_header(header, form))
+    names = without_apostrophes(split_header(header, form))
+    return header, names if form.is_strict else list(map(text_of_formula, names))
 
 
 def no_header_message(form: FileForm) -> str:

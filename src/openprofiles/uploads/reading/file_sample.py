@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from openprofiles.errors import InvalidRequest
@@ -20,6 +20,7 @@ from openprofiles.uploads.reading.file_header import scan_header
 from openprofiles.uploads.reading.file_text import FileDamaged, Readable, open_text
 from openprofiles.uploads.reading.kept_form import HEAD_BYTES, fill_in_kept
 from openprofiles.uploads.reading.records import Block, Kind, Scanner, UnclosedQuoteError
+from openprofiles.uploads.reading.text_formulas import text_of_formula
 
 MAX_SAMPLE_ROWS = 200
 
@@ -92,7 +93,9 @@ def read_file_sample(
             has_rows = has_rows or len(block.kind) > 0
             for record in _records(block, text, is_whole=is_whole):
                 cells = split_record(record, form.dialect)
-                rows.append([remove_apostrophe(cell) for cell in cells] if has_apostrophes(headers) else cells)
+                if has_apostrophes(headers):
+                    cells = [remove_apostrophe(cell) for cell in cells]
+                rows.append(cells if form.is_strict else list(map(text_of_formula, cells)))
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows, lines_above)
             if len(text) >= _MAX_SAMPLE_BYTES:
@@ -121,6 +124,7 @@ def sample_beginning(
     region: str | None = None,
     strict: bool = False,
     kept: FileChoices | None = None,
+    columns: Collection[str] = (),
     on_doubt: Callable[[EncodingGuess], None] | None = None,
 ) -> tuple[FileForm, FileSample]:
     """Detect the form of a file and read its sample, from its first bytes alone.
@@ -131,6 +135,7 @@ def sample_beginning(
         is_whole: whether these bytes are all that the file has, so that its last row counts without a line end.
         strict: read the rows as AWS does.
         kept: what a saved mapping keeps, for what is not given and as far as it applies to this file.
+        columns: those that it must have, if they are known: the line that has them is the header.
         on_doubt: called if the encoding rests on little.
 
     Raises:
@@ -145,7 +150,7 @@ def sample_beginning(
         form = detect_form(
             io.BytesIO(plain),
             options,
-            None,
+            columns or None,
             max_unpacked_bytes=_MAX_UNPACKED_BYTES,
             region=region,
             strict=strict,

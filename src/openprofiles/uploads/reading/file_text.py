@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from openprofiles.uploads.reading.file_form import UTF_8, FileForm
+from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import with_line_feeds, with_single_returns, without_blanks
 
 _READ_BYTES = 1 << 20
@@ -57,6 +58,8 @@ def open_text(file: Readable, form: FileForm, *, max_unpacked_bytes: int) -> Tex
         parts = with_line_feeds(parts or _parts(file), form.dialect)
     elif form.line_ends == "CRCRLF":
         parts = with_single_returns(parts or _parts(file))
+    if not form.is_strict:
+        parts = without_stray_marks(parts or _parts(file))
     if form.skips_blanks:
         parts = without_blanks(parts or _parts(file), form.dialect)
     return PartsReader(parts or _parts(file))

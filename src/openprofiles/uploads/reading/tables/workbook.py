@@ -2,6 +2,11 @@
 
 A workbook is a ZIP archive of XML files. The texts of all sheets are in one of them; they go to a temporary file, and
 the rows of the sheet are read from another. A cell is what the sheet shows: see ``number_formats``.
+
+No library is used, since none reports what a load must know. openpyxl, reading row by row, returns the same for a
+blank cell and for a formula without a stored result, which would clear a field, and no merged cells; it keeps all texts
+in memory, and takes three times the processor time (8.5 against 2.9 s for a million cells). python-calamine has no
+number formats.
 """
 
 from __future__ import annotations
