@@ -8,15 +8,17 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
+from openprofiles.uploads.job_options import CREATE_ONLY, KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
+    MAX_LINES,
+    OTHER_NAME_ROWS,
     PLACEHOLDER_VALUES,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
-    SHARED_KEYS_REFUSED,
     SIMILAR_KEY_ROWS,
     Notice,
+    describe_refusal,
     is_doubtful,
 )
 
@@ -25,6 +27,8 @@ EMAIL = Column("Email", "EmailAddress")
 PHONE = Column("Phone", "PhoneNumber")
 WORK = Column("Work email", "BusinessEmailAddress")
 NAME = Column("First name", "FirstName")
+LAST = Column("Last name", "LastName")
+PEOPLE = [b"Ana,Silva", b"Bo,Berg", b"Cy,Cruz", b"Di,Dahl", b"Ed,Ek", b"Flo,Frey", b"Gus,Gray"]
 OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
 
 
@@ -106,7 +110,7 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
 
     data = b"Work email,First name\nnew@a.example,New\n" + people
-    careful = JobOptions(shared_key_rows=REFUSE)
+    careful = JobOptions(doubtful_rows=REFUSE)
     refused = shop.run(shop.create_job([WORK, NAME], "Work email", data, options=careful))
     job = shop.load([WORK, NAME], "Work email", data)
 
@@ -114,13 +118,97 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     assert counts(job) == (31, 0, 0, 0)
     assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)), is_doubtful=True)]
     # The user can decide before anything is loaded.
-    assert (refused.failure_message, counts(refused)) == (SHARED_KEYS_REFUSED, (0, 0, 0, 0))
+    assert (refused.failure_message, counts(refused)) == (describe_refusal(report.notices), (0, 0, 0, 0))
     assert report_of(shop, refused).notices == report.notices
     assert report.notice_sentences() == [
         "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "
         "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
         "'Work email' to EmailAddress."
     ]
+
+
+def people_file(count: int, shift: int, *more: bytes) -> bytes:
+    """Return a file of customers with the numbers 1 to ``count``, whose names begin at this one."""
+    names = [PEOPLE[(number + shift) % len(PEOPLE)] for number in range(count)]
+    rows = [b"%d,%b\n" % (number, name) for number, name in enumerate(names, start=1)]
+    return b"Account,First name,Last name\n" + b"".join([*rows, *more])
+
+
+def test_rows_that_overwrite_customers_with_other_names_are_counted_and_refused_if_they_are_many(shop: Shop) -> None:
+    columns = [ACCOUNT, NAME, LAST]
+    shop.load(columns, "Account", people_file(30, 0))
+    before = shop.known().profiles
+    data = people_file(30, 1)
+    job = shop.create_job(columns, "Account", data, start=False)
+
+    preview = shop.preview(job)
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    assert shop.known().profiles == before
+    loaded = shop.load(columns, "Account", data)
+    again = shop.load(columns, "Account", data)
+
+    (notice,) = report_of(shop, loaded).notices
+    assert (notice.code, notice.count, notice.lines) == (OTHER_NAME_ROWS, 30, tuple(range(2, 22)))
+    assert (notice.is_doubtful, len({*notice.others})) == (True, MAX_LINES)
+    assert [report_of(shop, one).notices for one in (preview, refused, again)] == [[notice], [notice], []]
+    assert (refused.failure_message, counts(refused)) == (describe_refusal([notice]), (0, 0, 0, 0))
+
+
+@pytest.mark.daily_on("sqlite")
+def test_few_rows_with_other_names_among_many_are_counted_and_loaded(shop: Shop) -> None:
+    columns = [ACCOUNT, NAME, LAST]
+    shop.load(columns, "Account", people_file(30, 0))
+    others = b"".join(b"%d,Hal,Holm\n" % number for number in range(1, 22))
+    data = people_file(30, 0, b"1,,\n" * 369, others)
+
+    job = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+
+    # 21 of 420 are not more than 5 percent.
+    assert (counts(job)[:2], [one.count for one in report_of(shop, job).notices]) == ((0, 420), [21])
+
+
+@pytest.mark.daily_on("sqlite")
+def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(shop: Shop) -> None:
+    family = [b"Ana,Silva", b"Silva,Ana", b"Bo,Berg", b",", b"Bo,", b"Cy,Cruz", b"BO,CRUZ", b"\xc3\x89va,O'Brien"]
+    rows = b"".join(b"info@a.example,%b\n" % name for name in [*family, b"EVA,OBrien"])
+
+    job = shop.load([EMAIL, NAME, LAST], "Email", b"Email,First name,Last name\n" + rows)
+
+    others = ("line 3", "line 6", "line 8")
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 3, (4, 7, 9), others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("policy", "lines", "givers"), [(KEEP, (2, 3, 4), (None, None, None)), (OVERWRITE, (2, 3), (None, 2))]
+)
+def test_a_name_that_was_edited_by_hand_is_compared_with_each_row_until_a_row_overwrites_it(
+    shop: Shop, policy: str, lines: tuple[int, ...], givers: tuple[int | None, ...]
+) -> None:
+    made = shop.make_profile({"EmailAddress": "ana@a.example", "FirstName": "Ana", "LastName": "Silva"})
+    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["all@a.example"], NOW)
+    rows = b"all@a.example,Bo,Berg\nana@a.example,Cy,Cruz\nall@a.example,Cy,Cruz\n"
+    data = b"Email,First name,Last name\n" + rows
+
+    job = shop.run(shop.create_job([EMAIL, NAME, LAST], "Email", data, options=JobOptions(hand_set_fields=policy)))
+
+    others = tuple(f"line {giver}" if giver else f"profile {made.profile_id}" for giver in givers)
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, len(lines), lines, others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_businesses_are_compared_in_a_file_without_names_of_people_and_nothing_is_compared_by_a_part_of_a_name(
+    shop: Shop,
+) -> None:
+    company = Column("Company", "BusinessName")
+    rows = b"1,Silva,Acme Inc.\n1,Berg,Globex\n"
+    business = shop.load([ACCOUNT, company], "Account", b"Account,Last name,Company\n" + rows)
+
+    one_name = shop.load([ACCOUNT, LAST, company], "Account", b"Account,Last name,Company\n" + rows)
+    strict = shop.load([ACCOUNT, company], "Account", b"Account,Last name,Company\n" + rows, strict=True)
+
+    assert report_of(shop, business).notices == [Notice(OTHER_NAME_ROWS, None, 1, (3,), others=("line 2",))]
+    assert [report_of(shop, job).notices for job in (one_name, strict)] == [[], []]
 
 
 @pytest.mark.daily_on("sqlite")

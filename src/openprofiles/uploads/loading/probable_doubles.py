@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
@@ -82,15 +82,7 @@ def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedJob, code: str, 
         "join staged s using (record) left join staged o on o.record = d.other "
         f"group by record order by record limit {MAX_LINES}"
     )
-    pids = pa.compute.unique(rows["pid"].combine_chunks().drop_null()).sort()
-    profiles = store.read_profiles(job.domain_id, pids, ["profile_id"]).to_pylist()
-    id_of = {profile["pid"]: profile["profile_id"] for profile in profiles}
-    lines, others = [], []
-    for row in rows.to_pylist():
-        lines.append(row["line"])
-        in_file = f"line {row['other_line']:,}" if row["other_line"] is not None else ""
-        others.append(in_file or f"profile {id_of.get(row['pid'])}")
-    return [Notice(code, path, count, tuple(lines), others=tuple(others))]
+    return [Notice(code, path, count, tuple(rows["line"].to_pylist()), others=describe_others(store, job, rows))]
 
 
 def _find_same_email(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -136,13 +128,13 @@ def _look_up_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, emails: 
     query = f"select value, min(record) as record from ({emails}) group by value order by value"
     for wanted in scratch.tables(query, _ROWS_PER_READ):
         forms = wanted["value"].combine_chunks().cast(pa.string())
-        found = store.find_key_holders(job.domain_id, EMAIL_KEY, forms, job.started_at, column_of(_EMAIL_PATH))
+        found = store.find_key_holders(job.domain_id, EMAIL_KEY, forms, job.started_at, [column_of(_EMAIL_PATH)])
         has_found = has_found or found.num_rows > 0
         scratch.put("wanted", wanted.append_column("i", pa.array(range(len(forms)), pa.int64())))
         scratch.put("found", found)
         scratch.run(
             "insert into double select any_value(record), null, min(pid) from found join wanted using (i) "
-            f"where {sql_normal_key(EMAIL_KEY, 'held', job.phone_region)} = value "
+            f"where {sql_normal_key(EMAIL_KEY, column_of(_EMAIL_PATH), job.phone_region)} = value "
             f"group by i having count(*) <= {_MOST_CUSTOMERS}"
         )
     return has_found
