@@ -156,15 +156,15 @@ def test_rows_that_overwrite_customers_with_other_names_are_counted_and_refused_
 
 @pytest.mark.daily_on("sqlite")
 def test_few_rows_with_other_names_among_many_are_counted_and_loaded(shop: Shop) -> None:
-    columns = [ACCOUNT, NAME, LAST]
-    shop.load(columns, "Account", people_file(30, 0))
     others = b"".join(b"%d,Hal,Holm\n" % number for number in range(1, 22))
-    data = people_file(30, 0, b"1,,\n" * 369, others)
+    data = people_file(30, 0, b"1,,\n" * 399, others)
+    options = JobOptions(doubtful_rows=REFUSE)
 
-    job = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    job = shop.run(shop.create_job([ACCOUNT, NAME, LAST], "Account", data, options=options))
 
-    # 21 of 420 are not more than 5 percent.
-    assert (counts(job)[:2], [one.count for one in report_of(shop, job).notices]) == ((0, 420), [21])
+    # 21 of the 420 rows that update a profile are not more than 5 percent.
+    assert counts(job) == (30, 420, 399, 0)
+    assert [one.count for one in report_of(shop, job).notices if one.code == OTHER_NAME_ROWS] == [21]
 
 
 @pytest.mark.daily_on("sqlite")
@@ -201,14 +201,13 @@ def test_businesses_are_compared_in_a_file_without_names_of_people_and_nothing_i
     shop: Shop,
 ) -> None:
     company = Column("Company", "BusinessName")
-    rows = b"1,Silva,Acme Inc.\n1,Berg,Globex\n"
-    business = shop.load([ACCOUNT, company], "Account", b"Account,Last name,Company\n" + rows)
+    data = b"Account,Last name,Company\n1,Silva,Acme Inc.\n1,Berg,Globex\n"
 
-    one_name = shop.load([ACCOUNT, LAST, company], "Account", b"Account,Last name,Company\n" + rows)
-    strict = shop.load([ACCOUNT, company], "Account", b"Account,Last name,Company\n" + rows, strict=True)
+    business = shop.load([ACCOUNT, company], "Account", data)
+    one_name = shop.load([ACCOUNT, LAST, company], "Account", data)
 
     assert report_of(shop, business).notices == [Notice(OTHER_NAME_ROWS, None, 1, (3,), others=("line 2",))]
-    assert [report_of(shop, job).notices for job in (one_name, strict)] == [[], []]
+    assert report_of(shop, one_name).notices == []
 
 
 @pytest.mark.daily_on("sqlite")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 
-from openprofiles.uploads.loading.other_names import sql_name_words
+from openprofiles.uploads.job_options import CREATE_ONLY, JobOptions
+from openprofiles.uploads.loading.other_names import name_paths, sql_name_words
+from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.notices import (
     MAX_LINES,
     OTHER_NAME_ROWS,
@@ -93,3 +97,23 @@ def test_names_with_a_word_in_common_are_those_of_one_customer(one: str, other: 
     query = f"select list_has_any({', '.join(words)}) from (select ? as one, ? as other) part"
 
     assert duckdb.execute(query, [one, other]).fetchall() == [(is_same,)]
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (("FirstName", "LastName", "BusinessName"), ("FirstName", "LastName")),
+        (("BusinessName",), ("BusinessName",)),
+        (("LastName", "BusinessName"), ()),
+        (("FirstName",), ()),
+    ],
+)
+def test_people_are_compared_by_first_and_last_name_and_businesses_where_no_person_is_named(
+    paths: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    fields = {path: {"Source": f"_source.{path}", "Target": f"_profile.{path}"} for path in ("EmailAddress", *paths)}
+    mapping = read_mapping(fields, "EmailAddress", strict=False)
+
+    assert name_paths(mapping, JobOptions()) == expected
+    assert name_paths(replace(mapping, matches_group=True), JobOptions()) == ()
+    assert name_paths(mapping, JobOptions(write_mode=CREATE_ONLY)) == ()
