@@ -309,17 +309,37 @@ def _find_broken(records: list[RawRecord], job: Job, column_count: int, position
         count = _count_whole(widths, column_count)
         if count == 1 or (count > 1 and len(set(widths)) > 1):
             broken |= set(run)
-        broken |= _find_broken_parts(run, records, job, column_count, positions)
+        is_unusual = _are_short_unusual(records, short, column_count)
+        broken |= _find_broken_parts(run, records, job, column_count, positions, is_unusual=is_unusual)
     for number in short:
         text = _cells(records[number - 1], job, positions).get(job.unique_key.path)
         allowed = job.policies.one_of.get(job.unique_key.header)
-        if text and allowed is not None and text.strip() not in allowed:
+        width = len(records[number - 1].cells)
+        is_refused = text and allowed is not None and text.strip() not in allowed
+        if is_refused:
             broken.add(number)
+        if is_refused or (width == 1 and column_count > 2):
+            # The row before may be its first part.
+            is_short = number - 1 in short
+            before = len(records[number - 2].cells) if is_short else 0
+            if is_short and before + width - 1 <= column_count and _are_short_unusual(records, short, column_count):
+                broken.add(number - 1)
     return broken
 
 
+def _are_short_unusual(records: list[RawRecord], short: list[int], column_count: int) -> bool:
+    whole = sum(len(one.cells) >= column_count and not _is_unreadable(one) for one in records)
+    return whole >= 10 and whole > len(short)
+
+
 def _find_broken_parts(
-    run: list[int], records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]
+    run: list[int],
+    records: list[RawRecord],
+    job: Job,
+    column_count: int,
+    positions: Mapping[Column, int],
+    *,
+    is_unusual: bool,
 ) -> set[int]:
     """Find the records that are one with the next ones, whose keys do not look like those of whole records."""
 
@@ -346,7 +366,8 @@ def _find_broken_parts(
             parts.append([number])
     broken = set()
     for part in parts:
-        if len(part) > 1 and sum(len(records[number - 1].cells) - 1 for number in part) == column_count - 1:
+        delimiters = sum(len(records[number - 1].cells) - 1 for number in part)
+        if len(part) > 1 and (delimiters == column_count - 1 or (delimiters < column_count - 1 and is_unusual)):
             broken |= set(part)
     return broken
 
