@@ -181,12 +181,3 @@ def answer_at_a_terminal(arguments: tuple[str | Path, ...], answer: bytes) -> tu
         return process.wait(60), " ".join(printed.decode().split())
     finally:
         os.close(terminal)
-
-
-def test_an_email_key_is_checked_even_if_most_of_its_values_are_not_addresses(tmp_path: Path) -> None:
-    rows = [b"no email,,P%d\n" % number if number % 4 else b"a%d@x.example,,P\n" % number for number in range(12)]
-
-    status, told = load(tmp_path, b"Email,Phone,Name\n" + b"".join(rows))
-
-    assert (status, told["created"], told["failed"]) == (1, 3, 9)
-    assert set(codes(tmp_path)) == {"NOT_AN_EMAIL_ADDRESS"}

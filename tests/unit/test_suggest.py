@@ -337,6 +337,28 @@ def test_values_that_a_field_never_has_contradict_the_name(header: str, value: s
     assert column(header, value, value).is_doubtful
 
 
+def test_a_name_that_can_mean_another_thing_gives_way_to_values_that_do_not_fit() -> None:
+    models = [["iPhone 12"], ["Pixel 5"], ["iPhone 12"]]
+
+    assert column("Mobile", "iPhone 12", "Pixel 5").target == "Attributes.Mobile"
+    assert suggest_mapping(["Mobile"], sample=models, key_header="Mobile").fields[0].target == "MobilePhoneNumber"
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        # A mask; the values of another column; a name with one meaning.
+        ("Mobile", ["xxx", "xxx"]),
+        ("Mobile", ["ada@example.com", "bob@example.com"]),
+        ("Phone", ["iPhone 12", "Pixel 5"]),
+    ],
+)
+def test_values_that_are_not_what_the_name_says_are_checked_all_the_same(header: str, values: list[str]) -> None:
+    field = column(header, *values)
+
+    assert (field.is_doubtful, field.usual_check) == (True, "PHONE_NUMBER")
+
+
 @pytest.mark.parametrize(
     ("header", "value"),
     [("Phone", "2125550101"), ("Account", "ada@example.com"), ("Zip", "02134-1234"), ("Street", "12"), ("dob", "1985")],
