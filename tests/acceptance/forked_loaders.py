@@ -9,6 +9,7 @@ and ``at_start/sitecustomize.py`` hands its standard streams to a process forked
 from __future__ import annotations
 
 import array
+import gc
 import importlib
 import json
 import os
@@ -86,6 +87,14 @@ class ForkedLoaders:
 def _serve(listener: socket.socket) -> None:
     for name in ("openprofiles.worker.loader", *_LATE_MODULES):
         importlib.import_module(name)
+    from openprofiles.uploads.loading.scratch import warm_up
+    from openprofiles.worker import loader
+
+    warm_up()
+    loader.warm_up = lambda: None  # type: ignore[attr-defined]
+    # Otherwise each child would copy what the collector looks at.
+    gc.collect()
+    gc.freeze()
     assert threading.active_count() == 1
     while True:
         readable, _, _ = select.select([listener, sys.stdin], [], [])
@@ -103,6 +112,8 @@ def _serve(listener: socket.socket) -> None:
     with suppress(ChildProcessError):
         while True:
             os.wait()
+    # DuckDB's driver would print which of the frozen objects are left.
+    gc.unfreeze()
 
 
 def _become_loader(connection: socket.socket) -> None:

@@ -36,7 +36,7 @@ DEFAULT_OPTIONS = {
     "BlankCells": "KEEP",
     "ShortRows": "JUDGE",
     "HandSetFields": "KEEP",
-    "SharedKeyRows": "LOAD",
+    "DoubtfulRows": "LOAD",
     "FailureLimit": {},
     "Checks": {},
     "Webhook": {},
@@ -150,7 +150,7 @@ def test_the_form_of_a_file_can_be_given_until_the_job_is_started(client: Client
         "BlankCells": "CLEAR",
         "ShortRows": "REJECT",
         "HandSetFields": "OVERWRITE",
-        "SharedKeyRows": "REFUSE",
+        "DoubtfulRows": "REFUSE",
         "FailureLimit": {"Records": 3, "Percent": 2.5},
         "Checks": {
             "First": {"Type": "PATTERN", "Pattern": "[^0-9]+"},

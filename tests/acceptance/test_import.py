@@ -172,7 +172,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         f"Profiles from this import expire on {expiry} (1,098 days) unless a later import updates them.",
     ]
     assert lines[-5].startswith("2 created, 1 updated, 2 failed in ")
-    assert lines[-4] == "Rows with the unique key of an earlier row: 1"
+    assert lines[-4] == "Rows with the unique key of an earlier row: 1. Unless they fail, they overwrite its values."
     assert lines[-3:-1] == ["  1  MALFORMED_QUOTES", "  1  MISSING_UNIQUE_KEY in column Email"]
     assert lines[-1] == f"The failed rows and their reasons are in {tmp_path / 'customers.failed-rows.csv'}"
     assert answer.returncode == 1

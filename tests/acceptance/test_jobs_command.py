@@ -240,7 +240,8 @@ def test_a_job_is_shown_to_people_in_sections(data: Path) -> None:
     assert [line for line in lines if line and not line.startswith(" ")] == [
         f"Upload job {job_ids(data)['faulty.csv']}",
         "Rows",
-        "Rows with the unique key of an earlier row: 1",
+        "Rows with the unique key of an earlier row: 1. Unless they fail, they overwrite",
+        "its values.",
         "Columns",
         "Columns not mapped",
         "Why rows failed",

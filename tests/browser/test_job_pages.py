@@ -437,7 +437,7 @@ def test_the_account_has_every_row_and_what_failed_with_examples(
     expect(reasons.nth(0)).to_contain_text("MISSING_UNIQUE_KEY in column Email")
     assert reasons.nth(0).locator("tbody tr").all_inner_texts() == ["3\t(empty)", "4\t(empty)"]
     expect(reasons.nth(1)).to_contain_text("fay@example.com,Fay,a,b")
-    expect(page.get_by_text("Rows that repeat the unique key of an earlier row: 1")).to_be_visible()
+    expect(page.get_by_text("Rows that repeat the unique key of an earlier row: 1.")).to_be_visible()
     expect(page.get_by_text("utf-8, commas, LF")).to_be_visible()
     assert find_barriers(page) == []
 

@@ -773,7 +773,7 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     (job,) = server.client().list_upload_jobs(DomainName=domain)["Items"]
     options = extension.get_options(domain, job["JobId"])
     assert options["Webhook"] == {"Url": "https://8.8.8.8/hook"}
-    assert (options["ShortRows"], options["SharedKeyRows"]) == ("REJECT", "REFUSE")
+    assert (options["ShortRows"], options["DoubtfulRows"]) == ("REJECT", "REFUSE")
     upload.goto(f"/console/domains/{domain}/jobs/{job['JobId']}")
     expect(upload.get_by_text("Rows that are too short fail.")).to_be_visible()
     expect(upload.get_by_text("Calls a webhook at 8.8.8.8 when it ends.")).to_be_visible()
@@ -1072,7 +1072,7 @@ def test_a_forged_request_that_makes_no_sense_is_refused_plainly(
         ("jobs", good | {"Options": {"Checks": []}}),
         ("jobs", good | {"Options": {"Checks": {"Email": {"Type": "NONE"}}}}),
         ("jobs", good | {"IdempotencyToken": "{}"}),
-        ("jobs", good | {"SharedKeyRows": "MAYBE"}),
+        ("jobs", good | {"DoubtfulRows": "MAYBE"}),
         ("sample?encoding=klingon", "a"),
         ("sample?delimiter=x", "a"),
         ("sample?header_line=-1", "a"),

@@ -13,6 +13,7 @@ nothing. It is told what to do by one JSON line per job and answers with JSON li
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import os
@@ -40,6 +41,7 @@ from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_files
 from openprofiles.uploads.loading import load, undo
+from openprofiles.uploads.loading.scratch import warm_up
 from openprofiles.uploads.reading import records
 
 BEFORE = "before"
@@ -107,6 +109,11 @@ def _watch(store: BulkStore, orders: Orders) -> None:
 
 
 def main() -> None:
+    # As a loader does while it waits for a job.
+    warm_up()
+    # Otherwise each child would copy what the collector looks at.
+    gc.collect()
+    gc.freeze()
     while line := _read_line():
         pid = os.fork()
         if pid == 0:
@@ -117,6 +124,8 @@ def main() -> None:
         _, status = os.waitpid(pid, 0)
         if os.WIFSIGNALED(status):
             _say("died", signal=os.WTERMSIG(status))
+    # DuckDB's driver would print which of the frozen objects are left.
+    gc.unfreeze()
 
 
 def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:

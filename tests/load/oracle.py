@@ -7,12 +7,14 @@ keys a profile has, what a change does to them) and the table of standard fields
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
-from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_key
+from openprofiles.profiles.normal_forms import identity_key, normal_key
 from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
@@ -207,6 +209,11 @@ class Outcome:
     unchanged_count: int = 0
     settled_count: int = 0
     failed: list[FailedRecord] = field(default_factory=list)
+    # Rows that find their profile with a wholly different name: line, and that of the row that gave it this name, None
+    # for a name from before the load.
+    other_names: list[tuple[int, int | None]] = field(default_factory=list)
+    # By id of the profile: the line of the last row that gave it a part of its name.
+    name_givers: dict[int, int] = field(default_factory=dict)
     # Record, line, and those of the first record with that unique key; None if the file was never read.
     repeated: list[tuple[int, int, int, int]] | None = None
     created: set[int] = field(default_factory=set)
@@ -236,7 +243,7 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
             faults.insert(0, ("BROKEN_ROW", None))
         if not faults:
             _note_repeated(record, job, number, positions, first_of_key, outcome)
-            faults = _place(domain, job, number, _cells(record, job, positions), outcome)
+            faults = _place(domain, job, number, record.line, _cells(record, job, positions), outcome)
         if faults:
             content = None if faults[0][0] == "RECORD_TOO_LONG" else record.raw
             outcome.failed.append(FailedRecord(number, record.line, tuple(faults), content))
@@ -309,37 +316,17 @@ def _find_broken(records: list[RawRecord], job: Job, column_count: int, position
         count = _count_whole(widths, column_count)
         if count == 1 or (count > 1 and len(set(widths)) > 1):
             broken |= set(run)
-        is_unusual = _are_short_unusual(records, short, column_count)
-        broken |= _find_broken_parts(run, records, job, column_count, positions, is_unusual=is_unusual)
+        broken |= _find_broken_parts(run, records, job, column_count, positions)
     for number in short:
         text = _cells(records[number - 1], job, positions).get(job.unique_key.path)
         allowed = job.policies.one_of.get(job.unique_key.header)
-        width = len(records[number - 1].cells)
-        is_refused = text and allowed is not None and text.strip() not in allowed
-        if is_refused:
+        if text and allowed is not None and text.strip() not in allowed:
             broken.add(number)
-        if is_refused or (width == 1 and column_count > 2):
-            # The row before may be its first part.
-            is_short = number - 1 in short
-            before = len(records[number - 2].cells) if is_short else 0
-            if is_short and before + width - 1 <= column_count and _are_short_unusual(records, short, column_count):
-                broken.add(number - 1)
     return broken
 
 
-def _are_short_unusual(records: list[RawRecord], short: list[int], column_count: int) -> bool:
-    whole = sum(len(one.cells) >= column_count and not _is_unreadable(one) for one in records)
-    return whole >= 10 and whole > len(short)
-
-
 def _find_broken_parts(
-    run: list[int],
-    records: list[RawRecord],
-    job: Job,
-    column_count: int,
-    positions: Mapping[Column, int],
-    *,
-    is_unusual: bool,
+    run: list[int], records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]
 ) -> set[int]:
     """Find the records that are one with the next ones, whose keys do not look like those of whole records."""
 
@@ -366,8 +353,7 @@ def _find_broken_parts(
             parts.append([number])
     broken = set()
     for part in parts:
-        delimiters = sum(len(records[number - 1].cells) - 1 for number in part)
-        if len(part) > 1 and (delimiters == column_count - 1 or (delimiters < column_count - 1 and is_unusual)):
+        if len(part) > 1 and sum(len(records[number - 1].cells) - 1 for number in part) == column_count - 1:
             broken |= set(part)
     return broken
 
@@ -437,7 +423,8 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
         faults.append(("TOO_MANY_CELLS", None))
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
-    if text is not None and not job.matches_group and is_placeholder(text):
+    is_standard = job.key_name in KEY_PATHS
+    if text is not None and (is_standard or not job.matches_group) and is_placeholder(text):
         faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
     elif text is not None and not job.matches_group and is_shortened_number(text):
         faults.append(("SHORTENED_NUMBER", job.unique_key.header))
@@ -489,7 +476,9 @@ def _note_repeated(
         outcome.repeated.append((number, record.line, *first))
 
 
-def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], outcome: Outcome) -> list[Fault]:
+def _place(
+    domain: KnownDomain, job: Job, number: int, line: int, cells: dict[str, str], outcome: Outcome
+) -> list[Fault]:
     """Create or update the profile of the unique key; return an error if several have it."""
     value = job.identity(cells[job.unique_key.path])
     searched = normal_key(job.key_name, cells[job.unique_key.path], job.phone_region)
@@ -523,6 +512,7 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         outcome.created_count += 1
     before = profile.derived(job.phone_region, domain.indexed_paths)
     held = _held(profile)
+    _note_other_name(profile, job, line, cells, outcome)
     keeps_own_key = not job.matches_group and _own_key(profile, job) not in (value, None)
     for path, text in cells.items():
         if path in profile.origins and not job.policies.overwrites_hand_set:
@@ -530,6 +520,8 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
         if path == job.unique_key.path and keeps_own_key:
             continue
         profile.origins -= {path}
+        if path in _compared_names(job):
+            outcome.name_givers[id(profile)] = line
         place, name = (
             (profile.attributes, path.removeprefix(ATTRIBUTE)) if path.startswith(ATTRIBUTE) else (profile.values, path)
         )
@@ -547,6 +539,37 @@ def _place(domain: KnownDomain, job: Job, number: int, cells: dict[str, str], ou
     profile.expires_at = max(profile.expires_at, job.started_at + timedelta(days=job.data_expiry_days))
     profile.last_upload_job = job.upload_job_id
     return []
+
+
+def _note_other_name(profile: KnownProfile, job: Job, line: int, cells: Mapping[str, str], outcome: Outcome) -> None:
+    """Note a row whose name has no word in common with that of its profile, where both are given."""
+    paths = _compared_names(job)
+    names, held = [cells.get(path) for path in paths], [profile.values.get(path) for path in paths]
+    if not paths or not all(names) or not all(held):
+        return
+    words, held_words = _words(names), _words(held)
+    if words and held_words and words.isdisjoint(held_words):
+        outcome.other_names.append((line, outcome.name_givers.get(id(profile))))
+
+
+def _compared_names(job: Job) -> tuple[str, ...]:
+    """Return the fields of the name: of the person, or of the business where no person is named."""
+    paths = [column.path for column in job.columns]
+    if job.matches_group:
+        return ()
+    if "FirstName" in paths and "LastName" in paths:
+        return ("FirstName", "LastName")
+    is_business = "BusinessName" in paths and "FirstName" not in paths and "LastName" not in paths
+    return ("BusinessName",) if is_business else ()
+
+
+def _words(names: list[str | None]) -> set[str]:
+    """Return the words of a name in lower case, without accents."""
+    letters = []
+    for char in unicodedata.normalize("NFD", " ".join(name or "" for name in names).lower()):
+        if not unicodedata.combining(char):
+            letters.append(char if char.isalnum() else " ")
+    return set("".join(letters).split())
 
 
 def _held(profile: KnownProfile) -> tuple[dict[str, str], dict[str, str]]:

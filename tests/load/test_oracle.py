@@ -34,6 +34,8 @@ from openprofiles.uploads.job_options import (
     WRITE_MODES,
     JobOptions,
 )
+from openprofiles.uploads.job_report import read_report
+from openprofiles.uploads.notices import MAX_LINES, OTHER_NAME_ROWS
 from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
@@ -54,6 +56,7 @@ VALUES = {
     "AccountNumber": ACCOUNTS,
     "FirstName": NAMES,
     "LastName": NAMES,
+    "BusinessName": NAMES,
     "AdditionalInformation": TIERS,
     "ProfileType": ["PROFILE", "ACCOUNT_PROFILE", "profile"],
     "BillingAddress.City": NAMES,
@@ -197,7 +200,7 @@ def files(draw: st.DrawFn, paths: list[str], values: dict[str, list[str]], *, wi
 
 def starting_profiles(paths: list[str], values: dict[str, list[str]]) -> st.SearchStrategy[StartingProfile]:
     standard = [
-        path for path in paths if path.startswith(("Email", "Personal", "Business", "Phone", "Mobile", "Account"))
+        path for path in paths if path.startswith(("Email", "Personal", "BusinessE", "Phone", "Mobile", "Account"))
     ]
     names = {"mail": "_email", "Phone": "_phone", "Account": "_account"}
     keys = [
@@ -245,16 +248,17 @@ def entangled_scenarios(draw: st.DrawFn) -> Scenario:
             ]
         )
     )
-    values = {**dict.fromkeys(group, few), "FirstName": NAMES}
+    names = draw(st.sampled_from([("FirstName",), ("FirstName", "LastName"), ("FirstName", "LastName")]))
+    values = {**dict.fromkeys(group, few), **dict.fromkeys(names, NAMES)}
     loads = []
     for _ in range(draw(st.integers(1, 2))):
         paths = draw(st.lists(st.sampled_from(group), min_size=min(2, len(group)), max_size=3, unique=True))
-        file = draw(files([*paths, "FirstName"], values, with_faults=False))
+        file = draw(files([*paths, *names], values, with_faults=False))
         loads.append(
             File(file.columns, draw(st.sampled_from(file.columns[: len(paths)])), file.data, file.expiry_days, file.day)
         )
     loads.sort(key=lambda file: file.day)
-    profiles = draw(st.lists(starting_profiles(list(group), values), max_size=4))
+    profiles = draw(st.lists(starting_profiles([*group, *names], values), max_size=4))
     # Under --compat strict, larger chunks have a known limit: see ARCHITECTURE.md, and the last test of this file.
     strict = draw(st.booleans())
     if strict:
@@ -373,6 +377,7 @@ def check(
         fewest = outcome.settled_count if is_planned else outcome.unchanged_count
         assert fewest <= job.unchanged_count <= outcome.settled_count
         assert shop.repeated_rows(job) == outcome.repeated
+        assert _other_names(shop, job) == (len(outcome.other_names), outcome.other_names[:MAX_LINES])
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,
             outcome.updated_count,
@@ -386,6 +391,15 @@ def check(
         assert shop.profile_count() == len(found.profiles)
         assert place.left_files(job) == []
     assert shop.count(tables.pending_keys, true()) == 0
+
+
+def _other_names(shop: Shop, job: UploadJob) -> tuple[int, list[tuple[int, int | None]]]:
+    """Return the count and the examples of the notice, as the oracle has them."""
+    for notice in read_report(shop.store, shop.domain, job.job_id).notices:
+        if notice.code == OTHER_NAME_ROWS:
+            givers = [int(one.removeprefix("line ")) if one.startswith("line ") else None for one in notice.others]
+            return notice.count, list(zip(notice.lines, givers, strict=True))
+    return 0, []
 
 
 def run_as(shop: Shop, job: UploadJob, scenario: Scenario) -> UploadJob:

@@ -299,6 +299,17 @@ def test_rows_with_blank_surplus_cells_are_counted_and_fail_if_their_values_are_
     assert (usual.status, notices(shop, usual)) == ("SUCCEEDED", [])
 
 
+def test_a_short_row_whose_key_looks_like_no_other_has_lost_a_delimiter(shop: Shop) -> None:
+    rows = b"C80 Zed,red,Rome\nBo,C81,Rome\nC82,Cy\n"
+
+    job = load(shop, WIDE + rows, ACCOUNT, FIRST, TIER, unique_key="Account")
+    loaded = load(shop, WIDE + rows, ACCOUNT, FIRST, TIER, unique_key="Account", short_rows=LOAD)
+
+    assert codes(shop, job) == [(21, "BROKEN_ROW"), (22, "BROKEN_ROW")]
+    assert notices(shop, job) == [("ShortRows", 1, (24,))]
+    assert codes(shop, loaded) == []
+
+
 def test_a_short_row_before_one_that_is_not_a_row_is_its_first_part(shop: Shop) -> None:
     rows = b"C80,Zed,Main St\nApt 4\nC81,Cy,,\nC82,Bo\nC83,Cy,,\nC84,Di\nHigh St,Oslo\nC85,Ed,,\n"
 

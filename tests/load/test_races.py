@@ -30,7 +30,7 @@ from openprofiles.store.domains import remove_deleted_domain_step
 from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import FailedRow, stop_job
-from openprofiles.uploads.notices import SHARED_KEY_ROWS, Notice
+from openprofiles.uploads.notices import OTHER_NAME_ROWS, SHARED_KEY_ROWS, Notice
 
 EMAIL = Column("Email", "EmailAddress")
 FIRST = Column("First", "FirstName")
@@ -127,6 +127,23 @@ def test_a_row_whose_profile_is_deleted_after_the_plan_is_noticed_if_another_fie
     assert counts(job) == (2, 1, 0)
     assert read_report(shop.store, shop.domain, job.job_id).notices == [
         Notice(SHARED_KEY_ROWS, "BusinessEmailAddress", 1, (3,))
+    ]
+
+
+def test_a_row_whose_profile_appears_after_the_plan_is_counted_if_it_has_another_name(shop: Shop) -> None:
+    columns = (*COLUMNS, Column("Last", "LastName"))
+    job = shop.create_job(columns, "Email", b"Email,First,Last\na@x,Ann,Lee\na@x,Al,Ek\nb@x,Bo,Berg\nb@x,Cy,Cruz\n")
+    made = []
+
+    def appear() -> None:
+        made.append(shop.create_profile(EmailAddress="b@x", FirstName="Di", LastName="Dahl", ingested=True))
+
+    job = run_with(shop, job, once_at("report", appear))
+
+    assert counts(job) == (1, 3, 0)
+    others = ("line 2", f"profile {made[0].profile_id}", "line 4")
+    assert read_report(shop.store, shop.domain, job.job_id).notices == [
+        Notice(OTHER_NAME_ROWS, None, 3, (3, 4, 5), others=others)
     ]
 
 

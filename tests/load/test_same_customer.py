@@ -8,14 +8,17 @@ from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.job_options import CREATE_ONLY, REFUSE, JobOptions
+from openprofiles.uploads.job_options import CREATE_ONLY, KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
+    MAX_LINES,
+    OTHER_NAME_ROWS,
+    PLACEHOLDER_VALUES,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
-    SHARED_KEYS_REFUSED,
     SIMILAR_KEY_ROWS,
     Notice,
+    describe_refusal,
     is_doubtful,
 )
 
@@ -24,6 +27,8 @@ EMAIL = Column("Email", "EmailAddress")
 PHONE = Column("Phone", "PhoneNumber")
 WORK = Column("Work email", "BusinessEmailAddress")
 NAME = Column("First name", "FirstName")
+LAST = Column("Last name", "LastName")
+PEOPLE = [b"Ana,Silva", b"Bo,Berg", b"Cy,Cruz", b"Di,Dahl", b"Ed,Ek", b"Flo,Frey", b"Gus,Gray"]
 OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
 
 
@@ -105,7 +110,7 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + people)
 
     data = b"Work email,First name\nnew@a.example,New\n" + people
-    careful = JobOptions(shared_key_rows=REFUSE)
+    careful = JobOptions(doubtful_rows=REFUSE)
     refused = shop.run(shop.create_job([WORK, NAME], "Work email", data, options=careful))
     job = shop.load([WORK, NAME], "Work email", data)
 
@@ -113,7 +118,7 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     assert counts(job) == (31, 0, 0, 0)
     assert report.notices == [Notice(SHARED_KEY_ROWS, "EmailAddress", 30, tuple(range(3, 23)), is_doubtful=True)]
     # The user can decide before anything is loaded.
-    assert (refused.failure_message, counts(refused)) == (SHARED_KEYS_REFUSED, (0, 0, 0, 0))
+    assert (refused.failure_message, counts(refused)) == (describe_refusal(report.notices), (0, 0, 0, 0))
     assert report_of(shop, refused).notices == report.notices
     assert report.notice_sentences() == [
         "30 rows create profiles of their own, although the value in column 'Work email' is also in the field "
@@ -122,20 +127,137 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
     ]
 
 
+def people_file(count: int, shift: int, *more: bytes) -> bytes:
+    """Return a file of customers with the numbers 1 to ``count``, whose names begin at this one."""
+    names = [PEOPLE[(number + shift) % len(PEOPLE)] for number in range(count)]
+    rows = [b"%d,%b\n" % (number, name) for number, name in enumerate(names, start=1)]
+    return b"Account,First name,Last name\n" + b"".join([*rows, *more])
+
+
+def test_rows_that_overwrite_customers_with_other_names_are_counted_and_refused_if_they_are_many(shop: Shop) -> None:
+    columns = [ACCOUNT, NAME, LAST]
+    shop.load(columns, "Account", people_file(30, 0))
+    before = shop.known().profiles
+    data = people_file(30, 1)
+    job = shop.create_job(columns, "Account", data, start=False)
+
+    preview = shop.preview(job)
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    assert shop.known().profiles == before
+    loaded = shop.load(columns, "Account", data)
+    again = shop.load(columns, "Account", data)
+
+    (notice,) = report_of(shop, loaded).notices
+    assert (notice.code, notice.count, notice.lines) == (OTHER_NAME_ROWS, 30, tuple(range(2, 22)))
+    assert (notice.is_doubtful, len({*notice.others})) == (True, MAX_LINES)
+    assert [report_of(shop, one).notices for one in (preview, refused, again)] == [[notice], [notice], []]
+    assert (refused.failure_message, counts(refused)) == (describe_refusal([notice]), (0, 0, 0, 0))
+
+
+@pytest.mark.daily_on("sqlite")
+def test_few_rows_with_other_names_among_many_are_counted_and_loaded(shop: Shop) -> None:
+    others = b"".join(b"%d,Hal,Holm\n" % number for number in range(1, 22))
+    data = people_file(30, 0, b"1,,\n" * 399, others)
+    options = JobOptions(doubtful_rows=REFUSE)
+
+    job = shop.run(shop.create_job([ACCOUNT, NAME, LAST], "Account", data, options=options))
+
+    # 21 of the 420 rows that update a profile are not more than 5 percent.
+    assert counts(job) == (30, 420, 399, 0)
+    assert [one.count for one in report_of(shop, job).notices if one.code == OTHER_NAME_ROWS] == [21]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(shop: Shop) -> None:
+    family = [b"Ana,Silva", b"Silva,Ana", b"Bo,Berg", b",", b"Bo,", b"Cy,Cruz", b"BO,CRUZ", b"\xc3\x89va,O'Brien"]
+    rows = b"".join(b"info@a.example,%b\n" % name for name in [*family, b"EVA,OBrien"])
+
+    job = shop.load([EMAIL, NAME, LAST], "Email", b"Email,First name,Last name\n" + rows)
+
+    others = ("line 3", "line 6", "line 8")
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 3, (4, 7, 9), others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("policy", "lines", "givers"), [(KEEP, (2, 3, 4), (None, None, None)), (OVERWRITE, (2, 3), (None, 2))]
+)
+def test_a_name_that_was_edited_by_hand_is_compared_with_each_row_until_a_row_overwrites_it(
+    shop: Shop, policy: str, lines: tuple[int, ...], givers: tuple[int | None, ...]
+) -> None:
+    made = shop.make_profile({"EmailAddress": "ana@a.example", "FirstName": "Ana", "LastName": "Silva"})
+    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["all@a.example"], NOW)
+    rows = b"all@a.example,Bo,Berg\nana@a.example,Cy,Cruz\nall@a.example,Cy,Cruz\n"
+    data = b"Email,First name,Last name\n" + rows
+
+    job = shop.run(shop.create_job([EMAIL, NAME, LAST], "Email", data, options=JobOptions(hand_set_fields=policy)))
+
+    others = tuple(f"line {giver}" if giver else f"profile {made.profile_id}" for giver in givers)
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, len(lines), lines, others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_businesses_are_compared_in_a_file_without_names_of_people_and_nothing_is_compared_by_a_part_of_a_name(
+    shop: Shop,
+) -> None:
+    company = Column("Company", "BusinessName")
+    data = b"Account,Last name,Company\n1,Silva,Acme Inc.\n1,Berg,Globex\n"
+
+    business = shop.load([ACCOUNT, company], "Account", data)
+    one_name = shop.load([ACCOUNT, LAST, company], "Account", data)
+
+    assert report_of(shop, business).notices == [Notice(OTHER_NAME_ROWS, None, 1, (3,), others=("line 2",))]
+    assert report_of(shop, one_name).notices == []
+
+
 @pytest.mark.daily_on("sqlite")
 def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_keep_their_reason(shop: Shop) -> None:
     tier = Column("Tier", "Attributes.tier")
-    data = b"Account,Tier\nNULL,gold\nn/a,gold\n4.91512E+11,gold\n12E4,NULL\n"
+    data = b"Account,Tier,First name\nNULL,gold,A\nn/a,NULL,B\n4.91512E+11,gold,C\n12E4,NULL,Null\n"
+    columns = [ACCOUNT, tier, NAME]
 
-    job = shop.load([ACCOUNT, tier], "Account", data)
+    job = shop.load(columns, "Account", data)
 
     assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
         (2, "PLACEHOLDER_KEY"),
         (3, "PLACEHOLDER_KEY"),
         (4, "SHORTENED_NUMBER"),
     ]
-    assert values_of(shop) == [{"AccountNumber": "12E4"}]
-    assert shop.load([ACCOUNT, tier], "Account", data, strict=True).failed_count == 0
+    # Elsewhere, a placeholder is stored like any other value, but counted. Null and None are names, too.
+    (profile,) = shop.known().profiles.values()
+    assert (profile.values, profile.attributes) == ({"AccountNumber": "12E4", "FirstName": "Null"}, {"tier": "NULL"})
+    assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "Attributes.tier", 1, (5,))]
+    assert report_of(shop, job).notice_sentences() == [
+        "1 row has a placeholder, such as NULL or #N/A, as the value of Attributes.tier (line 5). It is stored like "
+        "any other value, and replaces the value that the profile had. If the customer has no such value, empty the "
+        "cell and load the file again; to get back values that were replaced, undo the import first."
+    ]
+    strict = shop.load(columns, "Account", data, strict=True)
+    # A placeholder has no key in the index, which all servers share.
+    assert [(row.line, row.faults[0].code) for row in shop.failed_rows(strict)] == [
+        (2, "PLACEHOLDER_KEY"),
+        (3, "PLACEHOLDER_KEY"),
+    ]
+
+
+INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize("strict", [False, True])
+def test_characters_that_nobody_sees_in_an_email_address_do_not_count(shop: Shop, strict: bool) -> None:
+    columns = [EMAIL, Column("Other", "PersonalEmailAddress"), NAME]
+
+    first, second = (shop.load(columns, "Email", INVISIBLE, strict=strict) for _ in range(2))
+
+    assert values_of(shop) == [
+        # As they are in the file.
+        {"EmailAddress": "\u202aAna@\u200ba.example\u00a0", "PersonalEmailAddress": "N/A", "FirstName": "Ann"}
+    ]
+    assert (counts(first), counts(second)) == ((1, 1, 0, 0), (0, 2, 2, 0))
+    # A placeholder is a value, but not a key.
+    (profile,) = shop.known().profiles.values()
+    assert {value for name, value in profile.keys if name == "_email"} == {"ana@a.example"}
 
 
 def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop: Shop) -> None:
@@ -219,34 +341,39 @@ def test_new_customers_with_the_email_address_of_another_customer_are_counted(sh
     first, second = (shop.load([ACCOUNT, EMAIL], "Account", b"Account,Email\n" + rows + shared) for _ in range(2))
 
     assert report_of(shop, first).notices == [
-        Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4), others=(f"profile {ana}", "line 3"))
+        Notice(SAME_EMAIL_ROWS, "EmailAddress", 2, (2, 4), others=(f"profile {ana}", "line 3")),
+        Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6)),
     ]
-    assert report_of(shop, first).notice_sentences() == [
+    assert report_of(shop, first).notice_sentences()[:1] == [
         "2 rows create profiles for customers who probably exist already: another customer has the same EmailAddress "
         f"with a different value in column 'Account' (line 2 and profile {ana}; line 4 and line 3). They are not "
         "merged. If they are the same customers, "
         "use EmailAddress as the unique key, or correct the file."
     ]
     # It creates no customers.
-    assert report_of(shop, second).notices == []
+    assert report_of(shop, second).notices == [Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6))]
 
 
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:
-    numbers = ("00042", "7.0", "cus_Ab1", "815")
+    numbers = ("00042", "7.0", "cus_Ab1", "815", "1,234", "'0077", "C\u200b5")
     ids = [shop.make_profile({"AccountNumber": number}, ingested=True).profile_id for number in numbers]
     rows = b"42,Ana\n7,Bo\ncus_aB1,Cy\n815.0,Di\n9,Ed\n09,Ed\n9.0,Ed\nX1,Flo\nx1,Flo\n1000,Gus\n815,Di\n"
+    rows += "1234,Ida\n0077,Jo\nc5,Kim\nE\u00ad1,Lu\nE1,Lu\n'006,Max\n6,Max\n2.500,Nia\n2500,Nia\n2.50,Oz\n".encode()
 
     job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\n" + rows)
 
-    assert counts(job) == (10, 1, 0, 0)
-    others = (*(f"profile {one}" for one in ids[:3]), "line 12", "line 6", "line 6", "line 9")
-    lines = (2, 3, 4, 5, 7, 8, 10)
-    assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 7, lines, others=others)]
+    assert counts(job) == (20, 1, 0, 0)
+    in_file = ("line 12", "line 6", "line 6", "line 9")
+    others = (*(f"profile {one}" for one in ids[:3]), *in_file, *(f"profile {one}" for one in ids[4:]))
+    others += ("line 16", "line 18", "line 20")
+    lines = (2, 3, 4, 5, 7, 8, 10, 13, 14, 15, 17, 19, 21)
+    assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 13, lines, others=others)]
     assert report_of(shop, job).notice_sentences() == [
-        "7 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
-        f"that of another customer only in upper or lower case, leading zeros or a trailing .0 (line 2 and "
-        f"{others[0]}; line 3 and {others[1]}; line 4 and {others[2]}; line 5 and line 12; line 7 and line 6; ...). "
-        "They are not merged. If they are the same customers, write the value the same way everywhere."
+        "13 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
+        "that of another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
+        f"apostrophe before it or invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
+        f"{others[2]}; line 5 and line 12; line 7 and line 6; ...). They are not merged. If they are the same "
+        "customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
 

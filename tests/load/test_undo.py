@@ -472,13 +472,16 @@ def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UploadJob:
     if ending == "by itself":
         return shop.run(started)
     # The loader that gives up dies when it has ended the job: its scratch database is left.
-    chunk = 1
+    chunk, left = 1, True
     while shop.job(started).status == "IN_PROGRESS":
         event = loader.send(shop.claim(started, die_at=(chunk, AFTER)))
         assert event["event"] == "died"
         if shop.job(started).status == "IN_PROGRESS":
             shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
-        chunk += 1
+        was_left = left
+        left = bool(shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id == started.upload_job_id))
+        # Once the notes are gone, the next loader has only few chunks to write.
+        chunk = 1 if was_left and not left else chunk + 1
     return shop.job(started)
 
 

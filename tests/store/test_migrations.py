@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import itertools
 import multiprocessing
 import re
 import sqlite3
@@ -8,17 +10,21 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import make_url, select, text
 
 from openprofiles.clock import from_milliseconds
+from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store import tables
-from openprofiles.store.connections import Store
+from openprofiles.store.connections import Connection, Store
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import alembic_config, migrate, open_store
 from openprofiles.store.postgresql import PostgresqlStore
@@ -27,6 +33,15 @@ from openprofiles.store.tables import metadata
 from postgresql_server import PostgresqlServer
 
 NOW = from_milliseconds(1_780_000_000_123)
+DOMAIN = {
+    "name": "shop",
+    "config": {},
+    "tags": {},
+    "default_expiration_days": 30,
+    "phone_region": "US",
+    "created_at": NOW,
+    "updated_at": NOW,
+}
 
 
 def schema_of(store: Store) -> dict[str, str]:
@@ -186,18 +201,7 @@ def test_keys_of_fields_lose_their_surrounding_blanks_in_a_store_of_an_earlier_v
     ]
     with store.write() as connection:
         command.upgrade(alembic_config(connection), "0014")
-        connection.execute(
-            tables.domain.insert().values(
-                domain_id=7,
-                name="shop",
-                config={},
-                tags={},
-                default_expiration_days=30,
-                phone_region="US",
-                created_at=NOW,
-                updated_at=NOW,
-            )
-        )
+        connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
         rows = [dict(zip(("name", "value", "pid"), key, strict=True)) for key in before]
         connection.execute(tables.profile_key.insert(), [{"domain_id": 7, **row} for row in rows])
         connection.execute(tables.undo_absent_key.insert(), [{"upload_job_id": 9, **row} for row in rows[:2]])
@@ -216,6 +220,190 @@ def test_keys_of_fields_lose_their_surrounding_blanks_in_a_store_of_an_earlier_v
         }
         absent = connection.execute(select(*list(tables.undo_absent_key.c)[1:]))
         assert {tuple(key) for key in absent} == {(name, "A 1", 1), (name, "A 1", 2)}
+
+
+step_16 = importlib.import_module("openprofiles.store.migrations.versions.0016_visible_keys")
+
+# Of each profile: its fields, then its keys in the index before and after.
+PROFILES_OF_15: list[tuple[dict[str, str], set[tuple[str, str]], set[tuple[str, str]]]] = [
+    ({"email_address": "A\u200bda@x.example"}, {("_email", "a\u200bda@x.example")}, {("_email", "ada@x.example")}),
+    # Removed by DeleteProfileKey.
+    ({"email_address": "B\u200bo@x.example"}, set(), set()),
+    (
+        {"email_address": "NULL", "last_name": "None"},
+        {("_email", "null"), ("_fullName", "none")},
+        {("_fullName", "none")},
+    ),
+    ({"account_number": "C\u00ad1"}, {("_account", "c\u00ad1")}, {("_account", "c1")}),
+    ({"account_number": "\\N"}, {("_account", "\\n")}, set()),
+    ({"account_number": "\u00c91"}, {("_account", "\u00e91")}, {("_account", "\u00e91")}),
+    ({"phone_number": "2065550100.0"}, {("_phone", "20655501000")}, {("_phone", "+12065550100")}),
+    ({"phone_number": "2065550101.0"}, set(), set()),
+    ({"phone_number": "+49\u200e30123456"}, {("_phone", "4930123456")}, {("_phone", "+4930123456")}),
+    ({"phone_number": "#DIV/0!"}, {("_phone", "0")}, set()),
+    # The old key of one field is the new key of the other.
+    (
+        {"phone_number": "206555010.0", "mobile_phone_number": "(206) 555-0100"},
+        {("_phone", "+12065550100")},
+        {("_phone", "206555010"), ("_phone", "+12065550100")},
+    ),
+    # This key was given to it.
+    (
+        {"phone_number": "206555010.0"},
+        {("_phone", "+12065550100")},
+        {("_phone", "206555010"), ("_phone", "+12065550100")},
+    ),
+    (
+        {},
+        {("_email", "gi\u200bven@x.example"), ("Loyalty", "a\u200b")},
+        {("_email", "given@x.example"), ("Loyalty", "a\u200b")},
+    ),
+]
+GIVEN_TO_15 = [
+    (12, "_phone", "+12065550100", "+12065550100"),
+    (13, "_email", "gi\u200bven@x.example", "given@x.example"),
+    (13, "Loyalty", "a\u200b", "a\u200b"),
+]
+# Of loads that have not ended: added or not, name, value, row number, and the value after.
+PENDING_OF_15 = [
+    (0, "_email", "d\u200b@x.example", 1, "d@x.example"),
+    # It has this key for another value.
+    (0, "_email", "a\u200b\u200bda@x.example", 1, None),
+    (1, "_email", "e\u200b@x.example", 1, "e@x.example"),
+    (1, "_account", "none", 1, None),
+    (1, "_phone", "20655501010", 8, "+12065550101"),
+    (0, "_phone", "20655501000", 8, "20655501000"),
+    (1, "_phone", "+12065550109", 8, "+12065550109"),
+]
+ABSENT_OF_15 = [
+    ("_email", "f\u00ad@x.example", 1, ["f@x.example"]),
+    ("_email", "g@x.example", 1, ["g@x.example"]),
+    ("_phone", "20655501020", 1, ["20655501020", "+12065550102"]),
+]
+
+
+def make_store_of_15(store: Store) -> None:
+    """Make a store of the version before keys ignored what nobody sees."""
+    with store.write() as connection:
+        command.upgrade(alembic_config(connection), "0015")
+        connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
+        common = {"domain_id": 7, "created_at": NOW, "updated_at": NOW, "expires_at": NOW}
+        for pid, (fields, keys, _) in enumerate(PROFILES_OF_15, 1):
+            connection.execute(tables.profile.insert().values(pid=pid, profile_id=f"{pid:032x}", **common, **fields))
+            for name, value in keys:
+                connection.execute(tables.profile_key.insert().values(domain_id=7, name=name, value=value, pid=pid))
+        for pid, name, before, _ in GIVEN_TO_15:
+            connection.execute(tables.added_key.insert().values(pid=pid, name=name, value=before))
+        connection.execute(
+            tables.upload_job.insert().values(
+                upload_job_id=9,
+                domain_id=7,
+                job_id="9",
+                display_name="",
+                fields={},
+                unique_key="",
+                data_expiry_days=1,
+                status="",
+                created_at=NOW,
+            )
+        )
+        for name, value, pid, _ in ABSENT_OF_15:
+            connection.execute(tables.undo_absent_key.insert().values(upload_job_id=9, name=name, value=value, pid=pid))
+        image = pa.table({"pid": [1, 2], "phone_number": ["2065550102.0", None], "first_name": ["Ada", None]})
+        pending = pa.table(
+            {
+                "added": pa.array([row[0] for row in PENDING_OF_15], pa.int64()),
+                "name": [row[1] for row in PENDING_OF_15],
+                "value": [row[2] for row in PENDING_OF_15],
+                "pid": pa.array([row[3] for row in PENDING_OF_15], pa.int64()),
+            }
+        )
+        connection.execute(tables.undo_image.insert().values(upload_job_id=9, content=in_arrow(image)))
+        connection.execute(tables.pending_keys.insert().values(upload_job_id=9, changes=in_arrow(pending)))
+
+
+def in_arrow(table: pa.Table) -> bytes:
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = stream.getvalue().to_pybytes()
+    return content
+
+
+class _Killed(Exception):
+    pass
+
+
+def test_keys_of_an_earlier_version_lose_what_nobody_sees_and_placeholders(
+    empty_stores: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = empty_stores[0]
+    make_store_of_15(store)
+    end_part, part_count = store.end_part, itertools.count(1)
+
+    def end_part_or_die(connection: Connection) -> None:
+        end_part(connection)
+        if next(part_count) % 2 == 0:
+            raise _Killed
+
+    monkeypatch.setattr(store, "end_part", end_part_or_die)
+    kill_count = 0
+    while True:
+        try:
+            migrate(store)
+            break
+        except _Killed:
+            kill_count += 1
+
+    assert kill_count > 1
+    with store.read() as connection:
+        keys = {tuple(row) for row in connection.execute(select(*list(tables.profile_key.c)[1:]))}
+        given_keys = {tuple(row) for row in connection.execute(select(tables.added_key))}
+        absent = {tuple(row)[1:] for row in connection.execute(select(tables.undo_absent_key))}
+        (pending,) = connection.execute(select(tables.pending_keys.c.changes)).scalars()
+        assert connection.execute(text("select version_num from alembic_version")).scalar_one() == NEWEST_REVISION
+    expected = enumerate(PROFILES_OF_15, 1)
+    assert keys == {(name, value, pid) for pid, (_, _, after) in expected for name, value in after}
+    assert given_keys == {(pid, name, after) for pid, name, _, after in GIVEN_TO_15}
+    assert absent == {(name, value, pid) for name, _, pid, after in ABSENT_OF_15 for value in after}
+    assert pa.ipc.open_stream(pending).read_all().to_pylist() == [
+        {"added": added, "name": name, "value": after, "pid": pid}
+        for added, name, _, pid, after in PENDING_OF_15
+        if after is not None
+    ]
+
+
+def test_the_rows_of_a_table_are_looked_at_in_parts(empty_stores: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_16, "ROWS_PER_PART", 3)
+    rows = [(name, value, pid) for name in ("a", "b") for value in ("x", "\u00e9") for pid in (1, 2)]
+    with empty_stores[0].write() as connection:
+        command.upgrade(alembic_config(connection), "0015")
+        for name, value, pid in rows:
+            connection.execute(tables.profile_key.insert().values(domain_id=7, name=name, value=value, pid=pid))
+
+        found = step_16.parts(
+            connection, "profile_key", {"domain_id": 7}, ("name", "value", "pid"), step_16.IS_CANDIDATE
+        )
+
+        found_rows = [[tuple(row.values()) for row in part] for part in found]
+    assert found_rows == [[("a", "\u00e9", 1)], [("a", "\u00e9", 2)], [("b", "\u00e9", 1), ("b", "\u00e9", 2)]]
+
+
+letters = st.text(alphabet=st.sampled_from("aN1.0@\u0301\u0130\u00a0\u00ad\u200b\u202a \u1e9e\u03a3#/!+D"), max_size=12)
+
+
+@given(value=st.one_of(letters, st.text(max_size=8)), region=st.sampled_from(["US", "DE"]))
+def test_the_new_forms_of_the_step_are_those_of_the_program(value: str, region: str) -> None:
+    for name in ("_email", "_account"):
+        old = normal_text(value)
+        assert (old and step_16.text_form(name, old)) == normal_key(name, value, region)
+    assert step_16.new_phone(value, region) == normal_key("_phone", value, region)
+
+
+@given(digits=st.from_regex(r"\+?[0-9]{1,13}\.0", fullmatch=True), region=st.sampled_from(["US", "DE"]))
+def test_the_old_form_of_a_decimal_number_is_that_of_the_library(digits: str, region: str) -> None:
+    assert step_16.old_phone(digits, region) == step_16.phone_form(digits, region)
+    assert step_16.new_phone(digits, region) == normal_key("_phone", digits, region)
 
 
 def open_and_count(folder: Path) -> int:

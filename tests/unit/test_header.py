@@ -172,6 +172,8 @@ def test_a_first_row_that_looks_like_values_is_doubted(text: str, reason: str) -
         HEADER + ROWS,
         HEADER,
         HEADER + HEADER + ROWS,
+        "PRODUCT,PRICE,SOLD\nC-1,5.00,7\nC-2,6.00,8\nPRODUCT,PRICE\nC-3,7.00\n",
+        "PRODUCT,PRICE,SOLD\nC-1,5.00,7\nC-2,6.00,8\nPRODUCT,PRICE,SOLD,LEFT\nC-3,7.00,1,2\n",
         "Name,2025,2026\nAda,5,6\nBo,7,8\n",
         "Code,Label\nC-1,x\nC-2,y\n",
         "Address 1,Address 2\nMain Street 5,\nHigh Street 7,\n",

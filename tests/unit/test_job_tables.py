@@ -129,14 +129,15 @@ def test_an_account_has_counts_that_add_up_below_each_other() -> None:
     lines = list(account_lines(account("Email"), "demo", 80))
 
     start = lines.index("Rows")
-    assert lines[start + 1 : start + 8] == [
+    assert lines[start + 1 : start + 9] == [
         "  created                4,000,000",
         "  updated                3,500,000",
         "  unchanged              1,500,000",
         "  failed                   900,000",
         "  not processed            100,000",
         "  all rows of the file  10,000,000",
-        "Rows with the unique key of an earlier row: 1,234,567",
+        "Rows with the unique key of an earlier row: 1,234,567. Unless they fail, they",
+        "overwrite its values.",
     ]
     assert "  stage  1,234.500" in lines
     assert "  index      0.250" in lines

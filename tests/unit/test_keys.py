@@ -48,6 +48,12 @@ def test_a_field_that_jobs_find_profiles_by_is_a_key_without_surrounding_blanks_
     assert keys == {("_profile.BillingAddress.City", "Köln"), ("_profile.Attributes.Loyalty.Id", "L 7")}
 
 
+def test_a_placeholder_is_a_key_only_of_a_name() -> None:
+    values = {"EmailAddress": "NULL", "PhoneNumber": "#DIV/0!", "AccountNumber": "-", "LastName": "None"}
+
+    assert derived_keys(values, {}, "US", ["AccountNumber"]) == {("_fullName", "none"), ("_profile.AccountNumber", "-")}
+
+
 def test_an_attribute_is_not_taken_for_a_standard_field_of_its_name() -> None:
     keys = derived_keys({}, {"EmailAddress": "ada@example.com"}, "US", ["EmailAddress"])
 

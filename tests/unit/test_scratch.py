@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from openprofiles.uploads.loading.scratch import Scratch
 
@@ -43,15 +46,44 @@ def test_a_scratch_database_that_another_claim_went_past_is_made_again(tmp_path:
     scratch.close()
 
 
-def test_a_damaged_scratch_database_is_made_again(tmp_path: Path) -> None:
+def damage(path: Path) -> None:
+    path.write_bytes(b"damaged" * 10_000)
+
+
+@pytest.mark.parametrize("harm", [damage, Path.unlink])
+@pytest.mark.parametrize("harmed", ["load-7.duckdb", "facts", "*"])
+def test_a_scratch_database_of_which_a_file_is_damaged_or_gone_is_made_again(
+    tmp_path: Path, harmed: str, harm: Callable[[Path], None]
+) -> None:
     scratch = opened(tmp_path / "scratch", 1)
+    scratch.run("create table staged as select 1")
     scratch.mark_done("staged")
     scratch.close()
-    for path in (tmp_path / "scratch").iterdir():
-        path.write_bytes(b"damaged" * 10_000)
+    paths = list((tmp_path / "scratch").glob(harmed))
+    assert paths
+    for path in paths:
+        harm(path)
 
     scratch = opened(tmp_path / "scratch", 2)
 
     assert not scratch.is_done("staged")
+    scratch.run("create table staged as select 1")
     scratch.mark_done("staged")
+    scratch.close()
+
+
+def test_a_number_that_was_written_in_part_is_left_out(tmp_path: Path) -> None:
+    scratch = opened(tmp_path / "scratch", 1)
+    scratch.remember("rows", 1)
+    scratch.close()
+    with (tmp_path / "scratch" / "facts").open("ab") as file:
+        file.write(b"2 ro")
+
+    scratch = opened(tmp_path / "scratch", 2)
+    left = scratch.recall("rows")
+    scratch.remember("rows", 3)
+    scratch.close()
+    scratch = opened(tmp_path / "scratch", 3)
+
+    assert (left, scratch.recall("rows")) == (1, 3)
     scratch.close()

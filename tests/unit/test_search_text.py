@@ -70,7 +70,9 @@ def test_nothing_and_too_much_are_no_key(text: str) -> None:
     assert likely_keys(text) == ()
 
 
-@pytest.mark.parametrize("text", ["tel:+12065550100", "206-555-0100 ext. 12", "(206) 5550100"])
+@pytest.mark.parametrize(
+    "text", ["tel:+12065550100", "206-555-0100 ext. 12", "(206) 5550100", "\u202a206\u200b-555-0100 \u202c"]
+)
 def test_a_phone_number_is_found_in_each_of_these_forms(text: str) -> None:
     (phone, _) = likely_keys(text)
 

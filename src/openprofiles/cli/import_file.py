@@ -252,7 +252,8 @@ class _ImportCommand(click.Command):
     "--yes",
     "loads_doubtful",
     is_flag=True,
-    help="Do not ask before loading rows that may create second profiles of the same customers.",
+    help="Do not ask before loading many rows that overwrite customers with other names, or that may create second "
+    "profiles of the same customers.",
 )
 @click.option(
     "--dry-run",
@@ -679,9 +680,9 @@ class _Import:
         """Return whether the load waits, or would wait, for the decision of the user."""
         if not state.has_doubtful_rows or self._policies.loads_doubtful:
             return False
-        from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+        from openprofiles.uploads.notices import is_refusal
 
-        return self._is_dry_run or state.message == SHARED_KEYS_REFUSED
+        return self._is_dry_run or is_refusal(state.message)
 
     @property
     def _job_name(self) -> str:
@@ -870,7 +871,7 @@ class _Import:
 
 
 def _confirm_doubtful(state: JobState) -> bool:
-    """Ask whether to load rows that may create second profiles; without a terminal the answer is no."""
+    """Ask whether to load doubtful rows; without a terminal the answer is no."""
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         return False
     for notice in state.notices:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample

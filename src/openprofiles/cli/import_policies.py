@@ -76,7 +76,7 @@ class ImportPolicies:
             blank_cells=CLEAR if self.clears_blanks else KEEP,
             short_rows=self.short_rows or JUDGE,
             hand_set_fields=OVERWRITE if self.overwrites_hand_set else KEEP,
-            shared_key_rows=LOAD if self.loads_doubtful else REFUSE,
+            doubtful_rows=LOAD if self.loads_doubtful else REFUSE,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
             checks=_read_checks(self.kept_checks, self.checks, mapping),

@@ -38,7 +38,7 @@ def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
 
 
 def describe_repeated(count: int) -> str:
-    return f"Rows with the unique key of an earlier row: {count:,}"
+    return f"Rows with the unique key of an earlier row: {count:,}. Unless they fail, they overwrite its values."
 
 
 def state_members(state: JobState) -> dict[str, Any]:

@@ -4,10 +4,15 @@ Values are stored verbatim. Each has two normal forms. The *search form* (``norm
 what searches compare. The *identity form* (``identity_key``) is what upload jobs compare to decide who is the same
 customer: it keeps the case of an account number, the extension of a phone number, and the text of a phone that is not
 a number. The search form of a value can be computed from its identity form (``search_form``), so the index finds every
-candidate. The definition here has two
-implementations that must agree on every input: Python, for single values, and SQL for DuckDB, for a file of
-millions. The SQL decides only what is plain (see ``_PLAIN``, or a plain North American phone number) and calls the
-Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them on all code points.
+candidate.
+
+Characters that nobody sees (Unicode's format characters, Cf) count in neither form of an email address or a phone
+number, and not in the search form of an account number. A placeholder such as NULL has neither form of these three.
+
+The definition here has two implementations that must agree on every input: Python, for single values, and SQL for
+DuckDB, for a file of millions. The SQL decides only what is plain (see ``_PLAIN``, or a plain North American phone
+number) and calls the Python below for the rest, so the two cannot drift apart on a Unicode table; a test compares them
+on all code points.
 
 Normalise nowhere else.
 """
@@ -19,29 +24,24 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
+from openprofiles.profiles.blanks import BLANKS
+from openprofiles.profiles.placeholders import PLACEHOLDERS
 from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_KEY, PHONE_KEY
 
-# The blanks that surround a value without being part of it: Unicode's White_Space, the zero-width space and the
-# byte order mark, which spreadsheets leave behind.
-ASCII_BLANKS = "\t\n\x0b\x0c\r "
-BLANKS = (
-    ASCII_BLANKS + "\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-
 # Characters of which any text is composed already (NFC), and whose lower case is one such character, the same in DuckDB
-# as in Python; no blanks among them. Most names of Europe and East Asia are written in these: ASCII, Latin, Greek,
-# Cyrillic, kana, CJK ideographs, Hangul syllables. As in a character class of RE2.
+# as in Python; no blanks or format characters among them. Most names of Europe and East Asia are written in these:
+# ASCII, Latin, Greek, Cyrillic, kana, CJK ideographs, Hangul syllables. As in a character class of RE2.
 _PLAIN = "".join(
     (
         "!-~",
-        "\\x{a1}-\\x{12f}\\x{131}-\\x{24f}",
+        "\\x{a1}-\\x{ac}\\x{ae}-\\x{12f}\\x{131}-\\x{24f}",
         "\\x{388}-\\x{3f3}\\x{3f5}-\\x{481}\\x{48a}-\\x{52f}",
         "\\x{3041}-\\x{3096}\\x{30a1}-\\x{30fa}\\x{4e00}-\\x{9fff}\\x{ac00}-\\x{d7a3}",
     )
 )
 
-# As a literal: to plan a call of chr for each of them takes DuckDB half a millisecond, wherever a value is trimmed.
-SQL_BLANKS = f"'{BLANKS}'"
+# Blanks that look like others and do not break a line. No email address has one, so it was pasted by mistake.
+_NO_BREAK_BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u202f"))
 
 _BLANK_RUN = re.compile(f"[{re.escape(BLANKS)}]+")
 
@@ -52,6 +52,9 @@ _TEXT = ";text="
 # The words that are written before the digits of an extension.
 EXTENSION_WORDS = r"(?:extension|extensi\u00f3n|e?xtn?|x|anexo|int|\u0434\u043e\u0431)\.?:? ?"
 _PHONE_WORDS = re.compile(rf"\A\s*tel:|;ext=|(?<![^\W\d_]){EXTENSION_WORDS}(?=[0-9])", re.IGNORECASE)
+
+# A phone number that a program took for a number.
+_DECIMAL_PHONE = re.compile(r"\+?[0-9]+\.0", re.ASCII)
 
 _PHONE_PUNCTUATION = str.maketrans("", "", " ().-")
 _PLAIN_US_PHONE = re.compile(r"(?:\+?1)?[2-9][0-9]{9}", re.ASCII)
@@ -64,11 +67,6 @@ _SQL_PLAIN_US_PHONE = f"{_SQL_GAP}(\\+?1)?{_SQL_GAP}[2-9][0-9]{{2}}{_SQL_GAP}[0-
 FIELD_KEY_PREFIX = "_profile."
 
 
-def is_blank(text: str) -> bool:
-    """Return whether a text is empty or only blanks; profiles never hold such a value."""
-    return not text.strip(BLANKS)
-
-
 def normal_key(name: str, text: str, phone_region: str) -> str | None:
     """Return the normal form of a key's value; None if the value gives no key.
 
@@ -79,8 +77,10 @@ def normal_key(name: str, text: str, phone_region: str) -> str | None:
     """
     if name == PHONE_KEY:
         return normal_phone(text, phone_region)
-    if name in (EMAIL_KEY, ACCOUNT_KEY):
-        return normal_text(text)
+    if name == EMAIL_KEY:
+        return _normal_email(text)
+    if name == ACCOUNT_KEY:
+        return _normal_account(text)
     if name == FULL_NAME_KEY:
         return normal_full_name(text)
     return _trimmed_text(text) if name.startswith(FIELD_KEY_PREFIX) else text or None
@@ -100,7 +100,7 @@ def identity_key(name: str, text: str, phone_region: str) -> str | None:
     if name == PHONE_KEY:
         return _identity_phone(text, phone_region)
     if name == ACCOUNT_KEY:
-        return _trimmed_text(text)
+        return _identity_account(text)
     return normal_key(name, text, phone_region)
 
 
@@ -109,7 +109,7 @@ def search_form(name: str, identity: str) -> str:
     if name == PHONE_KEY:
         return identity.partition(";")[0]
     if name == ACCOUNT_KEY:
-        return normal_text(identity) or identity
+        return _normal_account(identity) or identity
     return _trimmed_text(identity) or identity
 
 
@@ -133,7 +133,7 @@ def normal_phone(text: str, phone_region: str) -> str | None:
     """Return a phone number in E.164 form if possible, otherwise its digits.
 
     Possible, not valid: AWS's own example number is not valid, and a number plan changes faster than files do.
-    An extension does not count. A text without any digit holds no key.
+    An extension does not count, nor does a trailing .0. A text without any digit holds no key.
     """
     return _without_extension(_identity_phone(text, phone_region))
 
@@ -149,6 +149,27 @@ def _without_extension(phone: str | None) -> str | None:
     return None if phone is None else search_form(PHONE_KEY, phone)
 
 
+def visible_text(text: str) -> str:
+    """Remove the characters that nobody sees (format characters, Unicode's Cf)."""
+    return text if text.isascii() else "".join(char for char in text if unicodedata.category(char) != "Cf")
+
+
+def _normal_email(text: str) -> str | None:
+    return _unless_placeholder(normal_text(visible_text(text).translate(_NO_BREAK_BLANKS)))
+
+
+def _normal_account(text: str) -> str | None:
+    return _unless_placeholder(normal_text(visible_text(text)))
+
+
+def _identity_account(text: str) -> str | None:
+    return None if _normal_account(text) is None else _trimmed_text(text)
+
+
+def _unless_placeholder(form: str | None) -> str | None:
+    return None if form in PLACEHOLDERS else form
+
+
 def _trimmed_text(text: str) -> str | None:
     """Trim blanks and compose (NFC)."""
     return unicodedata.normalize("NFC", text.strip(BLANKS)) or None
@@ -156,11 +177,14 @@ def _trimmed_text(text: str) -> str | None:
 
 def _identity_phone(text: str, phone_region: str) -> str | None:
     """Return the identity form of a phone: with its extension, or with its text."""
+    number = visible_text(text).strip(BLANKS)
+    if number.endswith(".0") and _DECIMAL_PHONE.fullmatch(number):
+        number = number[:-2]
     if phone_region == "US":
-        bare = text.strip(BLANKS).translate(_PHONE_PUNCTUATION)
+        bare = number.translate(_PHONE_PUNCTUATION)
         if _PLAIN_US_PHONE.fullmatch(bare):
             return "+1" + bare[-10:]
-    return _library_phone(text, phone_region)
+    return _library_phone(number, phone_region)
 
 
 @lru_cache(maxsize=65_536)
@@ -178,7 +202,7 @@ def _library_phone(text: str, phone_region: str) -> str | None:
         if phonenumbers.is_possible_number(number):
             form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
             extension = number.extension
-    if not form:
+    if not form or normal_text(text) in PLACEHOLDERS:
         return None
     if any(map(str.isalpha, _PHONE_WORDS.sub("", text))):
         # Room 12 and Desk 12 are not one number.
@@ -189,25 +213,24 @@ def _library_phone(text: str, phone_region: str) -> str | None:
 def sql_functions(phone_region: str) -> dict[str, Callable[[str], str | None]]:
     """Return the Python functions that the SQL below calls, by name."""
     return {
-        "openprofiles_normal_text": normal_text,
+        "openprofiles_normal_email": _normal_email,
+        "openprofiles_normal_account": _normal_account,
+        "openprofiles_identity_account": _identity_account,
         "openprofiles_normal_full_name": normal_full_name,
-        "openprofiles_normal_phone": lambda text: _without_extension(_library_phone(text, phone_region)),
-        "openprofiles_identity_phone": lambda text: _library_phone(text, phone_region),
+        "openprofiles_normal_phone": lambda text: normal_phone(text, phone_region),
+        "openprofiles_identity_phone": lambda text: _identity_phone(text, phone_region),
         "openprofiles_trimmed_text": _trimmed_text,
     }
-
-
-def sql_is_blank(value: str) -> str:
-    """Build SQL (DuckDB) that tests whether a text expression is null or blank."""
-    return f"(coalesce(trim({value}, {SQL_BLANKS}), '') = '')"
 
 
 def sql_normal_key(name: str, value: str, phone_region: str) -> str:
     """Build SQL (DuckDB) for ``normal_key`` of a text expression; null gives null."""
     if name == PHONE_KEY:
         return _sql_phone(value, phone_region, "openprofiles_normal_phone")
-    if name in (EMAIL_KEY, ACCOUNT_KEY):
-        return _sql_normal_text(value)
+    if name == EMAIL_KEY:
+        return _sql_plain_or(value, _sql_lower(value), "openprofiles_normal_email")
+    if name == ACCOUNT_KEY:
+        return _sql_plain_or(value, _sql_lower(value), "openprofiles_normal_account")
     return _sql_trimmed_text(value) if name.startswith(FIELD_KEY_PREFIX) else f"nullif({value}, '')"
 
 
@@ -216,7 +239,7 @@ def sql_identity_key(name: str, value: str, phone_region: str) -> str:
     if name == PHONE_KEY:
         return _sql_phone(value, phone_region, "openprofiles_identity_phone")
     if name == ACCOUNT_KEY:
-        return _sql_trimmed_text(value)
+        return _sql_plain_or(value, _sql_unless_placeholder(value, value), "openprofiles_identity_account")
     return sql_normal_key(name, value, phone_region)
 
 
@@ -224,7 +247,9 @@ def sql_search_form(name: str, identity: str) -> str:
     """Build SQL (DuckDB) for ``search_form`` of a text expression; null gives null."""
     if name == PHONE_KEY:
         return f"split_part({identity}, ';', 1)"
-    return _sql_normal_text(identity) if name == ACCOUNT_KEY else _sql_trimmed_text(identity)
+    if name == ACCOUNT_KEY:
+        return _sql_plain_or(identity, f"lower({identity})", "openprofiles_normal_account")
+    return _sql_trimmed_text(identity)
 
 
 def sql_normal_full_name(first: str, middle: str, last: str) -> str:
@@ -237,8 +262,16 @@ def sql_normal_full_name(first: str, middle: str, last: str) -> str:
     )
 
 
-def _sql_normal_text(value: str) -> str:
-    return _sql_plain_or(value, f"lower({value})", "openprofiles_normal_text")
+def _sql_lower(value: str) -> str:
+    return _sql_unless_placeholder(value, f"lower({value})")
+
+
+def _sql_unless_placeholder(value: str, form: str) -> str:
+    """Build SQL for a form of a plain text; null if the text is a placeholder."""
+    words = ", ".join(f"'{word}'" for word in PLACEHOLDERS)
+    # Most values are longer or begin with a digit, so that they need not be compared.
+    may_be = f"strlen({value}) <= {max(map(len, PLACEHOLDERS))} and {value} not between '0' and ':'"
+    return f"case when {may_be} and lower({value}) in ({words}) then null else {form} end"
 
 
 def _sql_trimmed_text(value: str) -> str:

@@ -1,13 +1,14 @@
 """Values that stand where the identifier of a customer is missing: placeholders, and numbers that lost their digits.
 
-As the unique key of a row they would make one customer of many. Elsewhere they are values like any other.
+As the unique key of a row they would make one customer of many, and a search for them would find many. Elsewhere they
+are values like any other.
 """
 
 from __future__ import annotations
 
 import re
 
-from openprofiles.profiles.normal_forms import BLANKS, SQL_BLANKS
+from openprofiles.profiles.blanks import BLANKS, SQL_BLANKS
 
 # What databases, spreadsheets and people write for nothing, in lower case. As a whole value only.
 PLACEHOLDERS = (
@@ -41,6 +42,13 @@ PLACEHOLDERS = (
     ".",
 )
 
+# Values that are hardly ever meant, in exactly this case: Null, None and Nan are names, and "unknown" is an answer.
+_STORED_PLACEHOLDERS = (
+    *("NULL", "null", "(NULL)", "(null)", "<NULL>", "<null>", "[NULL]", "[null]", "\\N", "N/A", "n/a", "NaN", "nan"),
+    *(word.upper() for word in PLACEHOLDERS if word.startswith("#")),
+    *("undefined", "0000-00-00", "0000-00-00 00:00:00"),
+)
+
 # A longer value is none of these, whatever blanks surround it, and need not be looked at.
 _MOST_BYTES = 64
 
@@ -68,6 +76,12 @@ def sql_is_placeholder(value: str) -> str:
         f"(strlen({value}) <= {_MOST_BYTES} and regexp_full_match({trimmed}, '[!-~]{{1,9}}') "
         f"and lower({trimmed}) in ({words}))"
     )
+
+
+def sql_is_stored_placeholder(value: str) -> str:
+    """Build SQL (DuckDB) that finds values of fields that are hardly ever meant."""
+    words = ", ".join(f"'{word}'" for word in _STORED_PLACEHOLDERS)
+    return f"{value} in ({words})"
 
 
 def sql_is_shortened_number(value: str) -> str:

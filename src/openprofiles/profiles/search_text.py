@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable
 
 from openprofiles.ids import is_id
+from openprofiles.profiles.blanks import BLANKS
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import BLANKS
+from openprofiles.profiles.normal_forms import visible_text
 from openprofiles.profiles.search import SearchKey
 from openprofiles.profiles.standard_profile import (
     ACCOUNT_KEY,
@@ -75,8 +76,9 @@ def _bare_address(text: str) -> str:
 
 
 def _looks_like_phone(text: str) -> bool:
-    digits = sum(letter.isdecimal() for letter in text)
-    return _MIN_PHONE_DIGITS <= digits <= _MAX_PHONE_DIGITS and _PHONE.fullmatch(text) is not None
+    number = visible_text(text).strip(BLANKS)
+    digits = sum(letter.isdecimal() for letter in number)
+    return _MIN_PHONE_DIGITS <= digits <= _MAX_PHONE_DIGITS and _PHONE.fullmatch(number) is not None
 
 
 def _spellings(name: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _POLICY_MEMBERS = {
     "BlankCells": "blank_cells",
     "ShortRows": "short_rows",
     "HandSetFields": "hand_set_fields",
-    "SharedKeyRows": "shared_key_rows",
+    "DoubtfulRows": "doubtful_rows",
 }
 _LIMIT_MEMBERS = {"Records": "max_failed_records", "Percent": "max_failed_percent"}
 _CHECK_MEMBERS = ("Type", "Values", "Pattern")

@@ -145,18 +145,17 @@ class BulkReader(Protocol):
         """Whether any profile of the domain has a key of this name."""
 
     def find_key_holders(
-        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, columns: Sequence[str] = ()
     ) -> pa.Table:
         """Which profiles hold which of these keys.
 
         Args:
             keys: text, normal forms, without nulls or repeats; sorted is fastest.
             at: profiles that have expired by then are left out.
-            column: of the table ``profile``; its text is read as well.
+            columns: of the table ``profile``; their texts are read as well.
 
         Returns:
-            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder, and ``held`` if a
-            column was named: the text that the profile has there.
+            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder, and ``columns``.
         """
 
     def read_profiles(
@@ -396,9 +395,11 @@ class BulkStore(BulkReader, Protocol):
         """Note that the profiles stored before are in this field's index as well."""
 
 
-def only_living(found: pa.Table, living: pa.Table, column: str | None) -> pa.Table:
-    """Keep the holders that have not expired, with what they hold in a column: see ``BulkReader.find_key_holders``."""
+def only_living(found: pa.Table, living: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Keep the holders that have not expired, with their columns: see ``BulkReader.find_key_holders``."""
     place = pa.compute.index_in(found["pid"], living["pid"].combine_chunks())
     is_living = pa.compute.is_valid(place)
-    kept = found.filter(is_living)
-    return kept if column is None else kept.append_column("held", living[column].take(place.filter(is_living)))
+    kept, places = found.filter(is_living), place.filter(is_living)
+    for column in columns:
+        kept = kept.append_column(column, living[column].take(places))
+    return kept

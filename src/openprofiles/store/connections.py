@@ -23,5 +23,8 @@ class Store(Protocol):
     def write(self) -> AbstractContextManager[Connection]:
         """Begin a write transaction: committed at the end of the block, rolled back if it raises."""
 
+    def end_part(self, connection: Connection) -> None:
+        """End a write transaction by committing it, and begin the next one on its connection."""
+
     def close(self) -> None:
         """Give every connection up."""

@@ -161,7 +161,9 @@ def _first_line(error: BaseException) -> str:
 
 
 def migrate(store: Store) -> tuple[str | None, str]:
-    """Migrate the store to the newest revision, in one transaction.
+    """Migrate the store to the newest revision.
+
+    That is one transaction, except for steps that commit in parts: see ``migrations``.
 
     Returns:
         The revision before (None for a store that is new) and after.
@@ -173,15 +175,23 @@ def migrate(store: Store) -> tuple[str | None, str]:
         before = revision_of(connection)
     if before == NEWEST_REVISION:
         return before, before
-    with store.write() as connection:
-        _take_turns(connection)
-        # Another process may have migrated it while this one waited for the lock.
-        before = revision_of(connection)
-        if before is None:
-            _make_tables(connection, NEWEST_REVISION)
-        elif before != NEWEST_REVISION:
-            _apply_steps(connection, before)
-    return before, NEWEST_REVISION
+    while True:
+        try:
+            with store.write() as connection:
+                _take_turns(connection)
+                # Another process may have migrated it while this one waited for the lock.
+                before = revision_of(connection)
+                if before is None:
+                    _make_tables(connection, NEWEST_REVISION)
+                elif before != NEWEST_REVISION:
+                    _apply_steps(store, connection, before)
+        except _MigratedMeanwhile:
+            continue
+        return before, NEWEST_REVISION
+
+
+class _MigratedMeanwhile(Exception):
+    """Another process has made a step while this one was between two of its parts."""
 
 
 def _take_turns(connection: Connection) -> None:
@@ -249,7 +259,7 @@ def _make_tables(connection: Connection, revision: str) -> None:
     connection.execute(_alembic_version.insert().values(version_num=revision))
 
 
-def _apply_steps(connection: Connection, before: str) -> None:
+def _apply_steps(store: Store, connection: Connection, before: str) -> None:
     from alembic import command
     from alembic.script import ScriptDirectory
 
@@ -260,4 +270,13 @@ def _apply_steps(connection: Connection, before: str) -> None:
             f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: "
             "a newer version wrote it. Use that version, or restore the store from an older backup."
         )
+
+    def end_part() -> None:
+        revision = revision_of(connection)
+        store.end_part(connection)
+        _take_turns(connection)
+        if revision_of(connection) != revision:
+            raise _MigratedMeanwhile
+
+    config.attributes["end_part"] = end_part
     command.upgrade(config, NEWEST_REVISION)

@@ -66,6 +66,12 @@ class PostgresqlStore:
         with _clear_errors(), self.engine.begin() as connection:
             yield connection
 
+    def end_part(self, connection: Connection) -> None:
+        """See ``Store``."""
+        driver: Any = connection.connection.driver_connection
+        # The driver begins the next transaction with the next statement.
+        driver.commit()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -94,7 +94,7 @@ class PostgresqlBulkReader(LeasedJobReader):
     # Reading
 
     def find_key_holders(
-        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, columns: Sequence[str] = ()
     ) -> pa.Table:
         """See ``BulkReader``."""
         self._fill("wanted", {"i": pa.array(range(len(keys)), pa.int64()), "v": keys})
@@ -108,7 +108,7 @@ class PostgresqlBulkReader(LeasedJobReader):
         # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
         pids = pa.compute.unique(found["pid"].combine_chunks())
         self._fill("wanted_pid", {"pid": pids.take(pa.compute.sort_indices(pids))})
-        chosen, types = _chosen_columns([] if column is None else [column], ())
+        chosen, types = _chosen_columns(columns, ())
         names = ", ".join(f"p.{name}" for name in types)
         living = self._table(
             f"select {names} from wanted_pid w {_EACH_PROFILE.format(f'{chosen}, expires_at')} where p.expires_at > ?",
@@ -116,7 +116,7 @@ class PostgresqlBulkReader(LeasedJobReader):
             domain_id,
             to_milliseconds(at),
         )
-        return only_living(found, living, column)
+        return only_living(found, living, columns)
 
     def read_profiles(
         self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()

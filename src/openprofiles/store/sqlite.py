@@ -115,6 +115,10 @@ class SqliteStore:
                     connection.exec_driver_sql("rollback")
                 raise
 
+    def end_part(self, connection: Connection) -> None:
+        connection.exec_driver_sql("commit")
+        _begin_immediate(connection)
+
     def close(self) -> None:
         self._close_idle()
 

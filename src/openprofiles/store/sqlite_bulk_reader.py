@@ -84,7 +84,7 @@ class SqliteBulkReader(LeasedJobReader):
     # Reading
 
     def find_key_holders(
-        self, domain_id: int, name: str, keys: pa.Array, at: datetime, column: str | None = None
+        self, domain_id: int, name: str, keys: pa.Array, at: datetime, columns: Sequence[str] = ()
     ) -> pa.Table:
         """See ``BulkReader``."""
         self._execute("delete from temp.wanted")
@@ -99,7 +99,7 @@ class SqliteBulkReader(LeasedJobReader):
         # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
         self._execute("delete from temp.wanted_pid")
         self._insert("insert into temp.wanted_pid", "(?)", {"pid": pa.compute.unique(found["pid"].combine_chunks())})
-        chosen, types = _chosen_columns([] if column is None else [column], ())
+        chosen, types = _chosen_columns(columns, ())
         living = self._table(
             f"select {chosen} from temp.wanted_pid w cross join profile p "
             "on p.pid = w.pid and p.domain_id = ? and p.expires_at > ?",
@@ -107,7 +107,7 @@ class SqliteBulkReader(LeasedJobReader):
             domain_id,
             to_milliseconds(at),
         )
-        return only_living(found, _with_nulls(living), column)
+        return only_living(found, _with_nulls(living), columns)
 
     def read_profiles(
         self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()

@@ -25,7 +25,7 @@ BLANK_CELLS = (KEEP, CLEAR)
 HAND_SET_FIELDS = (KEEP, OVERWRITE)
 LOAD = "LOAD"
 REFUSE = "REFUSE"
-SHARED_KEY_ROWS = (LOAD, REFUSE)
+DOUBTFUL_ROWS = (LOAD, REFUSE)
 
 JUDGE = "JUDGE"
 LOAD = "LOAD"
@@ -43,8 +43,8 @@ class JobOptions:
         blank_cells: whether a blank cell leaves the field as it is, or clears it.
         short_rows: whether rows with fewer cells than the header are judged one by one, all loaded, or all rejected.
         hand_set_fields: whether what was set by hand stays, or is overwritten (and counts as loaded from then on).
-        shared_key_rows: whether the job fails before anything is written if doubtfully many rows would create a profile
-            although their unique key stands in another field of a profile (see ``uploads.notices``).
+        doubtful_rows: whether the job fails before anything is written if it has many rows that the user should decide
+            about first (see ``uploads.notices``).
         max_failed_records, max_failed_percent: with more failed rows the job fails, before anything is written if
             they are known by then; None: no limit. 0 means all or nothing.
         checks: of values, by the name of the field in ``Fields``.
@@ -59,7 +59,7 @@ class JobOptions:
     blank_cells: str = KEEP
     short_rows: str = JUDGE
     hand_set_fields: str = KEEP
-    shared_key_rows: str = LOAD
+    doubtful_rows: str = LOAD
     max_failed_records: int | None = None
     max_failed_percent: float | None = None
     checks: Mapping[str, ValueCheck] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class JobOptions:
             ("policy for blank cells", self.blank_cells, BLANK_CELLS),
             ("policy for short rows", self.short_rows, SHORT_ROWS),
             ("policy for fields edited by hand", self.hand_set_fields, HAND_SET_FIELDS),
-            ("policy for rows with a shared key", self.shared_key_rows, SHARED_KEY_ROWS),
+            ("policy for doubtful rows", self.doubtful_rows, DOUBTFUL_ROWS),
         ):
             if value not in possible:
                 raise InvalidRequest(f"The {what} must be one of {', '.join(possible)}, not {value!r}.")

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
+# Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
+OTHER_NAME_ROWS = "OtherNameRows"
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
@@ -26,12 +29,21 @@ SWALLOWED_ROWS = "SwallowedRows"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that store a placeholder, such as NULL, as the value of a field.
+PLACEHOLDER_VALUES = "PlaceholderValues"
 
-# Why a job failed that should not load doubtful rows.
-SHARED_KEYS_REFUSED = (
-    "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another field "
-    "of another profile. Map the column of the unique key to that field, or confirm that they are different customers."
-)
+# Why a job failed that should not load doubtful rows, by the code of the notice.
+_REFUSAL = "Nothing was loaded. "
+_REFUSED = {
+    OTHER_NAME_ROWS: (
+        "Many rows would overwrite values of customers with other names. Use another unique key, correct the file, "
+        "import it into another domain, or confirm that they are the same customers."
+    ),
+    SHARED_KEY_ROWS: (
+        "Many rows would create profiles of their own, although their unique key is in another field of another "
+        "profile. Map the column of the unique key to that field, or confirm that they are different customers."
+    ),
+}
 
 SHORT_ROWS_OPTION = "use --short-rows reject"
 
@@ -75,15 +87,36 @@ def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]
     """Add later notices to those of the same code and field."""
     by_subject = {(notice.code, notice.path): notice for notice in notices}
     for later in more:
-        notice = by_subject.get((later.code, later.path), replace(later, count=0, lines=()))
-        lines = sorted({*notice.lines, *later.lines})[:MAX_LINES]
-        by_subject[later.code, later.path] = replace(notice, count=notice.count + later.count, lines=tuple(lines))
+        notice = by_subject.get((later.code, later.path), replace(later, count=0, lines=(), others=()))
+        examples = [*zip_longest(notice.lines, notice.others), *zip_longest(later.lines, later.others)]
+        examples = sorted(dict(reversed(examples)).items())[:MAX_LINES]
+        by_subject[later.code, later.path] = replace(
+            notice,
+            count=notice.count + later.count,
+            lines=tuple(line for line, _ in examples),
+            others=tuple(other for _, other in examples if other is not None),
+        )
     return list(by_subject.values())
 
 
-def is_doubtful(count: int, created_count: int) -> bool:
-    """Return whether the user should decide about this part of the new profiles first."""
-    return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * created_count
+def is_doubtful(count: int, of_count: int) -> bool:
+    """Return whether the user should decide about these rows first.
+
+    Args:
+        of_count: how many rows create a profile, or how many update one, of which these are a part.
+    """
+    return count >= _DOUBTFUL_COUNT and count > _DOUBTFUL_SHARE * of_count
+
+
+def describe_refusal(notices: Iterable[Notice]) -> str | None:
+    """Describe why a job should not load doubtful rows, and what to do; None if it has none."""
+    codes = {notice.code: None for notice in notices if notice.is_doubtful}
+    return _REFUSAL + " ".join(_REFUSED[code] for code in codes) if codes else None
+
+
+def is_refusal(message: str | None) -> bool:
+    """Return whether ``describe_refusal`` has made this message of a failed job."""
+    return message is not None and message.startswith(tuple(_REFUSAL + reason for reason in _REFUSED.values()))
 
 
 def notice_sentence(
@@ -103,6 +136,9 @@ def notice_sentence(
     lines = ", ".join(f"{line:,}" for line in notice.lines[:_LINES_IN_SENTENCE])
     more = ", ..." if notice.count > _LINES_IN_SENTENCE else ""
     where = f"{'line' if notice.count == 1 else 'lines'} {lines}{more}"
+    if notice.others:
+        pairs = [f"line {line:,} and {other}" for line, other in zip(notice.lines, notice.others, strict=True)]
+        where = "; ".join(pairs[:_LINES_IN_SENTENCE]) + ("; ..." if more else "")
     is_one = notice.count == 1
     if notice.path is None:
         rows = "1 row" if is_one else f"{notice.count:,} rows"
@@ -116,6 +152,12 @@ def notice_sentence(
                 f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
                 f"own ({where}). If a quotation mark is missing or not needed there, correct the file: otherwise the "
                 "customers on these lines are only part of the value."
+            )
+        if notice.code == OTHER_NAME_ROWS:
+            return (
+                f"{rows} {'overwrites' if is_one else 'overwrite'} values of customers with other names: the value in "
+                f"column {key_header!r} is the same, but the names have no word in common ({where}). If they are "
+                "different customers, use another unique key, correct the file, or import it into another domain."
             )
         if notice.code == WIDE_ROWS:
             return (
@@ -133,9 +175,13 @@ def notice_sentence(
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
             f"for blank ({where}). To reject such rows, {short_rows_option}."
         )
-    if notice.others:
-        pairs = [f"line {line:,} and {other}" for line, other in zip(notice.lines, notice.others, strict=True)]
-        where = "; ".join(pairs[:_LINES_IN_SENTENCE]) + ("; ..." if more else "")
+    if notice.code == PLACEHOLDER_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value, and replaces the value "
+            "that the profile had. If the customer has no such value, empty the cell and load the file again; to get "
+            "back values that were replaced, undo the import first."
+        )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:
         return (
@@ -146,8 +192,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
-            f"another customer only in upper or lower case, leading zeros or a trailing .0 ({where}). They are not "
-            "merged. If they are the same customers, write the value the same way everywhere."
+            "another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
+            f"apostrophe before it or invisible characters ({where}). They are not merged. If they are the same "
+            "customers, write the value the same way everywhere."
         )
     return (
         f"{rows} of their own, although the value in column {key_header!r} is also in the field "

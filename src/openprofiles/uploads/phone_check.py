@@ -3,7 +3,9 @@
 A number that is possible in the domain's country, or has a country code, is a phone number. Any other is taken for one
 of another country, written without its code. But a value that is also written like something else is judged more
 strictly: a date is not a phone number, digits and postal codes must be possible in the domain's country, and amounts,
-ids and network addresses must be valid there. SQL accepts only what is plainly a number and calls the Python function
+ids and network addresses must be valid there. Where numbers are written with a leading zero, digits without it must be
+valid, too, unless they begin with the country's code: nearly any count of digits is possible in some countries. SQL
+accepts only what is plainly a number and calls the Python function
 for the rest; a test compares the two.
 """
 
@@ -13,7 +15,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from openprofiles.profiles.normal_forms import BLANKS, EXTENSION_WORDS, identity_key
+from openprofiles.profiles.blanks import BLANKS
+from openprofiles.profiles.normal_forms import EXTENSION_WORDS, identity_key
 from openprofiles.profiles.standard_profile import PHONE_KEY
 from openprofiles.uploads.mappings.value_kinds import is_date
 
@@ -37,8 +40,9 @@ _YEAR = "(?:19|20)[0-9]{2}"
 _MONTH_OR_DAY = "(?:0[1-9]|[12][0-9]|3[01])"
 _MONTH = re.compile(f"{_YEAR}[./-]{_MONTH_OR_DAY}|{_MONTH_OR_DAY}[./-]{_YEAR}")
 _DECIMAL_NUMBER = re.compile(r"[0-9]+\.[0-9]{1,2}")
+_DIGITS_WITHOUT_ZERO = re.compile(r"[1-9][0-9]*(?:[ -][0-9]+)?")
 # 030 123456 may be a number of another country.
-_DIGITS_OR_POSTAL_CODE = re.compile(r"[1-9][0-9]*(?:[ -][0-9]+)?|0[0-9]*(?:-[0-9]{1,4})?")
+_DIGITS_OR_POSTAL_CODE = re.compile(rf"{_DIGITS_WITHOUT_ZERO.pattern}|0[0-9]*(?:-[0-9]{{1,4}})?")
 # Amounts, tax ids (123-45-6789), network addresses, days (20230115). 206.5550123 and 555.0123 are numbers.
 _AMOUNT_OR_ID = re.compile(
     r"(?![2-9][0-9]{2}\.(?:[0-9]{3})?[0-9]{4}\Z)(?:0|[1-9][0-9]*)[./][0-9]+|[0-9]{3}-[0-9]{2}-[0-9]{4}"
@@ -74,7 +78,8 @@ def looks_like_phone(text: str, phone_region: str) -> bool:
     if len(digits) < _FEWEST_DIGITS or _AMOUNT_OR_ID.fullmatch(bare):
         return form is not None and _is_valid(form)
     if form is not None:
-        return True
+        lacks_zero = _DIGITS_WITHOUT_ZERO.fullmatch(bare) is not None and form != f"+{digits}"
+        return not lacks_zero or not _has_leading_zero(phone_region) or _is_valid_or_short(form, phone_region)
     if "+" in bare:
         return len(digits) >= _FEWEST_DIGITS_WITH_COUNTRY
     return not _DIGITS_OR_POSTAL_CODE.fullmatch(bare)
@@ -108,6 +113,21 @@ def _is_valid(form: str) -> bool:
     import phonenumbers
 
     return phonenumbers.is_valid_number(_parse(form))
+
+
+def _has_leading_zero(phone_region: str) -> bool:
+    """Return whether the numbers of a country are written with a leading zero."""
+    from phonenumbers import PhoneMetadata
+
+    metadata = PhoneMetadata.metadata_for_region(phone_region)
+    return metadata is not None and (metadata.national_prefix or "").startswith("0")
+
+
+def _is_valid_or_short(form: str, phone_region: str) -> bool:
+    """Return whether a number is valid, or the short number of a service."""
+    import phonenumbers
+
+    return _is_valid(form) or phonenumbers.is_valid_short_number_for_region(_parse(form), phone_region)
 
 
 def _parse(form: str) -> PhoneNumber:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import SQL_BLANKS
+from openprofiles.profiles.blanks import SQL_BLANKS
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.phone_check import sql_looks_like_phone
 from openprofiles.uploads.sql_text import sql_text

@@ -29,7 +29,7 @@ from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.arrival.encrypted_file import DamagedFile
 from openprofiles.uploads.arrival.files import open_files
 from openprofiles.uploads.loading.load import run_load
-from openprofiles.uploads.loading.scratch import ScratchNotWritable
+from openprofiles.uploads.loading.scratch import ScratchNotWritable, warm_up
 from openprofiles.uploads.loading.undo import run_undo
 from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
 from openprofiles.worker.full_disk import is_full_disk
@@ -59,6 +59,7 @@ _logger = EventLogger("openprofiles.worker.loader")
 
 def main() -> int:
     os.umask(0o077)
+    warm_up()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED

@@ -398,7 +398,7 @@ test("a start that failed after the upload is tried again without the file", () 
 
 test("doubtful rows are confirmed before the import, once for each job", () => {
   const doubtful = { Notices: [{ Text: "20 rows create profiles of their own.", IsDoubtful: true }, { Text: "1 row was skipped.", IsDoubtful: false }] };
-  const asking = { description: '{"SharedKeyRows":"REFUSE"}' };
+  const asking = { description: '{"DoubtfulRows":"REFUSE"}' };
   const page = reading().checks(doubtful, asking);
   assert.equal(page.state.check.result.doubts.length, 1);
 
@@ -412,7 +412,7 @@ test("doubtful rows are confirmed before the import, once for each job", () => {
   page.on("notStarted", { error: LOST }).on("columnsWanted").wants("load", { description: '{"other":1}' });
   page.on("jobCreated", { jobId: "j2", place: PLACE });
   assert.equal(page.on("sent").effect("startJob").isConfirmed, false);
-  assert.deepEqual(reading().checks(doubtful, { description: '{"SharedKeyRows":"LOAD"}' }).state.check.result.doubts, []);
+  assert.deepEqual(reading().checks(doubtful, { description: '{"DoubtfulRows":"LOAD"}' }).state.check.result.doubts, []);
 });
 
 test("an event without a transition is an error", () => {

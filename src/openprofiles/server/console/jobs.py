@@ -50,7 +50,7 @@ from openprofiles.uploads.job_options import (
 from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+from openprofiles.uploads.notices import is_refusal
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
@@ -283,7 +283,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         ).items
     notices = notice_sentences(report)
     doubts = []
-    if job.failure_message == SHARED_KEYS_REFUSED:
+    if is_refusal(job.failure_message):
         doubts = [text for text, notice in zip(notices, report.notices, strict=True) if notice.is_doubtful]
     return visitor.page(
         "job.html",

@@ -15,7 +15,7 @@ from typing import Any
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.operations.profile_shapes import members_of_values
-from openprofiles.profiles.normal_forms import BLANKS
+from openprofiles.profiles.blanks import BLANKS
 from openprofiles.profiles.records import Profile
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, FIELDS, GENDERS, PARTY_TYPES
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of

@@ -380,7 +380,7 @@ def start_job(visitor: Visitor) -> Response:
     domain = visitor.domain("profile:StartUploadJob")
     services, job_id = visitor.services, _job_id(visitor)
     if read_start(visitor.body):
-        _allow_shared_key_rows(visitor, domain, job_id)
+        _allow_doubtful_rows(visitor, domain, job_id)
     # The script repeats the request if the answer was lost.
     jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
     jobs_path = path_of_tab(Page.JOBS, domain.name)
@@ -400,7 +400,7 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     if options is not None:
         visitor.require(_SETTING_OPTIONS, domain.name)
     if not services.settings.compat_strict:
-        options = replace(options or JobOptions(), shared_key_rows=given.shared_key_rows)
+        options = replace(options or JobOptions(), doubtful_rows=given.doubtful_rows)
     job = jobs.create_job(
         services.store,
         services.master_key,
@@ -422,16 +422,16 @@ def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
     return job
 
 
-def _allow_shared_key_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
+def _allow_doubtful_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
     services = visitor.services
     options = jobs.get_options(services.store, domain, job_id)
     # A repeated request finds it allowed, and the job started.
-    if options.shared_key_rows != LOAD:
+    if options.doubtful_rows != LOAD:
         jobs.set_options(
             services.store,
             domain,
             job_id,
-            replace(options, shared_key_rows=LOAD),
+            replace(options, doubtful_rows=LOAD),
             strict=services.settings.compat_strict,
             private_addresses=services.settings.webhook_private_addresses,
         )

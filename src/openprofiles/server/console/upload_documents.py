@@ -43,13 +43,13 @@ _LENGTH_SHOWN = 200
 
 _MAPPING_MEMBERS = ("Columns", "Targets", "UniqueKey")
 _NAME_MEMBER = "DisplayName"
-_SHARED_KEY_ROWS_MEMBER = "SharedKeyRows"
+_DOUBTFUL_ROWS_MEMBER = "DoubtfulRows"
 _JOB_MEMBERS = (
     *_MAPPING_MEMBERS,
     _NAME_MEMBER,
     "DataExpiry",
     "Options",
-    _SHARED_KEY_ROWS_MEMBER,
+    _DOUBTFUL_ROWS_MEMBER,
     "IdempotencyToken",
     "Replaces",
 )
@@ -60,13 +60,13 @@ class JobGiven:
     """The job that the page describes.
 
     Attributes:
-        shared_key_rows: whether it may import rows that may create second profiles. This is a question of the page, not
-            an option that needs a permission.
+        doubtful_rows: whether it may import doubtful rows. This is a question of the page, not an option that needs a
+            permission.
         replaces: the id of the job that the page created earlier for the same file.
     """
 
     job: UploadJobGiven
-    shared_key_rows: str
+    doubtful_rows: str
     replaces: str | None
 
 
@@ -90,17 +90,17 @@ def read_job(domain_name: str, body: bytes) -> JobGiven:
         document["Options"] = options
     given = read_create_document(domain_name, json.dumps(document).encode())
     replaces = text("Replaces", sent["Replaces"]) if sent.get("Replaces") is not None else None
-    return JobGiven(given, _read_shared_key_rows(sent), replaces)
+    return JobGiven(given, _read_doubtful_rows(sent), replaces)
 
 
 def read_start(body: bytes) -> bool:
-    """Return whether the job is to import rows that may create second profiles, whatever it was created with.
+    """Return whether the job is to import doubtful rows, whatever it was created with.
 
     Raises:
         WireError: the document is not valid.
     """
-    sent = members("The body", read_json(body), (_SHARED_KEY_ROWS_MEMBER,)) if body else {}
-    return _read_shared_key_rows(sent) == LOAD
+    sent = members("The body", read_json(body), (_DOUBTFUL_ROWS_MEMBER,)) if body else {}
+    return _read_doubtful_rows(sent) == LOAD
 
 
 def read_name(body: bytes) -> str:
@@ -282,8 +282,8 @@ def _candidate_documents(candidates: Iterable[Candidate]) -> list[dict[str, Any]
     return [{"Encoding": one.encoding, "Words": list(one.examples)} for one in candidates]
 
 
-def _read_shared_key_rows(sent: Mapping[str, Any]) -> str:
-    return text(_SHARED_KEY_ROWS_MEMBER, sent.get(_SHARED_KEY_ROWS_MEMBER, REFUSE))
+def _read_doubtful_rows(sent: Mapping[str, Any]) -> str:
+    return text(_DOUBTFUL_ROWS_MEMBER, sent.get(_DOUBTFUL_ROWS_MEMBER, REFUSE))
 
 
 def _columns(sent: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,7 @@ from openprofiles.uploads.loading.merge import (
     read_stored,
     targets_with_values_sql,
 )
+from openprofiles.uploads.loading.other_names import find_other_names_since_plan
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
@@ -208,14 +209,22 @@ def _place(load: Load) -> _Writes:
         image_of(load, stored),
         updated_count,
         unchanged_count,
-        _find_notices(load, new),
+        _find_notices(load, new, stored),
     )
 
 
-def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
-    """Find what the plan has not noticed: it treated these rows as updates of profiles that have since been deleted."""
+def _find_notices(load: Load, new: pa.Table, stored: pa.Table) -> list[Notice]:
+    """Find what the plan could not notice, since profiles were created, changed or deleted after it."""
     # The first plan has noticed what there was before its scratch database was lost.
-    if not new.num_rows or load.scratch.recall("made_again"):
+    if load.scratch.recall("made_again"):
+        return []
+    other_names = find_other_names_since_plan(load.scratch, load.store, load.job, load.mapping, load.options, stored)
+    return _find_shared_keys(load, new) + other_names
+
+
+def _find_shared_keys(load: Load, new: pa.Table) -> list[Notice]:
+    """Find the rows that the plan treated as updates of profiles that have since been deleted."""
+    if not new.num_rows:
         return []
     load.scratch.put("new_here", new.select(["key", "target"]))
     load.scratch.run(

@@ -11,7 +11,7 @@ out only if they no longer do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,10 +59,7 @@ class KeySorting:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._threads = ThreadPoolExecutor(1)
-        self._tables = {
-            rule.name: self._threads.submit(_make_new_keys, load, number, rule)
-            for number, rule in enumerate(_rules(load))
-        }
+        self._tables = {rule.name: self._threads.submit(_make_new_keys, load, rule) for rule in _rules(load)}
 
     def wait_for(self, name: str) -> None:
         """Return when the table of this name is made."""
@@ -97,12 +94,15 @@ def write_keys(load: Load, created: str, phase: str | None, position: int, sorti
     if phase != ADD:
         _remove_keys(load, position if phase == REMOVE else 0, notes_absent=load.keeps_images)
 
-    def table_of(ahead: Load, number: int, rule: KeyRule) -> str:
+    changed = {rule.name for rule in _rules_of_pending(load, added=1)}
+    any_not_created = bool(load.scratch.value("select exists (select 1 from not_created)"))
+
+    def table_of(ahead: Load, rule: KeyRule) -> str:
         if sorting is not None:
             sorting.wait_for(rule.name)
-        return _added_keys_table(ahead, number, rule)
+        return _added_keys_table(ahead, rule, any_changed=rule.name in changed, any_not_created=any_not_created)
 
-    _add_keys(load, position if phase == ADD else 0, table_of)
+    _add_keys(load, position if phase == ADD else 0, _rules(load), table_of)
 
 
 def write_pending_keys(work: LeasedWork, phase: str | None, position: int) -> None:
@@ -112,14 +112,15 @@ def write_pending_keys(work: LeasedWork, phase: str | None, position: int) -> No
         work.scratch.mark_done("keys")
     if phase != ADD:
         _remove_keys(work, position if phase == REMOVE else 0, notes_absent=False)
-    _add_keys(work, position if phase == ADD else 0, _pending_added_table)
+    rules = _rules_of_pending(work, added=1)
+    _add_keys(work, position if phase == ADD else 0, rules, _pending_added_table)
 
 
 def apply_pending_keys(work: LeasedWork) -> None:
     """The same from the beginning, without recording progress: for a job that ends here and may go on later."""
     _read_pending_keys(work)
     for table_of, is_added in ((_removed_table, False), (_pending_added_table, True)):
-        with closing(_sorted_keys(work, 0, table_of)) as parts:
+        with closing(_sorted_keys(work, 0, _rules_of_pending(work, added=int(is_added)), table_of)) as parts:
             for part in parts:
                 with work.store.chunk() as state:
                     if not state.domain_deleted:
@@ -152,6 +153,13 @@ def _note_absent(work: LeasedWork, name: str, keys: pa.Table) -> None:
 
 def _rules(work: LeasedWork) -> list[KeyRule]:
     return sorted(work.key_rules, key=lambda rule: rule.name)
+
+
+def _rules_of_pending(work: LeasedWork, *, added: int) -> list[KeyRule]:
+    """Return the rules of which keys wait to be added (1) or removed (0); most loads have none to remove."""
+    rows = work.scratch.table("select distinct name from pending where added = ?", [added])
+    names = set(rows["name"].to_pylist())
+    return [rule for rule in _rules(work) if rule.name in names]
 
 
 def build_field_index(
@@ -243,7 +251,7 @@ def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
     Args:
         notes_absent: whether keys that are not there are noted, for whoever takes the job back.
     """
-    with closing(_sorted_keys(work, position, _removed_table)) as parts:
+    with closing(_sorted_keys(work, position, _rules_of_pending(work, added=0), _removed_table)) as parts:
         for part in parts:
             notes = notes_absent and _is_whole(work, part.rule.name)
             try:
@@ -270,9 +278,9 @@ def _remove_part(work: LeasedWork, part: _Part, *, notes_absent: bool, looks_fir
         work.store.record_progress(phase=REMOVE, position=part.done)
 
 
-def _add_keys(work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]) -> None:
+def _add_keys(work: Work, position: int, rules: Sequence[KeyRule], table_of: Callable[[Work, KeyRule], str]) -> None:
     """Put the keys of each name in turn into the index, from ``position`` on, as they are taken out."""
-    with closing(_sorted_keys(work, position, table_of)) as parts:
+    with closing(_sorted_keys(work, position, rules, table_of)) as parts:
         for part in parts:
             with work.store.chunk() as state, part.size.timed(part.rows.num_rows):
                 if not state.domain_deleted:
@@ -303,18 +311,21 @@ class _Part:
 
 
 def _sorted_keys(
-    work: Work, position: int, table_of: Callable[[Work, int, KeyRule], str]
+    work: Work, position: int, rules: Sequence[KeyRule], table_of: Callable[[Work, KeyRule], str]
 ) -> Generator[_Part, None, None]:
-    """The keys of each name in turn, in the order of the index, without the first ``position`` of all.
+    """Yield the keys of each rule in turn, in the order of the index, without the first ``position`` of all.
 
     Args:
+        rules: those that can have keys, in the order of their names.
         table_of: the name of the sorted table of the keys of a rule, which it makes.
     """
+    if not rules:
+        return
 
     def make(ahead: Work) -> Generator[_Part, None, None]:
         left = done = position
-        for number, rule in enumerate(_rules(ahead)):
-            table = table_of(ahead, number, rule)
+        for rule in rules:
+            table = table_of(ahead, rule)
             count = int(ahead.cursor.value(f"select count(*) from {table}"))
             skipped = min(left, count)
             left -= skipped
@@ -329,39 +340,48 @@ def _sorted_keys(
         yield from parts
 
 
-def _make_new_keys(load: Load, number: int, rule: KeyRule) -> str:
-    return _make_sorted(load.cursor, f"new_key_{number}", _new_keys_sql(load, rule))
+def _make_new_keys(load: Load, rule: KeyRule) -> str:
+    return _make_sorted(load.cursor, _table_of(load, "new_key", rule), _new_keys_sql(load, rule))
+
+
+def _table_of(work: LeasedWork, kind: str, rule: KeyRule) -> str:
+    return f"{kind}_{_rules(work).index(rule)}"
 
 
 def _pending_sql(rule: KeyRule, *, added: int) -> str:
     return f"select value, pid from pending where added = {added} and name = {sql_text(rule.name)}"
 
 
-def _removed_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
-    return _make_sorted(work.cursor, f"removed_key_{number}", _pending_sql(rule, added=0))
+def _removed_table(work: LeasedWork, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, _table_of(work, "removed_key", rule), _pending_sql(rule, added=0))
 
 
-def _pending_added_table(work: LeasedWork, number: int, rule: KeyRule) -> str:
-    return _make_sorted(work.cursor, f"added_key_{number}", _pending_sql(rule, added=1))
+def _pending_added_table(work: LeasedWork, rule: KeyRule) -> str:
+    return _make_sorted(work.cursor, _table_of(work, "added_key", rule), _pending_sql(rule, added=1))
 
 
-def _added_keys_table(load: Load, number: int, rule: KeyRule) -> str:
-    """The table of the keys of one name that a load puts in: those of changed profiles and those of new ones."""
+def _added_keys_table(load: Load, rule: KeyRule, *, any_changed: bool, any_not_created: bool) -> str:
+    """Make the table of the keys of one name that a load adds: those of changed profiles and those of new ones.
+
+    Args:
+        any_changed: whether ``pending`` has some of them.
+        any_not_created: whether ``not_created`` has some profiles.
+    """
     cursor = load.cursor
     changes = _pending_sql(rule, added=1)
-    any_not_created = bool(cursor.value("select count(*) from not_created"))
-    if any_not_created and not cursor.is_done(f"new_key_{number}"):
+    added = _table_of(load, "added_key", rule)
+    if any_not_created and not cursor.is_done(_table_of(load, "new_key", rule)):
         # Stopped, perhaps after a hundredth of the file: the rest of its keys need no sorting.
         created = _new_keys_sql(load, rule, created_only=True)
-        return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
-    planned = _make_new_keys(load, number, rule)
-    if not any_not_created and not cursor.value(f"select count(*) from ({changes})"):
+        return _make_sorted(cursor, added, f"{changes} union all {created}")
+    planned = _make_new_keys(load, rule)
+    if not any_not_created and not any_changed:
         return planned
     created = (
         f"select value, pid from {planned} anti join "
         f"(select target + {load.pid_base} as pid from not_created) using (pid)"
     )
-    return _make_sorted(cursor, f"added_key_{number}", f"{changes} union all {created}")
+    return _make_sorted(cursor, added, f"{changes} union all {created}")
 
 
 def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
@@ -389,9 +409,10 @@ def _table_chunks(
             f"select value, pid from {table} where rowid >= ? and rowid < ? order by rowid",
             [first, first + count],
         )
-        if not rows.num_rows:
+        if rows.num_rows:
+            yield rows
+        if rows.num_rows < count:
             return
-        yield rows
         first += count
 
 

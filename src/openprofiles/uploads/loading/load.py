@@ -47,6 +47,8 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
+from openprofiles.uploads.loading.other_names import find_other_names
+from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
@@ -60,7 +62,7 @@ from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines,
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import SHARED_KEYS_REFUSED
+from openprofiles.uploads.notices import Notice, describe_refusal
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -227,8 +229,10 @@ def _run_steps(
     except Stopped:
         return UploadJobStatus.STOPPED, None
     options = JobOptions.from_json(job.options)
-    if job.phase == REPORT and preview is None and options.shared_key_rows == REFUSE and scratch.recall("doubtful"):
-        return UploadJobStatus.FAILED, SHARED_KEYS_REFUSED
+    if job.phase == REPORT and preview is None and options.doubtful_rows == REFUSE:
+        notices = [Notice.from_json(notice) for notice in store.read_notices()]
+        if reason := describe_refusal(notices):
+            return UploadJobStatus.FAILED, reason
     if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
         return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
     if job.failed_count == job.record_count:
@@ -415,12 +419,13 @@ def _report(
             header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
-        scratch.remember("doubtful", int(any(notice.is_doubtful for notice in doubles)))
         notices = [
             *find_noticed_lines(scratch),
             *find_short_rows(scratch),
             *find_wide_rows(scratch),
+            *find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options)),
             *doubles,
+            *find_placeholder_values(scratch, mapping),
         ]
         if not mapping.matches_group and mapping.unique_key.name not in JobOptions.from_json(job.options).checks:
             notices += find_sparse_rows(scratch, mapping)

@@ -25,6 +25,7 @@ Afterwards the scratch database holds, beside what staging left:
     repeated (target, pid, record, v0 .. vn)    for those, the records themselves, in the order of writing
     other_holder (search, pid)       stored profiles that the search form of a key finds, and that some key with this
                                      form does not belong to
+    doubted (target)                 see ``other_names``
 
 and the number ``all_new`` when each record without a fault makes a new profile of its own, as in most first loads: then
 what comes after need not join these tables.
@@ -33,7 +34,7 @@ what comes after need not join these tables.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
@@ -43,6 +44,7 @@ from openprofiles.clock import to_milliseconds
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.loading.other_names import add_held_names, find_doubted_targets, name_columns, start_names
 from openprofiles.uploads.loading.same_customer import find_candidates, keys_sql, split_candidates
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
@@ -93,10 +95,11 @@ def plan(
         unindexed: the domain has no index of the unique key's field, and none is to be made.
     """
     _start(scratch)
+    columns = name_columns(mapping, options)
     if unindexed:
-        _scan(scratch, store, job, mapping)
+        _scan(scratch, store, job, mapping, columns)
     else:
-        _look_up(scratch, store, job, mapping)
+        _look_up(scratch, store, job, mapping, columns)
     scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
     scratch.run("create table entangled (key text primary key)")
     _find_entangled(scratch, store, job, mapping)
@@ -116,7 +119,10 @@ def plan(
         )
     _make_targets(scratch, mapping, options)
     new = scratch.value("select count(*) from target where pid is null and row_count = 1")
-    scratch.remember("all_new", int(new == scratch.value("select count(*) from staged where key is not null")))
+    all_new = new == scratch.value("select count(*) from staged where key is not null")
+    scratch.remember("all_new", int(all_new))
+    if not all_new:
+        find_doubted_targets(scratch, mapping, options)
 
 
 def plan_again(
@@ -211,14 +217,22 @@ def _start(scratch: Scratch) -> None:
     )
     scratch.run("create table holder (key text, pid bigint)")
     scratch.run("create table other_holder (search text, pid bigint)")
+    start_names(scratch)
     scratch.run("create table ordered (record bigint)")
 
 
-def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def _look_up(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, columns: Sequence[str] = ()
+) -> None:
+    """Find the holders of keys in the index.
+
+    Args:
+        columns: those of the names of profiles that are compared.
+    """
     if store.has_keys(job.domain_id, mapping.key_name):
-        for keys, found in _find_candidates(
-            store, job, mapping, scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
-        ):
+        batches = scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
+        for keys, found in _find_candidates(store, job, mapping, batches, columns):
+            add_held_names(scratch, found, columns)
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             for table, pairs in (("holder", same), ("other_holder", others)):
                 if pairs.num_rows:
@@ -232,8 +246,12 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: Upload
         )
 
 
-def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
-    """Find the holders of keys by reading all profiles of the domain."""
+def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, columns: Sequence[str]) -> None:
+    """Find the holders of keys by reading all profiles of the domain.
+
+    Args:
+        columns: those of the names of profiles that are compared.
+    """
     path = mapping.unique_key.path
     column = column_of(path)
     value = mapping.sql_identity(stored_value(path), job.phone_region)
@@ -249,7 +267,9 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
         )
         # Profiles that have expired by the start are no holders.
         scratch.put("found", found)
-        scratch.put("expiry", store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at"]))
+        profiles = store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at", *columns])
+        add_held_names(scratch, profiles, columns)
+        scratch.put("expiry", profiles.select(["pid", "expires_at"]))
         scratch.run(
             "insert into holder select key, pid from found join expiry using (pid) "
             f"where expires_at::bigint > {to_milliseconds(job.started_at)}"
@@ -257,7 +277,7 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
 
 
 def _find_candidates(
-    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Table]
+    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Table], columns: Sequence[str]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Look up each batch of keys in the store, several at a time, each on a connection of its own."""
     readers = SimpleQueue[BulkReader]()
@@ -267,7 +287,7 @@ def _find_candidates(
     def find(keys: pa.Table) -> tuple[pa.Table, pa.Table]:
         reader = readers.get()
         try:
-            return keys, find_candidates(reader, job, mapping, keys)
+            return keys, find_candidates(reader, job, mapping, keys, columns)
         finally:
             readers.put(reader)
 

@@ -87,9 +87,9 @@ class PreviewStore:
         name: str,  # noqa: ARG002
         keys: pa.Array,
         at: datetime,  # noqa: ARG002
-        column: str | None = None,
+        columns: Sequence[str] = (),
     ) -> pa.Table:
-        held = "" if column is None else f", (select {column} from preview_profile p where p.pid = k.pid) as held"
+        held = "".join(f", (select {name} from preview_profile p where p.pid = k.pid) as {name}" for name in columns)
         return self._find("wanted.value = k.value", {"value": keys}, f"i, k.pid{held}")
 
     def find_present_keys(self, domain_id: int, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:  # noqa: ARG002

@@ -1,7 +1,8 @@
 """The customers that a load creates although they probably are customers already, whose unique keys differ.
 
-They have the email address of another customer, or a number that differs from that of another customer only in case,
-leading zeros or a trailing .0. Both are only counted: a load never merges what has different keys.
+They have the email address of another customer, or a number that differs from that of another customer only in the way
+it is written: in case, characters that nobody sees, an apostrophe before it, leading zeros, thousands separators or a
+trailing .0. Both are only counted: a load never merges what has different keys.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
@@ -30,15 +31,21 @@ _EMAIL_PATH = "EmailAddress"
 _EMAILS_IN_SAMPLE = 5_000
 _ROWS_PER_READ = 50_000
 
-# SQL of a key without what often gets lost: case, leading zeros and a trailing .0.
-_BARE = "lower(case when key like '%.0' then left(key, length(key) - 2) else key end)"
-_LOOSE = f"coalesce(nullif(ltrim({_BARE}, '0'), ''), '0')"
+# SQL of a key without format characters, an apostrophe before it and thousands separators, which few keys have.
+_VISIBLE = r"regexp_replace(key, '\p{Cf}|^''', '', 'g')"
+_IS_GROUPED = f"regexp_full_match({_VISIBLE}, '[1-9][0-9]{{0,2}}([,.'' ][0-9]{{3}})+')"
+_UNGROUPED = f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') else {_VISIBLE} end"
+_CLEAN = f"case when regexp_full_match(key, '[0-9A-Za-z_-]*') then key else {_UNGROUPED} end"
 
 # The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
 _LONGEST_PADDED = 12
+_GROUPED = "format('{:,}', try_cast(digits as bigint))"
 _SPELLINGS = (
     "digits",
     "digits || '.0'",
+    "case when regexp_full_match(key, '[0-9]+') then '''' || key end",
+    _GROUPED,
+    f"replace({_GROUPED}, ',', '.')",
     *(
         f"case when length(digits) < {width} then lpad(digits, {width}, '0') end"
         for width in range(2, _LONGEST_PADDED + 1)
@@ -75,15 +82,7 @@ def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedJob, code: str, 
         "join staged s using (record) left join staged o on o.record = d.other "
         f"group by record order by record limit {MAX_LINES}"
     )
-    pids = pa.compute.unique(rows["pid"].combine_chunks().drop_null()).sort()
-    profiles = store.read_profiles(job.domain_id, pids, ["profile_id"]).to_pylist()
-    id_of = {profile["pid"]: profile["profile_id"] for profile in profiles}
-    lines, others = [], []
-    for row in rows.to_pylist():
-        lines.append(row["line"])
-        in_file = f"line {row['other_line']:,}" if row["other_line"] is not None else ""
-        others.append(in_file or f"profile {id_of.get(row['pid'])}")
-    return [Notice(code, path, count, tuple(lines), others=tuple(others))]
+    return [Notice(code, path, count, tuple(rows["line"].to_pylist()), others=describe_others(store, job, rows))]
 
 
 def _find_same_email(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -129,32 +128,44 @@ def _look_up_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, emails: 
     query = f"select value, min(record) as record from ({emails}) group by value order by value"
     for wanted in scratch.tables(query, _ROWS_PER_READ):
         forms = wanted["value"].combine_chunks().cast(pa.string())
-        found = store.find_key_holders(job.domain_id, EMAIL_KEY, forms, job.started_at, column_of(_EMAIL_PATH))
+        found = store.find_key_holders(job.domain_id, EMAIL_KEY, forms, job.started_at, [column_of(_EMAIL_PATH)])
         has_found = has_found or found.num_rows > 0
         scratch.put("wanted", wanted.append_column("i", pa.array(range(len(forms)), pa.int64())))
         scratch.put("found", found)
         scratch.run(
             "insert into double select any_value(record), null, min(pid) from found join wanted using (i) "
-            f"where {sql_normal_key(EMAIL_KEY, 'held', job.phone_region)} = value "
+            f"where {sql_normal_key(EMAIL_KEY, column_of(_EMAIL_PATH), job.phone_region)} = value "
             f"group by i having count(*) <= {_MOST_CUSTOMERS}"
         )
     return has_found
 
 
+def _loose_sql(source: str) -> str:
+    """Build a query for the keys of a table, and ``loose``: each without what often gets lost or added.
+
+    Args:
+        source: a table of ``key``, or a query in brackets.
+    """
+    bare = "lower(case when clean like '%.0' then left(clean, length(clean) - 2) else clean end)"
+    loose = f"coalesce(nullif(ltrim({bare}, '0'), ''), '0')"
+    return f"select * exclude (clean), {loose} as loose from (select *, {_CLEAN} as clean from {source})"
+
+
 def _find_similar_in_file(scratch: Scratch) -> None:
+    loose = _loose_sql("(select key from key_group)")
     scratch.run(
-        f"create or replace temp table repeated_number as select hash({_LOOSE}) as number from key_group "
+        f"create or replace temp table repeated_number as select hash(loose) as number from ({loose}) "
         "group by number having count(*) > 1"
     )
     scratch.run(
-        f"create or replace temp table loose_of as select {_LOOSE} as value, key from key_group "
-        f"where hash({_LOOSE}) in (select number from repeated_number)"
+        f"create or replace temp table loose_of as select loose as value, key from ({loose}) "
+        "where hash(loose) in (select number from repeated_number)"
     )
     _add_later_ones(scratch, "loose_of", None)
 
 
 def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
-    # They have the same search form, so they differ in case.
+    # They have the same search form, so they differ in case or in what nobody sees.
     scratch.run(
         f"insert into double select record, null, min(pid) from {NEW_KEYS} join other_holder "
         f"on search = {mapping.sql_search_form('key')} group by record"
@@ -162,8 +173,8 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     if not store.has_keys(job.domain_id, mapping.key_name):
         return
     scratch.run(
-        f"create or replace table number_of as select record, key, {_LOOSE} as digits from {NEW_KEYS} "
-        "where regexp_full_match(key, '[0-9]+(\\.0)?') and length(key) < 20 order by record"
+        f"create or replace table number_of as select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) "
+        "where regexp_full_match(loose, '[0-9]{1,18}') order by record"
     )
     if not scratch.value("select exists (select 1 from number_of)"):
         return

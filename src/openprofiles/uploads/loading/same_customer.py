@@ -11,6 +11,8 @@ row that a search for it would find.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
@@ -36,15 +38,23 @@ def keys_sql(mapping: UploadMapping, source: str) -> str:
     return f"select key, {mapping.sql_search_form('key')} as search from {source} order by search, key"
 
 
-def find_candidates(reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Table) -> pa.Table:
+def find_candidates(
+    reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Table, more_columns: Sequence[str] = ()
+) -> pa.Table:
     """Find the profiles that hold these keys in the index, as ``split_candidates`` takes them.
 
     Args:
         keys: as of ``keys_sql``.
+        more_columns: of the table ``profile``, which are read as well.
     """
+    columns = list(dict.fromkeys((*_held_columns(mapping), *more_columns)))
+    return reader.find_key_holders(job.domain_id, mapping.key_name, _searches(keys, mapping), job.started_at, columns)
+
+
+def _held_columns(mapping: UploadMapping) -> list[str]:
+    """Return the column with the field of the unique key, if the index is not enough to compare it."""
     has_others = not mapping.matches_group and len(KEY_PATHS.get(mapping.key_name, ())) > 1
-    column = column_of(mapping.unique_key.path) if has_others or mapping.is_finer_than_search else None
-    return reader.find_key_holders(job.domain_id, mapping.key_name, _searches(keys, mapping), job.started_at, column)
+    return [column_of(mapping.unique_key.path)] if has_others or mapping.is_finer_than_search else []
 
 
 def split_candidates(
@@ -68,10 +78,13 @@ def split_candidates(
     none = pa.table({"search": pa.array([], pa.string()), "pid": pa.array([], pa.int64())})
     if not candidates.num_rows:
         return _PAIRS.empty_table(), none
+    candidates = candidates.select(["i", "pid", *_held_columns(mapping)])
     if mapping.is_finer_than_search and not mapping.can_be_given:
         # All custom attributes stand in one column.
-        cursor.put("stored", candidates.rename_columns(["i", "pid", column_of(mapping.unique_key.path)]))
+        cursor.put("stored", candidates)
         candidates = cursor.table(f"select i, pid, {stored_value(mapping.unique_key.path)} as held from stored")
+    elif candidates.num_columns > 2:
+        candidates = candidates.rename_columns(["i", "pid", "held"])
     searches = _searches(keys, mapping)
     if len(searches) < keys.num_rows:
         return _split_shared_searches(candidates, keys, searches, cursor, reader, job, mapping)

@@ -16,12 +16,19 @@ import pyarrow as pa
 
 from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import StorageFull
+from openprofiles.uploads.loading.scratch_facts import ScratchFacts
 from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
 _FILE_NAME = "load-7.duckdb"
 _PROBE_NAME = "probe"
 _EPOCH = "epoch"
+
+
+def warm_up() -> None:
+    """Let DuckDB build what it builds once in a process, such as its parser: half of the time of opening a database."""
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        connection.execute("select 1")
 
 
 class ScratchNotWritable(Exception):
@@ -31,9 +38,8 @@ class ScratchNotWritable(Exception):
 class ScratchCursor:
     """One connection to a scratch database, for one thread. Temporary tables and names of ``put`` are its own."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, facts: dict[str, int]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, facts: ScratchFacts) -> None:
         self.connection = connection
-        # What the table of this name holds. Only this process writes it.
         self._facts = facts
 
     def another(self) -> ScratchCursor:
@@ -79,14 +85,12 @@ class ScratchCursor:
         self.remember(_step(step), 1)
 
     def remember(self, name: str, value: int) -> None:
-        """Keep a number for a loader that goes on where this one stopped."""
-        # The last row of a name counts: to replace one in an index takes five times as long.
-        self.run("insert into fact values (?, ?)", [name, value])
-        self._facts[name] = value
+        """Keep a number for a loader that goes on where this one stopped; see ``ScratchFacts``."""
+        self._facts.remember(name, value)
 
     def recall(self, name: str) -> int | None:
-        """The number kept under this name, if any."""
-        return self._facts.get(name)
+        """Return the number that was kept under this name, if any."""
+        return self._facts.recall(name)
 
 
 def _step(name: str) -> str:
@@ -107,18 +111,17 @@ class Scratch(ScratchCursor):
         self._epoch = epoch
         self.memory_limit_bytes = memory_limit_bytes
         self._phone_region = phone_region
-        is_new = not any(self._folder.iterdir())
-        self._is_new = False
-        self._facts = {}
+        self._is_new = not any(self._folder.iterdir())
+        if not self._is_new and not (self._folder / _FILE_NAME).exists():
+            self._make_folder_again()
         try:
-            super().__init__(self._open(), self._facts)
-            self._facts.update(self.connection.execute("select name, value from fact order by rowid").fetchall())
-            self._is_new = is_new
-        except duckdb.Error:
+            super().__init__(self._open(), ScratchFacts(self._folder))
+        except (duckdb.Error, ValueError):
             # Damaged, or of another DuckDB's form: it is made again from the file.
+            self._is_new = False
             self.start_over()
         written_for = self.recall(_EPOCH)
-        if written_for in (None, epoch - 1):
+        if self._is_new or written_for == epoch - 1:
             self.remember(_EPOCH, epoch)
         elif written_for != epoch:
             self.start_over()
@@ -130,12 +133,19 @@ class Scratch(ScratchCursor):
             self._is_new = False
             return
         if hasattr(self, "connection"):
-            self.connection.close()
+            self.close()
+        self._make_folder_again()
+        super().__init__(self._open(), ScratchFacts(self._folder))
+        self.remember(_EPOCH, self._epoch)
+
+    def close(self) -> None:
+        """Close the database and the file of facts."""
+        super().close()
+        self._facts.close()
+
+    def _make_folder_again(self) -> None:
         shutil.rmtree(self._folder)
         self._folder.mkdir(mode=0o700)
-        self.connection = self._open()
-        self._facts.clear()
-        self.remember(_EPOCH, self._epoch)
 
     def _make_folder(self) -> None:
         probe = self._folder / _PROBE_NAME
@@ -166,7 +176,8 @@ class Scratch(ScratchCursor):
         )
         try:
             register_sql_functions(connection, self._phone_region)
-            connection.execute("create table if not exists fact (name text, value bigint)")
+            # The job has nearly always ended when it is closed, and its files are removed next.
+            connection.execute("pragma disable_checkpoint_on_shutdown")
         except duckdb.Error:
             connection.close()
             raise

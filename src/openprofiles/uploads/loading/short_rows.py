@@ -4,7 +4,7 @@ A line break in a value without quotes breaks a row into several lines, each wit
 would make customers of pieces of an address. On the other hand, spreadsheets leave out the delimiters of blank cells at
 the end of a row. The number of cells distinguishes the two: the parts of a broken row have, together, the cells of one
 row, and one more for each break. Where blank cells and a broken row stand together, the unique key shows which rows
-begin a record.
+begin a record. A short row whose unique key looks like that of no other row has probably lost a delimiter before it.
 """
 
 from __future__ import annotations
@@ -55,13 +55,14 @@ def find_broken_rows(
                 select *, sum(cells - 1) over (partition by run order by record) as breaks from numbered
             ), broken_run as (
                 {_broken_runs_sql(column_count - 1)}
-            ), usual as (
+            ), {_broken_parts_sql(column_count - 1, key_value)}, usual as (
                 select count(*) >= {_FEWEST_USUAL_ROWS} and count(*) > (select count(*) from short_row) as are_whole
                 from staged anti join short_row using (record)
-            ), {_broken_parts_sql(column_count - 1, key_value)}, no_row as (
-                select record, cells from counted
+            ), no_row as (
+                select record, cells from counted, usual
                 where {single_cell}
                     or record in (select record from staged semi join short_row using (record) where {fails_key_check})
+                    or are_whole and record in (select record from strange)
             ), first_part as (
                 select counted.record from counted, usual, no_row
                 where are_whole and no_row.record = counted.record + 1
@@ -98,7 +99,7 @@ def _broken_parts_sql(delimiters: int, key_value: str) -> str:
     """SQL for the table expressions that end with ``broken_part``: the parts of single records within longer runs.
 
     A row and those after it whose unique keys do not look like the keys of whole rows are one broken record if
-    together they have the delimiters of one. If short rows are unusual in the file, fewer delimiters will do.
+    together they have the delimiters of one.
 
     Args:
         delimiters: in a whole row.
@@ -117,12 +118,7 @@ def _broken_parts_sql(delimiters: int, key_value: str) -> str:
             from counted
         ), broken_part as (
             select record from part
-            where first in (
-                select first from part, usual group by first
-                having count(*) > 1 and (
-                    sum(cells - 1) = {delimiters} or (sum(cells - 1) < {delimiters} and bool_and(are_whole))
-                )
-            )
+            where first in (select first from part group by first having count(*) > 1 and sum(cells - 1) = {delimiters})
         )
     """
 

@@ -32,7 +32,7 @@ import numpy as np
 import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank, sql_is_blank
+from openprofiles.profiles.blanks import is_blank, sql_is_blank
 from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
@@ -493,7 +493,7 @@ def _set_failed_apart(
         if has_shifted:
             shifted = f"(fault <> {_SURPLUS} and record in (select record from shifted_row))"
             found.append((faults.SHIFTED_CELLS, None, shifted, "null"))
-        for code, condition in _no_identity_sql(key_value, strict=strict).items():
+        for code, condition in _no_identity_sql(key_value, mapping, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
         found.append((faults.MISSING_UNIQUE_KEY, mapping.unique_key.header, no_key, "null"))
@@ -619,14 +619,15 @@ def _name_form_sql(value: str) -> str:
     return f"replace(replace(replace(lower({value}), ' ', ''), '_', ''), '-', '')"
 
 
-def _no_identity_sql(value: str, *, strict: bool) -> dict[str, str]:
+def _no_identity_sql(value: str, mapping: UploadMapping, *, strict: bool) -> dict[str, str]:
     """SQL conditions under which a value identifies no customer, by the code of the error."""
-    if strict:
-        return {}
-    return {
-        faults.PLACEHOLDER_KEY: sql_is_placeholder(value),
-        faults.SHORTENED_NUMBER: sql_is_shortened_number(value),
-    }
+    conditions = {}
+    # As a standard key, a placeholder has no normal form, so that the index could not find it again.
+    if mapping.can_be_given or not strict:
+        conditions[faults.PLACEHOLDER_KEY] = sql_is_placeholder(value)
+    if not strict:
+        conditions[faults.SHORTENED_NUMBER] = sql_is_shortened_number(value)
+    return conditions
 
 
 def _check_sql(
@@ -678,8 +679,11 @@ def _check_sql(
         suspicions.append(_is_name_sql(key_value, mapping))
         tests.append(_repeats_header_sql(mapping))
     key = mapping.sql_identity(key_value, phone_region)
-    if no_identity := " or ".join(_no_identity_sql(key_value, strict=strict).values()):
-        key = f"case when {no_identity} then null else {key} end"
+    no_identity = _no_identity_sql(key_value, mapping, strict=strict)
+    if mapping.can_be_given:
+        del no_identity[faults.PLACEHOLDER_KEY]
+    if no_identity:
+        key = f"case when {' or '.join(no_identity.values())} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
     is_unfixed = "" if columns.code is None else f"when unfixed then {_UNFIXED}"
     return f"""

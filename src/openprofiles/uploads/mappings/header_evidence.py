@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.uploads.mappings.header_names import names_field
 from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind, find_column_kind
 
@@ -57,11 +57,17 @@ def doubt_header(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str | N
         kind = clear_kind(name)
         if kind in _NEVER_NAMES:
             return f"its cell {number} is {_NEVER_NAMES[kind]}"
-    others = [row for row in rows if list(row) != list(names)]
+    others = [row for row in rows if not _repeats(row, names)]
     found = [_is_like_values(name, _column(others, index)) for index, name in enumerate(names) if not is_blank(name)]
     if any(found) and False not in found:
         return "its cells look like the values below them"
     return None
+
+
+def _repeats(row: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether a row is the header once more: joined files have it again, perhaps with more columns or fewer."""
+    both = min(len(row), len(names))
+    return both > 1 and list(row[:both]) == list(names[:both])
 
 
 def _column(rows: Sequence[Sequence[str]], index: int) -> list[str]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import identity_key, is_blank, normal_full_name
+from openprofiles.profiles.normal_forms import identity_key, normal_full_name
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, EMAIL_KEY, PHONE_KEY, field_of_target
 from openprofiles.uploads.mappings.header_names import (
     is_full_name,

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.normal_forms import is_blank
+from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import (
     ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from openprofiles.profiles.normal_forms import BLANKS, is_blank
+from openprofiles.profiles.blanks import BLANKS, is_blank
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 
 

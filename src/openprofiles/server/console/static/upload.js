@@ -86,7 +86,7 @@ const EFFECTS = {
   waitForCheck: ({ number, pauseMs }) => setTimeout(() => dispatch("checkWaited", { number }), pauseMs),
   stopCheck: ({ previewId }) => report(ask(`${base}/previews/${previewId}/stop`), () => null, (error) => ["checkNotCancelled", { error }]),
 
-  startJob: ({ jobId, isConfirmed }) => report(askForJob(jobId, "start", isConfirmed ? { SharedKeyRows: "LOAD" } : null), (started) => ["started", { location: started.Location }], (error) => ["notStarted", { error }]),
+  startJob: ({ jobId, isConfirmed }) => report(askForJob(jobId, "start", isConfirmed ? { DoubtfulRows: "LOAD" } : null), (started) => ["started", { location: started.Location }], (error) => ["notStarted", { error }]),
 };
 
 // Reports the result of a request as an event: [type, details], or null for no event.

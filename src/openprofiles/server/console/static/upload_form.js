@@ -179,8 +179,8 @@ export class JobForm {
   // Describes the job as the page shows it now, even if the page changes later. The name can be changed later.
   describe(file) {
     const description = { ...this.describeMapping(), DataExpiry: Number(find("days").value) };
-    if (find("shared-keys")) {
-      description.SharedKeyRows = find("shared-keys").value;
+    if (find("doubtful-rows")) {
+      description.DoubtfulRows = find("doubtful-rows").value;
     }
     const options = this.describeOptions(file);
     if (options !== null) {

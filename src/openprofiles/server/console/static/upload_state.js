@@ -359,7 +359,7 @@ const TRANSITIONS = {
       return;
     }
     const isHopeless = found.Status === "FAILED";
-    const asks = JSON.parse(state.wanted.description).SharedKeyRows === "REFUSE";
+    const asks = JSON.parse(state.wanted.description).DoubtfulRows === "REFUSE";
     const doubts = asks && !isHopeless ? found.Notices.filter((notice) => notice.IsDoubtful) : [];
     state.check = { ...state.check, status: "checked", title: isHopeless ? "The import would fail" : "What this import would do", result: { found, isHopeless, doubts, previewId } };
     if (isHopeless) {
