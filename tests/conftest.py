@@ -16,6 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from acceptance.forked_loaders import ForkedLoaders
+from budgets import IS_LONG
 from long_tests import leave_out_long_tests
 from postgresql_server import PostgresqlServer
 from processor_time import ProcessorTime
@@ -26,6 +27,8 @@ from s3_server import S3Server
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 _BROWSER = "tests/browser"
+# In the long form, half of the processor time.
+_LOADS = "tests/load"
 # Several times the room that the tests need at any moment.
 _ROOM_BYTES = 4_000_000_000
 
@@ -72,11 +75,14 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
 class OneBrowser(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Run the tests of a file in the same process, and all tests of the console in the same process.
 
-    They share a server, a browser, and a page's compiled scripts, which take as long to start as several tests.
+    They share a server, a browser, and a page's compiled scripts, which take as long to start as several tests. In the
+    long form, the loads of a file on PostgreSQL may run in another process than those on SQLite.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
+        if IS_LONG and file.startswith(f"{_LOADS}/") and "[postgresql" in nodeid:
+            return f"{file} on PostgreSQL"
         return _BROWSER if file.startswith(f"{_BROWSER}/") else file
 
 
@@ -90,14 +96,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Select the tests of this form, and alternate between the folders, largest files first.
 
     Some folders mostly wait and others mostly compute, so that together they take less time than one after the other.
-    The tests of the console come first, since one process runs all of them (``OneBrowser``).
+    The tests of the console come first, since one process runs all of them (``OneBrowser``); in the long form, those of
+    loads too, whose files take longest.
     """
     leave_out_long_tests(config, items)
     sizes = Counter(item.path for item in items)
     turns: Counter[Path] = Counter()
     turn_of_file = {}
-    for path, _ in sizes.most_common():
-        turn_of_file[path] = (path.parent.name != "browser", turns[path.parent])
+    for path, size in sizes.most_common():
+        turn, is_load = turns[path.parent], IS_LONG and path.parent.name == "load"
+        # The files of loads with few tests have those that draw many loads.
+        turn_of_file[path] = (path.parent.name != "browser" and not is_load, size if is_load else turn)
         turns[path.parent] += 1
     items.sort(key=lambda item: turn_of_file[item.path])
 

@@ -311,24 +311,40 @@ def _find_broken(records: list[RawRecord], job: Job, column_count: int, position
             runs[-1].append(number)
         else:
             runs.append([number])
+    is_unusual = _are_short_unusual(records, short, column_count)
+    strange = _find_strange(short, records, job, column_count, positions)
     for run in runs:
         widths = [len(records[number - 1].cells) for number in run]
         count = _count_whole(widths, column_count)
         if count == 1 or (count > 1 and len(set(widths)) > 1):
             broken |= set(run)
-        broken |= _find_broken_parts(run, records, job, column_count, positions)
+        broken |= _find_broken_parts(run, records, strange, column_count, is_unusual=is_unusual)
     for number in short:
         text = _cells(records[number - 1], job, positions).get(job.unique_key.path)
         allowed = job.policies.one_of.get(job.unique_key.header)
-        if text and allowed is not None and text.strip() not in allowed:
+        width = len(records[number - 1].cells)
+        is_refused = text and allowed is not None and text.strip() not in allowed
+        is_refused = is_refused or (number in strange and is_unusual)
+        if is_refused:
             broken.add(number)
+        if is_refused or (width == 1 and column_count > 2):
+            # The row before may be its first part.
+            is_short = number - 1 in short
+            before = len(records[number - 2].cells) if is_short else 0
+            if is_short and before + width - 1 <= column_count and is_unusual:
+                broken.add(number - 1)
     return broken
 
 
-def _find_broken_parts(
-    run: list[int], records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]
+def _are_short_unusual(records: list[RawRecord], short: list[int], column_count: int) -> bool:
+    whole = sum(len(one.cells) >= column_count and not _is_unreadable(one) for one in records)
+    return whole >= 10 and whole > len(short)
+
+
+def _find_strange(
+    short: list[int], records: list[RawRecord], job: Job, column_count: int, positions: Mapping[Column, int]
 ) -> set[int]:
-    """Find the records that are one with the next ones, whose keys do not look like those of whole records."""
+    """Find the short records whose keys do not look like those of whole records."""
 
     def look(record: RawRecord) -> tuple[bool, ...] | None:
         text = _cells(record, job, positions).get(job.unique_key.path)
@@ -341,19 +357,30 @@ def _find_broken_parts(
     looks = [found for one in whole if (found := look(one)) is not None]
     if len(looks) < 3:
         return set()
-    parts: list[list[int]] = []
-    for number in run:
-        found = look(records[number - 1])
-        is_strange = found is not None and any(
+    return {
+        number
+        for number in short
+        if (found := look(records[number - 1])) is not None
+        and any(
             len(set(seen)) == 1 and one != seen[0] for one, seen in zip(found, zip(*looks, strict=True), strict=True)
         )
-        if is_strange and parts:
+    }
+
+
+def _find_broken_parts(
+    run: list[int], records: list[RawRecord], strange: set[int], column_count: int, *, is_unusual: bool
+) -> set[int]:
+    """Find the records that are one with the next ones, whose keys do not look like those of whole records."""
+    parts: list[list[int]] = []
+    for number in run:
+        if number in strange and parts:
             parts[-1].append(number)
-        elif not is_strange:
+        elif number not in strange:
             parts.append([number])
     broken = set()
     for part in parts:
-        if len(part) > 1 and sum(len(records[number - 1].cells) - 1 for number in part) == column_count - 1:
+        delimiters = sum(len(records[number - 1].cells) - 1 for number in part)
+        if len(part) > 1 and (delimiters == column_count - 1 or (delimiters < column_count - 1 and is_unusual)):
             broken |= set(part)
     return broken
 

@@ -66,9 +66,9 @@ VALUES = {
 HEADERS = {path: path.removeprefix("Attributes.") for path in VALUES}
 EMAIL_PATHS = ("EmailAddress", "PersonalEmailAddress", "BusinessEmailAddress")
 PHONE_PATHS = ("PhoneNumber", "MobilePhoneNumber")
-FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x"]
-FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "Room 4", "4"]
-FEW_ACCOUNTS = ["a1", "A1", "b2", "B2", "c3"]
+FEW_EMAILS = ["p@x", "q@x", "r@x", "s@x", "p\u200b@\u00a0x", "n/a"]
+FEW_PHONES = ["2025550101", "2025550102", "2025550102 x1", "Room 4", "4", "2025550101.0"]
+FEW_ACCOUNTS = ["a1", "A1", "b2", "B2", "c3", "a\u200b1", "n/a"]
 FEW_TIERS = ["a1", " a1", "A1", "\u00e9", "e\u0301\u00a0"]
 
 rarely = st.integers(0, 19).map(lambda number: number == 7)

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url, select, text
 
+import budgets
 from openprofiles.clock import from_milliseconds
 from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
@@ -392,6 +393,7 @@ def test_the_rows_of_a_table_are_looked_at_in_parts(empty_stores: list[Store], m
 letters = st.text(alphabet=st.sampled_from("aN1.0@\u0301\u0130\u00a0\u00ad\u200b\u202a \u1e9e\u03a3#/!+D"), max_size=12)
 
 
+@budgets.STATEMENTS
 @given(value=st.one_of(letters, st.text(max_size=8)), region=st.sampled_from(["US", "DE"]))
 def test_the_new_forms_of_the_step_are_those_of_the_program(value: str, region: str) -> None:
     for name in ("_email", "_account"):
@@ -400,6 +402,7 @@ def test_the_new_forms_of_the_step_are_those_of_the_program(value: str, region: 
     assert step_16.new_phone(value, region) == normal_key("_phone", value, region)
 
 
+@budgets.STATEMENTS
 @given(digits=st.from_regex(r"\+?[0-9]{1,13}\.0", fullmatch=True), region=st.sampled_from(["US", "DE"]))
 def test_the_old_form_of_a_decimal_number_is_that_of_the_library(digits: str, region: str) -> None:
     assert step_16.old_phone(digits, region) == step_16.phone_form(digits, region)

@@ -21,7 +21,7 @@ INDEXED = ("FirstName", "Attributes.a/b~'c", "Address.City")
 
 value = st.one_of(
     st.none(),
-    st.sampled_from(["Ada@x.com", "(555) 123-4567", "A  b", "\u00c9", " ", "n/a"]),
+    st.sampled_from(["Ada@x.com", "(555) 123-4567", "A  b", "\u00c9", " ", "n/a", "A\u200bda@x.com", "5551234567.0"]),
     st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1),
 )
 

@@ -55,10 +55,10 @@ def find_broken_rows(
                 select *, sum(cells - 1) over (partition by run order by record) as breaks from numbered
             ), broken_run as (
                 {_broken_runs_sql(column_count - 1)}
-            ), {_broken_parts_sql(column_count - 1, key_value)}, usual as (
+            ), usual as (
                 select count(*) >= {_FEWEST_USUAL_ROWS} and count(*) > (select count(*) from short_row) as are_whole
                 from staged anti join short_row using (record)
-            ), no_row as (
+            ), {_broken_parts_sql(column_count - 1, key_value)}, no_row as (
                 select record, cells from counted, usual
                 where {single_cell}
                     or record in (select record from staged semi join short_row using (record) where {fails_key_check})
@@ -99,7 +99,7 @@ def _broken_parts_sql(delimiters: int, key_value: str) -> str:
     """SQL for the table expressions that end with ``broken_part``: the parts of single records within longer runs.
 
     A row and those after it whose unique keys do not look like the keys of whole rows are one broken record if
-    together they have the delimiters of one.
+    together they have the delimiters of one. If short rows are unusual in the file, fewer delimiters will do.
 
     Args:
         delimiters: in a whole row.
@@ -118,7 +118,12 @@ def _broken_parts_sql(delimiters: int, key_value: str) -> str:
             from counted
         ), broken_part as (
             select record from part
-            where first in (select first from part group by first having count(*) > 1 and sum(cells - 1) = {delimiters})
+            where first in (
+                select first from part, usual group by first
+                having count(*) > 1 and (
+                    sum(cells - 1) = {delimiters} or (sum(cells - 1) < {delimiters} and bool_and(are_whole))
+                )
+            )
         )
     """
 
