@@ -473,7 +473,7 @@ def _print_suggestion(
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
     for line in (*source.describe_table(), *source.describe_lines_above()):
         click.echo(f"  {shown(line)}")
-    if (doubt := source.describe_doubt()) is not None:
+    for doubt in source.describe_doubts():
         click.echo(f"  {doubt}")
     checked = read_checks(suggestion, checks)
     for line in describe_mapping(suggestion, None, checked):
@@ -785,7 +785,7 @@ class _Import:
             click.echo(f"  {shown(line)}")
         if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
             click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")
-        if (doubt := self._source.describe_doubt()) is not None:
+        for doubt in self._source.describe_doubts():
             click.echo(f"  {doubt}")
         checked = self._options.checks if self._options is not None else {}
         for line in describe_mapping(self._mapping.columns, self._mapping.unique_key, checked):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample
@@ -102,7 +101,7 @@ def choices_of_only(
             if header is None:
                 raise ImportFault(f"--only {given!r}: {describe_missing_column(name, headers)}")
             kept.add(header)
-    return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept and not is_blank(header)]
+    return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept]
 
 
 def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, phone_region: str) -> ImportMapping:

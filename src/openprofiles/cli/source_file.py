@@ -132,13 +132,16 @@ class SourceFile:
         if len(lines) > _MOST_LINES_SHOWN:
             yield f"{len(lines) - _MOST_LINES_SHOWN:,} more lines above the header are skipped"
 
-    def describe_doubt(self) -> str | None:
-        """Describe for people which other encoding the file may have; None if that is plain."""
+    def describe_doubts(self) -> Iterator[str]:
+        """Describe for people why the file may be read incorrectly."""
+        from openprofiles.uploads.mappings.whole_rows import describe_whole_rows
         from openprofiles.uploads.reading.detect_encoding import describe_candidates
 
+        if (whole_rows := describe_whole_rows(self.headers, self.sample.rows)) is not None:
+            yield whole_rows
         if self.doubt is None:
-            return None
-        return (
+            return
+        yield (
             f"The encoding {self.form.encoding} was detected from few letters. If the first words are misspelt, use "
             f"--encoding. {describe_candidates(self.doubt.candidates)}"
         )

@@ -58,6 +58,11 @@ _ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9]+(?:[ _\-]+[a-zA-Z0-9]+)*\Z")
 _NOT_IN_ATTRIBUTE_NAME = re.compile(r"[^a-zA-Z0-9 _-]+")
 
 _EXCLUDED = "it is excluded"
+_OWN_COLUMN = "openprofiles added it to the file of failed rows"
+_NAME_COLUMNS = (
+    "Give each column a name of its own in the header. If the line of the header or the delimiter was not detected "
+    "correctly, name it."
+)
 # Of columns of which none can be loaded.
 _MOST_COLUMNS_SHOWN = 20
 
@@ -230,7 +235,8 @@ def suggest_mapping(
         key_header: the column that was chosen as the unique key. It means what its name says, whatever its values are.
 
     Raises:
-        InvalidRequest: a chosen header is not a column, or names several; or no column is left to load.
+        InvalidRequest: a chosen header is not a column, or names several; or no column is left to load, or only one
+            of several.
     """
     chosen = chosen or {}
     counts = Counter(headers)
@@ -255,6 +261,8 @@ def suggest_mapping(
     ]
     if not columns:
         raise InvalidRequest(_describe_nothing_left(left_out))
+    if len(columns) == 1 and (lost := [one for one in left_out if _is_lost(one, sample)]):
+        raise InvalidRequest(_describe_one_left(columns[0].header, lost))
     targets = _assign_targets(columns, chosen, key_header)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
@@ -279,16 +287,31 @@ def describe_missing_column(header: str, headers: Iterable[str]) -> str:
 
 def _describe_nothing_left(left_out: Sequence[LeftOut]) -> str:
     """Report why no column can be loaded, and what to do."""
+    advice = "Load at least one of them." if all(one.reason == _EXCLUDED for one in left_out) else _NAME_COLUMNS
+    return f"The file has no column that can be loaded: {_list_left_out(left_out)}. {advice}"
+
+
+def _describe_one_left(header: str, lost: Sequence[LeftOut]) -> str:
+    """Report why only one column could be loaded, and what to do."""
+    return (
+        f"Of the columns of the file, only {header!r} can be loaded: {_list_left_out(lost)}. {_NAME_COLUMNS} To load "
+        "this column alone, exclude the others (openprofiles import --only COLUMN)."
+    )
+
+
+def _list_left_out(left_out: Sequence[LeftOut]) -> str:
     shown = left_out[:_MOST_COLUMNS_SHOWN]
     columns = "; ".join(f"column {one.column_number} {one.header!r}: {one.reason}" for one in shown)
     more = len(left_out) - len(shown)
-    advice = (
-        "Load at least one of them."
-        if all(one.reason == _EXCLUDED for one in left_out)
-        else "Give each column a name of its own in the header. If the line of the header or the delimiter was not "
-        "detected correctly, name it."
+    return f"{columns}{f'; and {more:,} more' if more else ''}"
+
+
+def _is_lost(column: LeftOut, sample: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column is left out although nobody excluded it, and has values."""
+    index = column.column_number - 1
+    return column.reason not in (_EXCLUDED, _OWN_COLUMN) and any(
+        index < len(row) and not is_blank(row[index]) for row in sample
     )
-    return f"The file has no column that can be loaded: {columns}{f'; and {more:,} more' if more else ''}. {advice}"
 
 
 class _Column:
@@ -334,7 +357,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     if is_blank(header):
         return "it has no name in the header"
     if header in SPREADSHEET_COLUMNS and header not in chosen:
-        return "openprofiles added it to the file of failed rows"
+        return _OWN_COLUMN
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:
