@@ -109,7 +109,7 @@ class PhoneCountry:
         likely: other countries in which most of them are valid, the likeliest first, with the number of valid ones;
             empty if ``region`` is not in doubt.
         is_clear: whether the first of ``likely`` is clearly the likeliest.
-        has_several: whether ``region`` is in doubt, and a column of countries names several, so that none is likely.
+        has_several: whether ``region`` is in doubt, and a column of countries names several, so that no other is likely.
     """
 
     region: str
@@ -204,7 +204,7 @@ def weigh_phone_country(
 
 
 def _has_several_countries(columns: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a column of countries names several, and none of them in nearly all rows."""
+    """Return whether a column of countries names several, and not one in nearly all rows."""
     for target, values in columns.items():
         named = Counter(filter(None, map(_region_of_name, values))) if target.endswith(".Country") else Counter()
         if named and max(named.values()) < _LIKELY_SHARE * named.total():
