@@ -821,6 +821,8 @@ class _Import:
         samples: Sequence[PreviewSample],
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
+        from openprofiles.cli.email_forms import describe_email_form
+        from openprofiles.uploads.failures.faults import NOT_AN_EMAIL_ADDRESS
 
         if self._is_dry_run:
             if (bad_end := describe_dry_run_end(state)) is not None:
@@ -862,6 +864,11 @@ class _Import:
             click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
+        for one in state.fault_counts:
+            if one.code == NOT_AN_EMAIL_ADDRESS and one.column is not None:
+                form = describe_email_form(one.column, self._source.values_of(one.column))
+                if form is not None:
+                    click.echo(shown(form))
         for code, column in state.columns_of_other_values:
             is_key = column == self._mapping.unique_key.header
             click.echo(describe_way_past_check(code, column, is_key=is_key))

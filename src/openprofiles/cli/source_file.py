@@ -61,6 +61,11 @@ class SourceFile:
         """Whether the job must be given the form; what a table is turned into is read alike without."""
         return self.form.header_line is not None or (self.table is None and self.form.to_options() is not None)
 
+    def values_of(self, header: str) -> list[str]:
+        """Return the values of a column in the first rows."""
+        index = self.headers.index(header)
+        return [row[index] for row in self.sample.rows if index < len(row)]
+
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
         return self.table.describe() if self.table is not None else self.form.describe()

@@ -109,7 +109,7 @@ class PhoneCountry:
         likely: other countries in which most of them are valid, the likeliest first, with the number of valid ones;
             empty if ``region`` is not in doubt.
         is_clear: whether the first of ``likely`` is clearly the likeliest.
-        has_several: whether ``region`` is in doubt, and a column of countries names several, so that no other is likely.
+        has_several: whether ``region`` is in doubt, and a column of countries names several.
     """
 
     region: str
