@@ -385,6 +385,7 @@ def test_whole_rows_in_one_column_are_not_suggested_as_unique_keys(header: str, 
     [
         # A mask; the values of another column; a name with one meaning.
         ("Mobile", ["xxx", "xxx"]),
+        ("Mobile", ["***-***-0101", "xxx-xxx-0102"]),
         ("Mobile", ["ada@example.com", "bob@example.com"]),
         ("Phone", ["iPhone 12", "Pixel 5"]),
     ],

@@ -89,6 +89,8 @@ _TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMB
 # What nobody is called, and no place either.
 _NO_NAMES = frozenset(ValueKind)
 _NO_TEXT = frozenset((ValueKind.EMAIL_ADDRESS, ValueKind.PHONE_NUMBER, ValueKind.DATE))
+# Letters other than those of masks such as "xxx-1234".
+_WORD = re.compile(r"[^\W\d_xX]{2}")
 _NAMES = (*FULL_NAME_PATHS, "BusinessName", "City", "County", "State", "Province", "Country")
 _ANYTHING = ("AccountNumber", "AdditionalInformation")
 
@@ -463,11 +465,11 @@ def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatc
 def _means_another_thing(column: _Column, path: str) -> bool:
     """Return whether an ambiguous name means another thing than its field.
 
-    A single value in all rows is rather a mask in front of what the name says.
+    A single value in all rows, or values without words, are rather masks of what the name says.
     """
     if not is_ambiguous(column.header) or column.kind.kind is not None:
         return False
-    different = {value for value in column.values if not is_blank(value)}
+    different = {value for value in column.values if _WORD.search(value)}
     return len(different) > 1 and _contradicted_kind(column, path) is not None
 
 
