@@ -232,6 +232,16 @@ def test_a_web_page_with_messages_of_a_program_is_not_a_table(text: str, kind: s
         read(text)
 
 
+@pytest.mark.parametrize("rule", ["|---:|:------|", "----+-------", "+----+-------+"])
+def test_a_ruled_line_below_the_header_is_skipped(rule: str) -> None:
+    form, sample = read(f"| code | label |\n{rule}\n| C1 | a |\n| C2 | b |\n| C3 | c |\n")
+    other = read(f"code,label\n{rule},\n")[1]
+
+    assert (form.header_line, form.skips_blanks) == (None, True)
+    assert [cells[1].strip() for cells in sample.rows] == ["C1", "C2", "C3"]
+    assert len(other.rows) == 1
+
+
 def test_as_aws_reads_a_file_messages_above_the_table_are_not_skipped() -> None:
     with pytest.raises(InvalidRequest, match="an XML file"):
         sample_beginning((HTML_WARNING + HEADER + ROWS).encode(), STRICT_OPTIONS, strict=True)

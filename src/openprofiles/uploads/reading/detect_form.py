@@ -38,7 +38,7 @@ from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_t
 from openprofiles.uploads.reading.mixed_encodings import refuse_mixed_encodings
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
 from openprofiles.uploads.reading.program_messages import find_messages_end
-from openprofiles.uploads.reading.rule_lines import find_rule_end
+from openprofiles.uploads.reading.rule_lines import find_rule_end, without_rule_below
 from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
 from openprofiles.uploads.sql_text import sql_text
@@ -131,6 +131,8 @@ def detect_form(
     above, table = text[:start], text[start:]
     if given.header_line and given.first_row is None:
         *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))
+    if not strict:
+        table = without_rule_below(table)
     if failed_rows is not None:
         # Neither openprofiles nor a spreadsheet writes other quotes, whatever the first file had.
         dialect, joins_lines = Dialect(failed_rows.delimiter, QUOTES[0], not strict), False

@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from openprofiles.uploads.reading.cells import split_record
 from openprofiles.uploads.reading.dialect import COMMAS, SEPARATOR_LINE, Dialect, record_patterns
+from openprofiles.uploads.reading.rule_lines import match_rule
 
 Offsets = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
@@ -279,7 +280,14 @@ class Scanner:
         self._carry_line = line + self._count_lines(data, start, end + 1, rows=1)
         self._carry_offset += end + 1
         self._carry = data[end + 1 : len(data) - ends_virtually]
+        self._skip_rule_below_header()
         return header
+
+    def _skip_rule_below_header(self) -> None:
+        is_ruled = self._dialect.skips_blank_rows and self._dialect.delimiter == "|"
+        if is_ruled and (rule := match_rule(self._carry)) is not None:
+            self._add_blank_row(self._carry_line)
+            self._pass(len(rule), self._carry_line + 1)
 
     def _skip_lines_above_header(self, header_line: int) -> None:
         line, start = self._carry_line, 0
@@ -467,9 +475,12 @@ class Scanner:
     def _count_blank_row(self, row: bytes, line: int) -> None:
         """Count a skipped row if it has delimiters; a blank line does not count."""
         if self._dialect.delimiter.encode() in row:
-            self.blank_row_count += 1
-            if len(self.blank_row_lines) < MAX_SKIPPED_LINES:
-                self.blank_row_lines.append(line)
+            self._add_blank_row(line)
+
+    def _add_blank_row(self, line: int) -> None:
+        self.blank_row_count += 1
+        if len(self.blank_row_lines) < MAX_SKIPPED_LINES:
+            self.blank_row_lines.append(line)
 
 
 def _mark_odd(
