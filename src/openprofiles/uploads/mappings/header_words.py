@@ -256,6 +256,9 @@ PRIMARY_WORDS = _words("primary main default preferred principal haupt principal
 FILLER_WORDS = _words("customer client contact user member person profile your my the")
 CONNECTING_WORDS = _words("to of for de du des del la le di da do das van voor fur pour para per")
 
+# Names of fields that also mean other things, such as models of telephones.
+AMBIGUOUS_NAMES = _words("cell cellular handy mobiel mobil mobile portable smartphone")
+
 # What only looks like a field with a word before it.
 NOT_FIELDS = frozenset(("businessunit",))
 

@@ -24,6 +24,7 @@ from openprofiles.uploads.mappings.header_names import (
 )
 from openprofiles.uploads.mappings.header_words import ID_WORDS
 from openprofiles.uploads.mappings.value_kinds import KIND_OF_KEY, may_be
+from openprofiles.uploads.mappings.whole_rows import are_whole_rows
 
 # The fields that are good unique keys, the best first.
 _WORTH = {
@@ -152,7 +153,9 @@ class KeySample:
         compared_by = self._find_comparison(field, keys) if repeated_count else None
         # A row without a name does not contradict the others.
         repeats_agree = (compared_by is not None or self._names is not None) and not merged
-        worth = 0.0 if counts and not names_customer_number(field.header) else _kind_worth(field)
+        is_whole_row = len(self._values) == 1 and are_whole_rows(field.header, self._cells(field.header))
+        kind_worth = 0.0 if is_whole_row else _kind_worth(field)
+        worth = 0.0 if counts and not names_customer_number(field.header) else kind_worth
         certainty = self._certainty(len(filled), repeated_count, repeats_agree=repeats_agree)
         confidence = worth * certainty
         if doubled and field.target.startswith(ATTRIBUTES_PREFIX):
@@ -173,7 +176,7 @@ class KeySample:
             tuple(doubts),
             confidence,
             worth if confidence else 0.0,
-            _kind_worth(field),
+            kind_worth,
         )
 
     def is_key_by_kind(self, field: KeyField) -> bool:
