@@ -334,6 +334,17 @@ def test_rows_that_are_probably_not_customers_are_loaded_and_counted(
     assert (job.failed_count, notices(shop, job)) == (0, [("SparseRows", len(lines), lines)] if lines else [])
 
 
+def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counted(shop: Shop) -> None:
+    header, rows = WIDE.split(b"\n", 1)
+    data = header + b"\nint,text,text,text\n" + rows + b"#C19,Bo,red,Oslo\nTotal,,,99\n"
+
+    job = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data))
+    strict = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data), strict=True)
+
+    assert (job.created_count, notices(shop, job)) == (23, [("SparseRows", 1, (24,)), ("UnusualKeyRows", 2, (2, 23))])
+    assert (strict.failed_count, notices(shop, strict)) == (0, [])
+
+
 def test_rows_whose_unique_key_is_checked_are_customers_however_little_is_known_of_them(shop: Shop) -> None:
     check = {"field 0": ValueCheck(kind="PATTERN", pattern="[A-Z][0-9]+")}
 

@@ -20,6 +20,8 @@ SHORT_ROWS = "ShortRows"
 WIDE_ROWS = "WideRows"
 # Rows with hardly any value besides their unique key, such as totals and headings of sections.
 SPARSE_ROWS = "SparseRows"
+# Rows whose unique key looks unlike nearly all others, such as descriptions of columns.
+UNUSUAL_KEY_ROWS = "UnusualKeyRows"
 # Rows of delimiters alone, or of blank cells in a table, which were skipped.
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
@@ -156,8 +158,9 @@ def notice_sentence(
         if notice.code == OTHER_NAME_ROWS:
             return (
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of customers with other names: the value in "
-                f"column {key_header!r} is the same, but the names have no word in common ({where}). If they are "
-                "different customers, use another unique key, correct the file, or import it into another domain."
+                f"column {key_header!r} is the same, but the names have no word in common, other than titles and words "
+                f"that many names have ({where}). If they are different customers, use another unique key, correct the "
+                "file, or import it into another domain."
             )
         if notice.code == WIDE_ROWS:
             return (
@@ -170,6 +173,12 @@ def notice_sentence(
                 f"{rows} {'has' if is_one else 'have'} hardly any value besides the one in column {key_header!r}, "
                 f"unlike most rows ({where}). If they are totals, headings or notes and not customers, remove these "
                 "lines from the file."
+            )
+        if notice.code == UNUSUAL_KEY_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} a value in column {key_header!r} that looks unlike nearly all "
+                f"others ({where}). If they are not customers, such as descriptions of the columns or rows that are "
+                "commented out, remove these lines from the file."
             )
         return (
             f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "

@@ -57,9 +57,10 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
-from openprofiles.uploads.loading.sparse_rows import find_sparse_rows
+from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import Notice, describe_refusal
@@ -427,8 +428,12 @@ def _report(
             *doubles,
             *find_placeholder_values(scratch, mapping),
         ]
-        if not mapping.matches_group and mapping.unique_key.name not in JobOptions.from_json(job.options).checks:
-            notices += find_sparse_rows(scratch, mapping)
+        if not mapping.matches_group:
+            is_checked = mapping.unique_key.name in JobOptions.from_json(job.options).checks
+            create_sparse_rows_table(scratch)
+            if not is_checked:
+                notices += find_sparse_rows(scratch, mapping)
+            notices += find_unusual_keys(scratch, mapping, is_checked=is_checked)
         for rows in repeated_rows(scratch):
             with store.chunk() as state:
                 check_stop(state)

@@ -26,6 +26,11 @@ _NOT_A_CUSTOMER = (
 )
 
 
+def create_sparse_rows_table(scratch: ScratchCursor) -> None:
+    """Create the table of rows that ``find_sparse_rows`` fills, so that no other notice counts them again."""
+    scratch.run("create or replace temp table sparse_row (record bigint, line bigint)")
+
+
 def find_sparse_rows(scratch: ScratchCursor, mapping: UploadMapping) -> list[Notice]:
     """Count the rows that are loaded although they are probably not customers; the plan must be made."""
     field_count = len(mapping.fields)
@@ -40,7 +45,7 @@ def find_sparse_rows(scratch: ScratchCursor, mapping: UploadMapping) -> list[Not
         return []
     scratch.run(
         f"""
-        create or replace temp table sparse_row as
+        insert into sparse_row
         with usual as (
             select {key} as value from staged where key is not null and {is_usual} limit {_MOST_USUAL_ROWS}
         ), look as (
@@ -55,5 +60,4 @@ def find_sparse_rows(scratch: ScratchCursor, mapping: UploadMapping) -> list[Not
     )
     count = int(scratch.value("select count(*) from sparse_row"))
     lines = scratch.table(f"select line from sparse_row order by record limit {MAX_LINES}")["line"].to_pylist()
-    scratch.run("drop table sparse_row")
     return [Notice(SPARSE_ROWS, None, count, tuple(lines))] if count else []

@@ -269,6 +269,12 @@ FULL_NAMES = _words(
     "nazwiskoiimie"
 )
 
+# What a column with the names of customers may be called, as well as one with their numbers.
+CUSTOMERS = _words(
+    "contact contactperson customer client kunde kontakt kontaktperson ansprechpartner ansprechperson contato cliente "
+    "contacto personadecontacto contatto referente klant contactpersoon klient kontrahent osobakontaktowa interlocuteur"
+)
+
 # Words for one who has a number, and words for such a number; together they name the number of a customer.
 CUSTOMER_WORDS = _words(
     "customer cust client contact user member membership account acct subscriber kunde kunden kd mitglied mitglieds "
