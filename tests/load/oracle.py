@@ -218,6 +218,8 @@ class Outcome:
     # Rows that find their profile with a wholly different name: line, and that of the row that gave it this name, None
     # for a name from before the load.
     other_names: list[tuple[int, int | None]] = field(default_factory=list)
+    # The same of rows that exchange the first and last name.
+    exchanged_names: list[tuple[int, int | None]] = field(default_factory=list)
     # By id of the profile: the line of the last row that gave it a part of its name.
     name_givers: dict[int, int] = field(default_factory=dict)
     common_words: set[str] = field(default_factory=set)
@@ -592,6 +594,10 @@ def _note_other_name(profile: KnownProfile, job: Job, line: int, cells: Mapping[
     held_words = _words([_value(profile, path) for path in held_paths], job)
     if not words or not held_words:
         return
+    if len(paths) == 2:
+        first, last = (_value(profile, path) for path in paths)
+        if first != last and [cells.get(path) for path in paths] == [last, first]:
+            outcome.exchanged_names.append((line, outcome.name_givers.get(id(profile))))
     has_own, is_common = words - held_words and held_words - words, words & held_words <= outcome.common_words
     if has_own and is_common:
         outcome.other_names.append((line, outcome.name_givers.get(id(profile))))

@@ -36,7 +36,7 @@ from openprofiles.uploads.job_options import (
     JobOptions,
 )
 from openprofiles.uploads.job_report import read_report
-from openprofiles.uploads.notices import MAX_LINES, OTHER_NAME_ROWS
+from openprofiles.uploads.notices import EXCHANGED_NAME_ROWS, MAX_LINES, OTHER_NAME_ROWS
 from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
@@ -420,7 +420,11 @@ def check(
         fewest = outcome.settled_count if is_planned else outcome.unchanged_count
         assert fewest <= job.unchanged_count <= outcome.settled_count
         assert shop.repeated_rows(job) == outcome.repeated
-        assert _other_names(shop, job) == (len(outcome.other_names), outcome.other_names[:MAX_LINES])
+        for code, rows in (
+            (OTHER_NAME_ROWS, outcome.other_names),
+            (EXCHANGED_NAME_ROWS, outcome.exchanged_names),
+        ):
+            assert _other_names(shop, job, code) == (len(rows), rows[:MAX_LINES])
         assert (job.created_count, job.updated_count, job.failed_count) == (
             outcome.created_count,
             outcome.updated_count,
@@ -436,10 +440,10 @@ def check(
     assert shop.count(tables.pending_keys, true()) == 0
 
 
-def _other_names(shop: Shop, job: UploadJob) -> tuple[int, list[tuple[int, int | None]]]:
+def _other_names(shop: Shop, job: UploadJob, code: str) -> tuple[int, list[tuple[int, int | None]]]:
     """Return the count and the examples of the notice, as the oracle has them."""
     for notice in read_report(shop.store, shop.domain, job.job_id).notices:
-        if notice.code == OTHER_NAME_ROWS:
+        if notice.code == code:
             givers = [int(one.removeprefix("line ")) if one.startswith("line ") else None for one in notice.others]
             return notice.count, list(zip(notice.lines, givers, strict=True))
     return 0, []

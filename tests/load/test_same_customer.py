@@ -11,6 +11,7 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import CREATE_ONLY, KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
+    EXCHANGED_NAME_ROWS,
     MAX_LINES,
     OTHER_NAME_ROWS,
     PLACEHOLDER_VALUES,
@@ -175,7 +176,23 @@ def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(sho
     job = shop.load([EMAIL, NAME, LAST], "Email", b"Email,First name,Last name\n" + rows)
 
     others = ("line 3", "line 6", "line 8")
-    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 3, (4, 7, 9), others=others)]
+    assert report_of(shop, job).notices == [
+        Notice(OTHER_NAME_ROWS, None, 3, (4, 7, 9), others=others),
+        Notice(EXCHANGED_NAME_ROWS, None, 1, (3,), others=("line 2",)),
+    ]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_many_rows_that_exchange_first_and_last_name_are_refused(shop: Shop) -> None:
+    shop.load([ACCOUNT, NAME, LAST], "Account", people_file(30, 0))
+    columns = [ACCOUNT, Column(LAST.header, NAME.path), Column(NAME.header, LAST.path)]
+
+    options = JobOptions(doubtful_rows=REFUSE)
+    job = shop.run(shop.create_job(columns, "Account", people_file(30, 0), options=options))
+
+    (notice,) = report_of(shop, job).notices
+    assert (notice.code, notice.count, notice.is_doubtful) == (EXCHANGED_NAME_ROWS, 30, True)
+    assert (job.failure_message, counts(job)) == (describe_refusal([notice]), (0, 0, 0, 0))
 
 
 @pytest.mark.daily_on("sqlite")

@@ -17,6 +17,7 @@ from openprofiles.uploads.loading.other_names import (
 from openprofiles.uploads.mappings.name_fields import PERSON, NameFields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notices import (
+    EXCHANGED_NAME_ROWS,
     MAX_LINES,
     OTHER_NAME_ROWS,
     SHARED_KEY_ROWS,
@@ -65,6 +66,16 @@ def test_a_sentence_about_other_names_names_both_customers_and_what_to_do() -> N
         "names have no word in common, other than titles and words that many names have (line 3 and line 2; line 4 and "
         "profile a1; line 5 and profile a1; line 6 and profile a1; line 7 and profile a1; ...). If they are different "
         "customers, use another unique key, correct the file, or import it into another domain."
+    )
+
+
+def test_a_sentence_about_exchanged_names_describes_both_ways_out() -> None:
+    notice = Notice(EXCHANGED_NAME_ROWS, None, 1, (3,), others=("line 2",))
+
+    assert notice_sentence(notice, "Account") == (
+        "1 row exchanges the first and last name of a customer: the value in column 'Account' is the same, and each of "
+        "the two names was the other one before (line 3 and line 2). If the names were right before, correct the file, "
+        "or map its columns the other way round."
     )
 
 

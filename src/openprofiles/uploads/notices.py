@@ -12,6 +12,8 @@ from typing import Any
 
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
+# Rows that exchanged the first and last name of a customer.
+EXCHANGED_NAME_ROWS = "ExchangedNameRows"
 # Rows that created a profile, although their unique key stands in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
@@ -40,6 +42,10 @@ _REFUSED = {
     OTHER_NAME_ROWS: (
         "Many rows would overwrite values of customers with other names. Use another unique key, correct the file, "
         "import it into another domain, or confirm that they are the same customers."
+    ),
+    EXCHANGED_NAME_ROWS: (
+        "Many rows would exchange the first and last name of their customers. Correct the file, map its columns the "
+        "other way round, or confirm that its names are right."
     ),
     SHARED_KEY_ROWS: (
         "Many rows would create profiles of their own, although their unique key is in another field of another "
@@ -161,6 +167,13 @@ def notice_sentence(
                 f"column {key_header!r} is the same, but the names have no word in common, other than titles and words "
                 f"that many names have ({where}). If they are different customers, use another unique key, correct the "
                 "file, or import it into another domain."
+            )
+        if notice.code == EXCHANGED_NAME_ROWS:
+            return (
+                f"{rows} {'exchanges' if is_one else 'exchange'} the first and last name of "
+                f"{'a customer' if is_one else 'customers'}: the value in column {key_header!r} is the same, and each "
+                f"of the two names was the other one before ({where}). If the names were right before, correct the "
+                "file, or map its columns the other way round."
             )
         if notice.code == WIDE_ROWS:
             return (

@@ -3,7 +3,8 @@
 Such a row may be another customer who has the same unique key: the same number in another system, the address of a
 family, a placeholder. It counts if the row and its profile, as it is when the row is reached, both have a name, and the
 names have no word in common. Case, accents and the order of the words do not matter. A word that many names of the file
-have, such as GmbH or van, does not count as a word in common, and neither does a title.
+have, such as GmbH or van, does not count as a word in common, and neither does a title. A row whose first name is the
+last name of its profile, and the other way round, counts on its own: the columns of its file are probably exchanged.
 
 Nearly all rows of nearly all files have the name of their profile. Hashes show this; only the other rows are compared
 word by word. With ``--compat strict`` nothing is compared.
@@ -24,7 +25,7 @@ from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.name_fields import PERSON, NameFields, find_name_fields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, OTHER_NAME_ROWS, Notice, is_doubtful
+from openprofiles.uploads.notices import EXCHANGED_NAME_ROWS, MAX_LINES, OTHER_NAME_ROWS, Notice, is_doubtful
 from openprofiles.uploads.sql_text import sql_text
 
 _PROFILES_PER_READ = 20_000
@@ -108,7 +109,10 @@ def compared_names(mapping: UploadMapping, options: JobOptions) -> ComparedNames
 def start_names(scratch: Scratch) -> None:
     """Make the tables ``held_name``, of profiles with a name and its hash, and ``other_name``, of rows that count."""
     scratch.run("create or replace temp table held_name (pid bigint, number ubigint)")
-    scratch.run("create or replace table other_name (record bigint, line bigint, giver bigint, pid bigint)")
+    scratch.run(
+        "create or replace table other_name "
+        "(record bigint, line bigint, giver bigint, pid bigint, is_exchanged boolean)"
+    )
     scratch.run("drop table if exists common_word")
 
 
@@ -181,7 +185,7 @@ def find_other_names(
         "select (select coalesce(sum(row_count - (pid is null)::bigint), 0) from target) "
         f"+ (select count(*) from {ordered})"
     )
-    return _make_notice(scratch, store, job, "other_name", int(updated_count))
+    return _make_notices(scratch, store, job, "other_name", int(updated_count))
 
 
 def find_other_names_since_plan(
@@ -206,7 +210,7 @@ def find_other_names_since_plan(
         f"select * from ({_other_names_sql(scratch, mapping, names)}) "
         f"where {is_moved} and record not in (select record from other_name)"
     )
-    return _make_notice(scratch, store, job, "other_name_here", 0)
+    return _make_notices(scratch, store, job, "other_name_here", 0)
 
 
 def sql_name_words(name: str) -> str:
@@ -286,8 +290,8 @@ def _read_stored_names(
 def _other_names_sql(scratch: Scratch, mapping: UploadMapping, names: ComparedNames) -> str:
     """Build SQL for the rows in ``named_row`` whose profiles, those in ``stored_name``, have other names by then.
 
-    They have ``record``, ``line``, ``giver``, the record that gave the profile its name (null for a stored name), and
-    ``pid``.
+    They have ``record``, ``line``, ``giver``, the record that gave the profile its name (null for a stored name),
+    ``pid``, and ``is_exchanged``: the first and last name are those of the profile, exchanged.
     """
     values = _values(mapping, names)
     value_of = dict(zip(names.fields.paths, values, strict=True))
@@ -304,20 +308,26 @@ def _other_names_sql(scratch: Scratch, mapping: UploadMapping, names: ComparedNa
         for index, path in enumerate(names.held)
         if path in value_of
     )
+    is_exchanged = "false"
+    if names.fields.paths == PERSON:
+        (first, last), (old_first, old_last) = values, befores.values()
+        is_exchanged = f"coalesce({first} = {old_last} and {last} = {old_first} and {first} <> {last}, false)"
     rows = (
         f"select record, line, pid, {_name_sql(values)} as name, "
         f"case when {befores[names.needed]} <> '' then concat_ws(' ', {', '.join(befores.values())}) "
-        f"else instead end as old_name, max(case when {gives} then record end) {earlier} as giver "
+        f"else instead end as old_name, {is_exchanged} as is_exchanged, "
+        f"max(case when {gives} then record end) {earlier} as giver "
         "from named_row left join stored_name using (pid)"
     )
     are_names = " and ".join(map(names.fields.sql_is_name, ("name", "old_name")))
     with_words = (
-        f"select record, line, giver, pid, {sql_name_words('name')} as words, "
+        f"select record, line, giver, pid, is_exchanged, {sql_name_words('name')} as words, "
         f"{sql_name_words('old_name')} as old_words "
         f"from ({rows}) where name <> old_name and {are_names}"
     )
     common = _find_common_words(scratch, mapping, names)
-    return f"select record, line, giver, pid from ({with_words}) where {sql_are_others('words', 'old_words', common)}"
+    are_others = sql_are_others("words", "old_words", common)
+    return f"select record, line, giver, pid, is_exchanged from ({with_words}) where is_exchanged or ({are_others})"
 
 
 def _name_sql(values: Sequence[str]) -> str:
@@ -336,13 +346,16 @@ def _find_common_words(scratch: Scratch, mapping: UploadMapping, names: Compared
     return [str(word) for word in scratch.table("select word from common_word order by word")["word"].to_pylist()]
 
 
-def _make_notice(scratch: ScratchCursor, store: BulkStore, job: LeasedJob, table: str, updated: int) -> list[Notice]:
-    count = int(scratch.value(f"select count(*) from {table}"))
-    if not count:
-        return []
-    rows = scratch.table(
-        f"select o.line, g.line as other_line, pid from {table} o left join staged g on g.record = o.giver "
-        f"order by o.record limit {MAX_LINES}"
-    )
-    lines, others = tuple(rows["line"].to_pylist()), describe_others(store, job, rows)
-    return [Notice(OTHER_NAME_ROWS, None, count, lines, bool(updated) and is_doubtful(count, updated), others)]
+def _make_notices(scratch: ScratchCursor, store: BulkStore, job: LeasedJob, table: str, updated: int) -> list[Notice]:
+    notices = []
+    for code, condition in ((OTHER_NAME_ROWS, "not is_exchanged"), (EXCHANGED_NAME_ROWS, "is_exchanged")):
+        count = int(scratch.value(f"select count(*) from {table} where {condition}"))
+        if not count:
+            continue
+        rows = scratch.table(
+            f"select o.line, g.line as other_line, pid from {table} o left join staged g on g.record = o.giver "
+            f"where {condition} order by o.record limit {MAX_LINES}"
+        )
+        lines, others = tuple(rows["line"].to_pylist()), describe_others(store, job, rows)
+        notices.append(Notice(code, None, count, lines, bool(updated) and is_doubtful(count, updated), others))
+    return notices
