@@ -18,6 +18,8 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows with more cells than the header, all of them blank, in a file in which most rows have none.
 WIDE_ROWS = "WideRows"
+# Rows with a value that begins with a blank, which may be the end of the value before it.
+SPLIT_VALUE_ROWS = "SplitValueRows"
 # Rows with hardly any value besides their unique key, such as totals and headings of sections.
 SPARSE_ROWS = "SparseRows"
 # Rows whose unique key looks unlike nearly all others, such as descriptions of columns.
@@ -166,6 +168,12 @@ def notice_sentence(
                 f"{rows} with more cells than the header {'was' if is_one else 'were'} loaded without the last cells, "
                 f"which are blank ({where}). If a value there contains a delimiter and is not in quotation marks, the "
                 "values after it are in the wrong columns: correct the file."
+            )
+        if notice.code == SPLIT_VALUE_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} a value that begins with a blank, unlike most rows ({where}). "
+                "If it is the end of the value before it, which contains a delimiter and is not in quotation marks, "
+                "the values after it are in the wrong columns: correct the file."
             )
         if notice.code == SPARSE_ROWS:
             return (

@@ -20,7 +20,7 @@ from openprofiles.uploads.loading.scratch_facts import ScratchFacts
 from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
-_FILE_NAME = "load-7.duckdb"
+_FILE_NAME = "load-8.duckdb"
 _PROBE_NAME = "probe"
 _EPOCH = "epoch"
 

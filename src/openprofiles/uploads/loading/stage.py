@@ -41,6 +41,7 @@ from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, s
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
+from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
 from openprofiles.uploads.loading.wide_rows import create_wide_rows_table, find_shifted_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
@@ -266,6 +267,7 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run("create table noticed_line (code text, line bigint)")
     create_short_rows_table(scratch)
     create_wide_rows_table(scratch)
+    create_split_rows_table(scratch)
 
 
 def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int]) -> None:
@@ -454,12 +456,14 @@ def _set_failed_apart(
             f"update staged set fault = {_FAULTY}, key = null "
             f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
         )
-    has_shifted = not strict and find_shifted_rows(scratch, len(mapping.fields))
-    if has_shifted:
-        scratch.run(
-            f"update staged set fault = {_FAULTY}, key = null "
-            f"where fault = {_NO_FAULT} and record in (select record from shifted_row)"
-        )
+    shifted_rows = []
+    if not strict and find_shifted_rows(scratch, len(mapping.fields)):
+        shifted_rows.append("select record from shifted_row")
+    if not strict and find_split_rows(scratch, columns.indexes, f"fault = {_NO_FAULT}"):
+        shifted_rows.append("select record from split_row where is_shifted")
+    is_shifted = f"record in ({' union all '.join(shifted_rows)})"
+    if shifted_rows:
+        scratch.run(f"update staged set fault = {_FAULTY}, key = null where fault = {_NO_FAULT} and {is_shifted}")
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(
         f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
@@ -490,9 +494,8 @@ def _set_failed_apart(
         if has_broken:
             cells = "(select cells from broken_row b where b.record = faulty.record)"
             found.insert(0, (faults.BROKEN_ROW, None, "record in (select record from broken_row)", cells))
-        if has_shifted:
-            shifted = f"(fault <> {_SURPLUS} and record in (select record from shifted_row))"
-            found.append((faults.SHIFTED_CELLS, None, shifted, "null"))
+        if shifted_rows:
+            found.append((faults.SHIFTED_CELLS, None, f"fault <> {_SURPLUS} and {is_shifted}", "null"))
         for code, condition in _no_identity_sql(key_value, mapping, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"
