@@ -346,6 +346,26 @@ def test_rows_that_are_probably_not_customers_are_loaded_and_counted(
     assert (job.failed_count, notices(shop, job)) == (0, [("SparseRows", len(lines), lines)] if lines else [])
 
 
+@pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        (b"Ann,gold,c99@example.co", (22,)),
+        (b"Ann,gold,c99@example.co\n", ()),
+        (b"Ann,gold,c99@example.com", ()),
+        (b"Ann,gold,c99@example.org", ()),
+        (b"Ann,gold,c@example.com", (22,)),
+    ],
+)
+def test_a_file_that_may_be_cut_off_in_its_last_key_is_loaded_and_counted(
+    shop: Shop, end: bytes, lines: tuple[int, ...]
+) -> None:
+    rows = b"".join(b"Ann,gold,c%d@example.com\n" % number for number in range(10, 30))
+
+    job = load(shop, b"First,Tier,Email\n" + rows + end)
+
+    assert (job.created_count, notices(shop, job)) == (21, [("CutOffFile", 1, lines)] if lines else [])
+
+
 def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counted(shop: Shop) -> None:
     header, rows = WIDE.split(b"\n", 1)
     data = header + b"\nint,text,text,text\n" + rows + b"#C19,Bo,red,Oslo\nTotal,,,99\n"

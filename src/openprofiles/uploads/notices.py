@@ -30,6 +30,8 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a value of several lines, one of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
+# The last row, if the file seems to be cut off in its unique key.
+CUT_OFF_FILE = "CutOffFile"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
@@ -151,6 +153,12 @@ def notice_sentence(
             return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
             return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
+        if notice.code == CUT_OFF_FILE:
+            return (
+                "The file may be cut off: it does not end with a line end, and the value in column "
+                f"{key_header!r} in its last row seems to be incomplete ({where}). If it is, load the whole file; undo "
+                "this import first if it has been made."
+            )
         if notice.code == SWALLOWED_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "

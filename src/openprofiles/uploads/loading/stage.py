@@ -14,7 +14,7 @@ Afterwards the scratch database holds:
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
     wide_row (record, line)    those with more cells, unless AWS's rules hold
     noticed_line (code, line)    the first of the lines that were skipped (above the header, and rows of delimiters),
-                and of the rows with a value that seems to hold other rows
+                of the rows with a value that seems to hold other rows, and of a last row that seems to be cut off
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
@@ -39,13 +39,14 @@ from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
 from openprofiles.uploads.loading.wide_rows import create_wide_rows_table, find_shifted_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
-from openprofiles.uploads.notices import BLANK_ROWS, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
+from openprofiles.uploads.notices import BLANK_ROWS, CUT_OFF_FILE, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
 from openprofiles.uploads.reading.file_header import (
@@ -154,6 +155,10 @@ def stage(
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
+        if scanner.has_open_end and not strict:
+            key = mapping.fields.index(mapping.unique_key)
+            cut_off = find_cut_off_line(scratch, record_count, f"v{key}", columns.indexes[key], columns.count)
+            _record_lines(scratch, CUT_OFF_FILE, int(cut_off is not None), [] if cut_off is None else [cut_off])
         _record_lines(scratch, SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines)
         _record_lines(scratch, BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines)
         _record_lines(scratch, SWALLOWED_ROWS, len(swallowed), swallowed[:MAX_LINES])
@@ -278,9 +283,9 @@ def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int])
 
 
 def find_noticed_lines(scratch: Scratch) -> list[Notice]:
-    """Count the lines that were skipped, and the rows that seem to have swallowed others."""
+    """Count the lines that were skipped, and the rows that seem to have swallowed others or to be cut off."""
     notices = []
-    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS):
+    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS, CUT_OFF_FILE):
         if count := scratch.recall(code):
             lines = scratch.table("select line from noticed_line where code = ? order by line", [code])
             notices.append(Notice(code, None, count, tuple(lines["line"].to_pylist())))
