@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import KIND_OF_ERROR, JobState
 from openprofiles.errors import DomainError
 from openprofiles.wire.errors import WireError
 
@@ -222,7 +222,17 @@ class FileLoad:
             _client=client,
         )
         if state.status == "FAILED":
-            raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}".rstrip(), result)
+            ways = "".join(
+                f" If the column {column!r} does not contain {KIND_OF_ERROR[code].value}, "
+                + (
+                    "give another unique_key"
+                    if column == mapping.unique_key.header
+                    else f"leave it out with map={{{column!r}: ''}}"
+                )
+                + ", or check no values with options={'Checks': {}}."
+                for code, column in state.columns_of_other_values
+            )
+            raise JobFailed(f"Upload job {job_id} failed. {state.message or ''}{ways}".rstrip(), result)
         if state.status == "STOPPED":
             raise JobFailed(f"Upload job {job_id} was stopped. The rows it had loaded are kept.", result)
         return result

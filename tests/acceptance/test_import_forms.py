@@ -182,7 +182,7 @@ def test_the_header_of_a_sheet_is_found_below_a_title_and_can_be_named_by_its_ro
     given = ("--domain", "demo", "--data", tmp_path / "data")
 
     found = run_command("import", tmp_path / "a.xlsx", *given, "--unique-key", "E-mail")
-    lines = read_csv(tmp_path / "a.failed-rows.csv")
+    lines = read_csv(tmp_path / "a.xlsx.failed-rows.csv")
     named = run_command(
         "import", tmp_path / "a.xlsx", *given, "--unique-key", "ada@example.com", "--header-line", "5", "--create-only"
     )

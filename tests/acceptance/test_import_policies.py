@@ -48,6 +48,15 @@ def test_addresses_and_phone_numbers_are_checked_unless_that_is_not_wanted(tmp_p
     assert (again_status, again["created"], again["failed"]) == (0, 2, 0)
 
 
+def test_what_invalid_addresses_have_in_common_is_printed(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(b"Id,Email\nC1,Ada <ada@x.com>\nC2,bob@x.com\n")
+
+    answer = run_command("import", file, "--domain", "demo", "--unique-key", "Id", "--data", tmp_path / "data")
+
+    assert "1  NOT_AN_EMAIL_ADDRESS in column Email\nThe values in the column 'Email' that are not" in answer.stdout
+
+
 @pytest.mark.parametrize(
     ("option", "created", "updated", "expected"),
     [("--create-only", 1, 0, ["PROFILE_EXISTS"]), ("--update-only", 0, 1, ["NO_PROFILE"])],
@@ -181,12 +190,3 @@ def answer_at_a_terminal(arguments: tuple[str | Path, ...], answer: bytes) -> tu
         return process.wait(60), " ".join(printed.decode().split())
     finally:
         os.close(terminal)
-
-
-def test_an_email_key_is_checked_even_if_most_of_its_values_are_not_addresses(tmp_path: Path) -> None:
-    rows = [b"no email,,P%d\n" % number if number % 4 else b"a%d@x.example,,P\n" % number for number in range(12)]
-
-    status, told = load(tmp_path, b"Email,Phone,Name\n" + b"".join(rows))
-
-    assert (status, told["created"], told["failed"]) == (1, 3, 9)
-    assert set(codes(tmp_path)) == {"NOT_AN_EMAIL_ADDRESS"}

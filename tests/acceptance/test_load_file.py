@@ -173,6 +173,17 @@ def test_a_job_that_fails_raises_with_the_result(client: Client, leads: Path) ->
     assert (caught.value.result.created, len(list(caught.value.result.failed_rows))) == (0, 2)
 
 
+def test_a_column_of_other_values_fails_with_the_ways_to_load_the_file(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "masked.csv"
+    path.write_text("Id,Email\nC1,hidden\nC2,hidden\n")
+
+    with pytest.raises(JobFailed, match=r"leave it out with map=\{'Email': ''\}, or check no values") as caught:
+        client.load_file(path, domain="masked", unique_key="Id")
+
+    (reason,) = caught.value.result.failure_reasons
+    assert (reason.code, reason.column, reason.count) == ("NOT_AN_EMAIL_ADDRESS", "Email", 2)
+
+
 def test_an_exception_of_the_callers_function_stops_the_job(client: Client, leads: Path, server: RunningServer) -> None:
     def refuse(progress: LoadProgress) -> None:
         raise ValueError(progress.step)

@@ -23,8 +23,8 @@ from faults.loads import (
 from faults.processes import DEADLINE_SECONDS, read_log, run_undisturbed, running_worker
 from postgresql_server import PostgresqlServer
 
-# After each the worker waits for the lease to run out.
-WANTED_CUTS = KILLS if IS_LONG else 2
+# After each the worker waits for the lease to run out, a quarter of a minute.
+WANTED_CUTS = KILLS // 2 if IS_LONG else 2
 MOST_SECONDS_BETWEEN_CUTS = 1.0
 # A load can be over before it was cut so often; then it is loaded once more.
 MOST_REPEATS = 10

@@ -33,6 +33,7 @@ import phonenumbers.data.region_US  # noqa: F401
 import openprofiles.store.postgresql_bulk
 import openprofiles.store.sqlite_bulk  # noqa: F401
 from chunk_sizes import fix_chunk_size
+from load.oracle import FEWEST_COMMON
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings, parse_store
@@ -40,7 +41,7 @@ from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_files
-from openprofiles.uploads.loading import load, undo
+from openprofiles.uploads.loading import load, other_names, undo
 from openprofiles.uploads.loading.scratch import warm_up
 from openprofiles.uploads.reading import records
 
@@ -109,6 +110,8 @@ def _watch(store: BulkStore, orders: Orders) -> None:
 
 
 def main() -> None:
+    # So that files as short as those of the tests have common words.
+    other_names.FEWEST_COMMON = FEWEST_COMMON
     # As a loader does while it waits for a job.
     warm_up()
     # Otherwise each child would copy what the collector looks at.

@@ -21,6 +21,12 @@ from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 MAX_RECORD_BYTES = 1024 * 1024
 PROFILE_TYPES = ("PROFILE", "ACCOUNT_PROFILE")
 ATTRIBUTE = "Attributes."
+# Rows with names: what a column of whole names may be called, and one that may have numbers of customers instead.
+WHOLE_NAME = "Name"
+CUSTOMER = "Kunde"
+TITLES = {"mr"}
+# A word that so many different names have, and more than 3 of 100, does not count as a word in common.
+FEWEST_COMMON = 3
 
 
 # Reading CSV
@@ -214,6 +220,7 @@ class Outcome:
     other_names: list[tuple[int, int | None]] = field(default_factory=list)
     # By id of the profile: the line of the last row that gave it a part of its name.
     name_givers: dict[int, int] = field(default_factory=dict)
+    common_words: set[str] = field(default_factory=set)
     # Record, line, and those of the first record with that unique key; None if the file was never read.
     repeated: list[tuple[int, int, int, int]] | None = None
     created: set[int] = field(default_factory=set)
@@ -237,6 +244,7 @@ def load(domain: KnownDomain, job: Job, data: bytes) -> Outcome:
     outcome = Outcome("", record_count=len(records), repeated=[])
     first_of_key: dict[str, tuple[int, int]] = {}
     broken = _find_broken(records, job, column_count, positions)
+    outcome.common_words = _find_common_words(records, broken, job, column_count, positions)
     for number, record in enumerate(records, start=1):
         faults = _find_faults(record, job, column_count, positions)
         if number in broken and faults != [("REPEATED_HEADER", None)]:
@@ -547,7 +555,7 @@ def _place(
         if path == job.unique_key.path and keeps_own_key:
             continue
         profile.origins -= {path}
-        if path in _compared_names(job):
+        if path in _name_of_rows(job):
             outcome.name_givers[id(profile)] = line
         place, name = (
             (profile.attributes, path.removeprefix(ATTRIBUTE)) if path.startswith(ATTRIBUTE) else (profile.values, path)
@@ -569,34 +577,74 @@ def _place(
 
 
 def _note_other_name(profile: KnownProfile, job: Job, line: int, cells: Mapping[str, str], outcome: Outcome) -> None:
-    """Note a row whose name has no word in common with that of its profile, where both are given."""
-    paths = _compared_names(job)
-    names, held = [cells.get(path) for path in paths], [profile.values.get(path) for path in paths]
-    if not paths or not all(names) or not all(held):
+    """Note a row whose name has no word of its own in common with that of its profile, where both are given."""
+    paths = _name_of_rows(job)
+    if not paths or not cells.get(paths[-1]):
         return
-    words, held_words = _words(names), _words(held)
-    if words and held_words and words.isdisjoint(held_words):
+    if {"FirstName", "LastName"} & set(paths):
+        held_paths = ["FirstName", "LastName"] if _value(profile, paths[-1]) else []
+    elif _value(profile, paths[-1]) or not paths[-1].startswith(ATTRIBUTE):
+        held_paths = [*paths]
+    else:
+        # The name may have been loaded from a file of another form.
+        held_paths = ["FirstName", "LastName"] if _value(profile, "LastName") else []
+    words = _words([cells.get(path) for path in paths], job)
+    held_words = _words([_value(profile, path) for path in held_paths], job)
+    if not words or not held_words:
+        return
+    has_own, is_common = words - held_words and held_words - words, words & held_words <= outcome.common_words
+    if has_own and is_common:
         outcome.other_names.append((line, outcome.name_givers.get(id(profile))))
 
 
-def _compared_names(job: Job) -> tuple[str, ...]:
-    """Return the fields of the name: of the person, or of the business where no person is named."""
-    paths = [column.path for column in job.columns]
+def _value(profile: KnownProfile, path: str) -> str | None:
+    values = profile.attributes if path.startswith(ATTRIBUTE) else profile.values
+    return values.get(path.removeprefix(ATTRIBUTE))
+
+
+def _name_of_rows(job: Job) -> tuple[str, ...]:
+    """Return the fields with the name of a row, the last of which must be given: of the person, or of the business."""
+    header_of = {column.path: column.header for column in job.columns if column != job.unique_key}
     if job.matches_group:
         return ()
-    if "FirstName" in paths and "LastName" in paths:
+    if "FirstName" in header_of and "LastName" in header_of:
         return ("FirstName", "LastName")
-    is_business = "BusinessName" in paths and "FirstName" not in paths and "LastName" not in paths
-    return ("BusinessName",) if is_business else ()
+    whole = [path for path, header in header_of.items() if header == WHOLE_NAME]
+    last = [path for path in header_of if path == "LastName"]
+    customer = [path for path, header in header_of.items() if header == CUSTOMER]
+    business = [path for path in header_of if path == "BusinessName"]
+    return tuple([*whole, *last, *customer, *business][:1])
 
 
-def _words(names: list[str | None]) -> set[str]:
-    """Return the words of a name in lower case, without accents."""
+def _words(names: list[str | None], job: Job) -> set[str]:
+    """Return the words of a name in lower case, without accents and titles; none if it is a number or an address."""
+    name = " ".join(name for name in names if name)
+    paths = _name_of_rows(job)
+    is_customer = any(column.path in paths and column.header == CUSTOMER for column in job.columns)
+    if "@" in name or not any(char.isalpha() for char in name) or (is_customer and len(name.split()) < 2):
+        return set()
     letters = []
-    for char in unicodedata.normalize("NFD", " ".join(name or "" for name in names).lower()):
+    for char in unicodedata.normalize("NFD", name.lower()):
         if not unicodedata.combining(char):
             letters.append(char if char.isalnum() else " ")
-    return set("".join(letters).split())
+    return set("".join(letters).split()) - TITLES
+
+
+def _find_common_words(
+    records: list[RawRecord], broken: set[int], job: Job, column_count: int, positions: Mapping[Column, int]
+) -> set[str]:
+    """Find the words that many different names of the file have."""
+    paths = _name_of_rows(job)
+    names = set()
+    for number, record in enumerate(records, start=1):
+        if paths and number not in broken and not _find_faults(record, job, column_count, positions):
+            cells = _cells(record, job, positions)
+            if cells.get(paths[-1]) and (words := _words([cells.get(path) for path in paths], job)):
+                names.add(frozenset(words))
+    counts: dict[str, int] = {}
+    for word in (word for name in names for word in name):
+        counts[word] = counts.get(word, 0) + 1
+    return {word for word, count in counts.items() if count >= FEWEST_COMMON and count > 0.03 * len(names)}
 
 
 def _held(profile: KnownProfile) -> tuple[dict[str, str], dict[str, str]]:

@@ -5,6 +5,7 @@ Files are small and their values few, so that people repeat, keys collide and va
 
 from __future__ import annotations
 
+import random
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -41,7 +42,7 @@ from openprofiles.uploads.value_checks import ONE_OF, ValueCheck
 EMAILS = ["a@x", "A@X", " a@x", "b@x", "c@x", "d@x", "\u00e9@x", "E\u0301@x"]
 PHONES = ["2025550101", "(202) 555-0101", "+12025550101 x7", "202-555-0101 ext. 7", "2025550102", "Room 5", "5", "n/a"]
 ACCOUNTS = ["1", "A", "a", " a ", "\u00e9", "E\u0301", "4.9E+11"]
-NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va"]
+NAMES = ["Ann", "ann", "Bo", "de la  Cruz", "\u00c9va", "Mr. Bo", "17", "a@x"]
 TIERS = ["gold", "Gold", "a,b", 'say "hi"', '"', "two\nlines", "two\r\nlines", "\\", "x\ry", "NULL", "\u00a0gold"]
 BLANK = ["", "", " ", "\t", "\u00a0\ufeff"]
 ODD_ATTRIBUTE = 'Attributes.it\'s~1/"o.dd" \U0001f600'
@@ -61,6 +62,8 @@ VALUES = {
     "ProfileType": ["PROFILE", "ACCOUNT_PROFILE", "profile"],
     "BillingAddress.City": NAMES,
     "Attributes.tier": TIERS,
+    "Attributes.Name": NAMES,
+    "Attributes.Kunde": NAMES,
     ODD_ATTRIBUTE: TIERS,
 }
 HEADERS = {path: path.removeprefix("Attributes.") for path in VALUES}
@@ -248,8 +251,9 @@ def entangled_scenarios(draw: st.DrawFn) -> Scenario:
             ]
         )
     )
-    names = draw(st.sampled_from([("FirstName",), ("FirstName", "LastName"), ("FirstName", "LastName")]))
-    values = {**dict.fromkeys(group, few), **dict.fromkeys(names, NAMES)}
+    whole, customer, person = ("Attributes.Name",), ("Attributes.Kunde",), ("FirstName", "LastName")
+    names = draw(st.sampled_from([("FirstName",), ("LastName",), whole, customer, person, person]))
+    values = {**dict.fromkeys(group, few), **dict.fromkeys((*names, *person), NAMES)}
     loads = []
     for _ in range(draw(st.integers(1, 2))):
         paths = draw(st.lists(st.sampled_from(group), min_size=min(2, len(group)), max_size=3, unique=True))
@@ -258,7 +262,8 @@ def entangled_scenarios(draw: st.DrawFn) -> Scenario:
             File(file.columns, draw(st.sampled_from(file.columns[: len(paths)])), file.data, file.expiry_days, file.day)
         )
     loads.sort(key=lambda file: file.day)
-    profiles = draw(st.lists(starting_profiles([*group, *names], values), max_size=4))
+    paths = list(dict.fromkeys((*group, *names, *person)))
+    profiles = draw(st.lists(starting_profiles(paths, values), max_size=4))
     # Under --compat strict, larger chunks have a known limit: see ARCHITECTURE.md, and the last test of this file.
     strict = draw(st.booleans())
     if strict:
@@ -333,6 +338,44 @@ def test_values_that_move_between_the_fields_of_a_key_go_where_a_reading_row_by_
     place: Place, scenario: Scenario
 ) -> None:
     check(place, scenario)
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize("paths", [("FirstName", "LastName"), ("Attributes.Name",), ("Attributes.Kunde",)])
+def test_names_that_share_words_are_compared_as_a_reading_row_by_row_compares_them(
+    place: Place, paths: tuple[str, ...]
+) -> None:
+    chosen = random.Random(str(paths))
+    firsts, lasts = (
+        ["Ann", "Mr. Bo", "C\u00e9", "", "17"],
+        ["Berg", "van Ek", "Ann", "D'Ur Oak", "Fox Gray", "van Hay", "", "x@y"],
+    )
+
+    def write(count: int) -> bytes:
+        rows = [",".join([HEADERS[path] for path in ("AccountNumber", *paths)])]
+        for _ in range(count):
+            first, last = chosen.choice(firsts), chosen.choice(lasts)
+            names = [first, last] if len(paths) == 2 else [f"{first} {last}"]
+            rows.append(",".join([f"a{chosen.randrange(40)}", *names]))
+        return "\n".join(rows).encode()
+
+    columns = [Column(HEADERS[path], path) for path in ("AccountNumber", *paths)]
+    profiles = [
+        StartingProfile(
+            {
+                "AccountNumber": f"a{number}",
+                "FirstName": chosen.choice(["Ann", "Ole"]),
+                "LastName": chosen.choice(lasts),
+            },
+            is_ingested=True,
+            age_days=0,
+        )
+        for number in range(20)
+    ]
+    profiles = [replace(one, values={path: text for path, text in one.values.items() if text}) for one in profiles]
+    file = File(columns, columns[0], write(60), 40, 0)
+
+    check(place, Scenario(profiles, [file, replace(file, data=write(150))], None, None))
 
 
 def check(

@@ -197,17 +197,51 @@ def test_a_name_that_was_edited_by_hand_is_compared_with_each_row_until_a_row_ov
 
 
 @pytest.mark.daily_on("sqlite")
-def test_businesses_are_compared_in_a_file_without_names_of_people_and_nothing_is_compared_by_a_part_of_a_name(
+def test_rows_are_compared_by_the_column_of_names_by_the_last_name_alone_or_by_the_business(shop: Shop) -> None:
+    company, whole = Column("Company", "BusinessName"), Column("Name", "Attributes.Name")
+    data = b"Account,First name,Last name,Name,Company\n1,Ana,Silva,Ana Silva,Acme Inc.\n1,,Acme,Bo Berg,Globex Inc.\n"
+
+    files = [[company], [LAST, company], [NAME, LAST], [whole, company]]
+    jobs = [
+        shop.load([Column("Account", f"Attributes.key{index}"), *files[index]], "Account", data) for index in range(4)
+    ]
+
+    for job in jobs:
+        assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 1, (3,), others=("line 2",))]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_column_of_whole_names_is_compared_with_the_same_attribute_or_else_with_first_and_last_name(
     shop: Shop,
 ) -> None:
+    whole = Column("Name", "Attributes.Name")
+    shop.load([ACCOUNT, NAME, LAST], "Account", people_file(7, 0))
+    files = [
+        b"".join(b"%d,%b\n" % (number, name) for number, name in enumerate(names, start=1))
+        for names in (
+            [b"Silva Ana", b"Bo Berg", b"Hal Holm", b"D. Dahl", b"12", b"ida@a.example", b"Gray"],
+            [b"Ana Holm", b"Ida Ivers", b"Holm", b"Dahl", b"Ed Ek", b"Flo Frey", b"Gus"],
+        )
+    ]
+
+    first, second = (shop.load([ACCOUNT, whole], "Account", b"Account,Name\n" + file) for file in files)
+
+    assert [one.lines for one in report_of(shop, first).notices] == [(4,)]
+    # "12" and an address are not names, so that nothing is compared.
+    assert [one.lines for one in report_of(shop, second).notices] == [(3, 8)]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_word_that_many_names_of_the_file_have_is_not_a_word_in_common(shop: Shop) -> None:
     company = Column("Company", "BusinessName")
-    data = b"Account,Last name,Company\n1,Silva,Acme Inc.\n1,Berg,Globex\n"
+    files = [
+        b"Account,Company\n" + b"".join(b"%d,Wohnpark %d%b\n" % (number, number, kind) for number in range(1, 31))
+        for kind in (b"a", b"b", b"b")
+    ]
 
-    business = shop.load([ACCOUNT, company], "Account", data)
-    one_name = shop.load([ACCOUNT, LAST, company], "Account", data)
+    jobs = [shop.load([ACCOUNT, company], "Account", file) for file in files]
 
-    assert report_of(shop, business).notices == [Notice(OTHER_NAME_ROWS, None, 1, (3,), others=("line 2",))]
-    assert report_of(shop, one_name).notices == []
+    assert [[one.count for one in report_of(shop, job).notices] for job in jobs] == [[], [30], []]
 
 
 @pytest.mark.daily_on("sqlite")

@@ -73,6 +73,17 @@ def test_a_job_that_cannot_be_taken_back_has_no_outlook(shop: Shop) -> None:
         read_undo_outlook(shop.store, shop.domain, job.job_id, now=NOW + timedelta(days=400))
 
 
+def test_a_load_of_unchanged_rows_still_set_when_their_profiles_expire(shop: Shop) -> None:
+    shop.load(COLUMNS, "Email", b"Email,First\na@x,A\n")
+    job = shop.load(COLUMNS, "Email", b"Email,First\na@x,A\n")
+
+    told = outlook(shop, job)
+    undo = shop.undo(job)
+
+    assert job.updated_count == job.unchanged_count == 1
+    assert (told.changed_count, undo.restored_count) == (1, 1)
+
+
 @budgets.LOADS
 @given(scenario=st.one_of(scenarios_with_policies(), entangled_scenarios()), data=st.data())
 def test_any_load_is_taken_back_as_it_was_told(place: Place, scenario: Scenario, data: st.DataObject) -> None:

@@ -31,6 +31,7 @@ from openprofiles.store.open import alembic_config, migrate, open_store
 from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
+from openprofiles.uploads.job_options import JobOptions
 from postgresql_server import PostgresqlServer
 
 NOW = from_milliseconds(1_780_000_000_123)
@@ -285,6 +286,9 @@ ABSENT_OF_15 = [
 
 def make_store_of_15(store: Store) -> None:
     """Make a store of the version before keys ignored what nobody sees."""
+    options_of_15 = JobOptions(blank_cells="CLEAR").to_json()
+    del options_of_15["doubtful_rows"]
+    options_of_15["shared_key_rows"] = "REFUSE"
     with store.write() as connection:
         command.upgrade(alembic_config(connection), "0015")
         connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
@@ -306,6 +310,7 @@ def make_store_of_15(store: Store) -> None:
                 data_expiry_days=1,
                 status="",
                 created_at=NOW,
+                options=options_of_15,
             )
         )
         for name, value, pid, _ in ABSENT_OF_15:
@@ -362,7 +367,9 @@ def test_keys_of_an_earlier_version_lose_what_nobody_sees_and_placeholders(
         given_keys = {tuple(row) for row in connection.execute(select(tables.added_key))}
         absent = {tuple(row)[1:] for row in connection.execute(select(tables.undo_absent_key))}
         (pending,) = connection.execute(select(tables.pending_keys.c.changes)).scalars()
+        (options,) = connection.execute(select(tables.upload_job.c.options)).scalars()
         assert connection.execute(text("select version_num from alembic_version")).scalar_one() == NEWEST_REVISION
+    assert JobOptions.from_json(options) == JobOptions(blank_cells="CLEAR", doubtful_rows="REFUSE")
     expected = enumerate(PROFILES_OF_15, 1)
     assert keys == {(name, value, pid) for pid, (_, _, after) in expected for name, value in after}
     assert given_keys == {(pid, name, after) for pid, name, _, after in GIVEN_TO_15}
@@ -400,6 +407,19 @@ def test_the_new_forms_of_the_step_are_those_of_the_program(value: str, region: 
         old = normal_text(value)
         assert (old and step_16.text_form(name, old)) == normal_key(name, value, region)
     assert step_16.new_phone(value, region) == normal_key("_phone", value, region)
+
+
+# What programs for contacts put around a number.
+marks = st.text(alphabet=st.sampled_from("\u200b\u202a\u202c\ufeff"), max_size=2)
+
+
+@budgets.STATEMENTS
+@given(marks, st.from_regex(r"(\+?1 ?)?\(?[2-9][0-9]{2}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True), marks)
+def test_the_old_form_of_a_number_with_marks_around_it_is_that_of_the_library(
+    before: str, number: str, after: str
+) -> None:
+    marked = before + number + after
+    assert step_16.old_phone(marked, "US") == step_16.phone_form(marked, "US")
 
 
 @budgets.STATEMENTS

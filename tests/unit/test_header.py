@@ -206,10 +206,12 @@ HTML_WARNING = "<br />\n<b>Warning</b>:  Undefined variable $x in <b>/var/www/ex
         "PHP Notice:  Undefined index: a in /var/www/x.php on line 3\n\nWarning: b in /var/www/x.php on line 4\n",
         "<font size='1'><table class='xdebug-error'>\n<tr><th>( ! ) Notice: a in /x.php on line <i>3</i></th></tr>\n"
         "</table></font>\n" + HTML_WARNING,
+        "+------+-------+\n",
+        "\n|------|-------|\n",
     ],
 )
 def test_messages_of_a_program_above_the_table_are_skipped(above: str) -> None:
-    form, sample = read(above + "code,label\n1,a\n2,b\n")
+    form, sample = read(above + "code|label\n1|a\n2|b\n")
 
     assert form.header_line == above.count("\n") + 1
     assert (sample.headers, len(sample.rows)) == (["code", "label"], 2)

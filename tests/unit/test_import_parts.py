@@ -54,6 +54,7 @@ def test_a_header_that_cannot_be_read_is_refused_with_its_line(content: bytes, m
     ("file", "failed_rows"),
     [
         ("data/customers.csv", "data/customers.failed-rows.csv"),
+        ("data/CUSTOMERS.CSV", "data/CUSTOMERS.failed-rows.csv"),
         # Two files of one name and different kinds would replace the failed rows of each other.
         ("data/customers.xlsx", "data/customers.xlsx.failed-rows.csv"),
         ("data/customers.csv.gz", "data/customers.csv.gz.failed-rows.csv"),

@@ -26,6 +26,12 @@ from workbooks import workbook
         (b"begin:vcard\n", "an address book (vCard)"),
         (b"BEGIN:VCALENDAR\n", "a calendar"),
         (b"version: 1\ndn: cn=Ada,o=x\n", "a directory export (LDIF)"),
+        (b"-- MySQL dump 10.13  Distrib 8.0.36\n--\n", "an SQL dump"),
+        (b"--\n-- PostgreSQL database dump\n--\n\n", "an SQL dump"),
+        (b"-- Export\n\nDROP TABLE IF EXISTS `c`;\n", "an SQL dump"),
+        (b"INSERT INTO customers (id, email) VALUES (1, 'a@x.com');\n", "an SQL dump"),
+        (b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\n", "an SQL dump"),
+        (b"/*!40101 SET NAMES utf8 */;\n", "an SQL dump"),
         (b"%PDF-1.7\n", "a PDF document"),
         (rb"{\rtf1\ansi", "a text document (RTF)"),
         (b'[{"a": 1}]', "JSON"),
@@ -65,6 +71,8 @@ def test_a_file_is_named_for_what_it_is(head: bytes, name: str) -> None:
         b'"{""a"": 1}",b\n',
         b"BEGIN:VCARDS,Name\n",
         b"dn,cn\n",
+        b"Insert into,Name\n",
+        b"-- Customers of May --\nEmail,Name\n",
         "Größe;Straße\n".encode("windows-1252"),
     ],
 )
@@ -73,7 +81,15 @@ def test_a_header_of_csv_is_not_mistaken(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"<!---->" * 10_000, b"<?xml " * 10_000, b"<a " + b"a='" * 10_000, b"{" * 10_000, b'{"' + b"\\" * 10_000]
+    "head",
+    [
+        b"<!---->" * 10_000,
+        b"<?xml " * 10_000,
+        b"<a " + b"a='" * 10_000,
+        b"{" * 10_000,
+        b"--\n " * 10_000,
+        b'{"' + b"\\" * 10_000,
+    ],
 )
 def test_recognizing_a_file_takes_no_time(head: bytes) -> None:
     started = time.process_time()

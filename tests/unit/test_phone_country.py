@@ -43,6 +43,29 @@ def test_a_file_whose_numbers_are_not_of_the_country_suggests_its_own(
     )
 
 
+def test_a_decimal_that_a_spreadsheet_added_is_not_part_of_a_number() -> None:
+    found = weigh(["Email", "Phone"], [[f"a{number}@x.com", f"206555010{number}.0"] for number in range(3)])
+
+    assert found is not None
+    assert (found.number_count, found.valid_count, found.likely) == (3, 3, ())
+
+
+def test_of_several_countries_none_is_suggested() -> None:
+    rows = [[f"a{number}@x.com", f"041 23456{number}", "FI" if number < 8 else "SE"] for number in range(10)]
+
+    found = weigh(["Email", "Phone", "Country"], rows)
+
+    assert found is not None
+    assert (found.has_several, found.likely, found.suggested) == (True, (), None)
+    assert found.describe_doubt() == (
+        "Valid in the United States (US): 0 of 10 such numbers in the first rows. The file has customers of several "
+        "countries: write their numbers with the country code."
+    )
+    alone = weigh(["Email", "Phone", "Country"], [[*row[:2], "FI"] for row in rows])
+    assert alone is not None
+    assert alone.suggested == "FI"
+
+
 def test_numbers_with_a_country_code_say_which_country_the_others_are_of() -> None:
     rows = [["a@x.com", "+41 44 668 18 00"], ["b@x.com", "0041446681801"], ["c@x.com", "044 668 18 02"]]
 

@@ -10,6 +10,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
+from openprofiles.uploads.mappings.whole_rows import describe_whole_rows
 
 
 def targets(*headers: str, **chosen: str) -> list[str]:
@@ -292,7 +293,7 @@ def test_any_header_gives_a_mapping_that_an_upload_job_takes(headers: list[str])
         suggestion = suggest_mapping(headers)
     except InvalidRequest:
         # Nothing but blank or repeated names.
-        assert all(not header.strip() or headers.count(header) > 1 for header in headers)
+        assert sum(bool(header.strip()) and headers.count(header) == 1 for header in headers) <= 1
         return
     fields = suggestion.to_fields()
 
@@ -335,6 +336,64 @@ def test_a_name_is_surest_where_the_values_agree_and_doubtful_where_they_contrad
 )
 def test_values_that_a_field_never_has_contradict_the_name(header: str, value: str) -> None:
     assert column(header, value, value).is_doubtful
+
+
+def test_a_name_that_can_mean_another_thing_gives_way_to_values_that_do_not_fit() -> None:
+    models = [["iPhone 12"], ["Pixel 5"], ["iPhone 12"]]
+
+    assert column("Mobile", "iPhone 12", "Pixel 5").target == "Attributes.Mobile"
+    assert suggest_mapping(["Mobile"], sample=models, key_header="Mobile").fields[0].target == "MobilePhoneNumber"
+
+
+@pytest.mark.parametrize(
+    ("headers", "row", "reason"),
+    [
+        (["id", "Name", "Name"], ["C1", "Ada", "Bob"], "column 2 'Name': 2 columns have this name; rename all but one"),
+        (["id", ""], ["C1", "Ada"], "column 2 '': it has no name in the header"),
+    ],
+)
+def test_a_file_of_which_only_the_key_could_be_loaded_is_refused(
+    headers: list[str], row: list[str], reason: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"^Of the columns of the file, only 'id' can be loaded: {reason}"):
+        suggest_mapping(headers, sample=[row])
+
+    excluded = suggest_mapping(headers, dict.fromkeys(headers[1:], ""), [row])
+    assert [field.header for field in excluded.fields] == ["id"]
+
+
+def test_a_file_that_has_only_the_key_is_not_refused() -> None:
+    assert len(suggest_mapping(["id"], sample=[["C1"]]).fields) == 1
+    assert len(suggest_mapping(["id", ""], sample=[["C1", ""]]).fields) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "value"), [("id,name,email", "{},Ann,a@x.com"), ("id    name    email", "{}     Ann     a@x.com")]
+)
+def test_whole_rows_in_one_column_are_not_suggested_as_unique_keys(header: str, value: str) -> None:
+    rows = [[value.format(number)] for number in range(20, 40)]
+
+    described = describe_whole_rows([header], rows)
+    assert described is not None
+    assert "Is every line in quotation marks, or is it a file of fixed width?" in described
+    assert suggest_mapping([header], sample=rows).unique_key is None
+    assert suggest_mapping(["Customer ID"], sample=rows).unique_key is not None
+
+
+@pytest.mark.parametrize(
+    ("header", "values"),
+    [
+        # A mask; the values of another column; a name with one meaning.
+        ("Mobile", ["xxx", "xxx"]),
+        ("Mobile", ["***-***-0101", "xxx-xxx-0102"]),
+        ("Mobile", ["ada@example.com", "bob@example.com"]),
+        ("Phone", ["iPhone 12", "Pixel 5"]),
+    ],
+)
+def test_values_that_are_not_what_the_name_says_are_checked_all_the_same(header: str, values: list[str]) -> None:
+    field = column(header, *values)
+
+    assert (field.is_doubtful, field.usual_check) == (True, "PHONE_NUMBER")
 
 
 @pytest.mark.parametrize(
@@ -439,7 +498,7 @@ def test_any_header_with_any_rows_gives_a_mapping_that_an_upload_job_takes(
     try:
         suggestion = suggest_mapping(headers, None, sample)
     except InvalidRequest:
-        assert all(not header.strip() or headers.count(header) > 1 for header in headers)
+        assert sum(bool(header.strip()) and headers.count(header) == 1 for header in headers) <= 1
         return
     key = suggestion.unique_key or suggestion.fields[0]
 

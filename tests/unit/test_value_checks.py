@@ -31,6 +31,7 @@ def passes(check: ValueCheck, values: list[str], region: str = "US") -> list[str
                 "jürgen@bücher.example",
                 "用户@例え.jp",
                 "a@1.2.example",
+                "a**b@example.com",
             ],
             [
                 "ada",
@@ -50,6 +51,8 @@ def passes(check: ValueCheck, values: list[str], region: str = "US") -> list[str
                 "a\u00a0da@example.com",
                 "a\u00adda@example.com",
                 "ada@example.com\u200e",
+                "a***@example.com",
+                "***@example.com",
             ],
         ),
         (

@@ -30,7 +30,7 @@ def default_failed_rows_path(file: Path) -> Path:
 
     That of ``customers.xlsx`` is ``customers.xlsx.failed-rows.csv``: no load removes the failed rows of another.
     """
-    return file.with_name(f"{file.stem if file.suffix == '.csv' else file.name}.failed-rows.csv")
+    return file.with_name(f"{file.stem if file.suffix.lower() == '.csv' else file.name}.failed-rows.csv")
 
 
 def has_folder(file: Path) -> bool:

@@ -40,7 +40,7 @@ from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptM
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
-from openprofiles.cli.job_summary import describe_bad_end, state_members, summary_lines
+from openprofiles.cli.job_summary import describe_bad_end, describe_way_past_check, state_members, summary_lines
 from openprofiles.cli.options import (
     Name,
     UpperCaseChoice,
@@ -390,6 +390,7 @@ def import_file(
                 arguments,
                 unique_key,
                 settings.phone_region,
+                checks=checks,
                 has_domain=domain is not None,
                 is_json=output == "json",
             )
@@ -440,6 +441,7 @@ def _print_suggestion(
     unique_key: str | None,
     phone_region: str,
     *,
+    checks: Sequence[str],
     has_domain: bool,
     is_json: bool,
 ) -> None:
@@ -453,8 +455,9 @@ def _print_suggestion(
         suggest_for,
         suggestion_json,
     )
+    from openprofiles.cli.import_policies import read_checks
 
-    suggestion = suggest_for(source, choices, phone_region)
+    suggestion = suggest_for(source, choices, phone_region, unique_key)
     country = weigh_phones(source, suggestion.fields, phone_region)
     is_given = GivenPhoneRegion.of_command(phone_region).is_given
     suggested_region = None if country is None or is_given else country.suggested
@@ -470,10 +473,15 @@ def _print_suggestion(
     click.echo(f"Suggested for {source.name}, read as {source.describe_form()}:")
     for line in (*source.describe_table(), *source.describe_lines_above()):
         click.echo(f"  {shown(line)}")
-    if (doubt := source.describe_doubt()) is not None:
+    for doubt in source.describe_doubts():
         click.echo(f"  {doubt}")
-    for line in describe_mapping(suggestion, None):
+    checked = read_checks(suggestion, checks)
+    for line in describe_mapping(suggestion, None, checked):
         click.echo(f"  {line}")
+    for field in suggestion.fields:
+        check = checked.get(field.name)
+        if field.is_doubtful and check is not None and check.kind == field.usual_check:
+            click.echo(describe_way_past_check(check.code, field.header, is_key=field is chosen))
     for line in describe_displaced(suggestion):
         click.echo(line)
     for line in phone_country_lines(country):
@@ -777,9 +785,10 @@ class _Import:
             click.echo(f"  {shown(line)}")
         if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
             click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")
-        if (doubt := self._source.describe_doubt()) is not None:
+        for doubt in self._source.describe_doubts():
             click.echo(f"  {doubt}")
-        for line in describe_mapping(self._mapping.columns, self._mapping.unique_key):
+        checked = self._options.checks if self._options is not None else {}
+        for line in describe_mapping(self._mapping.columns, self._mapping.unique_key, checked):
             click.echo(f"  {line}")
         for line in describe_displaced(self._mapping.columns):
             click.echo(line)
@@ -812,6 +821,8 @@ class _Import:
         samples: Sequence[PreviewSample],
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
+        from openprofiles.cli.email_forms import describe_email_form
+        from openprofiles.uploads.failures.faults import NOT_AN_EMAIL_ADDRESS
 
         if self._is_dry_run:
             if (bad_end := describe_dry_run_end(state)) is not None:
@@ -853,6 +864,14 @@ class _Import:
             click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
+        for one in state.fault_counts:
+            if one.code == NOT_AN_EMAIL_ADDRESS and one.column is not None:
+                form = describe_email_form(one.column, self._source.values_of(one.column))
+                if form is not None:
+                    click.echo(shown(form))
+        for code, column in state.columns_of_other_values:
+            is_key = column == self._mapping.unique_key.header
+            click.echo(describe_way_past_check(code, column, is_key=is_key))
         for line in sample_lines(samples):
             click.echo(line)
         if self._was_saved:

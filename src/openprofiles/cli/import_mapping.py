@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample
@@ -60,17 +59,22 @@ class ImportMapping:
     drift: HeaderDrift = _NO_DRIFT
 
 
-def suggest_for(source: SourceFile, choices: Sequence[str], phone_region: str) -> Suggestion:
+def suggest_for(
+    source: SourceFile, choices: Sequence[str], phone_region: str, unique_key: str | None = None
+) -> Suggestion:
     """Suggest a mapping for a file, with what ``--map`` says.
 
     Args:
         phone_region: country (ISO 3166) of phone numbers without a country code.
+        unique_key: what ``--unique-key`` says.
 
     Raises:
         ImportFault, InvalidRequest: a choice cannot be kept, or it is not clear that the file has a header.
     """
     source.require_header()
-    return suggest_mapping(source.headers, read_choices(choices, source.headers), source.sample.rows, phone_region)
+    key_header = None if unique_key is None else find_name(unique_key, source.headers)
+    chosen = read_choices(choices, source.headers)
+    return suggest_mapping(source.headers, chosen, source.sample.rows, phone_region, key_header)
 
 
 def choices_of_only(
@@ -97,7 +101,7 @@ def choices_of_only(
             if header is None:
                 raise ImportFault(f"--only {given!r}: {describe_missing_column(name, headers)}")
             kept.add(header)
-    return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept and not is_blank(header)]
+    return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept]
 
 
 def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, phone_region: str) -> ImportMapping:
@@ -106,7 +110,7 @@ def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, p
     Raises:
         ImportFault, InvalidRequest: it cannot be used.
     """
-    suggestion = suggest_for(source, choices, phone_region)
+    suggestion = suggest_for(source, choices, phone_region, unique_key)
     _require_loaded(unique_key, choices, source.headers)
     key = suggestion.find_unique_key(unique_key)
     if (too_many := describe_too_many_columns(suggestion)) is not None:
@@ -217,8 +221,14 @@ def describe_drift(source: SourceFile, name: str, drift: HeaderDrift) -> str:
     return " ".join(parts)
 
 
-def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) -> Iterator[str]:
-    """Yield a line for each column; with confidences as long as there is no unique key, and so nothing is loaded."""
+def describe_mapping(
+    suggestion: Suggestion, unique_key: SuggestedField | None, checked: Collection[str]
+) -> Iterator[str]:
+    """Yield a line for each column; with confidences as long as there is no unique key, and so nothing is loaded.
+
+    Args:
+        checked: the names of the fields whose values are checked.
+    """
     width = max(len(field.header) for field in suggestion.fields)
     target_width = max(len(field.target) for field in suggestion.fields)
     for field in suggestion.fields:
@@ -228,7 +238,8 @@ def describe_mapping(suggestion: Suggestion, unique_key: SuggestedField | None) 
         if field is unique_key:
             line += "  (unique key)"
         if field.is_doubtful:
-            line += f"  (doubtful: {field.reason})"
+            consequence = ", so these rows fail" if field.name in checked else ""
+            line += f"  (doubtful: {field.reason}{consequence})"
         yield line
     reasons = Counter(column.reason for column in suggestion.left_out)
     for column in suggestion.left_out:

@@ -11,6 +11,7 @@ from openprofiles.cli.importer import ImportFault
 if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.uploads.job_options import JobOptions
+    from openprofiles.uploads.mappings.suggest import Suggestion
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.value_checks import ValueCheck
 
@@ -79,26 +80,29 @@ class ImportPolicies:
             doubtful_rows=LOAD if self.loads_doubtful else REFUSE,
             max_failed_records=limit.records,
             max_failed_percent=limit.percent,
-            checks=_read_checks(self.kept_checks, self.checks, mapping),
+            checks=read_checks(mapping.columns, self.checks, self.kept_checks),
         )
         return None if options == JobOptions() else options
 
 
-def _read_checks(kept: Iterable[str], given: Iterable[str], mapping: ImportMapping) -> dict[str, ValueCheck]:
-    """Read the checks by field name, with the default ones for emails and phone numbers."""
+def read_checks(columns: Suggestion, given: Iterable[str], kept: Iterable[str] = ()) -> dict[str, ValueCheck]:
+    """Read the checks by field name, with the default ones for emails and phone numbers.
+
+    Args:
+        given, kept: as ``checks`` and ``kept_checks`` of ``ImportPolicies``.
+
+    Raises:
+        ImportFault, InvalidRequest: as ``ImportPolicies.to_options``.
+    """
     from openprofiles.cli.import_mapping import split_at_header
     from openprofiles.uploads.mappings.likely_names import find_name
     from openprofiles.uploads.mappings.suggest import describe_missing_column
-    from openprofiles.uploads.value_checks import EMAIL_ADDRESS, PHONE_NUMBER, ValueCheck
+    from openprofiles.uploads.value_checks import ValueCheck
 
-    columns = mapping.columns
     fields = {field.header: field for field in columns.fields}
     left_out = {column.header: column for column in columns.left_out}
     headers = [*fields, *left_out]
     checks = {field.name: ValueCheck(kind=check) for field in columns.fields if (check := field.usual_check)}
-    if mapping.unique_key.content_type in (PHONE_NUMBER, EMAIL_ADDRESS):
-        # Even if most of its values are not of this kind: as keys, they would make one customer of many.
-        checks[mapping.unique_key.name] = ValueCheck(kind=mapping.unique_key.content_type)
     for text, is_kept in [*((one, True) for one in kept), *((one, False) for one in given)]:
         if "=" not in text:
             raise ImportFault(f"--check {text!r} is not of the form COLUMN=CHECK, such as 'Points=number'.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from openprofiles.clock import utc_now
 from openprofiles.server.progress_document import read_progress_document
+from openprofiles.uploads.failures.faults import NOT_A_PHONE_NUMBER, NOT_AN_EMAIL_ADDRESS
+from openprofiles.uploads.mappings.value_kinds import ValueKind
 from openprofiles.uploads.progress import Progress, progress_of
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from openprofiles.uploads.job_report import JobReport
 
 RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
+KIND_OF_ERROR = {NOT_AN_EMAIL_ADDRESS: ValueKind.EMAIL_ADDRESS, NOT_A_PHONE_NUMBER: ValueKind.PHONE_NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,15 @@ class JobState:
     def unprocessed_count(self) -> int:
         """Rows whose fate is not settled; of a job that has ended, those that it left out after a stop."""
         return 0 if self.record_count is None else self.record_count - self.done_count
+
+    @property
+    def columns_of_other_values(self) -> list[tuple[str, str]]:
+        """The error and the column of each check for addresses or phone numbers that most rows have failed."""
+        return [
+            (one.code, one.column)
+            for one in self.fault_counts
+            if one.column is not None and one.code in KIND_OF_ERROR and 2 * one.count > self.done_count
+        ]
 
     @property
     def is_running(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from openprofiles.cli.job_state import FaultCount, JobState
+from openprofiles.cli.job_state import KIND_OF_ERROR, FaultCount, JobState
 from openprofiles.cli.terminal_text import shown
 
 _FAULTS_SHOWN = 10
@@ -35,6 +36,20 @@ def summary_lines(state: JobState, seconds: float) -> Iterator[str]:
     yield from state.notices
     for line in _fault_lines(state.fault_counts):
         yield f"  {line}"
+
+
+def describe_way_past_check(code: str, column: str, *, is_key: bool) -> str:
+    """Describe how to import a file whose values in a column fail its usual check.
+
+    Args:
+        code: the error of these values.
+        is_key: whether the column is the unique key.
+    """
+    another = "name another unique key" if is_key else f"leave it out with --map {shlex.quote(f'{column}=')}"
+    return shown(
+        f"If the column {column!r} does not contain {KIND_OF_ERROR[code].value}, {another}, or load its values "
+        f"unchecked with --check {shlex.quote(f'{column}=none')}."
+    )
 
 
 def describe_repeated(count: int) -> str:

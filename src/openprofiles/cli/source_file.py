@@ -61,6 +61,11 @@ class SourceFile:
         """Whether the job must be given the form; what a table is turned into is read alike without."""
         return self.form.header_line is not None or (self.table is None and self.form.to_options() is not None)
 
+    def values_of(self, header: str) -> list[str]:
+        """Return the values of a column in the first rows."""
+        index = self.headers.index(header)
+        return [row[index] for row in self.sample.rows if index < len(row)]
+
     def describe_form(self) -> str:
         """Describe for people how the file is read."""
         return self.table.describe() if self.table is not None else self.form.describe()
@@ -132,13 +137,16 @@ class SourceFile:
         if len(lines) > _MOST_LINES_SHOWN:
             yield f"{len(lines) - _MOST_LINES_SHOWN:,} more lines above the header are skipped"
 
-    def describe_doubt(self) -> str | None:
-        """Describe for people which other encoding the file may have; None if that is plain."""
+    def describe_doubts(self) -> Iterator[str]:
+        """Describe for people why the file may be read incorrectly."""
+        from openprofiles.uploads.mappings.whole_rows import describe_whole_rows
         from openprofiles.uploads.reading.detect_encoding import describe_candidates
 
+        if (whole_rows := describe_whole_rows(self.headers, self.sample.rows)) is not None:
+            yield whole_rows
         if self.doubt is None:
-            return None
-        return (
+            return
+        yield (
             f"The encoding {self.form.encoding} was detected from few letters. If the first words are misspelt, use "
             f"--encoding. {describe_candidates(self.doubt.candidates)}"
         )

@@ -168,8 +168,9 @@ def notice_sentence(
         if notice.code == OTHER_NAME_ROWS:
             return (
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of customers with other names: the value in "
-                f"column {key_header!r} is the same, but the names have no word in common ({where}). If they are "
-                "different customers, use another unique key, correct the file, or import it into another domain."
+                f"column {key_header!r} is the same, but the names have no word in common, other than titles and words "
+                f"that many names have ({where}). If they are different customers, use another unique key, correct the "
+                "file, or import it into another domain."
             )
         if notice.code == WIDE_ROWS:
             return (

@@ -30,7 +30,7 @@ class UndoOutlook:
 
     Attributes:
         created_count: profiles that the job has made.
-        changed_count: profiles that were there and that it has changed.
+        changed_count: profiles that were there and that it has changed; its unchanged rows set when they expire.
         touched_count: those of both that something else has changed since; they would stay as they are.
         gone_count: those of both that were deleted since.
         all_seen: whether all were looked at; if not, the last two are what was found so far, and ``changed_count`` is
@@ -80,7 +80,7 @@ def read_undo_outlook(
         job = find_job_of_domain(connection, domain, job_id)
         require_undoable(job, now)
         changed_rows = job.updated_count - job.unchanged_count
-        left, all_images = _read_images(connection, job.upload_job_id, max_seen) if changed_rows else ({}, True)
+        left, all_images = _read_images(connection, job.upload_job_id, max_seen) if job.updated_count else ({}, True)
         base, last = job.pid_base or 0, (job.pid_base or 0) + (job.record_count or 0)
         there, revisions = profile_rows.count_changed_in_range(
             connection, domain.domain_id, base, last, at_most=max_seen

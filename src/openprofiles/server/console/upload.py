@@ -119,7 +119,6 @@ def show_page(visitor: Visitor) -> Response:
     """Show the page without a file."""
     domain = visitor.domain(*NEEDS[Page.UPLOAD])
     settings = visitor.services.settings
-    # By the field alone: a check that is ticked on the page also applies to columns with a doubtful target.
     usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
     checked = {path: check for path, check in usual_checks.items() if check}
     mappings = None

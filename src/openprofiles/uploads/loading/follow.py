@@ -209,16 +209,16 @@ def _place(load: Load) -> _Writes:
         image_of(load, stored),
         updated_count,
         unchanged_count,
-        _find_notices(load, new, stored),
+        _find_notices(load, new),
     )
 
 
-def _find_notices(load: Load, new: pa.Table, stored: pa.Table) -> list[Notice]:
+def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
     """Find what the plan could not notice, since profiles were created, changed or deleted after it."""
     # The first plan has noticed what there was before its scratch database was lost.
     if load.scratch.recall("made_again"):
         return []
-    other_names = find_other_names_since_plan(load.scratch, load.store, load.job, load.mapping, load.options, stored)
+    other_names = find_other_names_since_plan(load.scratch, load.store, load.job, load.mapping, load.options)
     return _find_shared_keys(load, new) + other_names
 
 

@@ -2,7 +2,8 @@
 
 Such a row may be another customer who has the same unique key: the same number in another system, the address of a
 family, a placeholder. It counts if the row and its profile, as it is when the row is reached, both have a name, and the
-names have no word in common. Case, accents and the order of the words do not matter.
+names have no word in common. Case, accents and the order of the words do not matter. A word that many names of the file
+have, such as GmbH or van, does not count as a word in common, and neither does a title.
 
 Nearly all rows of nearly all files have the name of their profile. Hashes show this; only the other rows are compared
 word by word. With ``--compat strict`` nothing is compared.
@@ -11,20 +12,20 @@ word by word. With ``--compat strict`` nothing is compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
+from openprofiles.profiles.standard_profile import attribute_of_target
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.job_options import CREATE_ONLY, OVERWRITE, JobOptions
 from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.uploads.mappings.name_fields import PERSON, NameFields, find_name_fields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import MAX_LINES, OTHER_NAME_ROWS, Notice, is_doubtful
 from openprofiles.uploads.sql_text import sql_text
-
-_PERSON = ("FirstName", "LastName")
-_BUSINESS = ("BusinessName",)
 
 _PROFILES_PER_READ = 20_000
 
@@ -32,54 +33,113 @@ _PROFILES_PER_READ = 20_000
 _APOSTROPHES = "['\u2018\u2019\u02bc`\u00b4]"
 _NOT_OF_WORDS = r"[^\p{L}\p{M}\p{N}]+"
 
+# Titles and legal forms, which say nothing about whose name it is.
+_TITLES = sorted(
+    {
+        *(
+            "mr",
+            "mrs",
+            "ms",
+            "miss",
+            "mx",
+            "sir",
+            "madam",
+            "dr",
+            "prof",
+            "herr",
+            "hr",
+            "frau",
+            "fr",
+            "m",
+            "mme",
+            "mlle",
+        ),
+        *("monsieur", "madame", "sr", "sra", "srta", "senor", "senora", "sig", "signor", "signora", "dhr", "mevr"),
+        *("gmbh", "ag", "kg", "ohg", "ug", "ev", "mbh", "inc", "llc", "llp", "ltd", "limited", "plc", "corp", "co"),
+        *("corporation", "company", "sa", "sas", "sarl", "srl", "spa", "bv", "nv", "lda", "oy", "aps", "and", "und"),
+    }
+)
 
-def name_paths(mapping: UploadMapping, options: JobOptions) -> tuple[str, ...]:
-    """Return the fields that are compared, all of which both sides must have; none if nothing is compared.
+# A word that more of the different names than both of these have does not count as a word in common.
+COMMON_SHARE = 0.03
+FEWEST_COMMON = 20
+_NAMES_IN_SAMPLE = 5_000
 
-    They are the first and last name, or the name of the business if the file has no names of people.
+
+@dataclass(frozen=True, slots=True)
+class ComparedNames:
+    """The fields that are compared.
+
+    Attributes:
+        fields: of a row.
+        held: the fields of the name of a profile, whether the file has them or not.
+        instead: those that take their place in a profile without a value in ``fields``.
     """
+
+    fields: NameFields
+    held: tuple[str, ...]
+    instead: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> str:
+        """The field without which a row has no name."""
+        return self.fields.paths[-1]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table ``profile`` with these fields."""
+        return list(dict.fromkeys(column_of(path) for path in (*self.held, *self.instead)))
+
+
+def compared_names(mapping: UploadMapping, options: JobOptions) -> ComparedNames | None:
+    """Find the fields that are compared; None if nothing is compared."""
     if mapping.matches_group or options.write_mode == CREATE_ONLY:
         # A job that only creates profiles overwrites nothing.
-        return ()
-    paths = {field.path for field in mapping.fields}
-    if paths.issuperset(_PERSON):
-        return _PERSON
-    return _BUSINESS if paths.issuperset(_BUSINESS) and paths.isdisjoint(_PERSON) else ()
-
-
-def name_columns(mapping: UploadMapping, options: JobOptions) -> list[str]:
-    """Return the columns of the table ``profile`` with these fields."""
-    return [column_of(path) for path in name_paths(mapping, options)]
+        return None
+    fields = find_name_fields((field.header, field.path) for field in mapping.fields if field != mapping.unique_key)
+    if fields is None:
+        return None
+    if not {*PERSON}.isdisjoint(fields.paths):
+        return ComparedNames(fields, PERSON)
+    is_attribute = attribute_of_target(fields.paths[0]) is not None
+    return ComparedNames(fields, fields.paths, PERSON if is_attribute else ())
 
 
 def start_names(scratch: Scratch) -> None:
     """Make the tables ``held_name``, of profiles with a name and its hash, and ``other_name``, of rows that count."""
     scratch.run("create or replace temp table held_name (pid bigint, number ubigint)")
     scratch.run("create or replace table other_name (record bigint, line bigint, giver bigint, pid bigint)")
+    scratch.run("drop table if exists common_word")
 
 
-def add_held_names(scratch: Scratch, profiles: pa.Table, columns: Sequence[str]) -> None:
+def add_held_names(scratch: Scratch, profiles: pa.Table, names: ComparedNames | None) -> None:
     """Add profiles that rows may belong to.
 
     Args:
-        profiles: ``pid`` and ``columns``, those of ``name_columns``.
+        profiles: ``pid`` and the columns of the names.
+        names: the fields that are compared, if any.
     """
-    if columns and profiles.num_rows:
-        scratch.put("held_here", profiles.select(["pid", *columns]))
-        scratch.run(
-            f"insert into held_name select pid, hash({', '.join(columns)}) from held_here where {_all_given(columns)}"
-        )
+    if names is None or not profiles.num_rows:
+        return
+    scratch.put("stored", profiles.select(["pid", *names.columns]))
+    values = [stored_value(path) for path in names.fields.paths]
+    if names.instead:
+        # Without a condition, so that each profile's attributes are parsed only once.
+        name = f"coalesce({values[0]}, {_instead_sql(names)})"
+        scratch.run(f"insert into held_name select pid, hash({name}) from stored")
+    else:
+        scratch.run(f"insert into held_name select pid, hash({', '.join(values)}) from stored where {values[-1]} <> ''")
 
 
 def find_doubted_targets(scratch: Scratch, mapping: UploadMapping, options: JobOptions) -> None:
     """Make the table ``doubted``: the targets with rows, or a row and a stored profile, of different names."""
     scratch.run("create or replace table doubted (target bigint)")
-    paths = name_paths(mapping, options)
-    if not paths:
+    names = compared_names(mapping, options)
+    if names is None:
         return
-    values = _values(mapping, paths)
+    values = _values(mapping, names)
     number = f"hash({', '.join(values)})"
-    differs = f"{_all_given(values)} and {number} <> held_name.number"
+    differs = f"{values[-1]} <> '' and {number} <> held_name.number and held_name.number <> hash(null::text)"
     parts = [
         "select target from target join held_name using (pid) join staged on staged.record = target "
         f"where row_count = 1 and {differs}"
@@ -98,14 +158,14 @@ def find_other_names(
     scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions
 ) -> list[Notice]:
     """Count the rows; the plan must be made. Their records are kept in the table ``other_name``."""
-    paths = name_paths(mapping, options)
-    if not paths or scratch.recall("all_new"):
+    names = compared_names(mapping, options)
+    if names is None or scratch.recall("all_new"):
         return []
-    values = _values(mapping, paths)
     ordered = "ordered join staged using (record) join outcome using (key) where holders = 1"
+    values = ", ".join(f"s.{value}" for value in _values(mapping, names))
     scratch.run(
         "create or replace temp table named_row as "
-        f"select s.record, s.line, m.place, m.pid, {', '.join(f's.{value}' for value in values)} from ("
+        f"select s.record, s.line, m.place, m.pid, {values} from ("
         "select target as record, target as place, pid from target semi join doubted using (target) "
         "where row_count = 1 "
         "union all select record, target, pid from repeated semi join doubted using (target) "
@@ -113,13 +173,8 @@ def find_other_names(
     )
     if not scratch.value("select exists (select 1 from named_row)"):
         return []
-    _start_stored_names(scratch, paths)
-    pids = scratch.table("select distinct pid from named_row where pid is not null order by pid")["pid"]
-    columns = [*dict.fromkeys(column_of(path) for path in paths), "origins"]
-    for start in range(0, len(pids), _PROFILES_PER_READ):
-        some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
-        _add_stored_names(scratch, store.read_profiles(job.domain_id, some, columns), paths, options)
-    scratch.run(f"create or replace table other_name as {_other_names_sql(values)}")
+    _read_stored_names(scratch, store, job, names, options)
+    scratch.run(f"create or replace table other_name as {_other_names_sql(scratch, mapping, names)}")
     for table in ("named_row", "stored_name"):
         scratch.run(f"drop table {table}")
     updated_count = scratch.value(
@@ -130,95 +185,155 @@ def find_other_names(
 
 
 def find_other_names_since_plan(
-    scratch: Scratch,
-    store: BulkStore,
-    job: LeasedJob,
-    mapping: UploadMapping,
-    options: JobOptions,
-    stored: pa.Table,
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions
 ) -> list[Notice]:
     """Count the rows of a chunk that are followed one by one because their keys have changed since the plan.
 
     Those that the plan has counted are left out. The tables ``following`` and ``followed`` have the rows.
-
-    Args:
-        stored: what their profiles hold, with all fields that the job writes.
     """
-    paths = name_paths(mapping, options)
+    names = compared_names(mapping, options)
     is_moved = "record in (select record from following where key not in (select key from entangled))"
-    if not paths or not scratch.value(f"select exists (select 1 from followed where {is_moved})"):
+    if names is None or not scratch.value(f"select exists (select 1 from followed where {is_moved})"):
         return []
-    values = _values(mapping, paths)
     scratch.run(
         "create or replace temp table named_row as "
-        f"select record, line, target as place, pid, {', '.join(values)} from followed join following using (record)"
+        f"select record, line, target as place, pid, {', '.join(_values(mapping, names))} "
+        "from followed join following using (record)"
     )
-    _start_stored_names(scratch, paths)
-    _add_stored_names(scratch, stored, paths, options)
+    _read_stored_names(scratch, store, job, names, options)
     scratch.run(
         "create or replace temp table other_name_here as "
-        f"select * from ({_other_names_sql(values)}) where {is_moved} and record not in (select record from other_name)"
+        f"select * from ({_other_names_sql(scratch, mapping, names)}) "
+        f"where {is_moved} and record not in (select record from other_name)"
     )
     return _make_notice(scratch, store, job, "other_name_here", 0)
 
 
-def sql_name_words(values: Sequence[str]) -> str:
-    """Build SQL for the words of a name, as they are compared."""
-    name = f"regexp_replace(concat_ws(' ', {', '.join(values)}), {sql_text(_APOSTROPHES)}, '', 'g')"
-    words = f"string_split_regex(strip_accents(lower({name})), {sql_text(_NOT_OF_WORDS)})"
-    return f"list_filter({words}, lambda word: word <> '')"
+def sql_name_words(name: str) -> str:
+    """Build SQL for the words of a name, as they are compared: without titles and legal forms."""
+    bare = f"regexp_replace({name}, {sql_text(_APOSTROPHES)}, '', 'g')"
+    words = f"string_split_regex(strip_accents(lower({bare})), {sql_text(_NOT_OF_WORDS)})"
+    left_out = ", ".join(map(sql_text, ["", *_TITLES]))
+    return f"list_filter({words}, lambda word: word not in ({left_out}))"
 
 
-def _values(mapping: UploadMapping, paths: Sequence[str]) -> list[str]:
-    """Return the columns of the scratch database with the values of these fields."""
+def sql_common_words(words: str) -> str:
+    """Build a query for the ``word`` that many different names have.
+
+    Args:
+        words: a query for ``words``, those of each name.
+    """
+    return (
+        f"with name as (select distinct list_sort(list_distinct(words)) as words from ({words}) where len(words) > 0) "
+        "select word from (select unnest(words) as word from name) group by word "
+        f"having count(*) >= {FEWEST_COMMON} and count(*) > {COMMON_SHARE} * (select count(*) from name) order by word"
+    )
+
+
+def sql_are_others(words: str, old_words: str, common: Sequence[str]) -> str:
+    """Build an SQL condition: these are the words of two names that are not those of one customer.
+
+    Args:
+        common: words that many names have. If two names have only these in common, and each has another word as well,
+            they are different.
+    """
+    condition = f"not list_has_any({words}, {old_words})"
+    if common:
+        left_out = ", ".join(map(sql_text, common))
+        condition = (
+            f"len(list_filter(list_intersect({words}, {old_words}), lambda word: word not in ({left_out}))) = 0 "
+            f"and not list_has_all({words}, {old_words}) and not list_has_all({old_words}, {words})"
+        )
+    return f"len({words}) > 0 and len({old_words}) > 0 and {condition}"
+
+
+def _values(mapping: UploadMapping, names: ComparedNames) -> list[str]:
+    """Return the columns of the scratch database with the values of the fields; the last one must be given."""
     index_of = {field.path: index for index, field in enumerate(mapping.fields)}
-    return [f"v{index_of[path]}" for path in paths]
+    return [f"v{index_of[path]}" for path in names.fields.paths]
 
 
-def _all_given(names: Sequence[str]) -> str:
-    return " and ".join(f"{name} <> ''" for name in names)
+def _instead_sql(names: ComparedNames) -> str:
+    """Build SQL for the name of a profile, in the table ``stored``, that lacks the field; null if it has no other."""
+    values = [stored_value(path) for path in names.instead]
+    return f"case when {values[-1]} <> '' then concat_ws(' ', nullif({values[0]}, ''), {values[-1]}) end"
 
 
-def _start_stored_names(scratch: Scratch, paths: Sequence[str]) -> None:
-    columns = "".join(f", s{index} text, h{index} boolean" for index in range(len(paths)))
-    scratch.run(f"create or replace temp table stored_name (pid bigint{columns})")
+def _read_stored_names(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, names: ComparedNames, options: JobOptions
+) -> None:
+    """Make the table ``stored_name`` for the profiles in ``named_row``.
 
-
-def _add_stored_names(scratch: Scratch, stored: pa.Table, paths: Sequence[str], options: JobOptions) -> None:
-    """Add the names of profiles, and whether a load leaves them as they are since they were edited by hand."""
-    scratch.put("stored", stored)
+    It has the values (s0 ..), whether a load leaves them as they are since they were edited by hand (h0 ..), and the
+    name of a profile that lacks them.
+    """
+    kinds = "".join(f", s{index} text, h{index} boolean" for index in range(len(names.held)))
+    scratch.run(f"create or replace temp table stored_name (pid bigint{kinds}, instead text)")
     by_hand = "coalesce(from_json(origins, '[\"VARCHAR\"]'), [])"
     is_overwritten = options.hand_set_fields == OVERWRITE
     columns = "".join(
         f", {stored_value(path)}, {'false' if is_overwritten else f'list_contains({by_hand}, {sql_text(path)})'}"
-        for path in paths
+        for path in names.held
     )
-    scratch.run(f"insert into stored_name select pid{columns} from stored")
+    instead = _instead_sql(names) if names.instead else "null"
+    pids = scratch.table("select distinct pid from named_row where pid is not null order by pid")["pid"]
+    for start in range(0, len(pids), _PROFILES_PER_READ):
+        some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
+        scratch.put("stored", store.read_profiles(job.domain_id, some, [*names.columns, "origins"]))
+        scratch.run(f"insert into stored_name select pid{columns}, {instead} from stored")
 
 
-def _other_names_sql(values: Sequence[str]) -> str:
+def _other_names_sql(scratch: Scratch, mapping: UploadMapping, names: ComparedNames) -> str:
     """Build SQL for the rows in ``named_row`` whose profiles, those in ``stored_name``, have other names by then.
 
     They have ``record``, ``line``, ``giver``, the record that gave the profile its name (null for a stored name), and
     ``pid``.
     """
-    befores = [f"b{index}" for index in range(len(values))]
+    values = _values(mapping, names)
+    value_of = dict(zip(names.fields.paths, values, strict=True))
     earlier = "over (partition by place order by record rows between unbounded preceding and 1 preceding)"
-    names = ", ".join(
-        f"case when h{index} then s{index} "
-        f"else coalesce(last_value({value} ignore nulls) {earlier}, s{index}) end as {before}"
-        for index, (value, before) in enumerate(zip(values, befores, strict=True))
+    befores = {
+        path: f"case when h{index} then s{index} "
+        f"else coalesce(last_value({value_of[path]} ignore nulls) {earlier}, s{index}) end"
+        if path in value_of
+        else f"s{index}"
+        for index, path in enumerate(names.held)
+    }
+    gives = " or ".join(
+        f"({value_of[path]} is not null and h{index} is not true)"
+        for index, path in enumerate(names.held)
+        if path in value_of
     )
-    gives = " or ".join(f"({value} is not null and h{index} is not true)" for index, value in enumerate(values))
-    differs = " or ".join(f"{value} <> {before}" for value, before in zip(values, befores, strict=True))
-    return (
-        "select record, line, giver, pid from ("
-        f"select record, line, giver, pid, {sql_name_words(values)} as words, {sql_name_words(befores)} as old_words "
-        f"from (select *, {names}, max(case when {gives} then record end) {earlier} as giver "
-        "from named_row left join stored_name using (pid)) "
-        f"where {_all_given(values)} and {_all_given(befores)} and ({differs})) "
-        "where len(words) > 0 and len(old_words) > 0 and not list_has_any(words, old_words)"
+    rows = (
+        f"select record, line, pid, {_name_sql(values)} as name, "
+        f"case when {befores[names.needed]} <> '' then concat_ws(' ', {', '.join(befores.values())}) "
+        f"else instead end as old_name, max(case when {gives} then record end) {earlier} as giver "
+        "from named_row left join stored_name using (pid)"
     )
+    are_names = " and ".join(map(names.fields.sql_is_name, ("name", "old_name")))
+    with_words = (
+        f"select record, line, giver, pid, {sql_name_words('name')} as words, "
+        f"{sql_name_words('old_name')} as old_words "
+        f"from ({rows}) where name <> old_name and {are_names}"
+    )
+    common = _find_common_words(scratch, mapping, names)
+    return f"select record, line, giver, pid from ({with_words}) where {sql_are_others('words', 'old_words', common)}"
+
+
+def _name_sql(values: Sequence[str]) -> str:
+    """Build SQL for the name of a row; null if it has none."""
+    return f"case when {values[-1]} <> '' then concat_ws(' ', {', '.join(values)}) end"
+
+
+def _find_common_words(scratch: Scratch, mapping: UploadMapping, names: ComparedNames) -> list[str]:
+    """Find the words that many names of the file have, by a sample of its rows."""
+    step = int(scratch.value(f"select count(*) // {_NAMES_IN_SAMPLE} + 1 from staged"))
+    words = (
+        f"select {sql_name_words('name')} as words from (select {_name_sql(_values(mapping, names))} as name "
+        f"from staged where key is not null and record % {step} = 0) where {names.fields.sql_is_name('name')}"
+    )
+    scratch.run(f"create table if not exists common_word as {sql_common_words(words)}")
+    return [str(word) for word in scratch.table("select word from common_word order by word")["word"].to_pylist()]
 
 
 def _make_notice(scratch: ScratchCursor, store: BulkStore, job: LeasedJob, table: str, updated: int) -> list[Notice]:

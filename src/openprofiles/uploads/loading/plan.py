@@ -44,7 +44,13 @@ from openprofiles.clock import to_milliseconds
 from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
-from openprofiles.uploads.loading.other_names import add_held_names, find_doubted_targets, name_columns, start_names
+from openprofiles.uploads.loading.other_names import (
+    ComparedNames,
+    add_held_names,
+    compared_names,
+    find_doubted_targets,
+    start_names,
+)
 from openprofiles.uploads.loading.same_customer import find_candidates, keys_sql, split_candidates
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
@@ -95,11 +101,11 @@ def plan(
         unindexed: the domain has no index of the unique key's field, and none is to be made.
     """
     _start(scratch)
-    columns = name_columns(mapping, options)
+    names = compared_names(mapping, options)
     if unindexed:
-        _scan(scratch, store, job, mapping, columns)
+        _scan(scratch, store, job, mapping, names)
     else:
-        _look_up(scratch, store, job, mapping, columns)
+        _look_up(scratch, store, job, mapping, names)
     scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
     scratch.run("create table entangled (key text primary key)")
     _find_entangled(scratch, store, job, mapping)
@@ -222,17 +228,17 @@ def _start(scratch: Scratch) -> None:
 
 
 def _look_up(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, columns: Sequence[str] = ()
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, names: ComparedNames | None = None
 ) -> None:
     """Find the holders of keys in the index.
 
     Args:
-        columns: those of the names of profiles that are compared.
+        names: the names of profiles that are compared, if any.
     """
     if store.has_keys(job.domain_id, mapping.key_name):
         batches = scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
-        for keys, found in _find_candidates(store, job, mapping, batches, columns):
-            add_held_names(scratch, found, columns)
+        for keys, found in _find_candidates(store, job, mapping, batches, names.columns if names else ()):
+            add_held_names(scratch, found, names)
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             for table, pairs in (("holder", same), ("other_holder", others)):
                 if pairs.num_rows:
@@ -246,15 +252,18 @@ def _look_up(
         )
 
 
-def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, columns: Sequence[str]) -> None:
+def _scan(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, names: ComparedNames | None
+) -> None:
     """Find the holders of keys by reading all profiles of the domain.
 
     Args:
-        columns: those of the names of profiles that are compared.
+        names: the names of profiles that are compared, if any.
     """
     path = mapping.unique_key.path
     column = column_of(path)
     value = mapping.sql_identity(stored_value(path), job.phone_region)
+    name_columns = names.columns if names else []
     after = 0
     while True:
         rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
@@ -267,8 +276,8 @@ def _scan(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMap
         )
         # Profiles that have expired by the start are no holders.
         scratch.put("found", found)
-        profiles = store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at", *columns])
-        add_held_names(scratch, profiles, columns)
+        profiles = store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at", *name_columns])
+        add_held_names(scratch, profiles, names)
         scratch.put("expiry", profiles.select(["pid", "expires_at"]))
         scratch.run(
             "insert into holder select key, pid from found join expiry using (pid) "

@@ -15,6 +15,7 @@ from openprofiles.profiles.standard_profile import ADDRESS_MEMBERS, ADDRESSES, F
 from openprofiles.uploads.mappings.header_words import (
     ADDRESS_NAMES,
     ADDRESS_WORDS,
+    AMBIGUOUS_NAMES,
     CARD_WORDS,
     CONNECTING_WORDS,
     CUSTOMER_WORDS,
@@ -86,6 +87,11 @@ def is_full_name(header: str) -> bool:
 def names_field(header: str) -> bool:
     """Return whether a header is a known name, also of customer numbers or whole names."""
     return match_header(header) is not None or is_full_name(header) or names_customer_number(header)
+
+
+def is_ambiguous(header: str) -> bool:
+    """Return whether a known name can also mean something else: ``Mobile``, a model of telephone."""
+    return "".join(words_of(header)) in AMBIGUOUS_NAMES
 
 
 def names_customer_number(header: str) -> bool:

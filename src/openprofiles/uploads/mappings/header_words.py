@@ -256,6 +256,9 @@ PRIMARY_WORDS = _words("primary main default preferred principal haupt principal
 FILLER_WORDS = _words("customer client contact user member person profile your my the")
 CONNECTING_WORDS = _words("to of for de du des del la le di da do das van voor fur pour para per")
 
+# Names of fields that also mean other things, such as models of telephones.
+AMBIGUOUS_NAMES = _words("cell cellular handy mobiel mobil mobile portable smartphone")
+
 # What only looks like a field with a word before it.
 NOT_FIELDS = frozenset(("businessunit",))
 
@@ -264,6 +267,12 @@ FULL_NAMES = _words(
     "name fullname displayname namefull vollstandigername nomcomplet nometprenom nomprenom prenomnom nombrecompleto "
     "nombreyapellidos nomecompleto nomeecognome cognomeenome cognomenome nominativo volledigenaam naam imieinazwisko "
     "nazwiskoiimie"
+)
+
+# What a column with the names of customers may be called, as well as one with their numbers.
+CUSTOMERS = _words(
+    "contact contactperson customer client kunde kontakt kontaktperson ansprechpartner ansprechperson contato cliente "
+    "contacto personadecontacto contatto referente klant contactpersoon klient kontrahent osobakontaktowa interlocuteur"
 )
 
 # Words for one who has a number, and words for such a number; together they name the number of a customer.

@@ -15,15 +15,22 @@ from typing import Protocol
 from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.normal_forms import identity_key, normal_full_name
-from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, EMAIL_KEY, PHONE_KEY, field_of_target
+from openprofiles.profiles.standard_profile import (
+    ATTRIBUTES_PREFIX,
+    EMAIL_KEY,
+    FULL_NAME_PATHS,
+    PHONE_KEY,
+    field_of_target,
+)
 from openprofiles.uploads.mappings.header_names import (
-    is_full_name,
     names_customer_number,
     names_row_number,
     words_of,
 )
 from openprofiles.uploads.mappings.header_words import ID_WORDS
+from openprofiles.uploads.mappings.name_fields import BUSINESS, find_name_fields
 from openprofiles.uploads.mappings.value_kinds import KIND_OF_KEY, may_be
+from openprofiles.uploads.mappings.whole_rows import are_whole_rows
 
 # The fields that are good unique keys, the best first.
 _WORTH = {
@@ -152,7 +159,9 @@ class KeySample:
         compared_by = self._find_comparison(field, keys) if repeated_count else None
         # A row without a name does not contradict the others.
         repeats_agree = (compared_by is not None or self._names is not None) and not merged
-        worth = 0.0 if counts and not names_customer_number(field.header) else _kind_worth(field)
+        is_whole_row = len(self._values) == 1 and are_whole_rows(field.header, self._cells(field.header))
+        kind_worth = 0.0 if is_whole_row else _kind_worth(field)
+        worth = 0.0 if counts and not names_customer_number(field.header) else kind_worth
         certainty = self._certainty(len(filled), repeated_count, repeats_agree=repeats_agree)
         confidence = worth * certainty
         if doubled and field.target.startswith(ATTRIBUTES_PREFIX):
@@ -173,7 +182,7 @@ class KeySample:
             tuple(doubts),
             confidence,
             worth if confidence else 0.0,
-            _kind_worth(field),
+            kind_worth,
         )
 
     def is_key_by_kind(self, field: KeyField) -> bool:
@@ -283,13 +292,15 @@ class KeySample:
         ]
 
     def _find_names(self, fields: Sequence[KeyField]) -> list[str | None] | None:
+        names = find_name_fields((field.header, field.target) for field in fields)
+        if names is None or names.paths == BUSINESS:
+            return None
         headers = {field.target: field.header for field in fields}
-        if "LastName" in headers:
-            parts = [self._cells(headers[path]) for path in ("FirstName", "MiddleName", "LastName") if path in headers]
-        else:
-            whole = [field.header for field in fields if is_full_name(field.header)]
-            parts = [self._cells(whole[0])] if whole else []
-        return [normal_full_name(*cells) for cells in zip(*parts, strict=True)] if parts else None
+        paths = FULL_NAME_PATHS if names.paths[-1] == "LastName" else names.paths
+        parts = [self._cells(headers[path]) for path in paths if path in headers]
+        return [
+            normal_full_name(*cells) if names.is_name(" ".join(cells)) else None for cells in zip(*parts, strict=True)
+        ]
 
     def _cells(self, header: str) -> list[str]:
         cells = list(self._values.get(header, ()))

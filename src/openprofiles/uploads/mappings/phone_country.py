@@ -109,6 +109,7 @@ class PhoneCountry:
         likely: other countries in which most of them are valid, the likeliest first, with the number of valid ones;
             empty if ``region`` is not in doubt.
         is_clear: whether the first of ``likely`` is clearly the likeliest.
+        has_several: whether ``region`` is in doubt, and a column of countries names several.
     """
 
     region: str
@@ -116,6 +117,7 @@ class PhoneCountry:
     valid_count: int
     likely: tuple[tuple[str, int], ...] = ()
     is_clear: bool = False
+    has_several: bool = False
 
     @property
     def suggested(self) -> str | None:
@@ -128,11 +130,14 @@ class PhoneCountry:
 
     def describe_doubt(self) -> str | None:
         """Describe in a sentence why the country may be wrong; None if it is not in doubt."""
+        numbers = "1 such number" if self.number_count == 1 else f"{self.number_count} such numbers"
+        valid = f"Valid in {country_name(self.region)}: {self.valid_count} of {numbers} in the first rows"
+        if self.has_several:
+            return f"{valid}. The file has customers of several countries: write their numbers with the country code."
         if not self.likely:
             return None
         others = " and ".join(f"{count} in {country_name(region)}" for region, count in self.likely)
-        numbers = "1 such number" if self.number_count == 1 else f"{self.number_count} such numbers"
-        return f"Valid in {country_name(self.region)}: {self.valid_count} of {numbers} in the first rows; {others}."
+        return f"{valid}; {others}."
 
 
 def country_name(region: str) -> str:
@@ -162,7 +167,8 @@ def weigh_phone_country(
         if (index := headers.index(field.header)) >= 0
     }
     phones = [
-        value
+        # A spreadsheet that took a number for an amount has added it.
+        value.strip().removesuffix(".0")
         for target, values in columns.items()
         if (standard := field_of_target(target)) is not None and standard.key_name == PHONE_KEY
         for value in values
@@ -175,6 +181,8 @@ def weigh_phone_country(
     valid_count = _count_read(national, region)
     if valid_count >= _DOUBTED_SHARE * len(national):
         return PhoneCountry(region, len(national), valid_count)
+    if _has_several_countries(columns):
+        return PhoneCountry(region, len(national), valid_count, has_several=True)
     points = _points(with_code, columns, headers)
     found = [
         (points[other] + count / len(national), other, count)
@@ -193,6 +201,15 @@ def weigh_phone_country(
     return PhoneCountry(
         region, len(national), valid_count, tuple((other, count) for _, other, count in shown), is_clear
     )
+
+
+def _has_several_countries(columns: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether a column of countries names several, and not one in nearly all rows."""
+    for target, values in columns.items():
+        named = Counter(filter(None, map(_region_of_name, values))) if target.endswith(".Country") else Counter()
+        if named and max(named.values()) < _LIKELY_SHARE * named.total():
+            return True
+    return False
 
 
 def _points(with_code: Sequence[str], columns: Mapping[str, Sequence[str]], headers: Sequence[str]) -> dict[str, float]:

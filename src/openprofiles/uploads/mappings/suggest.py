@@ -28,7 +28,13 @@ from openprofiles.profiles.standard_profile import (
     field_of_target,
 )
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
-from openprofiles.uploads.mappings.header_names import ORDINARY, HeaderMatch, match_header, without_accents
+from openprofiles.uploads.mappings.header_names import (
+    ORDINARY,
+    HeaderMatch,
+    is_ambiguous,
+    match_header,
+    without_accents,
+)
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like, quote_name
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
@@ -52,6 +58,11 @@ _ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9]+(?:[ _\-]+[a-zA-Z0-9]+)*\Z")
 _NOT_IN_ATTRIBUTE_NAME = re.compile(r"[^a-zA-Z0-9 _-]+")
 
 _EXCLUDED = "it is excluded"
+_OWN_COLUMN = "openprofiles added it to the file of failed rows"
+_NAME_COLUMNS = (
+    "Give each column a name of its own in the header. If the line of the header or the delimiter was not detected "
+    "correctly, name it."
+)
 # Of columns of which none can be loaded.
 _MOST_COLUMNS_SHOWN = 20
 
@@ -78,6 +89,8 @@ _TARGET_OF_KIND = {ValueKind.EMAIL_ADDRESS: "EmailAddress", ValueKind.PHONE_NUMB
 # What nobody is called, and no place either.
 _NO_NAMES = frozenset(ValueKind)
 _NO_TEXT = frozenset((ValueKind.EMAIL_ADDRESS, ValueKind.PHONE_NUMBER, ValueKind.DATE))
+# Letters other than those of masks such as "xxx-1234".
+_WORD = re.compile(r"[^\W\d_xX]{2}")
 _NAMES = (*FULL_NAME_PATHS, "BusinessName", "City", "County", "State", "Province", "Country")
 _ANYTHING = ("AccountNumber", "AdditionalInformation")
 
@@ -119,9 +132,8 @@ class SuggestedField:
     @property
     def usual_check(self) -> str | None:
         """The check that a load makes of its values without being asked; None for none."""
-        # If few values are of this kind, the column goes to the wrong field, and is marked as doubtful.
-        is_checked = self.content_type in ("EMAIL_ADDRESS", "PHONE_NUMBER") and not self.is_doubtful
-        return self.content_type if is_checked else None
+        # Even if few values are of this kind: unchecked, a masked column would overwrite the address of every customer.
+        return self.content_type if self.content_type in ("EMAIL_ADDRESS", "PHONE_NUMBER") else None
 
     def to_entry(self) -> dict[str, str]:
         """Make the entry of ``Fields`` of CreateUploadJob."""
@@ -212,6 +224,7 @@ def suggest_mapping(
     chosen: Mapping[str, str] | None = None,
     sample: Sequence[Sequence[str]] = (),
     phone_region: str = DEFAULT_PHONE_REGION,
+    key_header: str | None = None,
 ) -> Suggestion:
     """Suggest a target for each column, and a unique key.
 
@@ -221,9 +234,11 @@ def suggest_mapping(
             column out. No suggestion takes a target that is chosen for another column.
         sample: some rows of the file, each with its cells in the order of the headers; one may have fewer or more.
         phone_region: country (ISO 3166) of phone numbers without a country code.
+        key_header: the column that was chosen as the unique key. It means what its name says, whatever its values are.
 
     Raises:
-        InvalidRequest: a chosen header is not a column, or names several; or no column is left to load.
+        InvalidRequest: a chosen header is not a column, or names several; or no column is left to load, or only one
+            of several.
     """
     chosen = chosen or {}
     counts = Counter(headers)
@@ -248,7 +263,9 @@ def suggest_mapping(
     ]
     if not columns:
         raise InvalidRequest(_describe_nothing_left(left_out))
-    targets = _assign_targets(columns, chosen)
+    if len(columns) == 1 and (lost := [one for one in left_out if _is_lost(one, sample)]):
+        raise InvalidRequest(_describe_one_left(columns[0].header, lost))
+    targets = _assign_targets(columns, chosen, key_header)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
         SuggestedField(
@@ -272,16 +289,31 @@ def describe_missing_column(header: str, headers: Iterable[str]) -> str:
 
 def _describe_nothing_left(left_out: Sequence[LeftOut]) -> str:
     """Report why no column can be loaded, and what to do."""
+    advice = "Load at least one of them." if all(one.reason == _EXCLUDED for one in left_out) else _NAME_COLUMNS
+    return f"The file has no column that can be loaded: {_list_left_out(left_out)}. {advice}"
+
+
+def _describe_one_left(header: str, lost: Sequence[LeftOut]) -> str:
+    """Report why only one column could be loaded, and what to do."""
+    return (
+        f"Of the columns of the file, only {header!r} can be loaded: {_list_left_out(lost)}. {_NAME_COLUMNS} To load "
+        "this column alone, exclude the others (openprofiles import --only COLUMN)."
+    )
+
+
+def _list_left_out(left_out: Sequence[LeftOut]) -> str:
     shown = left_out[:_MOST_COLUMNS_SHOWN]
     columns = "; ".join(f"column {one.column_number} {one.header!r}: {one.reason}" for one in shown)
     more = len(left_out) - len(shown)
-    advice = (
-        "Load at least one of them."
-        if all(one.reason == _EXCLUDED for one in left_out)
-        else "Give each column a name of its own in the header. If the line of the header or the delimiter was not "
-        "detected correctly, name it."
+    return f"{columns}{f'; and {more:,} more' if more else ''}"
+
+
+def _is_lost(column: LeftOut, sample: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column is left out although nobody excluded it, and has values."""
+    index = column.column_number - 1
+    return column.reason not in (_EXCLUDED, _OWN_COLUMN) and any(
+        index < len(row) and not is_blank(row[index]) for row in sample
     )
-    return f"The file has no column that can be loaded: {columns}{f'; and {more:,} more' if more else ''}. {advice}"
 
 
 class _Column:
@@ -327,7 +359,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     if is_blank(header):
         return "it has no name in the header"
     if header in SPREADSHEET_COLUMNS and header not in chosen:
-        return "openprofiles added it to the file of failed rows"
+        return _OWN_COLUMN
     if counts[header] > 1:
         return f"{counts[header]} columns have this name; rename all but one"
     if len(header) > _MAX_HEADER_LENGTH:
@@ -335,7 +367,7 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     return None
 
 
-def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> list[_Target]:
+def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str], key_header: str | None) -> list[_Target]:
     targets = {
         position: _Target(_full_path(chosen[column.header]), _CHOSEN_CONFIDENCE, "it was chosen")
         for position, column in enumerate(columns)
@@ -348,6 +380,12 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
         for position, column in enumerate(columns)
         if position not in targets and (match := match_header(column.header))
     }
+    others = {
+        position
+        for position, match in matches.items()
+        if columns[position].header != key_header and _means_another_thing(columns[position], match.path)
+    }
+    matches = {position: match for position, match in matches.items() if position not in others}
     for position in _choose_columns(columns, matches):
         match = matches[position]
         if match.path not in taken:
@@ -376,6 +414,8 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str]) -> li
                 reason += f", because {other!r} was chosen for {path}"
             elif path is not None:
                 reason += f", because another column goes to {path}"
+            elif position in others:
+                reason += ", because its name can mean other things, and its values do not fit a field"
             targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason, other)
     return [targets[position] for position in range(len(columns))]
 
@@ -422,17 +462,38 @@ def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatc
     return found
 
 
+def _means_another_thing(column: _Column, path: str) -> bool:
+    """Return whether an ambiguous name means another thing than its field.
+
+    A single value in all rows, or values without words, are rather masks of what the name says.
+    """
+    if not is_ambiguous(column.header) or column.kind.kind is not None:
+        return False
+    different = {value for value in column.values if _WORD.search(value)}
+    return len(different) > 1 and _contradicted_kind(column, path) is not None
+
+
+def _contradicted_kind(column: _Column, path: str) -> ValueKind | None:
+    """Return the kind of the field's values, if the column has others."""
+    expected = _expected_kind(path)
+    share = None if expected is None else share_that_may_be(expected, column.values)
+    return expected if share is not None and share < _CONTRADICTING_SHARE else None
+
+
+def _expected_kind(path: str) -> ValueKind | None:
+    standard = field_of_target(path)
+    return ValueKind.DATE if path == "BirthDate" else KIND_OF_KEY.get((standard and standard.key_name) or "")
+
+
 def _weigh(column: _Column, path: str, rank: int) -> _Target:
     """Weigh the target of a column's name against its values."""
     confidence = _NAME_CONFIDENCES[min(rank, len(_NAME_CONFIDENCES) - 1)]
     if column.kind.filled_count == 0:
         return _Target(path, round(confidence - _WITHOUT_VALUES, 2), "name matches")
-    standard = field_of_target(path)
-    expected = ValueKind.DATE if path == "BirthDate" else KIND_OF_KEY.get((standard and standard.key_name) or "")
-    if expected is not None:
+    if (kind := _contradicted_kind(column, path)) is not None:
+        return _Target(path, _CONTRADICTED_CONFIDENCE, f"name matches, but the values are not {kind.value}")
+    if (expected := _expected_kind(path)) is not None:
         share = share_that_may_be(expected, column.values) or 0.0
-        if share < _CONTRADICTING_SHARE:
-            return _Target(path, _CONTRADICTED_CONFIDENCE, f"name matches, but the values are not {expected.value}")
         return _Target(path, round(confidence * (0.5 + share / 2), 2), "name and values match")
     wrong = _NO_NAMES if path.rpartition(".")[2] in _NAMES else _NO_TEXT
     if path not in _ANYTHING and column.is_clearly(wrong):

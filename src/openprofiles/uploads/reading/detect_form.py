@@ -38,6 +38,7 @@ from openprofiles.uploads.reading.file_text import PartsReader, Readable, open_t
 from openprofiles.uploads.reading.mixed_encodings import refuse_mixed_encodings
 from openprofiles.uploads.reading.other_kinds import refuse_other_kinds
 from openprofiles.uploads.reading.program_messages import find_messages_end
+from openprofiles.uploads.reading.rule_lines import find_rule_end
 from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
 from openprofiles.uploads.sql_text import sql_text
@@ -126,7 +127,7 @@ def detect_form(
         text = b"".join(without_stray_marks([text])).removeprefix(codecs.BOM_UTF8)
     separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
     if not start and not strict and given.first_row is None:
-        start = find_messages_end(text)
+        start = find_messages_end(text) or find_rule_end(text)
     above, table = text[:start], text[start:]
     if given.header_line and given.first_row is None:
         *_, table = text.split(b"\n", max(given.header_line - 1, above.count(b"\n")))

@@ -116,9 +116,11 @@ def unpacked(file: Readable, compression: str, max_unpacked_bytes: int) -> Itera
     except OSError as error:
         if source.error is not None:
             raise source.error from None
+        # It is read in large steps, so its last bytes are not counted.
+        after = f" after at least {unpacked_bytes:,} bytes" if unpacked_bytes else ""
         raise FileDamaged(
-            f"The {compression} file cannot be decompressed after {unpacked_bytes:,} bytes: it is cut off or damaged. "
-            "Compress it again."
+            f"The {compression} file cannot be decompressed{after}: it is cut off or damaged. Download it or compress "
+            "it again."
         ) from error
 
 

@@ -19,6 +19,7 @@ _UNPACK = "Unpack it, and import the files in it one by one."
 _PACK_AGAIN = "Unpack it first. Only gzip and zstd are unpacked while a file is read."
 _EXPORT_AS_CSV = "Export the data as CSV from the program that made it."
 _CONTACTS = "Import it into an address book or a spreadsheet, and export the contacts from there as CSV."
+_EXPORT_TABLE = "Export the table of the customers as CSV from the database."
 _TABLE_ONLY = "Open it in a spreadsheet, and save the table as CSV."
 
 
@@ -78,6 +79,10 @@ _BY_TEXT = (
     (re.compile(r"BEGIN:VCARD\s", re.IGNORECASE), OtherKind("an address book (vCard)", _CONTACTS)),
     (re.compile(r"BEGIN:VCALENDAR\s", re.IGNORECASE), OtherKind("a calendar", _EXPORT_AS_CSV)),
     (re.compile(r"(version: 1\s+)?dn: \w+=", re.IGNORECASE), OtherKind("a directory export (LDIF)", _CONTACTS)),
+    (re.compile(r"(--\s*)?-- (MySQL|MariaDB|PostgreSQL database|phpMyAdmin SQL) dump\b|/\*!\d{5}"
+                r"|(?:--[^\n]*\n|\s)*+((INSERT INTO|(CREATE|DROP) TABLE) [`\"\[\w]|BEGIN TRANSACTION;|PRAGMA \w+ ?=)",
+                re.IGNORECASE),
+     OtherKind("an SQL dump", _EXPORT_TABLE)),
     (re.compile(r'\[?\s*\{\s*(\}|"([^"\\\n]|\\.)*"\s*:)'), OtherKind("JSON", _READ_BY_IMPORT)),
 )  # fmt: skip
 _HEAD_BYTES = 4096

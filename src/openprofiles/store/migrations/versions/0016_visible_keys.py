@@ -97,6 +97,10 @@ def old_phone(text: str, region: str) -> str | None:
     if region == "US" and text.endswith(".0") and PLAIN_US.fullmatch(text[:-2]) and "2" <= text[0] <= "9":
         # No number of this country has eleven digits. The library needs fifty times as long to say so.
         return f"{text[:-2]}0"
+    number = without(text).strip(BLANKS)
+    if region == "US" and number in text and PLAIN_US.fullmatch(number.translate(PHONE_PUNCTUATION)):
+        # The library, too, leaves out what is before and after the number.
+        return phone_form(number, region)
     return phone_form(text, region)
 
 
