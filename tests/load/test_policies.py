@@ -299,6 +299,18 @@ def test_rows_with_blank_surplus_cells_are_counted_and_fail_if_their_values_are_
     assert (usual.status, notices(shop, usual)) == ("SUCCEEDED", [])
 
 
+def test_rows_with_a_value_that_a_delimiter_has_split_fail_if_others_are_in_the_wrong_columns(shop: Shop) -> None:
+    columns = (ACCOUNT, Column("Company", "BusinessName"), CITY, Column("Zip", "Address.PostalCode"), FIRST)
+    usual = b"".join(b"C%d,Rao Ltd,Rome,%05d,Ann\n" % (number, number) for number in range(30))
+    data = b"Account,Company,City,Zip,First\n" + usual + b"C80,Novak, Inc.,Rome,00187\nC81,Novak, Inc.,00187,Bo\n"
+
+    job = shop.run(shop.create_job(columns, "Account", data))
+    strict = shop.run(shop.create_job(columns, "Account", data), strict=True)
+
+    assert (codes(shop, job), notices(shop, job)) == ([(31, "SHIFTED_CELLS")], [("SplitValueRows", 1, (33,))])
+    assert (strict.failed_count, notices(shop, strict)) == (0, [])
+
+
 def test_a_short_row_whose_key_looks_like_no_other_has_lost_a_delimiter(shop: Shop) -> None:
     rows = b"C80 Zed,red,Rome\nBo,C81,Rome\nC82,Cy\n"
 
@@ -332,6 +344,26 @@ def test_rows_that_are_probably_not_customers_are_loaded_and_counted(
     job = load(shop, WIDE + rows, ACCOUNT, FIRST, TIER, CITY, unique_key="Account")
 
     assert (job.failed_count, notices(shop, job)) == (0, [("SparseRows", len(lines), lines)] if lines else [])
+
+
+@pytest.mark.parametrize(
+    ("end", "lines"),
+    [
+        (b"Ann,gold,c99@example.co", (22,)),
+        (b"Ann,gold,c99@example.co\n", ()),
+        (b"Ann,gold,c99@example.com", ()),
+        (b"Ann,gold,c99@example.org", ()),
+        (b"Ann,gold,c@example.com", (22,)),
+    ],
+)
+def test_a_file_that_may_be_cut_off_in_its_last_key_is_loaded_and_counted(
+    shop: Shop, end: bytes, lines: tuple[int, ...]
+) -> None:
+    rows = b"".join(b"Ann,gold,c%d@example.com\n" % number for number in range(10, 30))
+
+    job = load(shop, b"First,Tier,Email\n" + rows + end)
+
+    assert (job.created_count, notices(shop, job)) == (21, [("CutOffFile", 1, lines)] if lines else [])
 
 
 def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counted(shop: Shop) -> None:

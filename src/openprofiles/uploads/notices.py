@@ -20,6 +20,8 @@ SHARED_KEY_ROWS = "SharedKeyRows"
 SHORT_ROWS = "ShortRows"
 # Rows with more cells than the header, all of them blank, in a file in which most rows have none.
 WIDE_ROWS = "WideRows"
+# Rows with a value that begins with a blank, which may be the end of the value before it.
+SPLIT_VALUE_ROWS = "SplitValueRows"
 # Rows with hardly any value besides their unique key, such as totals and headings of sections.
 SPARSE_ROWS = "SparseRows"
 # Rows whose unique key looks unlike nearly all others, such as descriptions of columns.
@@ -30,6 +32,8 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a value of several lines, one of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
+# The last row, if the file seems to be cut off in its unique key.
+CUT_OFF_FILE = "CutOffFile"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
@@ -155,6 +159,12 @@ def notice_sentence(
             return f"{lines} above the header {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == BLANK_ROWS:
             return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
+        if notice.code == CUT_OFF_FILE:
+            return (
+                "The file may be cut off: it does not end with a line end, and the value in column "
+                f"{key_header!r} in its last row seems to be incomplete ({where}). If it is, load the whole file; undo "
+                "this import first if it has been made."
+            )
         if notice.code == SWALLOWED_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
@@ -180,6 +190,12 @@ def notice_sentence(
                 f"{rows} with more cells than the header {'was' if is_one else 'were'} loaded without the last cells, "
                 f"which are blank ({where}). If a value there contains a delimiter and is not in quotation marks, the "
                 "values after it are in the wrong columns: correct the file."
+            )
+        if notice.code == SPLIT_VALUE_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} a value that begins with a blank, unlike most rows ({where}). "
+                "If it is the end of the value before it, which contains a delimiter and is not in quotation marks, "
+                "the values after it are in the wrong columns: correct the file."
             )
         if notice.code == SPARSE_ROWS:
             return (

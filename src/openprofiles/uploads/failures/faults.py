@@ -65,9 +65,9 @@ _SENTENCES = {
         "put quotation marks around the value."
     ),
     SHIFTED_CELLS: (
-        "The row has more cells than the header, and its values do not look like those of the other rows, so they are "
-        "probably in the wrong columns. If a value contains a delimiter, put quotation marks around the value. If the "
-        "row is right, remove the delimiter at its end."
+        "The values of the row do not look like those of the other rows, so they are probably in the wrong columns. "
+        "If a value contains a delimiter, put quotation marks around the value. If the row is right, remove the blank "
+        "at the beginning of a value, and the delimiter at the end of the row."
     ),
     VALUE_TOO_LONG: (
         f"The value in column {{column}} has {{detail}} characters, which is too long for its field. {_LONGEST}"

@@ -58,6 +58,7 @@ from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
+from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
@@ -424,6 +425,7 @@ def _report(
             *find_noticed_lines(scratch),
             *find_short_rows(scratch),
             *find_wide_rows(scratch),
+            *find_split_values(scratch),
             *find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options)),
             *doubles,
             *find_placeholder_values(scratch, mapping),

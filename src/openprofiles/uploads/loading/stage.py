@@ -14,7 +14,7 @@ Afterwards the scratch database holds:
     short_row (record, line, cells)    the records with fewer cells than the header, unless AWS's rules hold
     wide_row (record, line)    those with more cells, unless AWS's rules hold
     noticed_line (code, line)    the first of the lines that were skipped (above the header, and rows of delimiters),
-                and of the rows with a value that seems to hold other rows
+                of the rows with a value that seems to hold other rows, and of a last row that seems to be cut off
 
 Two threads read and check a block each, while a third scans what comes after them.
 """
@@ -39,12 +39,14 @@ from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
+from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
 from openprofiles.uploads.loading.wide_rows import create_wide_rows_table, find_shifted_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
-from openprofiles.uploads.notices import BLANK_ROWS, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
+from openprofiles.uploads.notices import BLANK_ROWS, CUT_OFF_FILE, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
 from openprofiles.uploads.reading.file_header import (
@@ -153,6 +155,10 @@ def stage(
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
+        if scanner.has_open_end and not strict:
+            key = mapping.fields.index(mapping.unique_key)
+            cut_off = find_cut_off_line(scratch, record_count, f"v{key}", columns.indexes[key], columns.count)
+            _record_lines(scratch, CUT_OFF_FILE, int(cut_off is not None), [] if cut_off is None else [cut_off])
         _record_lines(scratch, SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines)
         _record_lines(scratch, BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines)
         _record_lines(scratch, SWALLOWED_ROWS, len(swallowed), swallowed[:MAX_LINES])
@@ -266,6 +272,7 @@ def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
     scratch.run("create table noticed_line (code text, line bigint)")
     create_short_rows_table(scratch)
     create_wide_rows_table(scratch)
+    create_split_rows_table(scratch)
 
 
 def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int]) -> None:
@@ -276,9 +283,9 @@ def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int])
 
 
 def find_noticed_lines(scratch: Scratch) -> list[Notice]:
-    """Count the lines that were skipped, and the rows that seem to have swallowed others."""
+    """Count the lines that were skipped, and the rows that seem to have swallowed others or to be cut off."""
     notices = []
-    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS):
+    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS, CUT_OFF_FILE):
         if count := scratch.recall(code):
             lines = scratch.table("select line from noticed_line where code = ? order by line", [code])
             notices.append(Notice(code, None, count, tuple(lines["line"].to_pylist())))
@@ -454,12 +461,14 @@ def _set_failed_apart(
             f"update staged set fault = {_FAULTY}, key = null "
             f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
         )
-    has_shifted = not strict and find_shifted_rows(scratch, len(mapping.fields))
-    if has_shifted:
-        scratch.run(
-            f"update staged set fault = {_FAULTY}, key = null "
-            f"where fault = {_NO_FAULT} and record in (select record from shifted_row)"
-        )
+    shifted_rows = []
+    if not strict and find_shifted_rows(scratch, len(mapping.fields)):
+        shifted_rows.append("select record from shifted_row")
+    if not strict and find_split_rows(scratch, columns.indexes, f"fault = {_NO_FAULT}"):
+        shifted_rows.append("select record from split_row where is_shifted")
+    is_shifted = f"record in ({' union all '.join(shifted_rows)})"
+    if shifted_rows:
+        scratch.run(f"update staged set fault = {_FAULTY}, key = null where fault = {_NO_FAULT} and {is_shifted}")
     # Narrow tables of few rows: what follows looks at them once for each field.
     scratch.run(
         f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
@@ -490,9 +499,8 @@ def _set_failed_apart(
         if has_broken:
             cells = "(select cells from broken_row b where b.record = faulty.record)"
             found.insert(0, (faults.BROKEN_ROW, None, "record in (select record from broken_row)", cells))
-        if has_shifted:
-            shifted = f"(fault <> {_SURPLUS} and record in (select record from shifted_row))"
-            found.append((faults.SHIFTED_CELLS, None, shifted, "null"))
+        if shifted_rows:
+            found.append((faults.SHIFTED_CELLS, None, f"fault <> {_SURPLUS} and {is_shifted}", "null"))
         for code, condition in _no_identity_sql(key_value, mapping, strict=strict).items():
             found.append((code, mapping.unique_key.header, condition, "null"))
             no_key = f"({no_key} and not coalesce({condition}, false))"

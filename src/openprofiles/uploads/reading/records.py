@@ -197,6 +197,7 @@ class Scanner:
         blank_row_lines: the lines of the first ones.
         skipped_line_count: the lines above the header that were skipped, without blank ones.
         skipped_lines: the numbers of the first ones.
+        has_open_end: whether the file ends without a line end; known once all blocks are read.
     """
 
     def __init__(
@@ -216,6 +217,7 @@ class Scanner:
         self.blank_row_lines: list[int] = []
         self.skipped_line_count = 0
         self.skipped_lines: list[int] = []
+        self.has_open_end = False
         self._header_line = header_line
         self._read = read
         self._dialect = dialect
@@ -351,6 +353,7 @@ class Scanner:
         while True:
             self._carry += self._read_fully(self._read_bytes)
             data, ends_virtually = self._close_last_line(self._carry)
+            self.has_open_end = ends_virtually
             lines = _find_lines(data, self._dialect, ends_virtually)
             if lines.ends.size:
                 yield self._describe_records(data, lines, ends_virtually), len(data)
