@@ -16,7 +16,8 @@ Afterwards the scratch database holds:
     noticed_line (code, line)    the first of the lines that were skipped (above the header, and rows of delimiters),
                 of the rows with a value that seems to hold other rows, and of a last row that seems to be cut off
 
-Two threads read and check a block each, while a third scans what comes after them.
+Two threads read and check a block each, while a third scans what comes after them. Of a wide file, one thread reads
+and checks the blocks, since each needs memory for every mapped field.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ _SPARE_COLUMNS = 4
 _CELLS_PER_BLOCK = 2_000_000
 
 _THREADS = 2
+# Each thread needs memory for every mapped field; two of them with more fields than this exceed the memory limit.
+_MOST_FIELDS_OF_TWO_THREADS = 200
 
 _FAULT_CODES = {
     Kind.MALFORMED_QUOTES: faults.MALFORMED_QUOTES,
@@ -143,7 +146,7 @@ def stage(
         files = BlockFiles(scratch.connection)
         stagers = [
             _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region, strict=strict)
-            for _ in range(_THREADS)
+            for _ in range(_THREADS if len(mapping.fields) <= _MOST_FIELDS_OF_TWO_THREADS else 1)
         ]
         blocks = scanner.blocks()
         if form.quote == "'" and "quote" not in form.given and not form.joins_lines:
@@ -671,8 +674,9 @@ def _check_sql(
             f"case when {cell} between '!' and '~~' then {cell} when {sql_is_blank(cell)} then {blank} else {cell} end "
             f"as v{index}"
         )
-        # Bytes first: only a value of more bytes than that can have more characters.
-        suspicions.append(f"strlen({cell}) > {field.max_length}")
+        # Bytes first: only a value of more bytes than that can have more characters. The value, not the cell, so that
+        # the cells need not be kept in memory beside the values.
+        suspicions.append(f"strlen(v{index}) > {field.max_length}")
         tests.append(_too_long_sql(f"v{index}", field))
         if field.standard and field.standard.allowed_values:
             not_allowed = _not_allowed_sql(f"v{index}", field.standard.allowed_values)
