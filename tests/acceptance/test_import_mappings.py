@@ -228,6 +228,20 @@ def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(t
 
 
 @pytest.mark.daily_on("directly")
+def test_a_customer_above_the_header_of_the_mapping_is_not_skipped_in_silence(tmp_path: Path, place: Place) -> None:
+    first = write(tmp_path / "a.csv", b"Email,Name\na@x.example,Ada\n")
+    second = write(tmp_path / "b.csv", b"z@x.example,Zed\nEmail,Name\na@x.example,Ada\n")
+    place.run_json(first, "--unique-key", "Email", "--save-mapping", "crm")
+
+    refused = place.run(second, "--mapping", "crm")
+    skipped = place.run_json(second, "--mapping", "crm", "--header-line", "2")
+
+    assert refused.returncode == 2
+    assert "line 1 above it seems to be a row: it has an email address" in refused.stderr
+    assert (skipped["created"], skipped["unchanged"]) == (0, 1)
+
+
+@pytest.mark.daily_on("directly")
 def test_new_and_missing_columns_are_warned_of_until_the_mapping_is_saved_again(tmp_path: Path, place: Place) -> None:
     first = write(tmp_path / "a.csv", b"Email,Name,Notes\na@x.example,Ada,x\n")
     second = write(tmp_path / "b.csv", b"Name,Email,Tier,Points\nAda,a@x.example,gold,5\n")

@@ -27,7 +27,7 @@ _FORMS = (
 
 
 def describe_email_form(column: str, values: Iterable[str]) -> str | None:
-    """Describe what the values that are not valid have in common; None if that is nothing known.
+    """Describe what the values that are not valid have in common; None if no known pattern fits all of them.
 
     Args:
         column: the name of the column.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import stat
 import tempfile
@@ -128,6 +129,27 @@ class SourceFile:
         doubt = describe_doubtful_header(self.name, self.headers, self.sample.rows)
         if doubt is not None:
             raise ImportFault(f"{doubt} Nothing was loaded.")
+
+    def require_no_row_above(self) -> None:
+        """Refuse a file with a customer above the header that a saved mapping found.
+
+        If the user has said which line is the header, it is not refused.
+
+        Raises:
+            ImportFault: a line above the header has an email address; the message names the option.
+        """
+        from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind
+
+        if "header_line" in self.form.given:
+            return
+        for number, text in self.sample.lines_above.items():
+            cells = next(csv.reader([text], delimiter=self.form.delimiter), [])
+            if any(clear_kind(cell) is ValueKind.EMAIL_ADDRESS for cell in cells):
+                raise ImportFault(
+                    f"The header of {self.name} is line {self.form.header_line}, and line {number} above it seems to "
+                    "be a row: it has an email address. Rows above the header are not loaded. Move the header to the "
+                    f"top, or use --header-line {self.form.header_line} to skip these lines. Nothing was loaded."
+                )
 
     def describe_lines_above(self) -> Iterator[str]:
         """Yield a line for people for each of the first lines above the header."""

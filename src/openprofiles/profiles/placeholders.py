@@ -79,7 +79,7 @@ def sql_is_placeholder(value: str) -> str:
 
 
 def sql_is_stored_placeholder(value: str) -> str:
-    """Build SQL (DuckDB) that finds values of fields that are hardly ever meant."""
+    """Build SQL (DuckDB) that finds values of fields that are very probably placeholders."""
     words = ", ".join(f"'{word}'" for word in _STORED_PLACEHOLDERS)
     return f"{value} in ({words})"
 

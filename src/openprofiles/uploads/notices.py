@@ -14,7 +14,7 @@ from typing import Any
 OTHER_NAME_ROWS = "OtherNameRows"
 # Rows that exchanged the first and last name of a customer.
 EXCHANGED_NAME_ROWS = "ExchangedNameRows"
-# Rows that created a profile, although their unique key stands in another field of a profile.
+# Rows that created a profile, although their unique key is in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
 SHORT_ROWS = "ShortRows"

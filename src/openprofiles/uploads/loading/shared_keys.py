@@ -1,4 +1,4 @@
-"""The rows that create a profile, although their unique key stands in another field of a profile, stored or new.
+"""The rows that create a profile, although their unique key is in another field of a profile, stored or new.
 
 Such a value does not identify a customer (``same_customer``), so one customer may become two profiles.
 """

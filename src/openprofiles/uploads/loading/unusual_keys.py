@@ -122,7 +122,7 @@ def _sql_is_unusual(key: str, usual: dict[str, bool], *, is_checked: bool) -> st
 
 
 def _plain_key(compared: dict[str, bool]) -> str | None:
-    """Return a pattern of keys that have all of these looks; None if it would be no simple one."""
+    """Return a pattern of keys that have all of these looks; None if there is no simple pattern."""
     first = _alphanumeric(compared.get(_BEGINS_WITH_DIGIT), compared.get(_BEGINS_WITH_LETTER))
     last = _alphanumeric(compared.get(_ENDS_WITH_DIGIT), None)
     if compared.get(_BEGINS_WITH_WORD) or not first:
@@ -132,7 +132,7 @@ def _plain_key(compared: dict[str, bool]) -> str | None:
 
 
 def _alphanumeric(is_digit: bool | None, is_letter: bool | None) -> str:
-    """Return the characters of a class of letters and digits: with, without or only those of a kind."""
+    """Return the digits, the letters or both, for a character class."""
     digits = "" if is_digit is False or is_letter else "0-9"
     letters = "" if is_letter is False or is_digit else "A-Za-z"
     return digits + letters

@@ -174,7 +174,7 @@ class StrangeWords:
 
     @property
     def lines(self) -> Mapping[bytes, int]:
-        """The line on which each word stands first."""
+        """The line on which each word first occurs."""
         return self._lines
 
 

@@ -1,4 +1,4 @@
-"""How likely a text is in an encoding: by the letters of the languages that use it, and by what stands around them."""
+"""How likely a text is in an encoding: by the letters of the languages that use it, and the characters around them."""
 
 from __future__ import annotations
 

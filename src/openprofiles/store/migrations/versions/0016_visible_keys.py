@@ -1,4 +1,4 @@
-"""Keys of email addresses, phone numbers and accounts without what nobody sees, and none of placeholders.
+"""Remove invisible characters from the keys of email addresses, phone numbers and accounts, and keys of placeholders.
 
 A key is replaced only if it is there in its old form: one that DeleteProfileKey removed stays away. Only values with
 other characters than ASCII, placeholders, and phone numbers with a .0 are looked at one by one. The step is made in
