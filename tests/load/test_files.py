@@ -5,6 +5,8 @@ Every file here is also read by the oracle, which must agree.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select, true
 
@@ -18,7 +20,7 @@ from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import FaultCount, read_report
 from openprofiles.uploads.jobs import list_failed_rows, start_job, stop_job
-from openprofiles.uploads.reading.file_form import FileOptions
+from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.reading.records import MAX_RECORD_BYTES
 
 EMAIL = Column("Email", "EmailAddress")
@@ -633,3 +635,14 @@ def test_the_value_of_a_text_formula_is_loaded_unless_aws_reads_the_file(shop: S
         ('="007"', '="00501"'),
         ('="008"', '="0,5"'),
     ]
+
+
+def test_the_values_of_a_table_are_loaded_as_they_are(shop: Shop) -> None:
+    account, note = Column("No", "AccountNumber"), Column("Note", "AdditionalInformation")
+    data = b'No,Note\n"=""007""","a\n\x1ab"\n'
+
+    job = shop.create_job([account, note], "No", data, file=replace(STRICT_OPTIONS, first_row=1))
+    shop.run(job)
+
+    (profile,) = shop.known().profiles.values()
+    assert (profile.values["AccountNumber"], profile.values["AdditionalInformation"]) == ('="007"', "a\n\x1ab")

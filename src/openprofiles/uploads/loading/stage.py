@@ -240,7 +240,9 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
             "The file begins with a byte order mark, which AWS does not accept. Save it as UTF-8 without one."
         )
     if not strict:
-        names = list(map(text_of_formula, without_apostrophes(names)))
+        names = without_apostrophes(names)
+    if form.is_cleaned:
+        names = list(map(text_of_formula, names))
     indexes = []
     for field in mapping.fields:
         found = [index for index, name in enumerate(names) if name == field.header]
@@ -315,6 +317,7 @@ class _Stager:
         self._columns = columns
         self._dialect = dialect
         self._strict = strict
+        self._is_cleaned = not strict and dialect.first_row is None
         self._all = columns.count + _SPARE_COLUMNS
         wanted = sorted({0, *columns.indexes, *range(columns.count, self._all)})
         cells = {f"c{index}": f"c{index}" for index in wanted}
@@ -354,7 +357,7 @@ class _Stager:
             # Joined by position: where one side is shorter, its columns are null.
             cells = f"clean_record positional join {csv_reader_sql(path, self._all, self._dialect)}"
             # To look for the first byte alone is much faster.
-            has_formulas = not self._strict and BEGINNING[:1] in block.clean and BEGINNING in block.clean
+            has_formulas = self._is_cleaned and BEGINNING[:1] in block.clean and BEGINNING in block.clean
             selected = self._selected_of_formulas if has_formulas else self._selected
             source = f"(select record, line, {selected} from {cells})"
             found = scratch.value(
@@ -404,7 +407,7 @@ class _Stager:
                 rows["unfixed"].append(_is_unfixed(cells, self._columns.code))
             if self._columns.has_apostrophes:
                 cells = [remove_apostrophe(cell) for cell in cells]
-            if not self._strict:
+            if self._is_cleaned:
                 cells = [text_of_formula(cell) for cell in cells]
             for index in wanted:
                 rows[f"c{index}"].append(cells[index] if index < len(cells) else None)

@@ -123,7 +123,7 @@ def detect_form(
         text = text.replace(b"\r", b"\n")
     elif line_ends == "CRCRLF":
         text = text.replace(b"\r\r\n", b"\r\n")
-    if not strict:
+    if not strict and given.first_row is None:
         text = b"".join(without_stray_marks([text])).removeprefix(codecs.BOM_UTF8)
     separator, start = (None, 0) if strict or given.first_row is not None else find_separator(text)
     if not start and not strict and given.first_row is None:

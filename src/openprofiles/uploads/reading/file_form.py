@@ -193,8 +193,16 @@ class FileForm:
     @property
     def is_plain(self) -> bool:
         """Whether its bytes can be read as they are."""
-        is_changed = self.line_ends not in ("LF", "CRLF") or self.skips_blanks or not self.is_strict
+        is_changed = self.line_ends not in ("LF", "CRLF") or self.skips_blanks or self.is_cleaned
         return self.compression == "none" and self.encoding == UTF_8 and not is_changed
+
+    @property
+    def is_cleaned(self) -> bool:
+        """Whether stray marks and text formulas, which programs leave in CSV files, are removed.
+
+        A file that was made from a table has only values.
+        """
+        return not self.is_strict and self.first_row is None
 
     @property
     def is_strict(self) -> bool:

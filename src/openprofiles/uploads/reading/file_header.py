@@ -71,7 +71,7 @@ def scan_header(scanner: Scanner, form: FileForm, *, is_whole: bool = True) -> t
             f"The double quote that opens a name in the header on line {error.line} is never closed{where}."
         ) from None
     names = without_apostrophes(split_header(header, form))
-    return header, names if form.is_strict else list(map(text_of_formula, names))
+    return header, list(map(text_of_formula, names)) if form.is_cleaned else names
 
 
 def no_header_message(form: FileForm) -> str:

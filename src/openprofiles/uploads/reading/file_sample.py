@@ -95,7 +95,7 @@ def read_file_sample(
                 cells = split_record(record, form.dialect)
                 if has_apostrophes(headers):
                     cells = [remove_apostrophe(cell) for cell in cells]
-                rows.append(cells if form.is_strict else list(map(text_of_formula, cells)))
+                rows.append(list(map(text_of_formula, cells)) if form.is_cleaned else cells)
                 if len(rows) >= max_rows:
                     return FileSample(headers, rows, has_rows, lines_above)
             if len(text) >= _MAX_SAMPLE_BYTES:

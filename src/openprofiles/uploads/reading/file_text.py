@@ -58,7 +58,7 @@ def open_text(file: Readable, form: FileForm, *, max_unpacked_bytes: int) -> Tex
         parts = with_line_feeds(parts or _parts(file), form.dialect)
     elif form.line_ends == "CRCRLF":
         parts = with_single_returns(parts or _parts(file))
-    if not form.is_strict:
+    if form.is_cleaned:
         parts = without_stray_marks(parts or _parts(file))
     if form.skips_blanks:
         parts = without_blanks(parts or _parts(file), form.dialect)

@@ -74,7 +74,7 @@ class UploadedFile:
         """Read it as text from its beginning."""
         with self._decrypted() as reader:
             self._reader = reader
-            # A plain file, as most are, needs nothing in between.
+            # A table, and a file that is read as AWS reads it, need nothing in between.
             yield (
                 reader
                 if self.form.is_plain
