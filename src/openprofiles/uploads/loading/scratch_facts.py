@@ -1,7 +1,7 @@
 """What a loader remembers of its job for the next one: small numbers by name, in a file next to the scratch database.
 
-Each is a line of a file that only grows. To append one takes a fortieth of the time of a statement in DuckDB, which
-also waits for the disk, and a small load remembers some twenty.
+Each is a line of a file that only grows. To append one takes 1 us of processor time, and a statement in DuckDB 400 us
+and a wait for the disk; a small load remembers some twenty.
 """
 
 from __future__ import annotations

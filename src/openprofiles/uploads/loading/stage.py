@@ -76,7 +76,8 @@ _SPARE_COLUMNS = 4
 _CELLS_PER_BLOCK = 2_000_000
 
 _THREADS = 2
-# Each thread needs memory for every mapped field; two of them with more fields than this exceed the memory limit.
+# Each thread needs memory for every mapped field. Two of them exceed the default memory limit at 500 fields, and one
+# does not; in between, this number leaves room.
 _MOST_FIELDS_OF_TWO_THREADS = 200
 
 _FAULT_CODES = {
