@@ -303,9 +303,17 @@ def test_the_first_row_with_the_columns_of_the_mapping_is_the_header_whatever_it
     columns = (Column("a@x", "EmailAddress"), Column("7", "FirstName"))
 
     job = shop.run(shop.create_job(columns, "a@x", b"Report\n\n7,a@x\nBo,b@x\n", file=DETECTED))
+    refused = load(shop, b"z@x.example,Zed,Rome\nE-Mail,Pr\xc3\xa9nom,Note\na@x.example,Ann,Rome\n")
 
     assert [row[:2] for row in people(shop)] == [("b@x", "Bo")]
     assert notices(shop, job) == [("SkippedLines", 1, (1,))]
+    # A customer would be missing.
+    assert (refused.status, refused.failure_message) == (
+        "FAILED",
+        "Line 2 has the columns of the mapping, so it is the header, but line 1 above it seems to be a row. Rows above "
+        "the header are not loaded. Move the header to the top, or name line 2 as the header if the lines above it are "
+        "not rows.",
+    )
 
 
 def test_a_file_without_a_header_is_loaded_by_the_numbers_of_its_columns(shop: Shop) -> None:

@@ -12,7 +12,7 @@ from benchmarks.encodings_names import NAMES, WESTERN_LANGUAGES
 
 from budgets import IS_LONG
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingsMixed, EncodingUnclear
+from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingsMixed, EncodingUnclear, StrangeWords
 from openprofiles.uploads.reading.detect_form import detect_form
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions, canonical_encoding
 
@@ -228,6 +228,32 @@ def test_a_file_whose_parts_have_different_encodings_is_refused_with_the_line_of
     lines = [int(line) for _, line in found]
     assert (lines[0] < 10, 51 < lines[1] < 70) == (True, True)
     assert [one.encoding for one in refused.value.candidates] == names
+
+
+def test_the_lines_and_the_words_of_both_encodings_are_those_of_their_parts() -> None:
+    names = ["Jürgen", "Köln", "Jörg", "Münster", "Grünheide", "Düsseldorf", "Änne", "Größe", "Bärbel", "Würzburg"]
+    rows = "".join(f"Street {number},{name}\n" for number, name in enumerate(names, 1))
+    # The first part of the file ends within a line, the next one is ASCII, and the rest comes after it.
+    plain = "Street 10,Ann\n" * 110_000
+
+    with pytest.raises(EncodingsMixed) as refused:
+        _detect(("Street,Name\n" + rows).encode("cp1252") + plain.encode() + (rows + "x,y").encode("mac-roman"))
+
+    assert re.findall(r"([\w-]+) \(line ([\d,]+)\)", str(refused.value)) == [
+        ("windows-1252", "2"),
+        ("mac-roman", "110,012"),
+    ]
+    assert [one.examples for one in refused.value.candidates] == [("Jürgen", "Köln"), ("Jürgen", "Köln")]
+
+
+def test_a_word_that_begins_at_the_end_of_a_part_is_found_whole_after_parts_without_strange_words() -> None:
+    words = StrangeWords()
+    words.add(b"First,Last\nAnn,Lee\nBo,", first_line=1)
+    words.add(b"Di\nCy,Lee\nM", first_line=3)
+    words.add("üller,Bö\nX".encode("cp1252"), first_line=5)
+    words.add(b"y\n", first_line=6, is_last=True)
+
+    assert dict(words.lines) == {"Müller".encode("cp1252"): 5, "Bö".encode("cp1252"): 5}
 
 
 def test_a_file_of_one_encoding_with_sections_of_other_languages_is_not_taken_for_a_mixed_one() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.uploads.mappings.header_evidence import doubt_header
+from openprofiles.uploads.reading.detect_header import RowAboveHeader
 from openprofiles.uploads.reading.file_form import NO_HEADER, STRICT_OPTIONS, FileForm, FileOptions
 from openprofiles.uploads.reading.file_sample import FileSample, sample_beginning
 
@@ -40,6 +41,42 @@ def test_lines_above_the_header_are_skipped_and_kept_for_people(above: str, line
     assert form.header_line == line
     assert (sample.headers, len(sample.rows)) == (["Email", "First name", "City"], 27)
     assert list(sample.lines_above.values()) == ([one for one in above.split("\n") if one.strip(" ,")] if line else [])
+
+
+COLUMNS = {"Email", "First name", "City", "Zip"}
+WIDE = "Email,First name,City,Zip\nada@example.com,Ada,Rome,00118\nbo@example.com,Bo,Oslo,0150\n"
+
+
+@pytest.mark.parametrize(
+    ("above", "line"),
+    [
+        ("zed@example.com,Zed,,\n", 1),
+        ("Report\n,,,\nZed,Oslo,+47 22 12 34 56,\n", 3),
+        ("-,Zed,Oslo,0151\n", 1),
+    ],
+)
+def test_a_row_above_the_header_that_has_the_columns_of_the_mapping_is_refused(above: str, line: int) -> None:
+    with pytest.raises(RowAboveHeader, match=f"line {line} above it seems to be a row"):
+        sample_beginning((above + WIDE).encode(), FileOptions(), columns=COLUMNS)
+    form, _ = sample_beginning((above + WIDE).encode(), FileOptions(header_line=line + 1), columns=COLUMNS)
+
+    assert form.header_line == line + 1
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Customer export,2026\n",
+        "Export,Rome,May 2026,\n",
+        "E-Mail,Vorname,Ort,PLZ\n",
+        "Export,Rome,Ada,2026-05-01\n",
+        "Period,01.10.25 - 31.10.25\n",
+    ],
+)
+def test_a_title_above_the_header_that_has_the_columns_of_the_mapping_is_skipped(above: str) -> None:
+    form, _ = sample_beginning((above + WIDE).encode(), FileOptions(), columns=COLUMNS)
+
+    assert form.header_line == 2
 
 
 @pytest.mark.parametrize(

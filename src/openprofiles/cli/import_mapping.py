@@ -146,7 +146,6 @@ def use_saved(
     Raises:
         ImportFault, InvalidRequest: it cannot be used, perhaps because the file has not all of its columns.
     """
-    source.require_no_row_above()
     mapping = read_mapping(saved.fields, saved.unique_key, strict=False)
     mapped = [field.header for field in mapping.fields]
     chosen = read_choices(choices, [*source.headers, *mapped])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import stat
 import tempfile
@@ -130,27 +129,6 @@ class SourceFile:
         if doubt is not None:
             raise ImportFault(f"{doubt} Nothing was loaded.")
 
-    def require_no_row_above(self) -> None:
-        """Refuse a file with a customer above the header that a saved mapping found.
-
-        If the user has said which line is the header, it is not refused.
-
-        Raises:
-            ImportFault: a line above the header has an email address; the message names the option.
-        """
-        from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind
-
-        if "header_line" in self.form.given:
-            return
-        for number, text in self.sample.lines_above.items():
-            cells = next(csv.reader([text], delimiter=self.form.delimiter), [])
-            if any(clear_kind(cell) is ValueKind.EMAIL_ADDRESS for cell in cells):
-                raise ImportFault(
-                    f"The header of {self.name} is line {self.form.header_line}, and line {number} above it seems to "
-                    "be a row: it has an email address. Rows above the header are not loaded. Move the header to the "
-                    f"top, or use --header-line {self.form.header_line} to skip these lines. Nothing was loaded."
-                )
-
     def describe_lines_above(self) -> Iterator[str]:
         """Yield a line for people for each of the first lines above the header."""
         lines = self.sample.lines_above
@@ -200,6 +178,7 @@ def open_source(
     """
     from openprofiles.uploads.reading.detect_encoding import EncodingUnclear, describe_candidates
     from openprofiles.uploads.reading.detect_form import detect_form
+    from openprofiles.uploads.reading.detect_header import RowAboveHeader
     from openprofiles.uploads.reading.file_form import FileOptions
     from openprofiles.uploads.reading.file_sample import read_sample_of_file
     from openprofiles.uploads.reading.file_text import FileDamaged
@@ -254,6 +233,11 @@ def open_source(
             raise ImportFault(
                 f"{name}: {error.reason} Use --encoding NAME, or {error.advice}."
                 + (f" Words of the file in each: {shown}" if shown else "")
+            ) from error
+        except RowAboveHeader as error:
+            raise ImportFault(
+                f"{name}: {error.reason} Move the header to the top, or use --header-line {error.header_line} if the "
+                "lines above it are not rows. Nothing was loaded."
             ) from error
 
 

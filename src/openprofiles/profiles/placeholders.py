@@ -49,6 +49,20 @@ _STORED_PLACEHOLDERS = (
     *("undefined", "0000-00-00", "0000-00-00 00:00:00"),
 )
 
+# The blanks that usually surround them. To trim every value would take a hundred times as long as to compare it with
+# each spelling.
+_BLANKS_AROUND = (
+    ("", ""),
+    ("", " "),
+    (" ", ""),
+    (" ", " "),
+    ("", "  "),
+    ("  ", ""),
+    ("", "\t"),
+    ("", "\xa0"),
+    ("\xa0", ""),
+)
+
 # A longer value is none of these, whatever blanks surround it, and need not be looked at.
 _MOST_BYTES = 64
 
@@ -79,8 +93,11 @@ def sql_is_placeholder(value: str) -> str:
 
 
 def sql_is_stored_placeholder(value: str) -> str:
-    """Build SQL (DuckDB) that finds values of fields that are very probably placeholders."""
-    words = ", ".join(f"'{word}'" for word in _STORED_PLACEHOLDERS)
+    """Build SQL (DuckDB) that finds values of fields that are very probably placeholders.
+
+    More than two blanks around one, or rare ones, are not recognized.
+    """
+    words = ", ".join(f"'{before}{word}{after}'" for word in _STORED_PLACEHOLDERS for before, after in _BLANKS_AROUND)
     return f"{value} in ({words})"
 
 

@@ -216,9 +216,9 @@ def notice_sentence(
     if notice.code == PLACEHOLDER_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
-            f"value of {label_of(notice.path)} ({where}). It is stored like any other value, and replaces the value "
-            "that the profile had. If the customer has no such value, empty the cell and load the file again; to get "
-            "back values that were replaced, undo the import first."
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in a profile that existed "
+            "before, it replaces the value there. If the customer has no such value, empty the cell and load the file "
+            "again; to get back values that were replaced, undo the import first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     if notice.code == SAME_EMAIL_ROWS:

@@ -20,6 +20,7 @@ from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import MAX_LINES, SAME_EMAIL_ROWS, SIMILAR_KEY_ROWS, Notice
+from openprofiles.uploads.sql_text import sql_text
 
 # The record of each row, and another customer: the record of one in the file, or the row number of a stored one.
 _EMPTY = "create or replace temp table double (record bigint, other bigint, pid bigint)"
@@ -31,9 +32,14 @@ _EMAIL_PATH = "EmailAddress"
 _EMAILS_IN_SAMPLE = 5_000
 _ROWS_PER_READ = 50_000
 
+# Of the languages whose numbers have them: comma, point, two apostrophes, and a blank of four kinds.
+_THOUSANDS_SEPARATORS = ",.'\u2019 \u00a0\u202f\u2009"
+
 # SQL of a key without format characters, an apostrophe before it and thousands separators, which few keys have.
-_VISIBLE = r"regexp_replace(key, '\p{Cf}|^''', '', 'g')"
-_IS_GROUPED = f"regexp_full_match({_VISIBLE}, '[1-9][0-9]{{0,2}}([,.'' ][0-9]{{3}})+')"
+_UNSEEN = "\\p{Cf}|^['\u2019]"
+_VISIBLE = f"regexp_replace(key, {sql_text(_UNSEEN)}, '', 'g')"
+_GROUPED_NUMBER = f"[1-9][0-9]{{0,2}}([{_THOUSANDS_SEPARATORS}][0-9]{{3}})+"
+_IS_GROUPED = f"regexp_full_match({_VISIBLE}, {sql_text(_GROUPED_NUMBER)})"
 _UNGROUPED = f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') else {_VISIBLE} end"
 _CLEAN = f"case when regexp_full_match(key, '[0-9A-Za-z_-]*') then key else {_UNGROUPED} end"
 
@@ -44,8 +50,9 @@ _SPELLINGS = (
     "digits",
     "digits || '.0'",
     "case when regexp_full_match(key, '[0-9]+') then '''' || key end",
-    _GROUPED,
-    f"replace({_GROUPED}, ',', '.')",
+    # As files had it that were loaded before text formulas were read.
+    "case when regexp_full_match(key, '[0-9]+') then '=\"' || key || '\"' end",
+    *(f"replace({_GROUPED}, ',', {sql_text(separator)})" for separator in _THOUSANDS_SEPARATORS),
     *(
         f"case when length(digits) < {width} then lpad(digits, {width}, '0') end"
         for width in range(2, _LONGEST_PADDED + 1)

@@ -141,10 +141,12 @@ class StrangeWords:
         """
         lines = self._cut_line + part
         self._cut_line = b""
-        if not is_last and (end := _last_line_end(lines)) > 0:
+        if not is_last and (end := _last_line_end(lines)) >= 0:
             if len(lines) - end <= _MAX_CUT_LINE_BYTES:
-                self._cut_line = lines[end:]
+                self._cut_line = lines[end + 1 :]
             lines = lines[:end]
+        if lines.isascii():
+            return
         found = set(lines.translate(None, _ASCII_BYTES + bytes(self._seen)))
         if not found and len(self._lines) >= _MAX_WORDS:
             return

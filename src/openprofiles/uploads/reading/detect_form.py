@@ -25,6 +25,7 @@ from openprofiles.uploads.reading.detect_failed_rows import find_failed_rows_for
 from openprofiles.uploads.reading.detect_header import (
     MOST_LINES,
     FoundHeader,
+    RowAboveHeader,
     count_columns,
     find_header,
     find_separator,
@@ -94,6 +95,7 @@ def detect_form(
 
     Raises:
         EncodingUnclear: it is not UTF-8, and no other encoding is clearly the likeliest.
+        RowAboveHeader: the header is found by its columns, and a line above it seems to be a row.
         InvalidRequest: it is not text but something else, which the message names.
         FileDamaged: it is compressed and cannot be decompressed.
     """
@@ -170,9 +172,15 @@ def detect_form(
 
 
 def _find_header_line(above: bytes, table: bytes, dialect: Dialect, headers: Collection[str] | None) -> int | None:
-    """Find the line of the header; None if it is the first row of the file."""
+    """Find the line of the header; None if it is the first row of the file.
+
+    Raises:
+        RowAboveHeader: it is found by its columns, and a line above it seems to be a row.
+    """
     lines_above = above.count(b"\n")
     found = find_header(table, dialect, headers)
+    if found is not None and found.row_above is not None:
+        raise RowAboveHeader(lines_above + found.line, lines_above + found.row_above)
     if found is not None and not found.is_first:
         return lines_above + found.line
     return lines_above + 1 if lines_above else None
@@ -215,10 +223,10 @@ def _detect_encoding(
                 valid += len(_BEYOND_ASCII.findall(text)) - bad
                 if valid >= _ENOUGH and valid >= 10 * invalid:
                     return UTF_8
-            # Rare letters come late, and only they may distinguish two encodings.
-            strange.add(part, first_line=line, is_last=not following)
         elif not valid and not invalid:
             seven_bit.add(part)
+        # Rare letters come late, and only they may distinguish two encodings.
+        strange.add(part, first_line=line, is_last=not following)
         read_bytes += len(part)
         line += part.count(b"\n") or part.count(b"\r")
         if invalid >= _ENOUGH and invalid >= 10 * valid and read_bytes >= _OTHER_BYTES:

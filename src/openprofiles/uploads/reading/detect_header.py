@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from openprofiles.errors import InvalidRequest
@@ -27,6 +27,8 @@ _MOST_ROWS = 50
 _FEWEST_KNOWN_NAMES = 2
 # So many of the values of a column must be of a kind before the column counts as one of that kind.
 _CLEAR_SHARE = 0.8
+# A title with a year next to it has fewer.
+_FEWEST_VALUES_OF_ROW = 3
 # A period of two dates may look like a phone number.
 _BETWEEN_DATES = re.compile(r"[\s-]+")
 
@@ -42,6 +44,7 @@ class FoundHeader:
         has_columns: whether it has all columns that were asked for.
         score: how much speaks for it and for the dialect it was read with: known names, and columns of a clear kind. 0
             if it cannot be the header of the rows below.
+        row_above: the first line above it that seems to be a row; None: none does, or the columns were not known.
     """
 
     line: int
@@ -49,6 +52,26 @@ class FoundHeader:
     is_first: bool
     has_columns: bool
     score: int
+    row_above: int | None = None
+
+
+class RowAboveHeader(InvalidRequest):
+    """A row above the header would not be loaded.
+
+    Attributes:
+        reason: the message without what to do.
+    """
+
+    def __init__(self, header_line: int, row_line: int) -> None:
+        self.reason = (
+            f"Line {header_line} has the columns of the mapping, so it is the header, but line {row_line} above it "
+            "seems to be a row. Rows above the header are not loaded."
+        )
+        self.header_line = header_line
+        super().__init__(
+            f"{self.reason} Move the header to the top, or name line {header_line} as the header if the lines above it "
+            "are not rows."
+        )
 
 
 def find_separator(text: bytes) -> tuple[str | None, int]:
@@ -86,6 +109,7 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
     below: FoundHeader | None = None
     may_skip = True
     first_line = 1 if dialect.first_row is None else dialect.first_row
+    above: list[tuple[int, list[str]]] = []
     offset = 0
     for line in range(first_line, first_line + MOST_LINES):
         if offset >= len(text):
@@ -95,7 +119,8 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
             rows = list(islice(split_rows(text, offset, dialect), _MOST_ROWS + 1))
             found = _weigh(rows, line, offset, columns, is_first=first is None)
             if found.has_columns:
-                return found
+                return replace(found, row_above=_find_row_above(above, rows))
+            above.append((line, rows[0] or [] if rows else []))
             if first is None:
                 first = found
                 if found.score and columns is None:
@@ -106,6 +131,33 @@ def find_header(text: bytes, dialect: Dialect, columns: Collection[str] | None) 
             may_skip = may_skip and not any(map(_reaches_customer, rows[0] or [] if rows else []))
         offset = end + 1
     return first if first is None or first.score else below or first
+
+
+def _find_row_above(above: Sequence[tuple[int, list[str]]], rows: Sequence[list[str] | None]) -> int | None:
+    """Find the first line above the header that seems to be a row.
+
+    It has an email address or a phone number, or as many values as the header, one of them of the same clear kind as
+    those below it in its column.
+
+    Args:
+        rows: the header and the rows below it.
+    """
+    if not above:
+        return None
+    header, below = rows[0] or [], [cells for cells in rows[1:] if cells]
+    kinds = [find_column_kind(cells[place] for cells in below if place < len(cells)) for place in range(len(header))]
+    for line, cells in above:
+        filled = [cell for cell in cells if not is_blank(cell)]
+        is_as_full = len(filled) == len(cells) == len(header) >= _FEWEST_VALUES_OF_ROW
+        if any(map(_reaches_customer, filled)) or (
+            is_as_full
+            and any(
+                of_column.kind is not None and of_column.share >= _CLEAR_SHARE and clear_kind(cell) is of_column.kind
+                for cell, of_column in zip(cells, kinds, strict=True)
+            )
+        ):
+            return line
+    return None
 
 
 def _reaches_customer(cell: str) -> bool:

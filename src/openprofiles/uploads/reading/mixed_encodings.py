@@ -54,9 +54,12 @@ def refuse_mixed_encodings(lines: Mapping[bytes, int], encoding: str) -> None:
             rest = [word for word in words if word not in set(in_part)]
             # Without these words, another encoding may be the likeliest.
             of_rest = guess_encoding(rest).candidates[0].encoding if rest else encoding
-            joined = b"\n".join(in_part)
-            candidates = with_examples([(name, joined.decode(name, "replace")) for name in (of_rest, other)])
-            found = zip(candidates, [lines[(rest or words)[0]], lines[in_part[0]]], strict=True)
+            parts = [(of_rest, rest or words), (other, in_part)]
+            # Each with words of its own part.
+            found = [
+                (with_examples([(name, b"\n".join(own).decode(name, "replace"))])[0], lines[own[0]])
+                for name, own in parts
+            ]
             raise EncodingsMixed(sorted(found, key=lambda one: one[1]))
 
 
