@@ -366,6 +366,16 @@ def test_a_file_that_may_be_cut_off_in_its_last_key_is_loaded_and_counted(
     assert (job.created_count, notices(shop, job)) == (21, [("CutOffFile", 1, lines)] if lines else [])
 
 
+def test_rows_with_text_that_was_misread_before_are_loaded_and_counted(shop: Shop) -> None:
+    rows = "c1,JÃ¼rgen,KÃ¶ln\nc2,Jürgen,Köln\nc3,J\ufffdrgen,x\n,JÃ¼rgen,no key\nc5,Ann,don’t\n"
+    quoted = 'c6,"JÃ¼rgen ""J""",\nc7,Ann,"â€œx"\nc8,Ann,SÃO\n'
+
+    job = load(shop, ("Account,First,City\n" + rows + quoted).encode(), ACCOUNT, FIRST, CITY, unique_key="Account")
+    strict = shop.load([ACCOUNT], "Account", b"Account\nJ\xc3\x83\xc2\xbcrgen\n", strict=True)
+
+    assert (notices(shop, job), notices(shop, strict)) == ([("MisreadRows", 4, (2, 4, 7, 8))], [])
+
+
 def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counted(shop: Shop) -> None:
     header, rows = WIDE.split(b"\n", 1)
     data = header + b"\nint,text,text,text\n" + rows + b"#C19,Bo,red,Oslo\nTotal,,,99\n"

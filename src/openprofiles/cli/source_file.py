@@ -141,9 +141,15 @@ class SourceFile:
         """Describe for people why the file may be read incorrectly."""
         from openprofiles.uploads.mappings.whole_rows import describe_whole_rows
         from openprofiles.uploads.reading.detect_encoding import describe_candidates
+        from openprofiles.uploads.reading.misread_text import find_misread
 
         if (whole_rows := describe_whole_rows(self.headers, self.sample.rows)) is not None:
             yield whole_rows
+        if any(find_misread(cell) for row in self.sample.rows for cell in row):
+            yield (
+                "Some of the text seems to have been decoded incorrectly before the file was written, such as "
+                "\u00c3\u00bc instead of \u00fc. Export the file again as UTF-8, or correct the text."
+            )
         if self.doubt is None:
             return
         yield (

@@ -32,6 +32,8 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a value of several lines, one of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
+# Rows with text that was decoded with the wrong encoding before the file was written.
+MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
 # Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
@@ -164,6 +166,12 @@ def notice_sentence(
                 "The file may be cut off: it does not end with a line end, and the value in column "
                 f"{key_header!r} in its last row seems to be incomplete ({where}). If it is, load the whole file; undo "
                 "this import first if it has been made."
+            )
+        if notice.code == MISREAD_ROWS:
+            return (
+                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly before it "
+                f"wrote the file, such as \u00c3\u00bc instead of \u00fc ({where}). It is loaded as it is. Export the "
+                "file again as UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (

@@ -41,13 +41,22 @@ from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, JobOptions
 from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
+from openprofiles.uploads.loading.misread_rows import MisreadBlocks
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
 from openprofiles.uploads.loading.wide_rows import create_wide_rows_table, find_shifted_rows
 from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
-from openprofiles.uploads.notices import BLANK_ROWS, CUT_OFF_FILE, MAX_LINES, SKIPPED_LINES, SWALLOWED_ROWS, Notice
+from openprofiles.uploads.notices import (
+    BLANK_ROWS,
+    CUT_OFF_FILE,
+    MAX_LINES,
+    MISREAD_ROWS,
+    SKIPPED_LINES,
+    SWALLOWED_ROWS,
+    Notice,
+)
 from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import NO_HEADER, FileForm
 from openprofiles.uploads.reading.file_header import (
@@ -155,6 +164,9 @@ def stage(
         swallowed: list[int] = []
         if not strict and "quote" not in form.given:
             blocks = _noting_swallowed_rows(blocks, columns.count, swallowed)
+        misread = MisreadBlocks()
+        if not strict:
+            blocks = misread.watch(blocks)
         record_count = _add_blocks(blocks, stagers, on_block)
         for stager in stagers:
             stager.finish()
@@ -166,6 +178,8 @@ def stage(
         _record_lines(scratch, SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines)
         _record_lines(scratch, BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines)
         _record_lines(scratch, SWALLOWED_ROWS, len(swallowed), swallowed[:MAX_LINES])
+        misread_lines = misread.find_lines(scratch, len(mapping.fields))
+        _record_lines(scratch, MISREAD_ROWS, len(misread_lines), misread_lines[:MAX_LINES])
     except NoHeaderError:
         raise FileRejected(no_header_message(form)) from None
     except UnclosedQuoteError as error:
@@ -289,9 +303,9 @@ def _record_lines(scratch: Scratch, code: str, count: int, lines: Sequence[int])
 
 
 def find_noticed_lines(scratch: Scratch) -> list[Notice]:
-    """Count the lines that were skipped, and the rows that seem to have swallowed others or to be cut off."""
+    """Count the lines that were skipped, and the rows whose text seems not to be what was meant."""
     notices = []
-    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS, CUT_OFF_FILE):
+    for code in (SKIPPED_LINES, BLANK_ROWS, SWALLOWED_ROWS, CUT_OFF_FILE, MISREAD_ROWS):
         if count := scratch.recall(code):
             lines = scratch.table("select line from noticed_line where code = ? order by line", [code])
             notices.append(Notice(code, None, count, tuple(lines["line"].to_pylist())))

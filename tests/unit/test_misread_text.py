@@ -1,0 +1,71 @@
+"""Text that a program decoded with the wrong encoding before it wrote the file is recognized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openprofiles.cli.source_file import open_source
+from openprofiles.uploads.loading.misread_rows import may_be_misread
+from openprofiles.uploads.reading.file_form import FileOptions
+from openprofiles.uploads.reading.misread_text import find_misread, sql_is_misread
+
+DATABASE = duckdb.connect()
+NAMES = ("J\u00fcrgen", "Jos\u00e9", "Citt\u00e0", "Mu\u00f1oz", "Stra\u00dfe", "Ren\u00e9e", "\u00d6zil", "M\u00e4rz")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp850"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_misread_name_is_found(encoding: str, name: str) -> None:
+    assert find_misread(name.encode().decode(encoding))
+    assert may_be_misread(name.encode().decode(encoding).encode())
+
+
+@pytest.mark.parametrize("text", ["\u0141ukasz", "Dvo\u0159\u00e1k", "\u0418\u0432\u0430\u043d"])
+def test_a_misread_name_of_central_or_eastern_europe_is_found(text: str) -> None:
+    assert find_misread(text.encode().decode("cp1252", "replace"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *NAMES,
+        *("S\u00c3O PAULO", "IRM\u00c3\u201d", "CAF\u00c9\u201d", "\u00c5SA", "\u00c4\u2026", "NI\u00d1O"),
+        *("R\u0102ZVAN", "\u00c2NGELA", "\u00de\u00d3R\u00d0UR", "\u00d6sterreich \u2013 \u00c4", "50 \u20ac"),
+    ],
+)
+def test_a_right_text_is_not_taken_for_misread(text: str) -> None:
+    assert not find_misread(text)
+
+
+def test_import_warns_of_misread_text_before_it_loads(tmp_path: Path) -> None:
+    file = tmp_path / "leads.csv"
+
+    def doubts(text: str) -> list[str]:
+        file.write_text(text, encoding="utf-8")
+        with open_source(file, FileOptions(), None, 1 << 20) as source:
+            return list(source.describe_doubts())
+
+    assert doubts("Email,Name\na@x.example,J\u00fcrgen\n") == []
+    (doubt,) = doubts("Email,Name\na@x.example,J\u00c3\u00bcrgen\n")
+    assert doubt.startswith("Some of the text seems to have been decoded incorrectly before the file was written")
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("a \u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557\ufffd\x83")),
+        max_size=9,
+    )
+)
+def test_python_duckdb_and_the_quick_look_at_bytes_agree(texts: list[str]) -> None:
+    found = DATABASE.execute(
+        f"select {sql_is_misread('text')} from (select unnest(?::varchar[]) as text)", [texts]
+    ).fetchall()
+
+    assert [is_misread for (is_misread,) in found] == [find_misread(text) is not None for text in texts]
+    # The quick look only leaves parts of the file out.
+    assert all(may_be_misread(text.encode()) for text in texts if find_misread(text))
