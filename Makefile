@@ -57,9 +57,10 @@ types: $(INSTALLED) ## check the types
 imports: $(INSTALLED) ## check imports against the boundaries in ARCHITECTURE.md
 	$(BIN)/lint-imports
 
-example: $(INSTALLED) ## write examples/customers.csv and docs/cli.md again
+example: $(INSTALLED) ## write examples/customers.csv, docs/cli.md and parts of docs/growing.md again
 	$(BIN)/python scripts/make_example.py
 	$(BIN)/python scripts/make_cli_page.py
+	$(BIN)/python scripts/make_growing_page.py
 
 screenshot: $(INSTALLED) ## update the screenshot of the console in README.md
 	$(BIN)/python scripts/make_screenshot.py

@@ -46,6 +46,12 @@ def test_the_page_of_the_command_line_is_what_help_prints() -> None:
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == made, "run: make example"
 
 
+def test_the_page_on_growing_has_what_the_tables_say_of_their_rows() -> None:
+    page = (ROOT / "docs" / "growing.md").read_text(encoding="utf-8")
+
+    assert load_script("make_growing_page").make_growing_page(page) == page, "run: make example"
+
+
 def test_the_example_file_is_what_its_script_makes() -> None:
     made = load_script("make_example").make_example()
 

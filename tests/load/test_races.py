@@ -26,7 +26,7 @@ from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.store import tables
-from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import FailedRow, stop_job

@@ -20,7 +20,7 @@ from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
-from openprofiles.store import undos as undo_rows
+from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
@@ -527,7 +527,7 @@ def test_what_an_undo_that_failed_needs_goes_when_the_job_can_no_longer_be_taken
         shop.start_undo(job, now=later)
 
     with shop.store.write() as connection:
-        while undo_rows.remove_old_images_step(connection, later, 100):
+        while remove_rows_of_ended_jobs_step(connection, later, 100, failed_rows_days=None):
             pass
 
     assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id) == 0

@@ -14,7 +14,7 @@ from openprofiles.profiles.profiles import ProfileChange, create_profile
 from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
-from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.worker.cleaning import Cleaning
 from store.made_rows import NOW, make_domain
 

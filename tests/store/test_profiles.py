@@ -17,7 +17,7 @@ from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.records import Domain, Profile
 from openprofiles.store import row_sequence, tables
 from openprofiles.store.connections import Store
-from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store.removal import remove_deleted_domain_step
 
 NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)

@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select
 from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
-from openprofiles.store.undos import remove_old_images_step, remove_old_kept_profiles_step
+from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from store.made_rows import NOW, make_domain, make_job
 
 DAY = timedelta(days=1)
@@ -48,7 +48,7 @@ def clean(store: Store, now: Any) -> int:
     is_left = True
     while is_left:
         with store.write() as connection:
-            is_left = remove_old_images_step(connection, now, 10)
+            is_left = remove_rows_of_ended_jobs_step(connection, now, 10, failed_rows_days=None) > 0
         steps += 1
     return steps
 
@@ -65,7 +65,7 @@ def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_ta
 
     assert clean(store, NOW + DAY) == 1
     assert kept(store, old) == (IMAGES, IMAGES)
-    assert clean(store, NOW + DAY + timedelta(milliseconds=1)) == 4
+    assert clean(store, NOW + DAY + timedelta(milliseconds=1)) == 5
 
     assert [kept(store, job) for job in (old, new, unlimited)] == [(0, 0), (IMAGES, IMAGES), (IMAGES, IMAGES)]
 
@@ -87,9 +87,9 @@ def test_notes_of_what_stayed_go_with_the_failed_rows(store: Store, domain: Doma
     rows = [{"upload_job_id": undo, "pid": number, "profile_id": "a", "was_created": False} for number in range(5)]
     with store.write() as connection:
         connection.execute(insert(tables.undo_kept_profile), rows)
-        assert not remove_old_kept_profiles_step(connection, completed_before=NOW, limit=3)
-        later = NOW + DAY
-        steps = [remove_old_kept_profiles_step(connection, completed_before=later, limit=3) for _ in range(3)]
+        assert not remove_rows_of_ended_jobs_step(connection, NOW + DAY, 3, failed_rows_days=1)
+        later = NOW + DAY + timedelta(milliseconds=1)
+        steps = [remove_rows_of_ended_jobs_step(connection, later, 3, failed_rows_days=1) for _ in range(3)]
         left = connection.execute(select(func.count()).select_from(tables.undo_kept_profile)).scalar_one()
 
-    assert (steps, left) == ([True, True, False], 0)
+    assert (steps, left) == ([3, 2, 0], 0)

@@ -13,6 +13,7 @@ from openprofiles.profiles.domains import create_domain
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
+from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 
@@ -169,9 +170,7 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     steps = []
     while True:
         with shops.write() as connection:
-            more = upload_jobs.remove_old_failed_rows_step(
-                connection, completed_before=NOW - 30 * DAY, checked_before=NOW - DAY, limit=2
-            )
+            more = remove_rows_of_ended_jobs_step(connection, NOW, 2, failed_rows_days=30) > 0
         steps.append(more)
         if not more:
             break
@@ -218,9 +217,7 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
             values = {"upload_job_id": upload_job_id, "record": 1, "line": 2, "code": "NUL_BYTE"}
             connection.execute(insert(tables.failed_row).values(**values))
 
-        upload_jobs.remove_old_failed_rows_step(
-            connection, completed_before=NOW - 30 * DAY, checked_before=NOW - DAY, limit=9
-        )
+        remove_rows_of_ended_jobs_step(connection, NOW, 9, failed_rows_days=30)
         upload_jobs.remove_abandoned_checks(connection, checked_before=NOW - DAY)
         upload_jobs.remove_old_previews(connection, completed_before=NOW - DAY)
 

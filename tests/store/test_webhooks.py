@@ -19,7 +19,7 @@ from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.connections import Store
-from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.store.webhooks import Delivery, claim_due_delivery, find_delivery

@@ -13,8 +13,8 @@ from openprofiles.master_key import load_master_key
 from openprofiles.profiles.records import Domain
 from openprofiles.running_server import has_server
 from openprofiles.settings import Settings
-from openprofiles.store import undos
 from openprofiles.store.connections import Store
+from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.use import using
 from openprofiles.uploads import previews
 from openprofiles.uploads.arrival.files import open_own_files
@@ -72,7 +72,9 @@ class JobRunner:
         try:
             for _ in range(_CLEANING_STEPS):
                 with self._store.write() as connection:
-                    if not undos.remove_old_images_step(connection, utc_now(), _ROWS_PER_CLEANING_STEP):
+                    if not remove_rows_of_ended_jobs_step(
+                        connection, utc_now(), _ROWS_PER_CLEANING_STEP, failed_rows_days=None
+                    ):
                         break
         except (StoreNotWritable, StoreUnreachable, Busy) as error:
             # What the command was for is done; the next one cleans.

@@ -145,7 +145,7 @@ def list_domains(
 def delete_domain(store: Store, name: str, now: datetime) -> None:
     """Delete a domain, free its name, and ask its running upload job to stop.
 
-    The worker removes the data later, in ``store.domains.remove_deleted_domain_step``.
+    The worker removes the data later, in ``store.removal.remove_deleted_domain_step``.
 
     Raises:
         NotFound: there is no such domain.

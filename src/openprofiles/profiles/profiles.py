@@ -231,7 +231,7 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
 
     Fewer than ``limit`` means that all are gone.
 
-    The data of deleted domains goes its own way, in ``store.domains.remove_deleted_domain_step``.
+    The data of deleted domains goes its own way, in ``store.removal.remove_deleted_domain_step``.
     """
     removed = 0
     for domain in domain_rows.read_all_domains(connection):

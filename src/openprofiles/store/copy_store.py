@@ -26,19 +26,8 @@ from openprofiles.store.connections import Store
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import begin_unfinished_store, is_unfinished
+from openprofiles.store.owned_rows import owned_rows
 from openprofiles.store.tables import metadata
-
-# A row of profiles can take many kilobytes; those of other tables are small, except one with a megabyte in each.
-_ROWS_PER_BATCH = 2_000
-_ROWS_PER_BATCH_OF = {"pending_keys": 8, "undo_image": 8, "failed_row": 200}
-
-# Tables whose row numbers the engine gives out.
-_NUMBERED = {
-    "domain": "domain_id",
-    "upload_job": "upload_job_id",
-    "pending_keys": "pending_keys_id",
-    "undo_image": "undo_image_id",
-}
 
 Row = tuple[Any, ...]
 
@@ -73,8 +62,11 @@ def copy_store(
     _refuse_running_loads(source, now)
     tables = [CopiedTable(table.name, _compare(source, target, table)) for table in metadata.sorted_tables]
     with source.read() as reading, target.write() as connection:
-        for name, column in _NUMBERED.items():
-            _continue_numbers(connection, name, column, _last_number(reading, name, column))
+        for table in metadata.sorted_tables:
+            column = table.autoincrement_column
+            if column is not None:
+                last = _last_number(reading, table.name, column.name)
+                _continue_numbers(connection, table.name, column.name, last)
         connection.execute(text("update alembic_version set version_num = :revision"), {"revision": NEWEST_REVISION})
     return tables
 
@@ -145,7 +137,7 @@ def _read(connection: Connection, table: Table, after: Row | None) -> list[Row]:
     beyond = ""
     if after is not None:
         beyond = f"where ({', '.join(keys)}) > ({', '.join(f':k{index}' for index in range(len(keys)))})"
-    limit = _ROWS_PER_BATCH_OF.get(table.name, _ROWS_PER_BATCH)
+    limit = owned_rows(table).rows_at_once
     found = connection.execute(
         text(f"select {columns} from {table.name} {beyond} order by {', '.join(keys)} limit {limit}"),
         {f"k{index}": value for index, value in enumerate(after or ())},

@@ -1,56 +1,21 @@
-"""Domains as rows, the fields that a domain's upload jobs have indexed, and the removal of a deleted domain's data."""
+"""Domains as rows, and the fields that a domain's upload jobs have indexed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Row,
-    Table,
-    and_,
-    any_,
-    bindparam,
-    cast,
-    delete,
-    exists,
-    func,
-    insert,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
-from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import (
-    added_key,
-    failed_row,
-    indexed_field,
-    ordered_record,
-    pending_keys,
-    preview_sample,
-    profile,
-    profile_key,
-    repeated_row,
-    saved_mapping,
-    undo_absent_key,
-    undo_image,
-    undo_kept_profile,
-    upload_job,
-    webhook,
-    webhook_delivery,
-)
 from openprofiles.store.tables import domain as table
+from openprofiles.store.tables import indexed_field, upload_job
 
 
 def insert_domain(
@@ -165,105 +130,6 @@ def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
         )
         .values(stop_requested_at=now)
     )
-
-
-def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> int:
-    """Remove up to ``limit`` rows of one deleted domain; the domain's own row goes last.
-
-    A domain with a job that a worker is still running waits until the job has ended or its lease has run out. What
-    is removed is never more than one kind of rows, so that a step stays short.
-
-    Args:
-        now: decides whether a lease is still good.
-
-    Returns:
-        How many rows were removed; another step may find more unless it is 0.
-    """
-    of_running_job = exists().where(
-        upload_job.c.domain_id == table.c.domain_id,
-        upload_job.c.status == "IN_PROGRESS",
-        upload_job.c.lease_until > now,
-    )
-    domain_id = connection.execute(
-        select(table.c.domain_id)
-        .where(table.c.deleted_at.is_not(None), ~of_running_job)
-        .order_by(table.c.domain_id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).scalar_one_or_none()
-    if domain_id is None:
-        return 0
-    read_in_index_order(connection)
-    jobs = select(upload_job.c.upload_job_id).where(upload_job.c.domain_id == domain_id).scalar_subquery()
-    # Jobs before data: a job that is gone cannot be claimed and write more.
-    for of_jobs in _TABLES_OF_JOBS:
-        if removed := _remove_some(connection, of_jobs, of_jobs.c.upload_job_id.in_(jobs), limit):
-            return removed
-    for of_domain in (webhook_delivery, upload_job, profile_key):
-        if removed := _remove_some(connection, of_domain, of_domain.c.domain_id == domain_id, limit):
-            return removed
-    if removed := _remove_some_profiles(connection, domain_id, limit):
-        return removed
-    for of_domain in (indexed_field, saved_mapping, webhook, table):
-        if removed := _remove_some(connection, of_domain, of_domain.c.domain_id == domain_id, limit):
-            return removed
-    return 0
-
-
-_TABLES_OF_JOBS = (
-    failed_row,
-    repeated_row,
-    preview_sample,
-    undo_image,
-    undo_absent_key,
-    undo_kept_profile,
-    pending_keys,
-    ordered_record,
-)
-# Rows of these may have up to a megabyte.
-_LIMITS = {failed_row.name: 300, preview_sample.name: 300, undo_image.name: 10, pending_keys.name: 10}
-
-
-def _remove_some(connection: Connection, from_table: Table, condition: ColumnElement[bool], limit: int) -> int:
-    """Remove up to ``limit`` rows that match the condition; return their number."""
-    limit = min(limit, _LIMITS.get(from_table.name, limit))
-    key = tuple(from_table.primary_key)
-    rows = select(*key).where(condition).limit(limit)
-    if "domain_id" in from_table.c:
-        rows = rows.order_by(*key)
-    if connection.dialect.name == "sqlite":
-        return _remove_by_key(connection, from_table, connection.execute(rows).all())
-    # By the places of the rows: ten times as fast as by their keys.
-    places = rows.with_only_columns(literal_column(f"{from_table.name}.ctid")).correlate(None).scalar_subquery()
-    is_there = literal_column("ctid") == any_(func.array(places))
-    return connection.execute(delete(from_table).where(condition, is_there)).rowcount
-
-
-def _remove_by_key(connection: Connection, from_table: Table, keys: Sequence[Row[Any]]) -> int:
-    if keys:
-        # One by one: for a range of keys SQLite walks everything that the domain has in the table. The driver itself
-        # takes them, twice as fast as SQLAlchemy.
-        is_row = " and ".join(f"{column.name} = ?" for column in from_table.primary_key)
-        connection.exec_driver_sql(f"delete from {from_table.name} where {is_row}", [tuple(key) for key in keys])
-    return len(keys)
-
-
-def _remove_some_profiles(connection: Connection, domain_id: int, limit: int) -> int:
-    """Remove hand-added keys of up to ``limit`` profiles; once they are gone, the profiles."""
-    is_of_domain = profile.c.domain_id == domain_id
-    pids = list(
-        connection.execute(
-            select(profile.c.pid).where(is_of_domain).order_by(profile.c.domain_id, profile.c.expires_at).limit(limit)
-        ).scalars()
-    )
-    if not pids:
-        return 0
-    if removed := _remove_some(connection, added_key, added_key.c.pid.in_(pids), limit):
-        return removed
-    is_row: ColumnElement[bool] = profile.c.pid.in_(pids)
-    if connection.dialect.name == "postgresql":
-        is_row = and_(is_of_domain, profile.c.pid == any_(cast(pids, ARRAY(BigInteger))))
-    return connection.execute(delete(profile).where(is_row)).rowcount
 
 
 def _domain_of(row: Row[Any]) -> Domain:

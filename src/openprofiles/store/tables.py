@@ -2,6 +2,9 @@
 
 Times are whole milliseconds since 1970, in UTC; a person reads them with ``datetime(created_at / 1000,
 'unixepoch')``. A change here needs a migration in ``migrations/versions``; a test compares the two.
+
+Each table says what owns its rows (``owned_rows``), and stands after the tables that its rows belong to: the rows of a
+deleted domain are removed in the reverse order.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from sqlalchemy.engine import Connection, Dialect
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.store.owned_rows import Kept, Owner, owned_by, owned_rows
 
 
 class Moment(TypeDecorator[datetime]):
@@ -77,6 +81,7 @@ row_sequence = Table(
     metadata,
     Column("name", ByteOrderedText, primary_key=True),
     Column("next_value", BigInteger, nullable=False),
+    info=owned_by(Owner.STORE, "one"),
 )
 
 domain = Table(
@@ -99,6 +104,7 @@ domain = Table(
     Column("updated_at", Moment, nullable=False),
     Column("deleted_at", Moment),
     sqlite_autoincrement=True,
+    info=owned_by(Owner.DOMAIN, "few"),
 )
 Index(
     "domain_name",
@@ -115,6 +121,7 @@ indexed_field = Table(
     Column("path", ByteOrderedText, primary_key=True),
     # Whether the profiles that were stored before are in the index too.
     Column("is_built", Boolean, nullable=False),
+    info=owned_by(Owner.DOMAIN, "few"),
 )
 
 profile = Table(
@@ -133,6 +140,7 @@ profile = Table(
     Column("updated_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("last_upload_job", BigInteger),
+    info=owned_by(Owner.DOMAIN, "one for each profile", is_distributed=True),
 )
 # For expiry, for removing a domain's data and for counting; a load appends to it in order.
 Index("profile_expiry", profile.c.domain_id, profile.c.expires_at)
@@ -145,6 +153,7 @@ profile_key = Table(
     Column("value", ByteOrderedText, primary_key=True),
     Column("pid", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "3 to 8 for each profile", is_distributed=True),
 )
 
 # Keys that were put in by AddProfileKey: no change of a field takes them away.
@@ -155,6 +164,7 @@ added_key = Table(
     Column("name", ByteOrderedText, primary_key=True),
     Column("value", ByteOrderedText, primary_key=True),
     sqlite_with_rowid=False,
+    info=owned_by(Owner.PROFILE, "one for each key that AddProfileKey added"),
 )
 
 upload_job = Table(
@@ -235,6 +245,7 @@ upload_job = Table(
     # Rows that it loaded with an outcome that the user may not expect (uploads.notices); known once it is planned.
     Column("notices", JSON(none_as_null=True)),
     sqlite_autoincrement=True,
+    info=owned_by(Owner.DOMAIN, "one for each job"),
 )
 Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
 Index("upload_job_status", upload_job.c.status)
@@ -270,6 +281,13 @@ failed_row = Table(
     # longer than a row may be.
     Column("content", LargeBinary),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "one for each error of a failed row",
+        kept=Kept.AS_FAILED_ROWS,
+        is_distributed=True,
+        rows_at_once=200,
+    ),
 )
 
 # The first rows of a job that repeat the unique key of an earlier row; removed with its failed rows.
@@ -283,6 +301,12 @@ repeated_row = Table(
     Column("first_record", BigInteger, nullable=False),
     Column("first_line", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "the first 100,000 rows of a job that repeat the unique key of an earlier row",
+        kept=Kept.AS_FAILED_ROWS,
+        is_distributed=True,
+    ),
 )
 
 # What a preview has found that a load would create and change, a sample: encrypted under its job's failed_rows_key, and
@@ -294,6 +318,13 @@ preview_sample = Table(
     Column("number", BigInteger, primary_key=True),
     Column("content", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "up to 120 samples of a preview's results, encrypted",
+        kept=Kept.AS_FAILED_ROWS,
+        is_distributed=True,
+        rows_at_once=200,
+    ),
 )
 
 # Keys that a load's updates add to and take from profiles, written with the updates themselves and applied, sorted, at
@@ -305,6 +336,13 @@ pending_keys = Table(
     Column("pending_keys_id", RowNumber, primary_key=True, autoincrement=True),
     Column("upload_job_id", BigInteger, nullable=False),
     Column("changes", LargeBinary, nullable=False),
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "one for each chunk of a load",
+        kept=Kept.WHILE_IT_RUNS,
+        is_distributed=True,
+        rows_at_once=8,
+    ),
 )
 Index("pending_keys_job", pending_keys.c.upload_job_id, pending_keys.c.pending_keys_id)
 
@@ -316,6 +354,13 @@ undo_image = Table(
     Column("undo_image_id", RowNumber, primary_key=True, autoincrement=True),
     Column("upload_job_id", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "one for each chunk that changed profiles",
+        kept=Kept.FOR_UNDO,
+        is_distributed=True,
+        rows_at_once=8,
+    ),
 )
 Index("undo_image_job", undo_image.c.upload_job_id, undo_image.c.undo_image_id)
 
@@ -329,6 +374,12 @@ undo_absent_key = Table(
     Column("value", ByteOrderedText, primary_key=True),
     Column("pid", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "one for each key that a load would have removed if DeleteProfileKey had not",
+        kept=Kept.FOR_UNDO,
+        is_distributed=True,
+    ),
 )
 
 # Profiles that a load had created or updated and that its undo left as they were, since something else had changed
@@ -343,6 +394,12 @@ undo_kept_profile = Table(
     # Whether the load had made it.
     Column("was_created", Boolean, nullable=False),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "one for each profile that an undo did not change",
+        kept=Kept.AS_FAILED_ROWS,
+        is_distributed=True,
+    ),
 )
 
 # Records that a load follows one by one, in file order, because their unique keys are entangled or were written by
@@ -353,6 +410,12 @@ ordered_record = Table(
     Column("upload_job_id", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
     sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.UPLOAD_JOB,
+        "records of a load that are applied one by one",
+        kept=Kept.WHILE_IT_RUNS,
+        is_distributed=True,
+    ),
 )
 
 # Mappings for files that come again and again, kept by name.
@@ -368,6 +431,7 @@ saved_mapping = Table(
     Column("columns", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    info=owned_by(Owner.DOMAIN, "few"),
 )
 
 # The URL to call when upload jobs of a domain end.
@@ -380,6 +444,7 @@ webhook = Table(
     # What bodies are signed with, encrypted with the master key.
     Column("secret", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
+    info=owned_by(Owner.DOMAIN, "few"),
 )
 
 # The call of a webhook for the end of a job, made or still to be made; written in the transaction that ends the job.
@@ -398,6 +463,7 @@ webhook_delivery = Table(
     Column("last_error", Text),
     Column("delivered_at", Moment),
     Column("given_up_at", Moment),
+    info=owned_by(Owner.DOMAIN, "one for each job of a domain with a webhook"),
 )
 Index(
     "webhook_delivery_due",
@@ -417,4 +483,10 @@ credential = Table(
     Column("requests_per_second", Float),
     Column("created_at", Moment, nullable=False),
     Column("revoked_at", Moment),
+    info=owned_by(Owner.STORE, "few"),
 )
+
+
+def tables_of(owner: Owner) -> list[Table]:
+    """List the tables whose rows go with this owner, in the order of definition."""
+    return [table for table in metadata.tables.values() if owned_rows(table).owner is owner]

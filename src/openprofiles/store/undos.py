@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.store.tables import undo_absent_key, undo_image, undo_kept_profile, upload_job
+from openprofiles.store.tables import undo_image, undo_kept_profile, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
-
-# What is kept goes this much later than it may be asked for, so that no host whose clock is behind asks too late.
-_GRACE = timedelta(days=1)
-# An image may have a megabyte.
-_IMAGES_PER_STEP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,57 +78,3 @@ def iterate_images(connection: Connection, upload_job_id: int) -> Iterator[bytes
             return
         after = row.undo_image_id
         yield row.content
-
-
-def remove_old_images_step(connection: Connection, now: datetime, limit: int) -> bool:
-    """Remove some data of jobs that can no longer be undone; return whether there was any.
-
-    Args:
-        limit: how many keys at most.
-    """
-    undo = upload_job.alias()
-    is_running = exists().where(
-        undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status == UploadJobStatus.IN_PROGRESS
-    )
-    too_old = (
-        select(upload_job.c.upload_job_id).where(upload_job.c.undo_until < now - _GRACE, ~is_running).scalar_subquery()
-    )
-    images = connection.execute(
-        select(undo_image.c.upload_job_id, undo_image.c.undo_image_id)
-        .where(undo_image.c.upload_job_id.in_(too_old))
-        .limit(_IMAGES_PER_STEP)
-    ).all()
-    for upload_job_id, undo_image_id in images:
-        connection.execute(
-            delete(undo_image).where(
-                undo_image.c.upload_job_id == upload_job_id, undo_image.c.undo_image_id == undo_image_id
-            )
-        )
-    key = tuple(undo_absent_key.primary_key)
-    keys = connection.execute(select(*key).where(undo_absent_key.c.upload_job_id.in_(too_old)).limit(limit)).all()
-    for row in keys:
-        connection.execute(
-            delete(undo_absent_key).where(*(column == value for column, value in zip(key, row, strict=True)))
-        )
-    return bool(images or keys)
-
-
-def remove_old_kept_profiles_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
-    """Remove up to ``limit`` notes of kept profiles of old undos; return whether there were any."""
-    old = (
-        select(upload_job.c.upload_job_id)
-        .where(upload_job.c.undo_of.is_not(None), upload_job.c.completed_at < completed_before)
-        .scalar_subquery()
-    )
-    rows = connection.execute(
-        select(undo_kept_profile.c.upload_job_id, undo_kept_profile.c.pid)
-        .where(undo_kept_profile.c.upload_job_id.in_(old))
-        .limit(limit)
-    ).all()
-    for upload_job_id, pid in rows:
-        connection.execute(
-            delete(undo_kept_profile).where(
-                undo_kept_profile.c.upload_job_id == upload_job_id, undo_kept_profile.c.pid == pid
-            )
-        )
-    return bool(rows)

@@ -34,12 +34,11 @@ from sqlalchemy.exc import IntegrityError
 from openprofiles.clock import to_milliseconds
 from openprofiles.store import webhooks
 from openprofiles.store.prepared import PreparedQuery
+from openprofiles.store.removal import has_rows_of_job
 from openprofiles.store.tables import (
     Moment,
     domain,
     failed_row,
-    ordered_record,
-    pending_keys,
     preview_sample,
     repeated_row,
     upload_job,
@@ -577,34 +576,6 @@ def give_up_files(connection: Connection, now: datetime) -> tuple[int, int]:
     return len(ended), forgotten.rowcount
 
 
-def remove_old_failed_rows_step(
-    connection: Connection, *, completed_before: datetime, checked_before: datetime, limit: int
-) -> bool:
-    """Remove up to ``limit`` failed rows and notes of repeated rows of old jobs.
-
-    Args:
-        completed_before: when an old job has ended.
-        checked_before: when an old preview has ended.
-
-    Returns:
-        whether there were any.
-    """
-    is_old_preview = and_(upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < checked_before)
-    old_jobs = (
-        select(upload_job.c.upload_job_id)
-        .where(or_(upload_job.c.completed_at < completed_before, is_old_preview))
-        .scalar_subquery()
-    )
-    found = False
-    for table in (failed_row, repeated_row, preview_sample):
-        key = tuple(table.primary_key)
-        rows = connection.execute(select(*key).where(table.c.upload_job_id.in_(old_jobs)).limit(limit)).all()
-        for row in rows:
-            connection.execute(delete(table).where(*(column == value for column, value in zip(key, row, strict=True))))
-        found = found or bool(rows)
-    return found
-
-
 def forget_old_failed_rows_keys(connection: Connection, *, completed_before: datetime) -> None:
     """Remove the key of failed rows from old jobs that have none left."""
     has_rows = exists().where(failed_row.c.upload_job_id == upload_job.c.upload_job_id)
@@ -642,12 +613,12 @@ def remove_abandoned_checks(connection: Connection, *, checked_before: datetime)
 
 def remove_old_previews(connection: Connection, *, completed_before: datetime) -> None:
     """Remove previews that ended before the given time, once nothing of theirs is left."""
-    of_preview = upload_job.c.preview_of.is_not(None)
-    left = [
-        exists().where(table.c.upload_job_id == upload_job.c.upload_job_id)
-        for table in (failed_row, repeated_row, preview_sample, ordered_record)
-    ]
-    connection.execute(delete(upload_job).where(of_preview, upload_job.c.completed_at < completed_before, ~or_(*left)))
+    has_rows = has_rows_of_job(upload_job.c.upload_job_id)
+    connection.execute(
+        delete(upload_job).where(
+            upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < completed_before, ~has_rows
+        )
+    )
 
 
 def stop_previews(connection: Connection, job: UploadJob, now: datetime) -> None:
@@ -683,34 +654,6 @@ def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tup
         .order_by(preview_sample.c.number)
     )
     return [(number, content) for number, content in rows]
-
-
-def remove_notes_of_ended_jobs_step(connection: Connection, *, completed_before: datetime, limit: int) -> bool:
-    """Remove up to ``limit`` of the notes that jobs left which ended without a loader; whether there were any.
-
-    Args:
-        completed_before: an undo that FAILED keeps its notes unless it ended before this.
-    """
-    found = False
-    for table, key in ((pending_keys, pending_keys.c.pending_keys_id), (ordered_record, ordered_record.c.record)):
-        rows = connection.execute(
-            select(table.c.upload_job_id, key)
-            .join(upload_job, upload_job.c.upload_job_id == table.c.upload_job_id)
-            # An undo whose last loader died before it had given up continues with its own, once it is requested again.
-            .where(
-                upload_job.c.status != UploadJobStatus.IN_PROGRESS,
-                or_(
-                    upload_job.c.undo_of.is_(None),
-                    upload_job.c.status != UploadJobStatus.FAILED,
-                    upload_job.c.completed_at < completed_before,
-                ),
-            )
-            .limit(limit)
-        ).all()
-        for upload_job_id, number in rows:
-            connection.execute(delete(table).where(table.c.upload_job_id == upload_job_id, key == number))
-        found = found or bool(rows)
-    return found
 
 
 def list_job_keys(connection: Connection) -> list[tuple[str, bytes | None, bytes | None]]:

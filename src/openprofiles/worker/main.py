@@ -20,6 +20,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
@@ -28,10 +29,10 @@ from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
-from openprofiles.store import undos, upload_jobs
-from openprofiles.store.connections import Connection, Store
-from openprofiles.store.domains import remove_deleted_domain_step
+from openprofiles.store import upload_jobs
+from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
+from openprofiles.store.removal import PREVIEW_LIFETIME, remove_deleted_domain_step, remove_rows_of_ended_jobs_step
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
@@ -75,7 +76,6 @@ _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
 _UNSTARTED_FILE_DAYS = 1
-_PREVIEW_DAYS = 1
 
 _logger = EventLogger("openprofiles.worker")
 
@@ -342,10 +342,11 @@ class Worker:
         for cleaning in self._cleanings:
             is_more_left |= cleaning.run(now)
         with self._store.write() as connection:
-            upload_jobs.forget_old_failed_rows_keys(connection, completed_before=self._old(now))
+            expired_before = now - timedelta(days=self._settings.failed_rows_days)
+            upload_jobs.forget_old_failed_rows_keys(connection, completed_before=expired_before)
             # Before the previews, by which they are known.
-            upload_jobs.remove_abandoned_checks(connection, checked_before=_checked_before(now))
-            upload_jobs.remove_old_previews(connection, completed_before=_checked_before(now))
+            upload_jobs.remove_abandoned_checks(connection, checked_before=now - PREVIEW_LIFETIME)
+            upload_jobs.remove_old_previews(connection, completed_before=now - PREVIEW_LIFETIME)
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
@@ -356,39 +357,15 @@ class Worker:
         return is_more_left
 
     def _list_cleanings(self) -> list[Cleaning]:
-        def remove_failed_rows(connection: Connection, now: datetime, limit: int) -> bool:
-            return upload_jobs.remove_old_failed_rows_step(
-                connection, completed_before=self._old(now), checked_before=_checked_before(now), limit=limit
-            )
-
-        def remove_kept_profiles(connection: Connection, now: datetime, limit: int) -> bool:
-            return undos.remove_old_kept_profiles_step(connection, completed_before=self._old(now), limit=limit)
-
-        def remove_notes(connection: Connection, now: datetime, limit: int) -> bool:
-            return upload_jobs.remove_notes_of_ended_jobs_step(connection, completed_before=self._old(now), limit=limit)
-
-        steps = (
-            remove_expired_profiles_step,
-            remove_deleted_domain_step,
-            remove_failed_rows,
-            undos.remove_old_images_step,
-            remove_kept_profiles,
-            remove_notes,
+        remove_rows_of_ended_jobs = partial(
+            remove_rows_of_ended_jobs_step, failed_rows_days=self._settings.failed_rows_days
         )
+        steps = (remove_expired_profiles_step, remove_deleted_domain_step, remove_rows_of_ended_jobs)
         return [Cleaning(self._store, step) for step in steps]
-
-    def _old(self, now: datetime) -> datetime:
-        """Return the time before which the remains of a job are expired."""
-        return now - timedelta(days=self._settings.failed_rows_days)
 
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
             return upload_jobs.list_running_job_ids(connection)
-
-
-def _checked_before(now: datetime) -> datetime:
-    """Return the time before which the results of a preview are expired."""
-    return now - timedelta(days=_PREVIEW_DAYS)
 
 
 def _obstacle(job: UploadJob, status: int) -> str | None:

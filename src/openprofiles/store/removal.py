@@ -1,0 +1,167 @@
+"""Remove the rows of deleted domains, and the rows of ended upload jobs that have been kept long enough.
+
+Which tables these are, and in which order, follows from what each table says of its rows (``owned_rows``). Each step
+removes rows of one table of a deleted domain, or some rows of each table of ended jobs, so that its transaction stays
+short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Row,
+    Table,
+    and_,
+    any_,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.index_order import read_in_index_order
+from openprofiles.store.owned_rows import Kept, Owner, owned_rows
+from openprofiles.store.tables import domain, metadata, profile, tables_of, upload_job
+from openprofiles.store.upload_job_states import UploadJobStatus
+
+# How long the results of a preview are kept.
+PREVIEW_LIFETIME = timedelta(days=1)
+# What is kept for an undo goes this much later than the undo can be requested, so that no host whose clock is behind
+# requests it too late.
+_GRACE = timedelta(days=1)
+
+
+def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> int:
+    """Remove up to ``limit`` rows of one deleted domain; the domain's own row goes last.
+
+    A domain with a job that a worker is still running waits until the job has ended or its lease has run out.
+
+    Args:
+        now: decides whether a lease is still good.
+
+    Returns:
+        How many rows were removed; another step may find more unless it is 0.
+    """
+    of_running_job = exists().where(
+        upload_job.c.domain_id == domain.c.domain_id,
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+        upload_job.c.lease_until > now,
+    )
+    domain_id = connection.execute(
+        select(domain.c.domain_id)
+        .where(domain.c.deleted_at.is_not(None), ~of_running_job)
+        .order_by(domain.c.domain_id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).scalar_one_or_none()
+    if domain_id is None:
+        return 0
+    read_in_index_order(connection)
+    jobs = select(upload_job.c.upload_job_id).where(upload_job.c.domain_id == domain_id).scalar_subquery()
+    # Jobs before data: a job that is gone cannot be claimed and write more.
+    for table in reversed(metadata.tables.values()):
+        owner = owned_rows(table).owner
+        if table is profile:
+            removed = _remove_some_profiles(connection, domain_id, limit)
+        elif owner is Owner.UPLOAD_JOB:
+            removed = _remove_some(connection, table, table.c.upload_job_id.in_(jobs), limit)
+        elif owner is Owner.DOMAIN:
+            removed = _remove_some(connection, table, table.c.domain_id == domain_id, limit)
+        else:
+            continue
+        if removed:
+            return removed
+    return 0
+
+
+def remove_rows_of_ended_jobs_step(
+    connection: Connection, now: datetime, limit: int, *, failed_rows_days: int | None
+) -> int:
+    """Remove up to ``limit`` rows of each table with rows of ended jobs that have been kept long enough.
+
+    Args:
+        failed_rows_days: how long failed rows are kept; None: not known, so that only data for undo is removed.
+
+    Returns:
+        the highest number of rows removed from one table; another step may find more unless it is 0.
+    """
+    undo = upload_job.alias()
+    is_being_undone = exists().where(
+        undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status == UploadJobStatus.IN_PROGRESS
+    )
+    is_over = {Kept.FOR_UNDO: and_(upload_job.c.undo_until < now - _GRACE, ~is_being_undone)}
+    if failed_rows_days is not None:
+        is_old = upload_job.c.completed_at < now - timedelta(days=failed_rows_days)
+        is_old_preview = and_(upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < now - PREVIEW_LIFETIME)
+        is_over[Kept.AS_FAILED_ROWS] = or_(is_old, is_old_preview)
+        # An undo whose last loader died before it had given up continues with its own, once it is requested again.
+        is_over[Kept.WHILE_IT_RUNS] = and_(
+            upload_job.c.status != UploadJobStatus.IN_PROGRESS,
+            or_(upload_job.c.undo_of.is_(None), upload_job.c.status != UploadJobStatus.FAILED, is_old),
+        )
+    most = 0
+    for table in tables_of(Owner.UPLOAD_JOB):
+        kept = owned_rows(table).kept
+        if kept not in is_over or not connection.execute(select(exists().select_from(table))).scalar_one():
+            continue
+        jobs = select(upload_job.c.upload_job_id).where(is_over[kept]).scalar_subquery()
+        most = max(most, _remove_some(connection, table, table.c.upload_job_id.in_(jobs), limit))
+    return most
+
+
+def has_rows_of_job(upload_job_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Build the condition that a table has rows of a job."""
+    return or_(*(exists().where(table.c.upload_job_id == upload_job_id) for table in tables_of(Owner.UPLOAD_JOB)))
+
+
+def _remove_some(connection: Connection, table: Table, condition: ColumnElement[bool], limit: int) -> int:
+    """Remove up to ``limit`` rows that match the condition; return their number."""
+    limit = min(limit, owned_rows(table).rows_at_once)
+    key = tuple(table.primary_key)
+    rows = select(*key).where(condition).limit(limit)
+    if "domain_id" in table.c:
+        rows = rows.order_by(*key)
+    if connection.dialect.name == "sqlite":
+        return _remove_by_key(connection, table, connection.execute(rows).all())
+    # By the places of the rows: ten times as fast as by their keys.
+    places = rows.with_only_columns(literal_column(f"{table.name}.ctid")).correlate(None).scalar_subquery()
+    is_there = literal_column("ctid") == any_(func.array(places))
+    return connection.execute(delete(table).where(condition, is_there)).rowcount
+
+
+def _remove_by_key(connection: Connection, table: Table, keys: Sequence[Row[Any]]) -> int:
+    if keys:
+        # One by one: for a range of keys SQLite walks everything that the domain has in the table. The driver itself
+        # takes them, twice as fast as SQLAlchemy.
+        is_row = " and ".join(f"{column.name} = ?" for column in table.primary_key)
+        connection.exec_driver_sql(f"delete from {table.name} where {is_row}", [tuple(key) for key in keys])
+    return len(keys)
+
+
+def _remove_some_profiles(connection: Connection, domain_id: int, limit: int) -> int:
+    """Remove what up to ``limit`` profiles own; once that is gone, the profiles."""
+    is_of_domain = profile.c.domain_id == domain_id
+    pids = list(
+        connection.execute(
+            select(profile.c.pid).where(is_of_domain).order_by(profile.c.domain_id, profile.c.expires_at).limit(limit)
+        ).scalars()
+    )
+    if not pids:
+        return 0
+    for table in tables_of(Owner.PROFILE):
+        if removed := _remove_some(connection, table, table.c.pid.in_(pids), limit):
+            return removed
+    is_row: ColumnElement[bool] = profile.c.pid.in_(pids)
+    if connection.dialect.name == "postgresql":
+        is_row = and_(is_of_domain, profile.c.pid == any_(cast(pids, ARRAY(BigInteger))))
+    return connection.execute(delete(profile).where(is_row)).rowcount
