@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "growing.md"
 
 
 def make_growing_page(page: str) -> str:
-    """Return the page with its parts made anew."""
+    """Return the page with its parts made again."""
     page = _replace(page, "tables", _table_of_tables())
     return _replace(page, "statements", _statements())
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Literal, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 GIBIBYTE = 1024**3
@@ -23,6 +25,7 @@ _PHONE_REGION = re.compile(r"[A-Z]{2}\Z")
 _FILES = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[A-Za-z0-9/_.=-]*))?")
 _SMALLEST_MEMORY_LIMIT_BYTES = 100_000_000
 _MOST_WORKERS = 64
+_SETTING = "setting"
 
 
 class SettingsError(Exception):
@@ -66,9 +69,143 @@ class S3Location:
         return f"s3://{self.bucket}/{self.prefix}"
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a setting is given: as an option of the command line, or as an environment variable of the same name.
+
+    Attributes:
+        help_text: for people; names the default if it is None.
+        kind: how a value is written.
+        choices: the words for its values; those of a bool are for False and True.
+        default_text: the default as people write it, if not as Python does.
+        parse: reads a text that is more than a word or a number.
+        of_worker: whether workers and loaders use it.
+        is_secret: whether it may hold a password, so that it must not be part of a command line.
+    """
+
+    flag: str
+    help_text: str
+    kind: Literal["text", "number", "size", "file", "folder"] = "text"
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    default_text: str | None = None
+    parse: Callable[[str], Any] | None = None
+    of_worker: bool = False
+    is_secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The name of its environment variable."""
+        return "OPENPROFILES_" + self.flag.removeprefix("--").replace("-", "_").upper()
+
+    def read_json(self, value: Any) -> Any:
+        """Read a value from ``Settings.to_json``."""
+        if value is None:
+            return None
+        if self.parse is not None:
+            return self.parse(value)
+        return Path(value) if self.kind in ("file", "folder") else value
+
+
+def _given(flag: str, help_text: str, **more: Any) -> dict[str, Setting]:
+    """Build the metadata of a field of ``Settings``; ``more`` are attributes of ``Setting``."""
+    return {_SETTING: Setting(flag, help_text, **more)}
+
+
+def setting_of(name: str, settings: type[Settings] | None = None) -> Setting:
+    """Return how the setting of this name is given."""
+    (found,) = (one for one in fields(settings or Settings) if one.name == name)
+    setting: Setting = found.metadata[_SETTING]
+    return setting
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, PostgresqlUrl):
+        return value.text
+    return value if value is None or isinstance(value, (bool, int)) else str(value)
+
+
+def parse_store(text: str) -> Path | PostgresqlUrl:
+    """Parse the value of ``--store``.
+
+    A SQLite file is named by its path or as ``sqlite:///path`` (``sqlite:////path`` if absolute), a PostgreSQL database
+    by a URL of libpq's form.
+
+    Raises:
+        SettingsError: the text is a URL of another database, or names no file or database.
+    """
+    scheme, colon, _ = text.partition(":")
+    if colon and scheme in ("postgresql", "postgres"):
+        return _parse_postgresql(text)
+    if not colon or "/" in scheme:
+        path = text
+    elif scheme == "sqlite":
+        parts = urlsplit(text)
+        _require(
+            not parts.netloc and not parts.query and not parts.fragment and parts.path.startswith("/"),
+            f"The store {text!r} is not a valid URL. Write sqlite:/// and a path, such as "
+            "sqlite:///folder/openprofiles.db.",
+        )
+        path = unquote(parts.path[1:])
+    else:
+        # The text may hold a password, so it is not repeated.
+        raise SettingsError(
+            f"The store is a URL of the type {scheme!r}, which this version of openprofiles cannot use. "
+            "Give the path of a SQLite file, sqlite:///path, or postgresql://user@host/database."
+        )
+    _require(bool(path) and path != ":memory:", "The store has no path. Give the path of a SQLite file.")
+    return Path(path)
+
+
+def parse_files(text: str) -> S3Location:
+    """Parse the value of ``--files``: ``s3://bucket/prefix``, where the prefix is optional.
+
+    Raises:
+        SettingsError: the text is of another form.
+    """
+    match = _FILES.fullmatch(text)
+    if match is None:
+        raise SettingsError(f"{text!r} is not a valid location for uploaded files. Write s3://bucket/prefix.")
+    return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
+
+
+def _parse_postgresql(text: str) -> PostgresqlUrl:
+    # The text may hold a password, so it is not repeated.
+    try:
+        parts = urlsplit(text)
+        is_whole = bool(parts.path.strip("/")) and not parts.fragment and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_whole = False
+    _require(is_whole, "The store is not a valid URL. Write postgresql://user:password@host:5432/database.")
+    return PostgresqlUrl(text)
+
+
+def _check_public_url(url: str) -> str:
+    parts = urlsplit(url)
+    _require(
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and parts.username is None
+        and parts.path in ("", "/")
+        and not parts.query
+        and not parts.fragment,
+        "The public URL must be http:// or https:// with a host and optionally a port, such as "
+        "https://profiles.example.com.",
+    )
+    return url.rstrip("/")
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise SettingsError(message)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process.
+
+    A new setting is declared here, and given by ``settings_options`` to the commands that use it; workers and loaders
+    get it by themselves.
 
     Attributes:
         data_folder: holds everything of one installation: store, key, uploaded files, scratch files.
@@ -89,25 +226,168 @@ class Settings:
         SettingsError: a value is out of range.
     """
 
-    data_folder: Path = Path("openprofiles-data")
-    store: Path | PostgresqlUrl | None = None
-    files: S3Location | None = None
-    master_key: Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 8420
-    public_url: str | None = None
-    region: str = "us-east-1"
-    account_id: str = "123456789012"
-    workers: int = 1
-    compat_strict: bool = False
-    max_upload_size_bytes: int = 10 * GIBIBYTE
-    upload_url_lifetime_seconds: int = 900
-    phone_region: str = "US"
-    log_format: str = "text"
-    memory_limit_bytes: int = 256_000_000
-    failed_rows_days: int = 30
-    undo_days: int = 7
-    webhook_private_addresses: bool = False
+    data_folder: Path = field(
+        default=Path("openprofiles-data"),
+        metadata=_given(
+            "--data",
+            "Folder for all data: the store, keys, uploaded files.",
+            kind="folder",
+            metavar="FOLDER",
+            of_worker=True,
+        ),
+    )
+    store: Path | PostgresqlUrl | None = field(
+        default=None,
+        metadata=_given(
+            "--store",
+            "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
+            "postgresql://user@host/database.  [default: openprofiles.db in --data]",
+            metavar="FILE|URL",
+            parse=parse_store,
+            of_worker=True,
+            is_secret=True,
+        ),
+    )
+    files: S3Location | None = field(
+        default=None,
+        metadata=_given(
+            "--files",
+            "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
+            "[default: a folder next to the store]",
+            metavar="URL",
+            parse=parse_files,
+            of_worker=True,
+        ),
+    )
+    master_key: Path | None = field(
+        default=None,
+        metadata=_given(
+            "--master-key",
+            "File with the master key, which servers and workers on several hosts share.  "
+            "[default: master.key in --data, which the first start creates]",
+            kind="file",
+            metavar="FILE",
+            of_worker=True,
+        ),
+    )
+    host: str = field(
+        default="127.0.0.1",
+        metadata=_given("--host", "Address to listen on; 0.0.0.0 means all addresses of this machine."),
+    )
+    port: int = field(default=8420, metadata=_given("--port", "Port to listen on; 0 picks a free one.", kind="number"))
+    public_url: str | None = field(
+        default=None,
+        metadata=_given(
+            "--public-url",
+            "Address at which clients reach this server; upload URLs begin with it.  "
+            "[default: the Host header of the request]",
+            metavar="URL",
+        ),
+    )
+    workers: int = field(
+        default=1,
+        metadata=_given(
+            "--workers",
+            "Worker processes to start; 0 to run `openprofiles worker` yourself. With SQLite, 1 at most.",
+            kind="number",
+        ),
+    )
+    region: str = field(
+        default="us-east-1",
+        metadata=_given("--region", "AWS region of this server, in ARNs and in `openprofiles env`."),
+    )
+    account_id: str = field(
+        default="123456789012", metadata=_given("--account-id", "AWS account id in ARNs, 12 digits.")
+    )
+    compat_strict: bool = field(
+        default=False,
+        metadata=_given(
+            "--compat",
+            "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
+            "files under 1 GB.",
+            choices=("generous", "strict"),
+            of_worker=True,
+        ),
+    )
+    max_upload_size_bytes: int = field(
+        default=10 * GIBIBYTE,
+        metadata=_given(
+            "--max-upload-size",
+            "Largest file that an upload job accepts, both as sent and unpacked.",
+            kind="size",
+            default_text="10GiB",
+            of_worker=True,
+        ),
+    )
+    upload_url_lifetime_seconds: int = field(
+        default=900,
+        metadata=_given(
+            "--upload-url-lifetime",
+            "How long an upload URL can be used to begin the upload.",
+            kind="number",
+            metavar="SECONDS",
+        ),
+    )
+    phone_region: str = field(
+        default="US",
+        metadata=_given(
+            "--phone-region",
+            "Country (ISO 3166, two letters) of phone numbers without a country code, for new domains.",
+        ),
+    )
+    memory_limit_bytes: int = field(
+        default=256_000_000,
+        metadata=_given(
+            "--memory-limit",
+            "Memory that a load may use before it writes to disk.",
+            kind="size",
+            default_text="256MB",
+            of_worker=True,
+        ),
+    )
+    failed_rows_days: int = field(
+        default=30,
+        metadata=_given(
+            "--failed-rows-days",
+            "How long failed rows are kept after the upload job ends.",
+            kind="number",
+            metavar="DAYS",
+            of_worker=True,
+        ),
+    )
+    undo_days: int = field(
+        default=7,
+        metadata=_given(
+            "--undo-days",
+            "How long an upload job can be undone after it ends; 0 turns undo off.",
+            kind="number",
+            metavar="DAYS",
+            of_worker=True,
+        ),
+    )
+    webhook_private_addresses: bool = field(
+        default=False,
+        metadata=_given(
+            "--webhook-private-addresses",
+            "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
+            of_worker=True,
+        ),
+    )
+    log_format: str = field(
+        default="text",
+        metadata=_given(
+            "--log-format", "Format of the log on standard error.", choices=("text", "json"), of_worker=True
+        ),
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Make what ``from_json`` reads in another process of ours; it may hold the password of the store."""
+        return {one.name: _to_json(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read the result of ``to_json``."""
+        return cls(**{name: setting_of(name, cls).read_json(value) for name, value in stored.items()})
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, f"The port {self.port} is not between 0 and 65535.")
@@ -222,76 +502,11 @@ class Settings:
         return self.data_folder / "admin-credential.json"
 
 
-def parse_store(text: str) -> Path | PostgresqlUrl:
-    """Parse the value of ``--store``.
-
-    A SQLite file is named by its path or as ``sqlite:///path`` (``sqlite:////path`` if absolute), a PostgreSQL database
-    by a URL of libpq's form.
-
-    Raises:
-        SettingsError: the text is a URL of another database, or names no file or database.
-    """
-    scheme, colon, _ = text.partition(":")
-    if colon and scheme in ("postgresql", "postgres"):
-        return _parse_postgresql(text)
-    if not colon or "/" in scheme:
-        path = text
-    elif scheme == "sqlite":
-        parts = urlsplit(text)
-        _require(
-            not parts.netloc and not parts.query and not parts.fragment and parts.path.startswith("/"),
-            f"The store {text!r} is not a valid URL. Write sqlite:/// and a path, such as "
-            "sqlite:///folder/openprofiles.db.",
-        )
-        path = unquote(parts.path[1:])
-    else:
-        # The text may hold a password, so it is not repeated.
-        raise SettingsError(
-            f"The store is a URL of the type {scheme!r}, which this version of openprofiles cannot use. "
-            "Give the path of a SQLite file, sqlite:///path, or postgresql://user@host/database."
-        )
-    _require(bool(path) and path != ":memory:", "The store has no path. Give the path of a SQLite file.")
-    return Path(path)
+def settings_of_server() -> tuple[str, ...]:
+    """List the names of the settings that ``serve`` takes: all."""
+    return tuple(one.name for one in fields(Settings))
 
 
-def parse_files(text: str) -> S3Location:
-    """Parse the value of ``--files``: ``s3://bucket/prefix``, where the prefix is optional.
-
-    Raises:
-        SettingsError: the text is of another form.
-    """
-    match = _FILES.fullmatch(text)
-    if match is None:
-        raise SettingsError(f"{text!r} is not a valid location for uploaded files. Write s3://bucket/prefix.")
-    return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
-
-
-def _parse_postgresql(text: str) -> PostgresqlUrl:
-    # The text may hold a password, so it is not repeated.
-    try:
-        parts = urlsplit(text)
-        is_whole = bool(parts.path.strip("/")) and not parts.fragment and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_whole = False
-    _require(is_whole, "The store is not a valid URL. Write postgresql://user:password@host:5432/database.")
-    return PostgresqlUrl(text)
-
-
-def _check_public_url(url: str) -> str:
-    parts = urlsplit(url)
-    _require(
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and parts.username is None
-        and parts.path in ("", "/")
-        and not parts.query
-        and not parts.fragment,
-        "The public URL must be http:// or https:// with a host and optionally a port, such as "
-        "https://profiles.example.com.",
-    )
-    return url.rstrip("/")
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise SettingsError(message)
+def settings_of_worker() -> tuple[str, ...]:
+    """List the names of the settings that workers use."""
+    return tuple(one.name for one in fields(Settings) if setting_of(one.name).of_worker)

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -16,10 +17,10 @@ from click.testing import CliRunner, Result
 import openprofiles as package
 from acceptance.running import command, environment, run_command, running_server
 from openprofiles.cli.main import openprofiles
-from openprofiles.cli.options import Size, settings_to_arguments
+from openprofiles.cli.options import Size, hand_settings_on, settings_options
 from openprofiles.cli.serve import serve
 from openprofiles.operations.registry import handlers
-from openprofiles.settings import Settings
+from openprofiles.settings import PostgresqlUrl, S3Location, Setting, Settings, settings_of_worker
 from openprofiles.store.migrations import NEWEST_REVISION
 
 
@@ -132,29 +133,46 @@ def test_other_sizes_are_refused(text: str) -> None:
         Size()(text)
 
 
-def test_a_worker_gets_the_settings_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("data_folder", "store", "compat", "memory_limit_bytes", "log_format")
+def test_a_worker_gets_the_settings_of_its_server() -> None:
     settings = Settings(
         data_folder=Path("/srv/my data"),
-        store=Path("/srv/s.db"),
+        store=PostgresqlUrl("postgresql://ada:secret@db/shop"),
+        files=S3Location("bucket", "uploads"),
         compat_strict=True,
         memory_limit_bytes=123_000_000,
+        webhook_private_addresses=True,
         log_format="json",
+        port=0,
     )
 
-    arguments = settings_to_arguments(settings, *names)
+    received: list[Settings] = []
 
-    assert arguments == [
-        "--data=/srv/my data",
-        "--store=/srv/s.db",
-        "--compat=strict",
-        "--memory-limit=123000000",
-        "--log-format=json",
-    ]
-    assert settings_to_arguments(Settings(), "store", "compat") == ["--compat=generous"]
-    assert settings_to_arguments(Settings(), "webhook_private_addresses") == []
-    allowing = Settings(webhook_private_addresses=True)
-    assert settings_to_arguments(allowing, "webhook_private_addresses") == ["--webhook-private-addresses"]
+    @click.command()
+    @settings_options(*settings_of_worker())
+    def worker(settings: Settings) -> None:
+        received.append(settings)
+
+    arguments, variables = hand_settings_on(settings)
+    result = CliRunner().invoke(worker, arguments, env=variables)
+
+    assert (result.exit_code, received) == (0, [replace(settings, port=Settings.port)])
+    # A password is not part of a command line, which others on the machine can read.
+    assert variables == {"OPENPROFILES_STORE": "postgresql://ada:secret@db/shop"}
+    assert not any("secret" in argument for argument in arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoreSettings(Settings):
+    """With a new setting, declared in one place."""
+
+    toy_count: int = field(default=1, metadata={"setting": Setting("--toys", "Toys.", kind="number", of_worker=True)})
+
+
+def test_a_new_setting_reaches_workers_and_loaders_by_itself() -> None:
+    settings = MoreSettings(toy_count=5)
+
+    assert "--toys=5" in hand_settings_on(settings)[0]
+    assert MoreSettings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
 def test_every_setting_of_serve_has_a_variable_of_its_own() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from openprofiles.cli.job_runner import JobRunner
 from openprofiles.running_server import only_server
-from openprofiles.settings import Settings
+from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store.open import open_store
 from openprofiles.worker import loader
 from openprofiles.worker.loader_arguments import EXIT_PARENT_DIED, LoaderArguments
@@ -39,15 +39,11 @@ def waiting(loaders: LoaderProcesses) -> LoaderProcess:
 
 def arguments_for(folder: Path, *, yields: bool = False) -> LoaderArguments:
     return LoaderArguments(
-        data_folder=str(folder),
-        store="postgresql://somebody:a secret@127.0.0.1:1/nowhere",
-        files=None,
-        master_key=None,
-        memory_limit_bytes=100_000_000,
-        max_upload_size_bytes=1_000_000,
-        compat_strict=False,
-        undo_days=7,
-        log_format="json",
+        settings=Settings(
+            data_folder=folder,
+            store=PostgresqlUrl("postgresql://somebody:a secret@127.0.0.1:1/nowhere"),
+            log_format="json",
+        ).to_json(),
         yields=yields,
         upload_job_id=1,
         owner="a worker",

@@ -6,12 +6,13 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from openprofiles.settings import Settings, SettingsError, parse_files, parse_store
+from openprofiles.settings import Settings, SettingsError, setting_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,140 +64,6 @@ class Name(click.ParamType[str]):
         return str(value)
 
 
-_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "data_folder": (
-        "--data",
-        {
-            "type": click.Path(path_type=Path, file_okay=False),
-            "default": "openprofiles-data",
-            "metavar": "FOLDER",
-            "help": "Folder for all data: the store, keys, uploaded files.",
-        },
-    ),
-    "store": (
-        "--store",
-        {
-            "metavar": "FILE|URL",
-            "help": "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
-            "postgresql://user@host/database.  [default: openprofiles.db in --data]",
-        },
-    ),
-    "files": (
-        "--files",
-        {
-            "metavar": "URL",
-            "help": "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
-            "[default: a folder next to the store]",
-        },
-    ),
-    "master_key": (
-        "--master-key",
-        {
-            "type": click.Path(path_type=Path, dir_okay=False),
-            "metavar": "FILE",
-            "help": "File with the master key, which servers and workers on several hosts share.  "
-            "[default: master.key in --data, which the first start creates]",
-        },
-    ),
-    "host": (
-        "--host",
-        {"default": _DEFAULTS.host, "help": "Address to listen on; 0.0.0.0 means all addresses of this machine."},
-    ),
-    "port": ("--port", {"type": int, "default": _DEFAULTS.port, "help": "Port to listen on; 0 picks a free one."}),
-    "public_url": (
-        "--public-url",
-        {
-            "metavar": "URL",
-            "help": "Address at which clients reach this server; upload URLs begin with it.  "
-            "[default: the Host header of the request]",
-        },
-    ),
-    "region": (
-        "--region",
-        {"default": _DEFAULTS.region, "help": "AWS region of this server, in ARNs and in `openprofiles env`."},
-    ),
-    "account_id": ("--account-id", {"default": _DEFAULTS.account_id, "help": "AWS account id in ARNs, 12 digits."}),
-    "workers": (
-        "--workers",
-        {
-            "type": int,
-            "default": _DEFAULTS.workers,
-            "help": "Worker processes to start; 0 to run `openprofiles worker` yourself. With SQLite, 1 at most.",
-        },
-    ),
-    "compat": (
-        "--compat",
-        {
-            "type": click.Choice(["generous", "strict"]),
-            "default": "generous",
-            "help": "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
-            "files under 1 GB.",
-        },
-    ),
-    "max_upload_size_bytes": (
-        "--max-upload-size",
-        {
-            "type": Size(),
-            "default": "10GiB",
-            "help": "Largest file that an upload job accepts, both as sent and unpacked.",
-        },
-    ),
-    "upload_url_lifetime_seconds": (
-        "--upload-url-lifetime",
-        {
-            "type": int,
-            "default": _DEFAULTS.upload_url_lifetime_seconds,
-            "metavar": "SECONDS",
-            "help": "How long an upload URL can be used to begin the upload.",
-        },
-    ),
-    "phone_region": (
-        "--phone-region",
-        {
-            "default": _DEFAULTS.phone_region,
-            "help": "Country (ISO 3166, two letters) of phone numbers without a country code, for new domains.",
-        },
-    ),
-    "log_format": (
-        "--log-format",
-        {
-            "type": click.Choice(["text", "json"]),
-            "default": _DEFAULTS.log_format,
-            "help": "Format of the log on standard error.",
-        },
-    ),
-    "memory_limit_bytes": (
-        "--memory-limit",
-        {"type": Size(), "default": "256MB", "help": "Memory that a load may use before it writes to disk."},
-    ),
-    "failed_rows_days": (
-        "--failed-rows-days",
-        {
-            "type": int,
-            "default": _DEFAULTS.failed_rows_days,
-            "metavar": "DAYS",
-            "help": "How long failed rows are kept after the upload job ends.",
-        },
-    ),
-    "undo_days": (
-        "--undo-days",
-        {
-            "type": int,
-            "default": _DEFAULTS.undo_days,
-            "metavar": "DAYS",
-            "help": "How long an upload job can be undone after it ends; 0 turns undo off.",
-        },
-    ),
-    "webhook_private_addresses": (
-        "--webhook-private-addresses",
-        {
-            "is_flag": True,
-            "help": "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
-        },
-    ),
-}
-
-
 def settings_options(*names: str) -> Callable[[F], F]:
     """Give a command the options of these settings, and pass them as one ``settings``.
 
@@ -214,19 +81,39 @@ def settings_options(*names: str) -> Callable[[F], F]:
         with_settings.__signature__ = inspect.Signature()  # type: ignore[attr-defined]
         decorated: Any = with_settings
         for name in reversed(names):
-            flag, attributes = _OPTIONS[name]
-            variable = "OPENPROFILES_" + flag.removeprefix("--").replace("-", "_").upper()
-            decorated = click.option(
-                flag,
-                name,
-                envvar=variable,
-                show_envvar=True,
-                show_default="default" in attributes,
-                **attributes,
-            )(decorated)
+            decorated = _settings_option(name)(decorated)
         return decorated  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _settings_option(name: str) -> Callable[[F], F]:
+    setting = setting_of(name)
+    default = next(one.default for one in fields(Settings) if one.name == name)
+    attributes: dict[str, Any] = {"metavar": setting.metavar, "help": setting.help_text}
+    if setting.choices:
+        attributes["type"] = click.Choice(setting.choices)
+        default = setting.choices[default] if isinstance(default, bool) else default
+    elif isinstance(default, bool):
+        attributes["is_flag"] = True
+        default = None
+    elif setting.kind == "size":
+        attributes["type"] = Size()
+    elif setting.kind in ("file", "folder"):
+        is_file = setting.kind == "file"
+        attributes["type"] = click.Path(path_type=Path, file_okay=is_file, dir_okay=not is_file)
+    elif setting.kind == "number":
+        attributes["type"] = int
+    if default is not None:
+        attributes["default"] = setting.default_text or default
+    return click.option(
+        setting.flag,
+        name,
+        envvar=setting.variable,
+        show_envvar=True,
+        show_default=default is not None,
+        **attributes,
+    )
 
 
 def domain_option(help_text: str, *, required: bool = True) -> Callable[[F], F]:
@@ -265,28 +152,37 @@ def output_option(command: F) -> F:
     )(command)
 
 
-def settings_to_arguments(settings: Settings, *names: str) -> list[str]:
-    """Make the arguments that give another process of ours the same settings."""
-    arguments = []
-    for name in names:
-        value = settings.compat_strict if name == "compat" else getattr(settings, name)
-        if name == "compat":
-            value = "strict" if value else "generous"
-        if isinstance(value, bool):
-            arguments += [_OPTIONS[name][0]] if value else []
-        elif value is not None:
-            arguments += [f"{_OPTIONS[name][0]}={value}"]
-    return arguments
+def hand_settings_on(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Make the arguments and environment variables that give a worker the same settings."""
+    arguments: list[str] = []
+    variables: dict[str, str] = {}
+    values = settings.to_json() | {"store": settings.store_argument}
+    for name, value in values.items():
+        setting = setting_of(name, type(settings))
+        if not setting.of_worker:
+            continue
+        if value is None or (value is False and not setting.choices):
+            continue
+        if isinstance(value, bool) and setting.choices:
+            value = setting.choices[value]
+        if setting.is_secret:
+            variables[setting.variable] = str(value)
+        else:
+            arguments.append(setting.flag if value is True else f"{setting.flag}={value}")
+    return arguments, variables
 
 
 def _build_settings(given: dict[str, Any]) -> Settings:
+    values = {}
     try:
-        if given.get("store") is not None:
-            given["store"] = parse_store(given["store"])
-        if given.get("files") is not None:
-            given["files"] = parse_files(given["files"])
-        if "compat" in given:
-            given["compat_strict"] = given.pop("compat") == "strict"
-        return Settings(**given)
+        for name, value in given.items():
+            setting = setting_of(name)
+            if isinstance(value, str) and setting.parse is not None:
+                values[name] = setting.parse(value)
+            elif setting.choices and isinstance(getattr(_DEFAULTS, name), bool):
+                values[name] = setting.choices.index(value) == 1
+            else:
+                values[name] = value
+        return Settings(**values)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error

@@ -8,46 +8,13 @@ from functools import partial
 
 import click
 
-from openprofiles.cli.options import settings_options, settings_to_arguments
+from openprofiles.cli.options import hand_settings_on, settings_options
 from openprofiles.module_imports import kept_imports
-from openprofiles.settings import Settings
-
-_WORKER_SETTINGS = (
-    "data_folder",
-    "files",
-    "master_key",
-    "compat",
-    "max_upload_size_bytes",
-    "memory_limit_bytes",
-    "failed_rows_days",
-    "undo_days",
-    "webhook_private_addresses",
-    "log_format",
-)
+from openprofiles.settings import Settings, settings_of_server
 
 
 @click.command()
-@settings_options(
-    "data_folder",
-    "store",
-    "files",
-    "master_key",
-    "host",
-    "port",
-    "public_url",
-    "workers",
-    "region",
-    "account_id",
-    "compat",
-    "max_upload_size_bytes",
-    "upload_url_lifetime_seconds",
-    "phone_region",
-    "memory_limit_bytes",
-    "failed_rows_days",
-    "undo_days",
-    "webhook_private_addresses",
-    "log_format",
-)
+@settings_options(*settings_of_server())
 def serve(settings: Settings) -> None:
     """Run the server: API, uploads and a worker.
 
@@ -67,13 +34,11 @@ def serve(settings: Settings) -> None:
         from openprofiles.server.run import run_server
 
     set_up_logs(settings.log_format)
-    # Not as an argument: it may hold a password, and a command line can be read by others on the machine.
-    os.environ["OPENPROFILES_STORE"] = settings.store_argument
+    arguments, variables = hand_settings_on(settings)
+    os.environ.update(variables)
     # -P: a folder of the same name where the server was started is not the program.
-    worker_command = [sys.executable, "-P", "-m", "openprofiles", "worker", "--stop-with-parent"]
-    run_server(
-        settings, worker_command + settings_to_arguments(settings, *_WORKER_SETTINGS), partial(_announce, settings)
-    )
+    worker_command = [sys.executable, "-P", "-m", "openprofiles", "worker", "--stop-with-parent", *arguments]
+    run_server(settings, worker_command, partial(_announce, settings))
 
 
 def _announce(settings: Settings, url: str) -> None:

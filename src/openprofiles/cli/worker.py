@@ -12,23 +12,11 @@ from openprofiles.cli.options import settings_options
 from openprofiles.errors import DomainError
 from openprofiles.logs import EventLogger
 from openprofiles.module_imports import kept_imports
-from openprofiles.settings import Settings, SettingsError
+from openprofiles.settings import Settings, SettingsError, settings_of_worker
 
 
 @click.command()
-@settings_options(
-    "data_folder",
-    "store",
-    "files",
-    "master_key",
-    "compat",
-    "max_upload_size_bytes",
-    "memory_limit_bytes",
-    "failed_rows_days",
-    "undo_days",
-    "webhook_private_addresses",
-    "log_format",
-)
+@settings_options(*settings_of_worker())
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input ends.")
 def worker(settings: Settings, stop_with_parent: bool) -> None:
     """Run a worker: it loads the uploaded files.

@@ -87,7 +87,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
 def remove_rows_of_ended_jobs_step(
     connection: Connection, now: datetime, limit: int, *, failed_rows_days: int | None
 ) -> int:
-    """Remove up to ``limit`` rows of each table with rows of ended jobs that have been kept long enough.
+    """Remove up to ``limit`` expired rows of ended jobs from each table.
 
     Args:
         failed_rows_days: how long failed rows are kept; None: not known, so that only data for undo is removed.

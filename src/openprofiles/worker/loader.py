@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import NoReturn
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
@@ -22,7 +21,7 @@ from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable
 from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.master_key import load_master_key
-from openprofiles.settings import Settings, parse_files, parse_store
+from openprofiles.settings import Settings
 from openprofiles.store.bulk import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
@@ -64,20 +63,11 @@ def main() -> int:
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED
     arguments = LoaderArguments.from_line(line)
-    set_up_logs(arguments.log_format)
+    settings = Settings.from_json(arguments.settings)
+    set_up_logs(settings.log_format)
     if arguments.yields:
         yield_when_long()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    settings = Settings(
-        data_folder=Path(arguments.data_folder),
-        store=parse_store(arguments.store),
-        files=parse_files(arguments.files) if arguments.files else None,
-        master_key=Path(arguments.master_key) if arguments.master_key else None,
-        memory_limit_bytes=arguments.memory_limit_bytes,
-        max_upload_size_bytes=arguments.max_upload_size_bytes,
-        compat_strict=arguments.compat_strict,
-        undo_days=arguments.undo_days,
-    )
     try:
         _run(settings, Lease(arguments.upload_job_id, arguments.owner, arguments.epoch))
     except LeaseLost:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 EXIT_ENDED = 0
 EXIT_FAULT = 1
@@ -26,18 +27,11 @@ class LoaderArguments:
     The store may hold a password: the arguments go through a pipe, which nobody else can read.
 
     Attributes:
+        settings: those of its worker, by ``Settings.to_json``.
         yields: whether a long load gives way to other programs, among them a server.
     """
 
-    data_folder: str
-    store: str
-    files: str | None
-    master_key: str | None
-    memory_limit_bytes: int
-    max_upload_size_bytes: int
-    compat_strict: bool
-    undo_days: int
-    log_format: str
+    settings: dict[str, Any]
     yields: bool
     upload_job_id: int
     owner: str

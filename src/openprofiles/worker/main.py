@@ -235,15 +235,7 @@ class Worker:
         if job is None:
             return False
         arguments = LoaderArguments(
-            data_folder=str(self._settings.data_folder),
-            store=self._settings.store_argument,
-            files=str(self._settings.files) if self._settings.files else None,
-            master_key=str(self._settings.master_key) if self._settings.master_key else None,
-            memory_limit_bytes=self._settings.memory_limit_bytes,
-            max_upload_size_bytes=self._settings.max_upload_size_bytes,
-            compat_strict=self._settings.compat_strict,
-            undo_days=self._settings.undo_days,
-            log_format=self._settings.log_format,
+            settings=self._settings.to_json(),
             yields=self._yields,
             upload_job_id=job.upload_job_id,
             owner=self._owner,
