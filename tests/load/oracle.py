@@ -589,7 +589,8 @@ def _note_other_name(profile: KnownProfile, job: Job, line: int, cells: Mapping[
         held_paths = [*paths]
     else:
         # The name may have been loaded from a file of another form.
-        held_paths = ["FirstName", "LastName"] if _value(profile, "LastName") else []
+        is_alone = {"FirstName", "LastName"}.isdisjoint(column.path for column in job.columns)
+        held_paths = ["FirstName", "LastName"] if is_alone and _value(profile, "LastName") else []
     words = _words([cells.get(path) for path in paths], job)
     held_words = _words([_value(profile, path) for path in held_paths], job)
     if not words or not held_words:

@@ -323,6 +323,19 @@ def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop:
     assert counts(job) == (0, 6, 0, 0)
 
 
+@pytest.mark.daily_on("sqlite")
+def test_a_row_that_finds_its_profile_by_a_given_key_replaces_a_placeholder_in_the_field(shop: Shop) -> None:
+    made = shop.make_profile({"EmailAddress": "n/a"}, ingested=True)
+    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ana@a.example"], NOW)
+
+    job = shop.load([EMAIL, NAME], "Email", b"Email,First name\nana@a.example,Ana\n")
+
+    assert (values_of(shop), counts(job)) == (
+        [{"EmailAddress": "ana@a.example", "FirstName": "Ana"}],
+        (0, 1, 0, 0),
+    )
+
+
 CASES = b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Bo\n cus_Ab1 ,Ann\n"
 
 

@@ -102,8 +102,10 @@ def compared_names(mapping: UploadMapping, options: JobOptions) -> ComparedNames
         return None
     if not {*PERSON}.isdisjoint(fields.paths):
         return ComparedNames(fields, PERSON)
-    is_attribute = attribute_of_target(fields.paths[0]) is not None
-    return ComparedNames(fields, fields.paths, PERSON if is_attribute else ())
+    # The name may have been loaded from a file of another form, but not if this file has these fields, too.
+    is_alone = {*PERSON}.isdisjoint(field.path for field in mapping.fields)
+    may_be_elsewhere = is_alone and attribute_of_target(fields.paths[0]) is not None
+    return ComparedNames(fields, fields.paths, PERSON if may_be_elsewhere else ())
 
 
 def start_names(scratch: Scratch) -> None:

@@ -185,7 +185,7 @@ def without_keys_of_others(
 ) -> pa.Table:
     """Blank the unique key of targets that found their profile by a key that was given to it.
 
-    Such a profile keeps a different value in the key's own field.
+    Such a profile keeps a different value in the key's own field, unless that identifies nobody, such as a placeholder.
 
     Args:
         targets: ``pid`` and the values of the mapped fields.
@@ -203,7 +203,7 @@ def without_keys_of_others(
     forms = [mapping.sql_identity(value, job.phone_region) for value in ("held", column)]
     pids = cursor.table(
         f"select pid from (select pid, {column}, {stored_value(path)} as held from keyed join stored using (pid) "
-        f"where held is distinct from {column}) where held <> '' and {forms[0]} is distinct from {forms[1]}"
+        f"where held is distinct from {column}) where {forms[0]} is not null and {forms[0]} is distinct from {forms[1]}"
     )["pid"]
     if not len(pids):
         return targets
@@ -215,6 +215,8 @@ def without_keys_of_others(
 def keeps_own_key_sql(mapping: UploadMapping, job: LeasedJob, value: str) -> str:
     """Build an SQL condition in rows next to those of ``stored``: the profile keeps its value of the unique key.
 
+    It is that of ``without_keys_of_others``.
+
     Args:
         value: SQL for the value of the row.
     """
@@ -222,6 +224,4 @@ def keeps_own_key_sql(mapping: UploadMapping, job: LeasedJob, value: str) -> str
         return "false"
     held = stored_value(mapping.unique_key.path)
     forms = [mapping.sql_identity(text, job.phone_region) for text in (held, value)]
-    return (
-        f"(coalesce({held}, '') <> '' and {held} is distinct from {value} and {forms[0]} is distinct from {forms[1]})"
-    )
+    return f"({forms[0]} is not null and {held} is distinct from {value} and {forms[0]} is distinct from {forms[1]})"
