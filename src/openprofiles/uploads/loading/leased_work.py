@@ -11,11 +11,8 @@ from openprofiles.clock import Clock
 from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob
 from openprofiles.uploads.loading.key_columns import KeyRule, key_rules
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.loading.steps import Stopped
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-
-
-class Stopped(Exception):
-    """A stop was asked for, or the domain was deleted; the present chunk was not written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

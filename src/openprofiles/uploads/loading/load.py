@@ -1,25 +1,27 @@
-"""An upload job from the uploaded file to its end: stage, plan, merge, index, in a process of its own.
+"""An upload job from the uploaded file to its end, in a process of its own; or its preview, which writes no profile.
 
-Where a job stands is written in its row, with the profiles themselves (``phase`` and ``position``); a loader that
-takes the job up after another one died goes on there:
+The steps are in ``_Loading.steps``. The phases that they record:
 
-    stage          reading the file; nothing is written to the profiles yet, so it begins anew
-    report         writing the failed rows, up to record ``position``
-    create         new profiles are in up to record ``position``
-    update         changes of existing profiles are in up to row number ``position``
-    follow         records that are followed one by one are in up to record ``position``
-    unindex        keys that updates removed are out, ``position`` of them
-    index          keys are in, ``position`` of them
+    stage          the file is being read; nothing is written, so a loader that takes over begins again
+    report         failed rows are written up to record ``position``
+    create         new profiles are written up to record ``position``
+    update         changes of existing profiles are written up to row number ``position``
+    follow         records that are followed one by one are written up to record ``position``
+    unindex        ``position`` keys that updates removed are out of the index
+    index          ``position`` keys are in the index
+    preview        the results of a preview are written
 
-When the scratch database is lost as well, it is made again from the file; what the store already has stays, and the
-rest is followed one by one.
+If the scratch database is lost as well, it is made again from the file. What the store already has stays, and the
+other records are followed one by one.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -38,12 +40,11 @@ from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.job_options import REFUSE, JobOptions
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
-from openprofiles.uploads.loading.leased_work import Stopped, check_stop
+from openprofiles.uploads.loading.leased_work import check_stop
 from openprofiles.uploads.loading.merge import (
     CREATE,
     UPDATE,
     Load,
-    TooManyFailed,
     create_profiles,
     update_profiles,
 )
@@ -53,14 +54,14 @@ from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
+from openprofiles.uploads.loading.run_job import End, JobEnded, failed, run_job
 from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
-from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.steps import Part, Standing, Step, Stopped, WriteEnded
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
@@ -73,18 +74,6 @@ from openprofiles.uploads.reading.uploaded_file import UploadedFile
 STAGE = "stage"
 PLAN = "plan"
 REPORT = "report"
-
-
-class GaveUp(Exception):
-    """Earlier loaders died too often; the keys of what they wrote are in, and the job ends here."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewState:
-    """What a preview needs beside a load."""
-
-    originals: OriginalRows
-    cipher: FailedRowCipher | None
 
 
 # Each has as many faults as the mapping has fields, at worst.
@@ -136,166 +125,201 @@ def run_load(
     cipher = None
     if job.failed_rows_key is not None:
         cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, job.job_id))
-    scratch = Scratch(
-        scratch_folder / job.job_id,
-        epoch=job.epoch,
-        memory_limit_bytes=memory_limit_bytes,
-        phone_region=job.phone_region,
-    )
-    times = StepTimes(scratch)
-    try:
-        with OriginalRows(file) as originals:
-            failed_rows = FailedRowContents(originals, cipher)
-            preview = PreviewState(originals, cipher) if job.is_preview else None
-            status, message = _run_steps(
-                store,
-                scratch,
-                job,
-                mapping,
-                file,
-                failed_rows,
-                preview,
-                times,
-                undo_days=undo_days,
-                strict=strict,
-                clock=clock,
-            )
-        reason = VALIDATION_FAILURE if status in (UploadJobStatus.FAILED, UploadJobStatus.PARTIALLY_SUCCEEDED) else None
-    except GaveUp:
-        status, reason, message = UploadJobStatus.FAILED, INTERNAL_FAILURE, job.failure_message or GAVE_UP_MESSAGE
-    finally:
-        scratch.close()
-    _forget_notes(store)
-    fault_counts = store.count_faults()
-    completed_at, kept_days = clock(), store.read_job().undo_days
-    with store.chunk() as state:
-        if state.stop_requested and status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
-            # The stop was answered, although it came too late to keep anything from being written.
-            status, reason = UploadJobStatus.STOPPED, None
-        store.end_job(
-            status=status,
-            reason=reason,
-            message=message,
-            fault_counts=fault_counts,
-            step_milliseconds=times.milliseconds,
-            completed_at=completed_at,
-            undo_until=completed_at + timedelta(days=kept_days) if kept_days else None,
-        )
+
+    @contextmanager
+    def begin(scratch: Scratch) -> Iterator[_Loading]:
+        with OriginalRows(file) as originals, ExitStack() as at_end:
+            yield _Loading(
+                store, scratch, job, mapping, file, originals, cipher, at_end,
+                undo_days=undo_days, strict=strict, clock=clock,
+            )  # fmt: skip
+
+    status = run_job(store, job, scratch_folder, begin, memory_limit_bytes=memory_limit_bytes, clock=clock)
     if not job.is_preview:
         files.remove(job.file_name)
-    remove_scratch(scratch_folder, job.job_id)
     return status
 
 
-def _forget_notes(store: BulkStore) -> None:
-    is_left = True
-    while is_left:
-        with store.chunk():
-            is_left = store.forget_notes()
-            store.check_lease()
+class _Loading:
+    """The steps of a load or a preview.
 
+    Args:
+        job: as it was when this loader took it over.
+        at_end: closed when the steps are through.
+    """
 
-def _run_steps(
-    store: BulkStore,
-    scratch: Scratch,
-    job: LeasedJob,
-    mapping: UploadMapping,
-    file: UploadedFile,
-    failed_rows: FailedRowContents,
-    preview: PreviewState | None,
-    times: StepTimes,
-    *,
-    undo_days: int,
-    strict: bool,
-    clock: Clock,
-) -> tuple[UploadJobStatus, str | None]:
-    """Everything but the end itself: the status that the job ends with, and why if it failed."""
-    if job.gives_up and job.phase in (None, STAGE, REPORT):
-        raise GaveUp
-    if preview is not None and job.phase == PREVIEW:
-        return _preview_end(store, JobOptions.from_json(job.options))
-    try:
-        if job.phase == REPORT and (preview is not None or not scratch.is_done("planned")):
-            # Nothing is written to the profiles yet. The plan that was reported is gone; another may find otherwise.
-            job = _begin_anew(store)
-        if not scratch.is_done("staged"):
-            with times.timed(STAGE):
-                _stage(store, scratch, job, mapping, file, strict=strict)
-        if not scratch.is_done("planned"):
-            with times.timed(PLAN):
-                _plan(store, scratch, job, mapping)
-        with times.timed(REPORT):
-            job = _report(store, scratch, mapping, file, failed_rows, undo_days=undo_days)
-    except FileRejected as error:
-        return UploadJobStatus.FAILED, str(error)
-    except Stopped:
-        return UploadJobStatus.STOPPED, None
-    options = JobOptions.from_json(job.options)
-    if job.phase == REPORT and preview is None and options.doubtful_rows == REFUSE:
-        notices = [Notice.from_json(notice) for notice in store.read_notices()]
-        if reason := describe_refusal(notices):
-            return UploadJobStatus.FAILED, reason
-    if job.phase == REPORT and (reason := options.too_many_failed(job.failed_count, job.record_count or 0)):
-        return UploadJobStatus.FAILED, f"{reason} Nothing was loaded."
-    if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
-    load = Load(
-        scratch=scratch,
-        cursor=scratch,
-        store=store,
-        reader=store,
-        job=job,
-        mapping=mapping,
-        options=options,
-        key_version=scratch.recall("key_version") or 0,
-        bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
-        all_new=bool(scratch.recall("all_new")),
-        pid_base=job.pid_base or 0,
-        expires_at=job.started_at + timedelta(days=job.data_expiry_days),
-        failed_rows=failed_rows,
-        keeps_images=bool(job.undo_days),
-        clock=clock,
-    )
-    if preview is not None:
-        return _preview(load, preview, times)
-    stopped = job.stop_requested and job.phase in (REMOVE, ADD)
-    # Twice the work needs twice the memory: not after a death, which may have been for want of it.
-    sorts_ahead = (
-        job.phase not in (REMOVE, ADD)
-        and job.failed_attempts == 0
-        and scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
-    )
-    with load.in_another_thread() as ahead, ExitStack() as at_end:
-        sorting = KeySorting(ahead) if sorts_ahead else None
-        if sorting is not None:
-            at_end.callback(sorting.close)
-        if job.phase not in (REMOVE, ADD):
-            try:
-                _merge(load, times)
-            except (Stopped, TooManyFailed) as end:
-                stopped = isinstance(end, Stopped)
-                if sorting is not None:
-                    sorting.close()
-                    sorting = None
-        job = store.read_job()
+    def __init__(
+        self,
+        store: BulkStore,
+        scratch: Scratch,
+        job: LeasedJob,
+        mapping: UploadMapping,
+        file: UploadedFile,
+        originals: OriginalRows,
+        cipher: FailedRowCipher | None,
+        at_end: ExitStack,
+        *,
+        undo_days: int,
+        strict: bool,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._scratch = scratch
+        self._mapping = mapping
+        self._file = file
+        self._originals = originals
+        self._cipher = cipher
+        self._failed_rows = FailedRowContents(originals, cipher)
+        self._at_end = at_end
+        self._undo_days = undo_days
+        self._strict = strict
+        self._clock = clock
+        self._options = JobOptions.from_json(job.options)
+        self._sorting: KeySorting | None = None
+        if job.phase == REPORT and (job.is_preview or not scratch.is_done("planned")):
+            # Nothing is written to the profiles yet. The plan that was reported is lost; another may find otherwise.
+            job = _begin_again(store)
+        self.job = job
+
+    @property
+    def steps(self) -> list[Step]:
+        is_written = self.job.phase == PREVIEW
+        prepare = [
+            Step(
+                name=STAGE,
+                run=self._stage,
+                part=Part.PREPARE,
+                is_done=lambda: is_written or self._scratch.is_done("staged"),
+            ),
+            Step(
+                name=PLAN,
+                run=self._plan,
+                part=Part.PREPARE,
+                is_done=lambda: is_written or self._scratch.is_done("planned"),
+            ),
+            Step(name=REPORT, run=self._report, part=Part.PREPARE),
+        ]
+        if self.job.is_preview:
+            return [*prepare, Step(name=PREVIEW, run=self._preview, part=Part.PREPARE)]
+        return [
+            *prepare,
+            Step(name=CREATE, run=self._create, part=Part.WRITE),
+            Step(name=UPDATE, run=self._update, part=Part.WRITE),
+            Step(name=FOLLOW, run=self._follow, part=Part.WRITE),
+            Step(name=ADD, run=self._index, part=Part.FINISH, phases=(REMOVE, ADD)),
+        ]
+
+    def give_up(self) -> End:
+        message = self.job.failure_message or GAVE_UP_MESSAGE
+        return End(UploadJobStatus.FAILED, INTERNAL_FAILURE, message)
+
+    def end(self) -> End:
+        """Find how the job ends, also if another loader has run its steps."""
+        job = self._store.read_job()
+        if reason := self._options.too_many_failed(job.failed_count, job.record_count or 0):
+            return failed(f"{reason} The rows that were already loaded are kept.")
+        if job.failed_count == job.record_count:
+            return failed(_all_failed(job))
+        if job.failed_count:
+            return End(UploadJobStatus.PARTIALLY_SUCCEEDED, VALIDATION_FAILURE)
+        return End(UploadJobStatus.SUCCEEDED)
+
+    def _stage(self, _at: Standing | None) -> None:
+        try:
+            _stage(self._store, self._scratch, self.job, self._mapping, self._file, strict=self._strict)
+        except FileRejected as error:
+            raise JobEnded(failed(str(error))) from None
+
+    def _plan(self, _at: Standing | None) -> None:
+        _plan(self._store, self._scratch, self.job, self._mapping)
+
+    def _report(self, at: Standing | None) -> None:
+        if at is None or at.phase != REPORT:
+            _report_plan(self._store, self._scratch, self._mapping, self._file, undo_days=self._undo_days)
+        _report_failed_rows(
+            self._store, self._scratch, self._failed_rows, at.position if at and at.phase == REPORT else 0
+        )
+        job = self._store.read_job()
+        if not job.is_preview and self._options.doubtful_rows == REFUSE:
+            notices = [Notice.from_json(notice) for notice in self._store.read_notices()]
+            if reason := describe_refusal(notices):
+                raise JobEnded(failed(reason))
+        if reason := self._options.too_many_failed(job.failed_count, job.record_count or 0):
+            raise JobEnded(failed(f"{reason} Nothing was loaded."))
+        if job.failed_count == job.record_count:
+            raise JobEnded(failed(_all_failed(job)))
+
+    @cached_property
+    def _load(self) -> Load:
+        """What the steps after the report share."""
+        scratch, job = self._scratch, self._store.read_job()
+        return Load(
+            scratch=scratch,
+            cursor=scratch,
+            store=self._store,
+            reader=self._store,
+            job=job,
+            mapping=self._mapping,
+            options=self._options,
+            key_version=scratch.recall("key_version") or 0,
+            bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
+            all_new=bool(scratch.recall("all_new")),
+            pid_base=job.pid_base or 0,
+            expires_at=job.started_at + timedelta(days=job.data_expiry_days),
+            failed_rows=self._failed_rows,
+            keeps_images=bool(job.undo_days),
+            clock=self._clock,
+        )
+
+    def _preview(self, at: Standing | None) -> None:
+        if at is None:
+            preview_records(self._load, self._originals, self._cipher)
+
+    def _create(self, at: Standing | None) -> None:
+        # A plan that was made again has set everything apart that is not written.
+        with self._writing():
+            if not self._scratch.recall("made_again"):
+                create_profiles(self._load, at.position if at else 0)
+
+    def _update(self, at: Standing | None) -> None:
+        with self._writing():
+            if not self._scratch.recall("made_again"):
+                update_profiles(self._load, at.position if at else 0)
+
+    def _follow(self, at: Standing | None) -> None:
+        with self._writing():
+            follow_records(self._load, at.position if at else 0)
+
+    def _index(self, _at: Standing | None) -> None:
+        scratch, job = self._scratch, self._store.read_job()
         # The list of added keys that was made again may be shorter than the one that the position counts; writing a key
         # twice does no harm. That of removed keys is always the same.
         position = 0 if scratch.recall("made_again") and job.phase == ADD else job.position
-        with times.timed(ADD):
-            write_keys(load, _created_so_far(scratch, job.phase, job.position), job.phase, position, sorting)
-    if job.gives_up:
-        raise GaveUp
-    if stopped:
-        return UploadJobStatus.STOPPED, None
-    # Also when the loader that came upon it died before the end.
-    if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
-        return UploadJobStatus.FAILED, f"{reason} The rows that were already loaded are kept."
-    if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
-    return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
+        created = _created_so_far(scratch, job.phase, job.position)
+        write_keys(self._load, created, job.phase, position, self._sorting)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Sort the keys of the planned profiles in a thread, as long as all of them are going to be written."""
+        # Twice the work needs twice the memory: not after a death, which may have been for want of it.
+        is_possible = self.job.failed_attempts == 0 and self._scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
+        if is_possible and self._sorting is None:
+            self._sorting = KeySorting(self._at_end.enter_context(self._load.in_another_thread()))
+            self._at_end.callback(self._sorting.close)
+        try:
+            yield
+        except (Stopped, WriteEnded):
+            if self._sorting is not None:
+                self._sorting.close()
+                self._sorting = None
+            raise
 
 
-def _begin_anew(store: BulkStore) -> LeasedJob:
+def _all_failed(job: LeasedJob) -> str:
+    return f"All {job.record_count} rows failed. See the failed rows for the reasons."
+
+
+def _begin_again(store: BulkStore) -> LeasedJob:
     """Forget what was reported, some at a time."""
     is_left = True
     while is_left:
@@ -306,28 +330,6 @@ def _begin_anew(store: BulkStore) -> LeasedJob:
                 store.restart()
             store.check_lease()
     return store.read_job()
-
-
-def _preview(load: Load, preview: PreviewState, times: StepTimes) -> tuple[UploadJobStatus, str | None]:
-    """The status that the load would end with, and why if it would fail."""
-    try:
-        with times.timed(PREVIEW):
-            preview_records(load, preview.originals, preview.cipher)
-    except Stopped:
-        return UploadJobStatus.STOPPED, None
-    except TooManyFailed:
-        # Told below, also by a loader that comes after the one that came upon it.
-        pass
-    return _preview_end(load.store, load.options)
-
-
-def _preview_end(store: BulkStore, options: JobOptions) -> tuple[UploadJobStatus, str | None]:
-    job = store.read_job()
-    if reason := options.too_many_failed(job.failed_count, job.record_count or 0):
-        return UploadJobStatus.FAILED, f"{reason} The rows that were already loaded are kept."
-    if job.failed_count == job.record_count:
-        return UploadJobStatus.FAILED, f"All {job.record_count} rows failed. See the failed rows for the reasons."
-    return (UploadJobStatus.PARTIALLY_SUCCEEDED if job.failed_count else UploadJobStatus.SUCCEEDED), None
 
 
 def _stage(
@@ -403,64 +405,64 @@ def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMap
     scratch.mark_done("planned")
 
 
-def _report(
-    store: BulkStore,
-    scratch: Scratch,
-    mapping: UploadMapping,
-    file: UploadedFile,
-    failed_rows: FailedRowContents,
-    *,
-    undo_days: int,
-) -> LeasedJob:
-    """Write the failed rows to the store, and reserve the row numbers of the profiles to come."""
+def _report_plan(
+    store: BulkStore, scratch: Scratch, mapping: UploadMapping, file: UploadedFile, *, undo_days: int
+) -> None:
+    """Write what the plan has found, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
-    position = job.position if job.phase == REPORT else 0
-    if job.phase in (None, STAGE):
-        record_count = scratch.recall("record_count") or 0
-        with file.open() as reader:
-            header = read_file_header(reader.read, file.form)
-        doubles = find_shared_keys(scratch, store, job, mapping)
-        doubles += find_probable_doubles(scratch, store, job, mapping)
-        notices = [
-            *find_noticed_lines(scratch),
-            *find_short_rows(scratch),
-            *find_wide_rows(scratch),
-            *find_split_values(scratch),
-            *find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options)),
-            *doubles,
-            *find_placeholder_values(scratch, mapping),
-        ]
-        if not mapping.matches_group:
-            is_checked = mapping.unique_key.name in JobOptions.from_json(job.options).checks
-            create_sparse_rows_table(scratch)
-            if not is_checked:
-                notices += find_sparse_rows(scratch, mapping)
-            notices += find_unusual_keys(scratch, mapping, is_checked=is_checked)
-        for rows in repeated_rows(scratch):
-            with store.chunk() as state:
-                check_stop(state)
-                store.insert_repeated_rows(rows)
-                store.record_progress(phase=STAGE, position=record_count)
+    record_count = scratch.recall("record_count") or 0
+    with file.open() as reader:
+        header = read_file_header(reader.read, file.form)
+    notices = _find_notices(store, scratch, job, mapping)
+    for rows in repeated_rows(scratch):
         with store.chunk() as state:
             check_stop(state)
-            store.insert_ordered_records(scratch.table("select record from ordered order by record"))
-            # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number
-            # is that of record 1.
-            pid_base = job.pid_base
-            if pid_base is None:
-                pid_base = 0 if job.is_preview else store.reserve_row_numbers(record_count) - 1
-            store.record_plan(
-                record_count=record_count,
-                pid_base=pid_base,
-                file_header=header,
-                repeated_count=count_repeated_rows(scratch),
-                notices=[notice.to_json() for notice in notices],
-                # From here on it holds for every loader of the job: images of a part of it would be of no use.
-                undo_days=None if job.is_preview else undo_days,
-            )
-            store.record_progress(phase=REPORT, position=0)
-    elif job.phase != REPORT:
-        return job
+            store.insert_repeated_rows(rows)
+            store.record_progress(phase=STAGE, position=record_count)
+    with store.chunk() as state:
+        check_stop(state)
+        store.insert_ordered_records(scratch.table("select record from ordered order by record"))
+        # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number is
+        # that of record 1.
+        pid_base = job.pid_base
+        if pid_base is None:
+            pid_base = 0 if job.is_preview else store.reserve_row_numbers(record_count) - 1
+        store.record_plan(
+            record_count=record_count,
+            pid_base=pid_base,
+            file_header=header,
+            repeated_count=count_repeated_rows(scratch),
+            notices=[notice.to_json() for notice in notices],
+            # From here on it holds for every loader of the job: images of a part of it would be of no use.
+            undo_days=None if job.is_preview else undo_days,
+        )
+        store.record_progress(phase=REPORT, position=0)
+
+
+def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
+    options = JobOptions.from_json(job.options)
+    doubles = find_shared_keys(scratch, store, job, mapping)
+    doubles += find_probable_doubles(scratch, store, job, mapping)
+    notices = [
+        *find_noticed_lines(scratch),
+        *find_short_rows(scratch),
+        *find_wide_rows(scratch),
+        *find_split_values(scratch),
+        *find_other_names(scratch, store, job, mapping, options),
+        *doubles,
+        *find_placeholder_values(scratch, mapping),
+    ]
+    if not mapping.matches_group:
+        is_checked = mapping.unique_key.name in options.checks
+        create_sparse_rows_table(scratch)
+        if not is_checked:
+            notices += find_sparse_rows(scratch, mapping)
+        notices += find_unusual_keys(scratch, mapping, is_checked=is_checked)
+    return notices
+
+
+def _report_failed_rows(store: BulkStore, scratch: Scratch, failed_rows: FailedRowContents, position: int) -> None:
+    """Write the failed rows to the store, those after record ``position``."""
     if not scratch.is_done("failed in order"):
         scratch.run("create or replace table failed_in_order as select * from failed order by record, fault")
         scratch.run("create or replace table failed_record as select record from failed_in_order where fault = 0")
@@ -473,7 +475,7 @@ def _report(
             [first, first + _FAILED_RECORDS_PER_READ],
         )
         if upto is None:
-            return store.read_job()
+            return
         first += _FAILED_RECORDS_PER_READ
         rows = scratch.table(
             "select record, fault, line, code, column_name, detail from failed_in_order "
@@ -484,22 +486,8 @@ def _report(
             with store.chunk() as state:
                 check_stop(state)
                 store.insert_failed_rows(part)
-                failed = pc.sum(pc.equal(part["fault"], 0)).as_py()
-                store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed)
-
-
-def _merge(load: Load, times: StepTimes) -> None:
-    """Write all records, from where the job stands on."""
-    phase, position = load.job.phase, load.job.position
-    # A plan that was made again has set everything apart that is not written.
-    if phase != FOLLOW and not load.scratch.recall("made_again"):
-        if phase != UPDATE:
-            with times.timed(CREATE):
-                create_profiles(load, position if phase == CREATE else 0)
-        with times.timed(UPDATE):
-            update_profiles(load, position if phase == UPDATE else 0)
-    with times.timed(FOLLOW):
-        follow_records(load, position if phase == FOLLOW else 0)
+                failed_count = pc.sum(pc.equal(part["fault"], 0)).as_py()
+                store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed_count)
 
 
 def _created_so_far(scratch: Scratch, phase: str | None, position: int) -> str:

@@ -38,6 +38,7 @@ from openprofiles.uploads.loading.same_customer import (
     split_candidates,
     without_keys_of_others,
 )
+from openprofiles.uploads.loading.steps import WriteEnded
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, pack_image
 from openprofiles.uploads.mappings.upload_mapping import MappedField
@@ -55,7 +56,7 @@ _ORIGINS = pa.schema([("origins", pa.string()), ("pid", pa.int64())])
 KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
 
 
-class TooManyFailed(Exception):
+class TooManyFailed(WriteEnded):
     """More rows have failed than the job may have; the chunks so far were written."""
 
 

@@ -22,7 +22,7 @@ from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.follow import follow_records
-from openprofiles.uploads.loading.leased_work import Stopped, check_stop
+from openprofiles.uploads.loading.leased_work import check_stop
 from openprofiles.uploads.loading.merge import (
     Load,
     TooManyFailed,
@@ -35,6 +35,7 @@ from openprofiles.uploads.loading.merge import (
 from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
 from openprofiles.uploads.loading.same_customer import without_keys_of_others
+from openprofiles.uploads.loading.steps import Stopped
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.loading.undo_images import image_columns
 from openprofiles.uploads.preview_sample import PreviewSample, write_sample

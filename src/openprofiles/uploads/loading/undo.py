@@ -30,12 +30,12 @@ from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UNDO_GAVE_UP_
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
 from openprofiles.uploads.loading.key_columns import sql_keys
-from openprofiles.uploads.loading.leased_work import LeasedWork, Stopped, check_stop
+from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
 from openprofiles.uploads.loading.merge import KEY_CHANGES, changed_columns, key_changes
 from openprofiles.uploads.loading.prefetch import prefetch
+from openprofiles.uploads.loading.run_job import End, run_job
 from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.scratch_folder import remove_scratch
-from openprofiles.uploads.loading.step_times import StepTimes
+from openprofiles.uploads.loading.steps import Part, Standing, Step
 from openprofiles.uploads.loading.stored_values import stored_value
 from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, unpack_images
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
@@ -165,38 +165,61 @@ def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int,
         Exception: a fault of ours or of the machine; the job can be taken up again where it stood.
     """
     job = store.read_job()
-    scratch = Scratch(
-        scratch_folder / job.job_id,
-        epoch=job.epoch,
-        memory_limit_bytes=memory_limit_bytes,
-        phone_region=job.phone_region,
-    )
-    times = StepTimes(scratch)
-    status, reason, message = UploadJobStatus.SUCCEEDED, None, None
-    try:
-        undo = _make_undo(store, scratch, job, clock)
-        if job.gives_up:
-            _complete_keys(undo)
-            status, reason = UploadJobStatus.FAILED, INTERNAL_FAILURE
-            message = job.failure_message or UNDO_GAVE_UP_MESSAGE
-        else:
-            _take_back(undo, times)
-    except Stopped:
-        status = UploadJobStatus.STOPPED
-    finally:
-        scratch.close()
-    with store.chunk():
-        store.end_job(
-            status=status,
-            reason=reason,
-            message=message,
-            fault_counts=(),
-            step_milliseconds=times.milliseconds,
-            completed_at=clock(),
-            undo_until=None,
-        )
-    remove_scratch(scratch_folder, job.job_id)
-    return status
+
+    @contextmanager
+    def begin(scratch: Scratch) -> Iterator[_Undoing]:
+        yield _Undoing(_make_undo(store, scratch, job, clock))
+
+    return run_job(store, job, scratch_folder, begin, memory_limit_bytes=memory_limit_bytes, clock=clock)
+
+
+class _Undoing:
+    """The steps of an undo."""
+
+    def __init__(self, undo: UndoState) -> None:
+        self._undo = undo
+        self.job = undo.job
+
+    @property
+    def steps(self) -> list[Step]:
+        # What the later steps need is in the store.
+        is_read = self.job.phase in (REMOVE, ADD, FORGET)
+        return [
+            Step(
+                name=STAGE,
+                run=lambda _at: _stage(self._undo),
+                part=Part.PREPARE,
+                is_done=lambda: is_read or self._undo.scratch.is_done("staged"),
+            ),
+            Step(
+                name=REMOVE_CREATED,
+                run=lambda at: _remove_created(self._undo, at.position if at else 0),
+                part=Part.WRITE,
+            ),
+            Step(
+                name=RESTORE_CHANGED,
+                run=lambda at: _restore_changed(self._undo, at.position if at else 0),
+                part=Part.WRITE,
+            ),
+            Step(name=ADD, run=self._index, part=Part.WRITE, phases=(REMOVE, ADD)),
+            Step(name=FORGET, run=lambda _at: _forget(self._undo), part=Part.WRITE),
+        ]
+
+    def give_up(self) -> End:
+        """Make what was undone so far findable, so that other jobs may go on with it.
+
+        Phase and position stay, so that the rest can be requested.
+        """
+        if self.job.phase != FORGET:
+            apply_pending_keys(self._undo)
+        message = self.job.failure_message or UNDO_GAVE_UP_MESSAGE
+        return End(UploadJobStatus.FAILED, INTERNAL_FAILURE, message)
+
+    def end(self) -> End:
+        return End(UploadJobStatus.SUCCEEDED)
+
+    def _index(self, at: Standing | None) -> None:
+        write_pending_keys(self._undo, at.phase if at else None, at.position if at else 0)
 
 
 def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> UndoState:
@@ -222,51 +245,18 @@ def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock)
     )
 
 
-def _take_back(undo: UndoState, times: StepTimes) -> None:
-    phase, position = undo.job.phase, undo.job.position
-    if phase in (None, STAGE, REMOVE_CREATED, RESTORE_CHANGED):
-        with times.timed(STAGE):
-            _stage(undo)
-        if phase != RESTORE_CHANGED:
-            with times.timed(REMOVE_CREATED):
-                _remove_created(undo, position if phase == REMOVE_CREATED else 0)
-        with times.timed(RESTORE_CHANGED):
-            _restore_changed(undo, position if phase == RESTORE_CHANGED else 0)
-    if phase != FORGET:
-        with times.timed(ADD):
-            write_pending_keys(undo, phase, position if phase in (REMOVE, ADD) else 0)
-    with times.timed(FORGET):
-        is_left = True
-        while is_left:
-            with undo.store.chunk():
-                is_left = undo.store.forget_undo(undo.undone_id)
-                undo.store.record_progress(phase=FORGET, position=0)
-        _forget_notes(undo)
-
-
-def _complete_keys(undo: UndoState) -> None:
-    """Before giving up: what is taken back so far can be found, and other jobs may go on with it.
-
-    Phase and position stay, so that the rest can be asked for.
-    """
-    if undo.job.phase != FORGET:
-        apply_pending_keys(undo)
-    _forget_notes(undo)
-
-
-def _forget_notes(undo: UndoState) -> None:
+def _forget(undo: UndoState) -> None:
+    """Remove the images."""
     is_left = True
     while is_left:
         with undo.store.chunk():
-            is_left = undo.store.forget_notes()
-            undo.store.check_lease()
+            is_left = undo.store.forget_undo(undo.undone_id)
+            undo.store.record_progress(phase=FORGET, position=0)
 
 
 def _stage(undo: UndoState) -> None:
     """Read the images, and find out what revision the job has left each profile with."""
     scratch, store = undo.scratch, undo.store
-    if scratch.is_done("staged"):
-        return
     texts = "".join(f", {column} text" for column in image_columns(undo.mapping))
     numbers = "".join(f", {column} bigint" for column in IMAGE_NUMBERS)
     scratch.run(f"create or replace table image (pid bigint{texts}{numbers})")
