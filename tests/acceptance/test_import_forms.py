@@ -147,8 +147,9 @@ def test_a_file_without_a_header_is_refused_until_that_is_said_and_lines_above_o
     assert "  line 1 is above the header and is skipped: Customer report\n" in skipped.stdout
     assert "1 line above the header was skipped (line 1).\n" in skipped.stdout
     assert "BROKEN_ROW" not in loaded.stdout
-    assert "1 row with fewer cells than the header was loaded, with the last cells taken for blank (line 2)." in (
-        loaded.stdout
+    assert (
+        "1 row with fewer cells than the header was loaded, with the missing last cells treated as blank (line 2)."
+        in (loaded.stdout)
     )
 
 

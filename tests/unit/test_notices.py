@@ -156,11 +156,12 @@ def test_a_word_that_more_than_3_percent_and_at_least_20_of_the_different_names_
     ("columns", "paths", "held", "instead"),
     [
         ({"FirstName": "a", "LastName": "b", "BusinessName": "c", "Attributes.Name": "Name"}, PERSON, PERSON, ()),
-        ({"Attributes.Name": "Full name", "LastName": "b"}, ("Attributes.Name",), ("Attributes.Name",), PERSON),
+        ({"Attributes.Name": "Full name"}, ("Attributes.Name",), ("Attributes.Name",), PERSON),
+        ({"Attributes.Name": "Full name", "LastName": "b"}, ("Attributes.Name",), ("Attributes.Name",), ()),
         ({"BusinessName": "Name"}, ("BusinessName",), ("BusinessName",), ()),
         ({"FirstName": "Name", "BusinessName": "b"}, ("FirstName",), PERSON, ()),
         ({"LastName": "a", "Attributes.Kunde": "Kunde"}, ("LastName",), PERSON, ()),
-        ({"FirstName": "a", "Attributes.C": "Contact"}, ("Attributes.C",), ("Attributes.C",), PERSON),
+        ({"FirstName": "a", "Attributes.C": "Contact"}, ("Attributes.C",), ("Attributes.C",), ()),
         ({"FirstName": "a", "BusinessName": "b"}, ("BusinessName",), ("BusinessName",), ()),
     ],
 )

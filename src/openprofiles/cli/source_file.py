@@ -104,12 +104,12 @@ class SourceFile:
                 raise ImportFault(
                     f"{self.name} has objects without some of the members. Blank cells would clear fields, although a "
                     "member that is missing is not meant to clear one. Write null for the fields to clear, leave the "
-                    f"columns out, or keep the fields of blank cells. Columns: {names}."
+                    f"columns out, or let blank cells keep the values of their fields. Columns: {names}."
                 )
             raise ImportFault(
                 f"{self.name} has cells whose value is not in the file: errors, formulas without a result, or merged "
                 "cells. Blank cells would clear fields, although these cells are not meant to be blank. Fix them, "
-                f"leave the columns out, or keep the fields of blank cells. Columns: {names}."
+                f"leave the columns out, or let blank cells keep the values of their fields. Columns: {names}."
             )
 
     def require_header(self) -> None:
@@ -153,7 +153,7 @@ class SourceFile:
         if self.doubt is None:
             return
         yield (
-            f"The encoding {self.form.encoding} was detected from few letters. If the first words are misspelt, use "
+            f"The encoding {self.form.encoding} was detected from few letters. If its words below are misspelt, use "
             f"--encoding. {describe_candidates(self.doubt.candidates)}"
         )
 

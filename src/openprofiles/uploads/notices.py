@@ -164,8 +164,8 @@ def notice_sentence(
         if notice.code == CUT_OFF_FILE:
             return (
                 "The file may be cut off: it does not end with a line end, and the value in column "
-                f"{key_header!r} in its last row seems to be incomplete ({where}). If it is, load the whole file; undo "
-                "this import first if it has been made."
+                f"{key_header!r} in its last row seems to be incomplete ({where}). If the file is cut off, load the "
+                "whole file; if this import has already run, undo it first."
             )
         if notice.code == MISREAD_ROWS:
             return (
@@ -181,9 +181,10 @@ def notice_sentence(
             )
         if notice.code == OTHER_NAME_ROWS:
             return (
-                f"{rows} {'overwrites' if is_one else 'overwrite'} values of customers with other names: the value in "
-                f"column {key_header!r} is the same, but the names have no word in common, other than titles and words "
-                f"that many names have ({where}). If they are different customers, use another unique key, correct the "
+                f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
+                f"{'a customer with another name' if is_one else 'customers with other names'}: the value in column "
+                f"{key_header!r} is the same, but the names have no word in common, other than titles and words that "
+                f"many names have ({where}). If they are different customers, use another unique key, correct the "
                 "file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
@@ -208,18 +209,21 @@ def notice_sentence(
         if notice.code == SPARSE_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} hardly any value besides the one in column {key_header!r}, "
-                f"unlike most rows ({where}). If they are totals, headings or notes and not customers, remove these "
-                "lines from the file."
+                f"unlike most rows ({where}). If "
+                f"{'it is a total, heading or note' if is_one else 'they are totals, headings or notes'} and not "
+                f"{'a customer, remove this line' if is_one else 'customers, remove these lines'} from the file."
             )
         if notice.code == UNUSUAL_KEY_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} a value in column {key_header!r} that looks unlike nearly all "
-                f"others ({where}). If they are not customers, such as descriptions of the columns or rows that are "
-                "commented out, remove these lines from the file."
+                f"others ({where}). If "
+                f"{'it is not a customer' if is_one else 'they are not customers'} but, for example, descriptions of "
+                f"the columns or rows that are commented out, remove {'this line' if is_one else 'these lines'} from "
+                "the file."
             )
         return (
-            f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the last cells taken "
-            f"for blank ({where}). To reject such rows, {short_rows_option}."
+            f"{rows} with fewer cells than the header {'was' if is_one else 'were'} loaded, with the missing last "
+            f"cells treated as blank ({where}). To reject such rows, {short_rows_option}."
         )
     if notice.code == PLACEHOLDER_VALUES:
         return (
@@ -229,21 +233,23 @@ def notice_sentence(
             "again; to get back values that were replaced, undo the import first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
+    existing = "a customer who probably exists already" if is_one else "customers who probably exist already"
+    customers = "customer" if is_one else "customers"
     if notice.code == SAME_EMAIL_ROWS:
         return (
-            f"{rows} for customers who probably exist already: another customer has the same {label_of(notice.path)} "
-            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
-            f"customers, use {label_of(notice.path)} as the unique key, or correct the file."
+            f"{rows} for {existing}: another customer has the same {label_of(notice.path)} with a different value in "
+            f"column {key_header!r} ({where}). They are not merged. If they are the same {customers}, use "
+            f"{label_of(notice.path)} as the unique key, or correct the file."
         )
     if notice.code == SIMILAR_KEY_ROWS:
         return (
-            f"{rows} for customers who probably exist already: the value in column {key_header!r} differs from that of "
-            "another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
-            f"apostrophe before it or invisible characters ({where}). They are not merged. If they are the same "
-            "customers, write the value the same way everywhere."
+            f"{rows} for {existing}: the value in column {key_header!r} differs from that of another customer only in "
+            "upper or lower case, leading zeros, a trailing .0, thousands separators, an apostrophe before it or "
+            f"invisible characters ({where}). They are not merged. If they are the same {customers}, write the value "
+            "the same way everywhere."
         )
     return (
-        f"{rows} of their own, although the value in column {key_header!r} is also in the field "
-        f"{label_of(notice.path)} of another profile ({where}). If they are the same customers, map column "
+        f"{rows} of {'its' if is_one else 'their'} own, although the value in column {key_header!r} is also in the "
+        f"field {label_of(notice.path)} of another profile ({where}). If they are the same {customers}, map column "
         f"{key_header!r} to {label_of(notice.path)}."
     )

@@ -51,7 +51,7 @@ _SENTENCES = {
         "The unique key, column {column}, is a number that a spreadsheet has shortened, such as 4.91512E+11, so some "
         "of its digits are lost. Export the column as text, then load the file again."
     ),
-    REPEATED_HEADER: "The row repeats the header of the file. Remove it.",
+    REPEATED_HEADER: "The row repeats the header of the file. Remove this row.",
     BROKEN_ROW: (
         "The row has fewer cells ({detail}) than the header. Perhaps a line break in a value has broken it: put "
         "quotation marks around such a value. To load rows with fewer cells as they are, use --short-rows load."
