@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_state import KIND_OF_ERROR, JobState
 from openprofiles.errors import DomainError
+from openprofiles.job_steps import LOAD, Unit
 from openprofiles.wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -31,12 +32,7 @@ _POLL_SECONDS = 0.25
 _DISPLAY_NAME_MAX_LENGTH = 255
 
 Step = Literal["sending", "waiting", "reading", "loading", "indexing"]
-_STEP_OF_PHASE: dict[str | None, Step] = {
-    None: "waiting",
-    "stage": "reading",
-    "unindex": "indexing",
-    "index": "indexing",
-}
+_STEP_OF_UNIT: dict[Unit | None, Step] = {Unit.BYTES: "reading", Unit.KEYS: "indexing"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,7 +327,9 @@ class FileLoad:
             display.show_job(state)
         elif callable(self.progress):
             # A server that does not show the phase still counts.
-            step = "loading" if state.phase is None and state.done_count else _STEP_OF_PHASE.get(state.phase, "loading")
+            step: Step = "loading" if state.done_count or state.phase else "waiting"
+            if state.phase is not None:
+                step = _STEP_OF_UNIT.get(LOAD.step_of(state.phase).unit, "loading")
             is_loading = step == "loading"
             self.progress(
                 LoadProgress(

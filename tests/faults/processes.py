@@ -18,6 +18,7 @@ from acceptance.running import children_of, command, environment, is_running, wa
 from budgets import IS_LONG
 from faults.loads import Installation, Rows, opened, read_store
 from load.loading import Shop, assert_index_is_right
+from openprofiles import job_steps
 from openprofiles.clock import utc_now
 from openprofiles.store import upload_jobs
 from openprofiles.store.upload_jobs import UploadJob
@@ -29,10 +30,9 @@ LOADER = "loader"
 WORKER = "worker"
 BOTH = "worker and loader"
 
-# In the order in which a load goes through them.
-PHASES = ("stage", "report", "create", "update", "follow", "unindex", "index")
-# And in which taking it back goes.
-UNDO_PHASES = ("stage", "remove", "restore", "unindex", "index", "forget")
+# Those that are recorded, in order.
+PHASES = tuple(phase for phase in job_steps.LOAD.phases if phase != "plan")
+UNDO_PHASES = job_steps.UNDO.phases
 
 
 def tree_of(pid: int) -> list[int]:

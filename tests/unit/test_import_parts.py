@@ -18,7 +18,8 @@ from openprofiles.cli.failed_rows_file import (
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.progress import BYTES, KEYS, ROWS, Progress
+from openprofiles.job_steps import Unit
+from openprofiles.uploads.progress import Progress
 from openprofiles.uploads.reading.file_header import read_file_header
 
 # The header
@@ -141,12 +142,12 @@ def test_where_there_is_no_terminal_a_line_is_printed_for_each_step_and_every_fi
     states = [
         (0.0, None),
         (0.1, None),
-        (0.2, step(1, "Reading the file", 1_000_000, 120_000_000, BYTES)),
-        (4.0, step(1, "Reading the file", 40_000_000, 120_000_000, BYTES, 8.0)),
-        (5.5, step(1, "Reading the file", 60_000_000, 120_000_000, BYTES, 5.4)),
-        (6.0, step(2, "Checking for errors", 0, None, ROWS)),
-        (8.0, step(3, "Importing rows", 200_000, 1_000_000, ROWS)),
-        (13.0, step(4, "Indexing", 1_000, None, KEYS)),
+        (0.2, step(1, "Reading the file", 1_000_000, 120_000_000, Unit.BYTES)),
+        (4.0, step(1, "Reading the file", 40_000_000, 120_000_000, Unit.BYTES, 8.0)),
+        (5.5, step(1, "Reading the file", 60_000_000, 120_000_000, Unit.BYTES, 5.4)),
+        (6.0, step(2, "Checking for errors", 0, None, Unit.ROWS)),
+        (8.0, step(3, "Importing rows", 200_000, 1_000_000, Unit.ROWS)),
+        (13.0, step(4, "Indexing", 1_000, None, Unit.KEYS)),
     ]
 
     with ProgressDisplay(stream, clock=lambda: now[0]) as display:
@@ -168,6 +169,6 @@ def test_progress_can_be_kept_from_a_log() -> None:
     stream = io.StringIO()
 
     with ProgressDisplay(stream, lines=False) as display:
-        display.show_job(running(step(1, "Reading the file", 1, 2, BYTES)))
+        display.show_job(running(step(1, "Reading the file", 1, 2, Unit.BYTES)))
 
     assert stream.getvalue() == ""

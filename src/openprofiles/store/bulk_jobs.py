@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
+from openprofiles.job_steps import phases_of_step
 from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, phases_of_step
+from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 _JOB_COLUMNS = (

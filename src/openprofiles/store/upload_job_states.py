@@ -47,11 +47,3 @@ UNDO_SCRATCH_MESSAGE = (
 
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.
 MAX_FAILED_ATTEMPTS = 3
-
-# Phases that people see as one step; each other phase is a step of its own.
-_STEPS_OF_PHASES = (("create", "update", "follow"), ("unindex", "index"), ("remove", "restore"))
-
-
-def phases_of_step(phase: str) -> tuple[str, ...]:
-    """List the phases of the step that this phase belongs to."""
-    return next((phases for phases in _STEPS_OF_PHASES if phase in phases), (phase,))

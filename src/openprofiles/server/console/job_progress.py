@@ -13,19 +13,6 @@ from openprofiles.uploads import progress
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.undos import Undo
 
-# The one table of words for the phases of an import or a check; the upload page gets them from here too.
-STEP_WORDS = {
-    "stage": "Reading the file",
-    "plan": "Matching rows with profiles",
-    "report": "Checking for errors",
-    "preview": "Comparing with existing profiles",
-    "create": "Creating profiles",
-    "update": "Updating profiles",
-    "follow": "Merging repeated rows",
-    "unindex": "Indexing",
-    "index": "Indexing",
-}
-
 _WAITING = "Queued. Imports into a domain run one after another."
 _MS_BETWEEN_LOOKS = 700
 _MS_BETWEEN_LOOKS_BEFORE_START = 3000

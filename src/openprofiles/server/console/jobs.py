@@ -13,10 +13,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.job_steps import PHASE_WORDS
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console.job_progress import (
-    STEP_WORDS,
     milliseconds_between_looks,
     news_of,
     shown_progress,
@@ -302,7 +302,7 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
             with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
         ),
-        steps=[(STEP_WORDS.get(step, step), seconds) for step, seconds in report.step_seconds.items()],
+        steps=[(PHASE_WORDS.get(step, step), seconds) for step, seconds in report.step_seconds.items()],
         records_per_second=_speed_to_show(report),
     )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from openprofiles.server.console.job_progress import STEP_WORDS
+from openprofiles.job_steps import PHASE_WORDS
 from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
@@ -234,7 +234,7 @@ def preview_counts(report: JobReport) -> dict[str, Any]:
         "Status": job.status.value,
         "Message": job.failure_message,
         "Phase": job.phase,
-        "Doing": STEP_WORDS.get(job.phase or "", "Queued"),
+        "Doing": PHASE_WORDS.get(job.phase or "", "Queued"),
         "Position": job.position,
         "Records": job.record_count,
         "Created": job.created_count,
