@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 import budgets
-from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert_index_is_right
+from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, LoaderProcess, Place, Shop, assert_index_is_right
 from load.oracle import Column, KnownDomain
 from openprofiles.errors import NotFound
 from openprofiles.profiles import domains, profiles
@@ -28,6 +28,7 @@ from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.store import tables
 from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.uploads import previews
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import FailedRow, stop_job
 from openprofiles.uploads.notices import OTHER_NAME_ROWS, SHARED_KEY_ROWS, Notice
@@ -446,6 +447,33 @@ def test_a_stop_asked_for_when_all_is_written_still_completes_the_keys(shop: Sho
     assert job.status == "STOPPED"
     assert counts(job) == (2, 0, 0)
     assert [len(find(shop, email)) for email in ("a@x", "b@x")] == [1, 1]
+    assert_index_is_right(shop)
+
+
+def test_a_preview_runs_beside_a_load_of_its_domain_whatever_the_load_does(shop: Shop) -> None:
+    shop.load(COLUMNS, "Email", b"Email,First\na@x,Ann\nb@x,Bo\n")
+    previewed = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\nb@x,Bob\nz@x,Zoe\n,lost\n", start=False)
+    loaded = shop.create_job(COLUMNS, "Email", b"Email,First\nb@x,Bob\nc@x,Cy\n,lost\n")
+    found: dict[str | None, tuple[str, int, int, int]] = {}
+
+    def preview_once(job: UploadJob) -> None:
+        if job.phase in found:
+            return
+        started = previews.start_preview(shop.store, shop.place.master_key, shop.domain, previewed.job_id, now=NOW)
+        event = beside.go_on_to_the_end(beside.send(shop.claim(started)))
+        assert event["event"] == "ended", event
+        ended = shop.job(started)
+        found[job.phase] = (ended.status, ended.created_count, ended.updated_count, ended.failed_count)
+
+    beside = LoaderProcess()
+    try:
+        job = run_with(shop, loaded, preview_once)
+    finally:
+        beside.close()
+
+    assert {*found} >= {None, "stage", "report", "create", "update", "index"}
+    assert {*found.values()} == {("PARTIALLY_SUCCEEDED", 1, 2, 1)}
+    assert (job.created_count, job.updated_count, job.failed_count) == (1, 1, 1)
     assert_index_is_right(shop)
 
 

@@ -60,6 +60,26 @@ def test_jobs_of_one_domain_are_claimed_one_after_the_other_and_other_domains_go
     assert claimed == ["first", "third", None]
 
 
+def test_previews_and_the_jobs_of_their_domain_do_not_wait_for_each_other(shops: Store) -> None:
+    make_job(shops, "shop", "load", started_at=NOW)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=1)
+    make_job(shops, "shop", "later load", started_at=NOW + 2 * MINUTE)
+
+    claimed = [job.job_id if (job := claim(shops, "a", NOW + 3 * MINUTE)) else None for _ in range(3)]
+
+    assert claimed == ["load", "preview", None]
+
+
+def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops: Store) -> None:
+    for number in range(100):
+        make_job(shops, "shop", f"preview-{number}", started_at=NOW, preview_of=1)
+    make_job(shops, "other", "other", started_at=NOW + MINUTE)
+
+    claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(3)]
+
+    assert claimed == ["preview-0", "other", "preview-1"]
+
+
 def test_a_job_is_claimed_although_its_domain_is_being_written_to(shops: Store) -> None:
     make_job(shops, "shop", "first", started_at=NOW)
     held, done = threading.Event(), threading.Event()

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openprofiles import job_steps
+from openprofiles.uploads.loading.load import _Loading
 from openprofiles.uploads.loading.steps import GaveUp, Part, Standing, Step, Stopped, WriteEnded, run_steps
+from openprofiles.uploads.loading.undo import _Undoing
 
 CHUNKS = 3
 # Of the kind of job: read and plan are only in the scratch database, and plan is not recorded.
@@ -206,3 +210,19 @@ def test_a_job_that_gives_up_while_it_writes_only_completes_what_was_written(pha
     assert {name for name, _ in job.written} == set(FINISH[FINISH.index(phase) :] if phase in FINISH else FINISH)
     # What was only in the scratch database is made again for it.
     assert job.scratch == {"read", "plan"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("load", job_steps.LOAD), ("preview", job_steps.PREVIEW), ("undo", job_steps.UNDO)]
+)
+def test_the_progress_of_a_job_shows_the_phases_that_its_steps_record(kind: str, shown: job_steps.JobSteps) -> None:
+    job = SimpleNamespace(phase=None, is_preview=kind == "preview")
+    if kind == "undo":
+        steps = _Undoing(SimpleNamespace(job=job)).steps  # type: ignore[arg-type]
+    else:
+        loading = object.__new__(_Loading)
+        loading.job = job  # type: ignore[assignment]
+        steps = loading.steps
+
+    assert [phase for step in steps for phase in step.phases or (step.name,)] == list(shown.phases)
+    assert {*shown.phases} <= {*job_steps.PHASE_WORDS, "remove", "restore", "forget"}

@@ -439,13 +439,14 @@ def claim_next_job(
     """Take the lease of the job that waits longest, or of the one named.
 
     A job can be taken when it is IN_PROGRESS, nobody holds a live lease on it, and no other job of its domain is
-    ahead of it: jobs of one domain run one after the other, in the order in which they were started.
+    ahead of it: jobs of one domain run one after the other, in the order in which they were started. Previews can be
+    taken at any time. A domain of which fewer jobs run comes first, so that many previews do not hold up other domains.
     """
     query = (
         select(upload_job.c.upload_job_id, upload_job.c.lease_until, upload_job.c.step_started_at)
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)
         .where(*_claimable(now))
-        .order_by(upload_job.c.started_at, upload_job.c.upload_job_id)
+        .order_by(_running_in_domain(now), upload_job.c.started_at, upload_job.c.upload_job_id)
         .limit(1)
     )
     if job_id is not None:
@@ -700,9 +701,14 @@ def list_running_job_ids(connection: Connection) -> set[str]:
 
 def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool], ...]:
     other = upload_job.alias()
-    ahead = exists().where(
+    # A preview writes no profile, so it neither waits for other jobs nor do they wait for it.
+    may_block = and_(
         other.c.domain_id == upload_job.c.domain_id,
         other.c.status == UploadJobStatus.IN_PROGRESS,
+        other.c.preview_of.is_(None),
+    )
+    ahead = exists().where(
+        may_block,
         or_(
             # A job that was begun continues first, although a host whose clock is behind started another one earlier:
             # its loader may still live.
@@ -714,18 +720,30 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
             ),
         ),
     )
-    running = exists().where(
-        other.c.domain_id == upload_job.c.domain_id,
-        other.c.upload_job_id != upload_job.c.upload_job_id,
-        other.c.status == UploadJobStatus.IN_PROGRESS,
-        other.c.lease_until > now,
-    )
+    running = exists().where(may_block, other.c.upload_job_id != upload_job.c.upload_job_id, other.c.lease_until > now)
     return (
         upload_job.c.status == UploadJobStatus.IN_PROGRESS,
         or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until <= now),
-        ~ahead,
-        # Also when the order of starting is not that of the clock: two loads of one domain must never overlap.
-        ~running,
+        or_(
+            upload_job.c.preview_of.is_not(None),
+            # The second also when the order of starting is not that of the clock: two loads of one domain must never
+            # overlap.
+            and_(~ahead, ~running),
+        ),
+    )
+
+
+def _running_in_domain(now: datetime) -> ColumnElement[int]:
+    """Build SQL for the number of jobs of the job's domain that workers run."""
+    other = upload_job.alias()
+    return (
+        select(func.count())
+        .where(
+            other.c.domain_id == upload_job.c.domain_id,
+            other.c.status == UploadJobStatus.IN_PROGRESS,
+            other.c.lease_until > now,
+        )
+        .scalar_subquery()
     )
 
 

@@ -1,7 +1,7 @@
 """Previews as callers see them: what an upload job would do, before it is started.
 
 A preview is a separate job that AWS's API does not show. It uses the mapping, the options and the file of the job that
-it previews, waits for its turn in the domain like any other job, and writes no profile.
+it previews, and writes no profile, so it does not wait for other jobs of its domain.
 """
 
 from __future__ import annotations
