@@ -7,7 +7,8 @@ exception: files that AWS would not take (delimiters, encodings and line ends of
 unless the server is strict, so only the strict run has them. Six answers were recorded anew when a key began to count
 only in its own field: those of the loads "values set by hand" and "keys in two fields", and of the lists after them.
 Ten were recorded anew when account numbers began to differ by case, attributes no longer by blanks around them, and
-rows of delimiters were skipped. The strict answers are those of that commit.
+rows of delimiters were skipped. Two messages were changed when layouts got tags. The strict answers are those of that
+commit.
 
 To record anew, after a call was added: check that commit out, into another folder, and
 

@@ -22,6 +22,7 @@ from sqlalchemy import make_url, select, text
 
 import budgets
 from openprofiles.clock import from_milliseconds
+from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store import tables
@@ -32,6 +33,8 @@ from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.saved_mappings import SavedMapping
 from postgresql_server import PostgresqlServer
 
 NOW = from_milliseconds(1_780_000_000_123)
@@ -222,6 +225,31 @@ def test_keys_of_fields_lose_their_surrounding_blanks_in_a_store_of_an_earlier_v
         }
         absent = connection.execute(select(*list(tables.undo_absent_key.c)[1:]))
         assert {tuple(key) for key in absent} == {(name, "A 1", 1), (name, "A 1", 2)}
+
+
+def test_saved_mappings_become_definitions_in_a_store_of_an_earlier_version(empty_stores: list[Store]) -> None:
+    store = empty_stores[0]
+    with store.write() as connection:
+        command.upgrade(alembic_config(connection), "0017")
+        connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
+        fields = '{"E": {"Source": "\u00fc"}}'
+        for name, columns in (
+            ("daily", '["\u00fc", "b"]'),
+            ("weekly", '{"names": ["\u00fc"], "reading": {"sheet": "S"}}'),
+        ):
+            # As literals: a parameter would not be taken for JSON.
+            values = f"(7, '{name}', '{fields}', 'E', '{columns}', 1000, 2000)"
+            connection.exec_driver_sql(f"insert into saved_mapping values {values}")
+
+    migrate(store)
+
+    domain = get_domain(store, "shop")
+    created_at, updated_at = from_milliseconds(1000), from_milliseconds(2000)
+    found = [saved_mappings.get_mapping(store, domain, name) for name in ("daily", "weekly")]
+    assert found == [
+        SavedMapping(name, {"E": {"Source": "\u00fc"}}, "E", columns, created_at, updated_at, reading)
+        for name, columns, reading in (("daily", ["\u00fc", "b"], {}), ("weekly", ["\u00fc"], {"sheet": "S"}))
+    ]
 
 
 step_16 = importlib.import_module("openprofiles.store.migrations.versions.0016_visible_keys")

@@ -436,7 +436,8 @@ def make_job(store: Store, domain: Domain, **columns: Any) -> int:
 ALL_TABLES = (
     tables.domain,
     tables.indexed_field,
-    tables.saved_mapping,
+    tables.definition,
+    tables.definition_body,
     tables.profile,
     tables.profile_key,
     tables.added_key,
@@ -476,15 +477,19 @@ def fill_domain(store: Store, name: str) -> Domain:
             insert(tables.indexed_field).values(domain_id=domain.domain_id, path="BirthDate", is_built=True)
         )
         connection.execute(
-            insert(tables.saved_mapping).values(
+            insert(tables.definition).values(
                 domain_id=domain.domain_id,
+                kind="mapping",
                 name="a",
-                fields={},
-                unique_key="b",
-                columns=[],
+                summary={},
+                tags={},
+                version=1,
                 created_at=NOW,
                 updated_at=NOW,
             )
+        )
+        connection.execute(
+            insert(tables.definition_body).values(domain_id=domain.domain_id, definition_id=1, version=1, body={})
         )
     make_job(store, domain)
     return domain

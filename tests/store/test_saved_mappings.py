@@ -15,8 +15,8 @@ from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
-from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.mappings import saved_mappings
+from openprofiles.uploads.mappings.saved_mappings import SavedMapping
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import FileOptions
 
@@ -94,7 +94,7 @@ def test_each_domain_has_its_own(store: Store) -> None:
     with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
         saved_mappings.get_mapping(store, other, "daily")
     with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
-        saved_mappings.delete_mapping(store, other, "daily")
+        saved_mappings.delete_mapping(store, other, "daily", NOW)
     assert names(store, shop) == ["daily"]
 
 
@@ -103,7 +103,7 @@ def test_a_mapping_that_was_deleted_is_gone(store: Store) -> None:
     put(store, domain)
     put(store, domain, "weekly")
 
-    saved_mappings.delete_mapping(store, domain, "daily")
+    saved_mappings.delete_mapping(store, domain, "daily", NOW)
 
     assert names(store, domain) == ["weekly"]
     with pytest.raises(NotFound):
@@ -175,8 +175,8 @@ def test_a_name_is_kept_once_by_a_domain(store: Store) -> None:
 
     with pytest.raises(Exception, match=r"(?i)unique"), store.write() as connection:
         connection.execute(
-            insert(tables.saved_mapping).values(
-                domain_id=domain.domain_id, name="daily", fields={}, unique_key="", columns=[], created_at=NOW,
-                updated_at=NOW,
+            insert(tables.definition).values(
+                domain_id=domain.domain_id, kind="mapping", name="daily", summary={}, tags={}, version=1,
+                created_at=NOW, updated_at=NOW,
             )
         )  # fmt: skip

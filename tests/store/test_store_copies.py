@@ -61,8 +61,9 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into ordered_record values (1, 7)"))
         connection.execute(text("insert into repeated_row values (1, 8, 10, 7, 9)"))
         connection.execute(
-            text("insert into saved_mapping values (1, 'daily', '{\"a\": {}}', 'a', '[\"Ünï\", \"b\"]', 5, 6)")
+            text("insert into definition values (7, 1, 'mapping', 'daily', '{}', '{\"a\": \"Ünï\"}', 1, 5, 6, null)")
         )
+        connection.execute(text('insert into definition_body values (1, 7, 1, \'{"columns": ["Ünï", "b"]}\')'))
         connection.execute(text("insert into preview_sample values (1, 0, x'00ff')"))
         connection.execute(text("insert into webhook values (1, 'https://hooks.example/', x'00ff', 5)"))
         connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from openprofiles.cli.existing_domain import find_domain
 from openprofiles.cli.importer import KeptMapping
 from openprofiles.cli.mapping_place import MappingName
+from openprofiles.clock import utc_now
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_existing_store
 from openprofiles.uploads.mappings import saved_mappings
@@ -34,7 +35,7 @@ class LocalMappings:
         return KeptMapping(found.fields, found.unique_key, found.columns, FileChoices.from_json(found.reading))
 
     def delete(self, name: str) -> None:
-        saved_mappings.delete_mapping(self._store, find_domain(self._store, self._domain_name), name)
+        saved_mappings.delete_mapping(self._store, find_domain(self._store, self._domain_name), name, utc_now())
 
     def close(self) -> None:
         self._store.close()

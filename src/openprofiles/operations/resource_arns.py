@@ -1,24 +1,45 @@
 """ARNs: the names of resources outside their own operations.
 
-Source: reference, section 13. Of the resources that can have tags, this version has domains only.
+Source: reference, section 13.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest, NotFound
 
 _PROFILE_ARN = re.compile(r"arn:aws:profile:(?P<region>[^:]*):(?P<account_id>[^:]*):(?P<resource>[^:]+)\Z")
-_DOMAIN_RESOURCE = re.compile(r"domains/([a-zA-Z0-9_-]{1,64})\Z")
+_RESOURCE = re.compile(
+    r"domains/(?P<domain>[a-zA-Z0-9_-]{1,64})(?:/(?P<kind>[a-z-]+)/(?P<name>[a-zA-Z0-9_-]{1,64}))?\Z"
+)
 
 
-def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
-    """Extract the domain's name from ``arn:aws:profile:<region>:<account>:domains/<name>``.
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What an ARN names.
 
-    Does not check whether the domain exists.
+    Attributes:
+        kind: the part of the ARN that names the kind of a resource in the domain; None: the domain itself.
+        name: of the resource in the domain.
+    """
+
+    domain_name: str
+    kind: str | None
+    name: str
+
+
+def resource_of_arn(arn: str, kinds: Collection[str], *, region: str, account_id: str) -> Resource:
+    """Read ``arn:aws:profile:<region>:<account>:domains/<domain>``, with ``/<kind>/<name>`` or without.
+
+    Does not check whether the resource exists.
 
     An empty region or account is this server's: Terraform leaves the account empty when it does not ask for it.
+
+    Args:
+        kinds: those that this version has.
 
     Raises:
         InvalidRequest: the text is not an ARN of this service.
@@ -34,7 +55,7 @@ def domain_name_of_arn(arn: str, *, region: str, account_id: str) -> str:
         raise NotFound(
             f"Resource {arn} does not exist: the call is for the region {region} and the account {account_id}."
         )
-    domain = _DOMAIN_RESOURCE.match(parts["resource"])
-    if domain is None:
-        raise NotFound(f"Resource {arn} does not exist. Only domains have tags here.")
-    return domain[1]
+    resource = _RESOURCE.match(parts["resource"])
+    if resource is None or not (resource["kind"] is None or resource["kind"] in kinds):
+        raise NotFound(f"Resource {arn} does not exist. Only domains and their {', '.join(sorted(kinds))} have tags.")
+    return Resource(resource["domain"], resource["kind"], resource["name"] or "")

@@ -1,12 +1,14 @@
-"""The operations on tags. Of the resources that can have tags, this version has domains only."""
+"""The operations on tags, for domains and for definitions of every kind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openprofiles.definitions import definitions
+from openprofiles.definitions.kinds import KIND_OF_ARN_PART
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
-from openprofiles.operations.resource_arns import domain_name_of_arn
+from openprofiles.operations.resource_arns import Resource, resource_of_arn
 from openprofiles.profiles import domains
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def tag_resource(call: Call, request: TagResourceRequest) -> TagResourceResponse
         ResourceNotFoundException: no such resource.
         BadRequestException: the ARN is malformed, or there would be more than 50 tags.
     """
-    domains.tag_domain(call.store, _domain_name(call, request["resourceArn"]), request["tags"])
+    resource = _resource(call, request["resourceArn"])
+    if resource.kind is None:
+        domains.tag_domain(call.store, resource.domain_name, request["tags"])
+    else:
+        kind = KIND_OF_ARN_PART[resource.kind]
+        definitions.tag(call.store, resource.domain_name, kind, resource.name, request["tags"])
     return {}
 
 
@@ -40,7 +47,12 @@ def untag_resource(call: Call, request: UntagResourceRequest) -> UntagResourceRe
         ResourceNotFoundException: no such resource.
         BadRequestException: the ARN is malformed.
     """
-    domains.untag_domain(call.store, _domain_name(call, request["resourceArn"]), request["tagKeys"])
+    resource = _resource(call, request["resourceArn"])
+    if resource.kind is None:
+        domains.untag_domain(call.store, resource.domain_name, request["tagKeys"])
+    else:
+        kind = KIND_OF_ARN_PART[resource.kind]
+        definitions.untag(call.store, resource.domain_name, kind, resource.name, request["tagKeys"])
     return {}
 
 
@@ -52,9 +64,12 @@ def list_tags_for_resource(call: Call, request: ListTagsForResourceRequest) -> L
         ResourceNotFoundException: no such resource.
         BadRequestException: the ARN is malformed.
     """
-    domain = domains.get_domain(call.store, _domain_name(call, request["resourceArn"]))
-    return {"tags": dict(domain.tags)}
+    resource = _resource(call, request["resourceArn"])
+    if resource.kind is None:
+        return {"tags": dict(domains.get_domain(call.store, resource.domain_name).tags)}
+    kind = KIND_OF_ARN_PART[resource.kind]
+    return {"tags": dict(definitions.tags_of(call.store, resource.domain_name, kind, resource.name))}
 
 
-def _domain_name(call: Call, arn: str) -> str:
-    return domain_name_of_arn(arn, region=call.region, account_id=call.account_id)
+def _resource(call: Call, arn: str) -> Resource:
+    return resource_of_arn(arn, KIND_OF_ARN_PART, region=call.region, account_id=call.account_id)

@@ -304,7 +304,7 @@ def _mapping_routes(services: Services) -> list[Route]:
 
     def delete_mapping(request: Request) -> Response:
         domain = _enter_domain(services, request, action="openprofiles:DeleteMapping")
-        saved_mappings.delete_mapping(services.store, domain, _mapping_name(request))
+        saved_mappings.delete_mapping(services.store, domain, _mapping_name(request), services.clock())
         return Response(status_code=204)
 
     one = f"{_MAPPINGS_PATH}/{{mapping_name}}"

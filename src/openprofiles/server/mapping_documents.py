@@ -8,8 +8,8 @@ from typing import Any
 from openprofiles.clock import to_milliseconds
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json
-from openprofiles.store.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence
+from openprofiles.uploads.mappings.saved_mappings import SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS, FileForm

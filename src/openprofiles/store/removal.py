@@ -31,7 +31,15 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
-from openprofiles.store.tables import domain, metadata, profile, tables_of, upload_job
+from openprofiles.store.tables import (
+    definition,
+    definition_body,
+    domain,
+    metadata,
+    profile,
+    tables_of,
+    upload_job,
+)
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 # How long the results of a preview are kept.
@@ -117,6 +125,25 @@ def remove_rows_of_ended_jobs_step(
         jobs = select(upload_job.c.upload_job_id).where(is_over[kept]).scalar_subquery()
         most = max(most, _remove_some(connection, table, table.c.upload_job_id.in_(jobs), limit))
     return most
+
+
+def remove_deleted_definitions_step(connection: Connection, _now: datetime, limit: int) -> int:
+    """Remove up to ``limit`` deleted definitions with their bodies; return their number."""
+    limit = min(limit, owned_rows(definition_body).rows_at_once)
+    rows = connection.execute(
+        select(definition.c.domain_id, definition.c.definition_id)
+        .where(definition.c.deleted_at.is_not(None))
+        .order_by(definition.c.definition_id)
+        .limit(limit)
+    ).all()
+    for domain_id, definition_id in rows:
+        connection.execute(
+            delete(definition_body).where(
+                definition_body.c.domain_id == domain_id, definition_body.c.definition_id == definition_id
+            )
+        )
+        connection.execute(delete(definition).where(definition.c.definition_id == definition_id))
+    return len(rows)
 
 
 def has_rows_of_job(upload_job_id: ColumnElement[int]) -> ColumnElement[bool]:

@@ -418,20 +418,47 @@ ordered_record = Table(
     ),
 )
 
-# Mappings for files that come again and again, kept by name.
-saved_mapping = Table(
-    "saved_mapping",
+# What a domain keeps by name: layouts, saved mappings, and whatever else is created, read, updated, deleted and listed.
+# Its body is in definition_body.
+definition = Table(
+    "definition",
     metadata,
-    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
-    Column("name", ByteOrderedText, primary_key=True),
-    # As in upload_job.
-    Column("fields", JSON, nullable=False),
-    Column("unique_key", Text, nullable=False),
-    # The names of all columns of the file that it was made for, a list in their order.
-    Column("columns", JSON, nullable=False),
+    # Never used again, so that what refers to a definition cannot mean a later one of the same name.
+    Column("definition_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), nullable=False),
+    # One of definitions.kinds.
+    Column("kind", ByteOrderedText, nullable=False),
+    Column("name", ByteOrderedText, nullable=False),
+    # What lists show of it, by the kind.
+    Column("summary", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    # That of the body that holds; each change adds 1.
+    Column("version", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("deleted_at", Moment),
+    sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "few"),
+)
+Index(
+    "definition_name",
+    definition.c.domain_id,
+    definition.c.kind,
+    definition.c.name,
+    unique=True,
+    sqlite_where=definition.c.deleted_at.is_(None),
+)
+
+# The bodies of definitions: the one that holds, and older ones that something refers to.
+definition_body = Table(
+    "definition_body",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("definition_id", BigInteger, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", JSON, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "one for each definition, of up to several megabytes", rows_at_once=8),
 )
 
 # The URL to call when upload jobs of a domain end.

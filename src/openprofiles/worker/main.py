@@ -32,7 +32,12 @@ from openprofiles.settings import Settings
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.open import open_store
-from openprofiles.store.removal import PREVIEW_LIFETIME, remove_deleted_domain_step, remove_rows_of_ended_jobs_step
+from openprofiles.store.removal import (
+    PREVIEW_LIFETIME,
+    remove_deleted_definitions_step,
+    remove_deleted_domain_step,
+    remove_rows_of_ended_jobs_step,
+)
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
@@ -352,7 +357,12 @@ class Worker:
         remove_rows_of_ended_jobs = partial(
             remove_rows_of_ended_jobs_step, failed_rows_days=self._settings.failed_rows_days
         )
-        steps = (remove_expired_profiles_step, remove_deleted_domain_step, remove_rows_of_ended_jobs)
+        steps = (
+            remove_expired_profiles_step,
+            remove_deleted_domain_step,
+            remove_deleted_definitions_step,
+            remove_rows_of_ended_jobs,
+        )
         return [Cleaning(self._store, step) for step in steps]
 
     def _list_running_job_ids(self) -> set[str]:

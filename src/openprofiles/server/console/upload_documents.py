@@ -17,12 +17,12 @@ from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
 from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
 from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
-from openprofiles.store.saved_mappings import SavedMapping
 from openprofiles.uploads.failures.failure_groups import FailureGroup
 from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.phone_country import weigh_phone_country
+from openprofiles.uploads.mappings.saved_mappings import SavedMapping
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_choices import FileChoices

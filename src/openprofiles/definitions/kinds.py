@@ -1,0 +1,12 @@
+"""The kinds of definitions that have ARNs, by the part of the ARN that names the kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openprofiles.definitions.definitions import DefinitionKind
+from openprofiles.definitions.layouts import LAYOUT
+
+KINDS = (LAYOUT,)
+
+KIND_OF_ARN_PART: Mapping[str, DefinitionKind] = {kind.arn_part: kind for kind in KINDS if kind.arn_part is not None}

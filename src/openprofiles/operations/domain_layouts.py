@@ -1,0 +1,125 @@
+"""The operations on layouts of domains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from openprofiles.definitions import definitions, layouts
+from openprofiles.definitions.definitions import WholeDefinition
+from openprofiles.definitions.layouts import LAYOUT
+from openprofiles.operations.call import Call
+from openprofiles.operations.registry import operation
+from openprofiles.store.definitions import Definition
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        CreateDomainLayoutRequest,
+        CreateDomainLayoutResponse,
+        DeleteDomainLayoutRequest,
+        DeleteDomainLayoutResponse,
+        GetDomainLayoutRequest,
+        GetDomainLayoutResponse,
+        LayoutItem,
+        ListDomainLayoutsRequest,
+        ListDomainLayoutsResponse,
+        UpdateDomainLayoutRequest,
+        UpdateDomainLayoutResponse,
+    )
+
+_DEFAULT_PAGE_SIZE = 100
+_MEMBERS = ("Description", "DisplayName", "IsDefault", "LayoutType", "Layout")
+
+
+@operation("CreateDomainLayout")
+def create_domain_layout(call: Call, request: CreateDomainLayoutRequest) -> CreateDomainLayoutResponse:
+    """Create a layout; one that is the default takes that from another one of its type.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the domain has a layout of this name.
+    """
+    made = layouts.create_layout(
+        call.store,
+        request["DomainName"],
+        request["LayoutDefinitionName"],
+        {"IsDefault": False} | _members(request),
+        request.get("Tags", {}),
+        call.now,
+    )
+    return cast("CreateDomainLayoutResponse", _answer(made))
+
+
+@operation("GetDomainLayout")
+def get_domain_layout(call: Call, request: GetDomainLayoutRequest) -> GetDomainLayoutResponse:
+    """Show a layout with its content.
+
+    Errors:
+        ResourceNotFoundException: no such domain or layout.
+    """
+    found = definitions.get_definition(call.store, request["DomainName"], LAYOUT, request["LayoutDefinitionName"])
+    return cast("GetDomainLayoutResponse", _answer(found))
+
+
+@operation("UpdateDomainLayout")
+def update_domain_layout(call: Call, request: UpdateDomainLayoutRequest) -> UpdateDomainLayoutResponse:
+    """Change the members that the request gives, and count up the version.
+
+    Errors:
+        ResourceNotFoundException: no such domain or layout.
+    """
+    changed = layouts.update_layout(
+        call.store, request["DomainName"], request["LayoutDefinitionName"], _members(request), call.now
+    )
+    return cast("UpdateDomainLayoutResponse", _answer(changed))
+
+
+@operation("ListDomainLayouts")
+def list_domain_layouts(call: Call, request: ListDomainLayoutsRequest) -> ListDomainLayoutsResponse:
+    """List layouts by name, without their content; 100 to a page by default.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the token is not one of this list's.
+    """
+    page = definitions.list_definitions(
+        call.store,
+        request["DomainName"],
+        LAYOUT,
+        list_name="ListDomainLayouts",
+        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+        next_token=request.get("NextToken"),
+    )
+    answer: ListDomainLayoutsResponse = {"Items": [cast("LayoutItem", _item(one)) for one in page.definitions]}
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("DeleteDomainLayout")
+def delete_domain_layout(call: Call, request: DeleteDomainLayoutRequest) -> DeleteDomainLayoutResponse:
+    """Delete a layout; its name is free at once.
+
+    Errors:
+        ResourceNotFoundException: no such domain or layout.
+    """
+    name = request["LayoutDefinitionName"]
+    definitions.delete_definition(call.store, request["DomainName"], LAYOUT, name, call.now)
+    return {"Message": f"OK: layout {name} deleted"}
+
+
+def _members(request: Any) -> dict[str, Any]:
+    return {member: request[member] for member in _MEMBERS if member in request}
+
+
+def _item(layout: Definition) -> dict[str, Any]:
+    item = {
+        "LayoutDefinitionName": layout.name,
+        **layout.summary,
+        "CreatedAt": layout.created_at,
+        "LastUpdatedAt": layout.updated_at,
+    }
+    return {**item, "Tags": dict(layout.tags)} if layout.tags else item
+
+
+def _answer(layout: WholeDefinition) -> dict[str, Any]:
+    return {**_item(layout.definition), **layout.body, "Version": str(layout.definition.version)}

@@ -1,0 +1,154 @@
+"""Definitions as rows: what a domain keeps by name, of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from openprofiles.store.tables import definition as table
+from openprofiles.store.tables import definition_body as bodies
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A definition without its body; the columns are explained in ``tables``."""
+
+    definition_id: int
+    domain_id: int
+    kind: str
+    name: str
+    summary: Mapping[str, Any]
+    tags: Mapping[str, str]
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class NameTaken(Exception):
+    """The domain has a definition of this kind and name. Roll the transaction back."""
+
+
+_COLUMNS = tuple(table.c[field.name] for field in fields(Definition))
+
+
+def insert_definition(
+    connection: Connection,
+    domain_id: int,
+    kind: str,
+    name: str,
+    *,
+    summary: Mapping[str, Any],
+    body: Mapping[str, Any],
+    tags: Mapping[str, str],
+    now: datetime,
+) -> Definition:
+    """Write a new definition, with version 1.
+
+    Raises:
+        NameTaken: there is one of this kind and name.
+    """
+    values = {
+        "domain_id": domain_id,
+        "kind": kind,
+        "name": name,
+        "summary": dict(summary),
+        "tags": dict(tags),
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    try:
+        row = connection.execute(insert(table).values(values).returning(*_COLUMNS)).one()
+    except IntegrityError as error:
+        raise NameTaken from error
+    made = Definition(*row)
+    _insert_body(connection, made, body)
+    return made
+
+
+def find_definition(connection: Connection, domain_id: int, kind: str, name: str) -> Definition | None:
+    """Find the definition of this kind and name."""
+    row = connection.execute(select(*_COLUMNS).where(_of_kind(domain_id, kind), table.c.name == name)).one_or_none()
+    return None if row is None else Definition(*row)
+
+
+def list_definitions(
+    connection: Connection, domain_id: int, kind: str, *, after_name: str, limit: int
+) -> list[Definition]:
+    """List up to ``limit`` definitions after ``after_name``, by the bytes of their names."""
+    rows = connection.execute(
+        select(*_COLUMNS)
+        .where(_of_kind(domain_id, kind), table.c.name > after_name)
+        .order_by(table.c.name)
+        .limit(limit)
+    )
+    return [Definition(*row) for row in rows]
+
+
+def read_body(connection: Connection, definition: Definition, version: int | None = None) -> dict[str, Any]:
+    """Read the body of a definition: the one that holds, or an older one that something refers to."""
+    query = select(bodies.c.body).where(_is_body(definition, version or definition.version))
+    body: dict[str, Any] = connection.execute(query).scalar_one()
+    return body
+
+
+def write_definition(
+    connection: Connection, definition: Definition, body: Mapping[str, Any] | None, *, keeps_older: bool = False
+) -> None:
+    """Write the columns of a definition that can change.
+
+    The caller holds the domain's row, so that of two at once the second sees the first.
+
+    Args:
+        body: that of its version, which is new; None: the body that is there holds.
+        keeps_older: whether something refers to the body before it.
+    """
+    connection.execute(
+        update(table)
+        .where(table.c.definition_id == definition.definition_id)
+        .values(
+            summary=dict(definition.summary),
+            tags=dict(definition.tags),
+            version=definition.version,
+            updated_at=definition.updated_at,
+        )
+    )
+    if body is None:
+        return
+    if not keeps_older:
+        connection.execute(delete(bodies).where(_is_body(definition, definition.version - 1)))
+    _insert_body(connection, definition, body)
+
+
+def mark_definition_deleted(connection: Connection, definition: Definition, now: datetime) -> None:
+    """Mark a definition as deleted, and free its name; ``removal`` removes its rows."""
+    connection.execute(update(table).where(table.c.definition_id == definition.definition_id).values(deleted_at=now))
+
+
+def _insert_body(connection: Connection, definition: Definition, body: Mapping[str, Any]) -> None:
+    connection.execute(
+        insert(bodies).values(
+            domain_id=definition.domain_id,
+            definition_id=definition.definition_id,
+            version=definition.version,
+            body=dict(body),
+        )
+    )
+
+
+def _of_kind(domain_id: int, kind: str) -> ColumnElement[bool]:
+    return and_(table.c.domain_id == domain_id, table.c.kind == kind, table.c.deleted_at.is_(None))
+
+
+def _is_body(definition: Definition, version: int) -> ColumnElement[bool]:
+    return and_(
+        bodies.c.domain_id == definition.domain_id,
+        bodies.c.definition_id == definition.definition_id,
+        bodies.c.version == version,
+    )
