@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.job_state import KIND_OF_ERROR, JobState
 from openprofiles.errors import DomainError
-from openprofiles.job_steps import LOAD, Unit
+from openprofiles.job_kinds import UPLOAD, Unit
 from openprofiles.wire.errors import WireError
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ class FileLoad:
             # A server that does not show the phase still counts.
             step: Step = "loading" if state.done_count or state.phase else "waiting"
             if state.phase is not None:
-                step = _STEP_OF_UNIT.get(LOAD.step_of(state.phase).unit, "loading")
+                step = _STEP_OF_UNIT.get(UPLOAD.step_of(state.phase).unit, "loading")
             is_loading = step == "loading"
             self.progress(
                 LoadProgress(

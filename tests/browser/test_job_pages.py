@@ -23,9 +23,10 @@ from acceptance.running import RunningServer, run_command, wait_until
 from acceptance.test_upload_flow import FIELDS, create, find_by_email, load, put, wait_for_end
 from browser.conftest import DEADLINE_MS, sign_in
 from browser.test_sign_in import cookie_of, send
+from openprofiles.job_kinds import UNDO
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import failed_row, upload_job
-from openprofiles.store.upload_job_states import UNDO_GAVE_UP_MESSAGE, UploadJobStatus
+from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import find_job_by_id
 from openprofiles.uploads.undo_outlook import MAX_PROFILES_SEEN
 
@@ -667,13 +668,13 @@ def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
         connection.execute(
             update(upload_job)
             .where(upload_job.c.undo_of == job.upload_job_id)
-            .values(status=UploadJobStatus.FAILED, failure_message=UNDO_GAVE_UP_MESSAGE)
+            .values(status=UploadJobStatus.FAILED, failure_message=UNDO.gave_up_message)
         )
 
     page.goto(place_of(domain, job_id))
-    expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
+    expect(page.get_by_text(UNDO.gave_up_message)).to_be_visible()
     page.get_by_role("link", name="See what has been undone so far").click()
-    expect(page.get_by_text(UNDO_GAVE_UP_MESSAGE)).to_be_visible()
+    expect(page.get_by_text(UNDO.gave_up_message)).to_be_visible()
     assert find_barriers(page) == []
     page.get_by_role("button", name="Continue undo").click()
 

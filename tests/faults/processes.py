@@ -18,7 +18,7 @@ from acceptance.running import children_of, command, environment, is_running, wa
 from budgets import IS_LONG
 from faults.loads import Installation, Rows, opened, read_store
 from load.loading import Shop, assert_index_is_right
-from openprofiles import job_steps
+from openprofiles import job_kinds
 from openprofiles.clock import utc_now
 from openprofiles.store import upload_jobs
 from openprofiles.store.upload_jobs import UploadJob
@@ -31,8 +31,8 @@ WORKER = "worker"
 BOTH = "worker and loader"
 
 # Those that are recorded, in order.
-PHASES = tuple(phase for phase in job_steps.LOAD.phases if phase != "plan")
-UNDO_PHASES = job_steps.UNDO.phases
+PHASES = tuple(phase for phase in job_kinds.UPLOAD.phases if phase != "plan")
+UNDO_PHASES = job_kinds.UNDO.phases
 
 
 def tree_of(pid: int) -> list[int]:

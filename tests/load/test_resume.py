@@ -28,6 +28,7 @@ from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, Place, Shop, assert
 from load.oracle import Column
 from load.test_oracle import COUNTS, Scenario, check, entangled_scenarios, scenarios, scenarios_with_policies
 from openprofiles.clock import utc_now
+from openprofiles.job_kinds import UPLOAD
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables, upload_jobs
@@ -35,9 +36,7 @@ from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
-    GAVE_UP_MESSAGE,
     MAX_FAILED_ATTEMPTS,
-    SCRATCH_MESSAGE,
 )
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews
@@ -542,7 +541,7 @@ def test_a_loader_that_fails_three_times_without_progress_ends_the_job(
     ended = _run_worker(shop, job, assert_few_attempts)
 
     assert (ended.status, ended.status_reason) == ("FAILED", "INTERNAL_FAILURE")
-    assert ended.failure_message == GAVE_UP_MESSAGE
+    assert ended.failure_message == UPLOAD.gave_up_message
     assert ended.completed_at is not None
     assert ended.client_token is None
     # The last one comes to complete what the others have left.
@@ -589,7 +588,7 @@ def test_a_load_that_something_blocks_ends_with_what_it_is(
     [
         (EXIT_FILE_DAMAGED, FILE_DAMAGED_MESSAGE),
         (EXIT_FILE_MISSING, FILE_MISSING_MESSAGE),
-        (EXIT_SCRATCH_NOT_WRITABLE, SCRATCH_MESSAGE),
+        (EXIT_SCRATCH_NOT_WRITABLE, UPLOAD.scratch_message),
     ],
 )
 def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_then_says_what_it_is(

@@ -21,6 +21,11 @@ def make_domain(store: Store, name: str) -> Domain:
     )
 
 
+def kind_of(values: dict[str, Any]) -> str:
+    """Return the kind of the job with these columns."""
+    return "preview" if "preview_of" in values else "undo" if "undo_of" in values else "upload"
+
+
 def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
     """Insert a job with this number in its id, by default SUCCEEDED; return its row number."""
     given = {
@@ -32,6 +37,7 @@ def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
         "data_expiry_days": 14,
         "status": "SUCCEEDED",
         "created_at": NOW,
+        "kind": kind_of(values),
     }
     with store.write() as connection:
         row = connection.execute(

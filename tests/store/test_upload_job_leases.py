@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
@@ -16,13 +17,14 @@ from openprofiles.store.domains import read_domain
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
+from store.made_rows import kind_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
 
-def make_job(store: Store, domain: str, job_id: str, **values: object) -> None:
+def make_job(store: Store, domain: str, job_id: str, **values: Any) -> None:
     with store.write() as connection:
         domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain)).scalar()
         row: dict[str, object] = {
@@ -34,6 +36,7 @@ def make_job(store: Store, domain: str, job_id: str, **values: object) -> None:
             "data_expiry_days": 14,
             "status": UploadJobStatus.IN_PROGRESS,
             "created_at": NOW,
+            "kind": kind_of(values),
         }
         upload_jobs.insert_job(connection, row | values)
 
@@ -78,6 +81,17 @@ def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops:
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(3)]
 
     assert claimed == ["preview-0", "other", "preview-1"]
+
+
+def test_a_job_of_an_unknown_kind_is_left_to_workers_of_another_version_and_nothing_overtakes_it(shops: Store) -> None:
+    make_job(shops, "shop", "of a newer version", started_at=NOW, kind="merge")
+    make_job(shops, "shop", "load", started_at=NOW + MINUTE)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=2)
+
+    # It may write to profiles.
+    claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(2)]
+
+    assert claimed == ["preview", None]
 
 
 def test_a_job_is_claimed_although_its_domain_is_being_written_to(shops: Store) -> None:

@@ -32,6 +32,7 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
                     "status": "FAILED" if number % 2 else "STOPPED",
                     # Two at a time.
                     "created_at": NOW + timedelta(seconds=number // 4),
+                    "kind": "undo" if number == 9 else "upload",
                     "undo_of": 1 if number == 9 else None,
                 },
             )
@@ -46,7 +47,8 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
 
     with store.write() as connection:
         preview = {"display_name": "a", "fields": {}, "unique_key": "a", "data_expiry_days": 14, "created_at": NOW}
-        preview |= {"job_id": "f" * 32, "domain_id": domain.domain_id, "status": "SUCCEEDED", "preview_of": 2}
+        preview |= {"job_id": "f" * 32, "domain_id": domain.domain_id, "status": "SUCCEEDED", "kind": "preview"}
+        preview["preview_of"] = 2
         insert_job(connection, preview)
     everything, imports = (
         list_jobs(store, domain, max_results=None, next_token=None, with_checks=with_checks).items

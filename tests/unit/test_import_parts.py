@@ -18,7 +18,7 @@ from openprofiles.cli.failed_rows_file import (
 from openprofiles.cli.import_progress import ProgressDisplay
 from openprofiles.cli.job_state import JobState
 from openprofiles.errors import InvalidRequest
-from openprofiles.job_steps import Unit
+from openprofiles.job_kinds import Unit
 from openprofiles.uploads.progress import Progress
 from openprofiles.uploads.reading.file_header import read_file_header
 

@@ -48,6 +48,7 @@ RUNNING = UploadJob(
     lease_until=None,
     epoch=1,
     failed_attempts=0,
+    kind="upload",
     preview_of=None,
     undo_of=None,
     undo_days=None,
@@ -145,8 +146,10 @@ def test_one_bar_goes_through_all_steps_and_never_back() -> None:
 
 
 def test_a_preview_and_an_undo_have_steps_of_their_own() -> None:
-    checking = replace(LOADING, phase="preview", preview_of=1)
-    undoing = replace(RUNNING, phase="restore", undo_of=1, record_count=1_000, created_count=400, failed_count=100)
+    checking = replace(LOADING, phase="preview", kind="preview", preview_of=1)
+    undoing = replace(
+        RUNNING, phase="restore", kind="undo", undo_of=1, record_count=1_000, created_count=400, failed_count=100
+    )
 
     assert describe_step(after(10, checking)) == "Comparing with existing profiles (step 3 of 3)"
     assert after(10, checking).seconds_left == 30

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles import job_steps
+from openprofiles import job_kinds
 from openprofiles.uploads.loading.load import _Loading
 from openprofiles.uploads.loading.steps import GaveUp, Part, Standing, Step, Stopped, WriteEnded, run_steps
 from openprofiles.uploads.loading.undo import _Undoing
@@ -213,9 +213,9 @@ def test_a_job_that_gives_up_while_it_writes_only_completes_what_was_written(pha
 
 
 @pytest.mark.parametrize(
-    ("kind", "shown"), [("load", job_steps.LOAD), ("preview", job_steps.PREVIEW), ("undo", job_steps.UNDO)]
+    ("kind", "shown"), [("load", job_kinds.UPLOAD), ("preview", job_kinds.PREVIEW), ("undo", job_kinds.UNDO)]
 )
-def test_the_progress_of_a_job_shows_the_phases_that_its_steps_record(kind: str, shown: job_steps.JobSteps) -> None:
+def test_the_progress_of_a_job_shows_the_phases_that_its_steps_record(kind: str, shown: job_kinds.JobKind) -> None:
     job = SimpleNamespace(phase=None, is_preview=kind == "preview")
     if kind == "undo":
         steps = _Undoing(SimpleNamespace(job=job)).steps  # type: ignore[arg-type]
@@ -225,4 +225,4 @@ def test_the_progress_of_a_job_shows_the_phases_that_its_steps_record(kind: str,
         steps = loading.steps
 
     assert [phase for step in steps for phase in step.phases or (step.name,)] == list(shown.phases)
-    assert {*shown.phases} <= {*job_steps.PHASE_WORDS, "remove", "restore", "forget"}
+    assert {*shown.phases} <= {*job_kinds.PHASE_WORDS, "remove", "restore", "forget"}

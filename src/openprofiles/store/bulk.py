@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import pyarrow as pa
 import pyarrow.compute
 
+from openprofiles.job_kinds import PREVIEW
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 
 
@@ -66,8 +67,8 @@ class LeasedJob:
     phone_region: str
     key_version: int
     domain_deleted: bool
-    # Nothing is to be written to the profiles.
-    is_preview: bool
+    # One of job_kinds.KINDS.
+    kind: str
     # The job that this one takes back.
     undo_of: int | None
     # See ``tables``.
@@ -75,6 +76,11 @@ class LeasedJob:
     indexed_paths: tuple[str, ...]
     # Those of them whose index has all stored profiles.
     whole_index_paths: tuple[str, ...]
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether nothing is to be written to the profiles."""
+        return self.kind == PREVIEW.name
 
     @property
     def gives_up(self) -> bool:

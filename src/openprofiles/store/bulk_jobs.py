@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
-from openprofiles.job_steps import phases_of_step
+from openprofiles.job_kinds import phases_of_step
 from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
@@ -36,7 +36,7 @@ _JOB_COLUMNS = (
     "stop_requested_at",
     "failed_attempts",
     "failure_message",
-    "preview_of",
+    "kind",
     "undo_of",
     "undo_days",
 )
@@ -107,7 +107,7 @@ class LeasedJobReader(ABC):
             phone_region=phone_region,
             key_version=key_version,
             domain_deleted=deleted_at is not None,
-            is_preview=row["preview_of"] is not None,
+            kind=row["kind"],
             undo_of=row["undo_of"],
             undo_days=row["undo_days"],
             indexed_paths=tuple(path for path, _ in paths),

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
+from openprofiles.job_kinds import PREVIEW, UNDO
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
 from openprofiles.store.tables import (
@@ -110,12 +111,12 @@ def remove_rows_of_ended_jobs_step(
     is_over = {Kept.FOR_UNDO: and_(upload_job.c.undo_until < now - _GRACE, ~is_being_undone)}
     if failed_rows_days is not None:
         is_old = upload_job.c.completed_at < now - timedelta(days=failed_rows_days)
-        is_old_preview = and_(upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < now - PREVIEW_LIFETIME)
+        is_old_preview = and_(upload_job.c.kind == PREVIEW.name, upload_job.c.completed_at < now - PREVIEW_LIFETIME)
         is_over[Kept.AS_FAILED_ROWS] = or_(is_old, is_old_preview)
         # An undo whose last loader died before it had given up continues with its own, once it is requested again.
         is_over[Kept.WHILE_IT_RUNS] = and_(
             upload_job.c.status != UploadJobStatus.IN_PROGRESS,
-            or_(upload_job.c.undo_of.is_(None), upload_job.c.status != UploadJobStatus.FAILED, is_old),
+            or_(upload_job.c.kind != UNDO.name, upload_job.c.status != UploadJobStatus.FAILED, is_old),
         )
     most = 0
     for table in tables_of(Owner.UPLOAD_JOB):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
+from openprofiles.job_kinds import UPLOAD
 from openprofiles.store.tables import upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
@@ -27,9 +28,7 @@ class RowCounts(NamedTuple):
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
     """Count the upload jobs of all domains by status; a status without jobs counts 0."""
     rows = connection.execute(
-        select(upload_job.c.status, func.count())
-        .where(upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None))
-        .group_by(upload_job.c.status)
+        select(upload_job.c.status, func.count()).where(upload_job.c.kind == UPLOAD.name).group_by(upload_job.c.status)
     )
     return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}
 
@@ -64,7 +63,7 @@ def read_row_counts(
     """
     columns = upload_job.c
     not_ended = columns.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS])
-    is_load = columns.preview_of.is_(None) & columns.undo_of.is_(None)
+    is_load = columns.kind == UPLOAD.name
     # From the index alone; a job that was not started has nothing to count.
     open_jobs = dict.fromkeys(
         connection.execute(select(columns.upload_job_id).where(not_ended)).scalars(), RowCounts(0, 0, 0, 0)

@@ -240,10 +240,12 @@ upload_job = Table(
     Column("undo_until", Moment),
     # How much of the file was read, of file_size_bytes; null: nothing, or an earlier version reads it.
     Column("read_bytes", BigInteger),
-    # When the present step began (job_steps.phases_of_step); null: none has, or an earlier version is at it.
+    # When the present step began (job_kinds.phases_of_step); null: none has, or an earlier version is at it.
     Column("step_started_at", Moment),
     # Rows that it loaded with an outcome that the user may not expect (uploads.notices); known once it is planned.
     Column("notices", JSON(none_as_null=True)),
+    # One of job_kinds.KINDS. A worker that does not know it leaves the job to others.
+    Column("kind", Text, nullable=False, server_default=text("'upload'")),
     sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "one for each job"),
 )

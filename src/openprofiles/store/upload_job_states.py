@@ -19,30 +19,15 @@ class UploadJobStatus(StrEnum):
 VALIDATION_FAILURE = "VALIDATION_FAILURE"
 INTERNAL_FAILURE = "INTERNAL_FAILURE"
 
-GAVE_UP_MESSAGE = "The import crashed three times in a row. The server's log has the details."
-
 FILE_MISSING_MESSAGE = "The uploaded file was removed from the server's storage. Upload the file again in a new job."
 FILE_DAMAGED_MESSAGE = (
     "The uploaded file was damaged in the server's storage. Check its disk or bucket, then upload the file again in "
     "a new job."
 )
-SCRATCH_MESSAGE = (
-    "The server cannot write to its scratch folder. Make the folder writable and check its disk, then upload the "
-    "file again in a new job."
-)
 
 KEY_LOST_MESSAGE = (
     "The store was restored without its master key, so the uploaded file could not be read. Undo this job if it has "
     "changed profiles, then upload the file again."
-)
-
-UNDO_GAVE_UP_MESSAGE = (
-    "The undo crashed three times in a row. The server's log has the details. Start the undo again to continue "
-    "where it stopped."
-)
-UNDO_SCRATCH_MESSAGE = (
-    "The server cannot write to its scratch folder. Make the folder writable and check its disk, then start the "
-    "undo again."
 )
 
 # Loaders of one job that may die in a row without progress. The next one only completes the keys of what is written.

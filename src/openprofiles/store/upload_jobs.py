@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    FromClause,
     Row,
     Update,
     and_,
@@ -32,6 +33,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from openprofiles.clock import to_milliseconds
+from openprofiles.job_kinds import KINDS, PREVIEW, UNDO, UPLOAD, JobKind, Lane
 from openprofiles.store import webhooks
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.removal import has_rows_of_job
@@ -81,6 +83,7 @@ class UploadJob:
     lease_until: datetime | None
     epoch: int
     failed_attempts: int
+    kind: str
     preview_of: int | None
     undo_of: int | None
     undo_days: int | None
@@ -91,7 +94,7 @@ class UploadJob:
     @property
     def is_hidden(self) -> bool:
         """Whether AWS's API does not show the job: a preview, or the undo of another job."""
-        return self.preview_of is not None or self.undo_of is not None
+        return not KINDS[self.kind].is_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,16 +240,12 @@ def list_jobs(
         status: only those that have it; None: all.
         with_checks: also those that were previewed and never started.
     """
-    query = select(*_JOB_COLUMNS).where(
-        upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None), upload_job.c.undo_of.is_(None)
-    )
+    query = select(*_JOB_COLUMNS).where(upload_job.c.domain_id == domain_id, upload_job.c.kind == UPLOAD.name)
     if status is not None:
         query = query.where(upload_job.c.status == status)
     if not with_checks:
         preview = upload_job.alias()
-        previewed = select(preview.c.preview_of).where(
-            preview.c.domain_id == domain_id, preview.c.preview_of.is_not(None)
-        )
+        previewed = select(preview.c.preview_of).where(preview.c.domain_id == domain_id, preview.c.kind == PREVIEW.name)
         query = query.where(or_(upload_job.c.started_at.is_not(None), upload_job.c.upload_job_id.not_in(previewed)))
     if before is not None:
         place = (upload_job.c.created_at, upload_job.c.upload_job_id)
@@ -268,15 +267,15 @@ def list_creations(connection: Connection, domain_id: int, *, limit: int) -> lis
             upload_job.c.started_at,
             upload_job.c.completed_at,
             upload_job.c.created_count,
-            upload_job.c.undo_of,
+            upload_job.c.kind,
         )
-        .where(upload_job.c.domain_id == domain_id, upload_job.c.preview_of.is_(None))
+        .where(upload_job.c.domain_id == domain_id, upload_job.c.kind.in_((UPLOAD.name, UNDO.name)))
         .order_by(upload_job.c.created_at.desc(), upload_job.c.upload_job_id.desc())
         .limit(limit)
     )
     return [
-        Creation(completed or started or created, -count if undo_of is not None else count)
-        for created, started, completed, count, undo_of in rows
+        Creation(completed or started or created, -count if kind == UNDO.name else count)
+        for created, started, completed, count, kind in rows
     ]
 
 
@@ -439,8 +438,9 @@ def claim_next_job(
     """Take the lease of the job that waits longest, or of the one named.
 
     A job can be taken when it is IN_PROGRESS, nobody holds a live lease on it, and no other job of its domain is
-    ahead of it: jobs of one domain run one after the other, in the order in which they were started. Previews can be
-    taken at any time. A domain of which fewer jobs run comes first, so that many previews do not hold up other domains.
+    ahead of it: jobs of one domain run one after the other, in the order in which they were started. Those that only
+    read can be taken at any time. A domain of which fewer jobs run comes first, so that many previews do not hold up
+    other domains. A job of a kind that this version does not know is left to others.
     """
     query = (
         select(upload_job.c.upload_job_id, upload_job.c.lease_until, upload_job.c.step_started_at)
@@ -550,7 +550,7 @@ def give_up_files(connection: Connection, now: datetime) -> tuple[int, int]:
         how many ended, and how many had a file and need a new one.
     """
     running = select(upload_job.c.upload_job_id, upload_job.c.undo_days).where(
-        upload_job.c.status == UploadJobStatus.IN_PROGRESS, upload_job.c.undo_of.is_(None)
+        upload_job.c.status == UploadJobStatus.IN_PROGRESS, upload_job.c.kind != UNDO.name
     )
     ended = connection.execute(running).all()
     for upload_job_id, undo_days in ended:
@@ -595,7 +595,7 @@ def remove_abandoned_checks(connection: Connection, *, checked_before: datetime)
     preview = upload_job.alias()
     previewed = (
         select(preview.c.preview_of)
-        .where(preview.c.preview_of.is_not(None))
+        .where(preview.c.kind == PREVIEW.name)
         .group_by(preview.c.preview_of)
         .having(
             func.count() == func.count(preview.c.completed_at),
@@ -617,7 +617,7 @@ def remove_old_previews(connection: Connection, *, completed_before: datetime) -
     has_rows = has_rows_of_job(upload_job.c.upload_job_id)
     connection.execute(
         delete(upload_job).where(
-            upload_job.c.preview_of.is_not(None), upload_job.c.completed_at < completed_before, ~has_rows
+            upload_job.c.kind == PREVIEW.name, upload_job.c.completed_at < completed_before, ~has_rows
         )
     )
 
@@ -701,11 +701,12 @@ def list_running_job_ids(connection: Connection) -> set[str]:
 
 def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool], ...]:
     other = upload_job.alias()
-    # A preview writes no profile, so it neither waits for other jobs nor do they wait for it.
+    readers = [kind for kind in KINDS.values() if kind.lane is Lane.READ]
     may_block = and_(
         other.c.domain_id == upload_job.c.domain_id,
         other.c.status == UploadJobStatus.IN_PROGRESS,
-        other.c.preview_of.is_(None),
+        # One of a kind that this version does not know may write.
+        ~_is_of(other, readers),
     )
     ahead = exists().where(
         may_block,
@@ -723,14 +724,20 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
     running = exists().where(may_block, other.c.upload_job_id != upload_job.c.upload_job_id, other.c.lease_until > now)
     return (
         upload_job.c.status == UploadJobStatus.IN_PROGRESS,
+        _is_of(upload_job, KINDS.values()),
         or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until <= now),
         or_(
-            upload_job.c.preview_of.is_not(None),
+            _is_of(upload_job, readers),
             # The second also when the order of starting is not that of the clock: two loads of one domain must never
             # overlap.
             and_(~ahead, ~running),
         ),
     )
+
+
+def _is_of(job: FromClause, kinds: Iterable[JobKind]) -> ColumnElement[bool]:
+    # Without a list of parameters, which a prepared query does not take.
+    return or_(*(job.c.kind == kind.name for kind in kinds))
 
 
 def _running_in_domain(now: datetime) -> ColumnElement[int]:

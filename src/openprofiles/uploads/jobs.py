@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
+from openprofiles.job_kinds import PREVIEW
 from openprofiles.master_key import MasterKey
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
@@ -174,7 +175,7 @@ def find_job_of_domain(
         NotFound: no such job in this domain.
     """
     job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
-    if job is None or (job.is_hidden and not (or_preview and job.preview_of is not None)):
+    if job is None or (job.is_hidden and not (or_preview and job.kind == PREVIEW.name)):
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return job
 
@@ -462,7 +463,7 @@ def stop_job(
     """
     with store.write() as connection:
         job = find_job_of_domain(connection, domain, job_id, for_change=True, or_preview=is_preview)
-        if is_preview and job.preview_of is None:
+        if is_preview and job.kind != PREVIEW.name:
             raise InvalidRequest(f"Upload job {job_id} is not a preview.")
         if job.status is UploadJobStatus.STOPPED:
             return

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.ids import new_job_id
+from openprofiles.job_kinds import PREVIEW
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.records import Domain
 from openprofiles.store import upload_jobs
@@ -77,6 +78,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
                 "file_name": job.file_name,
                 "file_size_bytes": job.file_size_bytes,
                 "file_received_at": job.file_received_at,
+                "kind": PREVIEW.name,
                 "preview_of": job.upload_job_id,
             },
         )
@@ -92,7 +94,7 @@ def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, preview_id, or_preview=True)
-        if job.preview_of is None:
+        if job.kind != PREVIEW.name:
             raise InvalidRequest(f"Upload job {preview_id} is not a preview.")
         wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         contents = upload_jobs.list_preview_samples(connection, job.upload_job_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from openprofiles.job_steps import LOAD, PREVIEW, UNDO, ShownStep, Unit
+from openprofiles.job_kinds import KINDS, ShownStep, Unit
 
 if TYPE_CHECKING:
     # A command that works through a server describes what that answers, and needs no store.
@@ -114,8 +114,8 @@ def progress_of(job: UploadJob, now: datetime) -> Progress | None:
 
 
 def _find_step(job: UploadJob) -> tuple[Sequence[ShownStep], ShownStep]:
-    kind = UNDO if job.undo_of is not None else PREVIEW if job.preview_of is not None else LOAD
-    steps = kind.shown
+    kind = KINDS[job.kind]
+    steps = kind.steps
     assert job.phase is not None, "only a job that was begun has steps"
     step = kind.step_of(job.phase)
     if step.unit is Unit.BYTES and job.file_size_bytes and (job.read_bytes or 0) >= job.file_size_bytes:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
+from openprofiles.job_kinds import UNDO
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
 from openprofiles.store import undos, upload_jobs
@@ -87,6 +88,7 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
                     "status": UploadJobStatus.IN_PROGRESS,
                     "created_at": now,
                     "started_at": now,
+                    "kind": UNDO.name,
                     "undo_of": job.upload_job_id,
                 },
             )

@@ -12,24 +12,22 @@ import logging
 import os
 import sys
 import threading
+from pkgutil import resolve_name
 from typing import NoReturn
 
 # What both engines' drivers share takes 50 ms to import, which it may while there is no job yet.
 import adbc_driver_manager.dbapi  # noqa: F401
 
-from openprofiles.clock import utc_now
+from openprofiles.clock import Clock, utc_now
 from openprofiles.errors import FilesUnreachable
+from openprofiles.job_kinds import KINDS
 from openprofiles.logs import EventLogger, set_up_logs
-from openprofiles.master_key import load_master_key
 from openprofiles.settings import Settings
-from openprofiles.store.bulk import Lease, LeaseLost
+from openprofiles.store.bulk import BulkStore, Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.arrival.encrypted_file import DamagedFile
-from openprofiles.uploads.arrival.files import open_files
-from openprofiles.uploads.loading.load import run_load
 from openprofiles.uploads.loading.scratch import ScratchNotWritable, warm_up
-from openprofiles.uploads.loading.undo import run_undo
 from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
 from openprofiles.worker.full_disk import is_full_disk
 from openprofiles.worker.loader_arguments import (
@@ -52,6 +50,10 @@ _OBSTACLES: tuple[tuple[type[Exception], str, int], ...] = (
     (DamagedFile, "uploaded_file_damaged", EXIT_FILE_DAMAGED),
     (ScratchNotWritable, "scratch_not_writable", EXIT_SCRATCH_NOT_WRITABLE),
 )
+
+# Imported before there is a job.
+for _kind in KINDS.values():
+    resolve_name(_kind.runner)
 
 _logger = EventLogger("openprofiles.worker.loader")
 
@@ -95,23 +97,14 @@ def main() -> int:
 def _run(settings: Settings, lease: Lease) -> None:
     store = open_bulk_store(settings, lease)
     try:
-        if store.read_job().undo_of is not None:
-            run_undo(store, settings.scratch_folder, memory_limit_bytes=settings.memory_limit_bytes, clock=utc_now)
-            return
-        run_load(
-            store,
-            load_master_key(settings),
-            # Its worker has made sure that they are this store's.
-            open_files(settings),
-            settings.scratch_folder,
-            memory_limit_bytes=settings.memory_limit_bytes,
-            max_unpacked_bytes=settings.max_upload_size_bytes,
-            undo_days=settings.undo_days,
-            strict=settings.compat_strict,
-            clock=utc_now,
-        )
+        run_leased_job(store, settings, utc_now)
     finally:
         store.close()
+
+
+def run_leased_job(store: BulkStore, settings: Settings, clock: Clock) -> None:
+    """Run the leased job to its end, whatever its kind."""
+    resolve_name(KINDS[store.read_job().kind].runner)(store, settings, clock)
 
 
 def _end_with_parent() -> None:

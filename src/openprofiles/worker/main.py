@@ -25,6 +25,7 @@ from functools import partial
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
+from openprofiles.job_kinds import KINDS
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
@@ -41,12 +42,8 @@ from openprofiles.store.removal import (
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
     FILE_MISSING_MESSAGE,
-    GAVE_UP_MESSAGE,
     INTERNAL_FAILURE,
     MAX_FAILED_ATTEMPTS,
-    SCRATCH_MESSAGE,
-    UNDO_GAVE_UP_MESSAGE,
-    UNDO_SCRATCH_MESSAGE,
     UploadJobStatus,
 )
 from openprofiles.store.upload_jobs import UploadJob
@@ -312,13 +309,12 @@ class Worker:
                 upload_jobs.release_lease(connection, job, utc_now(), failed_attempts=attempts, failure_message=None)
             else:
                 completed_at = utc_now()
-                gave_up = GAVE_UP_MESSAGE if job.undo_of is None else UNDO_GAVE_UP_MESSAGE
                 upload_jobs.end_leased_job(
                     connection,
                     job,
                     status=UploadJobStatus.FAILED,
                     status_reason=INTERNAL_FAILURE,
-                    failure_message=obstacle or gave_up,
+                    failure_message=obstacle or KINDS[job.kind].gave_up_message,
                     completed_at=completed_at,
                     undo_until=completed_at + timedelta(days=now.undo_days) if now and now.undo_days else None,
                     client_token=None,
@@ -372,11 +368,10 @@ class Worker:
 
 def _obstacle(job: UploadJob, status: int) -> str | None:
     """Find what blocked a loader with this exit status, for people; None if that is not known."""
-    scratch = SCRATCH_MESSAGE if job.undo_of is None else UNDO_SCRATCH_MESSAGE
     messages = {
         EXIT_FILE_MISSING: FILE_MISSING_MESSAGE,
         EXIT_FILE_DAMAGED: FILE_DAMAGED_MESSAGE,
-        EXIT_SCRATCH_NOT_WRITABLE: scratch,
+        EXIT_SCRATCH_NOT_WRITABLE: KINDS[job.kind].scratch_message,
     }
     return messages.get(status)
 

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.job_steps import PHASE_WORDS
+from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console.job_progress import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from openprofiles.job_steps import PHASE_WORDS
+from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text

@@ -28,12 +28,14 @@ import pyarrow.compute as pc
 
 from openprofiles.clock import Clock
 from openprofiles.errors import InvalidRequest
-from openprofiles.master_key import MasterKey
+from openprofiles.job_kinds import UPLOAD
+from openprofiles.master_key import MasterKey, load_master_key
 from openprofiles.profiles.keys import field_key_name
+from openprofiles.settings import Settings
 from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.store.upload_job_states import GAVE_UP_MESSAGE, INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.arrival.client_token import decrypt_client_token
-from openprofiles.uploads.arrival.files import Files
+from openprofiles.uploads.arrival.files import Files, open_files
 from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
@@ -84,6 +86,22 @@ _SORTING_AHEAD_BYTES = 240_000_000
 
 # No version that a domain ever has.
 _NEVER = -1
+
+
+def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
+    """Run the leased job, an upload or its preview, to its end; see ``run_load``."""
+    run_load(
+        store,
+        load_master_key(settings),
+        # Its worker has made sure that they are this store's.
+        open_files(settings),
+        settings.scratch_folder,
+        memory_limit_bytes=settings.memory_limit_bytes,
+        max_unpacked_bytes=settings.max_upload_size_bytes,
+        undo_days=settings.undo_days,
+        strict=settings.compat_strict,
+        clock=clock,
+    )
 
 
 def run_load(
@@ -210,7 +228,7 @@ class _Loading:
         ]
 
     def give_up(self) -> End:
-        message = self.job.failure_message or GAVE_UP_MESSAGE
+        message = self.job.failure_message or UPLOAD.gave_up_message
         return End(UploadJobStatus.FAILED, INTERNAL_FAILURE, message)
 
     def end(self) -> End:

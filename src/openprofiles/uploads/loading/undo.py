@@ -25,8 +25,10 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.clock import Clock
+from openprofiles.job_kinds import UNDO
+from openprofiles.settings import Settings
 from openprofiles.store.bulk import BulkStore, LeasedJob, UndoneJob
-from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UNDO_GAVE_UP_MESSAGE, UploadJobStatus
+from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UploadJobStatus
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
 from openprofiles.uploads.loading.key_columns import sql_keys
@@ -154,6 +156,11 @@ class UndoState(LeasedWork):
         )
 
 
+def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
+    """Run the leased job, which undoes another one, to its end; see ``run_undo``."""
+    run_undo(store, settings.scratch_folder, memory_limit_bytes=settings.memory_limit_bytes, clock=clock)
+
+
 def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int, clock: Clock) -> UploadJobStatus:
     """Bring the leased job, which takes another one back, to its end.
 
@@ -212,7 +219,7 @@ class _Undoing:
         """
         if self.job.phase != FORGET:
             apply_pending_keys(self._undo)
-        message = self.job.failure_message or UNDO_GAVE_UP_MESSAGE
+        message = self.job.failure_message or UNDO.gave_up_message
         return End(UploadJobStatus.FAILED, INTERNAL_FAILURE, message)
 
     def end(self) -> End:

@@ -1,0 +1,157 @@
+"""The kinds of jobs: what runs each, which jobs it waits for, and its steps as people see them.
+
+A new kind is a module with its runner, and an entry in ``KINDS``. The progress bar, the console, the commands and the
+documents take their words from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+
+class Unit(StrEnum):
+    """What the progress of a step is counted in."""
+
+    BYTES = "bytes"
+    ROWS = "rows"
+    PROFILES = "profiles"
+    KEYS = "keys"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """One step of the progress bar.
+
+    Attributes:
+        doing: in words.
+        weight: its part of the bar, about what it takes of the time of a typical job.
+        phases: what is recorded, or timed, in it.
+        unit: what is counted; None if nothing is.
+    """
+
+    doing: str
+    weight: int
+    phases: tuple[str, ...]
+    unit: Unit | None = None
+
+
+_READ = ShownStep("Reading the file", 30, ("stage",), Unit.BYTES)
+
+
+class Lane(Enum):
+    """Which other jobs of its domain a job waits for."""
+
+    # It writes to profiles: jobs of this lane run one after the other, in the order in which they were started.
+    WRITE = "write"
+    # It writes none, so it waits for none, and none waits for it.
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """A kind of job.
+
+    Attributes:
+        name: in the store.
+        runner: the function that a loader runs, ``module:function``, called with a ``BulkStore``, the ``Settings`` and
+            a ``Clock``. It ends the job, or raises an exception.
+        lane: which other jobs it waits for.
+        is_listed: whether AWS's API shows it, as an upload job.
+        steps: in order.
+        gave_up_message: why a job failed whose loaders died too often.
+        scratch_message: why a job failed whose loaders could not write to the scratch folder.
+    """
+
+    name: str
+    runner: str
+    lane: Lane
+    is_listed: bool
+    steps: tuple[ShownStep, ...]
+    gave_up_message: str
+    scratch_message: str
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """All phases, in order."""
+        return tuple(phase for step in self.steps for phase in step.phases)
+
+    def step_of(self, phase: str) -> ShownStep:
+        """Return the step that this phase belongs to."""
+        return next(step for step in self.steps if phase in step.phases)
+
+
+_GAVE_UP_MESSAGE = "The import crashed three times in a row. The server's log has the details."
+_SCRATCH_MESSAGE = (
+    "The server cannot write to its scratch folder. Make the folder writable and check its disk, then upload the "
+    "file again in a new job."
+)
+
+UPLOAD = JobKind(
+    name="upload",
+    runner="openprofiles.uploads.loading.load:run",
+    lane=Lane.WRITE,
+    is_listed=True,
+    steps=(
+        _READ,
+        ShownStep("Checking for errors", 10, ("plan", "report")),
+        ShownStep("Importing rows", 35, ("create", "update", "follow"), Unit.ROWS),
+        ShownStep("Indexing", 25, ("unindex", "index"), Unit.KEYS),
+    ),
+    gave_up_message=_GAVE_UP_MESSAGE,
+    scratch_message=_SCRATCH_MESSAGE,
+)
+PREVIEW = JobKind(
+    name="preview",
+    runner="openprofiles.uploads.loading.load:run",
+    lane=Lane.READ,
+    is_listed=False,
+    steps=(
+        _READ,
+        ShownStep("Matching rows with profiles", 10, ("plan", "report")),
+        ShownStep("Comparing with existing profiles", 40, ("preview",), Unit.ROWS),
+    ),
+    gave_up_message=_GAVE_UP_MESSAGE,
+    scratch_message=_SCRATCH_MESSAGE,
+)
+UNDO = JobKind(
+    name="undo",
+    runner="openprofiles.uploads.loading.undo:run",
+    lane=Lane.WRITE,
+    is_listed=False,
+    steps=(
+        ShownStep("Reading the changes of the import", 15, ("stage",)),
+        ShownStep("Removing and restoring profiles", 55, ("remove", "restore"), Unit.PROFILES),
+        ShownStep("Indexing", 25, ("unindex", "index"), Unit.KEYS),
+        ShownStep("Cleaning up", 5, ("forget",)),
+    ),
+    gave_up_message=(
+        "The undo crashed three times in a row. The server's log has the details. Start the undo again to continue "
+        "where it stopped."
+    ),
+    scratch_message=(
+        "The server cannot write to its scratch folder. Make the folder writable and check its disk, then start the "
+        "undo again."
+    ),
+)
+
+KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO)}
+
+# What a phase does, where its time is listed.
+PHASE_WORDS = {
+    "stage": "Reading the file",
+    "plan": "Matching rows with profiles",
+    "report": "Checking for errors",
+    "preview": "Comparing with existing profiles",
+    "create": "Creating profiles",
+    "update": "Updating profiles",
+    "follow": "Merging repeated rows",
+    "unindex": "Indexing",
+    "index": "Indexing",
+}
+
+
+def phases_of_step(phase: str) -> tuple[str, ...]:
+    """List the phases of the step that this phase belongs to."""
+    steps = (step for kind in KINDS.values() for step in kind.steps)
+    return next((step.phases for step in steps if phase in step.phases), (phase,))
