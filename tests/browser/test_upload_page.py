@@ -127,9 +127,9 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(evidence).to_contain_text("Filled in 11 of 12 rows of the sample; 1 row repeats an earlier value")
     expect(evidence).not_to_contain_text("Doubtful")
     upload.get_by_label("Unique key").select_option("Kunden-Nr.")
-    expect(evidence).to_contain_text("but another Kunden-Nr., so one customer would become two")
+    expect(evidence).to_contain_text("but a different Kunden-Nr., so one customer would become two")
     upload.get_by_label("Unique key").select_option("E-Mail")
-    expect(upload.locator("#phone-country")).to_contain_text("are read as numbers of the United States (US).")
+    expect(upload.locator("#phone-country")).to_contain_text("are treated as numbers from the United States (US).")
     expect(upload.locator("#phone-country .warning")).to_contain_text("import into a new domain")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
     expect(upload.get_by_label("Retention (days)")).to_have_value("366")
@@ -845,15 +845,13 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
 
 
 def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> None:
-    refusal = "<Error><Code>InsufficientStorage</Code><Message>The disk of this server is full.</Message></Error>"
+    refusal = "<Error><Code>InsufficientStorage</Code><Message>This server's disk is full.</Message></Error>"
     upload.route("**/openprofiles/v1/uploads/*", lambda route: route.fulfill(status=507, body=refusal))
     choose(upload, WEBSHOP)
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.get_by_role("alert")).to_have_text(
-        "The server did not accept the file: The disk of this server is full."
-    )
+    expect(upload.get_by_role("alert")).to_have_text("The server did not accept the file: This server's disk is full.")
 
 
 def test_an_expired_session_loses_nothing_and_goes_on_after_signing_in_elsewhere(

@@ -212,7 +212,7 @@ def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
     text.truncate()
     if output.tell() > max_bytes:
         raise TableUnreadable(
-            f"The table has more than {max_bytes:,} bytes when it is written as CSV, which is the limit. Split it into "
+            f"When written as CSV, the table is larger than the limit of {max_bytes:,} bytes. Split it into "
             "several files."
         )
 
