@@ -277,9 +277,9 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
 
     assert (refused.returncode, jobs_before) == (2, 1)
     assert refused.stderr == (
-        "Error: The file has no column 'Email', which the mapping crm loads to EmailAddress. Its new column 'E-mail' "
-        "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
-        "Attributes.Fax. To load without it, add --map Fax=. Its columns are: 'E-mail', 'Name'.\n"
+        "Error: The file has no column 'Email', which the mapping crm loads into EmailAddress. Its new column 'E-mail' "
+        "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads "
+        "into Attributes.Fax. To load without it, add --map Fax=. Its columns are: 'E-mail', 'Name'.\n"
     )
     assert (mended["updated"], mended["unique_key"]) == (1, "E-mail")
     assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}
@@ -320,7 +320,7 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         (["--mapping", "crm", "--domain", "nowhere"], "There is no domain nowhere."),
         (["--mapping", "my crm"], "'my crm' is not a valid mapping name"),
         (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid mapping name"),
-        (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
+        (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or now goes"),
         (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),
         (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "--map excludes all columns of the mapping crm"),

@@ -248,7 +248,7 @@ def test_a_job_is_shown_to_people_in_sections(data: Path) -> None:
         "Time of each step",
     ]
     assert "  read as      utf-8, commas, LF" in lines
-    assert "  all rows of the file  5" in lines
+    assert "  all rows in the file  5" in lines
     assert "      1  MISSING_UNIQUE_KEY  Email" in lines
     speed = next(line for line in lines if line.startswith("  speed "))
     assert re.fullmatch(r"  speed +[0-9,]+ rows per second, in [0-9]+\.[0-9]{2} seconds of work", speed)

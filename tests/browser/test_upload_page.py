@@ -600,7 +600,7 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     expect(target(upload, "Level")).to_have_value("Attributes.tier")
     expect(target(upload, "Fresh")).to_have_value("")
     expect(upload.locator("#drift")).to_contain_text("Columns in the mapping that this file does not have: Old.")
-    expect(upload.locator("#drift")).to_contain_text("Other columns of the earlier file: Gone.")
+    expect(upload.locator("#drift")).to_contain_text("Other columns in the earlier file: Gone.")
     expect(upload.locator("#drift")).to_contain_text("New in this file, and skipped: Fresh.")
     expect(upload.get_by_label("Unique key")).to_have_value("Mail")
     fields = wait_for_end(server, domain, start_load(upload, "Import now"))["Fields"]

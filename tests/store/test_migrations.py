@@ -152,7 +152,7 @@ def test_a_sqlite_file_of_another_program_is_refused_and_not_changed(tmp_path: P
     (tmp_path / "data").mkdir(mode=0o700)
     settings.master_key_path.write_bytes(bytes(32))
 
-    with pytest.raises(SettingsError, match="of another program"):
+    with pytest.raises(SettingsError, match="another program's SQLite file"):
         open_store(settings)
 
     with closing(sqlite3.connect(path)) as connection:

@@ -173,7 +173,7 @@ def test_nan_is_blank_and_counted() -> None:
     rows = open_rows(b'{"a": NaN, "b": 1}\n{"a": "NaN"}\n')
 
     assert list(rows.rows())[1:] == [["", "1"], ["NaN", ""]]
-    assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+    assert rows.account.notes() == ["1 cell is NaN (not a number) and is read as blank."]
 
 
 def test_a_member_that_is_missing_clears_no_field_but_null_does(tmp_path: Path) -> None:

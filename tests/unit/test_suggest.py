@@ -375,7 +375,7 @@ def test_whole_rows_in_one_column_are_not_suggested_as_unique_keys(header: str, 
 
     described = describe_whole_rows([header], rows)
     assert described is not None
-    assert "Is every line in quotation marks, or is it a file of fixed width?" in described
+    assert "Is every line in quotation marks, or is it a fixed-width file?" in described
     assert suggest_mapping([header], sample=rows).unique_key is None
     assert suggest_mapping(["Customer ID"], sample=rows).unique_key is not None
 

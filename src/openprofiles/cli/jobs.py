@@ -128,7 +128,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
     These are its status and why it failed, how the file was read, where the columns went, the results of the rows, why
     rows failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows
-    of the file.
+    in the file.
 
     \b
     Example:

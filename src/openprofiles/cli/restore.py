@@ -39,7 +39,7 @@ def restore(settings: Settings, backup: Path) -> None:
 
     if isinstance(settings.store, PostgresqlUrl):
         raise InvalidRequest(
-            f"The store {settings.store} is a PostgreSQL database. Into an empty one, run: pg_restore "
+            f"The store {settings.store} is a PostgreSQL database. To restore into an empty one, run: pg_restore "
             "--dbname=DATABASE_URL openprofiles.dump. Then put the uploaded files and the master key back."
         )
     restored = restore_backup(settings, backup.absolute(), now=utc_now())

@@ -70,7 +70,7 @@ class S3Files:
             cause = error.__cause__
             raise SettingsError(
                 f"The files {self._location} cannot be used: {_saying(cause or error)}. Check that the bucket exists, "
-                "and the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
+                "and check the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
             ) from error
         if found not in marks:
             raise SettingsError(

@@ -149,8 +149,8 @@ class TableAccount:
                 "openprofiles import - --domain NAME"
             )
         if self.not_a_number:
-            cells = "1 cell is" if self.not_a_number == 1 else f"{self.not_a_number:,} cells are"
-            notes.append(f"{cells} NaN (not a number) and read as blank.")
+            cells, verb = ("1 cell", "is") if self.not_a_number == 1 else (f"{self.not_a_number:,} cells", "are")
+            notes.append(f"{cells} {verb} NaN (not a number) and {verb} read as blank.")
         return notes
 
     def columns_without_values(self) -> set[int]:
