@@ -340,7 +340,7 @@ def _zip(name: str, content: bytes) -> bytes:
             workbook({"A": sheet_xml(text_rows([["a" * 3_000_000]]))}),
             "is larger than the limit of 2,000,000 bytes when it is unpacked. Save the sheet as CSV",
         ),
-        (_written(pa.table({"a": list(range(1000))}))[:-300], "The Parquet file cannot be read to its end"),
+        (_written(pa.table({"a": list(range(1000))}))[:-300], "The Parquet file cannot be read to the end"),
         (
             _written(pa.table({"a": ["x" * 1000] * 3000})),
             "When written as CSV, the table is larger than the limit of 2,000,000 bytes",

@@ -136,7 +136,7 @@ def test_a_store_of_a_newer_program_is_refused_naming_both_revisions(tmp_path: P
         connection.execute(text("update alembic_version set version_num = '9999'"))
     store.close()
 
-    with pytest.raises(SettingsError, match=f"The store has revision 9999, .* up to {NEWEST_REVISION} only"):
+    with pytest.raises(SettingsError, match=f"The store has revision 9999, .* only up to {NEWEST_REVISION}:"):
         open_store(settings)
 
     with closing(sqlite3.connect(settings.store_path)) as connection:
