@@ -280,7 +280,7 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "Attributes.tier", 1, (5,))]
     assert report_of(shop, job).notice_sentences() == [
         "1 row has a placeholder, such as NULL or #N/A, as the value of Attributes.tier (line 5). It is stored like "
-        "any other value; in a profile that existed before, it replaces the value there. If the customer has no such "
+        "any other value; in an existing profile, it replaces the value there. If the customer has no such "
         "value, empty the cell and load the file again; to get back values that were replaced, undo the import first."
     ]
     strict = shop.load(columns, "Account", data, strict=True)

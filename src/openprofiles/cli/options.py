@@ -129,7 +129,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "type": click.Choice(["generous", "strict"]),
             "default": "generous",
-            "help": "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
+            "help": "strict applies AWS's limits, such as 25 mapped fields, a data expiry of at most 90 days, and "
             "files under 1 GB.",
         },
     ),
@@ -249,7 +249,7 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
         envvar="OPENPROFILES_ENDPOINT_URL",
         show_envvar=True,
         metavar="URL",
-        help=f"{what} the server at this address, with the credentials of the AWS environment.  [default: use "
+        help=f"{what} the server at this address, with the credentials from the AWS environment.  [default: use "
         "--data directly]",
     )
 

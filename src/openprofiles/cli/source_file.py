@@ -153,8 +153,8 @@ class SourceFile:
         if self.doubt is None:
             return
         yield (
-            f"The encoding {self.form.encoding} was detected from few letters. If its words below are misspelt, use "
-            f"--encoding. {describe_candidates(self.doubt.candidates)}"
+            f"The encoding {self.form.encoding} was detected from only a few letters. If its sample words below are "
+            f"misspelt, use --encoding. {describe_candidates(self.doubt.candidates)}"
         )
 
 
@@ -238,7 +238,7 @@ def open_source(
             shown = describe_candidates(error.candidates)
             raise ImportFault(
                 f"{name}: {error.reason} Use --encoding NAME, or {error.advice}."
-                + (f" Words of the file in each: {shown}" if shown else "")
+                + (f" Words from the file in each: {shown}" if shown else "")
             ) from error
         except RowAboveHeader as error:
             raise ImportFault(
@@ -304,4 +304,4 @@ def _copy_content(name: str, file: BinaryIO, copy: BinaryIO, max_bytes: int) -> 
     while part := file.read(_COPY_BYTES):
         copy.write(part)
         if copy.tell() > max_bytes:
-            raise ImportFault(f"{name} has more than {max_bytes:,} bytes.")
+            raise ImportFault(f"{name} is larger than {max_bytes:,} bytes.")

@@ -30,7 +30,7 @@ UNUSUAL_KEY_ROWS = "UnusualKeyRows"
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
 SKIPPED_LINES = "SkippedLines"
-# Rows with a value of several lines, one of which looks like a row of its own.
+# Rows with a multi-line value, one line of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
 # Rows with text that was decoded with the wrong encoding before the file was written.
 MISREAD_ROWS = "MisreadRows"
@@ -46,7 +46,7 @@ PLACEHOLDER_VALUES = "PlaceholderValues"
 _REFUSAL = "Nothing was loaded. "
 _REFUSED = {
     OTHER_NAME_ROWS: (
-        "Many rows would overwrite values of customers with other names. Use another unique key, correct the file, "
+        "Many rows would overwrite values of customers with different names. Use another unique key, correct the file, "
         "import it into another domain, or confirm that they are the same customers."
     ),
     EXCHANGED_NAME_ROWS: (
@@ -54,8 +54,8 @@ _REFUSED = {
         "other way round, or confirm that its names are right."
     ),
     SHARED_KEY_ROWS: (
-        "Many rows would create profiles of their own, although their unique key is in another field of another "
-        "profile. Map the column of the unique key to that field, or confirm that they are different customers."
+        "Many rows would create profiles of their own, although their unique key is in a different field of "
+        "another profile. Map the column of the unique key to that field, or confirm that they are different customers."
     ),
 }
 
@@ -163,7 +163,7 @@ def notice_sentence(
             return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == CUT_OFF_FILE:
             return (
-                "The file may be cut off: it does not end with a line end, and the value in column "
+                "The file may be cut off: it does not end with a line ending, and the value in column "
                 f"{key_header!r} in its last row seems to be incomplete ({where}). If the file is cut off, load the "
                 "whole file; if this import has already run, undo it first."
             )
@@ -175,17 +175,17 @@ def notice_sentence(
             )
         if notice.code == SWALLOWED_ROWS:
             return (
-                f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
+                f"{rows} {'has' if is_one else 'have'} a multi-line value, one line of which looks like a row of its "
                 f"own ({where}). If a quotation mark is missing or not needed there, correct the file: otherwise the "
                 "customers on these lines are only part of the value."
             )
         if notice.code == OTHER_NAME_ROWS:
             return (
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
-                f"{'a customer with another name' if is_one else 'customers with other names'}: the value in column "
-                f"{key_header!r} is the same, but the names have no word in common, other than titles and words that "
-                f"many names have ({where}). If they are different customers, use another unique key, correct the "
-                "file, or import it into another domain."
+                f"{'a customer with a different name' if is_one else 'customers with different names'}: the value in "
+                f"column {key_header!r} is the same, but the names have no word in common, other than titles and "
+                f"words that many names have ({where}). If they are different customers, use another unique key, "
+                "correct the file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
             return (
@@ -228,8 +228,8 @@ def notice_sentence(
     if notice.code == PLACEHOLDER_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
-            f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in a profile that existed "
-            "before, it replaces the value there. If the customer has no such value, empty the cell and load the file "
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in an existing profile, "
+            "it replaces the value there. If the customer has no such value, empty the cell and load the file "
             "again; to get back values that were replaced, undo the import first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"

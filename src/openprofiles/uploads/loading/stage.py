@@ -206,8 +206,8 @@ def _without_joined_lines(blocks: Iterator[Block]) -> Iterator[Block]:
             raise FileRejected(
                 f"The file seems to have its values in single quotes, but between lines {block.line[0]:,} and "
                 f"{block.line[-1]:,} a value in single quotes spans two lines, so its quotes may be apostrophes. "
-                "Name the quote of the file: a double quote if values begin with apostrophes, or a single quote if "
-                "they contain line breaks."
+                "Specify the quotation mark that the file uses: a double quote if values begin with apostrophes, or "
+                "a single quote if they contain line breaks."
             )
         yield block
 
@@ -269,7 +269,7 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
             )
         if len(found) > 1:
             raise FileRejected(
-                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one is the "
+                f"The file has {len(found)} columns named {field.header!r}, so it is unclear which one is the "
                 f"source of the field {field.name}. Rename all but one."
             )
         if strict and "." in field.header:
@@ -503,7 +503,7 @@ def _set_failed_apart(
         moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
         if moved is not None:
             raise FileRejected(
-                f"Line {moved:,} has the names of the columns again, but in a different order. The rows below it would "
+                f"Line {moved:,} repeats the column names in a different order. The rows below it would "
                 "be loaded into the wrong fields. Split the file at this line, or put its columns in the same order."
             )
         scratch.run(
