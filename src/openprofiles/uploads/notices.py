@@ -32,7 +32,7 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a value of several lines, one of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
-# Rows with text that was decoded with the wrong encoding before the file was written.
+# Rows with text that was decoded with the wrong encoding, or escaped, before the file was written.
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
@@ -169,9 +169,9 @@ def notice_sentence(
             )
         if notice.code == MISREAD_ROWS:
             return (
-                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly before it "
-                f"wrote the file, such as \u00c3\u00bc instead of \u00fc ({where}). It is loaded as it is. Export the "
-                "file again as UTF-8, or correct the text."
+                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly or "
+                f"escaped before it wrote the file, such as \u00c3\u00bc or &uuml; instead of \u00fc ({where}). It is "
+                "loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (
