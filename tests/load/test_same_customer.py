@@ -291,6 +291,22 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     ]
 
 
+@pytest.mark.daily_on("sqlite")
+def test_what_a_program_left_instead_of_values_is_counted_and_fails_as_a_key(shop: Shop) -> None:
+    keys = ["1", "2", "3", "4", "5", "#BEZUG!", "{{id}}", "####", "#6", "\u3003"]
+    names = ["#NV", "%FIRST_NAME%", " #REF!", '"\u3003"', "00.00.0000", "Ann", "Ann", "Ann", "Nan", "k.A."]
+    data = "Account,First name\n" + "".join(f"{key},{name}\n" for key, name in zip(keys, names, strict=True))
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+    strict = shop.load([ACCOUNT, NAME], "Account", data.encode(), strict=True)
+
+    assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
+        (line, "PLACEHOLDER_KEY") for line in (7, 8, 9)
+    ]
+    assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "FirstName", 6, (2, 3, 4, 5, 6, 11))]
+    assert (strict.failed_count, report_of(shop, strict).notices) == (0, [])
+
+
 INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()
 
 
