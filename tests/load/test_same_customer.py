@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from load.loading import NOW, Shop
@@ -17,6 +19,7 @@ from openprofiles.uploads.notices import (
     PLACEHOLDER_VALUES,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
+    SHORTENED_VALUES,
     SIMILAR_KEY_ROWS,
     Notice,
     describe_refusal,
@@ -305,6 +308,38 @@ def test_what_a_program_left_instead_of_values_is_counted_and_fails_as_a_key(sho
     ]
     assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "FirstName", 6, (2, 3, 4, 5, 6, 11))]
     assert (strict.failed_count, report_of(shop, strict).notices) == (0, [])
+
+
+@pytest.mark.daily_on("sqlite")
+def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Shop) -> None:
+    rows = b"1,Ann,4.91512E+11\n2,6.01232E+15,555 0100\n3,12E4,4.9E+11 \n,Bo,4.9E+11\n4,a+E,+4915\n"
+    data = b"Account,First name,Phone\n" + rows
+
+    job = shop.load([ACCOUNT, NAME, PHONE], "Account", data)
+    strict = shop.load([ACCOUNT, NAME, PHONE], "Account", data, strict=True)
+
+    notices = report_of(shop, job).notices
+    assert notices == [
+        Notice(SHORTENED_VALUES, "PhoneNumber", 2, (2, 4)),
+        Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
+    ]
+    sentence = report_of(shop, job).notice_sentences()[1]
+    assert "shortened, such as 4.91512E+11, as the value of FirstName (line 3)" in sentence
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(("right", "lines"), [(0, range(2, 12)), (1, range(2, 12)), (2, ())])
+def test_long_keys_that_nearly_all_end_in_zeros_are_counted(shop: Shop, right: int, lines: Iterable[int]) -> None:
+    keys = [f"6012320000{number:05}{'0' * (number % 3 + 1)}" for number in range(10)]
+    keys += [f"601232000099999{number + 1}" for number in range(right)]
+    data = "Account,First name\n" + "".join(f"{key},Ann\n" for key in [*keys, "1000", "A0000000000000000"])
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+
+    assert [notice for notice in report_of(shop, job).notices if notice.code == SHORTENED_VALUES] == (
+        [Notice(SHORTENED_VALUES, None, 10, tuple(lines))] if lines else []
+    )
 
 
 INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()

@@ -41,6 +41,8 @@ SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
+# Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
+SHORTENED_VALUES = "ShortenedValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
@@ -194,6 +196,13 @@ def notice_sentence(
                 f"of the two names was the other one before ({where}). If the names were right before, correct the "
                 "file, or map its columns the other way round."
             )
+        if notice.code == SHORTENED_VALUES:
+            return (
+                f"{rows} have a number of 16 or more digits in column {key_header!r} that ends in zeros from the 16th "
+                f"digit, as nearly all such numbers of the file do ({where}). A spreadsheet seems to have rounded "
+                "them, so that different customers may have the same number. Export the column as text, then load the "
+                "file again; if this import has already run, undo it first."
+            )
         if notice.code == WIDE_ROWS:
             return (
                 f"{rows} with more cells than the header {'was' if is_one else 'were'} loaded without the last cells, "
@@ -231,6 +240,13 @@ def notice_sentence(
             f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in a profile that existed "
             "before, it replaces the value there. If the customer has no such value, empty the cell and load the file "
             "again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == SHORTENED_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
+            f"such as 4.91512E+11, as the value of {label_of(notice.path)} ({where}), so some of its digits are lost. "
+            "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
+            "the column as text and load the file again; to get back values that were replaced, undo the import first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"

@@ -57,6 +57,7 @@ from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
+from openprofiles.uploads.loading.shortened_values import find_shortened_values
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
@@ -429,6 +430,7 @@ def _report(
             *find_other_names(scratch, store, job, mapping, JobOptions.from_json(job.options)),
             *doubles,
             *find_placeholder_values(scratch, mapping),
+            *find_shortened_values(scratch, mapping),
         ]
         if not mapping.matches_group:
             is_checked = mapping.unique_key.name in JobOptions.from_json(job.options).checks
