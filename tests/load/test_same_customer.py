@@ -486,12 +486,49 @@ def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(sh
     assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 16, lines, others=others)]
     assert report_of(shop, job).notice_sentences() == [
         "16 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
-        "that of another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
-        f"apostrophe before it or invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
+        "that of another customer only in upper or lower case, leading zeros, zeros after the decimal point, thousands "
+        "separators, dashes or blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or "
+        f"invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
         f"{others[2]}; line 5 and line 12; line 7 and line 6; ...). They are not merged. If they are the same "
         "customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
+
+
+GUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+CODES = [
+    *(("KD-1200", "KD\u20131200"), ("KD 1300", "KD-1300"), ("KD\u22121400", "KD 1400")),
+    *((GUID, f"{{{GUID.upper()}}}"), (GUID.replace("6", "7"), GUID.replace("6", "7").replace("-", ""))),
+    *(("001D000000IqhSL", "001D000000IqhSLIAZ"), ("2000", "2000,0"), ("10050,00", "10050"), ("#77", "77")),
+]
+# Other customers: other numbers, and an ID whose last three characters are not its checksum.
+OTHER_CODES = ["KD1200", "KD-120", "2000,5", "20000", "001D000000IqhSLIAA", GUID.replace("6", "5"), "7-7"]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize("column", [Column("Account", "AccountNumber"), Column("Account", "Attributes.id")])
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_new_customers_with_the_code_of_another_customer_in_another_spelling_are_counted(
+    shop: Shop, column: Column, is_stored: bool, turn: int
+) -> None:
+    firsts, seconds = ([*codes] for codes in list(zip(*CODES, strict=True))[::turn])
+    files = [firsts, [*seconds, *OTHER_CODES]] if is_stored else [[*firsts, *seconds, *OTHER_CODES]]
+
+    jobs = [shop.load([column, NAME], "Account", make_file(keys)) for keys in files]
+
+    # "#77" is also an unusual key.
+    (notice,) = (notice for notice in report_of(shop, jobs[-1]).notices if notice.code == SIMILAR_KEY_ROWS)
+    first = 2 if is_stored else 2 + len(CODES)
+    assert notice.count == len(CODES)
+    assert notice.lines == tuple(range(first, first + len(CODES)))
+    if not is_stored:
+        assert notice.others == tuple(f"line {2 + index}" for index in range(len(CODES)))
+
+
+def make_file(keys: list[str]) -> bytes:
+    rows = "".join(f'"{key}",A{number}\n' for number, key in enumerate(keys))
+    return f"Account,First name\n{rows}".encode()
 
 
 @pytest.mark.daily_on("sqlite")

@@ -260,8 +260,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for {existing}: the value in column {key_header!r} differs from that of another customer only in "
-            "upper or lower case, leading zeros, a trailing .0, thousands separators, an apostrophe before it or "
-            f"invisible characters ({where}). They are not merged. If they are the same {customers}, write the value "
+            "upper or lower case, leading zeros, zeros after the decimal point, thousands separators, dashes or "
+            "blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or invisible characters "
+            f"({where}). They are not merged. If they are the same {customers}, write the value "
             "the same way everywhere."
         )
     return (
