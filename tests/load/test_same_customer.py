@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from load.loading import NOW, Shop
@@ -17,6 +19,7 @@ from openprofiles.uploads.notices import (
     PLACEHOLDER_VALUES,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
+    SHORTENED_VALUES,
     SIMILAR_KEY_ROWS,
     Notice,
     describe_refusal,
@@ -291,6 +294,54 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     ]
 
 
+@pytest.mark.daily_on("sqlite")
+def test_what_a_program_left_instead_of_values_is_counted_and_fails_as_a_key(shop: Shop) -> None:
+    keys = ["1", "2", "3", "4", "5", "#BEZUG!", "{{id}}", "####", "#6", "\u3003"]
+    names = ["#NV", "%FIRST_NAME%", " #REF!", '"\u3003"', "00.00.0000", "Ann", "Ann", "Ann", "Nan", "k.A."]
+    data = "Account,First name\n" + "".join(f"{key},{name}\n" for key, name in zip(keys, names, strict=True))
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+    strict = shop.load([ACCOUNT, NAME], "Account", data.encode(), strict=True)
+
+    assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
+        (line, "PLACEHOLDER_KEY") for line in (7, 8, 9)
+    ]
+    assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "FirstName", 6, (2, 3, 4, 5, 6, 11))]
+    assert (strict.failed_count, report_of(shop, strict).notices) == (0, [])
+
+
+@pytest.mark.daily_on("sqlite")
+def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Shop) -> None:
+    rows = b"1,Ann,4.91512E+11\n2,6.01232E+15,555 0100\n3,12E4,4.9E+11 \n,Bo,4.9E+11\n4,a+E,+4915\n"
+    data = b"Account,First name,Phone\n" + rows
+
+    job = shop.load([ACCOUNT, NAME, PHONE], "Account", data)
+    strict = shop.load([ACCOUNT, NAME, PHONE], "Account", data, strict=True)
+
+    notices = report_of(shop, job).notices
+    assert notices == [
+        Notice(SHORTENED_VALUES, "PhoneNumber", 2, (2, 4)),
+        Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
+    ]
+    sentence = report_of(shop, job).notice_sentences()[1]
+    assert "shortened, such as 4.91512E+11, as the value of FirstName (line 3)" in sentence
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(("right", "lines"), [(0, range(2, 12)), (1, range(2, 12)), (2, ())])
+def test_long_keys_that_nearly_all_end_in_zeros_are_counted(shop: Shop, right: int, lines: Iterable[int]) -> None:
+    keys = [f"6012320000{number:05}{'0' * (number % 3 + 1)}" for number in range(10)]
+    keys += [f"601232000099999{number + 1}" for number in range(right)]
+    data = "Account,First name\n" + "".join(f"{key},Ann\n" for key in [*keys, "1000", "A0000000000000000"])
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+
+    assert [notice for notice in report_of(shop, job).notices if notice.code == SHORTENED_VALUES] == (
+        [Notice(SHORTENED_VALUES, None, 10, tuple(lines))] if lines else []
+    )
+
+
 INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()
 
 
@@ -435,12 +486,49 @@ def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(sh
     assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 16, lines, others=others)]
     assert report_of(shop, job).notice_sentences() == [
         "16 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
-        "that of another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
-        f"apostrophe before it or invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
+        "that of another customer only in upper or lower case, leading zeros, zeros after the decimal point, thousands "
+        "separators, dashes or blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or "
+        f"invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
         f"{others[2]}; line 5 and line 12; line 7 and line 6; ...). They are not merged. If they are the same "
         "customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
+
+
+GUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+CODES = [
+    *(("KD-1200", "KD\u20131200"), ("KD 1300", "KD-1300"), ("KD\u22121400", "KD 1400")),
+    *((GUID, f"{{{GUID.upper()}}}"), (GUID.replace("6", "7"), GUID.replace("6", "7").replace("-", ""))),
+    *(("001D000000IqhSL", "001D000000IqhSLIAZ"), ("2000", "2000,0"), ("10050,00", "10050"), ("#77", "77")),
+]
+# Other customers: other numbers, and an ID whose last three characters are not its checksum.
+OTHER_CODES = ["KD1200", "KD-120", "2000,5", "20000", "001D000000IqhSLIAA", GUID.replace("6", "5"), "7-7"]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize("column", [Column("Account", "AccountNumber"), Column("Account", "Attributes.id")])
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_new_customers_with_the_code_of_another_customer_in_another_spelling_are_counted(
+    shop: Shop, column: Column, is_stored: bool, turn: int
+) -> None:
+    firsts, seconds = ([*codes] for codes in list(zip(*CODES, strict=True))[::turn])
+    files = [firsts, [*seconds, *OTHER_CODES]] if is_stored else [[*firsts, *seconds, *OTHER_CODES]]
+
+    jobs = [shop.load([column, NAME], "Account", make_file(keys)) for keys in files]
+
+    # "#77" is also an unusual key.
+    (notice,) = (notice for notice in report_of(shop, jobs[-1]).notices if notice.code == SIMILAR_KEY_ROWS)
+    first = 2 if is_stored else 2 + len(CODES)
+    assert notice.count == len(CODES)
+    assert notice.lines == tuple(range(first, first + len(CODES)))
+    if not is_stored:
+        assert notice.others == tuple(f"line {2 + index}" for index in range(len(CODES)))
+
+
+def make_file(keys: list[str]) -> bytes:
+    rows = "".join(f'"{key}",A{number}\n' for number, key in enumerate(keys))
+    return f"Account,First name\n{rows}".encode()
 
 
 @pytest.mark.daily_on("sqlite")

@@ -32,7 +32,7 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a multi-line value, one line of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
-# Rows with text that was decoded with the wrong encoding before the file was written.
+# Rows with text that was decoded with the wrong encoding, or escaped, before the file was written.
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
@@ -41,6 +41,8 @@ SAME_EMAIL_ROWS = "SameEmailRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
+# Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
+SHORTENED_VALUES = "ShortenedValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
@@ -169,9 +171,9 @@ def notice_sentence(
             )
         if notice.code == MISREAD_ROWS:
             return (
-                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly before it "
-                f"wrote the file, such as \u00c3\u00bc instead of \u00fc ({where}). It is loaded as it is. Export the "
-                "file again as UTF-8, or correct the text."
+                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly or "
+                f"escaped before it wrote the file, such as \u00c3\u00bc or &uuml; instead of \u00fc ({where}). It is "
+                "loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (
@@ -193,6 +195,13 @@ def notice_sentence(
                 f"{'a customer' if is_one else 'customers'}: the value in column {key_header!r} is the same, and each "
                 f"of the two names was the other one before ({where}). If the names were right before, correct the "
                 "file, or map its columns the other way round."
+            )
+        if notice.code == SHORTENED_VALUES:
+            return (
+                f"{rows} have a number of 16 or more digits in column {key_header!r} that ends in zeros from the 16th "
+                f"digit, as nearly all such numbers of the file do ({where}). A spreadsheet seems to have rounded "
+                "them, so that different customers may have the same number. Export the column as text, then load the "
+                "file again; if this import has already run, undo it first."
             )
         if notice.code == WIDE_ROWS:
             return (
@@ -232,6 +241,13 @@ def notice_sentence(
             "it replaces the value there. If the customer has no such value, empty the cell and load the file "
             "again; to get back values that were replaced, undo the import first."
         )
+    if notice.code == SHORTENED_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
+            f"such as 4.91512E+11, as the value of {label_of(notice.path)} ({where}), so some of its digits are lost. "
+            "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
+            "the column as text and load the file again; to get back values that were replaced, undo the import first."
+        )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"
     customers = "customer" if is_one else "customers"
@@ -244,8 +260,9 @@ def notice_sentence(
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for {existing}: the value in column {key_header!r} differs from that of another customer only in "
-            "upper or lower case, leading zeros, a trailing .0, thousands separators, an apostrophe before it or "
-            f"invisible characters ({where}). They are not merged. If they are the same {customers}, write the value "
+            "upper or lower case, leading zeros, zeros after the decimal point, thousands separators, dashes or "
+            "blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or invisible characters "
+            f"({where}). They are not merged. If they are the same {customers}, write the value "
             "the same way everywhere."
         )
     return (

@@ -1,8 +1,9 @@
 """The customers that a load creates although they probably are customers already, whose unique keys differ.
 
 They have the email address of another customer, or a number that differs from that of another customer only in the way
-it is written: in case, characters that nobody sees, an apostrophe before it, leading zeros, thousands separators or a
-trailing .0. Both are only counted: a load never merges what has different keys.
+it is written: in case, characters that nobody sees, an apostrophe or # before it, leading zeros, thousands separators
+or zeros after the decimal point. In the file, other spellings of codes (``key_spellings``) are found too, and
+``similar_codes`` finds them in the store. All are only counted: a load never merges what has different keys.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ import pyarrow as pa
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.loading.key_spellings import (
+    GUID_IN_BRACES,
+    GUID_OF_BARE,
+    IS_BARE_GUID,
+    IS_GUID_IN_BRACES,
+    IS_SHORT_ID,
+    LONG_ID,
+    OTHER_SEPARATORS,
+    SEPARATORS,
+)
 from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
@@ -35,20 +46,37 @@ _ROWS_PER_READ = 50_000
 # Of the languages whose numbers have them: comma, point, two apostrophes, and a blank of four kinds.
 _THOUSANDS_SEPARATORS = ",.'\u2019 \u00a0\u202f\u2009"
 
-# SQL of a key without format characters, an apostrophe before it and thousands separators, which few keys have.
-_UNSEEN = "\\p{Cf}|^['\u2019]"
+# SQL of a key without what few keys have: format characters, an apostrophe or # before it, thousands separators, zeros
+# after the decimal point, and dashes and blanks instead of a hyphen-minus.
+_UNSEEN = "\\p{Cf}|^['\u2019#]"
 _VISIBLE = f"regexp_replace(key, {sql_text(_UNSEEN)}, '', 'g')"
 _GROUPED_NUMBER = f"[1-9][0-9]{{0,2}}([{_THOUSANDS_SEPARATORS}][0-9]{{3}})+"
 _IS_GROUPED = f"regexp_full_match({_VISIBLE}, {sql_text(_GROUPED_NUMBER)})"
-_UNGROUPED = f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') else {_VISIBLE} end"
-_CLEAN = f"case when regexp_full_match(key, '[0-9A-Za-z_-]*') then key else {_UNGROUPED} end"
+_UNGROUPED = (
+    f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') "
+    f"when regexp_full_match({_VISIBLE}, '[0-9]+[.,]00?') then regexp_extract({_VISIBLE}, '[0-9]+') "
+    f"when regexp_matches(key, '[{OTHER_SEPARATORS}]') then regexp_replace({_VISIBLE}, '{SEPARATORS}', '-', 'g') "
+    f"else {_VISIBLE} end"
+)
+_CLEAN = (
+    "case when regexp_full_match(key, '[0-9A-Za-z_-]*|[A-Za-z][!-~]*') then "
+    # Only a file with several spellings needs one of them for all.
+    f"case when has_long_id and {IS_SHORT_ID} then {LONG_ID} when has_guid and {IS_BARE_GUID} then {GUID_OF_BARE} "
+    f"else key end when {IS_GUID_IN_BRACES} then {GUID_IN_BRACES} "
+    f"else {_UNGROUPED} end"
+)
+_LENGTHS = (
+    "(select coalesce(bool_or(strlen(key) = 18), false) as has_long_id, "
+    "coalesce(bool_or(strlen(key) in (36, 38)), false) as has_guid from key_group)"
+)
 
 # The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
 _LONGEST_PADDED = 12
 _GROUPED = "format('{:,}', try_cast(digits as bigint))"
 _SPELLINGS = (
     "digits",
-    "digits || '.0'",
+    *(f"digits || '{decimals}'" for decimals in (".0", ",0", ".00", ",00")),
+    "case when regexp_full_match(key, '[0-9]+') then '#' || key end",
     "case when regexp_full_match(key, '[0-9]+') then '''' || key end",
     # As files had it that were loaded before text formulas were read.
     "case when regexp_full_match(key, '[0-9]+') then '=\"' || key || '\"' end",
@@ -155,7 +183,8 @@ def _loose_sql(source: str) -> str:
     """
     bare = "lower(case when clean like '%.0' then left(clean, length(clean) - 2) else clean end)"
     loose = f"coalesce(nullif(ltrim({bare}, '0'), ''), '0')"
-    return f"select * exclude (clean), {loose} as loose from (select *, {_CLEAN} as clean from {source})"
+    clean = f"select *, {_CLEAN} as clean from {source}, {_LENGTHS}"
+    return f"select * exclude (clean, has_long_id, has_guid), {loose} as loose from ({clean})"
 
 
 def _find_similar_in_file(scratch: Scratch) -> None:

@@ -34,7 +34,7 @@ import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.blanks import is_blank, sql_is_blank
-from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
+from openprofiles.profiles.placeholders import sql_is_leftover, sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
@@ -655,6 +655,7 @@ def _no_identity_sql(value: str, mapping: UploadMapping, *, strict: bool) -> dic
     if mapping.can_be_given or not strict:
         conditions[faults.PLACEHOLDER_KEY] = sql_is_placeholder(value)
     if not strict:
+        conditions[faults.PLACEHOLDER_KEY] = f"({sql_is_placeholder(value)} or {sql_is_leftover(value)})"
         conditions[faults.SHORTENED_NUMBER] = sql_is_shortened_number(value)
     return conditions
 
@@ -711,7 +712,8 @@ def _check_sql(
     key = mapping.sql_identity(key_value, phone_region)
     no_identity = _no_identity_sql(key_value, mapping, strict=strict)
     if mapping.can_be_given:
-        del no_identity[faults.PLACEHOLDER_KEY]
+        # Other placeholders have no identity anyway.
+        no_identity[faults.PLACEHOLDER_KEY] = "false" if strict else sql_is_leftover(key_value)
     if no_identity:
         key = f"case when {' or '.join(no_identity.values())} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
