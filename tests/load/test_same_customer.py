@@ -15,6 +15,7 @@ from openprofiles.uploads.notices import (
     MAX_LINES,
     OTHER_NAME_ROWS,
     PLACEHOLDER_VALUES,
+    SAME_ACCOUNT_ROWS,
     SAME_EMAIL_ROWS,
     SHARED_KEY_ROWS,
     SIMILAR_KEY_ROWS,
@@ -416,6 +417,35 @@ def test_new_customers_with_the_email_address_of_another_customer_are_counted(sh
     ]
     # It creates no customers.
     assert report_of(shop, second).notices == [Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6))]
+
+
+def test_new_customers_with_the_account_number_of_another_customer_are_counted(shop: Shop) -> None:
+    ana = shop.make_profile({"EmailAddress": "ana@a.example", "AccountNumber": "C1", "LastName": "Silva"}).profile_id
+    shop.make_profile({"EmailAddress": "acme@a.example", "AccountNumber": "C9", "LastName": "Dahl"})
+    shared = b"".join(b"s%d@a.example,C8,\n" % number for number in range(6))
+    rows = (
+        b"ana@b.example,C1,SILVA \nbo@a.example,C2,\nbo@b.example,C2,Berg\ncy@a.example,n/a,\ncy@b.example,n/a,\n"
+        b"di@a.example,Silver,\ndi@b.example,Silver,\nbo@a.example,C2,\ned@a.example,c1,\nflo@a.example,C9,Frey\n"
+        b"gus@a.example,C7,Gray\nhal@a.example,C7,Holm\n"
+    )
+    columns = [EMAIL, ACCOUNT, LAST]
+
+    first, second = (shop.load(columns, "Email", b"Email,Account,Last name\n" + rows + shared) for _ in range(2))
+
+    others = (f"profile {ana}", "line 3")
+    placeholders = Notice(PLACEHOLDER_VALUES, "AccountNumber", 2, (5, 6))
+    assert report_of(shop, first).notices == [
+        Notice(SAME_ACCOUNT_ROWS, "AccountNumber", 2, (2, 4), others=others),
+        placeholders,
+    ]
+    assert report_of(shop, first).notice_sentences()[:1] == [
+        "2 rows create profiles for customers who probably exist already: another customer has the same AccountNumber "
+        f"with a different value in column 'Email' (line 2 and profile {ana}; line 4 and line 3). They are not "
+        "merged. If they are the same customers, use AccountNumber as the unique key, or correct the file."
+    ]
+    assert report_of(shop, second).notices == [placeholders]
+    strict = shop.load(columns, "Email", b"Email,Account,Last name\nx@a.example,C1,Silva\n", strict=True)
+    assert report_of(shop, strict).notices == []
 
 
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:

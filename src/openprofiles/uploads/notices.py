@@ -36,8 +36,10 @@ SWALLOWED_ROWS = "SwallowedRows"
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
-# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+# Rows that created a profile, although another customer has the same email address or account number, or nearly the
+# same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
+SAME_ACCOUNT_ROWS = "SameAccountRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
@@ -235,7 +237,7 @@ def notice_sentence(
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"
     customers = "customer" if is_one else "customers"
-    if notice.code == SAME_EMAIL_ROWS:
+    if notice.code in (SAME_EMAIL_ROWS, SAME_ACCOUNT_ROWS):
         return (
             f"{rows} for {existing}: another customer has the same {label_of(notice.path)} with a different value in "
             f"column {key_header!r} ({where}). They are not merged. If they are the same {customers}, use "

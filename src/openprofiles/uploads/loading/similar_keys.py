@@ -1,0 +1,128 @@
+"""The new customers whose unique key differs from that of another customer only in the way it is written.
+
+The number differs in case, characters that nobody sees, an apostrophe before it, leading zeros, thousands separators or
+a trailing .0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.shared_keys import NEW_KEYS
+from openprofiles.uploads.loading.shared_values import add_later_ones
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+from openprofiles.uploads.sql_text import sql_text
+
+_ROWS_PER_READ = 50_000
+
+# Of the languages whose numbers have them: comma, point, two apostrophes, and a blank of four kinds.
+_THOUSANDS_SEPARATORS = ",.'\u2019 \u00a0\u202f\u2009"
+
+# SQL of a key without format characters, an apostrophe before it and thousands separators, which few keys have.
+_UNSEEN = "\\p{Cf}|^['\u2019]"
+_VISIBLE = f"regexp_replace(key, {sql_text(_UNSEEN)}, '', 'g')"
+_GROUPED_NUMBER = f"[1-9][0-9]{{0,2}}([{_THOUSANDS_SEPARATORS}][0-9]{{3}})+"
+_IS_GROUPED = f"regexp_full_match({_VISIBLE}, {sql_text(_GROUPED_NUMBER)})"
+_UNGROUPED = f"case when {_IS_GROUPED} then regexp_replace({_VISIBLE}, '[^0-9]', '', 'g') else {_VISIBLE} end"
+_CLEAN = f"case when regexp_full_match(key, '[0-9A-Za-z_-]*') then key else {_UNGROUPED} end"
+
+# The ways to write a number that another file may have used, as SQL of ``digits``: without leading zeros or .0.
+_LONGEST_PADDED = 12
+_GROUPED = "format('{:,}', try_cast(digits as bigint))"
+_SPELLINGS = (
+    "digits",
+    "digits || '.0'",
+    "case when regexp_full_match(key, '[0-9]+') then '''' || key end",
+    # As files had it that were loaded before text formulas were read.
+    "case when regexp_full_match(key, '[0-9]+') then '=\"' || key || '\"' end",
+    *(f"replace({_GROUPED}, ',', {sql_text(separator)})" for separator in _THOUSANDS_SEPARATORS),
+    *(
+        f"case when length(digits) < {width} then lpad(digits, {width}, '0') end"
+        for width in range(2, _LONGEST_PADDED + 1)
+    ),
+)
+# Other spellings are looked up for all keys only if they occur among the first ones.
+_KEYS_IN_SAMPLE = 500
+
+
+def find_similar_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    """Add the rows that create them to the table ``double``."""
+    _find_similar_in_file(scratch)
+    _find_similar_in_store(scratch, store, job, mapping)
+
+
+def _loose_sql(source: str) -> str:
+    """Build a query for the keys of a table, and ``loose``: each without what often gets lost or added.
+
+    Args:
+        source: a table of ``key``, or a query in brackets.
+    """
+    bare = "lower(case when clean like '%.0' then left(clean, length(clean) - 2) else clean end)"
+    loose = f"coalesce(nullif(ltrim({bare}, '0'), ''), '0')"
+    return f"select * exclude (clean), {loose} as loose from (select *, {_CLEAN} as clean from {source})"
+
+
+def _find_similar_in_file(scratch: Scratch) -> None:
+    loose = _loose_sql("(select key from key_group)")
+    scratch.run(
+        f"create or replace temp table repeated_number as select hash(loose) as number from ({loose}) "
+        "group by number having count(*) > 1"
+    )
+    scratch.run(
+        f"create or replace temp table loose_of as select loose as value, key from ({loose}) "
+        "where hash(loose) in (select number from repeated_number)"
+    )
+    add_later_ones(scratch, "loose_of", None)
+
+
+def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    # They have the same search form, so they differ in case or in what nobody sees.
+    scratch.run(
+        f"insert into double select record, null, min(pid) from {NEW_KEYS} join other_holder "
+        f"on search = {mapping.sql_search_form('key')} group by record"
+    )
+    if not store.has_keys(job.domain_id, mapping.key_name):
+        return
+    scratch.run(
+        f"create or replace table number_of as select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) "
+        "where regexp_full_match(loose, '[0-9]{1,18}') order by record"
+    )
+    if not scratch.value("select exists (select 1 from number_of)"):
+        return
+    sample = f"(select * from number_of order by record limit {_KEYS_IN_SAMPLE})"
+    _look_up_spellings(scratch, store, job, mapping, sample, range(len(_SPELLINGS)))
+    seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
+    if seen:
+        _look_up_spellings(scratch, store, job, mapping, "number_of", seen)
+        scratch.run("insert into double select record, null, pid from spelled")
+
+
+def _look_up_spellings(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, numbers: str, spellings: Sequence[int]
+) -> None:
+    """Look for other spellings of numbers in the store; make the table ``spelled`` of those that are there.
+
+    Args:
+        numbers: a table of ``record``, ``key`` and ``digits``, or a query in brackets.
+        spellings: positions in ``_SPELLINGS``.
+    """
+    scratch.run("create or replace temp table spelled (spelling integer, record bigint, pid bigint)")
+    values = ", ".join(_SPELLINGS[spelling] for spelling in spellings)
+    query = (
+        "select value, list(spelling) as spellings, list(record) as records from ("
+        f"select unnest([{values}]) as value, unnest({list(spellings)}) as spelling, record, key from {numbers}) "
+        "where value is not null and value <> key group by value order by value"
+    )
+    for wanted in scratch.tables(query, _ROWS_PER_READ):
+        values_here = wanted["value"].combine_chunks().cast(pa.string())
+        found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at)
+        scratch.put("wanted", wanted.append_column("i", pa.array(range(len(values_here)), pa.int64())))
+        scratch.put("found", found)
+        scratch.run(
+            "insert into spelled select unnest(spellings), unnest(records), pid from wanted "
+            "join (select i, min(pid) as pid from found group by i) using (i)"
+        )
