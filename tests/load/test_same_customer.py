@@ -17,6 +17,7 @@ from openprofiles.uploads.notices import (
     PLACEHOLDER_VALUES,
     SAME_ACCOUNT_ROWS,
     SAME_EMAIL_ROWS,
+    SAME_PHONE_ROWS,
     SHARED_KEY_ROWS,
     SIMILAR_KEY_ROWS,
     Notice,
@@ -446,6 +447,59 @@ def test_new_customers_with_the_account_number_of_another_customer_are_counted(s
     assert report_of(shop, second).notices == [placeholders]
     strict = shop.load(columns, "Email", b"Email,Account,Last name\nx@a.example,C1,Silva\n", strict=True)
     assert report_of(shop, strict).notices == []
+
+
+def test_new_customers_with_the_phone_number_and_name_of_another_customer_are_counted(shop: Shop) -> None:
+    silva = {"PhoneNumber": "+1 206 555 0100", "FirstName": "ana", "LastName": "Silva "}
+    ana = shop.make_profile({"EmailAddress": "ana@a.example", **silva}).profile_id
+    shop.make_profile({"EmailAddress": "al@a.example", "HomePhoneNumber": "2065550107", "LastName": "Silva"})
+    shared = b"".join(b"s%d@a.example,2065550108,Max,Muster\n" % number for number in range(6))
+    rows = (
+        b"ana@b.example,(206) 555-0100, Ana,SILVA\nbo@a.example,2065550101,Bo,Berg\n"
+        b"bea@a.example,2065550101,Bea,Berg\nbo@b.example,206-555-0101,BO,berg\ncy@a.example,2065550102,,Cruz\n"
+        b"cy@b.example,2065550102,,Cruz\ndi@a.example,n/a,Di,Dahl\ndi@b.example,n/a,Di,Dahl\n"
+        b"al@b.example,2065550107,Al,Silva\ned@a.example,2065550103 x1,Ed,Ek\ned@b.example,2065550103 x2,Ed,Ek\n"
+        b"bo@a.example,2065550101,Bo,Berg\n"
+    )
+    columns, header = [EMAIL, PHONE, NAME, LAST], b"Email,Phone,First name,Last name\n"
+
+    first, second = (shop.load(columns, "Email", header + rows + shared) for _ in range(2))
+
+    others = (f"profile {ana}", "line 3")
+    placeholders = Notice(PLACEHOLDER_VALUES, "PhoneNumber", 2, (8, 9))
+    assert report_of(shop, first).notices == [
+        Notice(SAME_PHONE_ROWS, "PhoneNumber", 2, (2, 5), others=others),
+        placeholders,
+    ]
+    assert report_of(shop, first).notice_sentences()[:1] == [
+        "2 rows create profiles for customers who probably exist already: another customer has the same PhoneNumber, "
+        f"first name and last name with a different value in column 'Email' (line 2 and profile {ana}; line 5 and "
+        "line 3). They are not merged. If they are the same customers, correct the values in column 'Email', or use "
+        "another unique key."
+    ]
+    assert report_of(shop, second).notices == [placeholders]
+    strict = shop.load(columns, "Email", header + b"x@a.example,2065550100,Ana,Silva\n", strict=True)
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_values_of_other_customers_are_found_in_a_large_file_if_many_rows_have_one(shop: Shop) -> None:
+    people = [
+        b"%d,a%d,20655%05d,P,Q\n" % (number, 1 + number % 54_000, 20_000 + number % 54_000) for number in range(60_000)
+    ]
+    columns, header = (
+        [Column("Id", "Attributes.id"), ACCOUNT, PHONE, NAME, LAST],
+        b"Id,Account,Phone,First name,Last name\n",
+    )
+
+    first = shop.load(columns, "Id", header + b"".join(people))
+    second = shop.load(columns, "Id", header + b"".join(b"x%b" % one for one in people[:2_000]))
+
+    for job, count in ((first, 6_000), (second, 2_000)):
+        assert [(one.code, one.count) for one in report_of(shop, job).notices] == [
+            (SAME_ACCOUNT_ROWS, count),
+            (SAME_PHONE_ROWS, count),
+        ]
 
 
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:

@@ -36,10 +36,11 @@ SWALLOWED_ROWS = "SwallowedRows"
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
-# Rows that created a profile, although another customer has the same email address or account number, or nearly the
-# same unique key.
+# Rows that created a profile, although another customer has the same email address, account number, or phone number and
+# name, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
 SAME_ACCOUNT_ROWS = "SameAccountRows"
+SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
@@ -242,6 +243,12 @@ def notice_sentence(
             f"{rows} for {existing}: another customer has the same {label_of(notice.path)} with a different value in "
             f"column {key_header!r} ({where}). They are not merged. If they are the same {customers}, use "
             f"{label_of(notice.path)} as the unique key, or correct the file."
+        )
+    if notice.code == SAME_PHONE_ROWS:
+        return (
+            f"{rows} for {existing}: another customer has the same {label_of(notice.path)}, first name and last name "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"{customers}, correct the values in column {key_header!r}, or use another unique key."
         )
     if notice.code == SIMILAR_KEY_ROWS:
         return (

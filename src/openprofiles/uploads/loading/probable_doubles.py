@@ -1,7 +1,8 @@
 """The customers that a load creates although they probably are customers already, whose unique keys differ.
 
-They have the email address or the account number of another customer (``shared_values``), or nearly the unique key of
-another customer (``similar_keys``). All are only counted: a load never merges what has different keys.
+They have the email address, the account number, or the phone number and the name of another customer
+(``shared_values``), or nearly the unique key of another customer (``similar_keys``). All are only counted: a load never
+merges what has different keys.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.compute
 
 from openprofiles.profiles.normal_forms import has_finer_identity, sql_identity_key, sql_search_form
-from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY
+from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import SAME_ACCOUNT_ROWS, SAME_EMAIL_ROWS
+from openprofiles.uploads.notices import SAME_ACCOUNT_ROWS, SAME_EMAIL_ROWS, SAME_PHONE_ROWS
 
 # A value that more customers have is that of a company, or stands for none.
 MOST_CUSTOMERS = 5
@@ -30,6 +30,7 @@ class SharedValue:
         path: the field.
         key_name: the standard key that it feeds.
         plausible: what is left of a value that identifies somebody, as a regular expression that it matches.
+        same_paths: fields whose values must be the same as well.
         differing_path: a field that shows, where two customers have different values, that they are not the same.
         looked_up_first: so many customers are looked up in the store before all are.
         compared_first: so many rows of the file are compared before all are; None compares all at once.
@@ -39,15 +40,23 @@ class SharedValue:
     path: str
     key_name: str
     plausible: str
+    same_paths: tuple[str, ...] = ()
     differing_path: str | None = None
     looked_up_first: int = 1_000
     compared_first: int | None = 50_000
+
+    @property
+    def paths(self) -> list[str]:
+        """All of the fields."""
+        return [self.path, *self.same_paths, *([self.differing_path] if self.differing_path else [])]
 
 
 SHARED_VALUES = (
     SharedValue(SAME_EMAIL_ROWS, "EmailAddress", EMAIL_KEY, plausible="@", looked_up_first=5_000, compared_first=None),
     # The number of a company is shared by people who have other names.
     SharedValue(SAME_ACCOUNT_ROWS, "AccountNumber", ACCOUNT_KEY, plausible="[1-9]", differing_path="LastName"),
+    # That of a phone is shared by families, and their last name, too.
+    SharedValue(SAME_PHONE_ROWS, "PhoneNumber", PHONE_KEY, plausible="[1-9]", same_paths=("FirstName", "LastName")),
 )
 
 
@@ -56,7 +65,7 @@ def find_shared_values(
 ) -> None:
     """Add the rows that create such customers to the table ``double``."""
     value_of = {field.path: f"v{index}" for index, field in enumerate(mapping.fields)}
-    if shared.path not in value_of:
+    if not {shared.path, *shared.same_paths}.issubset(value_of):
         return
     _find_in_file(scratch, job, shared, value_of)
     if store.has_keys(job.domain_id, shared.key_name):
@@ -66,9 +75,15 @@ def find_shared_values(
 def _find_in_file(scratch: Scratch, job: LeasedJob, shared: SharedValue, value_of: dict[str, str]) -> None:
     # In most files each customer has a value of their own, which numbers show fastest.
     number = f"hash(lower({value_of[shared.path]}))"
+    if shared.same_paths:
+        # The other values tell most customers apart, and the last two digits are the same in most ways to write it.
+        others = ", ".join(f"lower(trim({value_of[path]}))" for path in shared.same_paths)
+        number = f"hash(right({value_of[shared.path]}, 2), {others})"
     count = int(scratch.value("select count(*) from staged")) if shared.compared_first else 0
     step = count // (shared.compared_first or 1) + 1
-    is_given = f"key is not null and {value_of[shared.path]} <> ''"
+    is_given = " and ".join(
+        ["key is not null", *(f"{value_of[path]} <> ''" for path in (shared.path, *shared.same_paths))]
+    )
     _compare_in_file(scratch, job, shared, value_of, number, f"{is_given} and {number} % {step} = 0")
     if step > 1 and scratch.value("select exists (select 1 from double)"):
         _compare_in_file(scratch, job, shared, value_of, number, f"{is_given} and {number} % {step} <> 0")
@@ -122,8 +137,7 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, shared: SharedV
     Args:
         customers: a query for ``record``, and what ``_forms_sql`` selects.
     """
-    paths = [shared.path, *([shared.differing_path] if shared.differing_path else [])]
-    column_of_path = {path: column_of(path) for path in paths}
+    column_of_path = {path: column_of(path) for path in shared.paths}
     search = sql_search_form(shared.key_name, "form") if has_finer_identity(shared.key_name) else "form"
     query = (
         f"select {search} as search, value, differing, record from (select any_value(form) as form, value, "
@@ -154,9 +168,11 @@ def _forms_sql(shared: SharedValue, value_of: dict[str, str], job: LeasedJob, pr
         prefix: of the names of the columns.
     """
     form = sql_identity_key(shared.key_name, value_of[shared.path], job.phone_region)
+    # Null if one of them is.
+    value = " || chr(10) || ".join([form, *(_plain_sql(value_of[path]) for path in shared.same_paths)])
     differing = value_of.get(shared.differing_path or "")
     return (
-        f"{form} as {prefix}form, {form} as {prefix}value, "
+        f"{form} as {prefix}form, {value} as {prefix}value, "
         f"{_plain_sql(differing) if differing else 'null::text'} as {prefix}differing"
     )
 
