@@ -20,6 +20,7 @@ from openprofiles.uploads.notices import (
     SAME_PHONE_ROWS,
     SHARED_KEY_ROWS,
     SIMILAR_KEY_ROWS,
+    TAKEN_EMAIL_ROWS,
     Notice,
     describe_refusal,
     is_doubtful,
@@ -525,6 +526,75 @@ def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(sh
         "customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
+
+
+def emails_file(*emails: bytes) -> bytes:
+    """Return a file of customers with the numbers 1, 2, ... and these addresses."""
+    return b"Account,Email\n" + b"".join(b"%d,%b\n" % pair for pair in enumerate(emails, start=1))
+
+
+def test_many_rows_that_give_customers_the_addresses_of_others_are_counted_and_refused(shop: Shop) -> None:
+    emails = [b"p%d@a.example" % number for number in range(30)]
+    shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails))
+    before = shop.known().profiles
+    id_of = {row["email_address"]: row["profile_id"] for row in shop.contents().profiles.values()}
+    data = emails_file(*emails[1:], b"new@a.example")
+
+    preview = shop.preview(shop.create_job([ACCOUNT, EMAIL], "Account", data, start=False))
+    options = JobOptions(doubtful_rows=REFUSE)
+    refused = shop.run(shop.create_job([ACCOUNT, EMAIL], "Account", data, options=options))
+    assert shop.known().profiles == before
+    loaded = shop.load([ACCOUNT, EMAIL], "Account", data)
+    again = shop.load([ACCOUNT, EMAIL], "Account", data)
+
+    others = tuple(f"profile {id_of[email.decode()]}" for email in emails[1:21])
+    notice = Notice(TAKEN_EMAIL_ROWS, "EmailAddress", 29, tuple(range(2, 22)), is_doubtful=True, others=others)
+    assert [report_of(shop, one).notices for one in (preview, refused, loaded, again)] == [[notice]] * 3 + [[]]
+    assert (refused.failure_message, counts(refused)) == (describe_refusal([notice]), (0, 0, 0, 0))
+    assert report_of(shop, loaded).notice_sentences() == [
+        "29 rows give their customers the EmailAddress of another customer ("
+        + "".join(f"line {line} and {other}; " for line, other in zip(range(2, 7), others, strict=False))
+        + "...). If these values belong to the other customers, for example because a column of the file was sorted "
+        "alone or has moved by a row, correct the file; if this import has already run, undo it first."
+    ]
+    strict = shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails), strict=True)
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_an_address_that_is_the_own_one_or_that_of_many_or_stays_is_not_that_of_another_customer(shop: Shop) -> None:
+    own = shop.make_profile({"AccountNumber": "1", "BusinessEmailAddress": "ana@a.example"}, ingested=True)
+    shop.make_profile({"AccountNumber": "2", "EmailAddress": "bo@a.example"})
+    shop.make_profile({"AccountNumber": "3", "EmailAddress": "cy@a.example"}, ingested=True)
+    shop.make_profile({"AccountNumber": "4"}, ingested=True)
+    other = shop.make_profile({"AccountNumber": "X1", "EmailAddress": "Ana@a.example"}, ingested=True).profile_id
+    shop.make_profile({"AccountNumber": "X2", "BusinessEmailAddress": "di@a.example"}, ingested=True)
+    for number in range(6):
+        shop.make_profile({"AccountNumber": f"Y{number}", "EmailAddress": "all@a.example"}, ingested=True)
+    # Its own address in another field; kept, since it was edited by hand; that of many; in another field of another.
+    data = emails_file(b"ana@a.example", b"ana@a.example", b"all@a.example", b"di@a.example")
+
+    kept = shop.load([ACCOUNT, EMAIL], "Account", data)
+    options = JobOptions(hand_set_fields=OVERWRITE)
+    overwritten = shop.run(shop.create_job([ACCOUNT, EMAIL], "Account", data, options=options))
+
+    assert (counts(kept), report_of(shop, kept).notices) == ((0, 4, 1, 0), [])
+    (notice,) = report_of(shop, overwritten).notices
+    assert (notice.code, notice.lines, notice.is_doubtful) == (TAKEN_EMAIL_ROWS, (3,), False)
+    # The first load has given the first profile this address, too.
+    assert notice.others[0] in {f"profile {one}" for one in (own.profile_id, other)}
+
+
+@pytest.mark.daily_on("sqlite")
+def test_addresses_of_all_updated_customers_are_looked_up_if_some_belong_to_others(shop: Shop) -> None:
+    emails = [b"p%d@a.example" % number for number in range(6_000)]
+    shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails))
+
+    job = shop.load(
+        [ACCOUNT, EMAIL], "Account", emails_file(*emails[5:], *emails[:5], b"x@a.example") + b"1,p1@a.example\n"
+    )
+
+    assert [(one.code, one.count) for one in report_of(shop, job).notices] == [(TAKEN_EMAIL_ROWS, 6_001)]
 
 
 @pytest.mark.daily_on("sqlite")

@@ -252,8 +252,8 @@ class _ImportCommand(click.Command):
     "--yes",
     "loads_doubtful",
     is_flag=True,
-    help="Do not ask before loading many rows that overwrite customers with other names, or that may create second "
-    "profiles of the same customers.",
+    help="Do not ask before loading many rows that overwrite customers with other names, that give customers the email "
+    "addresses of others, or that may create second profiles of the same customers.",
 )
 @click.option(
     "--dry-run",

@@ -42,6 +42,8 @@ SAME_EMAIL_ROWS = "SameEmailRows"
 SAME_ACCOUNT_ROWS = "SameAccountRows"
 SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that gave a stored profile the email address of another one.
+TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
 
@@ -59,6 +61,10 @@ _REFUSED = {
     SHARED_KEY_ROWS: (
         "Many rows would create profiles of their own, although their unique key is in another field of another "
         "profile. Map the column of the unique key to that field, or confirm that they are different customers."
+    ),
+    TAKEN_EMAIL_ROWS: (
+        "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
+        "that its addresses are right."
     ),
 }
 
@@ -234,6 +240,14 @@ def notice_sentence(
             f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in a profile that existed "
             "before, it replaces the value there. If the customer has no such value, empty the cell and load the file "
             "again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == TAKEN_EMAIL_ROWS:
+        return (
+            f"{'1 row gives its customer' if is_one else f'{notice.count:,} rows give their customers'} the "
+            f"{label_of(notice.path)} of another customer ({where}). If "
+            f"{'it belongs' if is_one else 'these values belong'} to the other "
+            f"{'customer' if is_one else 'customers'}, for example because a column of the file was sorted alone or "
+            "has moved by a row, correct the file; if this import has already run, undo it first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"

@@ -2,7 +2,7 @@
 
 They have the email address, the account number, or the phone number and the name of another customer
 (``shared_values``), or nearly the unique key of another customer (``similar_keys``). All are only counted: a load never
-merges what has different keys.
+merges what has different keys. So are rows that give a customer the email address of another one (``taken_emails``).
 """
 
 from __future__ import annotations
@@ -10,21 +10,34 @@ from __future__ import annotations
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.notice_examples import describe_others
+from openprofiles.uploads.loading.other_names import count_updates
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.shared_values import SHARED_VALUES, find_shared_values
 from openprofiles.uploads.loading.similar_keys import find_similar_keys
+from openprofiles.uploads.loading.taken_emails import EMAIL_PATH, find_taken_emails
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SIMILAR_KEY_ROWS, Notice
+from openprofiles.uploads.notices import MAX_LINES, SIMILAR_KEY_ROWS, TAKEN_EMAIL_ROWS, Notice, is_doubtful
 
 # The record of each row, and another customer: the record of one in the file, or the row number of a stored one.
 _EMPTY = "create or replace temp table double (record bigint, other bigint, pid bigint)"
 
 
 def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
-    """Count the rows that create such customers; the plan must be made."""
-    if mapping.matches_group or not scratch.value(f"select exists (select 1 from {NEW_KEYS})"):
+    """Count the rows that create such customers, or take the address of one; the plan must be made."""
+    if mapping.matches_group:
         return []
+    notices = []
+    if scratch.value(f"select exists (select 1 from {NEW_KEYS})"):
+        notices += _find_new_doubles(scratch, store, job, mapping)
+    if mapping.key_name != EMAIL_KEY:
+        scratch.run(_EMPTY)
+        find_taken_emails(scratch, store, job, mapping)
+        notices += _make_notice(scratch, store, job, TAKEN_EMAIL_ROWS, EMAIL_PATH)
+    return notices
+
+
+def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
     notices = []
     for shared in SHARED_VALUES:
         if mapping.key_name != shared.key_name:
@@ -48,4 +61,7 @@ def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedJob, code: str, 
         "join staged s using (record) left join staged o on o.record = d.other "
         f"group by record order by record limit {MAX_LINES}"
     )
-    return [Notice(code, path, count, tuple(rows["line"].to_pylist()), others=describe_others(store, job, rows))]
+    lines, others = tuple(rows["line"].to_pylist()), describe_others(store, job, rows)
+    # Nothing is lost by a second profile; an address that is overwritten is.
+    doubtful = code == TAKEN_EMAIL_ROWS and is_doubtful(count, count_updates(scratch))
+    return [Notice(code, path, count, lines, doubtful, others)]
