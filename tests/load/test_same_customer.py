@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from load.loading import NOW, Shop
+from load.loading import NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
@@ -595,6 +595,92 @@ def test_addresses_of_all_updated_customers_are_looked_up_if_some_belong_to_othe
     )
 
     assert [(one.code, one.count) for one in report_of(shop, job).notices] == [(TAKEN_EMAIL_ROWS, 6_001)]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "number", "spellings"),
+    [
+        ("DE", "+49 171 2345678", ["491712345678", "49 (171) 2345678"]),
+        ("DE", "+33 6 12 34 56 78", ["33612345678"]),
+        ("DE", "+1 206-555-0100", ["+1 (0)206-555-0100", "12065550100"]),
+        ("US", "2065550100", ["001 206-555-0100", "+1 (0)206-555-0100", "1 (0)206 555 0100"]),
+        ("US", "+49 171 2345678", ["491712345678", "0049 171 2345678"]),
+        ("ES", "612 345 678", ["+34 (0)612345678"]),
+        ("AU", "0412 345 678", ["0061412345678"]),
+    ],
+)
+def test_a_phone_number_that_is_read_as_another_one_is_counted(
+    place: Place, region: str, number: str, spellings: list[str]
+) -> None:
+    in_store, in_file = place.open_shop(phone_region=region), place.open_shop(phone_region=region)
+    made = in_store.make_profile({"PhoneNumber": number}, ingested=True).profile_id
+    rows = "\n".join([*spellings, ""])
+
+    after = in_store.load([PHONE], "Phone", f"Phone\n{rows}".encode())
+    along = in_file.load([PHONE], "Phone", f"Phone\n{rows}{number}\n{number} x7\n{number} desk\n".encode())
+
+    count = after.created_count
+    (notice,) = report_of(in_store, after).notices
+    assert (notice.code, notice.path, notice.count) == (SIMILAR_KEY_ROWS, "PhoneNumber", count)
+    assert notice.others[0] == f"profile {made}"
+    (notice,) = report_of(in_file, along).notices
+    assert (notice.code, notice.count, {*notice.others}) == (SIMILAR_KEY_ROWS, count, {"line 2"})
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "stored", "number"),
+    [
+        ("DE", "491712345678", "0171 2345678"),
+        ("DE", "+1 (0)206-555-0100", "+1 206 555 0100"),
+        ("US", "491712345678", "+49 171 2345678"),
+        ("US", "001 206-555-0100", "2065550100"),
+        ("US", "+1 (0)206-555-0100", "2065550100"),
+        ("ES", "+34 (0)612345678", "612345678"),
+    ],
+)
+def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
+    place: Place, region: str, stored: str, number: str
+) -> None:
+    shop = place.open_shop(phone_region=region)
+    shop.make_profile({"PhoneNumber": "+1 206 555 0199", "HomePhoneNumber": stored}, ingested=True)
+    shop.make_profile({"PhoneNumber": f"{stored} x7"}, ingested=True)
+    first = shop.load([PHONE], "Phone", f"Phone\n{number}\n".encode())
+    other = place.open_shop(phone_region=region)
+    made = other.make_profile({"PhoneNumber": stored}, ingested=True).profile_id
+
+    job = other.load([PHONE], "Phone", f"Phone\n{number}\n".encode())
+
+    # A number in another field, or one with an extension, is not that of the customer.
+    assert report_of(shop, first).notices == []
+    notice = Notice(SIMILAR_KEY_ROWS, "PhoneNumber", 1, (2,), others=(f"profile {made}",))
+    assert report_of(other, job).notices == [notice]
+    assert report_of(other, job).notice_sentences() == [
+        "1 row creates a profile for a customer who probably exists already: the phone number in column 'Phone' is "
+        "probably that of another customer, written without a + before its country code, with an international prefix "
+        f"that the country of the domain does not have, or with a (0) (line 2 and profile {made}). They are not "
+        "merged. If they are the same customer, write the numbers with a + and the country code everywhere."
+    ]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "numbers"),
+    [
+        ("DE", "0171 2345678\n+49 171 2345679\n0151 23456789\n04921 123456\n15123456780\n+1 712 345 6789\n"),
+        ("US", "2065550100\n+1 206 555 0101\n12065550102\n011 49 171 2345678\n5550100\n+44 (0)20 7946 0958\n"),
+        ("BR", "11987654321\n+55 11 98765-4322\n5511987654323\n(11) 98765-4324\n"),
+        ("FR", "06 12 34 56 78\n+33 (0)6 12 34 56 79\n33612345670\n0033 6 12 34 56 71\n"),
+    ],
+)
+def test_usual_phone_numbers_are_not_taken_for_others(place: Place, region: str, numbers: str) -> None:
+    shop = place.open_shop(phone_region=region)
+
+    jobs = [shop.load([PHONE], "Phone", f"Phone\n{numbers}".encode()) for _ in range(2)]
+
+    assert [job.failed_count for job in jobs] == [0, 0]
+    assert [report_of(shop, job).notices for job in jobs] == [[], []]
 
 
 @pytest.mark.daily_on("sqlite")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
+
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
 # Rows that exchanged the first and last name of a customer.
@@ -263,6 +265,13 @@ def notice_sentence(
             f"{rows} for {existing}: another customer has the same {label_of(notice.path)}, first name and last name "
             f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
             f"{customers}, correct the values in column {key_header!r}, or use another unique key."
+        )
+    if notice.code == SIMILAR_KEY_ROWS and notice.path in KEY_PATHS[PHONE_KEY]:
+        return (
+            f"{rows} for {existing}: the phone number in column {key_header!r} is probably that of another customer, "
+            "written without a + before its country code, with an international prefix that the country of the domain "
+            f"does not have, or with a (0) ({where}). They are not merged. If they are the same {customers}, write "
+            "the numbers with a + and the country code everywhere."
         )
     if notice.code == SIMILAR_KEY_ROWS:
         return (

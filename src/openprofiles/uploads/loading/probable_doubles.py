@@ -1,8 +1,9 @@
 """The customers that a load creates although they probably are customers already, whose unique keys differ.
 
 They have the email address, the account number, or the phone number and the name of another customer
-(``shared_values``), or nearly the unique key of another customer (``similar_keys``). All are only counted: a load never
-merges what has different keys. So are rows that give a customer the email address of another one (``taken_emails``).
+(``shared_values``), or nearly the unique key of another customer (``similar_keys``, ``phone_spellings``). All are only
+counted: a load never merges what has different keys. So are rows that give a customer the email address of another one
+(``taken_emails``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.other_names import count_updates
+from openprofiles.uploads.loading.phone_spellings import find_phone_spellings
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.shared_values import SHARED_VALUES, find_shared_values
@@ -44,9 +46,10 @@ def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mappin
             scratch.run(_EMPTY)
             find_shared_values(scratch, store, job, mapping, shared)
             notices += _make_notice(scratch, store, job, shared.code, shared.path)
-    if mapping.key_name not in (EMAIL_KEY, PHONE_KEY):
+    if mapping.key_name != EMAIL_KEY:
         scratch.run(_EMPTY)
-        find_similar_keys(scratch, store, job, mapping)
+        find_similar = find_phone_spellings if mapping.key_name == PHONE_KEY else find_similar_keys
+        find_similar(scratch, store, job, mapping)
         notices += _make_notice(scratch, store, job, SIMILAR_KEY_ROWS, mapping.unique_key.path)
     return notices
 

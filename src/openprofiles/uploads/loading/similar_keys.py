@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from openprofiles.profiles.standard_profile import PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.shared_values import add_later_ones
+from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.sql_text import sql_text
 
@@ -46,7 +48,7 @@ _SPELLINGS = (
     ),
 )
 # Other spellings are looked up for all keys only if they occur among the first ones.
-_KEYS_IN_SAMPLE = 500
+KEYS_IN_SAMPLE = 500
 
 
 def find_similar_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -93,36 +95,39 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     )
     if not scratch.value("select exists (select 1 from number_of)"):
         return
-    sample = f"(select * from number_of order by record limit {_KEYS_IN_SAMPLE})"
-    _look_up_spellings(scratch, store, job, mapping, sample, range(len(_SPELLINGS)))
+    sample = f"(select * from number_of order by record limit {KEYS_IN_SAMPLE})"
+    look_up_spellings(scratch, store, job, mapping, sample, _SPELLINGS)
     seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
     if seen:
-        _look_up_spellings(scratch, store, job, mapping, "number_of", seen)
+        look_up_spellings(scratch, store, job, mapping, "number_of", [_SPELLINGS[number] for number in seen])
         scratch.run("insert into double select record, null, pid from spelled")
 
 
-def _look_up_spellings(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, numbers: str, spellings: Sequence[int]
+def look_up_spellings(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, numbers: str, spellings: Sequence[str]
 ) -> None:
     """Look for other spellings of numbers in the store; make the table ``spelled`` of those that are there.
 
     Args:
-        numbers: a table of ``record``, ``key`` and ``digits``, or a query in brackets.
-        spellings: positions in ``_SPELLINGS``.
+        numbers: a table of ``record``, ``key`` and what the spellings need, or a query in brackets.
+        spellings: SQL for search forms, null where there is none; ``spelled`` has their positions.
     """
     scratch.run("create or replace temp table spelled (spelling integer, record bigint, pid bigint)")
-    values = ", ".join(_SPELLINGS[spelling] for spelling in spellings)
     query = (
         "select value, list(spelling) as spellings, list(record) as records from ("
-        f"select unnest([{values}]) as value, unnest({list(spellings)}) as spelling, record, key from {numbers}) "
-        "where value is not null and value <> key group by value order by value"
+        f"select unnest([{', '.join(spellings)}]) as value, unnest({list(range(len(spellings)))}) as spelling, "
+        f"record, key from {numbers}) where value is not null and value <> key group by value order by value"
     )
+    # Other fields have phone numbers as well, and some have an extension.
+    columns = [column_of(mapping.unique_key.path)] if mapping.key_name == PHONE_KEY else []
+    is_same = "".join(f" and {mapping.sql_identity(column, job.phone_region)} = value" for column in columns)
     for wanted in scratch.tables(query, _ROWS_PER_READ):
         values_here = wanted["value"].combine_chunks().cast(pa.string())
-        found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at)
+        found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at, columns)
         scratch.put("wanted", wanted.append_column("i", pa.array(range(len(values_here)), pa.int64())))
         scratch.put("found", found)
         scratch.run(
-            "insert into spelled select unnest(spellings), unnest(records), pid from wanted "
-            "join (select i, min(pid) as pid from found group by i) using (i)"
+            "insert into spelled select unnest(spellings), unnest(records), pid from ("
+            "select any_value(spellings) as spellings, any_value(records) as records, min(pid) as pid "
+            f"from wanted join found using (i) where true{is_same} group by i)"
         )
