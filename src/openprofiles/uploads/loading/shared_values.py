@@ -11,10 +11,11 @@ from openprofiles.profiles.normal_forms import has_finer_identity, sql_identity_
 from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import SAME_ACCOUNT_ROWS, SAME_EMAIL_ROWS, SAME_PHONE_ROWS
+
+_ROWS_OF_LARGE_FILE = 50_000
 
 # A value that more customers have is that of a company, or stands for none.
 MOST_CUSTOMERS = 5
@@ -33,7 +34,7 @@ class SharedValue:
         same_paths: fields whose values must be the same as well.
         differing_path: a field that shows, where two customers have different values, that they are not the same.
         looked_up_first: so many customers are looked up in the store before all are.
-        compared_first: so many rows of the file are compared before all are; None compares all at once.
+        compared_first: a condition on ``value``, in SQL, for what is compared first in a large file; None compares all.
     """
 
     code: str
@@ -43,7 +44,7 @@ class SharedValue:
     same_paths: tuple[str, ...] = ()
     differing_path: str | None = None
     looked_up_first: int = 1_000
-    compared_first: int | None = 50_000
+    compared_first: str | None = "hash(value) % 20 = 0"
 
     @property
     def paths(self) -> list[str]:
@@ -56,7 +57,14 @@ SHARED_VALUES = (
     # The number of a company is shared by people who have other names.
     SharedValue(SAME_ACCOUNT_ROWS, "AccountNumber", ACCOUNT_KEY, plausible="[1-9]", differing_path="LastName"),
     # That of a phone is shared by families, and their last name, too.
-    SharedValue(SAME_PHONE_ROWS, "PhoneNumber", PHONE_KEY, plausible="[1-9]", same_paths=("FirstName", "LastName")),
+    SharedValue(
+        SAME_PHONE_ROWS,
+        "PhoneNumber",
+        PHONE_KEY,
+        plausible="[1-9]",
+        same_paths=("FirstName", "LastName"),
+        compared_first="right(value, 2) between '40' and '44'",
+    ),
 )
 
 
@@ -74,19 +82,22 @@ def find_shared_values(
 
 def _find_in_file(scratch: Scratch, job: LeasedJob, shared: SharedValue, value_of: dict[str, str]) -> None:
     # In most files each customer has a value of their own, which numbers show fastest.
-    number = f"hash(lower({value_of[shared.path]}))"
+    value = value_of[shared.path]
+    number = f"hash(lower({value}))" if shared.key_name == EMAIL_KEY else f"hash({value})"
     if shared.same_paths:
         # The other values tell most customers apart, and the last two digits are the same in most ways to write it.
         others = ", ".join(f"lower(trim({value_of[path]}))" for path in shared.same_paths)
-        number = f"hash(right({value_of[shared.path]}, 2), {others})"
-    count = int(scratch.value("select count(*) from staged")) if shared.compared_first else 0
-    step = count // (shared.compared_first or 1) + 1
+        number = f"hash(right({value}, 2), {others})"
     is_given = " and ".join(
         ["key is not null", *(f"{value_of[path]} <> ''" for path in (shared.path, *shared.same_paths))]
     )
-    _compare_in_file(scratch, job, shared, value_of, number, f"{is_given} and {number} % {step} = 0")
-    if step > 1 and scratch.value("select exists (select 1 from double)"):
-        _compare_in_file(scratch, job, shared, value_of, number, f"{is_given} and {number} % {step} <> 0")
+    if shared.compared_first and int(scratch.value("select count(*) from staged")) > _ROWS_OF_LARGE_FILE:
+        first = shared.compared_first.replace("value", value)
+        _compare_in_file(scratch, job, shared, value_of, number, f"{first} and {is_given}")
+        if not scratch.value("select exists (select 1 from double)"):
+            return
+        is_given = f"not ({first}) and {is_given}"
+    _compare_in_file(scratch, job, shared, value_of, number, is_given)
 
 
 def _compare_in_file(
@@ -122,27 +133,32 @@ def _find_in_store(
     # To look up all email addresses takes a quarter of the time of a load, so some are looked up first.
     count = int(scratch.value("select count(*) from target where pid is null"))
     step = -(-count // shared.looked_up_first)
-    new = (
-        f"select n.record, {_forms_sql(shared, value_of, job)} from {NEW_KEYS} n join staged s on s.record = n.record "
-        f"where {_plausible_sql(shared, value_of)}"
-    )
-    _look_up(scratch, store, job, shared, f"{new} and hash(n.key) % {step} = 0")
+    _look_up(scratch, store, job, shared, value_of, f"hash(target) % {step} = 0")
     if step > 1 and scratch.value("select exists (select 1 from double where pid is not null)"):
-        _look_up(scratch, store, job, shared, f"{new} and hash(n.key) % {step} <> 0")
+        _look_up(scratch, store, job, shared, value_of, f"hash(target) % {step} <> 0")
 
 
-def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, shared: SharedValue, customers: str) -> None:
+def _look_up(
+    scratch: Scratch, store: BulkStore, job: LeasedJob, shared: SharedValue, value_of: dict[str, str], condition: str
+) -> None:
     """Add the records to ``double`` whose value stored profiles have.
 
     Args:
-        customers: a query for ``record``, and what ``_forms_sql`` selects.
+        condition: on the targets that are looked up.
     """
+    # A table, since the forms of all values would be found before this condition.
+    columns = ", ".join(dict.fromkeys(value_of[path] for path in shared.paths if path in value_of))
+    scratch.run(
+        f"create or replace table new_customer as select record, {columns} from staged where record in "
+        f"(select target from target where pid is null and {condition}) and {value_of[shared.path]} <> ''"
+    )
     column_of_path = {path: column_of(path) for path in shared.paths}
     search = sql_search_form(shared.key_name, "form") if has_finer_identity(shared.key_name) else "form"
     query = (
         f"select {search} as search, value, differing, record from (select any_value(form) as form, value, "
-        f"min(differing) as differing, min(record) as record from ({customers}) where value is not null group by value)"
-        " order by search"
+        "min(differing) as differing, min(record) as record from "
+        f"(select record, {_forms_sql(shared, value_of, job)} from new_customer "
+        f"where {_plausible_sql(shared, value_of)}) where value is not null group by value) order by search"
     )
     for wanted in scratch.tables(query, ROWS_PER_READ):
         searches = pa.compute.unique(wanted["search"].combine_chunks().cast(pa.string()))

@@ -30,30 +30,32 @@ def find_taken_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, mappin
     if index is None or not scratch.value("select exists (select 1 from target where pid is not null)"):
         return
     value = f"v{index}"
-    updates = (
-        f"select record, pid, {value} as email from staged join target on target = record "
-        "where pid is not null and row_count = 1 "
-        f"union all select record, pid, {value} from repeated where pid is not null"
-    )
     count = int(scratch.value("select count(*) from target where pid is not null"))
     step = -(-count // _LOOKED_UP_FIRST)
-    given = (
-        f"select record, pid, {sql_normal_key(EMAIL_KEY, 'email', job.phone_region)} as value from ({updates}) "
-        "where email like '%@%'"
-    )
-    _look_up(scratch, store, job, f"{given} and hash(pid) % {step} = 0")
+    _look_up(scratch, store, job, value, f"hash(target) % {step} = 0")
     if step > 1 and scratch.value("select exists (select 1 from double)"):
-        _look_up(scratch, store, job, f"{given} and hash(pid) % {step} <> 0")
+        _look_up(scratch, store, job, value, f"hash(target) % {step} <> 0")
 
 
-def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, updates: str) -> None:
+def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, value: str, condition: str) -> None:
     """Add the records to ``double`` whose address other profiles have, and their own has not.
 
     Args:
-        updates: a query for ``record``, ``pid`` of its profile, and ``value``, in normal form.
+        value: the column of the addresses.
+        condition: on the targets whose records are looked up.
     """
+    # A table, since the forms of all values would be found before this condition.
+    scratch.run(
+        f"create or replace table updating as select record, pid, {value} as email from staged join "
+        f"(select target, pid from target where pid is not null and row_count = 1 and {condition}) on target = record "
+        f"where {value} like '%@%' union all select record, pid, {value} from repeated "
+        f"where pid is not null and {condition} and {value} like '%@%'"
+    )
     stored = sql_normal_key(EMAIL_KEY, column_of(EMAIL_PATH), job.phone_region)
-    query = f"select * from ({updates}) where value is not null order by value"
+    query = (
+        f"select * from (select record, pid, {sql_normal_key(EMAIL_KEY, 'email', job.phone_region)} as value "
+        "from updating) where value is not null order by value"
+    )
     for wanted in scratch.tables(query, ROWS_PER_READ):
         values = pa.compute.unique(wanted["value"].combine_chunks().cast(pa.string()))
         found = store.find_key_holders(job.domain_id, EMAIL_KEY, values, job.started_at, [column_of(EMAIL_PATH)])
