@@ -253,8 +253,8 @@ class _ImportCommand(click.Command):
     "--yes",
     "loads_doubtful",
     is_flag=True,
-    help="Do not ask before loading many rows that overwrite customers with different names, or that may create "
-    "duplicate profiles for existing customers.",
+    help="Do not ask before loading many rows that overwrite customers with different names, that give customers the "
+    "email addresses of others, or that may create duplicate profiles for existing customers.",
 )
 @click.option(
     "--dry-run",

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
+
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
 # Rows that exchanged the first and last name of a customer.
@@ -36,9 +38,14 @@ SWALLOWED_ROWS = "SwallowedRows"
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
-# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+# Rows that created a profile, although another customer has the same email address, account number, or phone number and
+# name, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
+SAME_ACCOUNT_ROWS = "SameAccountRows"
+SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that gave a stored profile the email address of another one.
+TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
 # Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
@@ -58,6 +65,10 @@ _REFUSED = {
     SHARED_KEY_ROWS: (
         "Many rows would create profiles of their own, although their unique key is in a different field of "
         "another profile. Map the column of the unique key to that field, or confirm that they are different customers."
+    ),
+    TAKEN_EMAIL_ROWS: (
+        "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
+        "that its addresses are right."
     ),
 }
 
@@ -248,14 +259,35 @@ def notice_sentence(
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
         )
+    if notice.code == TAKEN_EMAIL_ROWS:
+        return (
+            f"{'1 row gives its customer' if is_one else f'{notice.count:,} rows give their customers'} the "
+            f"{label_of(notice.path)} of another customer ({where}). If "
+            f"{'it belongs' if is_one else 'these values belong'} to the other "
+            f"{'customer' if is_one else 'customers'}, for example because a column of the file was sorted alone or "
+            "has moved by a row, correct the file; if this import has already run, undo it first."
+        )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"
     customers = "customer" if is_one else "customers"
-    if notice.code == SAME_EMAIL_ROWS:
+    if notice.code in (SAME_EMAIL_ROWS, SAME_ACCOUNT_ROWS):
         return (
             f"{rows} for {existing}: another customer has the same {label_of(notice.path)} with a different value in "
             f"column {key_header!r} ({where}). They are not merged. If they are the same {customers}, use "
             f"{label_of(notice.path)} as the unique key, or correct the file."
+        )
+    if notice.code == SAME_PHONE_ROWS:
+        return (
+            f"{rows} for {existing}: another customer has the same {label_of(notice.path)}, first name and last name "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"{customers}, correct the values in column {key_header!r}, or use another unique key."
+        )
+    if notice.code == SIMILAR_KEY_ROWS and notice.path in KEY_PATHS[PHONE_KEY]:
+        return (
+            f"{rows} for {existing}: the phone number in column {key_header!r} is probably that of another customer, "
+            "written without a + before its country code, with an international prefix that the country of the domain "
+            f"does not have, or with a (0) ({where}). They are not merged. If they are the same {customers}, write "
+            "the numbers with a + and the country code everywhere."
         )
     if notice.code == SIMILAR_KEY_ROWS:
         return (

@@ -58,7 +58,6 @@ from openprofiles.uploads.loading.scratch_folder import remove_scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.shortened_values import find_shortened_values
-from openprofiles.uploads.loading.similar_codes import find_similar_codes
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
@@ -66,7 +65,7 @@ from openprofiles.uploads.loading.step_times import StepTimes
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import Notice, describe_refusal, with_more
+from openprofiles.uploads.notices import Notice, describe_refusal
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -423,7 +422,6 @@ def _report(
             header = read_file_header(reader.read, file.form)
         doubles = find_shared_keys(scratch, store, job, mapping)
         doubles += find_probable_doubles(scratch, store, job, mapping)
-        doubles = with_more(doubles, find_similar_codes(scratch, store, job, mapping))
         notices = [
             *find_noticed_lines(scratch),
             *find_short_rows(scratch),

@@ -1,6 +1,6 @@
 """The customers that a load creates although a stored one has the same code in another spelling (``key_spellings``).
 
-``probable_doubles`` finds the numbers that differ only in the way they are written, and all such keys of one file.
+``similar_keys`` finds the numbers that differ only in the way they are written, and all such keys of one file.
 """
 
 from __future__ import annotations
@@ -9,46 +9,32 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.loading.key_spellings import CODE_SPELLINGS, EXACT_SPELLINGS
-from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SIMILAR_KEY_ROWS, Notice
 
 _ROWS_PER_READ = 50_000
 # Spellings are looked up for all keys only if they occur among the first ones.
 _KEYS_IN_SAMPLE = 1_000
 
 
-def find_similar_codes(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
-    """Count the rows that create such customers, without those that ``find_probable_doubles`` has just counted."""
-    if (
-        mapping.matches_group
-        or mapping.key_name in (EMAIL_KEY, PHONE_KEY)
-        or not scratch.value(f"select exists (select 1 from {NEW_KEYS})")
-        or not store.has_keys(job.domain_id, mapping.key_name)
-    ):
-        return []
+def find_similar_codes(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+    """Add the rows that create such customers to the table ``double``, without those that it has."""
+    if not store.has_keys(job.domain_id, mapping.key_name):
+        return
     every = range(len(CODE_SPELLINGS))
     _look_up(scratch, store, job, mapping, f"(select * from {NEW_KEYS} limit {_KEYS_IN_SAMPLE})", every)
     seen = scratch.table("select distinct spelling from spelled_code order by spelling")["spelling"].to_pylist()
     if not seen:
-        return []
+        return
     _look_up(scratch, store, job, mapping, NEW_KEYS, seen)
-    similar = "spelled_code where record not in (select record from double)"
-    count = int(scratch.value(f"select count(distinct record) from {similar}"))
-    if not count:
-        return []
-    rows = scratch.table(
-        f"select record, any_value(line) as line, null::bigint as other_line, min(pid) as pid from (from {similar}) "
-        f"join staged using (record) group by record order by record limit {MAX_LINES}"
+    scratch.run(
+        "insert into double select record, null, min(pid) from spelled_code "
+        "where record not in (select record from double) group by record"
     )
-    lines = tuple(rows["line"].to_pylist())
-    return [Notice(SIMILAR_KEY_ROWS, mapping.unique_key.path, count, lines, others=describe_others(store, job, rows))]
 
 
 def _look_up(
