@@ -398,7 +398,10 @@ def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counte
     job = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data))
     strict = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data), strict=True)
 
-    assert (job.created_count, notices(shop, job)) == (23, [("SparseRows", 1, (24,)), ("UnusualKeyRows", 2, (2, 23))])
+    assert (job.created_count, notices(shop, job)) == (
+        23,
+        [("SimilarKeyRows", 1, (23,)), ("SparseRows", 1, (24,)), ("UnusualKeyRows", 2, (2, 23))],
+    )
     assert (strict.failed_count, notices(shop, strict)) == (0, [])
 
 
