@@ -58,7 +58,7 @@ def main() -> None:
             DomainName=DOMAIN, DisplayName=CUSTOMERS.name, Fields=FIELDS, UniqueKey="email", DataExpiry=1098
         )["JobId"]
 
-        print(f"2. Send {CUSTOMERS.name} to the upload URL of the job")
+        print(f"2. Send {CUSTOMERS.name} to the job's upload URL")
         upload = profiles.get_upload_job_path(DomainName=DOMAIN, JobId=job_id)
         send_file(upload["Url"], upload["ClientToken"])
 
@@ -66,7 +66,7 @@ def main() -> None:
         profiles.start_upload_job(DomainName=DOMAIN, JobId=job_id)
         job = wait_for_end(profiles, job_id)
 
-        print("\nThe answer of GetUploadJob at the end:")
+        print("\nThe final GetUploadJob response:")
         shown = {name: value for name, value in job.items() if name != "ResponseMetadata"}
         print(json.dumps(shown, indent=2, default=str))
 

@@ -1,4 +1,4 @@
-"""openprofiles: customer profiles on your own machine, with the API of Amazon Connect Customer Profiles."""
+"""openprofiles: customer profiles on your own machine, with the Amazon Connect Customer Profiles API."""
 
 from __future__ import annotations
 

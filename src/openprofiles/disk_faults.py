@@ -19,7 +19,7 @@ def disk_fault(error: OSError) -> StoreNotWritable | None:
     if error.errno in _NO_ROOM:
         return StorageFull("The disk is full. Free some space, then try again.")
     if error.errno in _NOT_WRITABLE:
-        name = error.filename2 or error.filename or "A file of the data folder"
+        name = error.filename2 or error.filename or "A file in the data folder"
         return StoreNotWritable(
             f"{name} cannot be used: {error.strerror}. Check the disk, and make the file and its folder writable "
             "for the user that runs openprofiles."

@@ -96,8 +96,8 @@ def load_master_key(settings: Settings) -> MasterKey:
                 if settings.master_key is not None:
                     # Hosts that each made one of their own would not understand each other.
                     raise SettingsError(
-                        f"There is no master key {path}. Put the key there that the other servers and workers of this "
-                        f"store use, or create the first one with: openprofiles master-key create {path}"
+                        f"There is no master key {path}. Put the key that this store's other servers and workers use "
+                        f"there, or create the first one with: openprofiles master-key create {path}"
                     )
                 # A database cannot be asked here; ``check_master_key`` refuses a key that is not the store's own.
                 if not isinstance(settings.store, PostgresqlUrl) and settings.store_path.exists():
@@ -136,7 +136,7 @@ def create_master_key(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
-        raise SettingsError(f"There is a file {path} already. Name another one.") from error
+        raise SettingsError(f"The file {path} already exists. Name another one.") from error
     except OSError as error:
         raise SettingsError(f"The master key {path} cannot be written: {error.strerror}.") from error
     with os.fdopen(descriptor, "wb") as file:

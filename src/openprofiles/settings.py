@@ -303,7 +303,7 @@ class Settings:
         default=False,
         metadata=_given(
             "--compat",
-            "strict applies the limits of AWS, such as 25 mapped fields, a data expiry of at most 90 days, and "
+            "strict applies AWS's limits, such as 25 mapped fields, a data expiry of at most 90 days, and "
             "files under 1 GB.",
             choices=("generous", "strict"),
             of_worker=True,
@@ -418,7 +418,7 @@ class Settings:
         )
         _require(
             self.memory_limit_bytes >= _SMALLEST_MEMORY_LIMIT_BYTES,
-            "The memory limit of loads must be at least 100 MB.",
+            "The memory limit for loads must be at least 100 MB.",
         )
         _require(1 <= self.failed_rows_days <= 3650, "Failed rows can be kept for 1 to 3650 days.")
         _require(0 <= self.undo_days <= 3650, "A job can be undone for 0 to 3650 days.")

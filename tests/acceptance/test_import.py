@@ -165,7 +165,7 @@ def test_a_file_is_loaded_without_a_server_or_any_set_up(tmp_path: Path) -> None
         "  Phone       ->  PhoneNumber",
         "  Tier        ->  Attributes.Tier",
         "  column 5 '' is not loaded: it has no name in the header",
-        "Phone numbers without a country code are read as numbers of the United States (US).",
+        "Phone numbers without a country code are treated as numbers from the United States (US).",
         "Unique key Email:",
         "  Filled in 3 of 4 rows of the sample; 1 row repeats an earlier value. Rows with the same Email become one "
         "customer, and later files update this customer. Rows without Email fail.",
@@ -395,7 +395,7 @@ def test_a_pipe_that_ends_before_the_load_is_reported(tmp_path: Path) -> None:
     os.close(writer)
 
     assert ended.returncode == 2
-    assert ended.stderr == "Error: Nothing was loaded: the program that reads the output has ended.\n"
+    assert ended.stderr == "Error: Nothing was loaded: the program that reads the output has exited.\n"
     assert list_jobs(tmp_path / "data") == []
 
 

@@ -211,7 +211,7 @@ def test_through_a_server_the_form_of_the_file_goes_along(tmp_path: Path) -> Non
         )  # fmt: skip
 
     assert other_country.returncode == 2
-    assert "as numbers of the United States (US), which cannot be changed." in " ".join(other_country.stderr.split())
+    assert "as numbers from the United States (US), which cannot be changed." in " ".join(other_country.stderr.split())
     assert (status, told["created"]) == (1, 2)
     assert found["FirstName"] == "Zoë"
 
@@ -338,12 +338,12 @@ def _zip(name: str, content: bytes) -> bytes:
         (WORKBOOK[:-300], "an Excel workbook"),
         (
             workbook({"A": sheet_xml(text_rows([["a" * 3_000_000]]))}),
-            "has more than 2,000,000 bytes when it is unpacked, which is the limit. Save the sheet as CSV",
+            "is larger than the limit of 2,000,000 bytes when it is unpacked. Save the sheet as CSV",
         ),
-        (_written(pa.table({"a": list(range(1000))}))[:-300], "The Parquet file cannot be read to its end"),
+        (_written(pa.table({"a": list(range(1000))}))[:-300], "The Parquet file cannot be read to the end"),
         (
             _written(pa.table({"a": ["x" * 1000] * 3000})),
-            "The table has more than 2,000,000 bytes when it is written as CSV",
+            "When written as CSV, the table is larger than the limit of 2,000,000 bytes",
         ),
         (gzip.compress(b"Email\n" + b"".join(b"%d@x\n" % n for n in range(2000)))[:-300], "cannot be decompressed"),
         (gzip.compress(b'{"a": "' + b"x" * 3_000_000 + b'"}'), "exceeds the limit of 2,000,000 bytes"),
@@ -382,8 +382,8 @@ def test_the_country_of_phone_numbers_is_chosen_before_a_domain_is_created(tmp_p
     # The refused command left no domain behind.
     assert "Created the domain demo." in loaded.stdout
     for answer in (loaded, again):
-        assert "Phone numbers without a country code are read as numbers of Germany (DE).\n" in answer.stdout
-    assert "as numbers of Germany (DE), which cannot be changed." in " ".join(other.stderr.split())
+        assert "Phone numbers without a country code are treated as numbers from Germany (DE).\n" in answer.stdout
+    assert "as numbers from Germany (DE), which cannot be changed." in " ".join(other.stderr.split())
 
 
 def test_a_file_that_cannot_be_read_creates_nothing(tmp_path: Path) -> None:

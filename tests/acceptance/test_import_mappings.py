@@ -114,7 +114,7 @@ def test_without_a_unique_key_the_suggestion_is_told_and_nothing_is_made(
         "and later files update this customer. Rows without Login fail.",
         "Other columns that may identify customers:",
         "  Lead no: Filled in 20 of 20 rows of the sample; no value is repeated. Doubtful: its values count up by one, "
-        "as row numbers do, and its name does not say that it numbers customers.",
+        "as row numbers do, and its name does not suggest that it contains customer numbers.",
         "Nothing was loaded. To load it:",
         "  openprofiles import 'my people.csv' --domain demo --map 'Lead no=Attributes.lead' --unique-key Login",
     ]
@@ -217,7 +217,8 @@ def test_a_saved_mapping_loads_the_next_file_whatever_the_order_of_its_columns(t
 
     assert saving.returncode == 0
     assert (
-        "The mapping is saved as crm. Load the next file of this kind with --mapping crm." in saving.stdout.splitlines()
+        "The mapping was saved as crm. Load the next file of this kind with --mapping crm."
+        in saving.stdout.splitlines()
     )
     assert saved_columns(place, "crm") == ["Login", "Vorname", "Phone", "Lead no", ""]
     assert (used.returncode, used.stderr) == (0, "")
@@ -276,9 +277,9 @@ def test_a_mapped_column_that_is_missing_ends_with_2_before_anything_is_made(tmp
 
     assert (refused.returncode, jobs_before) == (2, 1)
     assert refused.stderr == (
-        "Error: The file has no column 'Email', which the mapping crm loads to EmailAddress. Its new column 'E-mail' "
-        "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads to "
-        "Attributes.Fax. To load without it, add --map Fax=. Its columns are: 'E-mail', 'Name'.\n"
+        "Error: The file has no column 'Email', which the mapping crm loads into EmailAddress. Its new column 'E-mail' "
+        "may be the same: add --map E-mail=EmailAddress. The file has no column 'Fax', which the mapping crm loads "
+        "into Attributes.Fax. To load without it, add --map Fax=. Its columns are: 'E-mail', 'Name'.\n"
     )
     assert (mended["updated"], mended["unique_key"]) == (1, "E-mail")
     assert mended["mapping"] == {"Name": "Attributes.Name", "E-mail": "EmailAddress"}
@@ -319,7 +320,7 @@ def saved_mapping(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         (["--mapping", "crm", "--domain", "nowhere"], "There is no domain nowhere."),
         (["--mapping", "my crm"], "'my crm' is not a valid mapping name"),
         (["--unique-key", "Email", "--save-mapping", "a/b"], "'a/b' is not a valid mapping name"),
-        (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or goes"),
+        (["--mapping", "crm", "--map", "Email="], "unique key of the mapping crm, 'Email', is excluded or now goes"),
         (["--mapping", "crm", "--map", "Tear=Address.City"], "The file has no column 'Tear'."),
         (["--mapping", "crm", "--unique-key", "Tier"], "The unique key 'Tier' is not a column of the file"),
         (["--mapping", "crm", "--map", "Email=", "--map", "Name="], "--map excludes all columns of the mapping crm"),
@@ -365,7 +366,7 @@ def test_mappings_are_listed_shown_and_deleted(place: Place, tmp_path: Path) -> 
         2,
         f"Error: The domain {place.domain} has no mapping x. It has: crm.\n",
     )
-    assert (deleted.returncode, deleted.stdout) == (0, "The mapping crm is deleted.\n")
+    assert (deleted.returncode, deleted.stdout) == (0, "The mapping crm has been deleted.\n")
     assert (left.returncode, left.stdout, left.stderr) == (0, "", f"The domain {place.domain} has no mapping.\n")
 
 
@@ -378,7 +379,7 @@ def test_a_column_that_the_file_has_twice_cannot_be_mapped(tmp_path: Path) -> No
     answer = place.run(second, "--mapping", "crm")
 
     assert answer.returncode == 2
-    assert "The header of the file has 2 columns 'Name'" in answer.stderr
+    assert "The file's header has 2 columns named 'Name'" in answer.stderr
 
 
 def test_a_mapping_that_may_not_be_saved_does_not_stop_the_load(tmp_path: Path, server: RunningServer) -> None:
@@ -437,6 +438,6 @@ def test_a_saved_mapping_keeps_how_the_file_is_read(tmp_path: Path, place: Place
     assert again.returncode == 0
     assert "  read as windows-1250, semicolons, LF\n" in again.stdout
     assert (
-        "  as kept with the mapping pl, unless it does not apply: --encoding windows-1250 --check Phone=none\n"
+        "  as saved with the mapping pl, unless it does not apply: --encoding windows-1250 --check Phone=none\n"
     ) in again.stdout
     assert "1 created" in again.stdout

@@ -248,7 +248,7 @@ def test_a_job_is_shown_to_people_in_sections(data: Path) -> None:
         "Time of each step",
     ]
     assert "  read as      utf-8, commas, LF" in lines
-    assert "  all rows of the file  5" in lines
+    assert "  all rows in the file  5" in lines
     assert "      1  MISSING_UNIQUE_KEY  Email" in lines
     speed = next(line for line in lines if line.startswith("  speed "))
     assert re.fullmatch(r"  speed +[0-9,]+ rows per second, in [0-9]+\.[0-9]{2} seconds of work", speed)
@@ -366,7 +366,7 @@ def test_a_job_that_nobody_has_begun_with_is_stopped_at_once(tmp_path: Path) -> 
     watched = jobs("watch", job_id, "--data", tmp_path / "data")
 
     assert (first.returncode, second.returncode) == (0, 0)
-    assert first.stdout == f"Upload job {job_id} is stopped. No row was loaded.\n"
+    assert first.stdout == f"Upload job {job_id} has been stopped. No row was loaded.\n"
     assert second.stdout == f"Upload job {job_id} was already stopped. The rows it had loaded are kept.\n"
     assert watched.returncode == 2
     assert watched.stdout.startswith("0 created, 0 updated, 0 failed in ")
@@ -584,7 +584,7 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {job_id} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        f"Upload job {job_id} has been undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
         "since.\n",
     )
     assert first_names(updated) == {"ada@example.com": "Ada", "bob@example.com": "Bob"}
@@ -603,7 +603,8 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
 
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[0] == (
-        f"Upload job {job_id} is undone. Profiles: 0 removed, 0 restored, 2 kept because they have been changed since."
+        f"Upload job {job_id} has been undone. Profiles: 0 removed, 0 restored, 2 kept because they have been "
+        "changed since."
     )
     assert answer.stdout.splitlines()[1].split() == ["PROFILE", "ID", "LOADED", "AS"]
     assert "These are the first 1 of 2. --limit shows more." in answer.stderr
@@ -646,7 +647,7 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
 
     assert (answer.returncode, answer.stdout) == (
         0,
-        f"Upload job {second} is undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
+        f"Upload job {second} has been undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
         "since.\n",
     )
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
@@ -718,7 +719,7 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
     assert mistyped.stderr == "Error: There is no domain dmo. Did you mean 'demo'?\n"
     assert no_tls.stderr == f"Error: The server at {https} does not speak HTTPS. Use {server.url}\n"
     assert {page.stderr for page in pages} == {
-        f"Error: The answer from {server.url}/console (HTTP status 404) did not come from the openprofiles API. Try "
+        f"Error: The response from {server.url}/console (HTTP status 404) did not come from the openprofiles API. Try "
         f"--endpoint-url {server.url}\n"
     }
 

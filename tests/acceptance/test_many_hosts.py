@@ -269,6 +269,6 @@ def test_a_master_key_is_never_overwritten(tmp_path: Path) -> None:
 
     assert first.returncode == 0
     assert second.returncode != 0
-    assert f"There is a file {file} already" in second.stderr
+    assert f"The file {file} already exists" in second.stderr
     assert file.read_bytes() == content
     assert file.stat().st_mode & 0o777 == 0o600

@@ -59,7 +59,7 @@ def test_an_older_database_is_refused_until_it_is_migrated(tmp_path: Path, postg
     migrated = run_command("migrate", "--data", tmp_path / "data", "--store", url)
 
     assert refused.returncode != 0
-    assert f"has revision 0001; this openprofiles needs {NEWEST_REVISION}" in refused.stderr
+    assert f"has revision 0001; this version of openprofiles needs {NEWEST_REVISION}" in refused.stderr
     assert migrated.returncode == 0, migrated.stderr
     assert run_command(*credentials).returncode == 0
 
@@ -86,7 +86,7 @@ def test_a_database_of_another_program_is_refused_and_not_changed(
 
     refused = run_command("credentials", "list", "--data", tmp_path / "data", "--store", url)
 
-    assert "of another program" in refused.stderr
+    assert "another program's PostgreSQL database" in refused.stderr
     with psycopg.connect(url) as connection:
         tables = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
     assert tables == [("song",)]

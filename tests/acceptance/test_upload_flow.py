@@ -301,7 +301,7 @@ UNREADABLE = {
     "no rows": (b"Email,First,Tier\n\n", "The file has a header but no rows."),
     "missing header": (b"Email,First\na@b.c,A\n", "The file has no column 'Tier', the source of the field Tier."),
     "header in another case": (b"email,First,Tier\na@b.c,A,\n", "The file has no column 'Email'"),
-    "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns 'First'"),
+    "repeated header": (b"Email,First,Tier,First\na@b.c,A,,\n", "The file has 2 columns named 'First'"),
     "header that is no text": (
         b"Email,First,Tier," + b"\x81\x9f\xff\na@b.c,Zo\xc3\xab Bront\xc3\xab \xc3\xa9,,\n",
         "The header on line 1 contains characters that are not valid in the file's encoding.",

@@ -155,7 +155,7 @@ def test_a_receiver_that_fails_is_told_again_and_the_url_of_a_job_wins(tmp_path:
     validator("Options").validate(options)
     validator("Progress").validate(failed)
     assert options["Webhook"] == {"Url": f"{receiver.url}/job"}
-    assert (failed["Webhook"]["LastError"], failed["Webhook"]["Attempts"]) == ("The answer was 500.", 1)
+    assert (failed["Webhook"]["LastError"], failed["Webhook"]["Attempts"]) == ("The response was 500.", 1)
     assert 5 < failed["Webhook"]["NextAttemptAt"] - failed["CompletedAt"] < 60
     assert delivered["Webhook"].keys() == {"Host", "Delivered", "Attempts", "DeliveredAt"}
     assert [one.path for one in receiver.received] == ["/job", "/job"]

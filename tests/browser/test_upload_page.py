@@ -127,9 +127,9 @@ def test_a_messy_file_is_shown_checked_and_loaded(upload: Page, server: RunningS
     expect(evidence).to_contain_text("Filled in 11 of 12 rows of the sample; 1 row repeats an earlier value")
     expect(evidence).not_to_contain_text("Doubtful")
     upload.get_by_label("Unique key").select_option("Kunden-Nr.")
-    expect(evidence).to_contain_text("but another Kunden-Nr., so one customer would become two")
+    expect(evidence).to_contain_text("but a different Kunden-Nr., so one customer would become two")
     upload.get_by_label("Unique key").select_option("E-Mail")
-    expect(upload.locator("#phone-country")).to_contain_text("are read as numbers of the United States (US).")
+    expect(upload.locator("#phone-country")).to_contain_text("are treated as numbers from the United States (US).")
     expect(upload.locator("#phone-country .warning")).to_contain_text("import into a new domain")
     expect(upload.get_by_label("Name of this import")).to_have_value("webshop-export.csv")
     expect(upload.get_by_label("Retention (days)")).to_have_value("366")
@@ -600,7 +600,7 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     expect(target(upload, "Level")).to_have_value("Attributes.tier")
     expect(target(upload, "Fresh")).to_have_value("")
     expect(upload.locator("#drift")).to_contain_text("Columns in the mapping that this file does not have: Old.")
-    expect(upload.locator("#drift")).to_contain_text("Other columns of the earlier file: Gone.")
+    expect(upload.locator("#drift")).to_contain_text("Other columns in the earlier file: Gone.")
     expect(upload.locator("#drift")).to_contain_text("New in this file, and skipped: Fresh.")
     expect(upload.get_by_label("Unique key")).to_have_value("Mail")
     fields = wait_for_end(server, domain, start_load(upload, "Import now"))["Fields"]
@@ -845,15 +845,13 @@ def test_sending_can_be_stopped(upload: Page, server: RunningServer, domain: str
 
 
 def test_a_refusal_of_the_file_is_told_in_the_server_s_words(upload: Page) -> None:
-    refusal = "<Error><Code>InsufficientStorage</Code><Message>The disk of this server is full.</Message></Error>"
+    refusal = "<Error><Code>InsufficientStorage</Code><Message>This server's disk is full.</Message></Error>"
     upload.route("**/openprofiles/v1/uploads/*", lambda route: route.fulfill(status=507, body=refusal))
     choose(upload, WEBSHOP)
 
     upload.get_by_role("button", name="Check first").click()
 
-    expect(upload.get_by_role("alert")).to_have_text(
-        "The server did not accept the file: The disk of this server is full."
-    )
+    expect(upload.get_by_role("alert")).to_have_text("The server did not accept the file: This server's disk is full.")
 
 
 def test_an_expired_session_loses_nothing_and_goes_on_after_signing_in_elsewhere(

@@ -52,7 +52,7 @@ def test_on_a_full_disk_reads_are_served_and_writes_are_refused_until_there_is_r
         client.create_profile(DomainName="shop", FirstName="Ann")
 
         assert refused["Error"]["Code"] == "InternalServerException"
-        assert refused["Error"]["Message"] == "The disk of the store is full. Free some space, then try again."
+        assert refused["Error"]["Message"] == "The store's disk is full. Free some space, then try again."
         # Which every SDK repeats.
         assert refused["ResponseMetadata"]["HTTPStatusCode"] == 500
         assert [one["AccountNumber"] for one in found] == ["A-1"]
@@ -78,7 +78,7 @@ def test_a_start_on_a_disk_that_is_full_or_read_only_says_so(disk: SmallDisk) ->
         "Error: The store cannot be written to (unable to open database file). Make its file"
     )
     assert on_full == [
-        "Error: The disk of the store is full. Free some space, then try again.\n",
+        "Error: The store's disk is full. Free some space, then try again.\n",
         "Error: The disk is full. Free some space, then try again.\n",
     ]
 

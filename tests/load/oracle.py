@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
 from openprofiles.profiles.normal_forms import identity_key, normal_key
-from openprofiles.profiles.placeholders import is_placeholder, is_shortened_number
+from openprofiles.profiles.placeholders import is_leftover, is_placeholder, is_shortened_number
 from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
 MAX_RECORD_BYTES = 1024 * 1024
@@ -461,7 +461,8 @@ def _find_faults(record: RawRecord, job: Job, column_count: int, positions: Mapp
     cells = _cells(record, job, positions)
     text = cells.get(job.unique_key.path)
     is_standard = job.key_name in KEY_PATHS
-    if text is not None and (is_standard or not job.matches_group) and is_placeholder(text):
+    is_left = text is not None and not job.matches_group and is_leftover(text)
+    if is_left or (text is not None and (is_standard or not job.matches_group) and is_placeholder(text)):
         faults.append(("PLACEHOLDER_KEY", job.unique_key.header))
     elif text is not None and not job.matches_group and is_shortened_number(text):
         faults.append(("SHORTENED_NUMBER", job.unique_key.header))

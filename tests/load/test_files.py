@@ -616,7 +616,7 @@ def test_a_header_that_stands_again_in_another_order_fails_the_job(shop: Shop) -
     strict = shop.load([EMAIL, FIRST], "Email", data, strict=True)
 
     assert (job.status, job.created_count) == ("FAILED", 0)
-    assert "Line 3 has the names of the columns again, but in a different order." in (job.failure_message or "")
+    assert "Line 3 repeats the column names in a different order." in (job.failure_message or "")
     assert (strict.status, strict.created_count) == ("SUCCEEDED", 3)
 
 

@@ -376,6 +376,21 @@ def test_rows_with_text_that_was_misread_before_are_loaded_and_counted(shop: Sho
     assert (notices(shop, job), notices(shop, strict)) == ([("MisreadRows", 4, (2, 4, 7, 8))], [])
 
 
+def test_rows_with_escaped_text_are_loaded_and_counted(shop: Shop) -> None:
+    rows = [
+        "c1,O&#39;Neil,",
+        "c2,J&uuml;rgen,",
+        "c3,,K\\u00f6ln",
+        "c4,J%C3%BCrgen,Bonn",
+        "c5,R&D,https://x.example/%C3%BC",
+    ]
+    rows += ["c6,AT&T;,CORP\\u1234", 'c7,<b>&amp;</b>,"{""a"": ""\\u00fc""}"', 'c8,"O&#39;Neil, Jr.",']
+
+    job = load(shop, "\n".join(["Account,First,City", *rows]).encode(), ACCOUNT, FIRST, CITY, unique_key="Account")
+
+    assert notices(shop, job) == [("MisreadRows", 5, (2, 3, 4, 5, 9))]
+
+
 def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counted(shop: Shop) -> None:
     header, rows = WIDE.split(b"\n", 1)
     data = header + b"\nint,text,text,text\n" + rows + b"#C19,Bo,red,Oslo\nTotal,,,99\n"
@@ -383,7 +398,10 @@ def test_rows_whose_unique_key_is_unlike_nearly_all_others_are_loaded_and_counte
     job = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data))
     strict = shop.run(shop.create_job([ACCOUNT, FIRST, TIER, CITY], "Account", data), strict=True)
 
-    assert (job.created_count, notices(shop, job)) == (23, [("SparseRows", 1, (24,)), ("UnusualKeyRows", 2, (2, 23))])
+    assert (job.created_count, notices(shop, job)) == (
+        23,
+        [("SimilarKeyRows", 1, (23,)), ("SparseRows", 1, (24,)), ("UnusualKeyRows", 2, (2, 23))],
+    )
     assert (strict.failed_count, notices(shop, strict)) == (0, [])
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from load.loading import NOW, Shop
+from load.loading import NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
@@ -15,9 +17,13 @@ from openprofiles.uploads.notices import (
     MAX_LINES,
     OTHER_NAME_ROWS,
     PLACEHOLDER_VALUES,
+    SAME_ACCOUNT_ROWS,
     SAME_EMAIL_ROWS,
+    SAME_PHONE_ROWS,
     SHARED_KEY_ROWS,
+    SHORTENED_VALUES,
     SIMILAR_KEY_ROWS,
+    TAKEN_EMAIL_ROWS,
     Notice,
     describe_refusal,
     is_doubtful,
@@ -280,7 +286,7 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "Attributes.tier", 1, (5,))]
     assert report_of(shop, job).notice_sentences() == [
         "1 row has a placeholder, such as NULL or #N/A, as the value of Attributes.tier (line 5). It is stored like "
-        "any other value; in a profile that existed before, it replaces the value there. If the customer has no such "
+        "any other value; in an existing profile, it replaces the value there. If the customer has no such "
         "value, empty the cell and load the file again; to get back values that were replaced, undo the import first."
     ]
     strict = shop.load(columns, "Account", data, strict=True)
@@ -289,6 +295,54 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
         (2, "PLACEHOLDER_KEY"),
         (3, "PLACEHOLDER_KEY"),
     ]
+
+
+@pytest.mark.daily_on("sqlite")
+def test_what_a_program_left_instead_of_values_is_counted_and_fails_as_a_key(shop: Shop) -> None:
+    keys = ["1", "2", "3", "4", "5", "#BEZUG!", "{{id}}", "####", "#6", "\u3003"]
+    names = ["#NV", "%FIRST_NAME%", " #REF!", '"\u3003"', "00.00.0000", "Ann", "Ann", "Ann", "Nan", "k.A."]
+    data = "Account,First name\n" + "".join(f"{key},{name}\n" for key, name in zip(keys, names, strict=True))
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+    strict = shop.load([ACCOUNT, NAME], "Account", data.encode(), strict=True)
+
+    assert [(row.line, row.faults[0].code) for row in shop.failed_rows(job)] == [
+        (line, "PLACEHOLDER_KEY") for line in (7, 8, 9)
+    ]
+    assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "FirstName", 6, (2, 3, 4, 5, 6, 11))]
+    assert (strict.failed_count, report_of(shop, strict).notices) == (0, [])
+
+
+@pytest.mark.daily_on("sqlite")
+def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Shop) -> None:
+    rows = b"1,Ann,4.91512E+11\n2,6.01232E+15,555 0100\n3,12E4,4.9E+11 \n,Bo,4.9E+11\n4,a+E,+4915\n"
+    data = b"Account,First name,Phone\n" + rows
+
+    job = shop.load([ACCOUNT, NAME, PHONE], "Account", data)
+    strict = shop.load([ACCOUNT, NAME, PHONE], "Account", data, strict=True)
+
+    notices = report_of(shop, job).notices
+    assert notices == [
+        Notice(SHORTENED_VALUES, "PhoneNumber", 2, (2, 4)),
+        Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
+    ]
+    sentence = report_of(shop, job).notice_sentences()[1]
+    assert "shortened, such as 4.91512E+11, as the value of FirstName (line 3)" in sentence
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(("right", "lines"), [(0, range(2, 12)), (1, range(2, 12)), (2, ())])
+def test_long_keys_that_nearly_all_end_in_zeros_are_counted(shop: Shop, right: int, lines: Iterable[int]) -> None:
+    keys = [f"6012320000{number:05}{'0' * (number % 3 + 1)}" for number in range(10)]
+    keys += [f"601232000099999{number + 1}" for number in range(right)]
+    data = "Account,First name\n" + "".join(f"{key},Ann\n" for key in [*keys, "1000", "A0000000000000000"])
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+
+    assert [notice for notice in report_of(shop, job).notices if notice.code == SHORTENED_VALUES] == (
+        [Notice(SHORTENED_VALUES, None, 10, tuple(lines))] if lines else []
+    )
 
 
 INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()
@@ -418,6 +472,88 @@ def test_new_customers_with_the_email_address_of_another_customer_are_counted(sh
     assert report_of(shop, second).notices == [Notice(PLACEHOLDER_VALUES, "EmailAddress", 2, (5, 6))]
 
 
+def test_new_customers_with_the_account_number_of_another_customer_are_counted(shop: Shop) -> None:
+    ana = shop.make_profile({"EmailAddress": "ana@a.example", "AccountNumber": "C1", "LastName": "Silva"}).profile_id
+    shop.make_profile({"EmailAddress": "acme@a.example", "AccountNumber": "C9", "LastName": "Dahl"})
+    shared = b"".join(b"s%d@a.example,C8,\n" % number for number in range(6))
+    rows = (
+        b"ana@b.example,C1,SILVA \nbo@a.example,C2,\nbo@b.example,C2,Berg\ncy@a.example,n/a,\ncy@b.example,n/a,\n"
+        b"di@a.example,Silver,\ndi@b.example,Silver,\nbo@a.example,C2,\ned@a.example,c1,\nflo@a.example,C9,Frey\n"
+        b"gus@a.example,C7,Gray\nhal@a.example,C7,Holm\n"
+    )
+    columns = [EMAIL, ACCOUNT, LAST]
+
+    first, second = (shop.load(columns, "Email", b"Email,Account,Last name\n" + rows + shared) for _ in range(2))
+
+    others = (f"profile {ana}", "line 3")
+    placeholders = Notice(PLACEHOLDER_VALUES, "AccountNumber", 2, (5, 6))
+    assert report_of(shop, first).notices == [
+        Notice(SAME_ACCOUNT_ROWS, "AccountNumber", 2, (2, 4), others=others),
+        placeholders,
+    ]
+    assert report_of(shop, first).notice_sentences()[:1] == [
+        "2 rows create profiles for customers who probably exist already: another customer has the same AccountNumber "
+        f"with a different value in column 'Email' (line 2 and profile {ana}; line 4 and line 3). They are not "
+        "merged. If they are the same customers, use AccountNumber as the unique key, or correct the file."
+    ]
+    assert report_of(shop, second).notices == [placeholders]
+    strict = shop.load(columns, "Email", b"Email,Account,Last name\nx@a.example,C1,Silva\n", strict=True)
+    assert report_of(shop, strict).notices == []
+
+
+def test_new_customers_with_the_phone_number_and_name_of_another_customer_are_counted(shop: Shop) -> None:
+    silva = {"PhoneNumber": "+1 206 555 0100", "FirstName": "ana", "LastName": "Silva "}
+    ana = shop.make_profile({"EmailAddress": "ana@a.example", **silva}).profile_id
+    shop.make_profile({"EmailAddress": "al@a.example", "HomePhoneNumber": "2065550107", "LastName": "Silva"})
+    shared = b"".join(b"s%d@a.example,2065550108,Max,Muster\n" % number for number in range(6))
+    rows = (
+        b"ana@b.example,(206) 555-0100, Ana,SILVA\nbo@a.example,2065550101,Bo,Berg\n"
+        b"bea@a.example,2065550101,Bea,Berg\nbo@b.example,206-555-0101,BO,berg\ncy@a.example,2065550102,,Cruz\n"
+        b"cy@b.example,2065550102,,Cruz\ndi@a.example,n/a,Di,Dahl\ndi@b.example,n/a,Di,Dahl\n"
+        b"al@b.example,2065550107,Al,Silva\ned@a.example,2065550103 x1,Ed,Ek\ned@b.example,2065550103 x2,Ed,Ek\n"
+        b"bo@a.example,2065550101,Bo,Berg\n"
+    )
+    columns, header = [EMAIL, PHONE, NAME, LAST], b"Email,Phone,First name,Last name\n"
+
+    first, second = (shop.load(columns, "Email", header + rows + shared) for _ in range(2))
+
+    others = (f"profile {ana}", "line 3")
+    placeholders = Notice(PLACEHOLDER_VALUES, "PhoneNumber", 2, (8, 9))
+    assert report_of(shop, first).notices == [
+        Notice(SAME_PHONE_ROWS, "PhoneNumber", 2, (2, 5), others=others),
+        placeholders,
+    ]
+    assert report_of(shop, first).notice_sentences()[:1] == [
+        "2 rows create profiles for customers who probably exist already: another customer has the same PhoneNumber, "
+        f"first name and last name with a different value in column 'Email' (line 2 and profile {ana}; line 5 and "
+        "line 3). They are not merged. If they are the same customers, correct the values in column 'Email', or use "
+        "another unique key."
+    ]
+    assert report_of(shop, second).notices == [placeholders]
+    strict = shop.load(columns, "Email", header + b"x@a.example,2065550100,Ana,Silva\n", strict=True)
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_values_of_other_customers_are_found_in_a_large_file_if_many_rows_have_one(shop: Shop) -> None:
+    people = [
+        b"%d,a%d,20655%05d,P,Q\n" % (number, 1 + number % 54_000, 20_000 + number % 54_000) for number in range(60_000)
+    ]
+    columns, header = (
+        [Column("Id", "Attributes.id"), ACCOUNT, PHONE, NAME, LAST],
+        b"Id,Account,Phone,First name,Last name\n",
+    )
+
+    first = shop.load(columns, "Id", header + b"".join(people))
+    second = shop.load(columns, "Id", header + b"".join(b"x%b" % one for one in people[:2_000]))
+
+    for job, count in ((first, 6_000), (second, 2_000)):
+        assert [(one.code, one.count) for one in report_of(shop, job).notices] == [
+            (SAME_ACCOUNT_ROWS, count),
+            (SAME_PHONE_ROWS, count),
+        ]
+
+
 def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(shop: Shop) -> None:
     numbers = ("00042", "7.0", "cus_Ab1", "815", "1,234", "'0077", "C\u200b5", "3\u202f456", '="099"')
     ids = [shop.make_profile({"AccountNumber": number}, ingested=True).profile_id for number in numbers]
@@ -435,12 +571,204 @@ def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(sh
     assert report_of(shop, job).notices == [Notice(SIMILAR_KEY_ROWS, "AccountNumber", 16, lines, others=others)]
     assert report_of(shop, job).notice_sentences() == [
         "16 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
-        "that of another customer only in upper or lower case, leading zeros, a trailing .0, thousands separators, an "
-        f"apostrophe before it or invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
+        "that of another customer only in upper or lower case, leading zeros, zeros after the decimal point, thousands "
+        "separators, dashes or blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or "
+        f"invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
         f"{others[2]}; line 5 and line 12; line 7 and line 6; ...). They are not merged. If they are the same "
         "customers, write the value the same way everywhere."
     ]
     assert shop.load([ACCOUNT], "Account", b"Account\n0042\n", strict=True).created_count == 1
+
+
+GUID = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
+CODES = [
+    *(("KD-1200", "KD\u20131200"), ("KD 1300", "KD-1300"), ("KD\u22121400", "KD 1400")),
+    *((GUID, f"{{{GUID.upper()}}}"), (GUID.replace("6", "7"), GUID.replace("6", "7").replace("-", ""))),
+    *(("001D000000IqhSL", "001D000000IqhSLIAZ"), ("2000", "2000,0"), ("10050,00", "10050"), ("#77", "77")),
+]
+# Other customers: other numbers, and an ID whose last three characters are not its checksum.
+OTHER_CODES = ["KD1200", "KD-120", "2000,5", "20000", "001D000000IqhSLIAA", GUID.replace("6", "5"), "7-7"]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize("column", [Column("Account", "AccountNumber"), Column("Account", "Attributes.id")])
+@pytest.mark.parametrize("is_stored", [False, True])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_new_customers_with_the_code_of_another_customer_in_another_spelling_are_counted(
+    shop: Shop, column: Column, is_stored: bool, turn: int
+) -> None:
+    firsts, seconds = ([*codes] for codes in list(zip(*CODES, strict=True))[::turn])
+    files = [firsts, [*seconds, *OTHER_CODES]] if is_stored else [[*firsts, *seconds, *OTHER_CODES]]
+
+    jobs = [shop.load([column, NAME], "Account", make_file(keys)) for keys in files]
+
+    # "#77" is also an unusual key.
+    (notice,) = (notice for notice in report_of(shop, jobs[-1]).notices if notice.code == SIMILAR_KEY_ROWS)
+    first = 2 if is_stored else 2 + len(CODES)
+    assert notice.count == len(CODES)
+    assert notice.lines == tuple(range(first, first + len(CODES)))
+    if not is_stored:
+        assert notice.others == tuple(f"line {2 + index}" for index in range(len(CODES)))
+
+
+def make_file(keys: list[str]) -> bytes:
+    rows = "".join(f'"{key}",A{number}\n' for number, key in enumerate(keys))
+    return f"Account,First name\n{rows}".encode()
+
+
+def emails_file(*emails: bytes) -> bytes:
+    """Return a file of customers with the numbers 1, 2, ... and these addresses."""
+    return b"Account,Email\n" + b"".join(b"%d,%b\n" % pair for pair in enumerate(emails, start=1))
+
+
+def test_many_rows_that_give_customers_the_addresses_of_others_are_counted_and_refused(shop: Shop) -> None:
+    emails = [b"p%d@a.example" % number for number in range(30)]
+    shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails))
+    before = shop.known().profiles
+    id_of = {row["email_address"]: row["profile_id"] for row in shop.contents().profiles.values()}
+    data = emails_file(*emails[1:], b"new@a.example")
+
+    preview = shop.preview(shop.create_job([ACCOUNT, EMAIL], "Account", data, start=False))
+    options = JobOptions(doubtful_rows=REFUSE)
+    refused = shop.run(shop.create_job([ACCOUNT, EMAIL], "Account", data, options=options))
+    assert shop.known().profiles == before
+    loaded = shop.load([ACCOUNT, EMAIL], "Account", data)
+    again = shop.load([ACCOUNT, EMAIL], "Account", data)
+
+    others = tuple(f"profile {id_of[email.decode()]}" for email in emails[1:21])
+    notice = Notice(TAKEN_EMAIL_ROWS, "EmailAddress", 29, tuple(range(2, 22)), is_doubtful=True, others=others)
+    assert [report_of(shop, one).notices for one in (preview, refused, loaded, again)] == [[notice]] * 3 + [[]]
+    assert (refused.failure_message, counts(refused)) == (describe_refusal([notice]), (0, 0, 0, 0))
+    assert report_of(shop, loaded).notice_sentences() == [
+        "29 rows give their customers the EmailAddress of another customer ("
+        + "".join(f"line {line} and {other}; " for line, other in zip(range(2, 7), others, strict=False))
+        + "...). If these values belong to the other customers, for example because a column of the file was sorted "
+        "alone or has moved by a row, correct the file; if this import has already run, undo it first."
+    ]
+    strict = shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails), strict=True)
+    assert report_of(shop, strict).notices == []
+
+
+@pytest.mark.daily_on("sqlite")
+def test_an_address_that_is_the_own_one_or_that_of_many_or_stays_is_not_that_of_another_customer(shop: Shop) -> None:
+    own = shop.make_profile({"AccountNumber": "1", "BusinessEmailAddress": "ana@a.example"}, ingested=True)
+    shop.make_profile({"AccountNumber": "2", "EmailAddress": "bo@a.example"})
+    shop.make_profile({"AccountNumber": "3", "EmailAddress": "cy@a.example"}, ingested=True)
+    shop.make_profile({"AccountNumber": "4"}, ingested=True)
+    other = shop.make_profile({"AccountNumber": "X1", "EmailAddress": "Ana@a.example"}, ingested=True).profile_id
+    shop.make_profile({"AccountNumber": "X2", "BusinessEmailAddress": "di@a.example"}, ingested=True)
+    for number in range(6):
+        shop.make_profile({"AccountNumber": f"Y{number}", "EmailAddress": "all@a.example"}, ingested=True)
+    # Its own address in another field; kept, since it was edited by hand; that of many; in another field of another.
+    data = emails_file(b"ana@a.example", b"ana@a.example", b"all@a.example", b"di@a.example")
+
+    kept = shop.load([ACCOUNT, EMAIL], "Account", data)
+    options = JobOptions(hand_set_fields=OVERWRITE)
+    overwritten = shop.run(shop.create_job([ACCOUNT, EMAIL], "Account", data, options=options))
+
+    assert (counts(kept), report_of(shop, kept).notices) == ((0, 4, 1, 0), [])
+    (notice,) = report_of(shop, overwritten).notices
+    assert (notice.code, notice.lines, notice.is_doubtful) == (TAKEN_EMAIL_ROWS, (3,), False)
+    # The first load has given the first profile this address, too.
+    assert notice.others[0] in {f"profile {one}" for one in (own.profile_id, other)}
+
+
+@pytest.mark.daily_on("sqlite")
+def test_addresses_of_all_updated_customers_are_looked_up_if_some_belong_to_others(shop: Shop) -> None:
+    emails = [b"p%d@a.example" % number for number in range(6_000)]
+    shop.load([ACCOUNT, EMAIL], "Account", emails_file(*emails))
+
+    job = shop.load(
+        [ACCOUNT, EMAIL], "Account", emails_file(*emails[5:], *emails[:5], b"x@a.example") + b"1,p1@a.example\n"
+    )
+
+    assert [(one.code, one.count) for one in report_of(shop, job).notices] == [(TAKEN_EMAIL_ROWS, 6_001)]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "number", "spellings"),
+    [
+        ("DE", "+49 171 2345678", ["491712345678", "49 (171) 2345678"]),
+        ("DE", "+33 6 12 34 56 78", ["33612345678"]),
+        ("DE", "+1 206-555-0100", ["+1 (0)206-555-0100", "12065550100"]),
+        ("US", "2065550100", ["001 206-555-0100", "+1 (0)206-555-0100", "1 (0)206 555 0100"]),
+        ("US", "+49 171 2345678", ["491712345678", "0049 171 2345678"]),
+        ("ES", "612 345 678", ["+34 (0)612345678"]),
+        ("AU", "0412 345 678", ["0061412345678"]),
+    ],
+)
+def test_a_phone_number_that_is_read_as_another_one_is_counted(
+    place: Place, region: str, number: str, spellings: list[str]
+) -> None:
+    in_store, in_file = place.open_shop(phone_region=region), place.open_shop(phone_region=region)
+    made = in_store.make_profile({"PhoneNumber": number}, ingested=True).profile_id
+    rows = "\n".join([*spellings, ""])
+
+    after = in_store.load([PHONE], "Phone", f"Phone\n{rows}".encode())
+    along = in_file.load([PHONE], "Phone", f"Phone\n{rows}{number}\n{number} x7\n{number} desk\n".encode())
+
+    count = after.created_count
+    (notice,) = report_of(in_store, after).notices
+    assert (notice.code, notice.path, notice.count) == (SIMILAR_KEY_ROWS, "PhoneNumber", count)
+    assert notice.others[0] == f"profile {made}"
+    (notice,) = report_of(in_file, along).notices
+    assert (notice.code, notice.count, {*notice.others}) == (SIMILAR_KEY_ROWS, count, {"line 2"})
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "stored", "number"),
+    [
+        ("DE", "491712345678", "0171 2345678"),
+        ("DE", "+1 (0)206-555-0100", "+1 206 555 0100"),
+        ("US", "491712345678", "+49 171 2345678"),
+        ("US", "001 206-555-0100", "2065550100"),
+        ("US", "+1 (0)206-555-0100", "2065550100"),
+        ("ES", "+34 (0)612345678", "612345678"),
+    ],
+)
+def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
+    place: Place, region: str, stored: str, number: str
+) -> None:
+    shop = place.open_shop(phone_region=region)
+    shop.make_profile({"PhoneNumber": "+1 206 555 0199", "HomePhoneNumber": stored}, ingested=True)
+    shop.make_profile({"PhoneNumber": f"{stored} x7"}, ingested=True)
+    first = shop.load([PHONE], "Phone", f"Phone\n{number}\n".encode())
+    other = place.open_shop(phone_region=region)
+    made = other.make_profile({"PhoneNumber": stored}, ingested=True).profile_id
+
+    job = other.load([PHONE], "Phone", f"Phone\n{number}\n".encode())
+
+    # A number in another field, or one with an extension, is not that of the customer.
+    assert report_of(shop, first).notices == []
+    notice = Notice(SIMILAR_KEY_ROWS, "PhoneNumber", 1, (2,), others=(f"profile {made}",))
+    assert report_of(other, job).notices == [notice]
+    assert report_of(other, job).notice_sentences() == [
+        "1 row creates a profile for a customer who probably exists already: the phone number in column 'Phone' is "
+        "probably that of another customer, written without a + before its country code, with an international prefix "
+        f"that the country of the domain does not have, or with a (0) (line 2 and profile {made}). They are not "
+        "merged. If they are the same customer, write the numbers with a + and the country code everywhere."
+    ]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("region", "numbers"),
+    [
+        ("DE", "0171 2345678\n+49 171 2345679\n0151 23456789\n04921 123456\n15123456780\n+1 712 345 6789\n"),
+        ("US", "2065550100\n+1 206 555 0101\n12065550102\n011 49 171 2345678\n5550100\n+44 (0)20 7946 0958\n"),
+        ("BR", "11987654321\n+55 11 98765-4322\n5511987654323\n(11) 98765-4324\n"),
+        ("FR", "06 12 34 56 78\n+33 (0)6 12 34 56 79\n33612345670\n0033 6 12 34 56 71\n"),
+    ],
+)
+def test_usual_phone_numbers_are_not_taken_for_others(place: Place, region: str, numbers: str) -> None:
+    shop = place.open_shop(phone_region=region)
+
+    jobs = [shop.load([PHONE], "Phone", f"Phone\n{numbers}".encode()) for _ in range(2)]
+
+    assert [job.failed_count for job in jobs] == [0, 0]
+    assert [report_of(shop, job).notices for job in jobs] == [[], []]
 
 
 @pytest.mark.daily_on("sqlite")

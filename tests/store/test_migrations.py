@@ -139,7 +139,7 @@ def test_a_store_of_a_newer_program_is_refused_naming_both_revisions(tmp_path: P
         connection.execute(text("update alembic_version set version_num = '9999'"))
     store.close()
 
-    with pytest.raises(SettingsError, match=f"The store has revision 9999, .* up to {NEWEST_REVISION} only"):
+    with pytest.raises(SettingsError, match=f"The store has revision 9999, .* only up to {NEWEST_REVISION}:"):
         open_store(settings)
 
     with closing(sqlite3.connect(settings.store_path)) as connection:
@@ -155,7 +155,7 @@ def test_a_sqlite_file_of_another_program_is_refused_and_not_changed(tmp_path: P
     (tmp_path / "data").mkdir(mode=0o700)
     settings.master_key_path.write_bytes(bytes(32))
 
-    with pytest.raises(SettingsError, match="of another program"):
+    with pytest.raises(SettingsError, match="another program's SQLite file"):
         open_store(settings)
 
     with closing(sqlite3.connect(path)) as connection:

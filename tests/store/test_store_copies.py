@@ -69,7 +69,7 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(
             text(
                 "insert into webhook_delivery "
-                "values (1, 1, 'https://hooks.example/', 2, 7, 'The answer was 500.', null, null)"
+                "values (1, 1, 'https://hooks.example/', 2, 7, 'The response was 500.', null, null)"
             )
         )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))

@@ -242,7 +242,7 @@ def test_a_failure_is_followed_by_attempts_with_growing_pauses_until_it_is_given
     steps = [after - before for before, after in itertools.pairwise(tried)]
     assert tried[0] == timedelta(0)
     assert steps == [timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21600)] == list(PAUSES)
-    assert noted == Delivery(receiver.url, 7, None, "The answer was 500.", None, clock.now)
+    assert noted == Delivery(receiver.url, 7, None, "The response was 500.", None, clock.now)
     assert len({one.document["DeliveryId"] for one in receiver.received}) == 1
     assert len({one.headers["x-openprofiles-timestamp"] for one in receiver.received}) == 7
 

@@ -85,7 +85,8 @@ def test_a_value_that_is_too_long_for_a_cell_is_cut_and_the_row_says_so() -> Non
     _, row = read(output.getvalue())
     assert row[1] == "😀" * 16_383
     assert row[-1].endswith(
-        "Values of more than 32,767 characters are cut, since a cell cannot hold more. The CSV file has them whole."
+        "Values of more than 32,767 characters are truncated, since a cell cannot hold more. The CSV file has the "
+        "complete values."
     )
 
 

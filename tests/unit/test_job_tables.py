@@ -135,7 +135,7 @@ def test_an_account_has_counts_that_add_up_below_each_other() -> None:
         "  unchanged              1,500,000",
         "  failed                   900,000",
         "  not processed            100,000",
-        "  all rows of the file  10,000,000",
+        "  all rows in the file  10,000,000",
         "Rows with the unique key of an earlier row: 1,234,567. Unless they fail, they",
         "overwrite its values.",
     ]
@@ -171,7 +171,7 @@ def test_an_account_of_a_job_that_waits_for_its_file_leaves_out_what_is_not_know
         "  unchanged                     0",
         "  failed                        0",
         "  not yet processed             0",
-        "  all rows of the file  not known",
+        "  all rows in the file  not known",
         "",
         "Columns",
         "  COLUMN  GOES TO",

@@ -130,7 +130,7 @@ def test_the_row_of_an_object_is_its_line_in_the_file(content: str, lines: list[
         ('{"a": 1}\n{"a": Infinity}\n', "The object on line 2 of the file has the number Infinity"),
         ('{"a": 1}\n{"\\ud800": 1}\n', "The object on line 2 of the file has a member whose name has characters"),
         ('{"a": ' + "[" * 100_000, "nested too deeply"),
-        ('[{"a": 1},\n{"a": 2}', "The JSON array is not closed on line 2, the last of the file"),
+        ('[{"a": 1},\n{"a": 2}', "The JSON array is not closed on line 2, the last line of the file"),
         ('[{"a": 1}\n{"a": 2}]', "The object on line 2 of the file is not valid JSON: a comma is missing"),
         ('[{"a": 1}]\n[{"a": 1}]', "Line 2 of the file has text after the end of the JSON array"),
         ('[{"a": 1},]', "The object on line 1 of the file is not valid JSON"),
@@ -173,7 +173,7 @@ def test_nan_is_blank_and_counted() -> None:
     rows = open_rows(b'{"a": NaN, "b": 1}\n{"a": "NaN"}\n')
 
     assert list(rows.rows())[1:] == [["", "1"], ["NaN", ""]]
-    assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+    assert rows.account.notes() == ["1 cell is NaN (not a number) and is read as blank."]
 
 
 def test_a_member_that_is_missing_clears_no_field_but_null_does(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Text that a program decoded with the wrong encoding before it wrote the file is recognized."""
+"""Text that a program decoded incorrectly or escaped before it wrote the file is recognized."""
 
 from __future__ import annotations
 
+from html.entities import html5
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 import pytest
@@ -42,6 +44,46 @@ def test_a_right_text_is_not_taken_for_misread(text: str) -> None:
     assert not find_misread(text)
 
 
+@pytest.mark.parametrize(
+    "letter", sorted({letter for letter in "".join(NAMES) if not letter.isascii()} | set("\u0142\u0161"))
+)
+def test_an_escaped_letter_is_found(letter: str) -> None:
+    texts = [f"Ab&#{ord(letter)};c", f"Ab\\u{ord(letter):04x}c", f"Ab{quote(letter)}c", f"Ab&#x{ord(letter):X};"]
+    texts += [f"Ab&{name}c" for name, text in html5.items() if text == letter and name.endswith(";")]
+
+    assert [text for text in texts if not find_misread(text) or not may_be_misread(text.encode())] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "AT&T;",
+            "R&D",
+            "&",
+            "Smith &amp Sons",
+            "a&b;c",
+            "100%",
+            "%C3",
+            "50%CE",
+            "C:\\users",
+            "CORP\\u1234",
+            "CORP\\ufaber",
+        ),
+        *(
+            "https://x.example/?q=m%C3%BC",
+            "/m%C3%BC",
+            "q=m%C3%BC",
+            "<p>Smith &amp; Sons</p>",
+            '["Ren\\u00e9"]',
+            "x%20y",
+        ),
+    ],
+)
+def test_a_text_or_address_with_such_characters_is_not_taken_for_escaped(text: str) -> None:
+    assert not find_misread(text)
+
+
 def test_import_warns_of_misread_text_before_it_loads(tmp_path: Path) -> None:
     file = tmp_path / "leads.csv"
 
@@ -52,15 +94,20 @@ def test_import_warns_of_misread_text_before_it_loads(tmp_path: Path) -> None:
 
     assert doubts("Email,Name\na@x.example,J\u00fcrgen\n") == []
     (doubt,) = doubts("Email,Name\na@x.example,J\u00c3\u00bcrgen\n")
-    assert doubt.startswith("Some of the text seems to have been decoded incorrectly before the file was written")
-
-
-@given(
-    st.lists(
-        st.text(st.sampled_from("a \u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557\ufffd\x83")),
-        max_size=9,
+    assert doubt.startswith(
+        "Some of the text seems to have been decoded incorrectly or escaped before the file was written"
     )
+
+
+PARTS = st.sampled_from(
+    [*'a </=?"{%&;\n\x1f\ufffd\x83', *"\u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557"]
 )
+ESCAPES = st.sampled_from(
+    ["&amp;", "&#39;", "&Uuml;", "&szlig;", "\\u00e9", "\\u2019", "\\u4e2d", "%C3", "%bc", "%E2%82"]
+)
+
+
+@given(st.lists(st.lists(PARTS | ESCAPES, max_size=9).map("".join), max_size=9))
 def test_python_duckdb_and_the_quick_look_at_bytes_agree(texts: list[str]) -> None:
     found = DATABASE.execute(
         f"select {sql_is_misread('text')} from (select unnest(?::varchar[]) as text)", [texts]

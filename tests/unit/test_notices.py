@@ -46,11 +46,11 @@ def test_a_refusal_names_each_kind_of_rows_and_what_to_do() -> None:
     refusals = [describe_refusal(notices) for notices in ([names], keys, [*keys, names])]
 
     assert refusals == [
-        "Nothing was loaded. Many rows would overwrite values of customers with other names. Use another unique key, "
-        "correct the file, import it into another domain, or confirm that they are the same customers.",
-        "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in another "
-        "field of another profile. Map the column of the unique key to that field, or confirm that they are different "
-        "customers.",
+        "Nothing was loaded. Many rows would overwrite values of customers with different names. Use another unique "
+        "key, correct the file, import it into another domain, or confirm that they are the same customers.",
+        "Nothing was loaded. Many rows would create profiles of their own, although their unique key is in a "
+        "different field of another profile. Map the column of the unique key to that field, or confirm that they "
+        "are different customers.",
         f"{refusals[1]} {str(refusals[0]).removeprefix('Nothing was loaded. ')}",
     ]
     assert all(map(is_refusal, refusals))
@@ -62,7 +62,7 @@ def test_a_sentence_about_other_names_names_both_customers_and_what_to_do() -> N
     notice = Notice(OTHER_NAME_ROWS, None, 7, (3, 4, 5, 6, 7, 8, 9), others=("line 2", *["profile a1"] * 6))
 
     assert notice_sentence(notice, "Account") == (
-        "7 rows overwrite values of customers with other names: the value in column 'Account' is the same, but the "
+        "7 rows overwrite values of customers with different names: the value in column 'Account' is the same, but the "
         "names have no word in common, other than titles and words that many names have (line 3 and line 2; line 4 and "
         "profile a1; line 5 and profile a1; line 6 and profile a1; line 7 and profile a1; ...). If they are different "
         "customers, use another unique key, correct the file, or import it into another domain."

@@ -61,7 +61,7 @@ def test_nan_is_blank_and_counted() -> None:
     rows = rows_of(pa.table({"a": [float("nan"), 1.0]}))
 
     assert list(rows.rows())[1:] == [("",), ("1",)]
-    assert rows.account.notes() == ["1 cell is NaN (not a number) and read as blank."]
+    assert rows.account.notes() == ["1 cell is NaN (not a number) and is read as blank."]
 
 
 def test_a_text_that_is_not_utf_8_stays_so_that_its_row_fails() -> None:
@@ -83,7 +83,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(damage: slice) -> None:
     file = io.BytesIO()
     pyarrow.parquet.write_table(pa.table({"a": list(range(1000))}), file)
 
-    with pytest.raises(TableUnreadable, match="The Parquet file cannot be read to its end"):
+    with pytest.raises(TableUnreadable, match="The Parquet file cannot be read to the end"):
         list(ParquetRows(io.BytesIO(file.getvalue()[damage])).rows())
 
 
@@ -101,7 +101,7 @@ def test_a_long_text_in_many_cells_takes_memory_only_once() -> None:
     row = next(rows)
     assert pool.bytes_allocated() - before_bytes < 5_000_000
     assert [len(text) for text in row] == [10_000, 10_000]
-    with pytest.raises(TableUnreadable, match="more than 5,000,000 bytes"):
+    with pytest.raises(TableUnreadable, match="the limit of 5,000,000 bytes"):
         write_table(rows, 5_000_000)
 
 

@@ -58,8 +58,8 @@ def test_of_several_countries_none_is_suggested() -> None:
     assert found is not None
     assert (found.has_several, found.likely, found.suggested) == (True, (), None)
     assert found.describe_doubt() == (
-        "Valid in the United States (US): 0 of 10 such numbers in the first rows. The file has customers of several "
-        "countries: write their numbers with the country code."
+        "Valid in the United States (US): 0 of 10 such numbers in the first rows. The file has customers from "
+        "several countries: write their numbers with the country code."
     )
     alone = weigh(["Email", "Phone", "Country"], [[*row[:2], "FI"] for row in rows])
     assert alone is not None
@@ -90,7 +90,9 @@ def test_numbers_of_the_country_are_not_doubted(phone: str, region: str) -> None
     found = weigh(["E-Mail", "Telefon"], [[f"{number}@x.de", phone.format(number)] for number in range(10)], region)
 
     assert found == PhoneCountry(region, 10, 10)
-    assert found.describe() == (f"Phone numbers without a country code are read as numbers of {country_name(region)}.")
+    assert found.describe() == (
+        f"Phone numbers without a country code are treated as numbers from {country_name(region)}."
+    )
 
 
 def test_without_other_evidence_no_country_is_suggested() -> None:

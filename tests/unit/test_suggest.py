@@ -235,7 +235,7 @@ def test_columns_without_a_name_or_with_the_name_of_another_are_left_out_with_th
     ("headers", "chosen", "message"),
     [
         (["Email"], {"Mail": "EmailAddress"}, "no column 'Mail'. Did you mean 'Email'? Its columns are: 'Email'."),
-        (["Email", "Email"], {"Email": "EmailAddress"}, "has 2 columns 'Email'"),
+        (["Email", "Email"], {"Email": "EmailAddress"}, "has 2 columns named 'Email'"),
     ],
 )
 def test_a_choice_that_cannot_be_kept_is_refused(headers: list[str], chosen: dict[str, str], message: str) -> None:
@@ -355,7 +355,7 @@ def test_a_name_that_can_mean_another_thing_gives_way_to_values_that_do_not_fit(
 def test_a_file_of_which_only_the_key_could_be_loaded_is_refused(
     headers: list[str], row: list[str], reason: str
 ) -> None:
-    with pytest.raises(InvalidRequest, match=f"^Of the columns of the file, only 'id' can be loaded: {reason}"):
+    with pytest.raises(InvalidRequest, match=f"^Of the file's columns, only 'id' can be loaded: {reason}"):
         suggest_mapping(headers, sample=[row])
 
     excluded = suggest_mapping(headers, dict.fromkeys(headers[1:], ""), [row])
@@ -375,7 +375,7 @@ def test_whole_rows_in_one_column_are_not_suggested_as_unique_keys(header: str, 
 
     described = describe_whole_rows([header], rows)
     assert described is not None
-    assert "Is every line in quotation marks, or is it a file of fixed width?" in described
+    assert "Is every line in quotation marks, or is it a fixed-width file?" in described
     assert suggest_mapping([header], sample=rows).unique_key is None
     assert suggest_mapping(["Customer ID"], sample=rows).unique_key is not None
 
@@ -536,7 +536,8 @@ def test_a_key_that_doubles_a_customer_gives_way_to_the_address_that_shows_it() 
     assert best.doubts == ()
     assert (number.header, number.doubts[0]) == (
         "Kunden-Nr.",
-        "1 row has the same E-Mail and name as an earlier row but another Kunden-Nr., so one customer would become two",
+        "1 row has the same E-Mail and name as an earlier row but a different Kunden-Nr., so one customer would "
+        "become two",
     )
 
 
@@ -557,11 +558,11 @@ def test_a_family_that_shares_an_address_is_named_and_leaves_the_number_the_bett
     (address,) = [key for key in keys if key.header == "E-Mail"]
     assert keys[0].header == "Kunden-Nr."
     assert keys[0].doubts[0] == (
-        "1 row has the same E-Mail as an earlier row but another Kunden-Nr. and another name; if they are one "
+        "1 row has the same E-Mail as an earlier row but a different Kunden-Nr. and a different name; if they are one "
         "customer, that customer would become two"
     )
     assert address.doubts == (
-        "1 row has the same E-Mail as an earlier row but another name, so different customers may become one",
+        "1 row has the same E-Mail as an earlier row but a different name, so different customers may become one",
     )
 
 

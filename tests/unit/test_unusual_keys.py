@@ -142,6 +142,6 @@ def test_a_key_is_unusual_exactly_if_it_lacks_a_look_that_all_others_have(
 
 def test_the_sentence_says_what_to_do() -> None:
     assert notice_sentence(Notice("UnusualKeyRows", None, 1, (2,)), "No") == (
-        "1 row has a value in column 'No' that looks unlike nearly all others (line 2). If they are not customers, "
-        "such as descriptions of the columns or rows that are commented out, remove these lines from the file."
+        "1 row has a value in column 'No' that looks unlike nearly all others (line 2). If it is not a customer but, "
+        "for example, descriptions of the columns or rows that are commented out, remove this line from the file."
     )

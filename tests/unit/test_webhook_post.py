@@ -93,7 +93,7 @@ def test_every_2xx_takes_it(status: int) -> None:
 def test_a_redirect_is_not_followed(status: int) -> None:
     with webhook_receiver() as receiver:
         receiver.answers = [status]
-        with pytest.raises(DeliveryFailed, match=rf"^The answer was {status}; redirects are not followed\.$"):
+        with pytest.raises(DeliveryFailed, match=rf"^The response was {status}; redirects are not followed\.$"):
             post(receiver.url)
 
     assert receiver.connections == 1
@@ -103,7 +103,7 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 def test_another_answer_is_a_failure(status: int) -> None:
     with webhook_receiver() as receiver:
         receiver.answers = [status]
-        with pytest.raises(DeliveryFailed, match=rf"^The answer was {status}\.$"):
+        with pytest.raises(DeliveryFailed, match=rf"^The response was {status}\.$"):
             post(receiver.url)
 
 
@@ -170,7 +170,7 @@ def test_who_answers_a_byte_at_a_time_is_given_up_in_time(monkeypatch: pytest.Mo
     begun = time.monotonic()
 
     try:
-        with pytest.raises(DeliveryFailed, match=r"^No answer within 0\.5 seconds\.$"):
+        with pytest.raises(DeliveryFailed, match=r"^No response within 0\.5 seconds\.$"):
             post(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/")
         assert time.monotonic() - begun < 5
     finally:

@@ -65,7 +65,7 @@ def test_a_workbook_that_is_too_large_is_refused(service: Service, session: requ
     answer = send(service, session, BOOK + bytes(MAX_UPLOAD_SIZE_BYTES))
 
     assert answer.status_code == 413
-    assert answer.json() == {"message": f"The file has more than {MAX_UPLOAD_SIZE_BYTES:,} bytes."}
+    assert answer.json() == {"message": f"The file is larger than {MAX_UPLOAD_SIZE_BYTES:,} bytes."}
 
 
 def test_no_more_than_two_workbooks_are_taken_at_once(

@@ -618,7 +618,7 @@ def test_a_full_disk_is_said_in_plain_words_and_nothing_is_left(
 
     status, code, message = refusal(answer)
     assert (status, code) == (507, "InsufficientStorage")
-    assert message.startswith("The disk of this server is full. The file was not stored.")
+    assert message.startswith("This server's disk is full. The file was not stored.")
     assert service.files_of(upload.job_id) == []
     assert fault(lambda: service.client.start_upload_job(DomainName="shop", JobId=upload.job_id))[1] == 400
     assert "upload_disk_full" in caplog.text

@@ -116,7 +116,7 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise InvalidRequest(f"Another backup into {folder} is running. Wait until it ends.") from error
+        raise InvalidRequest(f"Another backup into {folder} is running. Wait until it has finished.") from error
     else:
         yield
     finally:

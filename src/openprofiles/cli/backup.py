@@ -28,7 +28,7 @@ def backup(settings: Settings, folder: Path, keep: int | None) -> None:
     which it was made. It contains the store as it was at a single point in time, and the uploaded files of jobs that
     have not ended. It gets its name only when it is complete.
 
-    The backup does not contain the master key. Copy master.key once to another place: anyone who has both can read the
+    The backup does not contain the master key. Copy master.key once to a safe place: anyone who has both can read the
     secrets, and without the key the secrets are lost.
 
     \b

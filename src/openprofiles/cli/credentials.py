@@ -171,7 +171,7 @@ def revoke(settings: Settings, access_key_id: str) -> None:
 
     with _opened(settings) as store:
         revoke_credential(store, access_key_id, utc_now())
-    click.echo(f"{access_key_id} is revoked.")
+    click.echo(f"{access_key_id} has been revoked.")
 
 
 @credentials.command()

@@ -18,7 +18,7 @@ _FORMS = (
     (re.compile(r".*@.*@.*"), "have several addresses. Keep one address in each cell."),
     (
         re.compile(r"[^<>@]*<[^<>@]*@[^<>@]*>"),
-        "have more than the address, as in Name <name@example.com>. Keep the address alone.",
+        "contain more than the address, as in Name <name@example.com>. Keep only the address.",
     ),
     (re.compile(r".*\*{3}.*"), "are masked with asterisks. Export them in full."),
     (re.compile(r"[^@]*"), "have no @."),

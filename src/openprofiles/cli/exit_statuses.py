@@ -30,7 +30,7 @@ EXIT_STATUSES = {
     "or job does not exist, the server is not responding, or the job failed or was stopped. Also after an import that "
     "only printed suggestions.",
     EXIT_INTERRUPTED: "You pressed Ctrl-C.",
-    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, ended before the command did. If a load had "
+    EXIT_PIPE_CLOSED: "The program that reads the output, such as `head`, exited before the command did. If a load had "
     "begun by then, `import` returns the status of the load instead.",
 }
 

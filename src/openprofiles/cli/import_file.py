@@ -163,7 +163,7 @@ class _ImportCommand(click.Command):
     "--only",
     multiple=True,
     metavar="COLUMN,...",
-    help="Load only these columns, those of --map, and the unique key. Can be repeated. Put a name that contains a "
+    help="Load only these columns, the ones in --map, and the unique key. Can be repeated. Put a name that contains a "
     "comma in double quotes.",
 )
 @click.option(
@@ -183,7 +183,8 @@ class _ImportCommand(click.Command):
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="Encoding of the file, such as utf-8, windows-1252 or any other text encoding of Python.  [default: detected]",
+    help="Encoding of the file, such as utf-8, windows-1252 or any other of Python's text encodings.  [default: "
+    "detected]",
 )
 @click.option(
     "--delimiter",
@@ -218,7 +219,7 @@ class _ImportCommand(click.Command):
     "checks",
     multiple=True,
     metavar="COLUMN=CHECK",
-    help="Check the values of a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
+    help="Check the values in a column: email, phone, number, date, one-of:a|b, pattern:REGEX or none. Rows with other "
     "values fail. Can be repeated.  [default: email and phone for columns loaded into email and phone fields]",
 )
 @click.option("--create-only", is_flag=True, help="Only create profiles: rows for existing customers fail.")
@@ -234,7 +235,7 @@ class _ImportCommand(click.Command):
     "--short-rows",
     type=click.Choice(["load", "reject"]),
     help="Load all rows with fewer cells than the header, or reject them all.  [default: reject those that seem to be "
-    "parts of a row that a line break has broken, load the others]",
+    "parts of a row split by a line break, load the others]",
 )
 @click.option(
     "--overwrite-hand-set",
@@ -252,8 +253,8 @@ class _ImportCommand(click.Command):
     "--yes",
     "loads_doubtful",
     is_flag=True,
-    help="Do not ask before loading many rows that overwrite customers with other names, or that may create second "
-    "profiles of the same customers.",
+    help="Do not ask before loading many rows that overwrite customers with different names, that give customers the "
+    "email addresses of others, or that may create duplicate profiles for existing customers.",
 )
 @click.option(
     "--dry-run",
@@ -268,7 +269,7 @@ class _ImportCommand(click.Command):
     metavar="DAYS",
     help="Days until profiles expire, unless a later import updates them.  [default: as set in the domain]",
 )
-@click.option("--display-name", metavar="TEXT", help="Name of the upload job.  [default: the name of the file]")
+@click.option("--display-name", metavar="TEXT", help="Name of the upload job.  [default: the file name]")
 @click.option(
     "--failed-rows",
     "failed_rows_path",
@@ -312,7 +313,7 @@ def import_file(
     endpoint_url: str | None,
     output: str,
 ) -> None:
-    """Load a file of customers into profiles: CSV, Excel workbook, Parquet or JSON.
+    """Load a customer file into profiles: CSV, Excel workbook, Parquet or JSON.
 
     FILE can be - for standard input. The command needs no server and no set-up: without --endpoint-url it works on the
     data folder directly, even while a server runs on it. It detects the encoding, delimiter, quotes and compression of
@@ -588,7 +589,7 @@ class _Import:
                 except BrokenPipeError:
                     # Not silently: "import ... | head" closes the pipe before the load.
                     discard_output()
-                    raise ImportFault("Nothing was loaded: the program that reads the output has ended.") from None
+                    raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
                 if domain.was_created and not self._is_json:
                     self._print_similar_domains(importer, domain)
                 job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
@@ -612,7 +613,7 @@ class _Import:
             # The rows that an earlier load of this file left there are fixed.
             are_fixed = not self._is_dry_run and state.status == "SUCCEEDED"
             if are_fixed and self._failed_rows_path is not None and not remove_failed_rows(self._failed_rows_path):
-                click.echo(f"{self._failed_rows_path} was changed during the import, so it is kept.", err=True)
+                click.echo(f"{self._failed_rows_path} was changed during the import, so it was kept.", err=True)
         try:
             self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         except BrokenPipeError:
@@ -784,7 +785,9 @@ class _Import:
         for line in (*self._source.describe_table(), *self._source.describe_lines_above()):
             click.echo(f"  {shown(line)}")
         if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
-            click.echo(f"  as kept with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}")
+            click.echo(
+                f"  as saved with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}"
+            )
         for doubt in self._source.describe_doubts():
             click.echo(f"  {doubt}")
         checked = self._options.checks if self._options is not None else {}
@@ -876,7 +879,7 @@ class _Import:
             click.echo(line)
         if self._was_saved:
             click.echo(
-                f"The mapping is saved as {self._save_as}. Load the next file of this kind with --mapping "
+                f"The mapping was saved as {self._save_as}. Load the next file of this kind with --mapping "
                 f"{self._save_as}."
             )
         if state.failed_count and self._failed_rows_path is None:

@@ -434,8 +434,8 @@ def _find_kept_key(name: str, mapping: UploadMapping, columns: Suggestion) -> Su
         if field.target == mapping.unique_key.path:
             return field
     raise ImportFault(
-        f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, is excluded or goes to another field "
-        "now. Name the unique key with --unique-key."
+        f"The unique key of the mapping {name}, {mapping.unique_key.header!r}, is excluded or now goes to a "
+        "different field. Name the unique key with --unique-key."
     )
 
 
@@ -443,7 +443,7 @@ def _require_once(source: SourceFile, kept: Sequence[MappedField]) -> None:
     for field in kept:
         if (count := source.headers.count(field.header)) > 1:
             raise ImportFault(
-                f"The header of the file has {count} columns {field.header!r}, so it is unclear which one is "
+                f"The file's header has {count} columns named {field.header!r}, so it is unclear which one is "
                 "meant. Rename all but one."
             )
 
@@ -462,7 +462,7 @@ def _describe_missing(source: SourceFile, name: str, kept: Sequence[MappedField]
     for field in kept:
         if field.header not in drift.missing_mapped:
             continue
-        parts.append(f"The file has no column {field.header!r}, which the mapping {name} loads to {field.path}.")
+        parts.append(f"The file has no column {field.header!r}, which the mapping {name} loads into {field.path}.")
         if field.path in by_target:
             new = by_target[field.path]
             parts.append(f"Its new column {new!r} may be the same: add --map {shlex.quote(f'{new}={field.path}')}.")

@@ -143,7 +143,7 @@ def _counts(state: JobState) -> list[tuple[str, str]]:
         ("unchanged", f"{state.unchanged_count:,}"),
         ("failed", f"{state.failed_count:,}"),
         ("not yet processed" if state.is_running else "not processed", f"{state.unprocessed_count:,}"),
-        ("all rows of the file", "not known" if state.record_count is None else f"{state.record_count:,}"),
+        ("all rows in the file", "not known" if state.record_count is None else f"{state.record_count:,}"),
     ]
 
 

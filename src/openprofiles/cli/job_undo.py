@@ -18,7 +18,7 @@ def undo_lines(job_id: str, state: UndoState) -> Iterator[str]:
     if state.gone_count:
         counts += f", {state.gone_count:,} already deleted"
     counts += f", {state.kept_count:,} kept because they have been changed since"
-    verb = "is undone" if state.status == "SUCCEEDED" else "is partly undone"
+    verb = "has been undone" if state.status == "SUCCEEDED" else "has been partly undone"
     yield f"Upload job {job_id} {verb}. Profiles: {counts}."
 
 

@@ -128,7 +128,7 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
 
     These are its status and why it failed, how the file was read, where the columns went, the results of the rows, why
     rows failed, and how long each step took. Created, updated, unchanged, failed and not processed add up to the rows
-    of the file.
+    in the file.
 
     \b
     Example:
@@ -174,8 +174,8 @@ def failed(
 ) -> None:
     """Show the failed rows of an upload job, and why they failed.
 
-    There is one line for each error of a row: the number of the row, the line of the file on which it begins, the
-    column with the error, a code and a message. On a terminal, messages are cut to fit its width; in a pipe
+    There is one line for each error in a row: the row number, the line of the file on which the row begins, the
+    column with the error, a code and a message. On a terminal, messages are truncated to fit its width; in a pipe
     or a file, or with --output json, they are complete.
 
     \b
@@ -262,8 +262,8 @@ def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     Ctrl-C a server continues the undo; without a server it continues when you run the command again. If the
     job was the first to use a field as its unique key, that field stays indexed.
 
-    The exit status is 0 when everything is as before, 1 when profiles were kept, 2 when the undo failed or is not
-    possible, and 130 after Ctrl-C.
+    The exit status is 0 when everything is as it was before, 1 when profiles were kept, 2 when the undo failed or is
+    not possible, and 130 after Ctrl-C.
 
     \b
     Example:
@@ -409,7 +409,11 @@ def _describe_stop(state: JobState, *, was_stopped: bool) -> str:
     if was_stopped:
         return "was already stopped. The rows it had loaded are kept."
     if state.status == "STOPPED":
-        return "is stopped. No row was loaded." if not state.done_count else "is stopped. The rows it loaded are kept."
+        return (
+            "has been stopped. No row was loaded."
+            if not state.done_count
+            else "has been stopped. The rows it loaded are kept."
+        )
     if state.is_running:
         return (
             "is being stopped. It loads no more rows; those already loaded are kept, and the job ends once they are "

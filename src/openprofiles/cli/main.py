@@ -71,9 +71,9 @@ def _print_version(ctx: click.Context, _option: click.Parameter, is_asked: bool)
     help="Print the version and exit, like the `version` command.",
 )
 def openprofiles() -> None:
-    """A customer-profile store with the API of Amazon Connect Customer Profiles.
+    """A customer-profile store with the Amazon Connect Customer Profiles API.
 
-    It loads CSV files of customers into de-duplicated profiles and serves them to every AWS SDK.
+    It loads CSV customer files into de-duplicated profiles and serves them to every AWS SDK.
     """
 
 

@@ -33,7 +33,7 @@ _mapping_name = click.argument("name", metavar="NAME")
 
 @click.group(cls=CommandGroup)
 def mappings() -> None:
-    """List, show and delete the saved mappings of a domain.
+    """List, show and delete a domain's saved mappings.
 
     A mapping says which column of a file goes to which field, and which column is the unique key. With `openprofiles
     import`, --save-mapping saves a mapping and --mapping uses it.
@@ -47,7 +47,7 @@ def mappings() -> None:
 @mappings.command("list")
 @_of_a_domain
 def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str) -> None:
-    """List the mappings of a domain by name.
+    """List a domain's mappings by name.
 
     Times are in UTC.
 
@@ -74,7 +74,7 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
 @_mapping_name
 @_of_a_domain
 def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str) -> None:
-    """Show where the columns of a mapping go, and its unique key.
+    """Show where a mapping's columns go, and its unique key.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def delete(settings: Settings, domain: str, endpoint_url: str | None, output: st
     if output == "json":
         _print_json({"name": name, "deleted": True})
     else:
-        click.echo(f"The mapping {name} is deleted.")
+        click.echo(f"The mapping {name} has been deleted.")
 
 
 def _by_header(goes_to: Sequence[tuple[str, str]]) -> Mapping[str, str | list[str]]:

@@ -34,8 +34,8 @@ def master_key() -> None:
 def create(file: Path) -> None:
     """Create a master key in FILE, which only you can read.
 
-    Keep a copy in a safe place, apart from the store and its backups. Without the master key, the credentials of the
-    store are lost.
+    Keep a copy in a safe place, apart from the store and its backups. Without the master key, the store's
+    credentials are lost.
 
     \b
     Example:
@@ -53,7 +53,7 @@ def create(file: Path) -> None:
 @settings_options("data_folder", "store", "files", "master_key")
 @click.option("--new", "new_file", type=_KEY_FILE, required=True, metavar="FILE", help="File with the new master key.")
 def change(settings: Settings, new_file: Path) -> None:
-    """Encrypt everything with another master key.
+    """Encrypt everything with a different master key.
 
     Stop all servers and workers first. Existing upload URLs stop working; credentials and jobs stay as
     they are. If the command is interrupted, run it again.

@@ -136,7 +136,7 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
         envvar="OPENPROFILES_ENDPOINT_URL",
         show_envvar=True,
         metavar="URL",
-        help=f"{what} the server at this address, with the credentials of the AWS environment.  [default: use "
+        help=f"{what} the server at this address, with the credentials from the AWS environment.  [default: use "
         "--data directly]",
     )
 

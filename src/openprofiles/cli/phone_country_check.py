@@ -1,4 +1,4 @@
-"""Check that phone numbers without a country code are read as numbers of the right country."""
+"""Check that phone numbers without a country code are treated as numbers from the right country."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def check_phone_country(
     )
     if given.is_argument and given.region != region:
         raise ImportFault(
-            f"The server reads phone numbers without a country code in a new domain as numbers of "
+            f"In a new domain, the server treats phone numbers without a country code as numbers from "
             f"{country_name(region)}. {create_first}"
             if is_chosen_by_server
-            else f"The domain {domain.name} reads phone numbers without a country code as numbers of "
+            else f"The domain {domain.name} treats phone numbers without a country code as numbers from "
             f"{country_name(region)}, which cannot be changed. Use --phone-region {region} or leave it out, or import "
             "into a new domain. Nothing was loaded."
         )
@@ -92,4 +92,4 @@ def phone_country_lines(country: PhoneCountry | None) -> Iterator[str]:
         return
     yield country.describe()
     if (doubt := country.describe_doubt()) is not None:
-        yield f"Warning: {doubt} Numbers of another country are compared by their digits alone."
+        yield f"Warning: {doubt} Numbers from other countries are compared by their digits alone."

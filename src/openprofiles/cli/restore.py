@@ -39,11 +39,11 @@ def restore(settings: Settings, backup: Path) -> None:
 
     if isinstance(settings.store, PostgresqlUrl):
         raise InvalidRequest(
-            f"The store {settings.store} is a PostgreSQL database. Into an empty one, run: pg_restore "
+            f"The store {settings.store} is a PostgreSQL database. To restore into an empty one, run: pg_restore "
             "--dbname=DATABASE_URL openprofiles.dump. Then put the uploaded files and the master key back."
         )
     restored = restore_backup(settings, backup.absolute(), now=utc_now())
-    click.echo(f"The store {settings.store_path} is restored.")
+    click.echo(f"The store {settings.store_path} has been restored.")
     if restored.lost is None:
         click.echo(f"Uploaded files of jobs that will continue: {restored.file_count}")
     else:
@@ -62,7 +62,7 @@ def restore(settings: Settings, backup: Path) -> None:
 
 
 def _say_what_is_lost(lost: LostSecrets) -> None:
-    click.echo("Without the master key, this is lost:", err=True)
+    click.echo("Without the master key, the following was lost:", err=True)
     click.echo(f"  {lost.credentials} credentials. They are revoked; create new ones and hand them out.", err=True)
     click.echo(f"  {lost.webhooks} webhooks. Set them again; each has a new secret.", err=True)
     click.echo(f"  {lost.jobs_ended} upload jobs that were started. They are FAILED; load their files again.", err=True)

@@ -100,7 +100,7 @@ def _describe_other_answer(endpoint_url: str, status: str) -> str:
     parts = urlsplit(endpoint_url)
     base = f"{parts.scheme}://{parts.netloc}"
     hint = f"Try --endpoint-url {base}" if parts.path.strip("/") else "Check the address."
-    return f"The answer from {endpoint_url} (HTTP status {status}) did not come from the openprofiles API. {hint}"
+    return f"The response from {endpoint_url} (HTTP status {status}) did not come from the openprofiles API. {hint}"
 
 
 def _describe_tls_fault(endpoint_url: str, error: SSLError) -> str:

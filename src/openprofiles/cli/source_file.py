@@ -147,14 +147,15 @@ class SourceFile:
             yield whole_rows
         if any(find_misread(cell) for row in self.sample.rows for cell in row):
             yield (
-                "Some of the text seems to have been decoded incorrectly before the file was written, such as "
-                "\u00c3\u00bc instead of \u00fc. Export the file again as UTF-8, or correct the text."
+                "Some of the text seems to have been decoded incorrectly or escaped before the file was written, such "
+                "as \u00c3\u00bc or &uuml; instead of \u00fc. Export the file again as plain text in UTF-8, or correct "
+                "the text."
             )
         if self.doubt is None:
             return
         yield (
-            f"The encoding {self.form.encoding} was detected from few letters. If its words below are misspelt, use "
-            f"--encoding. {describe_candidates(self.doubt.candidates)}"
+            f"The encoding {self.form.encoding} was detected from only a few letters. If its sample words below are "
+            f"misspelt, use --encoding. {describe_candidates(self.doubt.candidates)}"
         )
 
 
@@ -238,7 +239,7 @@ def open_source(
             shown = describe_candidates(error.candidates)
             raise ImportFault(
                 f"{name}: {error.reason} Use --encoding NAME, or {error.advice}."
-                + (f" Words of the file in each: {shown}" if shown else "")
+                + (f" Words from the file in each: {shown}" if shown else "")
             ) from error
         except RowAboveHeader as error:
             raise ImportFault(
@@ -304,4 +305,4 @@ def _copy_content(name: str, file: BinaryIO, copy: BinaryIO, max_bytes: int) -> 
     while part := file.read(_COPY_BYTES):
         copy.write(part)
         if copy.tell() > max_bytes:
-            raise ImportFault(f"{name} has more than {max_bytes:,} bytes.")
+            raise ImportFault(f"{name} is larger than {max_bytes:,} bytes.")

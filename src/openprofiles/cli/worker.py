@@ -25,7 +25,7 @@ def worker(settings: Settings, stop_with_parent: bool) -> None:
 
     `openprofiles serve` starts a worker automatically. To run it as a separate service, use this command together with
     `openprofiles serve --workers 0`, on the same data folder, or on another host with the same --store, --files and
-    --master-key. Give it the --max-upload-size of the server, too. On Ctrl-C or SIGTERM it stops between two chunks of
+    --master-key. Give it the server's --max-upload-size, too. On Ctrl-C or SIGTERM it stops between two chunks of
     a load; the next worker continues from there.
 
     \b

@@ -65,6 +65,4 @@ def check_patterns(actions: tuple[str, ...], domains: tuple[str, ...]) -> None:
             )
     for pattern in domains:
         if not _DOMAIN_PATTERN.match(pattern):
-            raise InvalidRequest(
-                f"{pattern!r} is not a domain. Write a domain name, the beginning of one and a *, or *."
-            )
+            raise InvalidRequest(f"{pattern!r} is not a domain. Write a domain name, a prefix followed by *, or *.")

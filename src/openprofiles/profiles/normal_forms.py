@@ -145,6 +145,16 @@ def phone_regions() -> set[str]:
     return set(phonenumbers.SUPPORTED_REGIONS)
 
 
+def country_code(phone_region: str) -> str:
+    """Return the country code of phone numbers, such as 49, for a country (ISO 3166)."""
+    if phone_region == "US":
+        # Most files need the library for nothing else.
+        return "1"
+    import phonenumbers
+
+    return str(phonenumbers.country_code_for_region(phone_region))
+
+
 def _without_extension(phone: str | None) -> str | None:
     return None if phone is None else search_form(PHONE_KEY, phone)
 

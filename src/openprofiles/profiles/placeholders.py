@@ -45,8 +45,52 @@ PLACEHOLDERS = (
 # Values that are hardly ever meant, in exactly this case: Null, None and Nan are names, and "unknown" is an answer.
 _STORED_PLACEHOLDERS = (
     *("NULL", "null", "(NULL)", "(null)", "<NULL>", "<null>", "[NULL]", "[null]", "\\N", "N/A", "n/a", "NaN", "nan"),
-    *(word.upper() for word in PLACEHOLDERS if word.startswith("#")),
-    *("undefined", "0000-00-00", "0000-00-00 00:00:00"),
+    *("n.a.", "k.A.", "k. A.", "undefined"),
+    # The day zero of databases and spreadsheets.
+    *("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000", "1900-01-00", "00.01.1900", "1/0/1900"),
+    # Ditto marks.
+    *("\u3003", "\u2033", "\u201e", "\u201d"),
+)
+
+# What spreadsheets show for an error, in English, German, French, Spanish, Italian, Portuguese, Dutch and Polish.
+_SPREADSHEET_ERRORS = (
+    *("#N/A", "#NULL!", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM!", "#CALC!", "#SPILL!", "#ERROR!", "#FIELD!"),
+    *("#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#BUSY!", "#GETTING_DATA"),
+    *("#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#KALK!", "#\u00dcBERLAUF!", "#FEHLER!"),
+    *("#N/D", "#VALEUR!", "#NOM?", "#NOMBRE!", "#NUL!", "#CALCUL!", "#ERREUR!"),
+    *("#\u00a1VALOR!", "#\u00a1REF!", "#\u00a1NUM!", "#\u00a1DIV/0!", "#\u00a1NULO!", "#\u00bfNOMBRE?", "#NOMBRE?"),
+    *("#VALORE!", "#RIF!", "#NOME?", "#VALOR!", "#N\u00daM!", "#WAARDE!", "#VERW!", "#NAAM?", "#GETAL!", "#N/B"),
+    *("#ARG!", "#ADR!", "#NAZWA?", "#LICZBA!"),
+)
+
+# What the name of a merge field has, unlike that of a company in guillemets.
+_NAMES_OF_MERGE_FIELDS = "(?i:name|anrede|stra(?:\u00df|ss)e|street|plz|zip|mail|telefon|phone|firma|company|addres|_)"
+_LEFTOVERS = (
+    *map(re.escape, _SPREADSHEET_ERRORS),
+    "Err:5[0-9]{2}",
+    # A number or date in a column that was too narrow.
+    "#{4,}",
+    r"\[object Object\]",
+    # Fields of a template that was not filled.
+    r"\{\{[^{}]+\}\}",
+    r"\$\{[^{}]+\}",
+    "<<[^<>]+>>",
+    "%{1,2}[A-Za-z_][A-Za-z0-9_.]+%{1,2}",
+    r"\*\|[A-Z0-9_:]+\|\*",
+    f"\u00ab[A-Za-z_ ]*{_NAMES_OF_MERGE_FIELDS}[A-Za-z_ ]*\u00bb",
+    # Ditto marks.
+    "\"|''",
+)
+_LEFTOVER = f"[ \u00a0]{{0,2}}(?:{'|'.join(_LEFTOVERS)})[{BLANKS}]{{0,2}}"
+# Where such values are in the order of bytes, which is compared much faster. A telephone number can begin with "(".
+_RANGES_OF_LEFTOVERS = (
+    (" ", "("),
+    ("*|", "*}"),
+    ("<<", "<="),
+    ("Err:5", "Err:6"),
+    ("[o", "[p"),
+    ("{{", "{|"),
+    ("\u00a0", "\u00ac"),
 )
 
 # The blanks that usually surround them. To trim every value would take a hundred times as long as to compare it with
@@ -69,6 +113,11 @@ _MOST_BYTES = 64
 # As spreadsheets show a long number. 12E4 is an id.
 _SHORTENED = r"[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,3}"
 _SHORTENED_NUMBER = re.compile(_SHORTENED, re.ASCII)
+
+
+def is_leftover(text: str) -> bool:
+    """Return whether a program left this instead of a value, such as #REF! or {{first_name}}."""
+    return re.fullmatch(_LEFTOVER, text) is not None
 
 
 def is_placeholder(text: str) -> bool:
@@ -95,10 +144,17 @@ def sql_is_placeholder(value: str) -> str:
 def sql_is_stored_placeholder(value: str) -> str:
     """Build SQL (DuckDB) that finds values of fields that are very probably placeholders.
 
-    More than two blanks around one, or rare ones, are not recognized.
+    Leftovers are not among them. More than two blanks around one, or rare ones, are not recognized.
     """
     words = ", ".join(f"'{before}{word}{after}'" for word in _STORED_PLACEHOLDERS for before, after in _BLANKS_AROUND)
     return f"{value} in ({words})"
+
+
+def sql_is_leftover(value: str) -> str:
+    """Build SQL (DuckDB) for ``is_leftover`` of a text expression; null gives null or false."""
+    may_be = " or ".join(f"{value} between '{first}' and '{last}'" for first, last in _RANGES_OF_LEFTOVERS)
+    pattern = _LEFTOVER.replace("'", "''")
+    return f"(({may_be}) and regexp_full_match({value}, '{pattern}'))"
 
 
 def sql_is_shortened_number(value: str) -> str:

@@ -266,7 +266,7 @@ def _mapping_routes(services: Services) -> list[Route]:
         )
         if not strict and form.header_line is None and (doubt := doubt_header(sample.headers, sample.rows)) is not None:
             raise InvalidRequest(
-                f"{describe_doubt(doubt)} Add a row with the names of the columns. If this row is the header, map its "
+                f"{describe_doubt(doubt)} Add a row with the column names. If this row is the header, map its "
                 "columns yourself."
             )
         suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)

@@ -30,7 +30,7 @@ class Metrics:
         )
         self._durations = Histogram(
             "openprofiles_request_duration_seconds",
-            "Seconds from the head of a request to the end of its answer.",
+            "Seconds from the head of a request to the end of its response.",
             ("operation",),
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60),
             registry=self._registry,

@@ -146,7 +146,7 @@ def listen(host: str, port: int) -> socket.socket:
                 f"Port {port} on {host} is in use. Stop the program that listens there, or choose another port with "
                 "--port (0 picks a free one)."
             ) from error
-        raise SettingsError(f"openprofiles cannot listen on port {port} of {host}: {error.strerror}.") from error
+        raise SettingsError(f"openprofiles cannot listen on port {port} on {host}: {error.strerror}.") from error
     return listener
 
 

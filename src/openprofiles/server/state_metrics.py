@@ -57,7 +57,7 @@ class StateMetrics(Collector):
             logger.error("data_folder_unreadable", fault=error.strerror)  # noqa: TRY400 (no traceback at each scrape)
         yield _gauge("connections", "Open connections of this server.", self._connections.open_count)
         ended = CounterMetricFamily(
-            "openprofiles_connections_ended", "Connections that this server ended, by reason.", labels=["reason"]
+            "openprofiles_connections_ended", "Connections that this server closed, by reason.", labels=["reason"]
         )
         for reason, count in sorted(self._connections.ended.items()):
             ended.add_metric([reason], count)

@@ -163,7 +163,7 @@ def _refusal_for(error: Exception) -> Refused:
             return error
         case ClientDisconnect():
             # Nobody reads this any more; the log names it.
-            return Refused(400, "IncompleteBody", "The connection ended before the whole body had arrived.")
+            return Refused(400, "IncompleteBody", "The connection was closed before the whole body had arrived.")
         case TimeoutError():
             return Refused(
                 400,
@@ -182,7 +182,7 @@ def _refusal_for(error: Exception) -> Refused:
             return Refused(
                 507,
                 "InsufficientStorage",
-                "The disk of this server is full. The file was not stored. Free some space (or ask the operator "
+                "This server's disk is full. The file was not stored. Free some space (or ask the operator "
                 "to), then upload the file again.",
             )
         case OSError() if disk_fault(error) is not None:

@@ -110,7 +110,7 @@ def _compare(source: Store, target: Store, table: Table) -> int:
         if len(one) != len(other) or ours.digest() != theirs.digest():
             raise InvalidRequest(
                 f"The table {table.name} of the copy differs from the original. Either the original was changed in "
-                "the meantime, or the copy was started from another store. Stop all servers and workers of both, "
+                "the meantime, or the copy was started from a different store. Stop all servers and workers of both, "
                 "empty the target and start again."
             )
     return count

@@ -139,7 +139,7 @@ def _open_postgresql(url: PostgresqlUrl, *, may_migrate: bool, may_make: bool) -
             )
         if before is not None and before < NEWEST_REVISION and not may_migrate:
             raise SettingsError(  # noqa: TRY301 (closed like every other way out)
-                f"The store {url} has revision {before}; this openprofiles needs {NEWEST_REVISION}. "
+                f"The store {url} has revision {before}; this version of openprofiles needs {NEWEST_REVISION}. "
                 "Make a backup and run: openprofiles migrate"
             )
         migrate(store)
@@ -232,7 +232,7 @@ def revision_of(connection: Connection) -> str | None:
     if "alembic_version" not in tables or "profile" not in tables:
         kind = "SQLite file" if connection.dialect.name == "sqlite" else "PostgreSQL database"
         own = kind.split()[1]
-        raise SettingsError(f"The store is a {kind} of another program. openprofiles needs its own {own}.")
+        raise SettingsError(f"The store is another program's {kind}. openprofiles needs its own {own}.")
     revision: str | None = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
     if revision == _UNFINISHED:
         raise SettingsError(
@@ -267,8 +267,8 @@ def _apply_steps(store: Store, connection: Connection, before: str) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if before not in known:
         raise SettingsError(
-            f"The store has revision {before}, but this openprofiles knows revisions up to {NEWEST_REVISION} only: "
-            "a newer version wrote it. Use that version, or restore the store from an older backup."
+            f"The store has revision {before}, but this version of openprofiles supports revisions only up to "
+            f"{NEWEST_REVISION}: a newer version wrote it. Use that version, or restore the store from an older backup."
         )
 
     def end_part() -> None:

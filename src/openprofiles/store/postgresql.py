@@ -88,10 +88,10 @@ def _clear_errors() -> Iterator[None]:
         if state in _BUSY:
             raise Busy("The store was locked by another writer for too long. Try again.") from error
         if state == _DISK_FULL:
-            raise StorageFull("The disk of the store is full. Free some space, then try again.") from error
+            raise StorageFull("The store's disk is full. Free some space, then try again.") from error
         if state == _READ_ONLY:
             raise StoreNotWritable(
-                "The database of the store is read-only; it may be a standby. Name the primary server, or make this "
+                "The store's database is read-only; it may be a standby. Name the primary server, or make this "
                 "one writable."
             ) from error
         if error.connection_invalidated or state is None or state.startswith(("08", "57P")):

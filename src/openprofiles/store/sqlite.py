@@ -140,7 +140,7 @@ class SqliteStore:
             # The shared memory next to the write-ahead log is a file too. Where there is no room for it, SQLite reports
             # any error of a disk.
             if name == "SQLITE_FULL" or (name.startswith(_OF_DISK) and disk_is_full(self.path.parent)):
-                raise StorageFull("The disk of the store is full. Free some space, then try again.") from error
+                raise StorageFull("The store's disk is full. Free some space, then try again.") from error
             if not name.startswith(_NOT_WRITABLE):
                 raise
             # Opened while it could only be read, a connection never writes.

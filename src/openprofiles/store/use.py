@@ -29,7 +29,7 @@ def using(settings: Settings) -> Iterator[None]:
         if not is_held:
             raise InvalidRequest(
                 f"The store {settings.store_name} is being copied or restored, or its master key is being changed. "
-                "Wait until that command ends."
+                "Wait until that command has finished."
             )
         yield
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
+
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
 # Rows that exchanged the first and last name of a customer.
@@ -30,23 +32,30 @@ UNUSUAL_KEY_ROWS = "UnusualKeyRows"
 BLANK_ROWS = "BlankRows"
 # Lines above the header, which were skipped.
 SKIPPED_LINES = "SkippedLines"
-# Rows with a value of several lines, one of which looks like a row of its own.
+# Rows with a multi-line value, one line of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
-# Rows with text that was decoded with the wrong encoding before the file was written.
+# Rows with text that was decoded with the wrong encoding, or escaped, before the file was written.
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
-# Rows that created a profile, although another customer has the same email address, or nearly the same unique key.
+# Rows that created a profile, although another customer has the same email address, account number, or phone number and
+# name, or nearly the same unique key.
 SAME_EMAIL_ROWS = "SameEmailRows"
+SAME_ACCOUNT_ROWS = "SameAccountRows"
+SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that gave a stored profile the email address of another one.
+TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
+# Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
+SHORTENED_VALUES = "ShortenedValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
 _REFUSED = {
     OTHER_NAME_ROWS: (
-        "Many rows would overwrite values of customers with other names. Use another unique key, correct the file, "
+        "Many rows would overwrite values of customers with different names. Use another unique key, correct the file, "
         "import it into another domain, or confirm that they are the same customers."
     ),
     EXCHANGED_NAME_ROWS: (
@@ -54,8 +63,12 @@ _REFUSED = {
         "other way round, or confirm that its names are right."
     ),
     SHARED_KEY_ROWS: (
-        "Many rows would create profiles of their own, although their unique key is in another field of another "
-        "profile. Map the column of the unique key to that field, or confirm that they are different customers."
+        "Many rows would create profiles of their own, although their unique key is in a different field of "
+        "another profile. Map the column of the unique key to that field, or confirm that they are different customers."
+    ),
+    TAKEN_EMAIL_ROWS: (
+        "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
+        "that its addresses are right."
     ),
 }
 
@@ -163,29 +176,29 @@ def notice_sentence(
             return f"{rows} without values {'was' if is_one else 'were'} skipped ({where})."
         if notice.code == CUT_OFF_FILE:
             return (
-                "The file may be cut off: it does not end with a line end, and the value in column "
+                "The file may be cut off: it does not end with a line ending, and the value in column "
                 f"{key_header!r} in its last row seems to be incomplete ({where}). If the file is cut off, load the "
                 "whole file; if this import has already run, undo it first."
             )
         if notice.code == MISREAD_ROWS:
             return (
-                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly before it "
-                f"wrote the file, such as \u00c3\u00bc instead of \u00fc ({where}). It is loaded as it is. Export the "
-                "file again as UTF-8, or correct the text."
+                f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly or "
+                f"escaped before it wrote the file, such as \u00c3\u00bc or &uuml; instead of \u00fc ({where}). It is "
+                "loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (
-                f"{rows} {'has' if is_one else 'have'} a value of several lines, one of which looks like a row of its "
+                f"{rows} {'has' if is_one else 'have'} a multi-line value, one line of which looks like a row of its "
                 f"own ({where}). If a quotation mark is missing or not needed there, correct the file: otherwise the "
                 "customers on these lines are only part of the value."
             )
         if notice.code == OTHER_NAME_ROWS:
             return (
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
-                f"{'a customer with another name' if is_one else 'customers with other names'}: the value in column "
-                f"{key_header!r} is the same, but the names have no word in common, other than titles and words that "
-                f"many names have ({where}). If they are different customers, use another unique key, correct the "
-                "file, or import it into another domain."
+                f"{'a customer with a different name' if is_one else 'customers with different names'}: the value in "
+                f"column {key_header!r} is the same, but the names have no word in common, other than titles and "
+                f"words that many names have ({where}). If they are different customers, use another unique key, "
+                "correct the file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
             return (
@@ -193,6 +206,13 @@ def notice_sentence(
                 f"{'a customer' if is_one else 'customers'}: the value in column {key_header!r} is the same, and each "
                 f"of the two names was the other one before ({where}). If the names were right before, correct the "
                 "file, or map its columns the other way round."
+            )
+        if notice.code == SHORTENED_VALUES:
+            return (
+                f"{rows} have a number of 16 or more digits in column {key_header!r} that ends in zeros from the 16th "
+                f"digit, as nearly all such numbers of the file do ({where}). A spreadsheet seems to have rounded "
+                "them, so that different customers may have the same number. Export the column as text, then load the "
+                "file again; if this import has already run, undo it first."
             )
         if notice.code == WIDE_ROWS:
             return (
@@ -228,24 +248,53 @@ def notice_sentence(
     if notice.code == PLACEHOLDER_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a placeholder, such as NULL or #N/A, as the "
-            f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in a profile that existed "
-            "before, it replaces the value there. If the customer has no such value, empty the cell and load the file "
+            f"value of {label_of(notice.path)} ({where}). It is stored like any other value; in an existing profile, "
+            "it replaces the value there. If the customer has no such value, empty the cell and load the file "
             "again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == SHORTENED_VALUES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
+            f"such as 4.91512E+11, as the value of {label_of(notice.path)} ({where}), so some of its digits are lost. "
+            "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
+            "the column as text and load the file again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == TAKEN_EMAIL_ROWS:
+        return (
+            f"{'1 row gives its customer' if is_one else f'{notice.count:,} rows give their customers'} the "
+            f"{label_of(notice.path)} of another customer ({where}). If "
+            f"{'it belongs' if is_one else 'these values belong'} to the other "
+            f"{'customer' if is_one else 'customers'}, for example because a column of the file was sorted alone or "
+            "has moved by a row, correct the file; if this import has already run, undo it first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"
     customers = "customer" if is_one else "customers"
-    if notice.code == SAME_EMAIL_ROWS:
+    if notice.code in (SAME_EMAIL_ROWS, SAME_ACCOUNT_ROWS):
         return (
             f"{rows} for {existing}: another customer has the same {label_of(notice.path)} with a different value in "
             f"column {key_header!r} ({where}). They are not merged. If they are the same {customers}, use "
             f"{label_of(notice.path)} as the unique key, or correct the file."
         )
+    if notice.code == SAME_PHONE_ROWS:
+        return (
+            f"{rows} for {existing}: another customer has the same {label_of(notice.path)}, first name and last name "
+            f"with a different value in column {key_header!r} ({where}). They are not merged. If they are the same "
+            f"{customers}, correct the values in column {key_header!r}, or use another unique key."
+        )
+    if notice.code == SIMILAR_KEY_ROWS and notice.path in KEY_PATHS[PHONE_KEY]:
+        return (
+            f"{rows} for {existing}: the phone number in column {key_header!r} is probably that of another customer, "
+            "written without a + before its country code, with an international prefix that the country of the domain "
+            f"does not have, or with a (0) ({where}). They are not merged. If they are the same {customers}, write "
+            "the numbers with a + and the country code everywhere."
+        )
     if notice.code == SIMILAR_KEY_ROWS:
         return (
             f"{rows} for {existing}: the value in column {key_header!r} differs from that of another customer only in "
-            "upper or lower case, leading zeros, a trailing .0, thousands separators, an apostrophe before it or "
-            f"invisible characters ({where}). They are not merged. If they are the same {customers}, write the value "
+            "upper or lower case, leading zeros, zeros after the decimal point, thousands separators, dashes or "
+            "blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or invisible characters "
+            f"({where}). They are not merged. If they are the same {customers}, write the value "
             "the same way everywhere."
         )
     return (

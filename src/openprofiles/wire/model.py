@@ -293,7 +293,7 @@ class _Shapes:
         """Return a shape inside another one: all of it is in the body."""
         shape = self.build(name)
         if isinstance(shape, StructureShape) and len(shape.members_in("body")) != len(shape.members):
-            raise UnsupportedModel(f"{place} holds {name}, of which members are bound outside the body.")
+            raise UnsupportedModel(f"{place} holds {name}, whose members are bound outside the body.")
         return shape
 
 
@@ -379,7 +379,7 @@ def _refuse_bindings(place: str, structure: StructureShape, allowed: set[Locatio
 def _refuse_path(place: str, path: str, request: StructureShape) -> None:
     # A greedy label ({Key+}), a label next to other text, or a fixed query string fails here.
     if not re.fullmatch(r"(/([A-Za-z0-9_.-]+|\{[A-Za-z0-9]+\}))+", path):
-        raise UnsupportedModel(f"{place} has the path {path}, of which the form is not supported.")
+        raise UnsupportedModel(f"{place} has the path {path}, whose form is not supported.")
     labels = set(re.findall(r"\{(\w+)\}", path))
     bound = {member.wire_name for member in request.members_in("label")}
     if labels != bound:

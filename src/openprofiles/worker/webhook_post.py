@@ -15,7 +15,7 @@ from openprofiles.uploads.webhook_url import PrivateAddress, UnknownHost, Webhoo
 
 TIMEOUT_SECONDS = 10.0
 
-_NO_ANSWER = "No answer within {:g} seconds."
+_NO_ANSWER = "No response within {:g} seconds."
 
 
 class DeliveryFailed(Exception):
@@ -48,9 +48,9 @@ def post(url: WebhookUrl, headers: Mapping[str, str], body: bytes, *, private_ad
             # Cut off within the answer.
             raise DeliveryFailed(_NO_ANSWER.format(TIMEOUT_SECONDS))
     if 300 <= status < 400:
-        raise DeliveryFailed(f"The answer was {status}; redirects are not followed.")
+        raise DeliveryFailed(f"The response was {status}; redirects are not followed.")
     if not 200 <= status < 300:
-        raise DeliveryFailed(f"The answer was {status}.")
+        raise DeliveryFailed(f"The response was {status}.")
 
 
 class _Deadline:

@@ -205,7 +205,7 @@ def read_sample(visitor: Visitor) -> Response:
         reason = doubt_header(sample.headers, sample.rows)
         if reason is not None:
             if not _may_set_options(visitor, domain):
-                raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the names of the columns.")
+                raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the column names.")
             return json_answer(question_about_header(describe_doubt(reason)), 422)
     suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
     return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))

@@ -362,7 +362,7 @@ def takes_file(
                 while piece := await _next_piece(pieces):
                     size_bytes += len(piece)
                     if size_bytes > max_bytes:
-                        raise BodyTooLarge(f"The file has more than {max_bytes:,} bytes.")
+                        raise BodyTooLarge(f"The file is larger than {max_bytes:,} bytes.")
                     await run_in_threadpool(file.write, piece)
                 file.seek(0)
                 return await run_in_threadpool(handler, replace(entered, file=file))

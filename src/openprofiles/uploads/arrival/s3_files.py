@@ -70,12 +70,13 @@ class S3Files:
             cause = error.__cause__
             raise SettingsError(
                 f"The files {self._location} cannot be used: {_saying(cause or error)}. Check that the bucket exists, "
-                "and the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
+                "and check the address (AWS_ENDPOINT_URL_S3), the keys and their permissions."
             ) from error
         if found not in marks:
             raise SettingsError(
-                f"The files {self._location} belong to another store, or to this store with another master key. Use "
-                "a separate bucket or prefix for each store, and the same master key for all its servers and workers."
+                f"The files {self._location} belong to another store, or to this store with a different master key. "
+                "Use a separate bucket or prefix for each store, and the same master key for all its servers and "
+                "workers."
             )
 
     def set_owner(self, mark: str) -> None:
@@ -173,7 +174,7 @@ class S3Files:
             raise self._unreachable() from error
 
     def _unreachable(self) -> FilesUnreachable:
-        return FilesUnreachable(f"The object store of the files {self._location} returned an unexpected answer.")
+        return FilesUnreachable(f"The object store of the files {self._location} returned an unexpected response.")
 
 
 class _NewS3File:
@@ -273,7 +274,7 @@ class _S3File:
         if not part:
             # It ended before its end.
             self.close()
-            raise HTTPClientError(error="the answer is shorter than the file")
+            raise HTTPClientError(error="the response is shorter than the file")
         return part
 
 

@@ -13,8 +13,8 @@ from openprofiles.uploads.failures.text_workbook import MAX_CELL_CHARACTERS, cut
 
 _SHEET_NAME = "Failed rows"
 _WAS_CUT = (
-    f" Values of more than {MAX_CELL_CHARACTERS:,} characters are cut, since a cell cannot hold more. The CSV file has "
-    "them whole."
+    f" Values of more than {MAX_CELL_CHARACTERS:,} characters are truncated, since a cell cannot hold more. The CSV "
+    "file has the complete values."
 )
 
 

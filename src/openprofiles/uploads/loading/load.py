@@ -60,6 +60,7 @@ from openprofiles.uploads.loading.run_job import End, JobEnded, failed, run_job
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
+from openprofiles.uploads.loading.shortened_values import find_shortened_values
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
@@ -469,6 +470,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *find_other_names(scratch, store, job, mapping, options),
         *doubles,
         *find_placeholder_values(scratch, mapping),
+        *find_shortened_values(scratch, mapping),
     ]
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks

@@ -1,4 +1,4 @@
-"""Find the rows with text that a program decoded with the wrong encoding before it wrote the file."""
+"""Find the rows with text that a program decoded incorrectly, or escaped, before it wrote the file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.reading.misread_text import MISREAD_LETTERS, REPLACEMENT, sql_is_misread
+from openprofiles.uploads.reading.misread_text import (
+    MISREAD_LETTERS,
+    REPLACEMENT,
+    SEPARATOR,
+    has_escapes,
+    sql_is_misread,
+)
 from openprofiles.uploads.reading.records import Block
 
 _LETTERS = tuple(letter.encode() for letter in MISREAD_LETTERS)
@@ -36,7 +42,7 @@ class MisreadBlocks:
         first, last = zip(*self._records, strict=True)
         scratch.put("searched", pa.table({"first": first, "last": last}))
         texts = ", ".join(f"v{index}" for index in range(field_count))
-        is_misread = sql_is_misread(f"concat_ws(' ', {texts})")
+        is_misread = sql_is_misread(f"concat_ws('{SEPARATOR}', {texts})")
         lines = scratch.table(
             "select line from staged s where exists (select 1 from searched where record between first and last) "
             f"and record not in (select record from failed) and ({is_misread}) order by record"
@@ -47,9 +53,11 @@ class MisreadBlocks:
 def may_be_misread(data: bytes) -> bool:
     """Return whether a part of a file, as UTF-8, may have such text.
 
-    It has one of the letters, and a letter or symbol beyond ASCII after it. That is rare in other text, and found much
-    faster than the pattern.
+    It has an escape sequence, or one of the letters and a letter or symbol beyond ASCII after it. That is rare in other
+    text, and found much faster than the pattern.
     """
+    if has_escapes(data):
+        return True
     if data.isascii():
         return False
     codes = np.frombuffer(data + bytes(_LONGEST_LETTER), np.uint8)

@@ -30,6 +30,9 @@ from openprofiles.uploads.sql_text import sql_text
 
 _PROFILES_PER_READ = 20_000
 
+# The rows that update a profile and are followed one by one.
+_FOLLOWED_UPDATES = "ordered join staged using (record) join outcome using (key) where holders = 1"
+
 # Left out, so that O'Brien and OBrien are one word; everything else that is not a letter or a digit ends a word.
 _APOSTROPHES = "['\u2018\u2019\u02bc`\u00b4]"
 _NOT_OF_WORDS = r"[^\p{L}\p{M}\p{N}]+"
@@ -167,7 +170,6 @@ def find_other_names(
     names = compared_names(mapping, options)
     if names is None or scratch.recall("all_new"):
         return []
-    ordered = "ordered join staged using (record) join outcome using (key) where holders = 1"
     values = ", ".join(f"s.{value}" for value in _values(mapping, names))
     scratch.run(
         "create or replace temp table named_row as "
@@ -175,7 +177,7 @@ def find_other_names(
         "select target as record, target as place, pid from target semi join doubted using (target) "
         "where row_count = 1 "
         "union all select record, target, pid from repeated semi join doubted using (target) "
-        f"union all select record, -pid, pid from {ordered}) m join staged s using (record)"
+        f"union all select record, -pid, pid from {_FOLLOWED_UPDATES}) m join staged s using (record)"
     )
     if not scratch.value("select exists (select 1 from named_row)"):
         return []
@@ -183,11 +185,16 @@ def find_other_names(
     scratch.run(f"create or replace table other_name as {_other_names_sql(scratch, mapping, names)}")
     for table in ("named_row", "stored_name"):
         scratch.run(f"drop table {table}")
-    updated_count = scratch.value(
+    return _make_notices(scratch, store, job, "other_name", count_updates(scratch))
+
+
+def count_updates(scratch: Scratch) -> int:
+    """Count the rows that update a profile, stored or of an earlier row; the plan must be made."""
+    count = scratch.value(
         "select (select coalesce(sum(row_count - (pid is null)::bigint), 0) from target) "
-        f"+ (select count(*) from {ordered})"
+        f"+ (select count(*) from {_FOLLOWED_UPDATES})"
     )
-    return _make_notices(scratch, store, job, "other_name", int(updated_count))
+    return int(count)
 
 
 def find_other_names_since_plan(

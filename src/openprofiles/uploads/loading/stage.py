@@ -34,7 +34,7 @@ import pyarrow as pa
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.profiles.blanks import is_blank, sql_is_blank
-from openprofiles.profiles.placeholders import sql_is_placeholder, sql_is_shortened_number
+from openprofiles.profiles.placeholders import sql_is_leftover, sql_is_placeholder, sql_is_shortened_number
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
@@ -206,8 +206,8 @@ def _without_joined_lines(blocks: Iterator[Block]) -> Iterator[Block]:
             raise FileRejected(
                 f"The file seems to have its values in single quotes, but between lines {block.line[0]:,} and "
                 f"{block.line[-1]:,} a value in single quotes spans two lines, so its quotes may be apostrophes. "
-                "Name the quote of the file: a double quote if values begin with apostrophes, or a single quote if "
-                "they contain line breaks."
+                "Specify the quotation mark that the file uses: a double quote if values begin with apostrophes, or "
+                "a single quote if they contain line breaks."
             )
         yield block
 
@@ -269,7 +269,7 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
             )
         if len(found) > 1:
             raise FileRejected(
-                f"The file has {len(found)} columns {field.header!r}, so it is unclear which one is the "
+                f"The file has {len(found)} columns named {field.header!r}, so it is unclear which one is the "
                 f"source of the field {field.name}. Rename all but one."
             )
         if strict and "." in field.header:
@@ -503,7 +503,7 @@ def _set_failed_apart(
         moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
         if moved is not None:
             raise FileRejected(
-                f"Line {moved:,} has the names of the columns again, but in a different order. The rows below it would "
+                f"Line {moved:,} repeats the column names in a different order. The rows below it would "
                 "be loaded into the wrong fields. Split the file at this line, or put its columns in the same order."
             )
         scratch.run(
@@ -655,6 +655,7 @@ def _no_identity_sql(value: str, mapping: UploadMapping, *, strict: bool) -> dic
     if mapping.can_be_given or not strict:
         conditions[faults.PLACEHOLDER_KEY] = sql_is_placeholder(value)
     if not strict:
+        conditions[faults.PLACEHOLDER_KEY] = f"({sql_is_placeholder(value)} or {sql_is_leftover(value)})"
         conditions[faults.SHORTENED_NUMBER] = sql_is_shortened_number(value)
     return conditions
 
@@ -711,7 +712,8 @@ def _check_sql(
     key = mapping.sql_identity(key_value, phone_region)
     no_identity = _no_identity_sql(key_value, mapping, strict=strict)
     if mapping.can_be_given:
-        del no_identity[faults.PLACEHOLDER_KEY]
+        # Other placeholders have no identity anyway.
+        no_identity[faults.PLACEHOLDER_KEY] = "false" if strict else sql_is_leftover(key_value)
     if no_identity:
         key = f"case when {' or '.join(no_identity.values())} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))

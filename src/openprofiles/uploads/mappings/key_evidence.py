@@ -154,7 +154,8 @@ class KeySample:
             )
         elif counts:
             doubts.append(
-                "its values count up by one, as row numbers do, and its name does not say that it numbers customers"
+                "its values count up by one, as row numbers do, and its name does not suggest that it contains "
+                "customer numbers"
             )
         compared_by = self._find_comparison(field, keys) if repeated_count else None
         # A row without a name does not contradict the others.
@@ -212,7 +213,7 @@ class KeySample:
                 alike = header if self._names is None else f"{header} and name"
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
-                    f"{rows} the same {alike} as an earlier row but another {field.header}, so one customer would "
+                    f"{rows} the same {alike} as an earlier row but a different {field.header}, so one customer would "
                     "become two"
                 )
         return None
@@ -225,8 +226,8 @@ class KeySample:
             if count := _count_further(_filled_pairs(others, keys)):
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
-                    f"{rows} the same {header} as an earlier row but another {field.header} and another name; if they "
-                    "are one customer, that customer would become two"
+                    f"{rows} the same {header} as an earlier row but a different {field.header} and a different "
+                    "name; if they are one customer, that customer would become two"
                 )
         return None
 
@@ -255,8 +256,8 @@ class KeySample:
             if count := _count_further(_filled_pairs(keys, values)):
                 rows = "1 row has" if count == 1 else f"{count} rows have"
                 return (
-                    f"{rows} the same {field.header} as an earlier row but another {what}, so different customers may "
-                    "become one"
+                    f"{rows} the same {field.header} as an earlier row but a different {what}, so different "
+                    "customers may become one"
                 )
         return None
 

@@ -126,14 +126,14 @@ class PhoneCountry:
 
     def describe(self) -> str:
         """Describe in a sentence how the numbers are read."""
-        return f"Phone numbers without a country code are read as numbers of {country_name(self.region)}."
+        return f"Phone numbers without a country code are treated as numbers from {country_name(self.region)}."
 
     def describe_doubt(self) -> str | None:
         """Describe in a sentence why the country may be wrong; None if it is not in doubt."""
         numbers = "1 such number" if self.number_count == 1 else f"{self.number_count} such numbers"
         valid = f"Valid in {country_name(self.region)}: {self.valid_count} of {numbers} in the first rows"
         if self.has_several:
-            return f"{valid}. The file has customers of several countries: write their numbers with the country code."
+            return f"{valid}. The file has customers from several countries: write their numbers with the country code."
         if not self.likely:
             return None
         others = " and ".join(f"{count} in {country_name(region)}" for region, count in self.likely)

@@ -247,7 +247,7 @@ def suggest_mapping(
             raise InvalidRequest(describe_missing_column(header, headers))
         if counts[header] > 1 and chosen[header]:
             raise InvalidRequest(
-                f"The header of the file has {counts[header]} columns {header!r}, so it is unclear which one is "
+                f"The file's header has {counts[header]} columns named {header!r}, so it is unclear which one is "
                 "meant. Rename all but one."
             )
     left_out = [
@@ -296,7 +296,7 @@ def _describe_nothing_left(left_out: Sequence[LeftOut]) -> str:
 def _describe_one_left(header: str, lost: Sequence[LeftOut]) -> str:
     """Report why only one column could be loaded, and what to do."""
     return (
-        f"Of the columns of the file, only {header!r} can be loaded: {_list_left_out(lost)}. {_NAME_COLUMNS} To load "
+        f"Of the file's columns, only {header!r} can be loaded: {_list_left_out(lost)}. {_NAME_COLUMNS} To load "
         "this column alone, exclude the others (openprofiles import --only COLUMN)."
     )
 

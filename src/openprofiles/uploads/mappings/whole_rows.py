@@ -25,5 +25,5 @@ def describe_whole_rows(headers: Sequence[str], rows: Sequence[Sequence[str]]) -
         return None
     return (
         "The file has only one column, and each of its values seems to be a whole row. Is every line in quotation "
-        "marks, or is it a file of fixed width? Export the table again with a delimiter between the columns."
+        "marks, or is it a fixed-width file? Export the table again with a delimiter between the columns."
     )

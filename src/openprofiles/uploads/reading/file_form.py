@@ -79,7 +79,7 @@ def canonical_encoding(name: str) -> str:
     if codec is None or not codec._is_text_encoding or codec.name.replace("_", "-") in _NOT_OF_FILES:
         known = ", ".join(encodings())
         raise InvalidRequest(
-            f"The encoding {name!r} is not supported. Use one of these, or another text encoding of Python: {known}."
+            f"The encoding {name!r} is not supported. Use one of these, or another of Python's text encodings: {known}."
         )
     return _ENCODINGS.get(codec.name, codec.name)
 

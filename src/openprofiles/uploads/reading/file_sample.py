@@ -83,7 +83,7 @@ def read_file_sample(
     header, headers = scan_header(scanner, form, is_whole=is_whole)
     if not is_whole and form.header_line != NO_HEADER and text.find(b"\n", header.byte_end) < 0:
         raise InvalidRequest(
-            "The header of the file is incomplete. Send more of the file, including the line end after the header."
+            "The header of the file is incomplete. Send more of the file, including the line ending after the header."
         )
     lines_above = _lines_above(text[: header.byte_start], form)
     rows: list[list[str]] = []

@@ -1,7 +1,8 @@
-"""Recognize text that a program decoded with the wrong encoding before it wrote the file: ``JÃ¼rgen``, ``J�rgen``.
+"""Recognize text that a program damaged before it wrote the file: ``JÃ¼rgen``, ``J�rgen``, ``J&uuml;rgen``.
 
 The file is valid UTF-8, so its bytes show nothing. The characters do: a letter that begins a misread
-character, followed by a symbol that hardly ever stands after this letter.
+character, followed by a symbol that hardly ever stands after this letter. Or the text has an escape sequence of HTML,
+JSON or a URL, outside of a value in which such sequences are normal.
 """
 
 from __future__ import annotations
@@ -33,10 +34,62 @@ _AFTER = {
     REPLACEMENT: "",
 }
 MISREAD_LETTERS = tuple(_AFTER)
-_PATTERN = "|".join(f"{first}[{after}]" if after else first for first, after in _AFTER.items())
-find_misread = re.compile(_PATTERN).search
+_LETTER_PATTERN = "|".join(f"{first}[{after}]" if after else first for first, after in _AFTER.items())
+
+_NAMES_OF_SIGNS = "amp|lt|gt|quot|apos|nbsp|[nm]dash|[lr][sd]quo|euro"
+_NAMES_OF_MARKS = "uml|acute|grave|circ|tilde|cedil|ring|caron|slash|strok|ogon|breve|macr|dot|dblac"
+_ENTITY = (
+    f"&(?:#[0-9]{{2,7}}|#[xX][0-9a-fA-F]{{2,6}}|{_NAMES_OF_SIGNS}|[A-Za-z](?:{_NAMES_OF_MARKS})|szlig|(?:AE|OE|ae|oe)lig"
+    "|eth|ETH|thorn|THORN);"
+)
+# Of an accented letter, a typographic mark, or two characters in a row: not CORP\\u1234 or CORP\\ufaber, two users.
+_HEX = "[0-9a-fA-F]"
+_ESCAPE = rf"\\u(?:00[a-fA-F]{_HEX}|(?:01[0-7]|20[12])(?:[a-fA-F]|[0-9][a-z])|(?:[0-9a-fA-F]{{4}}\\u[0-9a-fA-F]{{4}}))"
+_NEXT_BYTE = "%[89abAB][0-9a-fA-F]"
+_PERCENT = f"%(?:[cC][2-9a-fA-F]|[dD]{_HEX}|[eE]{_HEX}{_NEXT_BYTE}){_NEXT_BYTE}"
+
+# Between the values of a row that are searched together. Hardly any value has it.
+SEPARATOR = "\x1f"
+
+
+def _in_value_without(characters: str, pattern: str) -> str:
+    others = f"[^{characters}{SEPARATOR}]*"
+    return f"(?:^|{SEPARATOR}){others}(?:{pattern}){others}(?:{SEPARATOR}|$)"
+
+
+_PATTERN = "|".join(
+    (
+        _LETTER_PATTERN,
+        # Text with tags is HTML, and needs its entities.
+        _in_value_without("<", _ENTITY),
+        # JSON.
+        _in_value_without(r"{\[\"", _ESCAPE),
+        # An address, or a part of one.
+        _in_value_without("/=?", _PERCENT),
+    )
+)
+# The first byte alone is found fastest, and few texts have it; then what is fast to find, then the sequence itself.
+_ESCAPES_IN_BYTES = (
+    (b"&", rb"&[#A-Za-z][0-9A-Za-z]{1,7};", _ENTITY.encode()),
+    (b"\\", rb"\\u[0-9A-Fa-f]{4}", _ESCAPE.encode()),
+    (b"%", rb"%[C-Ec-e].%", _PERCENT.encode()),
+)
+
+
+def find_misread(value: str) -> re.Match[str] | None:
+    """Find such text in a value."""
+    # Not compiled when the module is imported, since that takes some milliseconds and few loads need it.
+    return re.search(_PATTERN, value)
+
+
+def has_escapes(data: bytes) -> bool:
+    """Return whether a part of a file has such an escape sequence, in whatever value."""
+    return any(
+        first in data and re.search(simple, data) is not None and re.search(exact, data) is not None
+        for first, simple, exact in _ESCAPES_IN_BYTES
+    )
 
 
 def sql_is_misread(value: str) -> str:
-    """Build SQL (DuckDB) that finds values with such text; null gives null."""
+    """Build SQL (DuckDB) that finds texts of values with a separator between them; null gives null."""
     return f"regexp_matches({value}, {sql_text(_PATTERN)})"

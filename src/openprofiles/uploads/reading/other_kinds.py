@@ -19,7 +19,7 @@ _UNPACK = "Unpack it, and import the files in it one by one."
 _PACK_AGAIN = "Unpack it first. Only gzip and zstd are unpacked while a file is read."
 _EXPORT_AS_CSV = "Export the data as CSV from the program that made it."
 _CONTACTS = "Import it into an address book or a spreadsheet, and export the contacts from there as CSV."
-_EXPORT_TABLE = "Export the table of the customers as CSV from the database."
+_EXPORT_TABLE = "Export the customer table from the database as CSV."
 _TABLE_ONLY = "Open it in a spreadsheet, and save the table as CSV."
 
 
@@ -71,7 +71,7 @@ _TAR = OtherKind("a tar archive", _UNPACK)
 # A header of CSV may begin with such a word, but not with the punctuation around it.
 _BY_TEXT = (
     (re.compile(r"<\?xml[^>]*\?>\s*(?><!--.*?-->\s*)*+(<\?mso-application|<(\w+:)?Workbook\b)", re.DOTALL),
-     OtherKind("an XML spreadsheet (of Excel 2003)", _SAVE_IN_EXCEL)),
+     OtherKind("an XML spreadsheet (Excel 2003)", _SAVE_IN_EXCEL)),
     (re.compile(r"(<\?xml[^>]*\?>\s*)?(?><!--.*?-->\s*)*+<(!doctype html|html|head|body|meta|style|table|div)\b",
                 re.IGNORECASE | re.DOTALL),
      OtherKind("a web page (HTML)", _SAVE_IN_EXCEL)),

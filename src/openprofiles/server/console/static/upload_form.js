@@ -252,7 +252,7 @@ function describePhoneCountry(country) {
   if (country === null) {
     return [];
   }
-  const doubt = `${country.Doubt} Numbers of another country are compared by their digits alone. The country of a domain cannot be changed; to choose another one, import into a new domain.`;
+  const doubt = `${country.Doubt} Numbers from other countries are compared by their digits alone. The country of a domain cannot be changed; to use a different one, import into a new domain.`;
   return [make("p", { class: "hint" }, country.Text), country.Doubt === null ? null : make("p", { class: "warning" }, doubt)].filter(Boolean);
 }
 

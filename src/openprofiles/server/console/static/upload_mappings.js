@@ -57,7 +57,7 @@ export function showDrift(drift) {
 function describeDrift(mapping) {
   const sentences = [
     [mapping.MissingMapped, "Columns in the mapping that this file does not have"],
-    [mapping.MissingOther, "Other columns of the earlier file"],
+    [mapping.MissingOther, "Other columns in the earlier file"],
     [mapping.New, "New in this file, and skipped"],
     [mapping.Doubled, "Columns that the mapping sends to several fields, but that go to only one here"],
   ].filter(([names]) => names.length);

@@ -149,7 +149,9 @@ class JsonRows:
                 text.skip_blanks()
             if text.is_at_end():
                 if is_array:
-                    raise TableUnreadable(f"The JSON array is not closed on line {text.line}, the last of the file.")
+                    raise TableUnreadable(
+                        f"The JSON array is not closed on line {text.line}, the last line of the file."
+                    )
                 return
             if not is_array and not is_first and text.take(","):
                 raise TableUnreadable(

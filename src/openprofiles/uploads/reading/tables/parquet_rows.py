@@ -18,7 +18,7 @@ _BATCH_ROWS = 1_000
 # Texts in lists and the like cannot be read as dictionaries, so their rows are fewer.
 _BATCH_NESTED_ROWS = 50
 _BATCH_BYTES = 16 << 20
-_DAMAGED = "The Parquet file cannot be read to its end: it is damaged, or has columns of unusual types."
+_DAMAGED = "The Parquet file cannot be read to the end: it is damaged, or has columns of unusual types."
 
 
 class ParquetRows:

@@ -149,8 +149,8 @@ class TableAccount:
                 "openprofiles import - --domain NAME"
             )
         if self.not_a_number:
-            cells = "1 cell is" if self.not_a_number == 1 else f"{self.not_a_number:,} cells are"
-            notes.append(f"{cells} NaN (not a number) and read as blank.")
+            cells, verb = ("1 cell", "is") if self.not_a_number == 1 else (f"{self.not_a_number:,} cells", "are")
+            notes.append(f"{cells} {verb} NaN (not a number) and {verb} read as blank.")
         return notes
 
     def columns_without_values(self) -> set[int]:
@@ -212,7 +212,7 @@ def _flush(text: io.StringIO, output: BinaryIO, max_bytes: int) -> None:
     text.truncate()
     if output.tell() > max_bytes:
         raise TableUnreadable(
-            f"The table has more than {max_bytes:,} bytes when it is written as CSV, which is the limit. Split it into "
+            f"When written as CSV, the table is larger than the limit of {max_bytes:,} bytes. Split it into "
             "several files."
         )
 

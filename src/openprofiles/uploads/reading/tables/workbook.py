@@ -247,8 +247,8 @@ class Workbook:
                 size += len(text)
                 if size > MAX_ROW_CHARACTERS:
                     raise TableUnreadable(
-                        f"The Excel workbook has a text of more than {MAX_ROW_CHARACTERS:,} characters. No cell of "
-                        "Excel can have this many."
+                        f"The Excel workbook contains a value longer than {MAX_ROW_CHARACTERS:,} characters, more "
+                        "than an Excel cell can hold."
                     )
                 parts.append(text)
 
@@ -283,8 +283,8 @@ class Workbook:
         self._unpacked_bytes += entry.file_size
         if self._unpacked_bytes > self._max_unpacked_bytes:
             raise TableUnreadable(
-                f"The Excel workbook has more than {self._max_unpacked_bytes:,} bytes when it is unpacked, which is "
-                "the limit. Save the sheet as CSV, which may be larger."
+                f"The Excel workbook is larger than the limit of {self._max_unpacked_bytes:,} bytes when it is "
+                "unpacked. Save the sheet as CSV, which may be larger."
             )
         if entry.flag_bits & _HAS_PASSWORD or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise _Damaged("a part with a password, or packed in a way that Excel does not use")
