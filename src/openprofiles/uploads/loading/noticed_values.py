@@ -10,7 +10,7 @@ from openprofiles.uploads.notices import MAX_LINES, Notice
 
 _MOST_FIELDS = 10
 # Each takes some memory.
-_FILTERS_PER_QUERY = 40
+_FILTERS_PER_QUERY = 8
 
 
 def find_noticed_values(
