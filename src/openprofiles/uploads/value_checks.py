@@ -36,8 +36,24 @@ _MAX_PATTERN_LENGTH = 1000
 # name of at least two parts in any script.
 _NAME_PART = r"[\p{L}\p{N}\p{M}]+(?:-+[\p{L}\p{N}\p{M}]+)*"
 _EMAIL_PATTERN = rf'[^\s\p{{Z}}\p{{C}}@"(),:;<>\[\]\\]{{1,64}}@(?:{_NAME_PART}\.)+{_NAME_PART}'
+# Letters of three scripts that look alike, mixed between two dots.
+_LATIN = r"[A-Za-z\x{C0}-\x{24F}]"
+_GREEK_OR_CYRILLIC = r"[\x{370}-\x{52F}]"
+# Ligatures, full-width characters and others that stand for plain ones, and dashes other than the hyphen-minus.
+_COMPATIBLE = (
+    r"\x{AA}\x{B2}\x{B3}\x{B9}\x{BA}\x{BC}-\x{BE}\x{132}\x{133}\x{13F}\x{140}\x{149}\x{17F}\x{1C4}-\x{1CC}"
+    r"\x{1F1}-\x{1F3}\x{2B0}-\x{2B8}\x{2070}-\x{209C}\x{2100}-\x{218B}\x{2460}-\x{24EA}\x{3200}-\x{33FF}"
+    r"\x{FB00}-\x{FB4F}\x{FE4D}-\x{FE6B}\x{FF01}-\x{FFEF}\x{1D400}-\x{1D7FF}\x{1F100}-\x{1F1FF}"
+)
+_DASHES = r"\x{2010}-\x{2015}\x{2212}"
+_MISTYPED_EMAIL_PATTERN = (
+    rf"\.\.|@(?i:www)\.|[{_COMPATIBLE}{_DASHES}]"
+    rf"|{_LATIN}[^.@]*{_GREEK_OR_CYRILLIC}|{_GREEK_OR_CYRILLIC}[^.@]*{_LATIN}"
+)
 # What nearly all addresses match, in a tenth of the time.
 _PLAIN_EMAIL_PATTERN = r"[A-Za-z0-9._%+'-]{1,64}@(?:[A-Za-z0-9]+\.)+[A-Za-z0-9]+"
+# What some of these have, and no address should.
+_NOT_PLAIN = ("..", "@www.", "@WWW.")
 # What stands for letters that are hidden, as in "a***@example.com".
 _MASK = "***"
 _NUMBER_PATTERN = r"[+-]?[0-9]+([.,][0-9]+)?"
@@ -91,8 +107,15 @@ class ValueCheck:
         pattern = {EMAIL_ADDRESS: _EMAIL_PATTERN, NUMBER: _NUMBER_PATTERN}.get(self.kind) or self.pattern or ""
         fails = f"not regexp_full_match({trimmed}, {sql_text(pattern)})"
         if self.kind == EMAIL_ADDRESS:
-            fails = f"({fails} or contains({trimmed}, {sql_text(_MASK)}))"
-            return f"case when regexp_full_match({value}, {sql_text(_PLAIN_EMAIL_PATTERN)}) then false else {fails} end"
+            mistyped = f"regexp_matches({trimmed}, {sql_text(_MISTYPED_EMAIL_PATTERN)})"
+            fails = f"({fails} or contains({trimmed}, {sql_text(_MASK)}) or {mistyped})"
+            is_plain = " and ".join(
+                (
+                    f"regexp_full_match({value}, {sql_text(_PLAIN_EMAIL_PATTERN)})",
+                    *(f"not contains({value}, '{text}')" for text in _NOT_PLAIN),
+                )
+            )
+            return f"case when {is_plain} then false else {fails} end"
         return fails
 
 
