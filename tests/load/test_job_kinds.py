@@ -14,6 +14,7 @@ from sqlalchemy import insert
 
 from load import toy_job
 from load.loading import DEADLINE_SECONDS, NOW, Shop
+from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import KINDS
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import claim_next_job, find_job
@@ -24,10 +25,11 @@ from openprofiles.uploads.progress import progress_of
 def test_a_new_kind_of_job_is_claimed_run_shown_and_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     # The entry.
     monkeypatch.setitem(KINDS, toy_job.TOY.name, toy_job.TOY)
+    job_id = new_job_id(NOW)
     with shop.store.write() as connection:
         connection.execute(
             insert(tables.upload_job).values(
-                job_id="f" * 32,
+                job_id=job_id,
                 domain_id=shop.domain.domain_id,
                 display_name="toy",
                 fields={},
@@ -41,7 +43,8 @@ def test_a_new_kind_of_job_is_claimed_run_shown_and_ended(shop: Shop, monkeypatc
                 position=1,
             )
         )
-        claimed = claim_next_job(connection, owner="w", now=NOW, lease_until=NOW + timedelta(minutes=1))
+        lease_until = NOW + timedelta(minutes=1)
+        claimed = claim_next_job(connection, owner="w", now=NOW, lease_until=lease_until, job_id=job_id)
     assert claimed is not None
     shown = progress_of(claimed, NOW)
     assert shown is not None
