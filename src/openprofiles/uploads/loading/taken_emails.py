@@ -20,7 +20,7 @@ from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.sql_text import sql_text
 
 EMAIL_PATH = "EmailAddress"
-_LOOKED_UP_FIRST = 5_000
+_LOOKED_UP_FIRST = 2_000
 _PROFILES_PER_READ = 20_000
 
 
