@@ -572,7 +572,7 @@ def test_new_customers_with_nearly_the_number_of_another_customer_are_counted(sh
     assert report_of(shop, job).notice_sentences() == [
         "16 rows create profiles for customers who probably exist already: the value in column 'Account' differs from "
         "that of another customer only in upper or lower case, leading zeros, zeros after the decimal point, thousands "
-        "separators, dashes or blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or "
+        "separators, dashes or blanks, an apostrophe or # before it, the format of a GUID or Salesforce ID, or "
         f"invisible characters (line 2 and {others[0]}; line 3 and {others[1]}; line 4 and "
         f"{others[2]}; line 5 and line 12; line 7 and line 6; ...). They are not merged. If they are the same "
         "customers, write the value the same way everywhere."

@@ -75,7 +75,7 @@ _REFUSED = {
 SHORT_ROWS_OPTION = "use --short-rows reject"
 
 MAX_LINES = 20
-# From both of these on, rows are doubtful: a few customers whose address stands in two fields are normal.
+# At or above both of these, rows are doubtful: a few customers whose address is in two fields are normal.
 _DOUBTFUL_COUNT = 20
 _DOUBTFUL_SHARE = 0.05
 _LINES_IN_SENTENCE = 5
@@ -293,7 +293,7 @@ def notice_sentence(
         return (
             f"{rows} for {existing}: the value in column {key_header!r} differs from that of another customer only in "
             "upper or lower case, leading zeros, zeros after the decimal point, thousands separators, dashes or "
-            "blanks, an apostrophe or # before it, the way to write a GUID or a Salesforce ID, or invisible characters "
+            "blanks, an apostrophe or # before it, the format of a GUID or Salesforce ID, or invisible characters "
             f"({where}). They are not merged. If they are the same {customers}, write the value "
             "the same way everywhere."
         )
