@@ -685,17 +685,37 @@ def test_addresses_of_all_updated_customers_are_looked_up_if_some_belong_to_othe
     assert [(one.code, one.count) for one in report_of(shop, job).notices] == [(TAKEN_EMAIL_ROWS, 6_001)]
 
 
+OTHER_READINGS = pytest.mark.long(
+    daily="tests/load/test_same_customer.py::test_a_phone_number_that_is_read_as_another_one_is_counted"
+)
+
+
 @pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("region", "number", "spellings"),
     [
         ("DE", "+49 171 2345678", ["491712345678", "49 (171) 2345678"]),
         ("DE", "+33 6 12 34 56 78", ["33612345678"]),
-        ("DE", "+1 206-555-0100", ["+1 (0)206-555-0100", "12065550100"]),
-        ("US", "2065550100", ["001 206-555-0100", "+1 (0)206-555-0100", "1 (0)206 555 0100"]),
-        ("US", "+49 171 2345678", ["491712345678", "0049 171 2345678"]),
-        ("ES", "612 345 678", ["+34 (0)612345678"]),
-        ("AU", "0412 345 678", ["0061412345678"]),
+        pytest.param(
+            "DE",
+            "+1 206-555-0100",
+            ["+1 (0)206-555-0100", "12065550100"],
+            marks=OTHER_READINGS,
+        ),
+        pytest.param(
+            "US",
+            "2065550100",
+            ["001 206-555-0100", "+1 (0)206-555-0100", "1 (0)206 555 0100"],
+            marks=OTHER_READINGS,
+        ),
+        pytest.param(
+            "US",
+            "+49 171 2345678",
+            ["491712345678", "0049 171 2345678"],
+            marks=OTHER_READINGS,
+        ),
+        pytest.param("ES", "612 345 678", ["+34 (0)612345678"], marks=OTHER_READINGS),
+        pytest.param("AU", "0412 345 678", ["0061412345678"], marks=OTHER_READINGS),
     ],
 )
 def test_a_phone_number_that_is_read_as_another_one_is_counted(
@@ -716,16 +736,21 @@ def test_a_phone_number_that_is_read_as_another_one_is_counted(
     assert (notice.code, notice.count, {*notice.others}) == (SIMILAR_KEY_ROWS, count, {"line 2"})
 
 
+EARLIER_READINGS = pytest.mark.long(
+    daily="tests/load/test_same_customer.py::test_a_phone_number_that_was_read_as_another_one_before_is_counted"
+)
+
+
 @pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("region", "stored", "number"),
     [
         ("DE", "491712345678", "0171 2345678"),
         ("DE", "+1 (0)206-555-0100", "+1 206 555 0100"),
-        ("US", "491712345678", "+49 171 2345678"),
-        ("US", "001 206-555-0100", "2065550100"),
-        ("US", "+1 (0)206-555-0100", "2065550100"),
-        ("ES", "+34 (0)612345678", "612345678"),
+        pytest.param("US", "491712345678", "+49 171 2345678", marks=EARLIER_READINGS),
+        pytest.param("US", "001 206-555-0100", "2065550100", marks=EARLIER_READINGS),
+        pytest.param("US", "+1 (0)206-555-0100", "2065550100", marks=EARLIER_READINGS),
+        pytest.param("ES", "+34 (0)612345678", "612345678", marks=EARLIER_READINGS),
     ],
 )
 def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
@@ -752,14 +777,27 @@ def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
     ]
 
 
+USUAL_NUMBERS = pytest.mark.long(
+    daily="tests/load/test_same_customer.py::test_usual_phone_numbers_are_not_taken_for_others"
+)
+
+
 @pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize(
     ("region", "numbers"),
     [
         ("DE", "0171 2345678\n+49 171 2345679\n0151 23456789\n04921 123456\n15123456780\n+1 712 345 6789\n"),
         ("US", "2065550100\n+1 206 555 0101\n12065550102\n011 49 171 2345678\n5550100\n+44 (0)20 7946 0958\n"),
-        ("BR", "11987654321\n+55 11 98765-4322\n5511987654323\n(11) 98765-4324\n"),
-        ("FR", "06 12 34 56 78\n+33 (0)6 12 34 56 79\n33612345670\n0033 6 12 34 56 71\n"),
+        pytest.param(
+            "BR",
+            "11987654321\n+55 11 98765-4322\n5511987654323\n(11) 98765-4324\n",
+            marks=USUAL_NUMBERS,
+        ),
+        pytest.param(
+            "FR",
+            "06 12 34 56 78\n+33 (0)6 12 34 56 79\n33612345670\n0033 6 12 34 56 71\n",
+            marks=USUAL_NUMBERS,
+        ),
     ],
 )
 def test_usual_phone_numbers_are_not_taken_for_others(place: Place, region: str, numbers: str) -> None:
