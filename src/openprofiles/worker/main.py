@@ -4,7 +4,8 @@ A job is claimed by a lease that the worker renews while the loader lives. When 
 and another worker claims the job, under a higher epoch; an old loader that still runs notices the new
 epoch at its next chunk and ends.
 
-Jobs run in the order in which callers started them, one at a time per domain. A worker loads up to two
+Jobs that write run in the order in which callers started them, one at a time per domain; jobs that only read run
+next to them. A worker loads up to two
 domains at a time, so that a small file does not wait for a large one of another domain; all workers of one data folder
 together, as many as the host has processors.
 """
