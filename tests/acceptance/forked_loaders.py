@@ -33,8 +33,6 @@ _MOST_BYTES = 1_000_000
 _LATE_MODULES = (
     "openprofiles.store.sqlite_bulk",
     "adbc_driver_sqlite.dbapi",
-    "numpy.ma",
-    "numpy.random",
     "phonenumbers.data.region_US",
 )
 # In the folder of the process that forks: where the loaders that start wait.

@@ -49,8 +49,8 @@ def test_a_failed_checkpoint_is_told_to_whoever_commits_next() -> None:
     checkpointer = Checkpointer(fail)
 
     def commit_until_it_has_waited() -> None:
-        # The sixth commit waits for the checkpoint at the latest.
-        for _ in range(6):
+        # The checkpoints begin at commit 20, and commit 24 waits for one.
+        for _ in range(24):
             checkpointer.after_commit()
 
     try:

@@ -51,7 +51,7 @@ def damage(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [damage, Path.unlink])
-@pytest.mark.parametrize("harmed", ["load-8.duckdb", "facts", "*"])
+@pytest.mark.parametrize("harmed", ["load-9.duckdb", "facts", "*"])
 def test_a_scratch_database_of_which_a_file_is_damaged_or_gone_is_made_again(
     tmp_path: Path, harmed: str, harm: Callable[[Path], None]
 ) -> None:

@@ -35,13 +35,24 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         super().__init__(path, lease)
         self._rows("pragma busy_timeout = 0")
         self._rows("pragma wal_autocheckpoint = 0")
-        self._log = SqliteBulkReader(path, lease)
-        self._checkpointer = Checkpointer(self._log.checkpoint)
+        self._log: SqliteBulkReader | None = None
+        self._checkpointer = Checkpointer(self._move_log)
 
     def close(self) -> None:
         self._checkpointer.close()
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
+        else:
+            # There were few commits. If this fails, the log keeps them, and others move it.
+            with suppress(OperationalError):
+                self.checkpoint()
         super().close()
+
+    def _move_log(self) -> None:
+        """Move the write-ahead log, in a thread that uses no other connection of this store."""
+        if self._log is None:
+            self._log = self.open_reader()
+        self._log.checkpoint()
 
     @contextmanager
     def chunk(self) -> Iterator[ChunkState]:

@@ -76,7 +76,7 @@ class SqliteBulkReader(LeasedJobReader):
         whole = table.num_rows - table.num_rows % size
         table = table.combine_chunks()
         # Columns 0 of rows 0, size, 2 * size, ..., then columns 1 of those, and so on: in the order of the parameters.
-        starts = [pa.array(np.arange(first, whole, size)) for first in range(size)]
+        starts = [pa.array(np.arange(first, whole, size)) for first in range(size)] if whole else []
         columns = [column.take(rows_of_slot) for rows_of_slot in starts for column in table.columns]
         several = pa.table(columns, [str(number) for number in range(len(columns))])
         return SqliteRows(table, several, size, table.slice(whole))

@@ -8,12 +8,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+# A load of few rows ends before the log is long.
+_COMMITS_BEFORE_FIRST = 20
 # Commits between two moments at which the log is moved as a whole, so that it can begin again. Each is a few MB.
 _COMMITS_PER_ROUND = 6
 
 
 class Checkpointer:
     """Call ``after_commit`` after each commit; it waits now and then, so the log does not grow without bound.
+
+    The thread begins after some commits.
 
     A checkpoint that fails loses nothing, since everything is in the log. The next ``after_commit`` raises its error.
     """
@@ -26,17 +30,20 @@ class Checkpointer:
         self._has_ended = False
         self._error: BaseException | None = None
         self._commit_count = 0
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def after_commit(self) -> None:
         """Have what was committed moved."""
+        self._commit_count += 1
+        if self._thread is None:
+            if self._commit_count < _COMMITS_BEFORE_FIRST:
+                return
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
         with self._change:
             self._is_wanted = True
             self._change.notify_all()
-            self._commit_count += 1
-            if self._commit_count >= _COMMITS_PER_ROUND:
-                self._commit_count = 0
+            if self._commit_count % _COMMITS_PER_ROUND == 0:
                 self._change.wait_for(lambda: not (self._is_wanted or self._is_busy))
             error, self._error = self._error, None
         if error is not None:
@@ -47,7 +54,8 @@ class Checkpointer:
         with self._change:
             self._has_ended = True
             self._change.notify_all()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

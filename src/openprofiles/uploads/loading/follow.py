@@ -87,12 +87,14 @@ def follow_records(load: Load, position: int) -> None:
         TooManyFailed: see there.
     """
     scratch, store = load.scratch, load.store
-    read_ordered_records(scratch, store)
+    are_any = read_ordered_records(scratch, store)
     size = ChunkSize(500)
     failed_count = load.job.failed_count
     while True:
         if load.options.too_many_failed(failed_count, load.job.record_count or 0):
             raise TooManyFailed
+        if not are_any:
+            return
         scratch.run(
             "create or replace temp table following as select * from staged "
             "where record in (select record from ordered where record > ? order by record limit ?) order by record",

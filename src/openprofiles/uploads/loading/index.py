@@ -28,7 +28,6 @@ from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys
 from openprofiles.uploads.loading.leased_work import LeasedWork
 from openprofiles.uploads.loading.merge import Load
 from openprofiles.uploads.loading.plan import read_ordered_records
-from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.sql_text import sql_text
@@ -336,7 +335,7 @@ def _sorted_keys(
                 done += rows.num_rows
                 yield _Part(rule, ahead.reader.prepare_rows(rows), size, done)
 
-    with work.in_another_thread() as ahead, prefetch(make(ahead), _CHUNKS_AHEAD) as parts:
+    with work.made_ahead(make, _CHUNKS_AHEAD) as parts:
         yield from parts
 
 
@@ -387,13 +386,18 @@ def _added_keys_table(load: Load, rule: KeyRule, *, any_changed: bool, any_not_c
 def _make_sorted(cursor: ScratchCursor, table: str, keys: str) -> str:
     """Make the table of these keys in the order of the index, unless it is there; its name. Nulls are left out."""
     if not cursor.is_done(table):
-        # Two steps are faster than one: normal forms are made once, and short text whose length is known sorts quickly.
-        cursor.run(f"create or replace temp table unsorted as {keys}")
+        if cursor.has_few_records:
+            unsorted = f"({keys})"
+        else:
+            # Normal forms are made only once in this way, and short text whose length is known sorts quickly.
+            unsorted = "unsorted"
+            cursor.run(f"create or replace temp table unsorted as {keys}")
         cursor.run(
             f"create or replace table {table} as "
-            "select value, pid from unsorted where value is not null order by value, pid"
+            f"select value, pid from {unsorted} where value is not null order by value, pid"
         )
-        cursor.run("drop table unsorted")
+        if not cursor.has_few_records:
+            cursor.run("drop table unsorted")
         cursor.mark_done(table)
     return table
 

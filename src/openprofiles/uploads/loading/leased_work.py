@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 from openprofiles.clock import Clock
 from openprofiles.store.bulk import BulkReader, BulkStore, ChunkState, LeasedJob
 from openprofiles.uploads.loading.key_columns import KeyRule, key_rules
+from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.steps import Stopped
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,21 @@ class LeasedWork:
         finally:
             cursor.close()
             reader.close()
+
+    @contextmanager
+    def made_ahead(self, make: Callable[[Self], Generator[T, None, None]], depth: int) -> Iterator[Iterator[T]]:
+        """Make the next ``depth`` items in another thread, or each when it is taken if the job has few rows.
+
+        Args:
+            make: makes them from connections that nothing else uses.
+        """
+        if self.scratch.has_few_records:
+            cursor = self.scratch.another()
+            with closing(cursor), closing(make(replace(self, cursor=cursor))) as items:
+                yield items
+        else:
+            with self.in_another_thread() as ahead, prefetch(make(ahead), depth) as items:
+                yield items
 
 
 def check_stop(state: ChunkState) -> None:

@@ -322,6 +322,7 @@ class _Loading:
         """Sort the keys of the planned profiles in a thread, as long as all of them are going to be written."""
         # Twice the work needs twice the memory: not after a death, which may have been for want of it.
         is_possible = self.job.failed_attempts == 0 and self._scratch.memory_limit_bytes >= _SORTING_AHEAD_BYTES
+        is_possible = is_possible and not self._scratch.has_few_records
         if is_possible and self._sorting is None:
             self._sorting = KeySorting(self._at_end.enter_context(self._load.in_another_thread()))
             self._at_end.callback(self._sorting.close)
@@ -397,7 +398,6 @@ def _stage(
             scratch.remember("bytes_per_record", reader.size_bytes // record_count)
     except (InvalidRequest, FileDamaged) as error:
         raise FileRejected(str(error)) from None
-    scratch.remember("record_count", record_count)
     if has_written:
         scratch.remember("made_again", 1)
     scratch.mark_done("staged")
@@ -429,11 +429,12 @@ def _report_plan(
 ) -> None:
     """Write what the plan has found, and reserve the row numbers of the profiles to come."""
     job = store.read_job()
-    record_count = scratch.recall("record_count") or 0
+    record_count = scratch.record_count
     with file.open() as reader:
         header = read_file_header(reader.read, file.form)
     notices = _find_notices(store, scratch, job, mapping)
-    for rows in repeated_rows(scratch):
+    repeated_count = count_repeated_rows(scratch)
+    for rows in repeated_rows(scratch) if repeated_count else ():
         with store.chunk() as state:
             check_stop(state)
             store.insert_repeated_rows(rows)
@@ -450,7 +451,7 @@ def _report_plan(
             record_count=record_count,
             pid_base=pid_base,
             file_header=header,
-            repeated_count=count_repeated_rows(scratch),
+            repeated_count=repeated_count,
             notices=[notice.to_json() for notice in notices],
             # From here on it holds for every loader of the job: images of a part of it would be of no use.
             undo_days=None if job.is_preview else undo_days,
@@ -484,7 +485,8 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
 def _report_failed_rows(store: BulkStore, scratch: Scratch, failed_rows: FailedRowContents, position: int) -> None:
     """Write the failed rows to the store, those after record ``position``."""
     if not scratch.is_done("failed in order"):
-        scratch.run("create or replace table failed_in_order as select * from failed order by record, fault")
+        if not scratch.value("create or replace table failed_in_order as select * from failed order by record, fault"):
+            return
         scratch.run("create or replace table failed_record as select record from failed_in_order where fault = 0")
         scratch.mark_done("failed in order")
     # The tables were made in order, so their row ids are: a range of them is read without looking at the others.

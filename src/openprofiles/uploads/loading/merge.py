@@ -29,7 +29,6 @@ from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
 from openprofiles.uploads.loading.chunks import ChunkSize
 from openprofiles.uploads.loading.key_columns import KeyRule
 from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
-from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.profile_ids import new_profile_ids
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
@@ -144,10 +143,7 @@ def create_profiles(load: Load, position: int) -> None:
         Stopped: see there. What was written before stays.
     """
     size = ChunkSize(10_000)
-    with (
-        load.in_another_thread() as ahead,
-        prefetch(_new_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
-    ):
+    with load.made_ahead(lambda ahead: _new_batches(ahead, position, size), _BATCHES_AHEAD) as batches:
         for first_made in batches:
             with _valid_chunk(load, first_made, _new_batch, size) as batch:
                 load.store.insert_profiles(
@@ -174,10 +170,7 @@ def update_profiles(load: Load, position: int) -> None:
     """
     match_targets(load)
     size = ChunkSize(5_000)
-    with (
-        load.in_another_thread() as ahead,
-        prefetch(_changed_batches(ahead, position, size), _BATCHES_AHEAD) as batches,
-    ):
+    with load.made_ahead(lambda ahead: _changed_batches(ahead, position, size), _BATCHES_AHEAD) as batches:
         for first_made in batches:
             with _valid_chunk(load, first_made, _changed_batch, size) as batch:
                 load.store.insert_pending_keys(batch.key_changes)
@@ -239,10 +232,8 @@ def _new_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch
 
 def _changed_batches(load: Load, position: int, size: ChunkSize) -> Generator[_Batch, None, None]:
     # To read the values and to compare them takes longer than to write them, so each has a thread.
-    with (
-        load.in_another_thread() as ahead,
-        prefetch(changed_parts(ahead, position, size, changed_columns(load)), 1) as parts,
-    ):
+    columns = changed_columns(load)
+    with load.made_ahead(lambda ahead: changed_parts(ahead, position, size, columns), 1) as parts:
         for version, targets, stored in parts:
             yield _compare(load, version, targets, stored)
 
@@ -273,7 +264,7 @@ def changed_parts(
         columns: those of ``profile`` that are read.
     """
     # The values come from the scratch database, what is stored from the store: each is read by a thread of its own.
-    with load.in_another_thread() as ahead, prefetch(_changed_targets(ahead, position), 1) as parts:
+    with load.made_ahead(lambda ahead: _changed_targets(ahead, position), 1) as parts:
         for part in parts:
             while part.num_rows:
                 rows = size.rows

@@ -66,21 +66,8 @@ _REFUSED = {
     UPDATE_ONLY: (faults.NO_PROFILE, "holders is null"),
 }
 
-_TABLES = (
-    "key_group",
-    "holder",
-    "other_holder",
-    "outcome",
-    "entangled",
-    "ordered",
-    "touched",
-    "reported",
-    "unwritten",
-    "target",
-    "member",
-    "last_filled",
-    "repeated",
-    "folded",
+_MAKE_OUTCOME = (
+    "create or replace table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key"
 )
 
 
@@ -106,8 +93,8 @@ def plan(
         _scan(scratch, store, job, mapping, names)
     else:
         _look_up(scratch, store, job, mapping, names)
-    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
-    scratch.run("create table entangled (key text primary key)")
+    scratch.run(_MAKE_OUTCOME)
+    scratch.run("create or replace table entangled (key text primary key)")
     _find_entangled(scratch, store, job, mapping)
     scratch.run("insert into ordered select record from staged where key in (select key from entangled)")
     header = mapping.unique_key.header
@@ -150,17 +137,17 @@ def plan_again(
     """
     _start(scratch)
     _look_up(scratch, store, job, mapping)
-    scratch.run("create table outcome as select key, count(*) as holders, min(pid) as pid from holder group by key")
+    scratch.run(_MAKE_OUTCOME)
     read_ordered_records(scratch, store)
-    scratch.run("create table entangled as select distinct key from staged join ordered using (record)")
-    scratch.run("create table touched (pid bigint)")
+    scratch.run("create or replace table entangled as select distinct key from staged join ordered using (record)")
+    scratch.run("create or replace table touched (pid bigint)")
     row_numbers = f"select first + {job.pid_base} as pid from key_group union select pid from holder order by pid"
     for pids in _batches(scratch, row_numbers, pa.int64()):
         scratch.put("touched_here", store.read_touched(job.domain_id, pids))
         scratch.run("insert into touched select pid from touched_here")
     scratch.run(
         f"""
-        create table target as
+        create or replace table target as
         select first as target, null::bigint as pid, {_row_count_sql(options)} as row_count
         from key_group where first + {job.pid_base} in (select pid from touched)
         union all
@@ -172,7 +159,7 @@ def plan_again(
     )
     scratch.run("delete from target where target in (select first from key_group join entangled using (key))")
     if may_set_apart:
-        scratch.run("create table reported (record bigint)")
+        scratch.run("create or replace table reported (record bigint)")
         for records in store.read_failed_records(_ROWS_PER_READ):
             scratch.put("reported_here", records)
             scratch.run("insert into reported select record from reported_here")
@@ -190,14 +177,18 @@ def plan_again(
     _fold_members(scratch, mapping)
 
 
-def read_ordered_records(scratch: Scratch, store: BulkStore) -> None:
-    """Fill the table ``ordered`` from the store, which also has the records that were set apart since the plan."""
+def read_ordered_records(scratch: Scratch, store: BulkStore) -> bool:
+    """Fill the table ``ordered`` from the store, which also has the records that were set apart since the plan.
+
+    Returns:
+        whether there are any.
+    """
     scratch.run("create or replace table ordered (record bigint)")
     after = 0
     while True:
         records = store.read_ordered_records(after, _ROWS_PER_READ)
         if not records.num_rows:
-            return
+            return after > 0
         after = records["record"][-1].as_py()
         scratch.put("read_ordered", records)
         scratch.run("insert into ordered select record from read_ordered")
@@ -210,21 +201,19 @@ def group_values(mapping: UploadMapping) -> dict[str, int]:
 
 
 def _start(scratch: Scratch) -> None:
-    for name in _TABLES:
-        scratch.run(f"drop table if exists {name}")
     scratch.run(
         "delete from failed where code in (?, ?, ?)",
         [faults.AMBIGUOUS_UNIQUE_KEY, faults.PROFILE_EXISTS, faults.NO_PROFILE],
     )
     scratch.run(
-        "create table key_group as "
+        "create or replace table key_group as "
         "select key, min(record) as first, count(*) as row_count from staged "
         "where key is not null group by key order by key"
     )
-    scratch.run("create table holder (key text, pid bigint)")
-    scratch.run("create table other_holder (search text, pid bigint)")
+    scratch.run("create or replace table holder (key text, pid bigint)")
+    scratch.run("create or replace table other_holder (search text, pid bigint)")
     start_names(scratch)
-    scratch.run("create table ordered (record bigint)")
+    scratch.run("create or replace table ordered (record bigint)")
 
 
 def _look_up(
@@ -237,7 +226,7 @@ def _look_up(
     """
     if store.has_keys(job.domain_id, mapping.key_name):
         batches = scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
-        for keys, found in _find_candidates(store, job, mapping, batches, names.columns if names else ()):
+        for keys, found in _find_candidates(scratch, store, job, mapping, batches, names.columns if names else ()):
             add_held_names(scratch, found, names)
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             for table, pairs in (("holder", same), ("other_holder", others)):
@@ -286,9 +275,21 @@ def _scan(
 
 
 def _find_candidates(
-    store: BulkStore, job: LeasedJob, mapping: UploadMapping, batches: Iterator[pa.Table], columns: Sequence[str]
+    scratch: Scratch,
+    store: BulkStore,
+    job: LeasedJob,
+    mapping: UploadMapping,
+    batches: Iterator[pa.Table],
+    columns: Sequence[str],
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Look up each batch of keys in the store, several at a time, each on a connection of its own."""
+    """Look up each batch of keys in the store.
+
+    If there are many, several are looked up at a time, each on a connection of its own.
+    """
+    if scratch.has_few_records:
+        for keys in batches:
+            yield keys, find_candidates(store, job, mapping, keys, columns)
+        return
     readers = SimpleQueue[BulkReader]()
     for _ in range(_LOOK_UPS_AT_A_TIME):
         readers.put(store.open_reader())
@@ -345,7 +346,7 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping:
 
 def _make_targets(scratch: Scratch, mapping: UploadMapping, options: JobOptions) -> None:
     scratch.run(
-        f"create table target as select first as target, pid, {_row_count_sql(options)} as row_count "
+        f"create or replace table target as select first as target, pid, {_row_count_sql(options)} as row_count "
         "from key_group left join outcome using (key) "
         f"where coalesce(holders, 0) in ({_HOLDERS[options.write_mode]}) and key not in (select key from entangled) "
         "order by target"
@@ -354,15 +355,20 @@ def _make_targets(scratch: Scratch, mapping: UploadMapping, options: JobOptions)
 
 
 def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
-    scratch.run(
-        "create table member as select record, target from staged join key_group using (key) "
+    member_count = scratch.value(
+        "create or replace table member as select record, target from staged join key_group using (key) "
         "join target on target.target = key_group.first where target.row_count > 1"
     )
-    # Of each field the last record that has a value; numbers alone, so that it spills when there are very many.
     names = [f"v{index}" for index in range(len(mapping.fields))]
+    if not member_count:
+        columns = ", ".join(f"{name} text" for name in names)
+        scratch.run(f"create or replace table folded (target bigint, {columns})")
+        scratch.run(f"create or replace table repeated (target bigint, pid bigint, record bigint, {columns})")
+        return
+    # Of each field the last record that has a value; numbers alone, so that it spills when there are very many.
     lasts = ", ".join(f"max(record) filter (where {name} is not null) as {name}" for name in names)
     scratch.run(
-        f"create table last_filled as select target, max(record) as record, {lasts} "
+        f"create or replace table last_filled as select target, max(record) as record, {lasts} "
         "from member join staged using (record) group by target"
     )
     # Nearly always that is the last record itself; the other values are fetched one field at a time.
@@ -379,13 +385,13 @@ def _fold_members(scratch: Scratch, mapping: UploadMapping) -> None:
         for name in elsewhere
     )
     scratch.run(
-        f"create table folded as select l.target, {values} "
+        f"create or replace table folded as select l.target, {values} "
         f"from last_filled l join staged s on s.record = l.record {joins}"
     )
     scratch.run("drop table last_filled")
     # With their values beside each other, so that a chunk that asks which of them change something reads a range.
     scratch.run(
-        f"create table repeated as select target, pid, record, {', '.join(names)} from member "
+        f"create or replace table repeated as select target, pid, record, {', '.join(names)} from member "
         "join staged using (record) join target using (target) order by pid nulls first, target"
     )
 

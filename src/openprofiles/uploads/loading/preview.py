@@ -32,7 +32,6 @@ from openprofiles.uploads.loading.merge import (
     match_targets,
     new_parts,
 )
-from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.preview_store import PREVIEW_PID_BASE, PreviewCounts, PreviewStore
 from openprofiles.uploads.loading.same_customer import without_keys_of_others
 from openprofiles.uploads.loading.steps import Stopped
@@ -124,7 +123,7 @@ def _preview_changed(load: Load, counts: PreviewCounts) -> list[PreviewSample]:
     size = ChunkSize(5_000)
     # Without those that only keys are made of.
     columns = image_columns(load.mapping)
-    with load.in_another_thread() as ahead, prefetch(changed_parts(ahead, 0, size, columns), 1) as parts:
+    with load.made_ahead(lambda ahead: changed_parts(ahead, 0, size, columns), 1) as parts:
         for _version, targets, stored in parts:
             _check_stop(load)
             targets = without_keys_of_others(targets, stored, cursor=load.cursor, job=load.job, mapping=load.mapping)

@@ -43,8 +43,9 @@ def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, ma
 
 def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
     notices = []
+    mapped = {field.path for field in mapping.fields}
     for shared in SHARED_VALUES:
-        if mapping.key_name != shared.key_name:
+        if mapping.key_name != shared.key_name and mapped.issuperset((shared.path, *shared.same_paths)):
             scratch.run(_EMPTY)
             find_shared_values(scratch, store, job, mapping, shared)
             notices += _make_notice(scratch, store, job, shared.code, shared.path)

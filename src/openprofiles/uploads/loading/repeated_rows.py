@@ -25,8 +25,6 @@ def count_repeated_rows(scratch: Scratch) -> int:
 
 def repeated_rows(scratch: Scratch) -> Iterator[pa.Table]:
     """The first ``MAX_REPORTED`` of them, in file order: record, line, first_record, first_line."""
-    if not count_repeated_rows(scratch):
-        return
     # A narrow table first: only of what is reported the lines of the first rows are looked for.
     scratch.run(
         "create or replace temp table repeated_row as "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,38 @@ from openprofiles.disk_faults import disk_fault
 from openprofiles.errors import StorageFull
 from openprofiles.uploads.loading.scratch_facts import ScratchFacts
 from openprofiles.uploads.loading.sql_functions import register_sql_functions
+from openprofiles.uploads.sql_text import sql_text
 
 # With the number of the form of its tables: one that an earlier version left is not taken up.
-_FILE_NAME = "load-8.duckdb"
+_FILE_NAME = "load-9.duckdb"
 _PROBE_NAME = "probe"
+_DATABASE = "scratch"
 _EPOCH = "epoch"
+_RECORD_COUNT = "record_count"
+# For so few records, DuckDB's optimizer takes longer than everything else.
+FEW_RECORDS = 1_000
+
+_CONFIG: dict[str, Any] = {
+    # The threads of the loader read, sort and write at the same time.
+    "threads": 1,
+    "preserve_insertion_order": True,
+    # Packing the text of a million rows costs 1.5 s of processor time, and saves room for some seconds.
+    "force_compression": "uncompressed",
+    # Everything it needs is built in; it must not look for more on the network.
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# Instances of DuckDB to which no scratch database was attached yet.
+_waiting: list[duckdb.DuckDBPyConnection] = []
+# All others. A loader runs one job and ends at once; to shut an instance down would take as long as writing 20 rows.
+_used: list[duckdb.DuckDBPyConnection] = []
 
 
 def warm_up() -> None:
-    """Let DuckDB build what it builds once in a process, such as its parser: half of the time of opening a database."""
-    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
-        connection.execute("select 1")
+    """Start an instance of DuckDB for the next scratch database: a tenth of the time of a small load."""
+    _waiting.append(duckdb.connect(":memory:", config=_CONFIG))
+    # The first statement builds the parser.
+    _waiting[-1].execute("select 1")
 
 
 class ScratchNotWritable(Exception):
@@ -41,6 +63,19 @@ class ScratchCursor:
     def __init__(self, connection: duckdb.DuckDBPyConnection, facts: ScratchFacts) -> None:
         self.connection = connection
         self._facts = facts
+        connection.execute(f"use {_DATABASE}")
+        if self.has_few_records:
+            connection.execute("pragma disable_optimizer")
+
+    @property
+    def record_count(self) -> int:
+        """The number of records of the file; 0 as long as it is not known."""
+        return self.recall(_RECORD_COUNT) or 0
+
+    @property
+    def has_few_records(self) -> bool:
+        """Whether there are so few that the loader does all of its work in one thread, with few statements."""
+        return 0 < self.record_count <= FEW_RECORDS
 
     def another(self) -> ScratchCursor:
         """A connection for another thread."""
@@ -70,7 +105,7 @@ class ScratchCursor:
 
     def tables(self, sql: str, row_count: int) -> Iterator[pa.Table]:
         """Yield the answer, ``row_count`` rows at a time. It is read on a cursor of its own."""
-        for batch in self.connection.cursor().sql(sql).to_arrow_reader(row_count):
+        for batch in self.another().connection.sql(sql).to_arrow_reader(row_count):
             yield pa.table(batch)
 
     def put(self, name: str, table: pa.Table) -> None:
@@ -138,8 +173,17 @@ class Scratch(ScratchCursor):
         super().__init__(self._open(), ScratchFacts(self._folder))
         self.remember(_EPOCH, self._epoch)
 
+    def expect_records(self, count: int) -> None:
+        """Work in a way that suits this number of records."""
+        self.remember(_RECORD_COUNT, count)
+        if self.has_few_records:
+            self.run("pragma disable_optimizer")
+
     def close(self) -> None:
         """Close the database and the file of facts."""
+        # After a fatal error of DuckDB nothing can be detached; the next loader opens the file or makes it again.
+        with suppress(duckdb.Error):
+            self.run(f"use memory; detach {_DATABASE}")
         super().close()
         self._facts.close()
 
@@ -159,25 +203,17 @@ class Scratch(ScratchCursor):
             raise ScratchNotWritable(f"{self._folder} cannot be written: {error.strerror}") from error
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(
-            str(self._folder / _FILE_NAME),
-            config={
-                "memory_limit": f"{self.memory_limit_bytes}B",
-                "temp_directory": str(self._folder / "spill"),
-                "preserve_insertion_order": True,
-                # Beside them work the threads of ours that read, sort and write.
-                "threads": 1,
-                # Packing the text of a million rows costs 1.5 s of processor time, and saves room for some seconds.
-                "force_compression": "uncompressed",
-                # Everything it needs is built in; it must not look for more on the network.
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            },
-        )
+        if not _waiting:
+            warm_up()
+        _used.append(_waiting.pop())
+        connection = _used[-1].cursor()
         try:
-            register_sql_functions(connection, self._phone_region)
+            connection.execute(f"set memory_limit = '{self.memory_limit_bytes}B'")
+            connection.execute(f"set temp_directory = {sql_text(str(self._folder / 'spill'))}")
             # The job has nearly always ended when it is closed, and its files are removed next.
             connection.execute("pragma disable_checkpoint_on_shutdown")
+            connection.execute(f"attach {sql_text(str(self._folder / _FILE_NAME))} as {_DATABASE}")
+            register_sql_functions(connection, self._phone_region)
         except duckdb.Error:
             connection.close()
             raise

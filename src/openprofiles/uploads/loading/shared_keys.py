@@ -38,7 +38,10 @@ def find_shared_keys(
         return []
     scratch.run("create or replace temp table shared_key (record bigint, path text)")
     _find_in_file(scratch, job, mapping, others, new_keys)
-    _find_in_store(scratch, store, job, mapping, others, new_keys, other_holders)
+    if scratch.value(f"select exists (select 1 from {other_holders})"):
+        _find_in_store(scratch, store, job, mapping, others, new_keys, other_holders)
+    if not scratch.value("select exists (select 1 from shared_key)"):
+        return []
     created_count = int(scratch.value("select count(*) from target where pid is null"))
     notices = []
     for path, count in scratch.connection.execute(
@@ -50,7 +53,6 @@ def find_shared_keys(
             [path],
         )["line"].to_pylist()
         notices.append(Notice(SHARED_KEY_ROWS, path, count, tuple(lines), is_doubtful(count, created_count)))
-    scratch.run("drop table shared_key")
     return notices
 
 

@@ -71,10 +71,8 @@ SHARED_VALUES = (
 def find_shared_values(
     scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, shared: SharedValue
 ) -> None:
-    """Add the rows that create such customers to the table ``double``."""
+    """Add the rows that create such customers to the table ``double``; all of the values must be mapped."""
     value_of = {field.path: f"v{index}" for index, field in enumerate(mapping.fields)}
-    if not {shared.path, *shared.same_paths}.issubset(value_of):
-        return
     _find_in_file(scratch, job, shared, value_of)
     if store.has_keys(job.domain_id, shared.key_name):
         _find_in_store(scratch, store, job, shared, value_of)
@@ -91,7 +89,7 @@ def _find_in_file(scratch: Scratch, job: LeasedJob, shared: SharedValue, value_o
     is_given = " and ".join(
         ["key is not null", *(f"{value_of[path]} <> ''" for path in (shared.path, *shared.same_paths))]
     )
-    if shared.compared_first and int(scratch.value("select count(*) from staged")) > _ROWS_OF_LARGE_FILE:
+    if shared.compared_first and scratch.record_count > _ROWS_OF_LARGE_FILE:
         first = shared.compared_first.replace("value", value)
         _compare_in_file(scratch, job, shared, value_of, number, f"{first} and {is_given}")
         if not scratch.value("select exists (select 1 from double)"):

@@ -40,6 +40,8 @@ def _find_rounded_keys(scratch: ScratchCursor, key: str) -> list[Notice]:
         "and key is not null and record not in (select record from failed)"
     )
     is_rounded = f"regexp_full_match({key}, '{_ROUNDED}')"
+    if scratch.record_count < _FEWEST_LONG_KEYS:
+        return []
     for sample in (f" limit {_KEYS_IN_SAMPLE}", ""):
         long, rounded = scratch.only_row(
             f"select count(*), count(*) filter ({is_rounded}) from (select {key} {rows}{sample})"

@@ -34,7 +34,7 @@ def create_sparse_rows_table(scratch: ScratchCursor) -> None:
 def find_sparse_rows(scratch: ScratchCursor, mapping: UploadMapping) -> list[Notice]:
     """Count the rows that are loaded although they are probably not customers; the plan must be made."""
     field_count = len(mapping.fields)
-    if field_count < _FEWEST_FIELDS:
+    if field_count < _FEWEST_FIELDS or scratch.record_count < _FEWEST_USUAL_ROWS:
         return []
     key = f"v{mapping.fields.index(mapping.unique_key)}"
     filled = " + ".join(f"coalesce((v{index} <> '')::smallint, 0)" for index in range(field_count))

@@ -168,6 +168,7 @@ def stage(
         if not strict:
             blocks = misread.watch(blocks)
         record_count = _add_blocks(blocks, stagers, on_block)
+        scratch.expect_records(record_count)
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
@@ -491,14 +492,15 @@ def _set_failed_apart(
     if shifted_rows:
         scratch.run(f"update staged set fault = {_FAULTY}, key = null where fault = {_NO_FAULT} and {is_shifted}")
     # Narrow tables of few rows: what follows looks at them once for each field.
-    scratch.run(
-        f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
-        [faults.INVALID_UTF8],
-    )
-    scratch.run(
+    if columns.code is not None:
+        scratch.run(
+            f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
+            [faults.INVALID_UTF8],
+        )
+    faulty_count = scratch.value(
         f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
     )
-    if not strict:
+    if faulty_count and not strict:
         repeats = _repeats_header_sql(mapping)
         moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
         if moved is not None:

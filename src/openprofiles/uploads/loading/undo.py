@@ -34,7 +34,6 @@ from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, 
 from openprofiles.uploads.loading.key_columns import sql_keys
 from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
 from openprofiles.uploads.loading.merge import KEY_CHANGES, changed_columns, key_changes
-from openprofiles.uploads.loading.prefetch import prefetch
 from openprofiles.uploads.loading.run_job import End, run_job
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.steps import Part, Standing, Step
@@ -298,10 +297,7 @@ def _stage(undo: UndoState) -> None:
 
 def _remove_created(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
-    with (
-        undo.in_another_thread() as ahead,
-        prefetch(_created_parts(ahead, position, size), _PARTS_AHEAD) as parts,
-    ):
+    with undo.made_ahead(lambda ahead: _created_parts(ahead, position, size), _PARTS_AHEAD) as parts:
         for first_made in parts:
             with _valid_chunk(undo, first_made, UndoState.make_removal, size) as part:
                 undo.store.delete_profiles(undo.job.domain_id, part.rows["pid"].combine_chunks())
@@ -336,10 +332,7 @@ def _created_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator
 
 def _restore_changed(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
-    with (
-        undo.in_another_thread() as ahead,
-        prefetch(_changed_parts(ahead, position, size), _PARTS_AHEAD) as parts,
-    ):
+    with undo.made_ahead(lambda ahead: _changed_parts(ahead, position, size), _PARTS_AHEAD) as parts:
         for first_made in parts:
             with _valid_chunk(undo, first_made, UndoState.make_restoration, size) as part:
                 domain_id = undo.job.domain_id

@@ -53,6 +53,8 @@ def find_unusual_keys(scratch: ScratchCursor, mapping: UploadMapping, *, is_chec
     Args:
         is_checked: whether the job checks the values of the unique key. ``#ann@example.com`` passes.
     """
+    if scratch.record_count < _FEWEST_USUAL_KEYS:
+        return []
     key = f"v{mapping.fields.index(mapping.unique_key)}"
     is_unusual = _sql_is_unusual(key, _find_usual_looks(scratch, key), is_checked=is_checked)
     if is_unusual is None:
@@ -72,7 +74,7 @@ def find_unusual_keys(scratch: ScratchCursor, mapping: UploadMapping, *, is_chec
 
 def _find_usual_looks(scratch: ScratchCursor, key: str) -> dict[str, bool]:
     """Find the looks that nearly all keys have, and those that hardly any has, in a sample of the rows."""
-    step = -(-int(scratch.value("select count(*) from staged")) // _MOST_KEYS_IN_SAMPLE)
+    step = -(-scratch.record_count // _MOST_KEYS_IN_SAMPLE)
     is_later = f"record > {_FIRST_RECORDS}"
     looks = ", ".join(f"{_sql_has(key, look)} as has{index}" for index, look in enumerate(_LOOKS))
     counts = ", ".join(
