@@ -8,9 +8,10 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from openprofiles.feed_kinds import FEEDS
 from openprofiles.master_key import MasterKey
@@ -25,6 +26,7 @@ from openprofiles.store.feeds import (
     HeldFeed,
     add_feed,
     claim_feed,
+    has_due_feed,
     limit_impossible_waits,
     move_feed,
     read_feed_health,
@@ -370,3 +372,18 @@ def test_a_feed_of_a_kind_that_this_version_does_not_know_is_left_alone(
         rows = connection.execute(select(tables.feed.c.epoch, tables.feed.c.next_attempt_at)).all()
     assert done == [False, False]
     assert sorted(tuple(row) for row in rows) == [(0, NOW), (0, later)]
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_feeds_that_are_over_cost_nothing_when_others_are_looked_for(store: Store, domain: Domain) -> None:
+    over = {"domain_id": domain.domain_id, "name": "toy", "number": 1, "created_at": NOW}
+    with store.write() as connection:
+        connection.execute(insert(tables.feed), [{"subject": subject, **over} for subject in range(2000)])
+    hundreds = []
+    with store.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: hundreds.append(1), 100)
+        is_due = has_due_feed(connection, NOW)
+        driver.set_progress_handler(None, 0)
+
+    assert (is_due, len(hundreds) < 10) == (False, True)
