@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from openprofiles.clock import from_milliseconds
 from openprofiles.credentials.administer import change_master_key
@@ -325,6 +325,19 @@ def test_what_waits_is_given_up_when_its_webhook_goes(
 
     assert not deliveries.act_next()
     assert delivery_of(store, job) == Delivery(receiver.url, 0, None, None, None, NOW)
+    assert receiver.connections == 0
+
+
+def test_a_delivery_of_a_job_that_ended_while_its_webhook_was_deleted_is_given_up(
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
+) -> None:
+    put(store, domain, receiver.url)
+    job = end_job(store, domain)
+    with store.write() as connection:
+        connection.execute(delete(tables.webhook))
+
+    assert [deliveries.act_next(), deliveries.act_next()] == [True, False]
+    assert delivery_of(store, job) == Delivery(receiver.url, 1, None, "The webhook was deleted.", None, NOW)
     assert receiver.connections == 0
 
 
