@@ -73,7 +73,7 @@ def wait_for_delivery(client: Client, job_id: str) -> dict[str, Any]:
 def hurry(data_folder: Path) -> None:
     """Have the next attempt of every delivery made now."""
     with closing(sqlite3.connect(data_folder / "openprofiles.db", timeout=30)) as connection:
-        connection.execute("update webhook_delivery set next_attempt_at = 0 where next_attempt_at is not null")
+        connection.execute("update feed set next_attempt_at = 0 where next_attempt_at is not null")
         connection.commit()
 
 

@@ -8,6 +8,8 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import astuple
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,17 +23,19 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url, select, text
 
 import budgets
-from openprofiles.clock import from_milliseconds
+from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store import tables
 from openprofiles.store.connections import Connection, Store
+from openprofiles.store.feeds import FeedHealth, HeldFeed, claim_feed, move_feed, read_feed_health
 from openprofiles.store.migrations import NEWEST_REVISION
 from openprofiles.store.open import alembic_config, migrate, open_store
 from openprofiles.store.postgresql import PostgresqlStore
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
+from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.saved_mappings import SavedMapping
@@ -250,6 +254,37 @@ def test_saved_mappings_become_definitions_in_a_store_of_an_earlier_version(empt
         SavedMapping(name, {"E": {"Source": "\u00fc"}}, "E", columns, created_at, updated_at, reading)
         for name, columns, reading in (("daily", ["\u00fc", "b"], {}), ("weekly", ["\u00fc"], {"sheet": "S"}))
     ]
+
+
+def test_deliveries_of_webhooks_become_feeds_in_a_store_of_an_earlier_version(empty_stores: list[Store]) -> None:
+    store = empty_stores[0]
+    url, error = "https://hooks.example/", "The response was 500."
+    waiting, paused, delivered, given_up = deliveries = [
+        Delivery(url, 0, NOW, None, None, None),
+        Delivery(url, 6, NOW + timedelta(hours=6), error, None, None),
+        Delivery(url, 2, None, None, NOW, None),
+        Delivery(url, 7, None, error, None, NOW),
+    ]
+    with store.write() as connection:
+        command.upgrade(alembic_config(connection), "0019")
+        connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
+        for number, delivery in enumerate(deliveries):
+            columns = [number, 7, *astuple(delivery)]
+            values = [to_milliseconds(value) if isinstance(value, datetime) else value for value in columns]
+            names = dict(zip("abcdefgh", values, strict=True))
+            connection.execute(text("insert into webhook_delivery values (:a, :b, :c, :d, :e, :f, :g, :h)"), names)
+
+    migrate(store)
+
+    with store.write() as connection:
+        assert [find_delivery(connection, number) for number in range(4)] == [waiting, paused, delivered, given_up]
+        assert read_feed_health(connection) == {"webhook": FeedHealth(1, NOW)}
+        first = claim_feed(connection, owner="w", now=NOW)
+        assert first == HeldFeed("webhook", 0, 7, url, 0, epoch=1, attempts=1)
+        move_feed(connection, first, 1, now=NOW)
+        early = claim_feed(connection, owner="w", now=NOW + timedelta(hours=6, milliseconds=-1))
+        due = claim_feed(connection, owner="w", now=NOW + timedelta(hours=6))
+    assert (early, due) == (None, HeldFeed("webhook", 1, 7, url, 0, epoch=7, attempts=7))
 
 
 step_16 = importlib.import_module("openprofiles.store.migrations.versions.0016_visible_keys")

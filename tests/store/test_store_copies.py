@@ -68,8 +68,8 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into webhook values (1, 'https://hooks.example/', x'00ff', 5)"))
         connection.execute(
             text(
-                "insert into webhook_delivery "
-                "values (1, 1, 'https://hooks.example/', 2, 7, 'The response was 500.', null, null)"
+                "insert into feed values (1, 'webhook', 1, 'https://hooks.example/', 0, 2, 2, 'w', 7, "
+                "'The response was 500.', null, null, 5)"
             )
         )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))

@@ -6,32 +6,37 @@ import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from openprofiles.clock import from_milliseconds
 from openprofiles.credentials.administer import change_master_key
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
+from openprofiles.settings import Settings
 from openprofiles.store import tables, upload_jobs
 from openprofiles.store.connections import Store
+from openprofiles.store.feeds import claim_feed
 from openprofiles.store.removal import remove_deleted_domain_step
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.store.webhooks import Delivery, claim_due_delivery, find_delivery
+from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads import jobs, webhooks
 from openprofiles.uploads.job_options import JobOptions
-from openprofiles.worker.webhook_deliveries import PAUSES, WebhookDeliveries
+from openprofiles.worker.feeds import Feeds, FeedWork
 from webhook_receiver import Receiver, webhook_receiver
 
 NOW = from_milliseconds(1_780_000_000_123)
 KEY = MasterKey(bytes(32))
 FIELDS = {"Email": {"Source": "_source.Email", "Target": "_profile.EmailAddress"}}
 SECRET = "0123456789abcdef"
+PAUSES = WEBHOOK.pauses
 
 
 class Hands:
@@ -62,8 +67,13 @@ def clock() -> Hands:
 
 
 @pytest.fixture
-def deliveries(store: Store, clock: Hands) -> WebhookDeliveries:
-    return WebhookDeliveries(store, KEY, private_addresses=True, clock=clock)
+def deliveries(store: Store, clock: Hands) -> Feeds:
+    return make_deliveries(store, clock)
+
+
+def make_deliveries(store: Store, clock: Hands, key: MasterKey = KEY, *, private_addresses: bool = True) -> Feeds:
+    settings = Settings(data_folder=Path("not-used"), webhook_private_addresses=private_addresses)
+    return Feeds(FeedWork(settings, store, key, clock), "w")
 
 
 def put(store: Store, domain: Domain, url: str | None, secret: str | None = SECRET, **more: Any) -> str:
@@ -144,13 +154,13 @@ def test_a_job_can_have_a_url_only_where_the_domain_has_a_secret(store: Store, d
 
 
 def test_a_job_that_ends_is_told_once_and_signed(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
 ) -> None:
     put(store, domain, f"{receiver.url}/hook?token=t")
     job = end_job(store, domain)
     noted = delivery_of(store, job)
 
-    done = [deliveries.deliver_next() for _ in range(3)]
+    done = [deliveries.act_next() for _ in range(3)]
 
     assert noted == Delivery(f"{receiver.url}/hook?token=t", 0, NOW, None, None, None)
     assert done == [True, False, False]
@@ -175,7 +185,7 @@ def test_a_job_that_ends_is_told_once_and_signed(
 
 
 def test_a_domain_without_a_webhook_or_url_tells_nobody(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
 ) -> None:
     other = domains.create_domain(
         store, "other", default_expiration_days=30, config={}, tags={}, phone_region="US", now=NOW
@@ -186,16 +196,14 @@ def test_a_domain_without_a_webhook_or_url_tells_nobody(
     second = end_job(store, domain)
 
     assert [delivery_of(store, job) for job in (first, second)] == [None, None]
-    assert not deliveries.deliver_next()
+    assert not deliveries.act_next()
 
 
-def test_the_url_of_the_job_wins(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries
-) -> None:
+def test_the_url_of_the_job_wins(store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds) -> None:
     put(store, domain, f"{receiver.url}/domain")
     end_job(store, domain, f"{receiver.url}/job")
 
-    assert deliveries.deliver_next()
+    assert deliveries.act_next()
 
     assert [(one.path, one.is_signed_with(SECRET)) for one in receiver.received] == [("/job", True)]
 
@@ -225,7 +233,7 @@ def test_a_worker_that_gives_a_job_up_notes_it_and_one_that_lost_it_does_not(sto
 
 
 def test_a_failure_is_followed_by_attempts_with_growing_pauses_until_it_is_given_up(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries, clock: Hands
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds, clock: Hands
 ) -> None:
     receiver.answers = [500] * 8
     put(store, domain, receiver.url)
@@ -234,9 +242,9 @@ def test_a_failure_is_followed_by_attempts_with_growing_pauses_until_it_is_given
     tried: list[timedelta] = []
     while (noted := delivery_of(store, job)) and noted.next_attempt_at is not None:
         clock.now = noted.next_attempt_at - timedelta(milliseconds=1)
-        assert not deliveries.deliver_next()
+        assert not deliveries.act_next()
         clock.now = noted.next_attempt_at
-        assert deliveries.deliver_next()
+        assert deliveries.act_next()
         tried.append(clock.now - NOW)
 
     steps = [after - before for before, after in itertools.pairwise(tried)]
@@ -248,7 +256,7 @@ def test_a_failure_is_followed_by_attempts_with_growing_pauses_until_it_is_given
 
 
 def test_a_receiver_that_fails_first_and_then_takes_it_is_told_no_more(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries, clock: Hands
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds, clock: Hands
 ) -> None:
     receiver.answers = [503, 302]
     put(store, domain, receiver.url)
@@ -256,10 +264,10 @@ def test_a_receiver_that_fails_first_and_then_takes_it_is_told_no_more(
 
     for pause in (timedelta(0), *PAUSES[:2]):
         clock.now += pause
-        assert deliveries.deliver_next()
+        assert deliveries.act_next()
     clock.now += timedelta(days=1)
 
-    assert not deliveries.deliver_next()
+    assert not deliveries.act_next()
     noted = delivery_of(store, job)
     assert noted is not None
     assert (noted.attempts, noted.last_error, noted.given_up_at) == (3, None, None)
@@ -273,8 +281,8 @@ def test_an_attempt_is_made_by_one_worker_alone_and_again_when_that_one_died(sto
 
     def claim(now: datetime) -> int | None:
         with store.write() as connection:
-            claimed = claim_due_delivery(connection, now=now, until=now + timedelta(seconds=30))
-        return None if claimed is None else claimed.upload_job_id
+            claimed = claim_feed(connection, owner="w", now=now)
+        return None if claimed is None else claimed.subject
 
     with ThreadPoolExecutor(4) as threads:
         first = list(threads.map(claim, [NOW] * 12))
@@ -288,14 +296,14 @@ def test_an_attempt_is_made_by_one_worker_alone_and_again_when_that_one_died(sto
 
 
 def test_what_waits_goes_to_the_url_that_is_set_anew(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
 ) -> None:
     put(store, domain, f"{receiver.url}/old")
     own = end_job(store, domain, f"{receiver.url}/own")
     end_job(store, domain)
     put(store, domain, f"{receiver.url}/new", "another secret of 24 bytes")
 
-    while deliveries.deliver_next():
+    while deliveries.act_next():
         pass
 
     assert sorted(one.path for one in receiver.received) == ["/new", "/own"]
@@ -305,7 +313,7 @@ def test_what_waits_goes_to_the_url_that_is_set_anew(
 
 @pytest.mark.parametrize("how", ["deleted", "without a URL"])
 def test_what_waits_is_given_up_when_its_webhook_goes(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries, how: str
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds, how: str
 ) -> None:
     put(store, domain, receiver.url)
     job = end_job(store, domain)
@@ -315,8 +323,21 @@ def test_what_waits_is_given_up_when_its_webhook_goes(
     else:
         put(store, domain, None)
 
-    assert not deliveries.deliver_next()
+    assert not deliveries.act_next()
     assert delivery_of(store, job) == Delivery(receiver.url, 0, None, None, None, NOW)
+    assert receiver.connections == 0
+
+
+def test_a_delivery_of_a_job_that_ended_while_its_webhook_was_deleted_is_given_up(
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
+) -> None:
+    put(store, domain, receiver.url)
+    job = end_job(store, domain)
+    with store.write() as connection:
+        connection.execute(delete(tables.webhook))
+
+    assert [deliveries.act_next(), deliveries.act_next()] == [True, False]
+    assert delivery_of(store, job) == Delivery(receiver.url, 1, None, "The webhook was deleted.", None, NOW)
     assert receiver.connections == 0
 
 
@@ -326,7 +347,7 @@ def test_a_private_address_is_refused_at_the_attempt_too(
     put(store, domain, receiver.url)
     job = end_job(store, domain)
 
-    assert WebhookDeliveries(store, KEY, private_addresses=False, clock=clock).deliver_next()
+    assert make_deliveries(store, clock, private_addresses=False).act_next()
 
     noted = delivery_of(store, job)
     assert noted is not None
@@ -344,25 +365,25 @@ def test_with_another_master_key_it_is_signed_as_before(
 
     change_master_key(store, KEY, new, NOW)
 
-    assert WebhookDeliveries(store, new, private_addresses=True, clock=clock).deliver_next()
+    assert make_deliveries(store, clock, new).act_next()
     assert [one.is_signed_with(SECRET) for one in receiver.received] == [True]
 
 
 def test_a_webhook_and_its_deliveries_go_with_their_domain(
-    store: Store, domain: Domain, receiver: Receiver, deliveries: WebhookDeliveries
+    store: Store, domain: Domain, receiver: Receiver, deliveries: Feeds
 ) -> None:
     put(store, domain, receiver.url)
     end_job(store, domain)
     end_job(store, domain)
     domains.delete_domain(store, "shop", now=NOW)
-    assert deliveries.deliver_next()
+    assert not deliveries.act_next()
 
     for _ in range(20):
         with store.write() as connection:
             remove_deleted_domain_step(connection, NOW, 100)
 
     with store.read() as connection:
-        for table in (tables.webhook, tables.webhook_delivery, tables.upload_job, tables.domain):
+        for table in (tables.webhook, tables.feed, tables.upload_job, tables.domain):
             assert connection.execute(select(table)).all() == []
-    assert not deliveries.deliver_next()
+    assert not deliveries.act_next()
     assert receiver.connections == 0

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from openprofiles.clock import utc_now
 from openprofiles.server.connections import Connections, Limits
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.state_metrics import StateMetrics
 from openprofiles.settings import Settings
+from openprofiles.store.feeds import claim_feed, move_feed, record_failure
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata, upload_job
+from openprofiles.store.webhooks import insert_delivery
 from openprofiles.worker.heartbeat import Heartbeat
 from store.made_rows import make_domain, make_job
 
@@ -75,6 +79,28 @@ def test_a_scrape_has_the_disk_the_store_the_jobs_the_workers_and_the_connection
     assert with_worker["openprofiles_connections"] == 0
     assert with_worker['openprofiles_connections_ended_total{reason="idle"}'] == 1
     assert with_worker['openprofiles_upload_jobs{status="FAILED"}'] == 0
+
+
+def test_a_scrape_has_the_lag_and_the_failures_of_feeds(store: SqliteStore, tmp_path: Path) -> None:
+    metrics = Metrics(StateMetrics(Settings(data_folder=tmp_path), store, Connections(Limits(10))))
+    domain = make_domain(store, "shop")
+    before = scrape(metrics)
+    ages = [timedelta(hours=1), timedelta(hours=2)]
+    with store.write() as connection:
+        for number, age in enumerate(ages):
+            now = utc_now() - age
+            insert_delivery(connection, number, domain_id=domain.domain_id, url="https://hooks.example/", now=now)
+        held = claim_feed(connection, owner="w", now=utc_now())
+        assert held is not None
+        record_failure(connection, held, "The response was 500.", next_attempt_at=utc_now(), now=utc_now())
+    failing = scrape(metrics)
+    with store.write() as connection:
+        move_feed(connection, held, 1, now=utc_now())
+    moved = scrape(metrics)
+
+    lag, count = 'openprofiles_feed_lag_seconds{feed="webhook"}', 'openprofiles_failing_feeds{feed="webhook"}'
+    assert [scraped[count] for scraped in (before, failing, moved)] == [0, 1, 0]
+    assert [scraped[lag] // 3600 for scraped in (before, failing, moved)] == [0, 2, 1]
 
 
 def test_a_store_that_cannot_be_read_does_not_hide_the_rest(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -20,6 +21,7 @@ from openprofiles.logs import EventLogger
 from openprofiles.server.connections import Connections
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Connection, Store, StoreError
+from openprofiles.store.feeds import read_feed_health
 from openprofiles.store.statistics import (
     RowCounts,
     count_jobs_by_status,
@@ -77,15 +79,27 @@ class StateMetrics(Collector):
             size_bytes = store_size_bytes(connection)
             waiting_since = oldest_waiting_since(connection, utc_now())
             rows = self._loaded_rows.read(connection)
+            health = read_feed_health(connection)
         jobs = GaugeMetricFamily("openprofiles_upload_jobs", "Upload jobs in the store, by status.", labels=["status"])
         for status, count in sorted(by_status.items()):
             jobs.add_metric([status], count)
         yield jobs
         yield _gauge("store_bytes", "Size of the store.", size_bytes)
-        age_seconds = 0.0 if waiting_since is None else max(0.0, (utc_now() - waiting_since).total_seconds())
         yield _gauge(
-            "oldest_waiting_job_age_seconds", "Seconds since the job that has waited longest was started.", age_seconds
+            "oldest_waiting_job_age_seconds",
+            "Seconds since the job that has waited longest was started.",
+            _age_seconds(waiting_since),
         )
+        lag = GaugeMetricFamily(
+            "openprofiles_feed_lag_seconds", "Seconds that the oldest row of a feed has waited.", labels=["feed"]
+        )
+        failing = GaugeMetricFamily(
+            "openprofiles_failing_feeds", "Feeds whose last attempt failed and that retry.", labels=["feed"]
+        )
+        for name, feeds in health.items():
+            lag.add_metric([name], _age_seconds(feeds.waiting_since))
+            failing.add_metric([name], feeds.failing)
+        yield from (lag, failing)
         family = CounterMetricFamily(
             "openprofiles_loaded_rows",
             "Rows of upload jobs processed since this server started, by result.",
@@ -122,6 +136,10 @@ class _LoadedRows:
             self._last = open_jobs
             self._newest = max([self._newest, *open_jobs, *others])
             return self._total
+
+
+def _age_seconds(since: datetime | None) -> float:
+    return 0.0 if since is None else max(0.0, (utc_now() - since).total_seconds())
 
 
 def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
+from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.job_kinds import phases_of_step
 from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
@@ -338,10 +339,12 @@ class LeasedJobWriter(LeasedJobReader):
         domain_id, webhook_url = rows[0]
         if webhook_url is not None:
             self._run(
-                "insert into webhook_delivery (upload_job_id, domain_id, url, next_attempt_at) values (?, ?, ?, ?)",
+                "insert into feed (name, subject, domain_id, target, next_attempt_at, created_at) "
+                f"values ('{WEBHOOK.name}', ?, ?, ?, ?, ?)",
                 self._lease.upload_job_id,
                 domain_id,
                 webhook_url,
+                to_milliseconds(completed_at),
                 to_milliseconds(completed_at),
             )
 

@@ -476,29 +476,37 @@ webhook = Table(
     info=owned_by(Owner.DOMAIN, "few"),
 )
 
-# The call of a webhook for the end of a job, made or still to be made; written in the transaction that ends the job.
-webhook_delivery = Table(
-    "webhook_delivery",
+# How far a reader of numbered rows has come (``feed_kinds``). Among them are the calls of webhooks: the end of a job is
+# the only row of such a feed, which the transaction that ends the job adds.
+feed = Table(
+    "feed",
     metadata,
-    Column("upload_job_id", BigInteger, primary_key=True, autoincrement=False),
+    # The number of what it is for, such as an upload job, by its kind. It is first in the key, since SQLite would look
+    # for feeds that are due by a name in front of it, among all that are over.
+    Column("subject", BigInteger, primary_key=True, autoincrement=False),
+    # Of its kind; a worker leaves feeds alone whose kind it does not know.
+    Column("name", ByteOrderedText, primary_key=True),
     Column("domain_id", BigInteger, nullable=False),
-    # The job's own or the domain's.
-    Column("url", Text, nullable=False),
-    # Those that were begun.
+    # The URL that a webhook calls: the job's own or the domain's.
+    Column("target", Text),
+    # Of the last row acted on.
+    Column("number", BigInteger, nullable=False, server_default=text("0")),
+    # Grows with each attempt; only the last one can move the number.
+    Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    # Those that were begun since the number last moved.
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    # Null once it is delivered or given up. While an attempt is made, when another worker may make the next one.
+    # While an attempt is made.
+    Column("lease_owner", Text),
+    # Null once it is over or given up. While an attempt is made, when another worker may make the next one.
     Column("next_attempt_at", Moment),
-    # Why the last attempt failed, in our words; nothing of what the receiver sent.
+    # Why the last attempt failed, in our words; nothing of what a receiver sent.
     Column("last_error", Text),
-    Column("delivered_at", Moment),
+    Column("moved_at", Moment),
     Column("given_up_at", Moment),
+    Column("created_at", Moment, nullable=False),
     info=owned_by(Owner.DOMAIN, "one for each job of a domain with a webhook"),
 )
-Index(
-    "webhook_delivery_due",
-    webhook_delivery.c.next_attempt_at,
-    sqlite_where=webhook_delivery.c.next_attempt_at.is_not(None),
-)
+Index("feed_due", feed.c.next_attempt_at, sqlite_where=feed.c.next_attempt_at.is_not(None))
 
 credential = Table(
     "credential",

@@ -1,17 +1,19 @@
-"""Webhooks of domains, and their deliveries: the calls for the ends of upload jobs."""
+"""Webhooks of domains, and their deliveries: feeds that call them for the ends of upload jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Update, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.clock import to_milliseconds
-from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import Moment, domain, upload_job, webhook, webhook_delivery
+from openprofiles.feed_kinds import WEBHOOK
+from openprofiles.store.feeds import HeldFeed, add_feed
+from openprofiles.store.tables import domain, feed, upload_job, webhook
+
+# A feed is added when its job ends, and is over when it has called.
+WAITING_SINCE: ColumnElement[datetime] = feed.c.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The state of the call for a job's end; see the table ``webhook_delivery``."""
+    """The state of the call for a job's end; see the table ``feed``."""
 
     url: str
     attempts: int
@@ -38,22 +40,6 @@ class Delivery:
     last_error: str | None
     delivered_at: datetime | None
     given_up_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedDelivery:
-    """An attempt that its worker alone makes.
-
-    Attributes:
-        attempt: its number, from 1.
-        secret: encrypted with the master key; None if the domain has no webhook any more.
-    """
-
-    upload_job_id: int
-    domain_id: int
-    url: str
-    attempt: int
-    secret: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +73,9 @@ def write_webhook(connection: Connection, domain_id: int, *, url: str | None, se
     connection.execute(update(webhook).where(webhook.c.domain_id == domain_id).values(values))
     if before.url is None or before.url == url:
         return
-    pending = update(webhook_delivery).where(
-        webhook_delivery.c.domain_id == domain_id,
-        webhook_delivery.c.url == before.url,
-        webhook_delivery.c.next_attempt_at.is_not(None),
-    )
+    pending = _pending(domain_id).where(feed.c.target == before.url)
     connection.execute(
-        pending.values(next_attempt_at=None, given_up_at=now) if url is None else pending.values(url=url)
+        pending.values(next_attempt_at=None, given_up_at=now) if url is None else pending.values(target=url)
     )
 
 
@@ -108,11 +90,7 @@ def delete_webhook(connection: Connection, domain_id: int, now: datetime) -> boo
     """Remove the domain's webhook and drop its pending calls; return whether it existed."""
     # In the order of ``write_webhook``, so that neither waits for the other.
     was_there = connection.execute(delete(webhook).where(webhook.c.domain_id == domain_id)).rowcount > 0
-    connection.execute(
-        update(webhook_delivery)
-        .where(webhook_delivery.c.domain_id == domain_id, webhook_delivery.c.next_attempt_at.is_not(None))
-        .values(next_attempt_at=None, given_up_at=now)
-    )
+    connection.execute(_pending(domain_id).values(next_attempt_at=None, given_up_at=now))
     return was_there
 
 
@@ -130,110 +108,33 @@ def replace_secret(connection: Connection, domain_id: int, secret: bytes) -> Non
 
 def insert_delivery(connection: Connection, upload_job_id: int, *, domain_id: int, url: str, now: datetime) -> None:
     """Note that a webhook must be called for the end of a job."""
-    connection.execute(
-        insert(webhook_delivery).values(
-            upload_job_id=upload_job_id, domain_id=domain_id, url=url, attempts=0, next_attempt_at=now
-        )
-    )
+    add_feed(connection, WEBHOOK, upload_job_id, domain_id=domain_id, target=url, now=now)
 
 
 def find_delivery(connection: Connection, upload_job_id: int) -> Delivery | None:
     """Find the state of the call for a job's end; None if there is no webhook."""
-    columns = (webhook_delivery.c[field.name] for field in fields(Delivery))
-    row = connection.execute(select(*columns).where(webhook_delivery.c.upload_job_id == upload_job_id)).one_or_none()
+    columns = (feed.c.target, feed.c.epoch, feed.c.next_attempt_at, feed.c.last_error, feed.c.moved_at)
+    row = connection.execute(
+        select(*columns, feed.c.given_up_at).where(feed.c.name == WEBHOOK.name, feed.c.subject == upload_job_id)
+    ).one_or_none()
     return None if row is None else Delivery(*row)
 
 
-def has_due_delivery(connection: Connection, now: datetime) -> bool:
-    """Return whether a delivery is due; a read, so that an idle worker takes no lock."""
-    return _DUE.one_or_none(connection, now=to_milliseconds(now)) is not None
-
-
-def claim_due_delivery(connection: Connection, *, now: datetime, until: datetime) -> ClaimedDelivery | None:
-    """Begin the next attempt of the delivery that is due for longest.
-
-    Args:
-        until: when the next attempt may be made if this one never ends, since its worker died.
-    """
-    due = connection.execute(
-        select(
-            webhook_delivery.c.upload_job_id,
-            webhook_delivery.c.domain_id,
-            webhook_delivery.c.url,
-            webhook_delivery.c.attempts,
-        )
-        .where(webhook_delivery.c.next_attempt_at <= now)
-        .order_by(webhook_delivery.c.next_attempt_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
-    if due is None:
-        return None
-    connection.execute(
-        update(webhook_delivery)
-        .where(webhook_delivery.c.upload_job_id == due.upload_job_id)
-        .values(attempts=due.attempts + 1, next_attempt_at=until)
-    )
-    found = find_webhook(connection, due.domain_id)
-    return ClaimedDelivery(
-        due.upload_job_id, due.domain_id, due.url, due.attempts + 1, None if found is None else found.secret
-    )
-
-
-def record_delivered(connection: Connection, claimed: ClaimedDelivery, now: datetime) -> None:
-    """Record that the receiver has acknowledged it, independent of other attempts."""
-    connection.execute(
-        update(webhook_delivery)
-        .where(webhook_delivery.c.upload_job_id == claimed.upload_job_id)
-        .values(delivered_at=now, next_attempt_at=None, last_error=None, given_up_at=None)
-    )
-
-
-def record_failed(
-    connection: Connection, claimed: ClaimedDelivery, error: str, *, next_attempt_at: datetime | None, now: datetime
-) -> None:
-    """Record that an attempt has failed.
-
-    Args:
-        next_attempt_at: None gives up.
-    """
-    connection.execute(
-        update(webhook_delivery)
-        .where(
-            webhook_delivery.c.upload_job_id == claimed.upload_job_id,
-            # Not if it was dropped since, or another worker has taken it over.
-            webhook_delivery.c.attempts == claimed.attempt,
-            webhook_delivery.c.next_attempt_at.is_not(None),
-        )
-        .values(
-            last_error=error,
-            next_attempt_at=next_attempt_at,
-            given_up_at=now if next_attempt_at is None else None,
-        )
-    )
-
-
-def read_ended_job(connection: Connection, claimed: ClaimedDelivery) -> EndedJob | None:
+def read_ended_job(connection: Connection, held: HeldFeed) -> EndedJob | None:
     """Read the content of the call; None if the job's domain was deleted."""
     row = connection.execute(
         select(domain.c.name, *(upload_job.c[field.name] for field in fields(EndedJob)[1:]))
         .join(domain, domain.c.domain_id == upload_job.c.domain_id)
         .where(
-            upload_job.c.domain_id == claimed.domain_id,
-            upload_job.c.upload_job_id == claimed.upload_job_id,
+            upload_job.c.domain_id == held.domain_id,
+            upload_job.c.upload_job_id == held.subject,
             domain.c.deleted_at.is_(None),
         )
     ).one_or_none()
     return None if row is None else EndedJob(*row)
 
 
-def _number(row: dict[str, Any]) -> int:
-    return int(row["upload_job_id"])
-
-
-_DUE = PreparedQuery(
-    select(webhook_delivery.c.upload_job_id)
-    .where(webhook_delivery.c.next_attempt_at <= bindparam("now", type_=Moment()))
-    .limit(1),
-    _number,
-)
+def _pending(domain_id: int) -> Update:
+    return update(feed).where(
+        feed.c.name == WEBHOOK.name, feed.c.domain_id == domain_id, feed.c.next_attempt_at.is_not(None)
+    )

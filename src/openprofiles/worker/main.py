@@ -1,4 +1,4 @@
-"""The worker: claims upload jobs, runs each in a loader process, sends webhooks, and removes expired data.
+"""The worker: claims upload jobs, runs each in a loader process, reads feeds, and removes expired data.
 
 A job is claimed by a lease that the worker renews while the loader lives. When the worker dies, the lease runs out
 and another worker claims the job, under a higher epoch; an old loader that still runs notices the new
@@ -33,6 +33,7 @@ from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
+from openprofiles.store.feeds import limit_impossible_waits
 from openprofiles.store.open import open_store
 from openprofiles.store.removal import (
     PREVIEW_LIFETIME,
@@ -52,6 +53,7 @@ from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
+from openprofiles.worker.feeds import Feeds, FeedWork
 from openprofiles.worker.heartbeat import Heartbeat
 from openprofiles.worker.loader_arguments import (
     EXIT_ENDED,
@@ -66,7 +68,6 @@ from openprofiles.worker.loader_arguments import (
 from openprofiles.worker.loader_process import LoaderProcess, LoaderProcesses, close_input
 from openprofiles.worker.loading_slots import LoadingSlots, slot_count
 from openprofiles.worker.outages import Outages
-from openprofiles.worker.webhook_deliveries import WebhookDeliveries
 
 MAX_LOADERS = 2
 LEASE_SECONDS = 15.0
@@ -115,10 +116,8 @@ def run_worker(settings: Settings, stop: threading.Event) -> None:
         _work(*opened, Heartbeat(settings.heartbeat_path), outages, stop)
 
 
-def _work(
-    worker: Worker, deliveries: WebhookDeliveries, heartbeat: Heartbeat, outages: Outages, stop: threading.Event
-) -> None:
-    deliveries.start()
+def _work(worker: Worker, feeds: Feeds, heartbeat: Heartbeat, outages: Outages, stop: threading.Event) -> None:
+    feeds.start()
     try:
         while not stop.wait(_POLL_SECONDS):
             heartbeat.beat()
@@ -132,10 +131,10 @@ def _work(
                 outages.end()
     finally:
         worker.close()
-        deliveries.close()
+        feeds.close()
 
 
-def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worker, WebhookDeliveries]:
+def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worker, Feeds]:
     store = open_store(settings)
     try:
         use_of_store.enter_context(using(settings))
@@ -146,8 +145,7 @@ def _open(settings: Settings, use_of_store: contextlib.ExitStack) -> tuple[Worke
     except BaseException:
         store.close()
         raise
-    deliveries = WebhookDeliveries(store, master_key, private_addresses=settings.webhook_private_addresses)
-    return worker, deliveries
+    return worker, Feeds(FeedWork(settings, store, master_key, utc_now), worker.owner)
 
 
 class Worker:
@@ -162,7 +160,7 @@ class Worker:
         self._store = store
         self._files = files
         self._yields = yields
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._running: list[_Running] = []
         # Before a loader is started, since its folder may not be writable.
         self._slots = LoadingSlots(settings.slots_folder, slot_count())
@@ -230,7 +228,7 @@ class Worker:
         try:
             with self._store.write() as connection:
                 job = upload_jobs.claim_next_job(
-                    connection, owner=self._owner, now=now, lease_until=_lease_until(now), job_id=job_id
+                    connection, owner=self.owner, now=now, lease_until=_lease_until(now), job_id=job_id
                 )
         finally:
             if job is None:
@@ -241,7 +239,7 @@ class Worker:
             settings=self._settings.to_json(),
             yields=self._yields,
             upload_job_id=job.upload_job_id,
-            owner=self._owner,
+            owner=self.owner,
             epoch=job.epoch,
         )
         process = self._loaders.begin(arguments)
@@ -342,6 +340,7 @@ class Worker:
             upload_jobs.remove_abandoned_checks(connection, checked_before=now - PREVIEW_LIFETIME)
             upload_jobs.remove_old_previews(connection, completed_before=now - PREVIEW_LIFETIME)
             upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
+            limit_impossible_waits(connection, now)
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
             with self._store.read() as connection:

@@ -1,0 +1,58 @@
+"""The kinds of feeds: which rows each reads, what acts on them, and how long it waits after a failure.
+
+A feed is a position in numbered rows of a domain. A worker leases it, reads on from its number, acts on what it finds
+and moves the number. A row comes again if the worker dies before that; none is skipped, provided that rows become
+visible in the order of their numbers. So a transaction that writes a row takes the next number of the domain while it
+holds the domain's row (``lock_domain``, or the single writer of SQLite), until it commits: the next writer gets its
+number only when a reader can see the one before. A sequence must not number them, since PostgreSQL's are visible out
+of order.
+
+A new kind is a module with its reader, and an entry in ``FEEDS``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedKind:
+    """A kind of feed.
+
+    Attributes:
+        name: in the store, in metrics and at the beginning of log events.
+        waiting_since: ``module:expression``, a column or subquery on the table ``feed``: when the first row after the
+            feed's number was written; null if there is none.
+        reader: the function that acts on some of these rows, in order, ``module:function``. It is called with a
+            ``FeedWork`` and a ``HeldFeed``, and returns the number of the last row that it acted on. It should take
+            less time than a lease: after that, another worker acts on the same rows.
+        pauses: after how long each attempt that failed is followed by another; the last one repeats.
+        reads_one_row: whether its feeds read one row each. They are over then, and given up after the last pause.
+    """
+
+    name: str
+    waiting_since: str
+    reader: str
+    pauses: tuple[timedelta, ...]
+    reads_one_row: bool = False
+
+
+# A feed for each ended job that has a webhook, whose one row is the end of the job. So no call waits for the pauses of
+# another one, even to the same receiver.
+WEBHOOK = FeedKind(
+    name="webhook",
+    waiting_since="openprofiles.store.webhooks:WAITING_SINCE",
+    reader="openprofiles.worker.webhook_deliveries:call_webhook",
+    pauses=(
+        timedelta(seconds=10),
+        timedelta(minutes=1),
+        timedelta(minutes=5),
+        timedelta(minutes=30),
+        timedelta(hours=2),
+        timedelta(hours=6),
+    ),
+    reads_one_row=True,
+)
+
+FEEDS = {kind.name: kind for kind in (WEBHOOK,)}
