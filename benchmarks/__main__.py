@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -64,39 +65,37 @@ def main() -> None:
 def _measure(folder: Path, yardstick_python: Path | None, parts: tuple[str, ...], sizes: Sizes, *, rounds: int) -> str:
     figures = Figures()
     with ExitStack() as at_end:
-        loads = undo = console = api = busy = postgresql = niceness = None
-        if "loads" in parts:
-            python = None if yardstick_python is None else yardstick_python.absolute()
-            loads = LoadBenchmark(folder, python, sizes, figures)
-        if "undo" in parts:
-            undo = UndoBenchmark(folder, sizes, figures)
-        if "console" in parts:
-            console = ConsoleBenchmark(folder, sizes, figures)
-        if "api" in parts:
+
+        def measure_api() -> Callable[[], None]:
             api = ApiBenchmark(folder, first_file(folder, sizes.load_rows), figures)
-        if "busy" in parts:
-            busy = BusyBenchmark(folder, sizes, figures)
-        if "postgresql" in parts:
-            postgresql = at_end.enter_context(closing(PostgresqlBenchmark(folder, sizes, figures)))
-        if "niceness" in parts:
-            niceness = NicenessBenchmark(folder, first_file(folder, sizes.load_rows), figures)
-        for number in range(1, rounds + 1):
-            print(f"round {number} of {rounds}", flush=True)
-            if loads is not None:
-                loads.round(is_first=number == 1)
-            if undo is not None:
-                undo.round()
-            if console is not None:
-                console.round()
-            if api is not None:
+
+            def run() -> None:
                 api.measure_bare_route()
                 api.round()
-            if busy is not None:
-                busy.round(is_first=number == 1)
-            if postgresql is not None:
-                postgresql.round()
-            if niceness is not None:
-                niceness.round()
+
+            return run
+
+        def measure_postgresql() -> Callable[[], None]:
+            return at_end.enter_context(closing(PostgresqlBenchmark(folder, sizes, figures))).round
+
+        python = None if yardstick_python is None else yardstick_python.absolute()
+        prepare: dict[str, Callable[[], Callable[..., None]]] = {
+            "loads": lambda: LoadBenchmark(folder, python, sizes, figures).round,
+            "undo": lambda: UndoBenchmark(folder, sizes, figures).round,
+            "console": lambda: ConsoleBenchmark(folder, sizes, figures).round,
+            "api": measure_api,
+            "busy": lambda: BusyBenchmark(folder, sizes, figures).round,
+            "postgresql": measure_postgresql,
+            "niceness": lambda: NicenessBenchmark(folder, first_file(folder, sizes.load_rows), figures).round,
+        }
+        measures = {part: make() for part, make in prepare.items() if part in parts}
+        for number in range(1, rounds + 1):
+            print(f"round {number} of {rounds}", flush=True)
+            for part, measure in measures.items():
+                if part in ("loads", "busy"):
+                    measure(is_first=number == 1)
+                else:
+                    measure()
     (folder / "figures.json").write_text(json.dumps(figures.as_lists(), indent=1))
     return results(figures, sizes, rounds=rounds)
 

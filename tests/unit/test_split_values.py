@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import duckdb
 import pyarrow as pa
 import pytest
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.loading.scratch_facts import ScratchFacts
+from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 
 # Number, company, city, postal code, first name.
@@ -17,16 +13,7 @@ USUAL = [[str(1000 + index), f"Rao {index} Ltd", "Rome", f"{index:05}", "Ann"] f
 FAILS, COUNTED = True, False
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchCursor]:
-    facts = ScratchFacts(tmp_path_factory.mktemp("scratch"))
-    cursor = ScratchCursor(duckdb.connect(config={"threads": 1}), facts)
-    yield cursor
-    cursor.close()
-    facts.close()
-
-
-def find(scratch: ScratchCursor, rows: list[list[str]], columns: tuple[int, ...] = (0, 1, 2, 3, 4)) -> list[bool]:
+def find(scratch: Scratch, rows: list[list[str]], columns: tuple[int, ...] = (0, 1, 2, 3, 4)) -> list[bool]:
     """Return of the rows that are found whether they fail; with 40 usual rows around them."""
     rows = [*USUAL[:20], *rows, *USUAL[20:]]
     cells = {f"v{field}": [row[column] or None for row in rows] for field, column in enumerate(columns)}
@@ -64,12 +51,12 @@ def find(scratch: ScratchCursor, rows: list[list[str]], columns: tuple[int, ...]
     ],
 )
 def test_a_row_fails_only_if_its_values_fit_the_columns_before_theirs(
-    scratch: ScratchCursor, row: list[str], found: list[bool]
+    scratch: Scratch, row: list[str], found: list[bool]
 ) -> None:
     assert find(scratch, [row]) == found
 
 
-def test_only_mapped_columns_are_compared_in_the_order_of_the_file(scratch: ScratchCursor) -> None:
+def test_only_mapped_columns_are_compared_in_the_order_of_the_file(scratch: Scratch) -> None:
     row = ["1", "Novak", " Inc.", "Rome", "00187"]
 
     assert find(scratch, [row], (4, 2, 0, 3)) == [FAILS]
@@ -77,7 +64,7 @@ def test_only_mapped_columns_are_compared_in_the_order_of_the_file(scratch: Scra
     assert find(scratch, [row], (0, 1)) == []
 
 
-def test_blanks_before_many_values_are_how_the_file_is_written(scratch: ScratchCursor) -> None:
+def test_blanks_before_many_values_are_how_the_file_is_written(scratch: Scratch) -> None:
     row = ["1", "Novak", " Inc.", "Rome", "00187"]
 
     assert find(scratch, [row] * 10) == [FAILS] * 10

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from budgets import FILES
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.loading.scratch_facts import ScratchFacts
+from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.notices import Notice, notice_sentence
@@ -30,18 +26,9 @@ NAMES = ["Ann Orlova", "Bo", "3M", "7-Eleven", "Forever 21", "Jean-Luc Ng", "ACM
 COUNTS = [(0, 190, 10), (0, 189, 10), (3, 20, 0), (3, 19, 0), (3, 20, 2)]
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchCursor]:
-    folder: Path = tmp_path_factory.mktemp("scratch")
-    facts = ScratchFacts(folder)
-    cursor = ScratchCursor(duckdb.connect(config={"threads": 1}), facts)
-    yield cursor
-    cursor.close()
-    facts.close()
-
-
-def find(scratch: ScratchCursor, keys: list[str], *, is_checked: bool = False) -> list[str]:
+def find(scratch: Scratch, keys: list[str], *, is_checked: bool = False) -> list[str]:
     """Return the keys that are found unusual; of records that fail or that are sparse, none."""
+    scratch.expect_records(len(keys))
     scratch.put("given", pa.table({"record": range(1, len(keys) + 1), "v0": keys}))
     scratch.run("create or replace temp table staged as select record, record as line, v0 as key, v0 from given")
     scratch.run("create or replace temp table failed as select record from given where v0 = 'failed'")
@@ -65,14 +52,14 @@ def find(scratch: ScratchCursor, keys: list[str], *, is_checked: bool = False) -
     ],
 )
 def test_keys_unlike_nearly_all_others_are_found_wherever_they_stand(
-    scratch: ScratchCursor, usual: list[str], others: list[str]
+    scratch: Scratch, usual: list[str], others: list[str]
 ) -> None:
     assert find(scratch, others + usual) == others
     assert find(scratch, usual + others) == others
 
 
 def test_from_two_of_twenty_keys_on_both_kinds_are_normal_except_directly_below_the_header(
-    scratch: ScratchCursor,
+    scratch: Scratch,
 ) -> None:
     found = [
         find(scratch, [*(["int"] * above), *NUMBERS[:usual], *(["int"] * below)]) for above, usual, below in COUNTS
@@ -105,11 +92,11 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
         [*NUMBERS, "failed #1", "Total", "failed"],
     ],
 )
-def test_lists_with_several_kinds_of_keys_are_left_alone(scratch: ScratchCursor, keys: list[str]) -> None:
+def test_lists_with_several_kinds_of_keys_are_left_alone(scratch: Scratch, keys: list[str]) -> None:
     assert find(scratch, keys) in ([], ["failed #1"])
 
 
-def test_of_keys_with_a_check_only_those_that_are_commented_out_are_found(scratch: ScratchCursor) -> None:
+def test_of_keys_with_a_check_only_those_that_are_commented_out_are_found(scratch: Scratch) -> None:
     others = ["#ann9@example.com", "--ann8@example.com"]
 
     assert find(scratch, [*EMAILS, *others, "ann"], is_checked=True) == others
@@ -129,7 +116,7 @@ _PATTERNS = {
     st.sampled_from([NUMBERS, CODES, [f"Kd {number}" for number in NUMBERS], [f"_{number}x" for number in NUMBERS]]),
 )
 def test_a_key_is_unusual_exactly_if_it_lacks_a_look_that_all_others_have(
-    scratch: ScratchCursor, others: list[str], usual: list[str]
+    scratch: Scratch, others: list[str], usual: list[str]
 ) -> None:
     def looks(key: str) -> list[bool]:
         signs = [bool(re.match(pattern, key)) for pattern in (r" *(#|\([^0-9])", r" *--")]

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -448,9 +448,8 @@ def _print_suggestion(
 ) -> None:
     from openprofiles.cli.import_mapping import (
         describe_displaced,
-        describe_key,
+        describe_keys,
         describe_mapping,
-        describe_other_keys,
         describe_too_many_columns,
         next_command,
         suggest_for,
@@ -487,22 +486,8 @@ def _print_suggestion(
         click.echo(line)
     for line in phone_country_lines(country):
         click.echo(line)
-    key = suggestion.unique_key
-    if chosen is not None:
-        click.echo(f"Unique key: {shown(chosen.header)}")
-        for line in describe_key(suggestion, chosen):
-            click.echo(f"  {line}")
-    if key is None:
-        if chosen is None:
-            click.echo("No column seems to identify customers. Name one with --unique-key.")
-    elif key is not chosen:
-        click.echo(f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}")
-        for line in describe_key(suggestion, key):
-            click.echo(f"  {line}")
-    if chosen is None and (others := list(describe_other_keys(suggestion))):
-        click.echo("Other columns that may identify customers:")
-        for line in others:
-            click.echo(f"  {line}")
+    for line in describe_keys(suggestion, chosen):
+        click.echo(line)
     if not source.sample.has_rows:
         click.echo("Nothing was loaded: the file has a header but no rows.")
         return
@@ -824,8 +809,6 @@ class _Import:
         samples: Sequence[PreviewSample],
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
-        from openprofiles.cli.email_forms import describe_email_form
-        from openprofiles.uploads.failures.faults import NOT_AN_EMAIL_ADDRESS
 
         if self._is_dry_run:
             if (bad_end := describe_dry_run_end(state)) is not None:
@@ -845,20 +828,12 @@ class _Import:
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
-                "unique_key": self._mapping.unique_key.header,
-                "file": self._source.form_json(),
-                "mapping": {field.header: field.target for field in self._mapping.columns.fields},
+                **self._mapping_members(),
                 "values_checked": self._has_checks and not importer.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
-            if self._phone_country is not None:
-                document["phone_region"] = self._phone_country.region
-            if self._mapping_name is not None:
-                drift = self._mapping.drift
-                document["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
             if self._is_dry_run:
-                document["dry_run"] = True
-                document["samples"] = [sample_members(sample) for sample in samples]
+                document |= {"dry_run": True, "samples": [sample_members(sample) for sample in samples]}
             elif self._save_as is not None:
                 document["saved_mapping"] = self._save_as if self._was_saved else None
             click.echo(json.dumps(document))
@@ -867,14 +842,8 @@ class _Import:
             click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
-        for one in state.fault_counts:
-            if one.code == NOT_AN_EMAIL_ADDRESS and one.column is not None:
-                form = describe_email_form(one.column, self._source.values_of(one.column))
-                if form is not None:
-                    click.echo(shown(form))
-        for code, column in state.columns_of_other_values:
-            is_key = column == self._mapping.unique_key.header
-            click.echo(describe_way_past_check(code, column, is_key=is_key))
+        for line in self._ways_past_checks(state):
+            click.echo(line)
         for line in sample_lines(samples):
             click.echo(line)
         if self._was_saved:
@@ -890,6 +859,33 @@ class _Import:
             )
         if failed_rows_file:
             click.echo(f"The failed rows and their reasons are in {failed_rows_file}")
+
+    def _mapping_members(self) -> dict[str, Any]:
+        """Describe how the file was read, for programs."""
+        members: dict[str, Any] = {
+            "unique_key": self._mapping.unique_key.header,
+            "file": self._source.form_json(),
+            "mapping": {field.header: field.target for field in self._mapping.columns.fields},
+        }
+        if self._phone_country is not None:
+            members["phone_region"] = self._phone_country.region
+        if self._mapping_name is not None:
+            drift = self._mapping.drift
+            members["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
+        return members
+
+    def _ways_past_checks(self, state: JobState) -> Iterator[str]:
+        """Describe how to load the values that a check refused."""
+        from openprofiles.cli.email_forms import describe_email_form
+        from openprofiles.uploads.failures.faults import NOT_AN_EMAIL_ADDRESS
+
+        for one in state.fault_counts:
+            if one.code == NOT_AN_EMAIL_ADDRESS and one.column is not None:
+                form = describe_email_form(one.column, self._source.values_of(one.column))
+                if form is not None:
+                    yield shown(form)
+        for code, column in state.columns_of_other_values:
+            yield describe_way_past_check(code, column, is_key=column == self._mapping.unique_key.header)
 
 
 def _confirm_doubtful(state: JobState) -> bool:

@@ -260,11 +260,23 @@ def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
         yield shown(f"Doubtful: {doubt}.")
 
 
-def describe_other_keys(suggestion: Suggestion) -> Iterator[str]:
-    """Yield a line for each further column that may be the unique key."""
-    for evidence in suggestion.weigh_other_keys()[:_MOST_OTHER_KEYS]:
+def describe_keys(suggestion: Suggestion, chosen: SuggestedField | None) -> Iterator[str]:
+    """Yield lines about the chosen unique key, if one is, the suggested one, and other columns that may be it."""
+    key = suggestion.unique_key
+    if chosen is not None:
+        yield f"Unique key: {shown(chosen.header)}"
+        yield from (f"  {line}" for line in describe_key(suggestion, chosen))
+    elif key is None:
+        yield "No column seems to identify customers. Name one with --unique-key."
+    if key is not None and key is not chosen:
+        yield f"Suggested unique key: {shown(key.header)}  {suggestion.unique_key_confidence:.0%}"
+        yield from (f"  {line}" for line in describe_key(suggestion, key))
+    others = suggestion.weigh_other_keys()[:_MOST_OTHER_KEYS] if chosen is None else []
+    if others:
+        yield "Other columns that may identify customers:"
+    for evidence in others:
         doubts = "".join(f" Doubtful: {doubt}." for doubt in evidence.doubts)
-        yield shown(f"{evidence.header}: {evidence.describe()}{doubts}")
+        yield shown(f"  {evidence.header}: {evidence.describe()}{doubts}")
 
 
 def describe_displaced(suggestion: Suggestion) -> Iterator[str]:

@@ -501,20 +501,8 @@ def _set_failed_apart(
         f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
     )
     if faulty_count and not strict:
-        repeats = _repeats_header_sql(mapping)
-        moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
-        if moved is not None:
-            raise FileRejected(
-                f"Line {moved:,} repeats the column names in a different order. The rows below it would "
-                "be loaded into the wrong fields. Split the file at this line, or put its columns in the same order."
-            )
-        scratch.run(
-            f"insert into failed select record, line, 0, ?, null, null from faulty where {repeats}",
-            [faults.REPEATED_HEADER],
-        )
-        # What else is wrong with such a row does not matter.
-        scratch.run(f"delete from faulty where {repeats}")
-    if scratch.value("select exists (select 1 from faulty)"):
+        _set_headers_apart(scratch, mapping)
+    if faulty_count and scratch.value("select exists (select 1 from faulty)"):
         no_key = f"{mapping.sql_identity(key_value, phone_region)} is null"
         found: list[tuple[str, str | None, str, str]] = [
             (faults.TOO_MANY_CELLS, None, f"fault = {_SURPLUS}", "surplus")
@@ -553,6 +541,27 @@ def _set_failed_apart(
     scratch.run("drop table faulty")
     scratch.run("drop table if exists broken_row")
     scratch.run("drop table if exists shifted_row")
+
+
+def _set_headers_apart(scratch: ScratchCursor, mapping: UploadMapping) -> None:
+    """Move the rows that repeat the header from ``faulty`` to ``failed``.
+
+    Raises:
+        FileRejected: its columns stand in another order there.
+    """
+    repeats = _repeats_header_sql(mapping)
+    moved = scratch.value(f"select min(line) from faulty where {repeats} and {_moves_columns_sql(mapping)}")
+    if moved is not None:
+        raise FileRejected(
+            f"Line {moved:,} repeats the column names in a different order. The rows below it would "
+            "be loaded into the wrong fields. Split the file at this line, or put its columns in the same order."
+        )
+    scratch.run(
+        f"insert into failed select record, line, 0, ?, null, null from faulty where {repeats}",
+        [faults.REPEATED_HEADER],
+    )
+    # What else is wrong with such a row does not matter.
+    scratch.run(f"delete from faulty where {repeats}")
 
 
 @dataclass(frozen=True, slots=True)

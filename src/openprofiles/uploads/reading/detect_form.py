@@ -199,14 +199,8 @@ def _rest(file: Readable) -> Iterator[bytes]:
 def _detect_encoding(
     head: bytes, rest: Readable, region: str | None, on_doubt: Callable[[EncodingGuess], None] | None
 ) -> str:
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
-    if b"\0" in head and (utf_16 := _detect_utf_16(head)):
-        return utf_16
-    if (failed_rows := find_failed_rows_form(head)) is not None and failed_rows.is_plain:
-        # Bytes that are not UTF-8 are why their rows failed.
-        return UTF_8
+    if (shown := _shown_encoding(head)) is not None:
+        return shown
     valid = invalid = 0
     strange, seven_bit = StrangeWords(), SevenBitText()
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
@@ -244,6 +238,18 @@ def _detect_encoding(
     if not guess.is_plain and on_doubt is not None:
         on_doubt(guess)
     return guess.candidates[0].encoding
+
+
+def _shown_encoding(head: bytes) -> str | None:
+    """Return the encoding that the first bytes show, if they show one."""
+    for mark, name in _MARKS:
+        if head.startswith(mark):
+            return name
+    if b"\0" in head and (utf_16 := _detect_utf_16(head)):
+        return utf_16
+    # Bytes that are not UTF-8 are why the rows of a file of failed rows failed.
+    failed_rows = find_failed_rows_form(head)
+    return UTF_8 if failed_rows is not None and failed_rows.is_plain else None
 
 
 def _detect_utf_16(head: bytes) -> str | None:
