@@ -81,6 +81,8 @@ from openprofiles.uploads.value_checks import ValueCheck
 # Records with a few cells more than the header has are read like the others; only those with more yet are split one
 # by one.
 _SPARE_COLUMNS = 4
+# In a smaller block, to optimize a statement takes longer than to run it.
+_SMALL_BLOCK_BYTES = 50_000
 
 _CELLS_PER_BLOCK = 2_000_000
 
@@ -354,6 +356,7 @@ class _Stager:
         self._scratch.close()
 
     def add(self, block: Block) -> None:
+        self._scratch.optimize(len(block.clean) > _SMALL_BLOCK_BYTES)
         self._add_clean(block)
         if block.odd:
             self._add_odd(block)
