@@ -261,7 +261,7 @@ def describe_key(suggestion: Suggestion, key: SuggestedField) -> Iterator[str]:
 
 
 def describe_keys(suggestion: Suggestion, chosen: SuggestedField | None) -> Iterator[str]:
-    """Yield lines about the chosen unique key, if one is, the suggested one, and other columns that may be it."""
+    """Yield lines about the chosen unique key, the suggested one and others that are possible."""
     key = suggestion.unique_key
     if chosen is not None:
         yield f"Unique key: {shown(chosen.header)}"
