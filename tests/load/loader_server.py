@@ -66,9 +66,10 @@ class Orders:
 
     data_folder: str
     store: str
-    upload_job_id: int
+    job_number: int
     owner: str
     epoch: int
+    kind: str
     now_ms: int
     rows_per_chunk: int | None = None
     block_bytes: int | None = None
@@ -132,7 +133,7 @@ def main() -> None:
 
 
 def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:
-    if store.read_job().undo_of is not None:
+    if orders.kind == "undo":
         return undo.run_undo(
             store,
             settings.scratch_folder,
@@ -159,7 +160,7 @@ def _run(orders: Orders) -> None:
         _fix_block_size(orders.block_bytes)
     settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))
     try:
-        store = open_bulk_store(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+        store = open_bulk_store(settings, Lease(orders.job_number, orders.owner, orders.epoch, orders.kind))
         _watch(store, orders)
         status = _run_job(store, settings, orders)
         store.close()

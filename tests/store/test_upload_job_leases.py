@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import insert, select
 
 from openprofiles.profiles.domains import create_domain
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
+from openprofiles.store.job_queue import Job
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import UploadJob
-from store.made_rows import kind_of
+from store.made_rows import insert_job
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -26,24 +26,14 @@ DAY = timedelta(days=1)
 
 def make_job(store: Store, domain: str, job_id: str, **values: Any) -> None:
     with store.write() as connection:
-        domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain)).scalar()
-        row: dict[str, object] = {
-            "job_id": job_id,
-            "domain_id": domain_id,
-            "display_name": job_id,
-            "fields": {},
-            "unique_key": "Email",
-            "data_expiry_days": 14,
-            "status": UploadJobStatus.IN_PROGRESS,
-            "created_at": NOW,
-            "kind": kind_of(values),
-        }
-        upload_jobs.insert_job(connection, row | values)
+        domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain))
+        given: dict[str, Any] = {"status": UploadJobStatus.IN_PROGRESS, "created_at": NOW} | values
+        insert_job(connection, domain_id.scalar_one(), job_id, **given)
 
 
-def claim(store: Store, owner: str, now: datetime) -> UploadJob | None:
+def claim(store: Store, owner: str, now: datetime) -> Job | None:
     with store.write() as connection:
-        return upload_jobs.claim_next_job(connection, owner=owner, now=now, lease_until=now + MINUTE)
+        return job_queue.claim_next_job(connection, owner=owner, now=now, lease_until=now + MINUTE)
 
 
 @pytest.fixture
@@ -65,7 +55,7 @@ def test_jobs_of_one_domain_are_claimed_one_after_the_other_and_other_domains_go
 
 def test_previews_and_the_jobs_of_their_domain_do_not_wait_for_each_other(shops: Store) -> None:
     make_job(shops, "shop", "load", started_at=NOW)
-    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=1)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, kind="preview", subject=1)
     make_job(shops, "shop", "later load", started_at=NOW + 2 * MINUTE)
 
     claimed = [job.job_id if (job := claim(shops, "a", NOW + 3 * MINUTE)) else None for _ in range(3)]
@@ -75,7 +65,7 @@ def test_previews_and_the_jobs_of_their_domain_do_not_wait_for_each_other(shops:
 
 def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops: Store) -> None:
     for number in range(100):
-        make_job(shops, "shop", f"preview-{number}", started_at=NOW, preview_of=1)
+        make_job(shops, "shop", f"preview-{number}", started_at=NOW, kind="preview", subject=1)
     make_job(shops, "other", "other", started_at=NOW + MINUTE)
 
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(3)]
@@ -86,7 +76,7 @@ def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops:
 def test_a_job_of_an_unknown_kind_is_left_to_workers_of_another_version_and_nothing_overtakes_it(shops: Store) -> None:
     make_job(shops, "shop", "of a newer version", started_at=NOW, kind="merge")
     make_job(shops, "shop", "load", started_at=NOW + MINUTE)
-    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=2)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, kind="preview", subject=2)
 
     # It may write to profiles.
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(2)]
@@ -146,7 +136,7 @@ def test_a_job_whose_worker_no_longer_renews_its_lease_is_claimed_again_under_a_
     assert second is not None
     assert (second.job_id, second.lease_owner, second.epoch) == ("orphan", "b", first.epoch + 1)
     with shops.write() as connection:
-        assert not upload_jobs.extend_lease(connection, first, NOW + DAY)
+        assert not job_queue.extend_lease(connection, first, NOW + DAY)
 
 
 @pytest.mark.parametrize("way", ["released", "died"])
@@ -156,7 +146,7 @@ def test_the_time_in_which_nobody_works_on_a_job_does_not_count_in_its_step(shop
     assert before is not None
     if way == "released":
         with shops.write() as connection:
-            upload_jobs.release_lease(connection, before, NOW + MINUTE)
+            job_queue.release_lease(connection, before, NOW + MINUTE)
 
     again = claim(shops, "b", NOW + DAY)
 
@@ -243,9 +233,11 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
     make_job(shops, "shop", "imported", **started)
     make_job(shops, "shop", "not checked", **unstarted)
     for number in (1, 2, 3, 4, 5):
-        make_job(shops, "shop", f"old check of {number}", preview_of=number, completed_at=NOW - 2 * DAY, **ended)
-    make_job(shops, "shop", "new check of 3", preview_of=3, completed_at=NOW - MINUTE, **ended)
-    make_job(shops, "shop", "check of 4", preview_of=4, status=UploadJobStatus.IN_PROGRESS, started_at=NOW)
+        make_job(
+            shops, "shop", f"old check of {number}", kind="preview", subject=number, completed_at=NOW - 2 * DAY, **ended
+        )
+    make_job(shops, "shop", "new check of 3", kind="preview", subject=3, completed_at=NOW - MINUTE, **ended)
+    make_job(shops, "shop", "check of 4", kind="preview", subject=4, status=UploadJobStatus.IN_PROGRESS, started_at=NOW)
     with shops.write() as connection:
         for upload_job_id in (7, 11, 12):
             values = {"upload_job_id": upload_job_id, "record": 1, "line": 2, "code": "NUL_BYTE"}
@@ -256,7 +248,7 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
         upload_jobs.remove_old_previews(connection, completed_before=NOW - DAY)
 
     with shops.read() as connection:
-        left = connection.execute(select(tables.upload_job.c.job_id)).scalars().all()
+        left = connection.execute(select(tables.job.c.job_id)).scalars().all()
         rows = connection.execute(select(tables.failed_row.c.upload_job_id)).scalars().all()
     assert set(left) == {
         "checked again",

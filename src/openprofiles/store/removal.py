@@ -26,9 +26,11 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.engine import Connection
 
+from openprofiles.clock import to_milliseconds
 from openprofiles.job_kinds import PREVIEW, UNDO
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
@@ -36,6 +38,7 @@ from openprofiles.store.tables import (
     definition,
     definition_body,
     domain,
+    job,
     metadata,
     profile,
     tables_of,
@@ -48,6 +51,7 @@ PREVIEW_LIFETIME = timedelta(days=1)
 # What is kept for an undo goes this much later than the undo can be requested, so that no host whose clock is behind
 # requests it too late.
 _GRACE = timedelta(days=1)
+_MILLISECONDS_PER_DAY = 86_400_000
 
 
 def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> int:
@@ -62,9 +66,9 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         How many rows were removed; another step may find more unless it is 0.
     """
     of_running_job = exists().where(
-        upload_job.c.domain_id == domain.c.domain_id,
-        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
-        upload_job.c.lease_until > now,
+        job.c.domain_id == domain.c.domain_id,
+        job.c.status == UploadJobStatus.IN_PROGRESS,
+        job.c.lease_until > now,
     )
     domain_id = connection.execute(
         select(domain.c.domain_id)
@@ -76,7 +80,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
     if domain_id is None:
         return 0
     read_in_index_order(connection)
-    jobs = select(upload_job.c.upload_job_id).where(upload_job.c.domain_id == domain_id).scalar_subquery()
+    jobs = select(job.c.job_number).where(job.c.domain_id == domain_id).scalar_subquery()
     # Jobs before data: a job that is gone cannot be claimed and write more.
     for table in reversed(metadata.tables.values()):
         owner = owned_rows(table).owner
@@ -104,26 +108,31 @@ def remove_rows_of_ended_jobs_step(
     Returns:
         the highest number of rows removed from one table; another step may find more unless it is 0.
     """
-    undo = upload_job.alias()
+    undo = job.alias()
     is_being_undone = exists().where(
-        undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status == UploadJobStatus.IN_PROGRESS
+        undo.c.subject == job.c.job_number,
+        undo.c.kind == UNDO.name,
+        undo.c.status == UploadJobStatus.IN_PROGRESS,
     )
-    is_over = {Kept.FOR_UNDO: and_(upload_job.c.undo_until < now - _GRACE, ~is_being_undone)}
+    kept_milliseconds = cast(upload_job.c.undo_days, BigInteger) * _MILLISECONDS_PER_DAY
+    undo_until = type_coerce(job.c.completed_at, BigInteger) + kept_milliseconds
+    is_over = {Kept.FOR_UNDO: and_(undo_until < to_milliseconds(now - _GRACE), ~is_being_undone)}
     if failed_rows_days is not None:
-        is_old = upload_job.c.completed_at < now - timedelta(days=failed_rows_days)
-        is_old_preview = and_(upload_job.c.kind == PREVIEW.name, upload_job.c.completed_at < now - PREVIEW_LIFETIME)
+        is_old = job.c.completed_at < now - timedelta(days=failed_rows_days)
+        is_old_preview = and_(job.c.kind == PREVIEW.name, job.c.completed_at < now - PREVIEW_LIFETIME)
         is_over[Kept.AS_FAILED_ROWS] = or_(is_old, is_old_preview)
         # An undo whose last loader died before it had given up continues with its own, once it is requested again.
         is_over[Kept.WHILE_IT_RUNS] = and_(
-            upload_job.c.status != UploadJobStatus.IN_PROGRESS,
-            or_(upload_job.c.kind != UNDO.name, upload_job.c.status != UploadJobStatus.FAILED, is_old),
+            job.c.status != UploadJobStatus.IN_PROGRESS,
+            or_(job.c.kind != UNDO.name, job.c.status != UploadJobStatus.FAILED, is_old),
         )
+    of_upload = upload_job.c.job_number == job.c.job_number
     most = 0
     for table in tables_of(Owner.UPLOAD_JOB):
         kept = owned_rows(table).kept
         if kept not in is_over or not connection.execute(select(exists().select_from(table))).scalar_one():
             continue
-        jobs = select(upload_job.c.upload_job_id).where(is_over[kept]).scalar_subquery()
+        jobs = select(job.c.job_number).outerjoin(upload_job, of_upload).where(is_over[kept]).scalar_subquery()
         most = max(most, _remove_some(connection, table, table.c.upload_job_id.in_(jobs), limit))
     return most
 

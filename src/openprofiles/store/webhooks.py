@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import Moment, domain, upload_job, webhook, webhook_delivery
+from openprofiles.store.tables import Moment, domain, job, upload_job, webhook, webhook_delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +215,15 @@ def record_failed(
 
 def read_ended_job(connection: Connection, claimed: ClaimedDelivery) -> EndedJob | None:
     """Read the content of the call; None if the job's domain was deleted."""
+    names = [field.name for field in fields(EndedJob)]
     row = connection.execute(
-        select(domain.c.name, *(upload_job.c[field.name] for field in fields(EndedJob)[1:]))
-        .join(domain, domain.c.domain_id == upload_job.c.domain_id)
+        select(domain.c.name, *((job if name in job.c else upload_job).c[name] for name in names[1:]))
+        .select_from(job)
+        .join(upload_job, upload_job.c.job_number == job.c.job_number)
+        .join(domain, domain.c.domain_id == job.c.domain_id)
         .where(
-            upload_job.c.domain_id == claimed.domain_id,
-            upload_job.c.upload_job_id == claimed.upload_job_id,
+            job.c.domain_id == claimed.domain_id,
+            job.c.job_number == claimed.upload_job_id,
             domain.c.deleted_at.is_(None),
         )
     ).one_or_none()
