@@ -604,10 +604,10 @@ def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_the
         worker._settle(shop.job(job), exit_status)
         waiting = shop.job(job)
         assert (waiting.status, waiting.failure_message) == ("IN_PROGRESS", message)
-        assert waiting.lease_until is not None
-        pauses.append(round((waiting.lease_until - before).total_seconds()))
+        assert waiting.not_before is not None
+        pauses.append(round((waiting.not_before - before).total_seconds()))
         with shop.store.write() as connection:
-            job_queue.extend_lease(connection, waiting, NOW - timedelta(days=1))
+            job_queue.update_job(connection, waiting, only_in=waiting.status, not_before=NOW, lease_until=NOW)
     ended = shop.run(job)
     worker.close()
 

@@ -16,6 +16,7 @@ from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.job_queue import Job
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
+from openprofiles.store.statistics import oldest_waiting_since
 from openprofiles.store.upload_job_states import UploadJobStatus
 from store.made_rows import insert_job
 
@@ -82,6 +83,58 @@ def test_a_job_of_an_unknown_kind_is_left_to_workers_of_another_version_and_noth
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(2)]
 
     assert claimed == ["preview", None]
+
+
+def test_a_job_that_waits_until_a_time_holds_up_no_other_one_and_is_then_claimed(shops: Store) -> None:
+    make_job(shops, "shop", "later", started_at=NOW, not_before=NOW + MINUTE)
+    make_job(shops, "shop", "load", started_at=NOW + MINUTE / 2)
+
+    early = [job.job_id if (job := claim(shops, "a", NOW + MINUTE / 2)) else None for _ in range(2)]
+    with shops.read() as connection:
+        # The other one, until its lease has run out; only a job that is due waits for a worker.
+        waiting = [job_queue.has_claimable_job(connection, NOW + MINUTE - timedelta(milliseconds=1))]
+        waiting.append(oldest_waiting_since(connection, NOW + MINUTE / 2) is not None)
+        end_lease = NOW + 2 * MINUTE
+        waiting.append(job_queue.has_claimable_job(connection, end_lease))
+
+    assert early == ["load", None]
+    assert waiting == [False, False, True]
+
+
+def test_a_job_that_was_begun_after_its_time_does_not_wait_again_when_the_clock_is_set_back(shops: Store) -> None:
+    make_job(shops, "shop", "later", started_at=NOW, not_before=NOW + MINUTE)
+    begun = claim(shops, "a", NOW + MINUTE)
+    assert begun is not None
+    with shops.write() as connection:
+        job_queue.release_lease(connection, begun, NOW)
+
+    assert claim(shops, "b", NOW) is not None
+
+
+def test_a_job_that_was_added_by_a_clock_of_years_ahead_does_not_wait_for_years(shops: Store) -> None:
+    wrong = NOW + 4_000 * DAY
+    make_job(shops, "shop", "later", created_at=wrong, started_at=wrong, not_before=wrong + MINUTE)
+    # Two hosts may differ by some seconds.
+    make_job(shops, "other", "skewed", created_at=NOW + MINUTE / 9, started_at=NOW, not_before=NOW + MINUTE)
+
+    claimed = [job.job_id if (job := claim(shops, "a", NOW)) else None for _ in range(2)]
+
+    assert claimed == ["later", None]
+
+
+def test_a_job_that_is_given_back_for_later_keeps_its_place_before_the_others_of_its_domain(shops: Store) -> None:
+    make_job(shops, "shop", "blocked", started_at=NOW)
+    make_job(shops, "shop", "load", started_at=NOW)
+    blocked = claim(shops, "a", NOW)
+    assert blocked is not None
+    with shops.write() as connection:
+        job_queue.release_lease(connection, blocked, NOW, not_before=NOW + MINUTE)
+
+    early, later = claim(shops, "b", NOW), claim(shops, "b", NOW + MINUTE)
+
+    assert early is None
+    assert later is not None
+    assert (later.job_id, later.not_before) == ("blocked", None)
 
 
 def test_a_job_is_claimed_although_its_domain_is_being_written_to(shops: Store) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     Column,
     ColumnElement,
@@ -26,6 +27,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection
@@ -38,6 +40,9 @@ from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import Moment, domain, job, metadata, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
+
+# The clocks of two hosts differ by less.
+_SET_BACK_MILLISECONDS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +164,8 @@ def claim_next_job(
 ) -> Job | None:
     """Take the lease of the job that waits longest, or of the one named.
 
-    A job can be taken when it is IN_PROGRESS, nobody holds a live lease on it, and no other job of its domain is
-    ahead of it: jobs of one domain run one after the other, in the order in which they were started. Those that only
+    A job can be taken when it is IN_PROGRESS and due, nobody holds a live lease on it, and no other job of its domain
+    is ahead of it: jobs of one domain run one after the other, in the order in which they were started. Those that only
     read can be taken at any time. A domain of which fewer jobs run comes first, so that many previews do not hold up
     other domains. A job of a kind that this version does not know is left to others.
     """
@@ -189,7 +194,14 @@ def claim_next_job(
         claimed = connection.execute(
             update(job)
             .where(job.c.job_number == job_number, *_claimable(now))
-            .values(lease_owner=owner, lease_until=lease_until, epoch=job.c.epoch + 1, step_started_at=step_started_at)
+            .values(
+                lease_owner=owner,
+                lease_until=lease_until,
+                epoch=job.c.epoch + 1,
+                step_started_at=step_started_at,
+                # A job that was begun does not wait again when the clock is set back.
+                not_before=None,
+            )
             .returning(*columns_of(Job, job))
         )
         row = claimed.one_or_none()
@@ -204,13 +216,8 @@ def extend_lease(connection: Connection, leased: Job, lease_until: datetime) -> 
 
 
 def release_lease(connection: Connection, leased: Job, now: datetime, **values: Any) -> bool:
-    """Give the job back, to be claimed again at once."""
+    """Give the job back, to be claimed again at once, or not before a time."""
     return _update_leased(connection, leased, lease_owner=None, lease_until=now, **values)
-
-
-def postpone(connection: Connection, leased: Job, until: datetime, **values: Any) -> bool:
-    """Give the job back, to be claimed again from the given time on."""
-    return _update_leased(connection, leased, lease_until=until, **values)
 
 
 def end_leased_job(connection: Connection, leased: Job, **values: Any) -> bool:
@@ -262,6 +269,7 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
         other.c.status == UploadJobStatus.IN_PROGRESS,
         # One of a kind that this version does not know may write.
         ~_is_of(other, readers),
+        or_(other.c.epoch > 0, is_due(other, now)),
     )
     ahead = exists().where(
         may_block,
@@ -279,6 +287,7 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
     return (
         job.c.status == UploadJobStatus.IN_PROGRESS,
         _is_of(job, KINDS.values()),
+        is_due(job, now),
         or_(job.c.lease_until.is_(None), job.c.lease_until <= now),
         or_(
             _is_of(job, readers),
@@ -287,6 +296,13 @@ def _claimable(now: datetime | BindParameter[Any]) -> tuple[ColumnElement[bool],
             and_(~ahead, ~running),
         ),
     )
+
+
+def is_due(jobs: FromClause, now: datetime | BindParameter[Any]) -> ColumnElement[bool]:
+    """Build the condition that a job does not wait for a time."""
+    created_earlier = type_coerce(type_coerce(jobs.c.created_at, BigInteger) - _SET_BACK_MILLISECONDS, Moment())
+    # The clock by which the last ones were created was set back since, so nobody knows how long they have waited.
+    return or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now, created_earlier > now)
 
 
 def _is_of(jobs: FromClause, kinds: Iterable[JobKind]) -> ColumnElement[bool]:

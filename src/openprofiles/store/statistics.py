@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
 from openprofiles.job_kinds import UPLOAD
+from openprofiles.store.job_queue import is_due
 from openprofiles.store.tables import job, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
@@ -47,6 +48,7 @@ def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | No
         select(func.min(job.c.started_at)).where(
             job.c.status == UploadJobStatus.IN_PROGRESS,
             or_(job.c.lease_until.is_(None), job.c.lease_until < now),
+            is_due(job, now),
         )
     ).scalar_one()
     return oldest

@@ -303,12 +303,17 @@ class Worker:
             # limit, one more loader completes the keys of what is written and ends the job; if that dies too, the
             # worker ends it.
             attempts = (now.failed_attempts if now else job.failed_attempts) + 1
-            if attempts <= MAX_FAILED_ATTEMPTS and obstacle is not None:
-                # It may be over soon: a disk that is mounted again, a bucket that is restored.
-                until = utc_now() + timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
-                job_queue.postpone(connection, job, until, failed_attempts=attempts, failure_message=obstacle)
-            elif attempts <= MAX_FAILED_ATTEMPTS:
-                job_queue.release_lease(connection, job, utc_now(), failed_attempts=attempts, failure_message=None)
+            if attempts <= MAX_FAILED_ATTEMPTS:
+                # What blocks it may be over soon: a disk that is mounted again, a bucket that is restored.
+                pause = None if obstacle is None else timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
+                job_queue.release_lease(
+                    connection,
+                    job,
+                    utc_now(),
+                    not_before=pause and utc_now() + pause,
+                    failed_attempts=attempts,
+                    failure_message=obstacle,
+                )
             else:
                 job_queue.end_leased_job(
                     connection,
