@@ -73,6 +73,7 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
+        connection.execute(text("insert into schedule values (1, 'toy', 3600, 5)"))
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
         connection.execute(text("insert into undo_image values (8, 1, x'00ff')"))
         connection.execute(text("insert into undo_absent_key values (1, '_email', 'Ünï@x', 3)"))

@@ -293,6 +293,19 @@ undo_job = Table(
     info=owned_by(Owner.JOB, "one for each undo"),
 )
 
+# Jobs that come again: a worker adds the next one when it is due.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
+    # One of job_kinds.KINDS. A worker that does not know it leaves the schedule to others.
+    Column("kind", ByteOrderedText, primary_key=True),
+    Column("every_seconds", BigInteger, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "few"),
+)
+
 failed_row = Table(
     "failed_row",
     metadata,

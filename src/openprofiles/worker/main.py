@@ -31,7 +31,7 @@ from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
-from openprofiles.store import job_queue, upload_jobs
+from openprofiles.store import job_queue, schedules, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.job_queue import Job
 from openprofiles.store.open import open_store
@@ -339,6 +339,7 @@ class Worker:
         for cleaning in self._cleanings:
             is_more_left |= cleaning.run(now)
         with self._store.write() as connection:
+            schedules.add_due_jobs(connection, now)
             expired_before = now - timedelta(days=self._settings.failed_rows_days)
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=expired_before)
             # Before the previews, by which they are known.

@@ -94,6 +94,15 @@ def upgrade() -> None:
         sa.Column("undo_days", sa.Integer()),
     )
     op.create_table("undo_job", _number_of_job(row_number), *_counts(*list(_OF_UNDO)[1:]))
+    op.create_table(
+        "schedule",
+        sa.Column("domain_id", number, sa.ForeignKey("domain.domain_id"), nullable=False),
+        sa.Column("kind", sa.Text(collation="C") if is_postgresql else text, nullable=False),
+        sa.Column("every_seconds", number, nullable=False),
+        sa.Column("next_at", number, nullable=False),
+        sa.PrimaryKeyConstraint("domain_id", "kind"),
+        sqlite_with_rowid=False,
+    )
     for table, columns, condition in (
         ("job", _OF_JOB, "true"),
         ("upload_job", _OF_UPLOAD, "kind <> 'undo'"),
