@@ -58,6 +58,7 @@ class JobKind:
             a ``Clock``. It ends the job, or raises an exception.
         lane: which other jobs it waits for.
         details: the table of what only such jobs have; None: they have no more than any job.
+        kept_days: for how long a job and all that is kept of it stay after its end; None: as long as other rules say.
         steps: in order.
         gave_up_message: why a job failed whose loaders died too often.
         scratch_message: why a job failed whose loaders could not write to the scratch folder.
@@ -67,6 +68,7 @@ class JobKind:
     runner: str
     lane: Lane
     details: str | None = None
+    kept_days: int | None = None
     steps: tuple[ShownStep, ...]
     gave_up_message: str
     scratch_message: str
@@ -106,6 +108,7 @@ PREVIEW = JobKind(
     runner="openprofiles.uploads.loading.load:run",
     lane=Lane.READ,
     details="upload_job",
+    kept_days=1,
     steps=(
         _READ,
         ShownStep("Matching rows with profiles", 10, ("plan", "report")),

@@ -16,7 +16,7 @@ from load import toy_job
 from load.loading import DEADLINE_SECONDS, NOW, Shop
 from openprofiles.job_kinds import KINDS
 from openprofiles.store import tables
-from openprofiles.store.job_queue import claim_next_job, find_job, list_running_jobs_of_domain
+from openprofiles.store.job_queue import claim_next_job, find_job, list_running_jobs
 from openprofiles.store.schedules import add_due_jobs
 from openprofiles.uploads import jobs
 from openprofiles.uploads.progress import progress_of
@@ -33,7 +33,7 @@ def test_a_new_kind_of_job_is_added_when_it_is_due_claimed_run_shown_and_ended(
             insert(tables.schedule).values(domain_id=domain_id, kind="toy", every_seconds=60, next_at=NOW)
         )
         add_due_jobs(connection, NOW)
-        (job_id,) = list_running_jobs_of_domain(connection, domain_id)
+        (job_id,) = list_running_jobs(connection, domain_id)
         lease_until = NOW + timedelta(minutes=1)
         claimed = claim_next_job(connection, owner="w", now=NOW, lease_until=lease_until, job_id=job_id)
     assert claimed is not None

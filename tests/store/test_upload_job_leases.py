@@ -15,7 +15,7 @@ from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.job_queue import Job
-from openprofiles.store.removal import remove_rows_of_ended_jobs_step
+from openprofiles.store.removal import remove_expired_jobs, remove_rows_of_ended_jobs_step
 from openprofiles.store.statistics import oldest_waiting_since
 from openprofiles.store.upload_job_states import UploadJobStatus
 from store.made_rows import insert_job
@@ -298,7 +298,7 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
 
         remove_rows_of_ended_jobs_step(connection, NOW, 9, failed_rows_days=30)
         upload_jobs.remove_abandoned_checks(connection, checked_before=NOW - DAY)
-        upload_jobs.remove_old_previews(connection, completed_before=NOW - DAY)
+        remove_expired_jobs(connection, NOW)
 
     with shops.read() as connection:
         left = connection.execute(select(tables.job.c.job_id)).scalars().all()

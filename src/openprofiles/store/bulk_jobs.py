@@ -6,6 +6,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -32,20 +33,12 @@ _JOB_COLUMNS = (
     "d.key_version",
     "d.deleted_at",
 )
-_UPLOAD_COLUMNS = (
-    "u.unique_key",
-    "u.data_expiry_days",
-    "u.client_token",
-    "u.failed_rows_key",
-    "u.file_name",
-    "u.record_count",
-    "u.created_count",
-    "u.updated_count",
-    "u.failed_count",
-    "u.pid_base",
-    "u.undo_days",
-)
 _UPLOAD_JSON = ("fields", "options", "file_form")
+_UPLOAD_COLUMNS = [
+    f"cast(u.{field.name} as text) as {field.name}" if field.name in _UPLOAD_JSON else f"u.{field.name}"
+    for field in fields(LeasedUpload)
+    if field not in fields(LeasedJob)
+]
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 _IMAGES_PER_CHUNK = 10
@@ -74,9 +67,7 @@ class LeasedJobReader(ABC):
 
     def read_upload(self) -> LeasedUpload:
         """See ``BulkReader``."""
-        documents = (f"cast(u.{name} as text) as {name}" for name in _UPLOAD_JSON)
-        details = "join upload_job u on u.job_number = j.job_number"
-        values = self._read_job(*_UPLOAD_COLUMNS, *documents, details=details)
+        values = self._read_job(*_UPLOAD_COLUMNS, details="join upload_job u on u.job_number = j.job_number")
         return LeasedUpload(**values | {name: json.loads(values[name] or "null") for name in _UPLOAD_JSON})
 
     def _read_job(self, *more: str, details: str = "") -> dict[str, Any]:

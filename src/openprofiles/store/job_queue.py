@@ -126,20 +126,12 @@ def lock_job(connection: Connection, job_id: str) -> None:
     connection.execute(select(job.c.job_number).where(job.c.job_id == job_id).with_for_update(key_share=True))
 
 
-def list_running_jobs_of_domain(connection: Connection, domain_id: int) -> list[str]:
-    """List the ids of the domain's running jobs of all kinds, in order of start."""
-    query = (
-        select(job.c.job_id)
-        .where(job.c.domain_id == domain_id, job.c.status == UploadJobStatus.IN_PROGRESS)
-        .order_by(job.c.started_at, job.c.job_number)
-    )
-    return list(connection.execute(query).scalars())
-
-
-def list_running_job_ids(connection: Connection) -> set[str]:
-    """List the ids of the jobs that are IN_PROGRESS."""
+def list_running_jobs(connection: Connection, domain_id: int | None = None) -> list[str]:
+    """List the ids of running jobs, by default of all domains, in order of start."""
     query = select(job.c.job_id).where(job.c.status == UploadJobStatus.IN_PROGRESS)
-    return set(connection.execute(query).scalars())
+    if domain_id is not None:
+        query = query.where(job.c.domain_id == domain_id)
+    return list(connection.execute(query.order_by(job.c.started_at, job.c.job_number)).scalars())
 
 
 def is_any_leased(connection: Connection, now: datetime) -> bool:
@@ -212,12 +204,13 @@ def claim_next_job(
 
 def extend_lease(connection: Connection, leased: Job, lease_until: datetime) -> bool:
     """Keep the lease for longer; False when it is no longer ours or the job has ended."""
-    return _update_leased(connection, leased, lease_until=lease_until)
+    return connection.execute(_leased(leased).values(lease_until=lease_until)).rowcount == 1
 
 
 def release_lease(connection: Connection, leased: Job, now: datetime, **values: Any) -> bool:
     """Give the job back, to be claimed again at once, or not before a time."""
-    return _update_leased(connection, leased, lease_owner=None, lease_until=now, **values)
+    given_back = _leased(leased).values(lease_owner=None, lease_until=now, **values)
+    return connection.execute(given_back).rowcount == 1
 
 
 def end_leased_job(connection: Connection, leased: Job, **values: Any) -> bool:
@@ -322,10 +315,6 @@ def _running_in_domain(now: datetime) -> ColumnElement[int]:
         )
         .scalar_subquery()
     )
-
-
-def _update_leased(connection: Connection, leased: Job, **values: Any) -> bool:
-    return connection.execute(_leased(leased).values(**values)).rowcount == 1
 
 
 def _leased(leased: Job) -> Update:

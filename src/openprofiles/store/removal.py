@@ -1,4 +1,4 @@
-"""Remove the rows of deleted domains, and the rows of ended upload jobs that have been kept long enough.
+"""Remove the rows of deleted domains, and jobs and their rows that have been kept long enough.
 
 Which tables these are, and in which order, follows from what each table says of its rows (``owned_rows``). Each step
 removes rows of one table of a deleted domain, or some rows of each table of ended jobs, so that its transaction stays
@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.job_kinds import PREVIEW, UNDO
+from openprofiles.job_kinds import KINDS, UNDO
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
 from openprofiles.store.tables import (
@@ -46,8 +46,6 @@ from openprofiles.store.tables import (
 )
 from openprofiles.store.upload_job_states import UploadJobStatus
 
-# How long the results of a preview are kept.
-PREVIEW_LIFETIME = timedelta(days=1)
 # What is kept for an undo goes this much later than the undo can be requested, so that no host whose clock is behind
 # requests it too late.
 _GRACE = timedelta(days=1)
@@ -119,8 +117,7 @@ def remove_rows_of_ended_jobs_step(
     is_over = {Kept.FOR_UNDO: and_(undo_until < to_milliseconds(now - _GRACE), ~is_being_undone)}
     if failed_rows_days is not None:
         is_old = job.c.completed_at < now - timedelta(days=failed_rows_days)
-        is_old_preview = and_(job.c.kind == PREVIEW.name, job.c.completed_at < now - PREVIEW_LIFETIME)
-        is_over[Kept.AS_FAILED_ROWS] = or_(is_old, is_old_preview)
+        is_over[Kept.AS_FAILED_ROWS] = or_(is_old, _is_expired(now))
         # An undo whose last loader died before it had given up continues with its own, once it is requested again.
         is_over[Kept.WHILE_IT_RUNS] = and_(
             job.c.status != UploadJobStatus.IN_PROGRESS,
@@ -156,9 +153,20 @@ def remove_deleted_definitions_step(connection: Connection, _now: datetime, limi
     return len(rows)
 
 
-def has_rows_of_job(upload_job_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Build the condition that a table has rows of a job."""
-    return or_(*(exists().where(table.c.upload_job_id == upload_job_id) for table in tables_of(Owner.UPLOAD_JOB)))
+def remove_expired_jobs(connection: Connection, now: datetime) -> None:
+    """Remove jobs that their kind keeps for some days, once they own no other rows."""
+    has_rows = (exists().where(table.c.upload_job_id == job.c.job_number) for table in tables_of(Owner.UPLOAD_JOB))
+    connection.execute(delete(job).where(_is_expired(now), ~or_(*has_rows)))
+
+
+def _is_expired(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        *(
+            and_(job.c.kind == kind.name, job.c.completed_at < now - timedelta(days=kind.kept_days))
+            for kind in KINDS.values()
+            if kind.kept_days is not None
+        )
+    )
 
 
 def _remove_some(connection: Connection, table: Table, condition: ColumnElement[bool], limit: int) -> int:

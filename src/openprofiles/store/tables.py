@@ -215,19 +215,10 @@ job = Table(
 Index("job_list", job.c.domain_id, job.c.created_at, job.c.job_number)
 Index("job_status", job.c.status)
 Index(
-    "job_create_token",
-    job.c.domain_id,
-    job.c.create_token,
-    unique=True,
-    sqlite_where=job.c.create_token.is_not(None),
+    "job_create_token", job.c.domain_id, job.c.create_token, unique=True, sqlite_where=job.c.create_token.is_not(None)
 )
 # A job is undone once.
-Index(
-    "job_undo",
-    job.c.subject,
-    unique=True,
-    sqlite_where=job.c.kind == text("'undo'"),
-)
+Index("job_undo", job.c.subject, unique=True, sqlite_where=job.c.kind == text("'undo'"))
 
 
 def _number_of_job() -> Column[int]:

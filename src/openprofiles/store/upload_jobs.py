@@ -28,7 +28,6 @@ from sqlalchemy.engine import Connection
 from openprofiles.job_kinds import PREVIEW, UNDO, UPLOAD, Unit
 from openprofiles.store.job_queue import Job, columns_of, lock_job
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.removal import has_rows_of_job
 from openprofiles.store.tables import (
     domain,
     failed_row,
@@ -401,29 +400,16 @@ def remove_abandoned_checks(connection: Connection, *, checked_before: datetime)
     Their files are removed as those of no job.
     """
     preview = job.alias()
-    previewed = (
-        select(preview.c.subject)
-        .where(preview.c.kind == PREVIEW.name)
-        .group_by(preview.c.subject)
-        .having(
-            func.count() == func.count(preview.c.completed_at),
-            func.max(preview.c.completed_at, type_=preview.c.completed_at.type) < checked_before,
-        )
-    )
-    ids = list(connection.execute(previewed).scalars())
+    previews = select(preview.c.subject).where(preview.c.kind == PREVIEW.name)
+    is_recent = or_(preview.c.completed_at.is_(None), preview.c.completed_at >= checked_before)
     connection.execute(
         delete(job).where(
-            job.c.job_number.in_(ids),
+            job.c.job_number.in_(previews),
+            job.c.job_number.not_in(previews.where(is_recent)),
             job.c.started_at.is_(None),
             job.c.status.in_((UploadJobStatus.CREATED, UploadJobStatus.STOPPED)),
         )
     )
-
-
-def remove_old_previews(connection: Connection, *, completed_before: datetime) -> None:
-    """Remove previews that ended before the given time, once nothing of theirs is left."""
-    has_rows = has_rows_of_job(job.c.job_number)
-    connection.execute(delete(job).where(job.c.kind == PREVIEW.name, job.c.completed_at < completed_before, ~has_rows))
 
 
 def list_preview_samples(connection: Connection, upload_job_id: int) -> list[tuple[int, bytes]]:

@@ -106,4 +106,4 @@ def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id
 def list_running(store: Store, domain: Domain) -> list[str]:
     """List the ids of a domain's jobs and previews that are IN_PROGRESS, in running order."""
     with store.read() as connection:
-        return job_queue.list_running_jobs_of_domain(connection, domain.domain_id)
+        return job_queue.list_running_jobs(connection, domain.domain_id)

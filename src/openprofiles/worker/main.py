@@ -36,9 +36,9 @@ from openprofiles.store.connections import Store
 from openprofiles.store.job_queue import Job
 from openprofiles.store.open import open_store
 from openprofiles.store.removal import (
-    PREVIEW_LIFETIME,
     remove_deleted_definitions_step,
     remove_deleted_domain_step,
+    remove_expired_jobs,
     remove_rows_of_ended_jobs_step,
 )
 from openprofiles.store.upload_job_states import (
@@ -78,7 +78,8 @@ _SPARE_LOADER_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
-_UNSTARTED_FILE_DAYS = 1
+_UNSTARTED_FILE_AGE = timedelta(days=1)
+_ABANDONED_CHECK_AGE = timedelta(days=1)
 
 _logger = EventLogger("openprofiles.worker")
 
@@ -343,9 +344,9 @@ class Worker:
             expired_before = now - timedelta(days=self._settings.failed_rows_days)
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=expired_before)
             # Before the previews, by which they are known.
-            upload_jobs.remove_abandoned_checks(connection, checked_before=now - PREVIEW_LIFETIME)
-            upload_jobs.remove_old_previews(connection, completed_before=now - PREVIEW_LIFETIME)
-            upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
+            upload_jobs.remove_abandoned_checks(connection, checked_before=now - _ABANDONED_CHECK_AGE)
+            remove_expired_jobs(connection, now)
+            upload_jobs.forget_unstarted_files(connection, received_before=now - _UNSTARTED_FILE_AGE)
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
             with self._store.read() as connection:
@@ -368,7 +369,7 @@ class Worker:
 
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
-            return job_queue.list_running_job_ids(connection)
+            return set(job_queue.list_running_jobs(connection))
 
 
 def _obstacle(job: Job, status: int) -> str | None:
