@@ -93,8 +93,8 @@ def _load(caller: Caller, place: Place, file: Path) -> _Load:
     started = changed_at = time.perf_counter()
     job = caller.start_load("busy", file)
     query = (
-        "select completed_at, phase, position, read_bytes, created_count, updated_count, failed_count "
-        "from upload_job where job_id = ?"
+        "select completed_at, phase, position, created_count, updated_count, failed_count "
+        "from job join upload_job using (job_number) where job_id = ?"
     )
     address = f"{(place.folder / 'openprofiles.db').as_uri()}?mode=ro"
     longest = 0.0

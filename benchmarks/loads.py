@@ -215,7 +215,7 @@ def _job_seconds(place: Path) -> float:
     """Return the duration of the latest upload job, as GetUploadJob reports it."""
     connection = sqlite3.connect(f"{(place / 'openprofiles.db').as_uri()}?mode=ro", uri=True)
     (milliseconds,) = connection.execute(
-        "select completed_at - started_at from upload_job order by upload_job_id desc limit 1"
+        "select completed_at - started_at from job order by job_number desc limit 1"
     ).fetchone()
     connection.close()
     return float(milliseconds) / 1000

@@ -92,7 +92,7 @@ class PostgresqlBenchmark:
         self._settle(place)
         done = run(import_command(self._files[name], *place.options))
         self._figures.add(f"{PREFIX}{name}, {COMMAND}", done.seconds)
-        query = "select completed_at - started_at from upload_job order by upload_job_id desc limit 1"
+        query = "select completed_at - started_at from job order by job_number desc limit 1"
         self._figures.add(f"{PREFIX}{name}, {JOB}", float(_rows(place, query)[0][0]) / 1000)
 
     def _prepare_by_hand(self, place: Place) -> None:

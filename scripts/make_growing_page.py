@@ -36,7 +36,7 @@ def _replace(page: str, name: str, text: str) -> str:
 
 def _sorted_tables() -> list[Table]:
     """List the tables: distributed ones first, those of profiles before those of jobs."""
-    order = (Owner.DOMAIN, Owner.PROFILE, Owner.UPLOAD_JOB, Owner.STORE)
+    order = (Owner.DOMAIN, Owner.PROFILE, Owner.JOB, Owner.UPLOAD_JOB, Owner.STORE)
     return sorted(
         metadata.tables.values(),
         key=lambda table: (not owned_rows(table).is_distributed, order.index(owned_rows(table).owner)),

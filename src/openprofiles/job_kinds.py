@@ -57,7 +57,8 @@ class JobKind:
         runner: the function that a loader runs, ``module:function``, called with a ``BulkStore``, the ``Settings`` and
             a ``Clock``. It ends the job, or raises an exception.
         lane: which other jobs it waits for.
-        is_listed: whether AWS's API shows it, as an upload job.
+        details: the table of what only such jobs have; None: they have no more than any job.
+        kept_days: for how long a job and all that is kept of it stay after its end; None: as long as other rules say.
         steps: in order.
         gave_up_message: why a job failed whose loaders died too often.
         scratch_message: why a job failed whose loaders could not write to the scratch folder.
@@ -66,7 +67,8 @@ class JobKind:
     name: str
     runner: str
     lane: Lane
-    is_listed: bool
+    details: str | None = None
+    kept_days: int | None = None
     steps: tuple[ShownStep, ...]
     gave_up_message: str
     scratch_message: str
@@ -91,7 +93,7 @@ UPLOAD = JobKind(
     name="upload",
     runner="openprofiles.uploads.loading.load:run",
     lane=Lane.WRITE,
-    is_listed=True,
+    details="upload_job",
     steps=(
         _READ,
         ShownStep("Checking for errors", 10, ("plan", "report")),
@@ -105,7 +107,8 @@ PREVIEW = JobKind(
     name="preview",
     runner="openprofiles.uploads.loading.load:run",
     lane=Lane.READ,
-    is_listed=False,
+    details="upload_job",
+    kept_days=1,
     steps=(
         _READ,
         ShownStep("Matching rows with profiles", 10, ("plan", "report")),
@@ -118,7 +121,7 @@ UNDO = JobKind(
     name="undo",
     runner="openprofiles.uploads.loading.undo:run",
     lane=Lane.WRITE,
-    is_listed=False,
+    details="undo_job",
     steps=(
         ShownStep("Reading the changes of the import", 15, ("stage",)),
         ShownStep("Removing and restoring profiles", 55, ("remove", "restore"), Unit.PROFILES),
@@ -149,9 +152,3 @@ PHASE_WORDS = {
     "unindex": "Indexing",
     "index": "Indexing",
 }
-
-
-def phases_of_step(phase: str) -> tuple[str, ...]:
-    """List the phases of the step that this phase belongs to."""
-    steps = (step for kind in KINDS.values() for step in kind.steps)
-    return next((step.phases for step in steps if phase in step.phases), (phase,))

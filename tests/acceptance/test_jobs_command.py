@@ -26,7 +26,7 @@ from acceptance.test_import import start_job
 from acceptance.test_upload_flow import create, put
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
-from openprofiles.store.tables import failed_row, profile, upload_job
+from openprofiles.store.tables import failed_row, job, profile
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
@@ -97,7 +97,7 @@ def change_job(data: Path, job_id: str, **values: Any) -> None:
     store = open_store(Settings(data_folder=data))
     try:
         with store.write() as connection:
-            connection.execute(update(upload_job).where(upload_job.c.job_id == job_id).values(**values))
+            connection.execute(update(job).where(job.c.job_id == job_id).values(**values))
     finally:
         store.close()
 

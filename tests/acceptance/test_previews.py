@@ -122,7 +122,7 @@ def let_leases_run_out(data: Path) -> None:
     """Make it 15 seconds later for the leases of processes that are dead."""
     store = open_store(Settings(data_folder=data))
     with store.write() as connection:
-        connection.execute(update(tables.upload_job).values(lease_until=utc_now() - timedelta(days=1)))
+        connection.execute(update(tables.job).values(lease_until=utc_now() - timedelta(days=1)))
     store.close()
 
 

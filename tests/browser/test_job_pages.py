@@ -26,6 +26,7 @@ from browser.test_sign_in import cookie_of, send
 from openprofiles.job_kinds import UNDO
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import failed_row, upload_job
+from openprofiles.store.tables import job as stored_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import find_job_by_id
 from openprofiles.uploads.undo_outlook import MAX_PROFILES_SEEN
@@ -505,11 +506,13 @@ def test_the_numbers_of_a_job_agree(page: Page, server: RunningServer, domain: s
     wait_for_end(server, domain, job_id)
     with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
         # As if it had waited for a worker, and then taken 90 seconds.
-        connection.execute(
-            update(upload_job)
-            .where(upload_job.c.job_id == job_id)
-            .values(step_milliseconds={"stage": 4_000, "create": 86_000}, created_count=4_500)
-        )
+        number = connection.execute(
+            update(stored_job)
+            .where(stored_job.c.job_id == job_id)
+            .values(step_milliseconds={"stage": 4_000, "create": 86_000})
+            .returning(stored_job.c.job_number)
+        ).scalar_one()
+        connection.execute(update(upload_job).where(upload_job.c.job_number == number).values(created_count=4_500))
 
     page.goto(place_of(domain, job_id))
 
@@ -531,7 +534,7 @@ def test_the_file_of_failed_rows_is_named_as_long_as_it_is_kept(page: Page, serv
     with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
         job = find_job_by_id(connection, job_id)
         assert job is not None
-        connection.execute(delete(failed_row).where(failed_row.c.upload_job_id == job.upload_job_id))
+        connection.execute(delete(failed_row).where(failed_row.c.upload_job_id == job.job_number))
 
     page.reload()
     expect(page.get_by_text("5 more kinds of error.", exact=True)).to_be_visible()
@@ -666,8 +669,8 @@ def test_an_undo_that_failed_says_so_and_goes_on_when_it_is_asked_to(
         job = find_job_by_id(connection, job_id)
         assert job is not None
         connection.execute(
-            update(upload_job)
-            .where(upload_job.c.undo_of == job.upload_job_id)
+            update(stored_job)
+            .where(stored_job.c.subject == job.job_number)
             .values(status=UploadJobStatus.FAILED, failure_message=UNDO.gave_up_message)
         )
 

@@ -18,7 +18,7 @@ from browser.test_job_pages import place_of
 from browser.test_sign_in import cookie_of, send
 from openprofiles.client import Client
 from openprofiles.store.sqlite import SqliteStore
-from openprofiles.store.tables import upload_job
+from openprofiles.store.tables import job
 
 DOMAIN = "deutsch"
 GOOD = 1_500
@@ -57,7 +57,7 @@ def job_id(server: RunningServer) -> str:
     wait_for_end(server, DOMAIN, made)
     with closing(SqliteStore(server.data_folder / "openprofiles.db")) as store, store.write() as connection:
         times = {"stage": 250, "create": 980}
-        connection.execute(update(upload_job).where(upload_job.c.job_id == made).values(step_milliseconds=times))
+        connection.execute(update(job).where(job.c.job_id == made).values(step_milliseconds=times))
     return made
 
 

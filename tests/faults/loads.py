@@ -209,9 +209,8 @@ _DIFFERS = {
     "profile": {"profile_id", "created_at", "updated_at", "revision"},
     "domain": {"created_at", "updated_at"},
     "failed_row": {"content"},
-    "upload_job": {
+    "job": {
         "completed_at",
-        "undo_until",
         "lease_owner",
         "lease_until",
         "epoch",
@@ -226,7 +225,8 @@ _COMPARED = (
     (tables.added_key, ("pid", "name", "value")),
     (tables.indexed_field, ("domain_id", "path")),
     (tables.failed_row, ("upload_job_id", "record", "fault")),
-    (tables.upload_job, ("upload_job_id",)),
+    (tables.job, ("job_number",)),
+    (tables.upload_job, ("job_number",)),
     (tables.domain, ("domain_id",)),
     (tables.row_sequence, ("name",)),
     # Where a load keeps notes for itself.

@@ -17,11 +17,11 @@ from pathlib import Path
 from acceptance.running import children_of, command, environment, is_running, wait_until
 from budgets import IS_LONG
 from faults.loads import Installation, Rows, opened, read_store
-from load.loading import Shop, assert_index_is_right
+from load.loading import AnyJob, Shop, assert_index_is_right
 from openprofiles import job_kinds
 from openprofiles.clock import utc_now
-from openprofiles.store import upload_jobs
-from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.store import job_queue
+from openprofiles.store.job_queue import Job
 
 # A machine may be slow; nothing here takes half as long. The long form kills five times as often.
 DEADLINE_SECONDS = 480.0 if IS_LONG else 120.0
@@ -76,10 +76,10 @@ def running_worker(installation: Installation) -> Iterator[WorkerProcess]:
         process.wait()
 
 
-def let_lease_run_out(shop: Shop, job: UploadJob) -> None:
+def let_lease_run_out(shop: Shop, job: Job) -> None:
     """Expire the lease of a dead worker, as if 15 seconds had passed."""
     with shop.store.write() as connection:
-        upload_jobs.extend_lease(connection, shop.job(job), utc_now() - timedelta(days=1))
+        job_queue.extend_lease(connection, shop.job(job), utc_now() - timedelta(days=1))
 
 
 def run_undisturbed(installation: Installation) -> dict[str, Rows]:
@@ -140,7 +140,7 @@ class Kills:
         return f"{self.count} kills, by phase {dict(self.phases)}, of {dict(self.victims)}"
 
 
-def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills: Kills) -> UploadJob:
+def run_with_kills(installation: Installation, shop: Shop, job: AnyJob, kills: Kills) -> AnyJob:
     """Run the job to its end while workers and loaders are killed.
 
     They are killed at the beginning of each phase in which nothing was killed yet, and at random moments."""
@@ -159,7 +159,7 @@ def run_with_kills(installation: Installation, shop: Shop, job: UploadJob, kills
     return shop.job(job)
 
 
-def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:
+def _wait_for_the_moment(shop: Shop, job: Job, kills: Kills, worker: WorkerProcess, deadline: float) -> bool:
     """Wait until a kill is due; return False when the job has ended."""
     # Once the last phase has begun, the load may end before any later moment.
     longest_seconds = 0.4 if kills.order[-1] in kills.begun else 2.5
@@ -174,11 +174,11 @@ def _wait_for_the_moment(shop: Shop, job: UploadJob, kills: Kills, worker: Worke
     return False
 
 
-def _told(shop: Shop, job: UploadJob, kills: Kills) -> str:
+def _told(shop: Shop, job: Job, kills: Kills) -> str:
     return f"phase {job.phase}, {kills}\n{read_log(shop.place.settings.data_folder)}"
 
 
-def _kill(shop: Shop, job: UploadJob, kills: Kills, worker: WorkerProcess) -> str:
+def _kill(shop: Shop, job: Job, kills: Kills, worker: WorkerProcess) -> str:
     """Kill one of the two or both; return which."""
     victim = kills.dice.choice((LOADER, WORKER, BOTH))
     if victim == LOADER and shop.job(job).failed_attempts > 1:

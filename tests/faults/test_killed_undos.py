@@ -53,7 +53,7 @@ def test_a_load_that_is_taken_back_by_processes_that_are_killed_leaves_everythin
             ended = run_with_kills(installation, shop, undo.job, kills)
 
             assert ended.status == "SUCCEEDED", read_log(installation.data_folder)
-            assert (ended.created_count, ended.failed_count, ended.unchanged_count) == (job.created_count, 0, 0)
+            assert (ended.removed_count, ended.kept_count, ended.gone_count) == (job.created_count, 0, 0)
             assert shop.contents() == before
             assert_index_is_right(shop)
         installation.remove()

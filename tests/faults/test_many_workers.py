@@ -156,7 +156,7 @@ class Workers:
             stack.close()
 
     def _is_at_work(self, worker: WorkerProcess) -> bool:
-        job = tables.upload_job
+        job = tables.job
         with self._store.read() as connection:
             return connection.execute(select(job.c.job_id).where(_is_held_by(worker))).first() is not None
 
@@ -164,13 +164,13 @@ class Workers:
         """Make it 15 seconds later for the jobs of one that is dead; whether it had any."""
         with self._store.write() as connection:
             changed = connection.execute(
-                update(tables.upload_job).where(_is_held_by(worker)).values(lease_until=utc_now() - timedelta(days=1))
+                update(tables.job).where(_is_held_by(worker)).values(lease_until=utc_now() - timedelta(days=1))
             )
         return changed.rowcount > 0
 
 
 def _is_held_by(worker: WorkerProcess) -> Any:
-    return tables.upload_job.c.lease_owner.like(f"%:{worker.process.pid}:%")
+    return tables.job.c.lease_owner.like(f"%:{worker.process.pid}:%")
 
 
 @contextmanager
@@ -256,9 +256,10 @@ def read_what_is_left(store: Store) -> dict[str, Rows]:
             table.name: [dict(row) for row in connection.execute(select(table)).mappings()]
             for table in tables.metadata.sorted_tables
         }
-    jobs = sorted(read["upload_job"], key=lambda job: job["pid_base"])
+    common = {job["job_number"]: job for job in read["job"]}
+    jobs = sorted((common[row["job_number"]] | row for row in read["upload_job"]), key=lambda job: job["pid_base"])
     bases = [job["pid_base"] for job in jobs]
-    names = {job["upload_job_id"]: job["display_name"] for job in jobs}
+    names = {job["job_number"]: job["display_name"] for job in jobs}
     domains = {row["domain_id"]: row["name"] for row in read["domain"]}
     expiries = {job["started_at"] + timedelta(days=job["data_expiry_days"]): job["display_name"] for job in jobs}
 

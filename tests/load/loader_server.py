@@ -65,9 +65,10 @@ class Orders:
 
     data_folder: str
     store: str
-    upload_job_id: int
+    job_number: int
     owner: str
     epoch: int
+    kind: str
     now_ms: int
     rows_per_chunk: int | None = None
     block_bytes: int | None = None
@@ -131,7 +132,7 @@ def main() -> None:
 
 
 def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:
-    if store.read_job().undo_of is not None:
+    if orders.kind == "undo":
         return undo.run_undo(
             store,
             settings.scratch_folder,
@@ -161,7 +162,7 @@ def _run(orders: Orders) -> None:
         # The files of the tests are short: on this engine they are loaded as long ones are, in several threads.
         scratch.FEW_RECORDS = 0
     try:
-        store = open_bulk_store(settings, Lease(orders.upload_job_id, orders.owner, orders.epoch))
+        store = open_bulk_store(settings, Lease(orders.job_number, orders.owner, orders.epoch, orders.kind))
         _watch(store, orders)
         status = _run_job(store, settings, orders)
         store.close()

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func, update
 from sqlalchemy import select as select_rows
@@ -28,9 +28,12 @@ from openprofiles.profiles.keys import Key
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.records import Domain, Profile
 from openprofiles.settings import PostgresqlUrl, Settings
+from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store import profiles as profile_rows
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import undos as undo_rows
+from openprofiles.store.job_queue import Job as StoredJob
 from openprofiles.store.open import open_store
+from openprofiles.store.undos import UndoJob
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, previews, undos
 from openprofiles.uploads.arrival.files import open_own_files
@@ -47,6 +50,8 @@ DAY = timedelta(days=1)
 FAR_FUTURE = from_milliseconds(9_000_000_000_000)
 # Nothing here takes longer than half a minute; a machine may be slow.
 DEADLINE_SECONDS = 150.0
+
+AnyJob = TypeVar("AnyJob", bound=StoredJob)
 
 _TESTS = Path(__file__).parent.parent
 
@@ -208,36 +213,44 @@ class Shop:
             jobs.start_job(self.store, self.domain, job.job_id, now=now)
         return self.job(job)
 
-    def job(self, job: UploadJob) -> UploadJob:
+    def job(self, job: AnyJob) -> AnyJob:
         """Return the current state of the job, the preview or the undo."""
+        found: StoredJob | None
         with self.store.read() as connection:
-            found = upload_jobs.find_job(connection, self.domain.domain_id, job.job_id)
-        assert found is not None
+            if isinstance(job, UndoJob):
+                assert job.subject is not None
+                undone = upload_jobs.find_job_by_number(connection, self.domain.domain_id, job.subject)
+                assert undone is not None
+                found = undo_rows.find_undo(connection, undone)
+            else:
+                found = upload_jobs.find_job_by_number(connection, self.domain.domain_id, job.job_number)
+        assert isinstance(found, type(job))
         return found
 
-    def claim(self, job: UploadJob, **more: Any) -> Orders:
+    def claim(self, job: StoredJob, **more: Any) -> Orders:
         """Take the lease of the job, as a worker does, and return the orders for its loader."""
         with self.store.write() as connection:
-            claimed = upload_jobs.claim_next_job(
+            claimed = job_queue.claim_next_job(
                 connection, owner="test", now=NOW, lease_until=FAR_FUTURE, job_id=job.job_id
             )
         assert claimed is not None, "the job cannot be claimed"
         return Orders(
             data_folder=str(self.place.settings.data_folder),
             store=self.place.settings.store_argument,
-            upload_job_id=job.upload_job_id,
+            job_number=claimed.job_number,
             owner="test",
             epoch=claimed.epoch,
+            kind=claimed.kind,
             now_ms=to_milliseconds(NOW),
             **more,
         )
 
-    def release(self, job: UploadJob, failed_attempts: int = 0) -> None:
+    def release(self, job: StoredJob, failed_attempts: int = 0) -> None:
         """Return the lease, as a worker does when its loader has died."""
         with self.store.write() as connection:
-            upload_jobs.release_lease(connection, self.job(job), NOW, failed_attempts=failed_attempts)
+            job_queue.release_lease(connection, self.job(job), NOW, failed_attempts=failed_attempts)
 
-    def run(self, job: UploadJob, **more: Any) -> UploadJob:
+    def run(self, job: AnyJob, **more: Any) -> AnyJob:
         """Run the job to its end; return the job."""
         loader = self.place.loader
         event = loader.go_on_to_the_end(loader.send(self.claim(job, **more)))
@@ -267,7 +280,7 @@ class Shop:
             raise LoaderFault(event.get("trace", str(event)))
         return previews.read_preview(self.store, self.place.master_key, self.domain, started.job_id).job
 
-    def start_undo(self, job: UploadJob, *, now: datetime = NOW) -> UploadJob:
+    def start_undo(self, job: UploadJob, *, now: datetime = NOW) -> UndoJob:
         """Request the undo of a job; return the job of the undo."""
         return undos.start_undo(self.store, self.domain, job.job_id, now=now).job
 
@@ -373,7 +386,7 @@ class Shop:
     ) -> Job:
         assert job.started_at is not None
         return Job(
-            job.upload_job_id,
+            job.job_number,
             tuple(columns),
             unique_key,
             job.started_at,
@@ -419,7 +432,7 @@ class Place:
         )
         return Shop(self, domain)
 
-    def left_files(self, job: UploadJob) -> list[str]:
+    def left_files(self, job: StoredJob) -> list[str]:
         """List the files of the job in the folders for uploads and scratch databases."""
         folders = (self.settings.uploads_folder, self.settings.scratch_folder)
         return [path.name for folder in folders if folder.is_dir() for path in folder.glob(f"{job.job_id}*")]
@@ -437,7 +450,5 @@ def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] 
         missing = {key for key in right - profile.keys if (pid, key) not in deleted_keys}
         assert (pid, missing, profile.keys - right) == (pid, set(), set())
     assert shop.profile_count() == len(known.profiles)
-    jobs_of_domain = select_rows(tables.upload_job.c.upload_job_id).where(
-        tables.upload_job.c.domain_id == shop.domain.domain_id
-    )
+    jobs_of_domain = select_rows(tables.job.c.job_number).where(tables.job.c.domain_id == shop.domain.domain_id)
     assert shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id.in_(jobs_of_domain)) == 0

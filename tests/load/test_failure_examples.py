@@ -63,7 +63,7 @@ def test_a_job_of_an_earlier_version_has_examples_of_its_first_failed_rows(shop:
         ]
         connection.execute(
             update(upload_job)
-            .where(upload_job.c.upload_job_id == job.upload_job_id)
+            .where(upload_job.c.job_number == job.job_number)
             .values(fault_counts=json.loads(json.dumps(counts)))
         )
 

@@ -442,7 +442,7 @@ def test_failed_rows_are_kept_as_they_stand_in_the_file_and_not_readable_in_the_
     assert [row.content for row in shop.failed_rows(job)] == lines
     with shop.store.read() as connection:
         stored = connection.execute(
-            select(tables.failed_row.c.content).where(tables.failed_row.c.upload_job_id == job.upload_job_id)
+            select(tables.failed_row.c.content).where(tables.failed_row.c.upload_job_id == job.job_number)
         ).scalars()
         assert not [one for one in stored for line in lines if line[2:] in one]
 

@@ -101,7 +101,7 @@ def use_everything(shop: Shop) -> None:
     again = shop.load(COLUMNS, "Email", b"Email,Phone,First\nc151@example.com,,Again\n")
     touched = search(shop, "_email", "c151@example.com")
     profiles.update_profile(store, name, touched.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
-    assert (shop.undo(again).kept_count, shop.undo(undone).restored_count) == (1, 1)
+    assert (shop.undo(again).job.kept_count, shop.undo(undone).job.restored_count) == (1, 1)
     undos.list_kept_profiles(store, shop.domain, again.job_id, max_results=10, next_token=None)
 
     key = SearchKey("_email", ("c1@example.com",))

@@ -14,54 +14,46 @@ from sqlalchemy import insert
 
 from load import toy_job
 from load.loading import DEADLINE_SECONDS, NOW, Shop
-from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import KINDS
 from openprofiles.store import tables
-from openprofiles.store.upload_jobs import claim_next_job, find_job
+from openprofiles.store.job_queue import claim_next_job, find_job, list_running_jobs
+from openprofiles.store.schedules import add_due_jobs
 from openprofiles.uploads import jobs
 from openprofiles.uploads.progress import progress_of
 
 
-def test_a_new_kind_of_job_is_claimed_run_shown_and_ended(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_kind_of_job_is_added_when_it_is_due_claimed_run_shown_and_ended(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The entry.
     monkeypatch.setitem(KINDS, toy_job.TOY.name, toy_job.TOY)
-    job_id = new_job_id(NOW)
+    domain_id = shop.domain.domain_id
     with shop.store.write() as connection:
         connection.execute(
-            insert(tables.upload_job).values(
-                job_id=job_id,
-                domain_id=shop.domain.domain_id,
-                display_name="toy",
-                fields={},
-                unique_key="",
-                data_expiry_days=14,
-                kind="toy",
-                status="IN_PROGRESS",
-                created_at=NOW,
-                started_at=NOW,
-                phase="count",
-                position=1,
-            )
+            insert(tables.schedule).values(domain_id=domain_id, kind="toy", every_seconds=60, next_at=NOW)
         )
+        add_due_jobs(connection, NOW)
+        (job_id,) = list_running_jobs(connection, domain_id)
         lease_until = NOW + timedelta(minutes=1)
         claimed = claim_next_job(connection, owner="w", now=NOW, lease_until=lease_until, job_id=job_id)
     assert claimed is not None
-    shown = progress_of(claimed, NOW)
-    assert shown is not None
-    assert (shown.doing, shown.step_count) == ("Counting", 1)
+    assert progress_of(claimed, NOW) is None
 
     # In a process of its own, as all loaders: a SQLite file is open through one library in each process.
     settings = json.dumps(shop.place.settings.to_json())
     subprocess.run(
-        [sys.executable, "-m", "load.toy_job", settings, str(claimed.upload_job_id), str(claimed.epoch)],
+        [sys.executable, "-m", "load.toy_job", settings, str(claimed.job_number), str(claimed.epoch)],
         check=True,
         timeout=DEADLINE_SECONDS,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
     with shop.store.read() as connection:
-        ended = find_job(connection, shop.domain.domain_id, claimed.job_id)
+        ended = find_job(connection, domain_id, claimed.job_number)
     assert ended is not None
-    assert (ended.status, ended.position, ended.created_count) == ("SUCCEEDED", 3, 2)
+    shown = progress_of(ended, NOW)
+    assert shown is not None
+    assert (ended.status, shown.doing, shown.step_count) == ("SUCCEEDED", "Counting", 1)
+    assert (shown.done, shown.total) == (3, 3)
     # AWS's API does not show it.
     assert jobs.list_jobs(shop.store, shop.domain, max_results=10, next_token=None).items == []

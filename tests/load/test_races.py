@@ -423,7 +423,7 @@ def test_what_a_stopped_load_has_written_is_counted_and_found_and_nothing_follow
         written = [
             one.values["EmailAddress"]
             for one in shop.known().profiles.values()
-            if one.last_upload_job == job.upload_job_id
+            if one.last_upload_job == job.job_number
         ]
         at_stop.append((counts(now), written))
 
@@ -497,10 +497,10 @@ def test_of_a_domain_that_is_deleted_during_a_load_nothing_is_left(shop: Shop, p
     assert event["event"] == "ended"
     assert removed
     domain_id = shop.domain.domain_id
-    for table in (tables.domain, tables.profile, tables.profile_key, tables.upload_job, tables.indexed_field):
+    for table in (tables.domain, tables.profile, tables.profile_key, tables.job, tables.indexed_field):
         assert shop.count(table, table.c.domain_id == domain_id) == 0, table.name
     for table in (tables.failed_row, tables.pending_keys):
-        assert shop.count(table, table.c.upload_job_id == job.upload_job_id) == 0, table.name
+        assert shop.count(table, table.c.upload_job_id == job.job_number) == 0, table.name
     assert shop.place.left_files(job) == []
 
 
@@ -513,9 +513,7 @@ def test_a_loader_whose_job_is_removed_with_its_domain_writes_nothing_more(shop:
     event = loader.send(orders)
     domains.delete_domain(shop.store, shop.name, NOW)
     with shop.store.write() as connection:
-        connection.execute(
-            update(tables.upload_job).where(tables.upload_job.c.job_id == job.job_id).values(lease_until=NOW)
-        )
+        connection.execute(update(tables.job).where(tables.job.c.job_id == job.job_id).values(lease_until=NOW))
     _clean(shop)
     last = loader.go_on()
 

@@ -31,7 +31,7 @@ from openprofiles.clock import utc_now
 from openprofiles.job_kinds import UPLOAD
 from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import (
     FILE_DAMAGED_MESSAGE,
@@ -89,7 +89,7 @@ def run_with_deaths(shop: Shop, job: UploadJob, deaths: Deaths, **more: int | No
             raise LoaderFault(event.get("trace", str(event)))
         if shop.job(job).status != "IN_PROGRESS":
             # It had set the final state already; what it left lying, the worker's cleaning removes.
-            if job.preview_of is None:
+            if job.kind == "upload":
                 (shop.place.settings.uploads_folder / (job.file_name or "")).unlink(missing_ok=True)
             lose_scratch(shop, job)
             return shop.job(job)
@@ -212,7 +212,7 @@ def _everything(shop: Shop, job: UploadJob) -> tuple[object, ...]:
                 profile.attributes,
                 profile.expires_at,
                 profile.keys,
-                profile.last_upload_job == job.upload_job_id,
+                profile.last_upload_job == job.job_number,
             )
             for pid, profile in sorted(known.profiles.items())
         ],
@@ -285,7 +285,7 @@ def test_a_scratch_database_that_another_host_went_on_without_is_not_taken_up_ag
     # It has made a plan of its own by its second chunk, which would be the first to write.
     event = shop.place.loader.send(shop.claim(job, rows_per_chunk=1, die_at=(2, BEFORE)))
     assert event["event"] == "died"
-    assert shop.count(tables.ordered_record, tables.ordered_record.c.upload_job_id == job.upload_job_id) > 0
+    assert shop.count(tables.ordered_record, tables.ordered_record.c.upload_job_id == job.job_number) > 0
     shop.release(job)
     lose_scratch(shop, job)
     on_first_host.rename(scratch)
@@ -372,8 +372,8 @@ def test_a_loader_whose_lease_was_taken_over_writes_nothing_more(shop: Shop, pha
 
     run_to_phase(shop, job, phase)
     with shop.store.write() as connection:
-        raised = {"epoch": tables.upload_job.c.epoch + 1, "lease_owner": "another"}
-        connection.execute(update(tables.upload_job).where(tables.upload_job.c.job_id == job.job_id).values(**raised))
+        raised = {"epoch": tables.job.c.epoch + 1, "lease_owner": "another"}
+        connection.execute(update(tables.job).where(tables.job.c.job_id == job.job_id).values(**raised))
     before = (shop.job(job), shop.known(), shop.profile_count(), shop.failed_rows(job))
     event = shop.place.loader.go_on_to_the_end(shop.place.loader.go_on())
 
@@ -604,10 +604,10 @@ def test_a_job_that_something_blocks_is_tried_again_after_growing_pauses_and_the
         worker._settle(shop.job(job), exit_status)
         waiting = shop.job(job)
         assert (waiting.status, waiting.failure_message) == ("IN_PROGRESS", message)
-        assert waiting.lease_until is not None
-        pauses.append(round((waiting.lease_until - before).total_seconds()))
+        assert waiting.not_before is not None
+        pauses.append(round((waiting.not_before - before).total_seconds()))
         with shop.store.write() as connection:
-            upload_jobs.extend_lease(connection, waiting, NOW - timedelta(days=1))
+            job_queue.update_job(connection, waiting, only_in=waiting.status, not_before=NOW, lease_until=NOW)
     ended = shop.run(job)
     worker.close()
 
@@ -652,7 +652,7 @@ def test_what_was_written_of_a_job_that_ends_by_an_internal_failure_is_found(
     shop.place.loader.die()
     before = shop.job(job)
     with shop.store.write() as connection:
-        upload_jobs.release_lease(connection, before, NOW, failed_attempts=MAX_FAILED_ATTEMPTS)
+        job_queue.release_lease(connection, before, NOW, failed_attempts=MAX_FAILED_ATTEMPTS)
     if loses_scratch:
         lose_scratch(shop, job)
 
@@ -700,7 +700,7 @@ def test_the_loader_of_a_killed_worker_ends_by_itself_and_another_worker_goes_on
     left = shop.job(job)
     with shop.store.write() as connection:
         # The lease of the dead worker runs out.
-        upload_jobs.extend_lease(connection, left, NOW - timedelta(days=1))
+        job_queue.extend_lease(connection, left, NOW - timedelta(days=1))
     ended = _run_worker(shop, job, lambda _: None)
 
     assert left.status == "IN_PROGRESS"

@@ -21,6 +21,7 @@ from openprofiles.profiles.keys import field_key_name
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
+from openprofiles.store.undos import UndoJob
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
@@ -61,7 +62,7 @@ def without_new_indexes(contents: Contents, paths: set[str]) -> Contents:
 
 
 def counts(undo: Undo) -> tuple[int, int, int, int]:
-    return undo.removed_count, undo.restored_count, undo.kept_count, undo.gone_count
+    return undo.job.removed_count, undo.job.restored_count, undo.job.kept_count, undo.job.gone_count
 
 
 @pytest.mark.daily_on("sqlite", "postgresql")
@@ -94,10 +95,10 @@ def test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was
         else:
             undo = undo_with_deaths(shop, job, deaths, rows_per_chunk=scenario.rows_per_chunk)
             assert undo.job.status == "SUCCEEDED"
-            assert (undo.removed_count, undo.kept_count, undo.gone_count) == (job.created_count, 0, 0)
+            assert (undo.job.removed_count, undo.job.kept_count, undo.job.gone_count) == (job.created_count, 0, 0)
         assert without_new_indexes(shop.contents(), indexed - paths) == contents
-        assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id) == 0
-        assert shop.count(tables.undo_absent_key, tables.undo_absent_key.c.upload_job_id == job.upload_job_id) == 0
+        assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.job_number) == 0
+        assert shop.count(tables.undo_absent_key, tables.undo_absent_key.c.upload_job_id == job.job_number) == 0
 
 
 def test_a_key_that_was_deleted_by_hand_does_not_come_back(shop: Shop) -> None:
@@ -216,11 +217,11 @@ def test_a_profile_that_something_else_changed_while_it_was_loaded_stays(shop: S
     assert loader.go_on_to_the_end(event)["event"] == "ended"
     job = shop.job(job)
     loaded = shop.contents().profiles
-    assert loaded[pid]["last_upload_job"] == job.upload_job_id
+    assert loaded[pid]["last_upload_job"] == job.job_number
 
     undo = shop.undo(job)
 
-    assert (undo.kept_count, undo.gone_count) == (1, 0)
+    assert (undo.job.kept_count, undo.job.gone_count) == (1, 0)
     assert shop.contents().profiles == {pid: loaded[pid]}
 
 
@@ -272,7 +273,7 @@ def test_what_is_touched_while_a_job_is_taken_back_stays(shop: Shop, point: str)
     assert loader.go_on_to_the_end(event)["event"] == "ended"
 
     undo = shop.read_undo(job)
-    assert (undo.kept_count, undo.gone_count) == (1, 0)
+    assert (undo.job.kept_count, undo.job.gone_count) == (1, 0)
     after = shop.contents().profiles
     assert {pid for pid, row in after.items() if row["first_name"] == "New"} == set(last)
     assert_index_is_right(shop)
@@ -345,8 +346,8 @@ def test_how_far_the_undos_of_many_jobs_are_is_read_at_once(shop: Shop) -> None:
     statuses = undos.read_undo_statuses(shop.store, all_jobs)
 
     assert statuses == {
-        done.upload_job_id: UploadJobStatus.SUCCEEDED,
-        running.upload_job_id: UploadJobStatus.IN_PROGRESS,
+        done.job_number: UploadJobStatus.SUCCEEDED,
+        running.job_number: UploadJobStatus.IN_PROGRESS,
     }
 
 
@@ -387,7 +388,7 @@ def test_nothing_is_kept_where_that_is_not_wanted(shop: Shop) -> None:
     shop.make_profile({"EmailAddress": "a@x"}, ingested=True)
     job = shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,\n", undo_days=0)
 
-    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id) == 0
+    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.job_number) == 0
     with pytest.raises(InvalidRequest, match="--undo-days 0"):
         shop.start_undo(job)
 
@@ -400,7 +401,7 @@ def test_a_first_load_keeps_no_images_and_neither_does_a_preview(shop: Shop) -> 
     second = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\na@x,Anna,\n", start=False)
     shop.preview(second)
 
-    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id >= job.upload_job_id) == 0
+    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id >= job.job_number) == 0
 
 
 def test_the_domain_is_deleted_while_a_job_is_taken_back(shop: Shop) -> None:
@@ -445,7 +446,7 @@ def test_for_how_long_a_job_can_be_taken_back_is_what_its_first_loader_said(
     shop.release(job)
     job = shop.run(job, rows_per_chunk=1, undo_days=second)
 
-    images = shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id)
+    images = shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.job_number)
     if first:
         assert (images, job.undo_until) == (4, NOW + timedelta(days=first))
         assert counts(shop.undo(job)) == (0, 4, 0, 0)
@@ -460,12 +461,12 @@ _ONE_KEY_DAILY = pytest.mark.long(daily="test_a_load_between_an_undo_that_failed
 FAILING_UNDO = (EMAIL, PERSONAL, FIRST)
 
 
-def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UploadJob:
+def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UndoJob:
     """Have an undo give up when it has restored a profile, whose keys are not in the index yet."""
     started = shop.start_undo(job)
     loader = shop.place.loader
     loader.send(shop.claim(started, rows_per_chunk=1, pause_at=[0]))
-    while not shop.job(started).updated_count:
+    while not shop.job(started).restored_count:
         loader.go_on()
     loader.die()
     shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
@@ -479,7 +480,7 @@ def fail_half_way(shop: Shop, job: UploadJob, ending: str) -> UploadJob:
         if shop.job(started).status == "IN_PROGRESS":
             shop.release(started, failed_attempts=MAX_FAILED_ATTEMPTS)
         was_left = left
-        left = bool(shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id == started.upload_job_id))
+        left = bool(shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id == started.job_number))
         # Once the notes are gone, the next loader has only few chunks to write.
         chunk = 1 if was_left and not left else chunk + 1
     return shop.job(started)
@@ -512,7 +513,7 @@ def test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile
         assert (second.created_count, second.updated_count) == (0, 1)
     undo = shop.undo(job)
 
-    assert (undo.job.status, undo.kept_count, undo.gone_count) == ("SUCCEEDED", 0, 0)
+    assert (undo.job.status, undo.job.kept_count, undo.job.gone_count) == ("SUCCEEDED", 0, 0)
     assert_index_is_right(shop)
     shop.undo(second)
     assert without_new_indexes(shop.contents(), shop.known().indexed_paths) == before
@@ -530,7 +531,7 @@ def test_what_an_undo_that_failed_needs_goes_when_the_job_can_no_longer_be_taken
         while remove_rows_of_ended_jobs_step(connection, later, 100, failed_rows_days=None):
             pass
 
-    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.upload_job_id) == 0
+    assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.job_number) == 0
 
 
 def test_a_key_that_was_missing_since_its_index_was_not_whole_comes_back(shop: Shop) -> None:

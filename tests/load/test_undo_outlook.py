@@ -81,7 +81,7 @@ def test_a_load_of_unchanged_rows_still_set_when_their_profiles_expire(shop: Sho
     undo = shop.undo(job)
 
     assert job.updated_count == job.unchanged_count == 1
-    assert (told.changed_count, undo.restored_count) == (1, 1)
+    assert (told.changed_count, undo.job.restored_count) == (1, 1)
 
 
 @budgets.LOADS
@@ -107,6 +107,6 @@ def test_any_load_is_taken_back_as_it_was_told(place: Place, scenario: Scenario,
             told = outlook(shop, job)
             undo = shop.undo(job)
             assert told.all_seen
-            assert (told.touched_count, told.gone_count) == (undo.kept_count, undo.gone_count)
-            settled = undo.removed_count + undo.restored_count + undo.kept_count + undo.gone_count
+            assert (told.touched_count, told.gone_count) == (undo.job.kept_count, undo.job.gone_count)
+            settled = undo.job.removed_count + undo.job.restored_count + undo.job.kept_count + undo.job.gone_count
             assert told.created_count + told.changed_count == settled

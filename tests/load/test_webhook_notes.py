@@ -27,7 +27,7 @@ def test_a_load_that_ends_notes_the_url_of_the_domain(shop: Shop, data: bytes, s
     job = shop.load(COLUMNS, "Email", data)
 
     with shop.store.read() as connection:
-        noted = find_delivery(connection, job.upload_job_id)
+        noted = find_delivery(connection, job.job_number)
     assert job.status == status
     assert noted == Delivery(OF_DOMAIN, 0, job.completed_at, None, None, None)
 
@@ -39,11 +39,11 @@ def test_a_load_that_is_stopped_notes_it(shop: Shop) -> None:
     stop_job(shop.store, shop.domain, job.job_id, now=NOW)
 
     with shop.store.read() as connection:
-        before = find_delivery(connection, job.upload_job_id)
+        before = find_delivery(connection, job.job_number)
     shop.place.loader.go_on_to_the_end(shop.place.loader.send(orders))
 
     with shop.store.read() as connection:
-        noted = find_delivery(connection, job.upload_job_id)
+        noted = find_delivery(connection, job.job_number)
     assert (before, shop.job(job).status) == (None, "STOPPED")
     assert noted is not None
     assert noted.url == OF_DOMAIN
@@ -57,7 +57,7 @@ def test_a_load_with_a_url_of_its_own_notes_that(shop: Shop, of_domain: str | No
     shop.run(job)
 
     with shop.store.read() as connection:
-        noted = find_delivery(connection, job.upload_job_id)
+        noted = find_delivery(connection, job.job_number)
     assert noted is not None
     assert noted.url == OF_JOB
 
@@ -70,4 +70,4 @@ def test_a_load_of_a_domain_without_a_url_notes_nothing(shop: Shop, has_secret: 
     job = shop.load(COLUMNS, "Email", GOOD)
 
     with shop.store.read() as connection:
-        assert find_delivery(connection, job.upload_job_id) is None
+        assert find_delivery(connection, job.job_number) is None

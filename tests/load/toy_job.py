@@ -16,7 +16,6 @@ TOY = JobKind(
     name="toy",
     runner="load.toy_job:run",
     lane=Lane.READ,
-    is_listed=False,
     steps=(ShownStep("Counting", 1, ("count",), Unit.ROWS),),
     gave_up_message="The toy gave up.",
     scratch_message="The toy cannot write.",
@@ -27,7 +26,7 @@ def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
     for number in range(store.read_job().position, 3):
         with store.chunk() as state:
             check_stop(state)
-            store.record_progress(phase="count", position=number + 1, created=1)
+            store.record_progress(phase="count", position=number + 1, total=3)
     with store.chunk():
         store.end_job(
             status="SUCCEEDED",
@@ -36,7 +35,6 @@ def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
             fault_counts=(),
             step_milliseconds={},
             completed_at=clock(),
-            undo_until=None,
         )
 
 
@@ -45,6 +43,6 @@ if __name__ == "__main__":
 
     KINDS[TOY.name] = TOY
     settings = Settings.from_json(json.loads(sys.argv[1]))
-    store = open_bulk_store(settings, Lease(int(sys.argv[2]), "w", int(sys.argv[3])))
+    store = open_bulk_store(settings, Lease(int(sys.argv[2]), "w", int(sys.argv[3]), TOY.name))
     run_leased_job(store, settings, utc_now)
     store.close()

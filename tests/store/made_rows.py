@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import insert
-
 from openprofiles.clock import from_milliseconds
+from openprofiles.job_kinds import KINDS, UPLOAD
 from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
-from openprofiles.store import tables
-from openprofiles.store.connections import Store
+from openprofiles.store import job_queue
+from openprofiles.store.connections import Connection, Store
 
 NOW = from_milliseconds(1_780_000_000_123)
 
@@ -21,26 +21,16 @@ def make_domain(store: Store, name: str) -> Domain:
     )
 
 
-def kind_of(values: dict[str, Any]) -> str:
-    """Return the kind of the job with these columns."""
-    return "preview" if "preview_of" in values else "undo" if "undo_of" in values else "upload"
+def insert_job(connection: Connection, domain_id: int, job_id: str, *, kind: str = "upload", **values: Any) -> int:
+    """Insert a job with this id, by default SUCCEEDED; return its number."""
+    given: dict[str, Any] = {"job_id": job_id, "domain_id": domain_id, "status": "SUCCEEDED", "created_at": NOW}
+    known = KINDS.get(kind, replace(UPLOAD, name=kind, details=None))
+    if known.details == "upload_job":
+        given |= {"display_name": job_id, "fields": {}, "unique_key": "Email", "data_expiry_days": 14}
+    return job_queue.insert_job(connection, known, given | values)
 
 
 def make_job(store: Store, domain: Domain, number: int, **values: Any) -> int:
     """Insert a job with this number in its id, by default SUCCEEDED; return its row number."""
-    given = {
-        "job_id": f"{number:032x}",
-        "domain_id": domain.domain_id,
-        "display_name": "a",
-        "fields": {},
-        "unique_key": "a",
-        "data_expiry_days": 14,
-        "status": "SUCCEEDED",
-        "created_at": NOW,
-        "kind": kind_of(values),
-    }
     with store.write() as connection:
-        row = connection.execute(
-            insert(tables.upload_job).values(given | values).returning(tables.upload_job.c.upload_job_id)
-        )
-        return int(row.scalar_one())
+        return insert_job(connection, domain.domain_id, f"{number:032x}", **values)

@@ -116,7 +116,8 @@ def states_of_jobs(settings: Settings) -> dict[str, tuple[str, bool]]:
     """Of each job by name: its status, and whether it has a file."""
     store = open_store(settings)
     with store.read() as connection:
-        rows = connection.execute(text("select display_name, status, file_name is not null from upload_job")).all()
+        query = "select display_name, status, file_name is not null from upload_job join job using (job_number)"
+        rows = connection.execute(text(query)).all()
     store.close()
     return {name: (status, bool(has_file)) for name, status, has_file in rows}
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import multiprocessing
 import re
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from sqlalchemy import make_url, select, text
 
 import budgets
 from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.job_kinds import UNDO
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
-from openprofiles.store import tables
+from openprofiles.store import job_queue, tables, undos, upload_jobs
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.feeds import FeedHealth, HeldFeed, claim_feed, move_feed, read_feed_health
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -287,6 +289,70 @@ def test_deliveries_of_webhooks_become_feeds_in_a_store_of_an_earlier_version(em
     assert (early, due) == (None, HeldFeed("webhook", 1, 7, url, 0, epoch=7, attempts=7))
 
 
+# Of the version before jobs had a table of their own: row number, kind, status, and what else it has.
+JOBS_OF_19: list[tuple[int, str, str, dict[str, object]]] = [
+    (1, "upload", "CREATED", {"file_name": "'f1'", "client_token": "'t'", "create_token": "'c'"}),
+    (2, "upload", "IN_PROGRESS", {"started_at": 5, "phase": "'stage'", "position": 7, "read_bytes": 900, "epoch": 3}),
+    (3, "upload", "SUCCEEDED", {"completed_at": 6, "undo_days": 7, "undo_until": 604_800_006, "created_count": 4}),
+    (4, "upload", "FAILED", {"completed_at": 6, "undo_days": 0, "failed_count": 9, "status_reason": "'R'"}),
+    (5, "preview", "IN_PROGRESS", {"started_at": 5, "preview_of": 1, "phase": "'report'", "position": 3}),
+    (6, "undo", "IN_PROGRESS", {"started_at": 4, "undo_of": 3, "record_count": 10, "created_count": 1}),
+    (7, "undo", "FAILED", {"undo_of": 4, "updated_count": 2, "failed_count": 3, "unchanged_count": 4}),
+    (8, "preview", "SUCCEEDED", {"preview_of": 2, "completed_at": 6, "updated_count": 2, "notices": "'[]'"}),
+]
+
+
+def test_jobs_keep_their_numbers_and_states_in_a_store_of_an_earlier_version(empty_stores: list[Store]) -> None:
+    store = empty_stores[0]
+    with store.write() as connection:
+        command.upgrade(alembic_config(connection), "0019")
+        connection.execute(tables.domain.insert().values(domain_id=7, **DOMAIN))
+        for number, kind, status, more in JOBS_OF_19:
+            values = {"job_id": f"'job {number}'", "domain_id": 7, "display_name": "'d'", "unique_key": "'E'"}
+            values |= {"fields": "'{\"E\": {}}'", "data_expiry_days": 14, "created_at": number}
+            values |= {"kind": f"'{kind}'", "status": f"'{status}'"} | more
+            # As literals: a parameter would not be taken for JSON.
+            connection.exec_driver_sql(
+                f"insert into upload_job ({', '.join(values)}) values ({', '.join(map(str, values.values()))})"
+            )
+        # The job of the highest number is gone; a profile may still name it.
+        connection.exec_driver_sql(
+            "insert into upload_job (job_id, domain_id, display_name, fields, unique_key, data_expiry_days, status, "
+            "created_at) values ('gone', 7, '', '{}', '', 1, 'FAILED', 1)"
+        )
+        connection.exec_driver_sql("delete from upload_job where job_id = 'gone'")
+        connection.execute(tables.failed_row.insert().values(upload_job_id=4, record=1, line=2, code="NUL_BYTE"))
+
+    migrate(store)
+
+    domain = get_domain(store, "shop")
+    with store.read() as connection:
+        found = {number: upload_jobs.find_job_by_number(connection, 7, number) for number in range(1, 9)}
+        uploads = {number: job for number, job in found.items() if job is not None}
+        running, failed = (undos.find_undo(connection, uploads[number]) for number in (3, 4))
+        assert connection.execute(select(tables.failed_row.c.upload_job_id)).scalars().all() == [4]
+    assert [(number, job.job_id, job.kind, job.status) for number, job in uploads.items()] == [
+        (number, f"job {number}", kind, status) for number, kind, status, _ in JOBS_OF_19 if kind != "undo"
+    ]
+    assert (uploads[1].file_name, uploads[1].fields, uploads[2].epoch) == ("f1", {"E": {}}, 3)
+    # It was the number of rows; the bytes had a column of their own.
+    assert (uploads[2].phase, uploads[2].position) == ("stage", 900)
+    assert (uploads[5].subject, uploads[5].phase, uploads[5].position) == (1, "report", 3)
+    assert (uploads[3].undo_until, uploads[4].undo_until) == (from_milliseconds(604_800_006), None)
+    assert running is not None
+    assert failed is not None
+    assert (running.job_number, running.status, running.total, running.removed_count) == (6, "IN_PROGRESS", 10, 1)
+    assert (failed.status, failed.restored_count, failed.kept_count, failed.gone_count) == ("FAILED", 2, 3, 4)
+    with store.write() as connection:
+        claimed = [
+            job_queue.claim_next_job(connection, owner="w", now=NOW, lease_until=NOW, job_id=f"job {number}")
+            for number in (2, 5, 6)
+        ]
+        assert [job and job.job_number for job in claimed] == [2, 5, None]
+        values = {"job_id": "new", "domain_id": domain.domain_id, "status": "CREATED", "created_at": NOW}
+        assert job_queue.insert_job(connection, replace(UNDO, details=None), values) == 10
+
+
 step_16 = importlib.import_module("openprofiles.store.migrations.versions.0016_visible_keys")
 
 # Of each profile: its fields, then its keys in the index before and after.
@@ -362,20 +428,10 @@ def make_store_of_15(store: Store) -> None:
                 connection.execute(tables.profile_key.insert().values(domain_id=7, name=name, value=value, pid=pid))
         for pid, name, before, _ in GIVEN_TO_15:
             connection.execute(tables.added_key.insert().values(pid=pid, name=name, value=before))
-        connection.execute(
-            tables.upload_job.insert().values(
-                upload_job_id=9,
-                domain_id=7,
-                job_id="9",
-                display_name="",
-                fields={},
-                unique_key="",
-                data_expiry_days=1,
-                status="",
-                created_at=NOW,
-                options=options_of_15,
-            )
-        )
+        columns = "upload_job_id, domain_id, job_id, display_name, fields, unique_key, data_expiry_days, status"
+        # As literals: a parameter would not be taken for JSON.
+        values = f"9, 7, '9', '', '{{}}', '', 1, '', 1, '{json.dumps(options_of_15)}'"
+        connection.exec_driver_sql(f"insert into upload_job ({columns}, created_at, options) values ({values})")
         for name, value, pid, _ in ABSENT_OF_15:
             connection.execute(tables.undo_absent_key.insert().values(upload_job_id=9, name=name, value=value, pid=pid))
         image = pa.table({"pid": [1, 2], "phone_number": ["2065550102.0", None], "first_name": ["Ada", None]})

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 def test_a_job_is_found_by_the_number_that_a_profile_has_of_it(store: Store) -> None:
     shop, other = make_domain(store, "shop"), make_domain(store, "other")
     number = make_job(store, shop, 1)
-    undo = make_job(store, shop, 2, undo_of=number)
+    undo = make_job(store, shop, 2, kind="undo", subject=number)
 
     found = jobs.find_job_of_number(store, shop, number)
 
@@ -35,8 +35,8 @@ def test_a_domain_grows_by_what_its_jobs_made_and_shrinks_by_what_was_taken_back
     shop, other = make_domain(store, "shop"), make_domain(store, "other")
     first = make_job(store, shop, 1, completed_at=NOW + DAY, created_count=100)
     make_job(store, shop, 2, started_at=NOW + 2 * DAY, created_count=7, status="IN_PROGRESS")
-    make_job(store, shop, 3, undo_of=first, completed_at=NOW + 3 * DAY, created_count=90)
-    make_job(store, shop, 4, preview_of=first, completed_at=NOW + 3 * DAY, created_count=1000)
+    make_job(store, shop, 3, kind="undo", subject=first, completed_at=NOW + 3 * DAY, removed_count=90)
+    make_job(store, shop, 4, kind="preview", subject=first, completed_at=NOW + 3 * DAY, created_count=1000)
     make_job(store, shop, 5, completed_at=NOW + 3 * DAY)
     make_job(store, other, 6, completed_at=NOW, created_count=1000)
 

@@ -18,6 +18,7 @@ from openprofiles.profiles.records import Domain, Profile
 from openprofiles.store import row_sequence, tables
 from openprofiles.store.connections import Store
 from openprofiles.store.removal import remove_deleted_domain_step
+from store.made_rows import insert_job
 
 NOW = from_milliseconds(1_780_000_000_123)
 DAY = timedelta(days=1)
@@ -401,23 +402,8 @@ def test_expired_profiles_are_removed_in_steps_and_the_others_stay(store: Store)
 def make_job(store: Store, domain: Domain, **columns: Any) -> int:
     """An upload job with two failed rows and two pending keys."""
     with store.write() as connection:
-        job = connection.execute(
-            insert(tables.upload_job)
-            .values(
-                {
-                    "job_id": f"{domain.name}-{columns.get('status')}-{columns.get('lease_owner')}",
-                    "domain_id": domain.domain_id,
-                    "display_name": "list",
-                    "fields": {},
-                    "unique_key": "Email",
-                    "data_expiry_days": 14,
-                    "status": "SUCCEEDED",
-                    "created_at": NOW,
-                }
-                | columns
-            )
-            .returning(tables.upload_job.c.upload_job_id)
-        ).scalar_one()
+        job_id = f"{domain.name}-{columns.get('status')}-{columns.get('lease_owner')}"
+        job = insert_job(connection, domain.domain_id, job_id, **columns)
         for number in (1, 2):
             connection.execute(
                 insert(tables.failed_row).values(upload_job_id=job, record=number, line=number + 1, code="TOO_LONG")
@@ -430,7 +416,7 @@ def make_job(store: Store, domain: Domain, **columns: Any) -> int:
             connection.execute(
                 insert(tables.undo_kept_profile).values(upload_job_id=job, pid=number, profile_id="a", was_created=True)
             )
-    return int(job)
+    return job
 
 
 ALL_TABLES = (
@@ -441,6 +427,7 @@ ALL_TABLES = (
     tables.profile,
     tables.profile_key,
     tables.added_key,
+    tables.job,
     tables.upload_job,
     tables.failed_row,
     tables.pending_keys,
@@ -453,12 +440,14 @@ ALL_TABLES = (
 def rows_of_domain(store: Store, domain: Domain) -> dict[str, int]:
     """How many rows each table holds for a domain."""
     with store.read() as connection:
-        jobs = select(tables.upload_job.c.upload_job_id).where(tables.upload_job.c.domain_id == domain.domain_id)
+        jobs = select(tables.job.c.job_number).where(tables.job.c.domain_id == domain.domain_id)
         pids = select(tables.profile.c.pid).where(tables.profile.c.domain_id == domain.domain_id)
         counts = {}
         for table in ALL_TABLES:
             if "domain_id" in table.c:
                 condition = table.c.domain_id == domain.domain_id
+            elif "job_number" in table.c:
+                condition = table.c.job_number.in_(jobs)
             elif "upload_job_id" in table.c:
                 condition = table.c.upload_job_id.in_(jobs)
             else:
@@ -560,8 +549,8 @@ def test_deleting_a_domain_asks_its_running_job_to_stop(store: Store) -> None:
     domains.delete_domain(store, "gone", NOW)
 
     with store.read() as connection:
-        job = tables.upload_job.c
-        stops = {row[0]: row[1] for row in connection.execute(select(job.upload_job_id, job.stop_requested_at))}
+        job = tables.job.c
+        stops = {row[0]: row[1] for row in connection.execute(select(job.job_number, job.stop_requested_at))}
     assert stops == {running: NOW, asked_before: NOW - DAY, ended: None, elsewhere: None}
 
 

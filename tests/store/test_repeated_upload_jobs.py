@@ -17,11 +17,12 @@ from sqlalchemy import func, select, text
 
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.job_kinds import UPLOAD, JobKind
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import PostgresqlUrl
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.open import alembic_config, migrate
 from openprofiles.store.postgresql import PostgresqlStore
@@ -63,20 +64,25 @@ def create(store: Store, domain: Domain, token: str | None, **given: Any) -> Upl
 
 
 def change(store: Store, job: UploadJob, **values: object) -> None:
-    """As an upload or a worker would."""
+    """As a worker would."""
     with store.write() as connection:
-        assert upload_jobs.update_job(connection, job, only_in=job.status, **values)
+        assert job_queue.update_job(connection, job, only_in=job.status, **values)
+
+
+def give_file(store: Store, job: UploadJob) -> None:
+    with store.write() as connection:
+        upload_jobs.update_job(connection, job, file_name="file")
 
 
 def with_file(store: Store, domain: Domain) -> UploadJob:
     job = create(store, domain, None)
-    change(store, job, file_name="file")
+    give_file(store, job)
     return job
 
 
 def count_jobs(store: Store) -> int:
     with store.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(tables.upload_job)).scalar_one())
+        return int(connection.execute(select(func.count()).select_from(tables.job)).scalar_one())
 
 
 def test_the_same_request_with_the_same_token_gives_the_job_that_was_made(store: Store) -> None:
@@ -188,20 +194,20 @@ def test_of_two_that_found_no_job_one_makes_it_and_the_other_gets_it(
 ) -> None:
     domain = make_domain(store)
     looked = threading.Barrier(2)
-    insert_job = upload_jobs.insert_job
+    insert_job = job_queue.insert_job
     taken: list[object] = []
 
-    def insert_once_both_have_looked(connection: Connection, values: Mapping[str, Any]) -> None:
+    def insert_once_both_have_looked(connection: Connection, kind: JobKind, values: Mapping[str, Any]) -> int:
         # SQLite has one writer: there the second one does not look before the first has ended.
         with suppress(threading.BrokenBarrierError):
             looked.wait(1)
         try:
-            insert_job(connection, values)
-        except upload_jobs.CreateTokenTaken as error:
+            return insert_job(connection, kind, values)
+        except job_queue.CreateTokenTaken as error:
             taken.append(error)
             raise
 
-    monkeypatch.setattr(upload_jobs, "insert_job", insert_once_both_have_looked)
+    monkeypatch.setattr(job_queue, "insert_job", insert_once_both_have_looked)
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: create(store, domain, "t"), range(2))
 
@@ -212,13 +218,18 @@ def test_of_two_that_found_no_job_one_makes_it_and_the_other_gets_it(
 
 def test_a_store_that_has_the_token_already_refuses_the_row(store: Store) -> None:
     domain = make_domain(store)
-    job = create(store, domain, "t")
+    create(store, domain, "t")
 
     with store.read() as connection:
-        values = dict(connection.execute(select(tables.upload_job)).mappings().one())
+        values = {
+            name: value
+            for table in (tables.upload_job, tables.job)
+            for name, value in connection.execute(select(table)).mappings().one().items()
+            if name not in ("job_number", "kind")
+        }
 
-    with pytest.raises(upload_jobs.CreateTokenTaken), store.write() as connection:
-        upload_jobs.insert_job(connection, values | {"upload_job_id": job.upload_job_id + 1, "job_id": "another"})
+    with pytest.raises(job_queue.CreateTokenTaken), store.write() as connection:
+        job_queue.insert_job(connection, UPLOAD, values | {"job_id": "another"})
 
     assert count_jobs(store) == 1
 
@@ -255,7 +266,7 @@ def test_a_start_that_was_refused_leaves_its_token_free(store: Store) -> None:
     job = create(store, domain, None)
     with pytest.raises(InvalidRequest, match="has no file yet"):
         jobs.start_job(store, domain, job.job_id, now=NOW, idempotency_token="t")
-    change(store, job, file_name="file")
+    give_file(store, job)
 
     jobs.start_job(store, domain, job.job_id, now=LATER, idempotency_token="t")
 

@@ -15,7 +15,7 @@ from openprofiles.store.statistics import (
     read_row_counts,
     store_size_bytes,
 )
-from openprofiles.store.tables import upload_job
+from openprofiles.store.tables import job
 from store.made_rows import NOW, make_domain, make_job
 
 MINUTE = timedelta(minutes=1)
@@ -54,9 +54,9 @@ def test_rows_are_counted_of_jobs_that_run_that_ended_since_and_that_are_new(sto
     with store.read() as connection:
         open_jobs, _ = read_row_counts(connection, after=old, known=())
     new = make_job(store, domain, 4, **COUNTS)
-    make_job(store, domain, 5, preview_of=1, **COUNTS)
+    make_job(store, domain, 5, kind="preview", subject=1, **COUNTS)
     with store.write() as connection:
-        connection.execute(update(upload_job).where(upload_job.c.upload_job_id == waiting).values(status="SUCCEEDED"))
+        connection.execute(update(job).where(job.c.job_number == waiting).values(status="SUCCEEDED"))
 
     with store.read() as connection:
         still_open, ended = read_row_counts(connection, after=old, known=open_jobs)

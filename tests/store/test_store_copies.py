@@ -20,7 +20,7 @@ from openprofiles.master_key import load_master_key
 from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables
 from openprofiles.store.connections import Store
 from openprofiles.store.copy_store import copy_store
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -73,6 +73,8 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
         )
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
+        connection.execute(text("insert into schedule values (1, 'toy', 3600, 5)"))
+        connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
         connection.execute(text("insert into undo_image values (8, 1, x'00ff')"))
         connection.execute(text("insert into undo_absent_key values (1, '_email', 'Ünï@x', 3)"))
         connection.execute(text("insert into undo_kept_profile values (1, 3, 'a', 1)"))
@@ -218,7 +220,7 @@ def test_a_store_is_not_copied_onto_another_one(original: Store, target: Setting
 def test_a_store_with_a_running_load_is_not_copied(original: Store, target: Settings) -> None:
     now = utc_now()
     with original.write() as connection:
-        job = upload_jobs.claim_next_job(
+        job = job_queue.claim_next_job(
             connection, owner="a worker", now=now, lease_until=now + timedelta(seconds=15), job_id=None
         )
     assert job is not None
@@ -228,4 +230,4 @@ def test_a_store_with_a_running_load_is_not_copied(original: Store, target: Sett
             copy(original, target)
     finally:
         with original.write() as connection:
-            upload_jobs.release_lease(connection, job, now)
+            job_queue.release_lease(connection, job, now)

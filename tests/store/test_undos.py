@@ -57,8 +57,8 @@ def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_ta
     store: Store, domain: Domain
 ) -> None:
     old, new, unlimited = (
-        make_job(store, domain, number, completed_at=NOW, undo_until=until)
-        for number, until in enumerate((NOW, NOW + DAY, None))
+        make_job(store, domain, number, completed_at=NOW - 30 * DAY, undo_days=days)
+        for number, days in enumerate((30, 31, None))
     )
     for job in (old, new, unlimited):
         keep(store, job)
@@ -72,8 +72,8 @@ def test_images_are_removed_some_at_a_time_a_day_after_a_job_can_no_longer_be_ta
 
 @pytest.mark.parametrize(("status", "left"), [("IN_PROGRESS", IMAGES), ("FAILED", 0), ("SUCCEEDED", 0)])
 def test_an_undo_that_runs_keeps_its_images_to_its_end(store: Store, domain: Domain, status: str, left: int) -> None:
-    job = make_job(store, domain, 1, completed_at=NOW, undo_until=NOW)
-    make_job(store, domain, 2, completed_at=NOW, undo_of=job, status=status)
+    job = make_job(store, domain, 1, completed_at=NOW, undo_days=1)
+    make_job(store, domain, 2, completed_at=NOW, kind="undo", subject=job, status=status)
     keep(store, job)
 
     clean(store, NOW + 30 * DAY)
@@ -83,7 +83,7 @@ def test_an_undo_that_runs_keeps_its_images_to_its_end(store: Store, domain: Dom
 
 def test_notes_of_what_stayed_go_with_the_failed_rows(store: Store, domain: Domain) -> None:
     job = make_job(store, domain, 1, completed_at=NOW)
-    undo = make_job(store, domain, 2, completed_at=NOW, undo_of=job)
+    undo = make_job(store, domain, 2, completed_at=NOW, kind="undo", subject=job)
     rows = [{"upload_job_id": undo, "pid": number, "profile_id": "a", "was_created": False} for number in range(5)]
     with store.write() as connection:
         connection.execute(insert(tables.undo_kept_profile), rows)

@@ -11,13 +11,14 @@ import pytest
 from sqlalchemy import insert, select
 
 from openprofiles.profiles.domains import create_domain
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.domains import read_domain
-from openprofiles.store.removal import remove_rows_of_ended_jobs_step
+from openprofiles.store.job_queue import Job
+from openprofiles.store.removal import remove_expired_jobs, remove_rows_of_ended_jobs_step
+from openprofiles.store.statistics import oldest_waiting_since
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import UploadJob
-from store.made_rows import kind_of
+from store.made_rows import insert_job
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -26,24 +27,14 @@ DAY = timedelta(days=1)
 
 def make_job(store: Store, domain: str, job_id: str, **values: Any) -> None:
     with store.write() as connection:
-        domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain)).scalar()
-        row: dict[str, object] = {
-            "job_id": job_id,
-            "domain_id": domain_id,
-            "display_name": job_id,
-            "fields": {},
-            "unique_key": "Email",
-            "data_expiry_days": 14,
-            "status": UploadJobStatus.IN_PROGRESS,
-            "created_at": NOW,
-            "kind": kind_of(values),
-        }
-        upload_jobs.insert_job(connection, row | values)
+        domain_id = connection.execute(select(tables.domain.c.domain_id).where(tables.domain.c.name == domain))
+        given: dict[str, Any] = {"status": UploadJobStatus.IN_PROGRESS, "created_at": NOW} | values
+        insert_job(connection, domain_id.scalar_one(), job_id, **given)
 
 
-def claim(store: Store, owner: str, now: datetime) -> UploadJob | None:
+def claim(store: Store, owner: str, now: datetime) -> Job | None:
     with store.write() as connection:
-        return upload_jobs.claim_next_job(connection, owner=owner, now=now, lease_until=now + MINUTE)
+        return job_queue.claim_next_job(connection, owner=owner, now=now, lease_until=now + MINUTE)
 
 
 @pytest.fixture
@@ -65,7 +56,7 @@ def test_jobs_of_one_domain_are_claimed_one_after_the_other_and_other_domains_go
 
 def test_previews_and_the_jobs_of_their_domain_do_not_wait_for_each_other(shops: Store) -> None:
     make_job(shops, "shop", "load", started_at=NOW)
-    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=1)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, kind="preview", subject=1)
     make_job(shops, "shop", "later load", started_at=NOW + 2 * MINUTE)
 
     claimed = [job.job_id if (job := claim(shops, "a", NOW + 3 * MINUTE)) else None for _ in range(3)]
@@ -75,7 +66,7 @@ def test_previews_and_the_jobs_of_their_domain_do_not_wait_for_each_other(shops:
 
 def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops: Store) -> None:
     for number in range(100):
-        make_job(shops, "shop", f"preview-{number}", started_at=NOW, preview_of=1)
+        make_job(shops, "shop", f"preview-{number}", started_at=NOW, kind="preview", subject=1)
     make_job(shops, "other", "other", started_at=NOW + MINUTE)
 
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(3)]
@@ -86,12 +77,64 @@ def test_a_domain_with_many_waiting_previews_does_not_hold_up_another_one(shops:
 def test_a_job_of_an_unknown_kind_is_left_to_workers_of_another_version_and_nothing_overtakes_it(shops: Store) -> None:
     make_job(shops, "shop", "of a newer version", started_at=NOW, kind="merge")
     make_job(shops, "shop", "load", started_at=NOW + MINUTE)
-    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, preview_of=2)
+    make_job(shops, "shop", "preview", started_at=NOW + MINUTE, kind="preview", subject=2)
 
     # It may write to profiles.
     claimed = [job.job_id if (job := claim(shops, "a", NOW + MINUTE)) else None for _ in range(2)]
 
     assert claimed == ["preview", None]
+
+
+def test_a_job_that_waits_until_a_time_holds_up_no_other_one_and_is_then_claimed(shops: Store) -> None:
+    make_job(shops, "shop", "later", started_at=NOW, not_before=NOW + MINUTE)
+    make_job(shops, "shop", "load", started_at=NOW + MINUTE / 2)
+
+    early = [job.job_id if (job := claim(shops, "a", NOW + MINUTE / 2)) else None for _ in range(2)]
+    with shops.read() as connection:
+        # The other one, until its lease has run out; only a job that is due waits for a worker.
+        waiting = [job_queue.has_claimable_job(connection, NOW + MINUTE - timedelta(milliseconds=1))]
+        waiting.append(oldest_waiting_since(connection, NOW + MINUTE / 2) is not None)
+        end_lease = NOW + 2 * MINUTE
+        waiting.append(job_queue.has_claimable_job(connection, end_lease))
+
+    assert early == ["load", None]
+    assert waiting == [False, False, True]
+
+
+def test_a_job_that_was_begun_after_its_time_does_not_wait_again_when_the_clock_is_set_back(shops: Store) -> None:
+    make_job(shops, "shop", "later", started_at=NOW, not_before=NOW + MINUTE)
+    begun = claim(shops, "a", NOW + MINUTE)
+    assert begun is not None
+    with shops.write() as connection:
+        job_queue.release_lease(connection, begun, NOW)
+
+    assert claim(shops, "b", NOW) is not None
+
+
+def test_a_job_that_was_added_by_a_clock_of_years_ahead_does_not_wait_for_years(shops: Store) -> None:
+    wrong = NOW + 4_000 * DAY
+    make_job(shops, "shop", "later", created_at=wrong, started_at=wrong, not_before=wrong + MINUTE)
+    # Two hosts may differ by some seconds.
+    make_job(shops, "other", "skewed", created_at=NOW + MINUTE / 9, started_at=NOW, not_before=NOW + MINUTE)
+
+    claimed = [job.job_id if (job := claim(shops, "a", NOW)) else None for _ in range(2)]
+
+    assert claimed == ["later", None]
+
+
+def test_a_job_that_is_given_back_for_later_keeps_its_place_before_the_others_of_its_domain(shops: Store) -> None:
+    make_job(shops, "shop", "blocked", started_at=NOW)
+    make_job(shops, "shop", "load", started_at=NOW)
+    blocked = claim(shops, "a", NOW)
+    assert blocked is not None
+    with shops.write() as connection:
+        job_queue.release_lease(connection, blocked, NOW, not_before=NOW + MINUTE)
+
+    early, later = claim(shops, "b", NOW), claim(shops, "b", NOW + MINUTE)
+
+    assert early is None
+    assert later is not None
+    assert (later.job_id, later.not_before) == ("blocked", None)
 
 
 def test_a_job_is_claimed_although_its_domain_is_being_written_to(shops: Store) -> None:
@@ -146,7 +189,7 @@ def test_a_job_whose_worker_no_longer_renews_its_lease_is_claimed_again_under_a_
     assert second is not None
     assert (second.job_id, second.lease_owner, second.epoch) == ("orphan", "b", first.epoch + 1)
     with shops.write() as connection:
-        assert not upload_jobs.extend_lease(connection, first, NOW + DAY)
+        assert not job_queue.extend_lease(connection, first, NOW + DAY)
 
 
 @pytest.mark.parametrize("way", ["released", "died"])
@@ -156,7 +199,7 @@ def test_the_time_in_which_nobody_works_on_a_job_does_not_count_in_its_step(shop
     assert before is not None
     if way == "released":
         with shops.write() as connection:
-            upload_jobs.release_lease(connection, before, NOW + MINUTE)
+            job_queue.release_lease(connection, before, NOW + MINUTE)
 
     again = claim(shops, "b", NOW + DAY)
 
@@ -243,9 +286,11 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
     make_job(shops, "shop", "imported", **started)
     make_job(shops, "shop", "not checked", **unstarted)
     for number in (1, 2, 3, 4, 5):
-        make_job(shops, "shop", f"old check of {number}", preview_of=number, completed_at=NOW - 2 * DAY, **ended)
-    make_job(shops, "shop", "new check of 3", preview_of=3, completed_at=NOW - MINUTE, **ended)
-    make_job(shops, "shop", "check of 4", preview_of=4, status=UploadJobStatus.IN_PROGRESS, started_at=NOW)
+        make_job(
+            shops, "shop", f"old check of {number}", kind="preview", subject=number, completed_at=NOW - 2 * DAY, **ended
+        )
+    make_job(shops, "shop", "new check of 3", kind="preview", subject=3, completed_at=NOW - MINUTE, **ended)
+    make_job(shops, "shop", "check of 4", kind="preview", subject=4, status=UploadJobStatus.IN_PROGRESS, started_at=NOW)
     with shops.write() as connection:
         for upload_job_id in (7, 11, 12):
             values = {"upload_job_id": upload_job_id, "record": 1, "line": 2, "code": "NUL_BYTE"}
@@ -253,10 +298,10 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
 
         remove_rows_of_ended_jobs_step(connection, NOW, 9, failed_rows_days=30)
         upload_jobs.remove_abandoned_checks(connection, checked_before=NOW - DAY)
-        upload_jobs.remove_old_previews(connection, completed_before=NOW - DAY)
+        remove_expired_jobs(connection, NOW)
 
     with shops.read() as connection:
-        left = connection.execute(select(tables.upload_job.c.job_id)).scalars().all()
+        left = connection.execute(select(tables.job.c.job_id)).scalars().all()
         rows = connection.execute(select(tables.failed_row.c.upload_job_id)).scalars().all()
     assert set(left) == {
         "checked again",

@@ -8,8 +8,8 @@ from openprofiles.clock import from_milliseconds
 from openprofiles.profiles import domains
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import insert_job
 from openprofiles.uploads.jobs import list_jobs
+from store.made_rows import insert_job
 
 NOW = from_milliseconds(1_780_000_000_123)
 
@@ -22,19 +22,13 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
         for number in range(10):
             insert_job(
                 connection,
-                {
-                    "job_id": f"{number:032x}",
-                    "domain_id": domain.domain_id,
-                    "display_name": "a",
-                    "fields": {},
-                    "unique_key": "a",
-                    "data_expiry_days": 14,
-                    "status": "FAILED" if number % 2 else "STOPPED",
-                    # Two at a time.
-                    "created_at": NOW + timedelta(seconds=number // 4),
-                    "kind": "undo" if number == 9 else "upload",
-                    "undo_of": 1 if number == 9 else None,
-                },
+                domain.domain_id,
+                f"{number:032x}",
+                status="FAILED" if number % 2 else "STOPPED",
+                # Two at a time.
+                created_at=NOW + timedelta(seconds=number // 4),
+                kind="undo" if number == 9 else "upload",
+                subject=1 if number == 9 else None,
             )
 
     found, token = [], None
@@ -46,10 +40,7 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
             break
 
     with store.write() as connection:
-        preview = {"display_name": "a", "fields": {}, "unique_key": "a", "data_expiry_days": 14, "created_at": NOW}
-        preview |= {"job_id": "f" * 32, "domain_id": domain.domain_id, "status": "SUCCEEDED", "kind": "preview"}
-        preview["preview_of"] = 2
-        insert_job(connection, preview)
+        insert_job(connection, domain.domain_id, "f" * 32, kind="preview", subject=2)
     everything, imports = (
         list_jobs(store, domain, max_results=None, next_token=None, with_checks=with_checks).items
         for with_checks in (True, False)

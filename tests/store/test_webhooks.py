@@ -20,7 +20,7 @@ from openprofiles.master_key import MasterKey
 from openprofiles.profiles import domains
 from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
-from openprofiles.store import tables, upload_jobs
+from openprofiles.store import job_queue, tables
 from openprofiles.store.connections import Store
 from openprofiles.store.feeds import claim_feed
 from openprofiles.store.removal import remove_deleted_domain_step
@@ -97,7 +97,7 @@ def end_job(store: Store, domain: Domain, url: str | None = None) -> UploadJob:
 
 def delivery_of(store: Store, job: UploadJob) -> Delivery | None:
     with store.read() as connection:
-        return find_delivery(connection, job.upload_job_id)
+        return find_delivery(connection, job.job_number)
 
 
 def test_a_webhook_is_read_without_its_secret_and_replaced_and_deleted(store: Store, domain: Domain) -> None:
@@ -212,21 +212,21 @@ def test_a_worker_that_gives_a_job_up_notes_it_and_one_that_lost_it_does_not(sto
     put(store, domain, "http://127.0.0.1:1/")
     job = make_job(store, domain)
     with store.write() as connection:
-        upload_jobs.update_job(
+        job_queue.update_job(
             connection, job, only_in=UploadJobStatus.CREATED, status=UploadJobStatus.IN_PROGRESS, started_at=NOW
         )
-        lost = upload_jobs.claim_next_job(connection, owner="a", now=NOW, lease_until=NOW + timedelta(seconds=15))
-        held = upload_jobs.claim_next_job(
+        lost = job_queue.claim_next_job(connection, owner="a", now=NOW, lease_until=NOW + timedelta(seconds=15))
+        held = job_queue.claim_next_job(
             connection, owner="b", now=NOW + timedelta(minutes=1), lease_until=NOW + timedelta(minutes=2)
         )
     assert lost is not None
     assert held is not None
 
     with store.write() as connection:
-        by_lost = upload_jobs.end_leased_job(connection, lost, status=UploadJobStatus.FAILED, completed_at=NOW)
+        by_lost = job_queue.end_leased_job(connection, lost, status=UploadJobStatus.FAILED, completed_at=NOW)
     before = delivery_of(store, job)
     with store.write() as connection:
-        by_held = upload_jobs.end_leased_job(connection, held, status=UploadJobStatus.FAILED, completed_at=NOW)
+        by_held = job_queue.end_leased_job(connection, held, status=UploadJobStatus.FAILED, completed_at=NOW)
 
     assert (by_lost, before, by_held) == (False, None, True)
     assert delivery_of(store, job) == Delivery("http://127.0.0.1:1/", 0, NOW, None, None, None)
@@ -383,7 +383,7 @@ def test_a_webhook_and_its_deliveries_go_with_their_domain(
             remove_deleted_domain_step(connection, NOW, 100)
 
     with store.read() as connection:
-        for table in (tables.webhook, tables.feed, tables.upload_job, tables.domain):
+        for table in (tables.webhook, tables.feed, tables.job, tables.upload_job, tables.domain):
             assert connection.execute(select(table)).all() == []
     assert not deliveries.act_next()
     assert receiver.connections == 0

@@ -45,9 +45,10 @@ def arguments_for(folder: Path, *, yields: bool = False) -> LoaderArguments:
             log_format="json",
         ).to_json(),
         yields=yields,
-        upload_job_id=1,
+        job_number=1,
         owner="a worker",
         epoch=1,
+        kind="upload",
     )
 
 

@@ -5,64 +5,73 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from openprofiles.server.progress_document import progress_document, read_progress_document
+from openprofiles.store.job_queue import Job
+from openprofiles.store.undos import UndoJob
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.progress import Progress, describe_amount, describe_step, progress_of
 
 OPENAPI = yaml.safe_load((Path(__file__).parents[2] / "docs/openapi.yaml").read_text())
 BEGAN = datetime(2026, 11, 28, tzinfo=UTC)
+COMMON: dict[str, Any] = {
+    "job_number": 1,
+    "job_id": "0" * 32,
+    "domain_id": 1,
+    "subject": None,
+    "status": UploadJobStatus.IN_PROGRESS,
+    "status_reason": None,
+    "failure_message": None,
+    "created_at": BEGAN,
+    "not_before": None,
+    "started_at": BEGAN,
+    "completed_at": None,
+    "stop_requested_at": None,
+    "step_started_at": BEGAN,
+    "lease_owner": None,
+    "lease_until": None,
+    "epoch": 1,
+    "failed_attempts": 0,
+    "create_digest": None,
+    "start_token": None,
+}
 RUNNING = UploadJob(
-    upload_job_id=1,
-    job_id="0" * 32,
-    domain_id=1,
+    **COMMON,
+    kind="upload",
+    phase=None,
+    position=0,
+    total=None,
     display_name="customers.csv",
     fields={},
     unique_key="Email",
     data_expiry_days=14,
-    status=UploadJobStatus.IN_PROGRESS,
-    status_reason=None,
-    failure_message=None,
-    created_at=BEGAN,
-    started_at=BEGAN,
-    completed_at=None,
-    stop_requested_at=None,
     client_token=b"",
     file_name="file",
     file_size_bytes=40_000_000,
     file_received_at=BEGAN,
-    phase=None,
-    position=0,
     record_count=None,
     created_count=0,
     updated_count=0,
     unchanged_count=0,
     failed_count=0,
     pid_base=None,
-    lease_owner=None,
-    lease_until=None,
-    epoch=1,
-    failed_attempts=0,
-    kind="upload",
-    preview_of=None,
-    undo_of=None,
+    failed_rows_key=None,
+    options=None,
     undo_days=None,
-    undo_until=None,
-    read_bytes=None,
-    step_started_at=BEGAN,
 )
-READING = replace(RUNNING, phase="stage", position=100_000, read_bytes=10_000_000)
+READING = replace(RUNNING, phase="stage", position=10_000_000)
 LOADING = replace(
     RUNNING, phase="update", record_count=300_000, failed_count=100_000, created_count=40_000, updated_count=10_000
 )
 
 
-def after(seconds: float, job: UploadJob) -> Progress:
+def after(seconds: float, job: Job) -> Progress:
     progress = progress_of(job, BEGAN + timedelta(seconds=seconds))
     assert progress is not None
     return progress
@@ -82,7 +91,7 @@ def test_while_a_file_is_read_the_share_of_its_bytes_counts() -> None:
 
 
 def test_a_file_that_is_read_to_its_end_is_not_being_read_any_more() -> None:
-    progress = after(5, replace(READING, read_bytes=40_000_000))
+    progress = after(5, replace(READING, position=40_000_000))
 
     assert describe_step(progress) == "Checking for errors (step 2 of 4)"
     assert describe_amount(progress) == ""
@@ -126,9 +135,9 @@ def test_there_is_no_time_left_in_the_first_second_nor_where_the_step_is_of_unkn
 
 def test_one_bar_goes_through_all_steps_and_never_back() -> None:
     jobs = [
-        replace(READING, read_bytes=0),
+        replace(READING, position=0),
         READING,
-        replace(READING, read_bytes=40_000_000),
+        replace(READING, position=40_000_000),
         replace(LOADING, phase="report", created_count=0, updated_count=0),
         replace(LOADING, phase="create", updated_count=0),
         LOADING,
@@ -146,9 +155,17 @@ def test_one_bar_goes_through_all_steps_and_never_back() -> None:
 
 
 def test_a_preview_and_an_undo_have_steps_of_their_own() -> None:
-    checking = replace(LOADING, phase="preview", kind="preview", preview_of=1)
-    undoing = replace(
-        RUNNING, phase="restore", kind="undo", undo_of=1, record_count=1_000, created_count=400, failed_count=100
+    checking = replace(LOADING, phase="preview", kind="preview")
+    undoing = UndoJob(
+        **COMMON,
+        kind="undo",
+        phase="restore",
+        position=7,
+        total=1_000,
+        removed_count=300,
+        restored_count=100,
+        kept_count=90,
+        gone_count=10,
     )
 
     assert describe_step(after(10, checking)) == "Comparing with existing profiles (step 3 of 3)"
@@ -171,7 +188,7 @@ def test_bytes_are_told_in_the_unit_that_suits_the_file(size: tuple[int, int, st
     read, whole, unit = size
     divisor = {"bytes": 1, "kB": 1_000, "MB": 1_000_000}[unit]
 
-    progress = after(0, replace(READING, read_bytes=read, file_size_bytes=whole))
+    progress = after(0, replace(READING, position=read, file_size_bytes=whole))
 
     assert describe_amount(progress) == f"{{{read // divisor}}} of {{{whole // divisor}}} {unit}"
 

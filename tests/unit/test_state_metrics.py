@@ -15,9 +15,10 @@ from openprofiles.server.connections import Connections, Limits
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.state_metrics import StateMetrics
 from openprofiles.settings import Settings
+from openprofiles.store import tables
 from openprofiles.store.feeds import claim_feed, move_feed, record_failure
 from openprofiles.store.sqlite import SqliteStore
-from openprofiles.store.tables import metadata, upload_job
+from openprofiles.store.tables import metadata
 from openprofiles.store.webhooks import insert_delivery
 from openprofiles.worker.heartbeat import Heartbeat
 from store.made_rows import make_domain, make_job
@@ -45,8 +46,9 @@ def test_rows_are_counted_from_the_first_scrape_on(store: SqliteStore, tmp_path:
     first = scrape(metrics)
     with store.write() as connection:
         connection.execute(
-            update(upload_job).where(upload_job.c.upload_job_id == running).values(status="SUCCEEDED", created_count=25)
+            update(tables.upload_job).where(tables.upload_job.c.job_number == running).values(created_count=25)
         )
+        connection.execute(update(tables.job).where(tables.job.c.job_number == running).values(status="SUCCEEDED"))
     make_job(store, domain, 3, failed_count=4)
 
     second, third = scrape(metrics), scrape(metrics)

@@ -43,11 +43,11 @@ from openprofiles.server.app import build_app
 from openprofiles.server.metrics import Metrics
 from openprofiles.server.services import Services
 from openprofiles.settings import Settings
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue, upload_jobs
 from openprofiles.store.open import open_store
 from openprofiles.store.tables import failed_row, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import UploadJob, read_failed_rows_key
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival import receive
 from openprofiles.uploads.arrival.encrypted_file import DecryptingReader
 from openprofiles.uploads.arrival.files import open_own_files
@@ -155,9 +155,12 @@ class Service:
 
     def end(self, job_id: str, status: UploadJobStatus, **values: Any) -> None:
         """What a worker would write at the end of a job that was started."""
-        values = {"status": status, "completed_at": utc_now(), "client_token": None, "epoch": 1} | values
+        values = {"status": status, "completed_at": utc_now(), "epoch": 1} | values
+        counts = {name: values.pop(name) for name in tuple(values) if name.endswith("_count")}
+        job = self.job(job_id)
         with self.services.store.write() as connection:
-            assert upload_jobs.update_job(connection, self.job(job_id), only_in=UploadJobStatus.IN_PROGRESS, **values)
+            upload_jobs.update_job(connection, job, client_token=None, **counts)
+            assert job_queue.update_job(connection, job, only_in=UploadJobStatus.IN_PROGRESS, **values)
 
     def files_of(self, job_id: str) -> list[str]:
         folder = self.services.settings.uploads_folder
@@ -1083,21 +1086,21 @@ def job_with_failed_rows(service: Service, count: int) -> str:
     upload.put()
     service.client.start_upload_job(DomainName="shop", JobId=upload.job_id)
     service.end(upload.job_id, UploadJobStatus.FAILED, status_reason="VALIDATION_FAILURE", failure_message="All.")
-    upload_job_id = service.job(upload.job_id).upload_job_id
+    job = service.job(upload.job_id)
     with service.services.store.write() as connection:
         connection.execute(
             update(upload_job)
-            .where(upload_job.c.upload_job_id == upload_job_id)
+            .where(upload_job.c.job_number == job.job_number)
             .values(file_header=["Colour", "Size, in m"])
         )
-        wrapped_key = read_failed_rows_key(connection, upload_job_id)
-        assert wrapped_key is not None
-        cipher = FailedRowCipher(decrypt_failed_rows_key(service.services.master_key, wrapped_key, upload.job_id))
+        assert job.failed_rows_key is not None
+        key = decrypt_failed_rows_key(service.services.master_key, job.failed_rows_key, upload.job_id)
+        cipher = FailedRowCipher(key)
         connection.execute(
             insert(failed_row),
             [
                 {
-                    "upload_job_id": upload_job_id,
+                    "upload_job_id": job.job_number,
                     "record": 10 * record,
                     "fault": fault,
                     "line": 10 * record + 1,
@@ -1282,10 +1285,12 @@ def test_progress_of_a_running_job_says_how_far_its_step_is(service: Service) ->
     upload = service.upload()
     upload.put()
     service.client.start_upload_job(DomainName="shop", JobId=upload.job_id)
-    values = {"phase": "create", "record_count": 300, "failed_count": 100, "created_count": 50}
-    values["step_started_at"] = utc_now() - timedelta(seconds=100)
+    counts = {"record_count": 300, "failed_count": 100, "created_count": 50}
+    values = {"phase": "create", "step_started_at": utc_now() - timedelta(seconds=100)}
+    job = service.job(upload.job_id)
     with service.services.store.write() as connection:
-        upload_jobs.update_job(connection, service.job(upload.job_id), only_in=UploadJobStatus.IN_PROGRESS, **values)
+        upload_jobs.update_job(connection, job, **counts)
+        job_queue.update_job(connection, job, only_in=UploadJobStatus.IN_PROGRESS, **values)
 
     answer = service.get(own_path(upload.job_id, "progress"), service.credentials("*")).json()["Progress"]
 

@@ -153,9 +153,9 @@ def _state_of_undo(undo: Undo) -> UndoState:
     return UndoState(
         status=undo.job.status.value,
         message=undo.job.failure_message,
-        removed_count=undo.removed_count,
-        restored_count=undo.restored_count,
-        kept_count=undo.kept_count,
-        gone_count=undo.gone_count,
-        profile_count=undo.job.record_count,
+        removed_count=undo.job.removed_count,
+        restored_count=undo.job.restored_count,
+        kept_count=undo.job.kept_count,
+        gone_count=undo.job.gone_count,
+        profile_count=undo.job.total,
     )

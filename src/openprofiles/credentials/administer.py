@@ -15,7 +15,7 @@ from openprofiles.data_folder import locked_data_folder, write_private_file
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import DecryptionError, MasterKey
 from openprofiles.settings import Settings, SettingsError
-from openprofiles.store import upload_jobs, webhooks
+from openprofiles.store import job_queue, upload_jobs, webhooks
 from openprofiles.store.connections import Store
 from openprofiles.store.credentials import (
     StoredCredential,
@@ -157,7 +157,7 @@ def change_master_key(store: Store, old: MasterKey, new: MasterKey, now: datetim
         InvalidRequest: a load runs, or neither key is the store's.
     """
     with store.write() as connection:
-        if upload_jobs.is_any_leased(connection, now):
+        if job_queue.is_any_leased(connection, now):
             raise InvalidRequest("An import is running on this store. Stop all its servers and workers first.")
         stored = list_credentials(connection)
         if stored and _can_reveal(stored[0], new):

@@ -27,38 +27,28 @@ class LeaseLost(Exception):
 class Lease:
     """Which job, and by which claim of it."""
 
-    upload_job_id: int
+    job_number: int
     owner: str
     epoch: int
+    # One of job_kinds.KINDS.
+    kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedJob:
-    """What the loader needs of its job and the job's domain."""
+    """What the loader of any kind of job needs of its job and the job's domain."""
 
     job_id: str
     domain_id: int
+    # One of job_kinds.KINDS.
+    kind: str
+    # The job that it undoes or previews.
+    subject: int | None
     # How often it was claimed.
     epoch: int
-    fields: Mapping[str, Mapping[str, str]]
-    unique_key: str
-    data_expiry_days: int
     started_at: datetime
-    # None: of a job without a file of its own, which takes another one back.
-    client_token: bytes | None
-    # As they are kept: see ``uploads.job_options`` and ``uploads.reading.file_form``.
-    options: Mapping[str, Any] | None
-    file_form: Mapping[str, Any] | None
-    # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
-    failed_rows_key: bytes | None
-    file_name: str | None
     phase: str | None
     position: int
-    record_count: int | None
-    created_count: int
-    updated_count: int
-    failed_count: int
-    pid_base: int | None
     stop_requested: bool
     # Loaders that have died since the last progress.
     failed_attempts: int
@@ -67,25 +57,42 @@ class LeasedJob:
     phone_region: str
     key_version: int
     domain_deleted: bool
-    # One of job_kinds.KINDS.
-    kind: str
-    # The job that this one takes back.
-    undo_of: int | None
-    # See ``tables``.
-    undo_days: int | None
     indexed_paths: tuple[str, ...]
     # Those of them whose index has all stored profiles.
     whole_index_paths: tuple[str, ...]
 
     @property
-    def is_preview(self) -> bool:
-        """Whether nothing is to be written to the profiles."""
-        return self.kind == PREVIEW.name
-
-    @property
     def gives_up(self) -> bool:
         """Whether earlier loaders died too often: no more is written but the keys of what is there."""
         return self.failed_attempts >= MAX_FAILED_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedUpload(LeasedJob):
+    """What the loader of an upload job or a preview needs of it in addition."""
+
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
+    data_expiry_days: int
+    client_token: bytes | None
+    # As they are kept: see ``uploads.job_options`` and ``uploads.reading.file_form``.
+    options: Mapping[str, Any] | None
+    file_form: Mapping[str, Any] | None
+    # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
+    failed_rows_key: bytes | None
+    file_name: str | None
+    record_count: int | None
+    created_count: int
+    updated_count: int
+    failed_count: int
+    pid_base: int | None
+    # See ``tables``.
+    undo_days: int | None
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether nothing is to be written to the profiles."""
+        return self.kind == PREVIEW.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +106,13 @@ class ChunkState:
 
 @dataclass(frozen=True, slots=True)
 class UndoneJob:
-    """What an undo needs of the job that it takes back: which row numbers its new profiles have, and how many they are.
+    """What an undo needs of the job that it takes back: its mapping, and the row numbers and count of its new profiles.
 
     They are above ``pid_base``, up to ``pid_base + record_count``.
     """
 
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
     pid_base: int
     record_count: int
     created_count: int
@@ -139,6 +148,13 @@ class BulkReader(Protocol):
 
     def read_job(self) -> LeasedJob:
         """The job and its domain as they stand.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's.
+        """
+
+    def read_upload(self) -> LeasedUpload:
+        """The same of an upload job or a preview.
 
         Raises:
             LeaseLost: the job is no longer this loader's.
@@ -195,8 +211,11 @@ class BulkReader(Protocol):
     def read_pending_keys(self) -> Iterator[pa.Table]:
         """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
 
-    def read_undone_job(self, upload_job_id: int) -> UndoneJob:
+    def read_undone_job(self, job_number: int) -> UndoneJob:
         """The job that this one takes back."""
+
+    def read_undo_counts(self) -> tuple[int, int]:
+        """How many profiles this undo has removed, and how many it has kept."""
 
     def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
         """What profiles were before a job changed them, chunk by chunk: see ``uploads.loading.undo_images``."""
@@ -224,35 +243,29 @@ class BulkStore(BulkReader, Protocol):
     """The connection of one loader that writes."""
 
     def chunk(self) -> AbstractContextManager[ChunkState]:
-        """One write transaction. Every chunk ends with ``record_progress`` or ``end_job``, which check the lease.
+        """One write transaction, with ``record_progress``, ``check_lease`` or ``end_job``, which check the lease.
+
+        The row of the job is locked before the one of its details, so ``record_progress`` comes before other records.
 
         Raises:
             Busy: another process held the write lock for a minute.
         """
 
-    def record_progress(
-        self,
-        *,
-        phase: str,
-        position: int,
-        created: int = 0,
-        updated: int = 0,
-        unchanged: int = 0,
-        failed: int = 0,
-        read_bytes: int | None = None,
-    ) -> None:
+    def record_progress(self, *, phase: str, position: int, total: int | None = None, **counts: int) -> None:
         """Record where the job stands now, and add to its counts.
 
         Args:
-            read_bytes: how much of the file was read; None if that has not changed.
-            unchanged: how many of ``updated`` changed nothing.
+            position: in phase ``stage``, how many bytes of the file were read.
+            total: of the unit of the phase's step, for people; None if that has not changed.
+            counts: those of the kind's details, without their ending ``_count``; of an upload job, ``updated`` contains
+                ``unchanged``.
 
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
         """
 
     def record_file_form(self, file_form: Mapping[str, Any]) -> None:
-        """Record what the file is read as, in a chunk that then records progress."""
+        """Record what the file is read as."""
 
     def record_plan(
         self,
@@ -264,7 +277,7 @@ class BulkStore(BulkReader, Protocol):
         notices: Sequence[Any],
         undo_days: int | None,
     ) -> None:
-        """Record what reading the file and planning have found, in a chunk that then records progress.
+        """Record what reading the file and planning have found, in a chunk that has recorded progress.
 
         Args:
             notices: see ``tables``.
@@ -272,7 +285,7 @@ class BulkStore(BulkReader, Protocol):
         """
 
     def record_notices(self, notices: Sequence[Any]) -> None:
-        """Replace the notices of this job, in a chunk that then records progress."""
+        """Replace the notices of this job, in a chunk that has recorded progress."""
 
     def check_lease(self) -> None:
         """Hold a chunk that records no progress to the lease, too.
@@ -290,12 +303,8 @@ class BulkStore(BulkReader, Protocol):
         fault_counts: Sequence[FaultCount],
         step_milliseconds: Mapping[str, int],
         completed_at: datetime,
-        undo_until: datetime | None,
     ) -> None:
         """Set the final state, and forget the job's key: the file can no longer be read.
-
-        Args:
-            undo_until: until when it can be taken back; None if it cannot.
 
         Raises:
             LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
@@ -362,9 +371,6 @@ class BulkStore(BulkReader, Protocol):
 
     def insert_kept_profiles(self, rows: pa.Table) -> None:
         """Columns pid, profile_id, was_created."""
-
-    def record_undo_plan(self, record_count: int) -> None:
-        """Record how many profiles an undo has to look at, in a chunk that then records progress."""
 
     def forget_undo(self, upload_job_id: int) -> bool:
         """Remove some of what is kept to take a job back; whether anything was left."""

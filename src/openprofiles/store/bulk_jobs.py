@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -13,34 +15,31 @@ import pyarrow.ipc
 
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
 from openprofiles.feed_kinds import WEBHOOK
-from openprofiles.job_kinds import phases_of_step
-from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeaseLost, UndoneJob
+from openprofiles.job_kinds import KINDS
+from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeasedUpload, LeaseLost, UndoneJob
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
 _JOB_COLUMNS = (
-    "job_id",
-    "domain_id",
-    "unique_key",
-    "data_expiry_days",
-    "started_at",
-    "client_token",
-    "failed_rows_key",
-    "file_name",
-    "phase",
-    "position",
-    "record_count",
-    "created_count",
-    "updated_count",
-    "failed_count",
-    "pid_base",
-    "stop_requested_at",
-    "failed_attempts",
-    "failure_message",
-    "kind",
-    "undo_of",
-    "undo_days",
+    "j.job_id",
+    "j.domain_id",
+    "j.subject",
+    "j.started_at",
+    "j.phase",
+    "j.position",
+    "j.stop_requested_at",
+    "j.failed_attempts",
+    "j.failure_message",
+    "d.phone_region",
+    "d.key_version",
+    "d.deleted_at",
 )
+_UPLOAD_JSON = ("fields", "options", "file_form")
+_UPLOAD_COLUMNS = [
+    f"cast(u.{field.name} as text) as {field.name}" if field.name in _UPLOAD_JSON else f"u.{field.name}"
+    for field in fields(LeasedUpload)
+    if field not in fields(LeasedJob)
+]
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 _IMAGES_PER_CHUNK = 10
@@ -65,55 +64,39 @@ class LeasedJobReader(ABC):
 
     def read_job(self) -> LeasedJob:
         """See ``BulkReader``."""
+        return LeasedJob(**self._read_job())
+
+    def read_upload(self) -> LeasedUpload:
+        """See ``BulkReader``."""
+        values = self._read_job(*_UPLOAD_COLUMNS, details="join upload_job u on u.job_number = j.job_number")
+        return LeasedUpload(**values | {name: json.loads(values[name] or "null") for name in _UPLOAD_JSON})
+
+    def _read_job(self, *more: str, details: str = "") -> dict[str, Any]:
+        columns = (*_JOB_COLUMNS, *more)
         rows = self._rows(
-            f"select {', '.join('j.' + column for column in _JOB_COLUMNS)}, cast(j.fields as text), "
-            "cast(j.options as text), cast(j.file_form as text), "
-            "d.phone_region, d.key_version, d.deleted_at "
-            "from upload_job j join domain d on d.domain_id = j.domain_id "
-            "where j.upload_job_id = ? and j.lease_owner = ? and j.epoch = ? and j.status = 'IN_PROGRESS'",
-            self._lease.upload_job_id,
-            self._lease.owner,
-            self._lease.epoch,
+            f"select {', '.join(columns)} from job j join domain d on d.domain_id = j.domain_id {details} "
+            "where j.job_number = ? and j.lease_owner = ? and j.epoch = ? and j.status = 'IN_PROGRESS'",
+            *self._lease_values,
         )
         if not rows:
             raise LeaseLost
-        *values, fields, options, file_form, phone_region, key_version, deleted_at = rows[0]
-        row = dict(zip(_JOB_COLUMNS, values, strict=True))
+        row = dict(zip((re.split(r"[. ]", column)[-1] for column in columns), rows[0], strict=True))
         paths = self._rows(
             "select path, is_built from indexed_field where domain_id = ? order by path", row["domain_id"]
         )
-        return LeasedJob(
-            job_id=row["job_id"],
-            domain_id=row["domain_id"],
-            epoch=self._lease.epoch,
-            fields=json.loads(fields),
-            options=None if options is None else json.loads(options),
-            file_form=None if file_form is None else json.loads(file_form),
-            unique_key=row["unique_key"],
-            data_expiry_days=row["data_expiry_days"],
-            started_at=from_milliseconds(row["started_at"]),
-            client_token=row["client_token"],
-            failed_rows_key=row["failed_rows_key"],
-            file_name=row["file_name"],
-            phase=row["phase"],
-            position=row["position"],
-            record_count=row["record_count"],
-            created_count=row["created_count"],
-            updated_count=row["updated_count"],
-            failed_count=row["failed_count"],
-            pid_base=row["pid_base"],
-            stop_requested=row["stop_requested_at"] is not None,
-            failed_attempts=row["failed_attempts"],
-            failure_message=row["failure_message"],
-            phone_region=phone_region,
-            key_version=key_version,
-            domain_deleted=deleted_at is not None,
-            kind=row["kind"],
-            undo_of=row["undo_of"],
-            undo_days=row["undo_days"],
-            indexed_paths=tuple(path for path, _ in paths),
-            whole_index_paths=tuple(path for path, is_built in paths if is_built),
-        )
+        return row | {
+            "kind": self._lease.kind,
+            "epoch": self._lease.epoch,
+            "started_at": from_milliseconds(row["started_at"]),
+            "stop_requested": row.pop("stop_requested_at") is not None,
+            "domain_deleted": row.pop("deleted_at") is not None,
+            "indexed_paths": tuple(path for path, _ in paths),
+            "whole_index_paths": tuple(path for path, is_built in paths if is_built),
+        }
+
+    @property
+    def _lease_values(self) -> tuple[int, str, int]:
+        return self._lease.job_number, self._lease.owner, self._lease.epoch
 
     def read_key_version(self, domain_id: int) -> int:
         """See ``BulkReader``."""
@@ -125,9 +108,7 @@ class LeasedJobReader(ABC):
 
     def read_notices(self) -> list[Any]:
         """See ``BulkReader``."""
-        rows = self._rows(
-            "select cast(notices as text) from upload_job where upload_job_id = ?", self._lease.upload_job_id
-        )
+        rows = self._rows("select cast(notices as text) from upload_job where job_number = ?", self._lease.job_number)
         notices: list[Any] = json.loads(rows[0][0] or "[]")
         return notices
 
@@ -136,22 +117,27 @@ class LeasedJobReader(ABC):
         rows = self._rows(
             "select code, column_name, count(*), min(record) from failed_row where upload_job_id = ? "
             "group by code, column_name order by 3 desc, 1, 2",
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
         return [(code, column_name, int(count), int(first)) for code, column_name, count, first in rows]
 
-    def read_undone_job(self, upload_job_id: int) -> UndoneJob:
+    def read_undone_job(self, job_number: int) -> UndoneJob:
         """See ``BulkReader``."""
-        row = self._rows(
-            "select coalesce(pid_base, 0), coalesce(record_count, 0), created_count from upload_job "
-            "where upload_job_id = ?",
-            upload_job_id,
+        fields, unique_key, *counts = self._rows(
+            "select cast(fields as text), unique_key, coalesce(pid_base, 0), coalesce(record_count, 0), created_count "
+            "from upload_job where job_number = ?",
+            job_number,
         )[0]
-        return UndoneJob(*(int(number) for number in row))
+        return UndoneJob(json.loads(fields), unique_key, *(int(count) for count in counts))
+
+    def read_undo_counts(self) -> tuple[int, int]:
+        """See ``BulkReader``."""
+        rows = self._rows("select removed_count, kept_count from undo_job where job_number = ?", self._lease.job_number)
+        return int(rows[0][0]), int(rows[0][1])
 
     def read_pending_keys(self) -> Iterator[pa.Table]:
         """See ``BulkReader``."""
-        for content in self._read_contents("pending_keys", "changes", self._lease.upload_job_id):
+        for content in self._read_contents("pending_keys", "changes", self._lease.job_number):
             with pa.ipc.open_stream(content) as stream:
                 yield stream.read_all()
 
@@ -203,69 +189,66 @@ class LeasedJobWriter(LeasedJobReader):
             "select d.key_version, "
             f"j.stop_requested_at is not null or j.failed_attempts >= {MAX_FAILED_ATTEMPTS}, "
             "d.deleted_at is not null "
-            "from upload_job j join domain d on d.domain_id = j.domain_id "
-            f"where j.upload_job_id = ? {self._LOCK_DOMAIN}",
-            self._lease.upload_job_id,
+            "from job j join domain d on d.domain_id = j.domain_id "
+            f"where j.job_number = ? {self._LOCK_DOMAIN}",
+            self._lease.job_number,
         )
         if not rows:
             raise LeaseLost
         return ChunkState(rows[0][0], bool(rows[0][1]), bool(rows[0][2]))
 
-    def record_progress(
-        self,
-        *,
-        phase: str,
-        position: int,
-        created: int = 0,
-        updated: int = 0,
-        unchanged: int = 0,
-        failed: int = 0,
-        read_bytes: int | None = None,
-    ) -> None:
+    def record_progress(self, *, phase: str, position: int, total: int | None = None, **counts: int) -> None:
         """See ``BulkStore``."""
+        kind, now = KINDS[self._lease.kind], to_milliseconds(utc_now())
         # Staging begins again each time, so it is no progress; and a job that has given up stays that way.
+        is_staging = phase == "stage"
         is_no_progress = (
-            f"failed_attempts >= {MAX_FAILED_ATTEMPTS} or ? = 'stage' "
-            + "or (phase is not distinct from ? and position = ?)"
+            f"{is_staging} or failed_attempts >= {MAX_FAILED_ATTEMPTS} "
+            "or (phase is not distinct from ? and position = ?)"
         )
-        same_step, now = phases_of_step(phase), to_milliseconds(utc_now())
-        rows = self._rows(
-            "update upload_job set phase = ?, position = ?, created_count = created_count + ?, "
-            "updated_count = updated_count + ?, unchanged_count = unchanged_count + ?, "
-            "failed_count = failed_count + ?, "
+        # A file that is read again from its beginning begins its step again.
+        is_begun = is_staging and position == 0
+        same_step = () if is_begun else kind.step_of(phase).phases
+        self._update_job(
+            "phase = ?, position = ?, total = coalesce(cast(? as bigint), total), "
             f"failed_attempts = case when {is_no_progress} then failed_attempts else 0 end, "
             f"failure_message = case when {is_no_progress} then failure_message end, "
-            "read_bytes = coalesce(cast(? as bigint), read_bytes), "
-            # A file that is read again from its beginning begins its step again.
-            f"step_started_at = case when phase in ({', '.join('?' * len(same_step))}) "
-            "and coalesce(cast(? as bigint), 1) > 0 "
-            "then coalesce(step_started_at, cast(? as bigint)) else cast(? as bigint) end "
-            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
+            f"step_started_at = case when {' or '.join('phase = ?' for _ in same_step) or 'false'} "
+            "then coalesce(step_started_at, cast(? as bigint)) else cast(? as bigint) end",
             phase,
             position,
-            created,
-            updated,
-            unchanged,
-            failed,
-            *(phase, phase, position) * 2,
-            read_bytes,
+            total,
+            *(phase, position) * 2,
             *same_step,
-            read_bytes,
             now,
             now,
-            self._lease.upload_job_id,
-            self._lease.owner,
-            self._lease.epoch,
+        )
+        added = {f"{name}_count": count for name, count in counts.items() if count}
+        if added:
+            self._run(
+                f"update {kind.details} set {', '.join(f'{name} = {name} + ?' for name in added)} where job_number = ?",
+                *added.values(),
+                self._lease.job_number,
+            )
+
+    def _update_job(self, sql: str, *parameters: object, returning: str = "1") -> tuple[Any, ...]:
+        """Update the row of the job, if this loader still holds it."""
+        rows = self._rows(
+            f"update job set {sql} where job_number = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' "
+            f"returning {returning}",
+            *parameters,
+            *self._lease_values,
         )
         if not rows:
             raise LeaseLost
+        return rows[0]
 
     def record_file_form(self, file_form: Mapping[str, Any]) -> None:
         """See ``BulkStore``."""
         self._run(
-            f"update upload_job set file_form = {self._JSON.format('?')} where upload_job_id = ?",
+            f"update upload_job set file_form = {self._JSON.format('?')} where job_number = ?",
             json.dumps(dict(file_form)),
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
 
     def record_plan(
@@ -282,22 +265,22 @@ class LeasedJobWriter(LeasedJobReader):
         self._run(
             f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
             f"repeated_count = ?, notices = {self._JSON.format('?')}, undo_days = cast(? as bigint) "
-            "where upload_job_id = ?",
+            "where job_number = ?",
             record_count,
             pid_base,
             json.dumps(list(file_header)),
             repeated_count,
             json.dumps(list(notices)),
             undo_days,
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
 
     def record_notices(self, notices: Sequence[Any]) -> None:
         """See ``BulkStore``."""
         self._run(
-            f"update upload_job set notices = {self._JSON.format('?')} where upload_job_id = ?",
+            f"update upload_job set notices = {self._JSON.format('?')} where job_number = ?",
             json.dumps(list(notices)),
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
 
     def check_lease(self) -> None:
@@ -313,35 +296,29 @@ class LeasedJobWriter(LeasedJobReader):
         fault_counts: Sequence[FaultCount],
         step_milliseconds: Mapping[str, int],
         completed_at: datetime,
-        undo_until: datetime | None,
     ) -> None:
         """See ``BulkStore``."""
-        rows = self._rows(
-            "update upload_job set status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
-            f"fault_counts = {self._JSON.format('?')}, step_milliseconds = {self._JSON.format('?')}, completed_at = ?, "
-            "undo_until = cast(? as bigint), "
-            "client_token = null, lease_owner = null, lease_until = null "
-            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' "
-            f"returning domain_id, {WEBHOOK_URL_OF_JOB}",
+        domain_id, webhook_url = self._update_job(
+            "status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
+            f"step_milliseconds = {self._JSON.format('?')}, completed_at = ?, lease_owner = null, lease_until = null",
             status,
             reason,
             message,
-            json.dumps(fault_counts) if fault_counts else None,
             json.dumps(dict(step_milliseconds)),
             to_milliseconds(completed_at),
-            None if undo_until is None else to_milliseconds(undo_until),
-            self._lease.upload_job_id,
-            self._lease.owner,
-            self._lease.epoch,
+            returning=f"domain_id, {WEBHOOK_URL_OF_JOB}",
         )
-        if not rows:
-            raise LeaseLost
-        domain_id, webhook_url = rows[0]
+        # Jobs without a file have no such row.
+        self._run(
+            f"update upload_job set fault_counts = {self._JSON.format('?')}, client_token = null where job_number = ?",
+            json.dumps(fault_counts) if fault_counts else None,
+            self._lease.job_number,
+        )
         if webhook_url is not None:
             self._run(
                 "insert into feed (name, subject, domain_id, target, next_attempt_at, created_at) "
                 f"values ('{WEBHOOK.name}', ?, ?, ?, ?, ?)",
-                self._lease.upload_job_id,
+                self._lease.job_number,
                 domain_id,
                 webhook_url,
                 to_milliseconds(completed_at),
@@ -367,7 +344,7 @@ class LeasedJobWriter(LeasedJobReader):
             writer.write_table(rows)
         self._rows(
             "insert into pending_keys (upload_job_id, changes) values (?, ?) returning 1",
-            self._lease.upload_job_id,
+            self._lease.job_number,
             stream.getvalue().to_pybytes(),
         )
 
@@ -375,14 +352,8 @@ class LeasedJobWriter(LeasedJobReader):
         """See ``BulkStore``."""
         self._rows(
             "insert into undo_image (upload_job_id, content) values (?, ?) returning 1",
-            self._lease.upload_job_id,
+            self._lease.job_number,
             content,
-        )
-
-    def record_undo_plan(self, record_count: int) -> None:
-        """See ``BulkStore``."""
-        self._run(
-            "update upload_job set record_count = ? where upload_job_id = ?", record_count, self._lease.upload_job_id
         )
 
     def forget_undo(self, upload_job_id: int) -> bool:
@@ -403,17 +374,12 @@ class LeasedJobWriter(LeasedJobReader):
 
     def restart(self) -> None:
         """See ``BulkStore``."""
-        rows = self._rows(
-            "update upload_job set phase = null, position = 0, record_count = null, repeated_count = null, "
-            "notices = null, undo_days = null, read_bytes = null, "
-            "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 "
-            "where upload_job_id = ? and lease_owner = ? and epoch = ? and status = 'IN_PROGRESS' returning 1",
-            self._lease.upload_job_id,
-            self._lease.owner,
-            self._lease.epoch,
+        self._update_job("phase = null, position = 0")
+        self._run(
+            "update upload_job set record_count = null, repeated_count = null, notices = null, undo_days = null, "
+            "created_count = 0, updated_count = 0, unchanged_count = 0, failed_count = 0 where job_number = ?",
+            self._lease.job_number,
         )
-        if not rows:
-            raise LeaseLost
 
     def forget_notes(self) -> bool:
         """See ``BulkStore``."""
@@ -428,7 +394,7 @@ class LeasedJobWriter(LeasedJobReader):
         Args:
             upload_job_id: whose rows; by default this job's own.
         """
-        of_job = self._lease.upload_job_id if upload_job_id is None else upload_job_id
+        of_job = self._lease.job_number if upload_job_id is None else upload_job_id
         is_left = False
         for table, column, limit in parts:
             last = self._rows(

@@ -21,7 +21,7 @@ from sqlalchemy import JSON, Boolean, Table, text
 from sqlalchemy.engine import Connection
 
 from openprofiles.errors import InvalidRequest, StoreUnreachable
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue
 from openprofiles.store.connections import Store
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.migrations import NEWEST_REVISION
@@ -73,7 +73,7 @@ def copy_store(
 
 def _refuse_running_loads(store: Store, now: datetime) -> None:
     with store.read() as connection:
-        if upload_jobs.is_any_leased(connection, now):
+        if job_queue.is_any_leased(connection, now):
             raise InvalidRequest(
                 "An import is running on the store to copy, or was killed within the last 15 seconds. Stop all its "
                 "servers and workers first; their jobs continue in the copy."

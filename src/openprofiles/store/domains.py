@@ -15,7 +15,7 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles.records import Domain
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import domain as table
-from openprofiles.store.tables import indexed_field, upload_job
+from openprofiles.store.tables import indexed_field, job
 
 
 def insert_domain(
@@ -122,11 +122,11 @@ def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
     """Mark a domain as deleted, free its name, and stop its upload jobs."""
     connection.execute(update(table).where(table.c.domain_id == domain_id).values(deleted_at=now))
     connection.execute(
-        update(upload_job)
+        update(job)
         .where(
-            upload_job.c.domain_id == domain_id,
-            upload_job.c.status == "IN_PROGRESS",
-            upload_job.c.stop_requested_at.is_(None),
+            job.c.domain_id == domain_id,
+            job.c.status == "IN_PROGRESS",
+            job.c.stop_requested_at.is_(None),
         )
         .values(stop_requested_at=now)
     )

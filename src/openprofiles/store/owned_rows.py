@@ -17,6 +17,8 @@ class Owner(Enum):
 
     DOMAIN = "domain_id"
     PROFILE = "pid"
+    # They go with the row of the job, by a foreign key.
+    JOB = "job_number"
     UPLOAD_JOB = "upload_job_id"
     # They stay as long as the store.
     STORE = None

@@ -68,7 +68,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
     def insert_failed_rows(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
         rows = rows.cast(_FAILED_ROWS)
-        self._copy("failed_row", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+        self._copy("failed_row", _with_constants(rows, {"upload_job_id": self._lease.job_number}))
 
     def insert_repeated_rows(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
@@ -76,14 +76,14 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             return
         # Rows come in order of their records, so what is there of them already is one range.
         self._execute(
-            f"delete from repeated_row where upload_job_id = {self._lease.upload_job_id} "
+            f"delete from repeated_row where upload_job_id = {self._lease.job_number} "
             f"and record between {rows['record'][0].as_py()} and {rows['record'][-1].as_py()}"
         )
-        self._copy("repeated_row", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+        self._copy("repeated_row", _with_constants(rows, {"upload_job_id": self._lease.job_number}))
 
     def insert_preview_samples(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
-        self._copy("preview_sample", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+        self._copy("preview_sample", _with_constants(rows, {"upload_job_id": self._lease.job_number}))
 
     def insert_profiles(
         self,
@@ -103,7 +103,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             "created_at": moment,
             "updated_at": moment,
             "expires_at": to_milliseconds(expires_at),
-            "last_upload_job": self._lease.upload_job_id,
+            "last_upload_job": self._lease.job_number,
         }
         self._copy("profile", _with_constants(table, constants))
         self._count_profiles(domain_id, table.num_rows)
@@ -140,7 +140,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
             f"attributes = case when c.attributes is null then p.attributes {attributes} end, "
             f"revision = p.revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = greatest(p.expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.upload_job_id} from ("
+            f"last_upload_job = {self._lease.job_number} from ("
             "select w.*, present.place from changed_profile w cross join lateral ("
             f"select i.ctid as place from profile i where i.domain_id = {domain_id} and i.pid = w.pid offset 0) present"
             f") c where p.domain_id = {domain_id} and p.ctid = c.place"
@@ -203,12 +203,12 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         self._fill("changed_key", rows.select(["name", "value", "pid"]))
         self._execute(
             "insert into undo_absent_key (upload_job_id, name, value, pid) "
-            f"select {self._lease.upload_job_id}, name, value, pid from changed_key on conflict do nothing"
+            f"select {self._lease.job_number}, name, value, pid from changed_key on conflict do nothing"
         )
 
     def insert_kept_profiles(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
-        self._copy("undo_kept_profile", _with_constants(rows, {"upload_job_id": self._lease.upload_job_id}))
+        self._copy("undo_kept_profile", _with_constants(rows, {"upload_job_id": self._lease.job_number}))
 
     def insert_ordered_records(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
@@ -217,7 +217,7 @@ class PostgresqlBulkStore(PostgresqlBulkReader, LeasedJobWriter):
         self._fill("changed_record", rows.cast(pa.schema([("record", pa.int64())])))
         self._execute(
             "insert into ordered_record (upload_job_id, record) "
-            f"select {self._lease.upload_job_id}, record from changed_record order by record on conflict do nothing"
+            f"select {self._lease.job_number}, record from changed_record order by record on conflict do nothing"
         )
 
     def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:

@@ -178,7 +178,7 @@ class PostgresqlBulkReader(LeasedJobReader):
         return self._table(
             "select record from ordered_record where upload_job_id = ? and record > ? order by record limit ?",
             {"record": pa.int64()},
-            self._lease.upload_job_id,
+            self._lease.job_number,
             after,
             limit,
         )
@@ -191,7 +191,7 @@ class PostgresqlBulkReader(LeasedJobReader):
                 "select record from failed_row where upload_job_id = ? and record > ? and fault = 0 "
                 "order by record limit ?",
                 {"record": pa.int64()},
-                self._lease.upload_job_id,
+                self._lease.job_number,
                 after,
                 limit,
             )
@@ -208,7 +208,7 @@ class PostgresqlBulkReader(LeasedJobReader):
             "where p.last_upload_job = ?",
             {"pid": pa.int64()},
             domain_id,
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
 
     # The driver

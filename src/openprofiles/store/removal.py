@@ -1,4 +1,4 @@
-"""Remove the rows of deleted domains, and the rows of ended upload jobs that have been kept long enough.
+"""Remove the rows of deleted domains, and jobs and their rows that have been kept long enough.
 
 Which tables these are, and in which order, follows from what each table says of its rows (``owned_rows``). Each step
 removes rows of one table of a deleted domain, or some rows of each table of ended jobs, so that its transaction stays
@@ -26,16 +26,19 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.engine import Connection
 
-from openprofiles.job_kinds import PREVIEW, UNDO
+from openprofiles.clock import to_milliseconds
+from openprofiles.job_kinds import KINDS, UNDO
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
 from openprofiles.store.tables import (
     definition,
     definition_body,
     domain,
+    job,
     metadata,
     profile,
     tables_of,
@@ -43,11 +46,10 @@ from openprofiles.store.tables import (
 )
 from openprofiles.store.upload_job_states import UploadJobStatus
 
-# How long the results of a preview are kept.
-PREVIEW_LIFETIME = timedelta(days=1)
 # What is kept for an undo goes this much later than the undo can be requested, so that no host whose clock is behind
 # requests it too late.
 _GRACE = timedelta(days=1)
+_MILLISECONDS_PER_DAY = 86_400_000
 
 
 def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int) -> int:
@@ -62,9 +64,9 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         How many rows were removed; another step may find more unless it is 0.
     """
     of_running_job = exists().where(
-        upload_job.c.domain_id == domain.c.domain_id,
-        upload_job.c.status == UploadJobStatus.IN_PROGRESS,
-        upload_job.c.lease_until > now,
+        job.c.domain_id == domain.c.domain_id,
+        job.c.status == UploadJobStatus.IN_PROGRESS,
+        job.c.lease_until > now,
     )
     domain_id = connection.execute(
         select(domain.c.domain_id)
@@ -76,7 +78,7 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
     if domain_id is None:
         return 0
     read_in_index_order(connection)
-    jobs = select(upload_job.c.upload_job_id).where(upload_job.c.domain_id == domain_id).scalar_subquery()
+    jobs = select(job.c.job_number).where(job.c.domain_id == domain_id).scalar_subquery()
     # Jobs before data: a job that is gone cannot be claimed and write more.
     for table in reversed(metadata.tables.values()):
         owner = owned_rows(table).owner
@@ -104,26 +106,30 @@ def remove_rows_of_ended_jobs_step(
     Returns:
         the highest number of rows removed from one table; another step may find more unless it is 0.
     """
-    undo = upload_job.alias()
+    undo = job.alias()
     is_being_undone = exists().where(
-        undo.c.undo_of == upload_job.c.upload_job_id, undo.c.status == UploadJobStatus.IN_PROGRESS
+        undo.c.subject == job.c.job_number,
+        undo.c.kind == UNDO.name,
+        undo.c.status == UploadJobStatus.IN_PROGRESS,
     )
-    is_over = {Kept.FOR_UNDO: and_(upload_job.c.undo_until < now - _GRACE, ~is_being_undone)}
+    kept_milliseconds = cast(upload_job.c.undo_days, BigInteger) * _MILLISECONDS_PER_DAY
+    undo_until = type_coerce(job.c.completed_at, BigInteger) + kept_milliseconds
+    is_over = {Kept.FOR_UNDO: and_(undo_until < to_milliseconds(now - _GRACE), ~is_being_undone)}
     if failed_rows_days is not None:
-        is_old = upload_job.c.completed_at < now - timedelta(days=failed_rows_days)
-        is_old_preview = and_(upload_job.c.kind == PREVIEW.name, upload_job.c.completed_at < now - PREVIEW_LIFETIME)
-        is_over[Kept.AS_FAILED_ROWS] = or_(is_old, is_old_preview)
+        is_old = job.c.completed_at < now - timedelta(days=failed_rows_days)
+        is_over[Kept.AS_FAILED_ROWS] = or_(is_old, _is_expired(now))
         # An undo whose last loader died before it had given up continues with its own, once it is requested again.
         is_over[Kept.WHILE_IT_RUNS] = and_(
-            upload_job.c.status != UploadJobStatus.IN_PROGRESS,
-            or_(upload_job.c.kind != UNDO.name, upload_job.c.status != UploadJobStatus.FAILED, is_old),
+            job.c.status != UploadJobStatus.IN_PROGRESS,
+            or_(job.c.kind != UNDO.name, job.c.status != UploadJobStatus.FAILED, is_old),
         )
+    of_upload = upload_job.c.job_number == job.c.job_number
     most = 0
     for table in tables_of(Owner.UPLOAD_JOB):
         kept = owned_rows(table).kept
         if kept not in is_over or not connection.execute(select(exists().select_from(table))).scalar_one():
             continue
-        jobs = select(upload_job.c.upload_job_id).where(is_over[kept]).scalar_subquery()
+        jobs = select(job.c.job_number).outerjoin(upload_job, of_upload).where(is_over[kept]).scalar_subquery()
         most = max(most, _remove_some(connection, table, table.c.upload_job_id.in_(jobs), limit))
     return most
 
@@ -147,9 +153,20 @@ def remove_deleted_definitions_step(connection: Connection, _now: datetime, limi
     return len(rows)
 
 
-def has_rows_of_job(upload_job_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Build the condition that a table has rows of a job."""
-    return or_(*(exists().where(table.c.upload_job_id == upload_job_id) for table in tables_of(Owner.UPLOAD_JOB)))
+def remove_expired_jobs(connection: Connection, now: datetime) -> None:
+    """Remove jobs that their kind keeps for some days, once they own no other rows."""
+    has_rows = (exists().where(table.c.upload_job_id == job.c.job_number) for table in tables_of(Owner.UPLOAD_JOB))
+    connection.execute(delete(job).where(_is_expired(now), ~or_(*has_rows)))
+
+
+def _is_expired(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        *(
+            and_(job.c.kind == kind.name, job.c.completed_at < now - timedelta(days=kind.kept_days))
+            for kind in KINDS.values()
+            if kind.kept_days is not None
+        )
+    )
 
 
 def _remove_some(connection: Connection, table: Table, condition: ColumnElement[bool], limit: int) -> int:

@@ -73,7 +73,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         """See ``BulkStore``."""
         self._insert(
             "insert into failed_row (upload_job_id, record, fault, line, code, column_name, detail, content)",
-            f"({self._lease.upload_job_id}, ?, ?, ?, ?, ?, ?, ?)",
+            f"({self._lease.job_number}, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 
@@ -81,14 +81,14 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         """See ``BulkStore``."""
         self._insert(
             "insert or ignore into repeated_row (upload_job_id, record, line, first_record, first_line)",
-            f"({self._lease.upload_job_id}, ?, ?, ?, ?)",
+            f"({self._lease.job_number}, ?, ?, ?, ?)",
             rows,
         )
 
     def insert_preview_samples(self, rows: pa.Table) -> None:
         """See ``BulkStore``."""
         self._insert(
-            "insert into preview_sample (upload_job_id, number, content)", f"({self._lease.upload_job_id}, ?, ?)", rows
+            "insert into preview_sample (upload_job_id, number, content)", f"({self._lease.job_number}, ?, ?)", rows
         )
 
     def insert_profiles(
@@ -106,7 +106,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         self._insert(
             f"insert into profile ({names}, domain_id, created_at, updated_at, expires_at, last_upload_job)",
             f"({'?, ' * (len(columns) + 3)}{domain_id}, {moment}, {moment}, {to_milliseconds(expires_at)}, "
-            f"{self._lease.upload_job_id})",
+            f"{self._lease.job_number})",
             rows,
         )
         self._count_profiles(domain_id, rows.num_rows)
@@ -141,7 +141,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             f"update profile set {changes}attributes = {attributes}, "
             f"revision = revision + 1, updated_at = {to_milliseconds(now)}, "
             f"expires_at = max(expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.upload_job_id} where pid = ? and domain_id = {domain_id}",
+            f"last_upload_job = {self._lease.job_number} where pid = ? and domain_id = {domain_id}",
             rows,
         )
 
@@ -168,7 +168,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         """See ``BulkStore``."""
         self._insert(
             "insert or ignore into undo_absent_key (upload_job_id, name, value, pid)",
-            f"({self._lease.upload_job_id}, ?, ?, ?)",
+            f"({self._lease.job_number}, ?, ?, ?)",
             rows.select(["name", "value", "pid"]),
         )
 
@@ -176,7 +176,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         """See ``BulkStore``."""
         self._insert(
             "insert into undo_kept_profile (upload_job_id, pid, profile_id, was_created)",
-            f"({self._lease.upload_job_id}, ?, ?, ?)",
+            f"({self._lease.job_number}, ?, ?, ?)",
             rows.select(["pid", "profile_id", "was_created"]),
         )
 
@@ -184,7 +184,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         """See ``BulkStore``."""
         self._insert(
             "insert or ignore into ordered_record (upload_job_id, record)",
-            f"({self._lease.upload_job_id}, ?)",
+            f"({self._lease.job_number}, ?)",
             rows,
         )
 

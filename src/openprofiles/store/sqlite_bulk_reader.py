@@ -189,7 +189,7 @@ class SqliteBulkReader(LeasedJobReader):
         return self._table(
             "select record from ordered_record where upload_job_id = ? and record > ? order by record limit ?",
             {"record": pa.int64()},
-            self._lease.upload_job_id,
+            self._lease.job_number,
             after,
             limit,
         )
@@ -202,7 +202,7 @@ class SqliteBulkReader(LeasedJobReader):
                 "select record from failed_row where upload_job_id = ? and record > ? and fault = 0 "
                 "order by record limit ?",
                 {"record": pa.int64()},
-                self._lease.upload_job_id,
+                self._lease.job_number,
                 after,
                 limit,
             )
@@ -220,7 +220,7 @@ class SqliteBulkReader(LeasedJobReader):
             "on p.pid = w.pid and p.domain_id = ? and p.last_upload_job = ?",
             {"pid": pa.int64()},
             domain_id,
-            self._lease.upload_job_id,
+            self._lease.job_number,
         )
 
     # The driver

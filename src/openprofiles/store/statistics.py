@@ -10,7 +10,8 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
 from openprofiles.job_kinds import UPLOAD
-from openprofiles.store.tables import upload_job
+from openprofiles.store.job_queue import is_due
+from openprofiles.store.tables import job, upload_job
 from openprofiles.store.upload_job_states import UploadJobStatus
 
 _BATCH = 500
@@ -28,7 +29,7 @@ class RowCounts(NamedTuple):
 def count_jobs_by_status(connection: Connection) -> dict[UploadJobStatus, int]:
     """Count the upload jobs of all domains by status; a status without jobs counts 0."""
     rows = connection.execute(
-        select(upload_job.c.status, func.count()).where(upload_job.c.kind == UPLOAD.name).group_by(upload_job.c.status)
+        select(job.c.status, func.count()).where(job.c.kind == UPLOAD.name).group_by(job.c.status)
     )
     return dict.fromkeys(UploadJobStatus, 0) | {UploadJobStatus(status): count for status, count in rows}
 
@@ -44,9 +45,10 @@ def store_size_bytes(connection: Connection) -> int:
 def oldest_waiting_since(connection: Connection, now: datetime) -> datetime | None:
     """Find the start time of the job that waits longest for a worker; None if no job waits."""
     oldest: datetime | None = connection.execute(
-        select(func.min(upload_job.c.started_at)).where(
-            upload_job.c.status == UploadJobStatus.IN_PROGRESS,
-            or_(upload_job.c.lease_until.is_(None), upload_job.c.lease_until < now),
+        select(func.min(job.c.started_at)).where(
+            job.c.status == UploadJobStatus.IN_PROGRESS,
+            or_(job.c.lease_until.is_(None), job.c.lease_until < now),
+            is_due(job, now),
         )
     ).scalar_one()
     return oldest
@@ -61,25 +63,28 @@ def read_row_counts(
         after: jobs with a higher row number are new, and are read whatever their status.
         known: the jobs that had not ended the last time.
     """
-    columns = upload_job.c
-    not_ended = columns.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS])
-    is_load = columns.kind == UPLOAD.name
+    not_ended = job.c.status.in_([UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS])
     # From the index alone; a job that was not started has nothing to count.
     open_jobs = dict.fromkeys(
-        connection.execute(select(columns.upload_job_id).where(not_ended)).scalars(), RowCounts(0, 0, 0, 0)
+        connection.execute(select(job.c.job_number).where(not_ended)).scalars(), RowCounts(0, 0, 0, 0)
     )
-    counted = select(
-        columns.upload_job_id,
-        columns.created_count,
-        columns.updated_count - columns.unchanged_count,
-        columns.unchanged_count,
-        columns.failed_count,
-    ).where(is_load)
-    running = connection.execute(counted.where(columns.status == UploadJobStatus.IN_PROGRESS)).all()
-    ended = [*connection.execute(counted.where(columns.upload_job_id > after, ~not_ended))]
+    counts = upload_job.c
+    counted = (
+        select(
+            job.c.job_number,
+            counts.created_count,
+            counts.updated_count - counts.unchanged_count,
+            counts.unchanged_count,
+            counts.failed_count,
+        )
+        .join(upload_job, counts.job_number == job.c.job_number)
+        .where(job.c.kind == UPLOAD.name)
+    )
+    running = connection.execute(counted.where(job.c.status == UploadJobStatus.IN_PROGRESS)).all()
+    ended = [*connection.execute(counted.where(job.c.job_number > after, ~not_ended))]
     gone = sorted(set(known) - open_jobs.keys())
     for first in range(0, len(gone), _BATCH):
         batch = gone[first : first + _BATCH]
-        ended += connection.execute(counted.where(columns.upload_job_id.in_(batch)))
-    open_jobs |= {job: RowCounts(*counts) for job, *counts in running}
-    return open_jobs, {job: RowCounts(*counts) for job, *counts in ended}
+        ended += connection.execute(counted.where(job.c.job_number.in_(batch)))
+    open_jobs |= {number: RowCounts(*row) for number, *row in running}
+    return open_jobs, {number: RowCounts(*row) for number, *row in ended}

@@ -167,103 +167,134 @@ added_key = Table(
     info=owned_by(Owner.PROFILE, "one for each key that AddProfileKey added"),
 )
 
-upload_job = Table(
-    "upload_job",
+# What every kind of job has. What only one kind has is in a table of its own (job_kinds.JobKind.details), whose rows go
+# with these.
+job = Table(
+    "job",
     metadata,
-    Column("upload_job_id", RowNumber, primary_key=True, autoincrement=True),
+    # Never used again: profiles name the job that wrote them last.
+    Column("job_number", RowNumber, primary_key=True, autoincrement=True),
     Column("job_id", Text, nullable=False, unique=True),
     Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), nullable=False),
-    Column("display_name", Text, nullable=False),
-    # {field name: {"Source": ..., "Target": ..., "ContentType": ...}}, as it came.
-    Column("fields", JSON, nullable=False),
-    Column("unique_key", Text, nullable=False),
-    Column("data_expiry_days", Integer, nullable=False),
+    # One of job_kinds.KINDS. A worker that does not know it leaves the job to others.
+    Column("kind", Text, nullable=False),
+    # The job that a preview or an undo is of.
+    Column("subject", BigInteger),
     Column("status", Text, nullable=False),
     Column("status_reason", Text),
     # Why the job failed, for people; never a customer's value.
     Column("failure_message", Text),
     Column("created_at", Moment, nullable=False),
+    # No worker begins it before; null once one has.
+    Column("not_before", Moment),
     Column("started_at", Moment),
     Column("completed_at", Moment),
     Column("stop_requested_at", Moment),
-    # The file: its key (wrapped by the master key), and the name and size of the last complete PUT.
-    Column("client_token", LargeBinary),
-    Column("file_name", Text),
-    Column("file_size_bytes", BigInteger),
-    Column("file_received_at", Moment),
-    # Progress. record_count is known once the file is staged.
+    # Progress. What position and total count depends on the phase; while a file is read, they are bytes.
     Column("phase", Text),
     Column("position", BigInteger, nullable=False, server_default=text("0")),
-    Column("record_count", BigInteger),
-    Column("created_count", BigInteger, nullable=False, server_default=text("0")),
-    Column("updated_count", BigInteger, nullable=False, server_default=text("0")),
-    Column("failed_count", BigInteger, nullable=False, server_default=text("0")),
-    # Row number of a profile created by record r is pid_base + r.
-    Column("pid_base", BigInteger),
-    # The lease: who runs the job, until when, and how often it was claimed. Every write of a load names
+    Column("total", BigInteger),
+    # When the present step began (job_kinds.ShownStep); null: none has, or an earlier version is at it.
+    Column("step_started_at", Moment),
+    # How long each step took, {step: milliseconds}, written at the end; what a loader did that died is not in it.
+    Column("step_milliseconds", JSON(none_as_null=True)),
+    # The lease: who runs the job, until when, and how often it was claimed. Every write of a loader names
     # owner and epoch and gives up when they are no longer its own.
     Column("lease_owner", Text),
     Column("lease_until", Moment),
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
     Column("failed_attempts", Integer, nullable=False, server_default=text("0")),
-    # The names of the file's columns, known once it is staged.
-    Column("file_header", JSON(none_as_null=True)),
-    # The key that the failed rows are encrypted with (wrapped by the master key), kept as long as they are.
-    Column("failed_rows_key", LargeBinary),
-    # Of the updated records, those that changed nothing.
-    Column("unchanged_count", BigInteger, nullable=False, server_default=text("0")),
-    # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults,
-    # first record], the most frequent first. Earlier versions left the first record out.
-    Column("fault_counts", JSON(none_as_null=True)),
-    # The rows whose unique key an earlier row of the file has too, failed rows left out; known once it is planned.
-    Column("repeated_count", BigInteger),
-    # How long each step took, {step: milliseconds}, written at the end; what a loader did that died is not in it.
-    Column("step_milliseconds", JSON(none_as_null=True)),
-    # What the caller wants beyond the mapping (uploads.job_options); null: the defaults.
-    Column("options", JSON(none_as_null=True)),
-    # The form in which the file was read (uploads.reading.file_form), known once reading has begun.
-    Column("file_form", JSON(none_as_null=True)),
     # What its caller sent to be safe to repeat: a token with the request that made the job, the digest of that request
     # (uploads.idempotency), and a token with the one that started it. Null: none was sent.
     Column("create_token", Text),
     Column("create_digest", Text),
     Column("start_token", Text),
-    # The job of which this one is a preview: it finds out what that job would do. AWS's API does not show it.
-    Column("preview_of", BigInteger),
-    # The job that this one undoes. AWS's API does not show it. Its counts are of profiles: created and updated are
-    # those that are restored, failed those that something else has changed since, unchanged those that are gone.
-    Column("undo_of", BigInteger),
-    # For how long after its end the job can be undone, fixed before its first change: 0: nothing is kept for that.
-    # Null: it has changed nothing so far, or an earlier version began with it.
-    Column("undo_days", Integer),
-    # Until when it can be undone, once it has ended; null: it cannot.
-    Column("undo_until", Moment),
-    # How much of the file was read, of file_size_bytes; null: nothing, or an earlier version reads it.
-    Column("read_bytes", BigInteger),
-    # When the present step began (job_kinds.phases_of_step); null: none has, or an earlier version is at it.
-    Column("step_started_at", Moment),
-    # Rows that it loaded with an outcome that the user may not expect (uploads.notices); known once it is planned.
-    Column("notices", JSON(none_as_null=True)),
-    # One of job_kinds.KINDS. A worker that does not know it leaves the job to others.
-    Column("kind", Text, nullable=False, server_default=text("'upload'")),
     sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "one for each job"),
 )
-Index("upload_job_list", upload_job.c.domain_id, upload_job.c.created_at, upload_job.c.upload_job_id)
-Index("upload_job_status", upload_job.c.status)
+Index("job_list", job.c.domain_id, job.c.created_at, job.c.job_number)
+Index("job_status", job.c.status)
 Index(
-    "upload_job_create_token",
-    upload_job.c.domain_id,
-    upload_job.c.create_token,
-    unique=True,
-    sqlite_where=upload_job.c.create_token.is_not(None),
+    "job_create_token", job.c.domain_id, job.c.create_token, unique=True, sqlite_where=job.c.create_token.is_not(None)
 )
 # A job is undone once.
-Index(
-    "upload_job_undo_of",
-    upload_job.c.undo_of,
-    unique=True,
-    sqlite_where=upload_job.c.undo_of.is_not(None),
+Index("job_undo", job.c.subject, unique=True, sqlite_where=job.c.kind == text("'undo'"))
+
+
+def _number_of_job() -> Column[int]:
+    """Make the key of a table with what only jobs of some kind have; its rows go with those of ``job``."""
+    of_job = ForeignKey("job.job_number", ondelete="CASCADE")
+    return Column("job_number", RowNumber, of_job, primary_key=True, autoincrement=False)
+
+
+# What an upload job or a preview has.
+upload_job = Table(
+    "upload_job",
+    metadata,
+    _number_of_job(),
+    Column("display_name", Text, nullable=False),
+    # {field name: {"Source": ..., "Target": ..., "ContentType": ...}}, as it came.
+    Column("fields", JSON, nullable=False),
+    Column("unique_key", Text, nullable=False),
+    Column("data_expiry_days", Integer, nullable=False),
+    # The file: its key (wrapped by the master key), and the name and size of the last complete PUT.
+    Column("client_token", LargeBinary),
+    Column("file_name", Text),
+    Column("file_size_bytes", BigInteger),
+    Column("file_received_at", Moment),
+    # The form in which the file was read (uploads.reading.file_form), known once reading has begun.
+    Column("file_form", JSON(none_as_null=True)),
+    # The names of the file's columns, known once it is staged, and so is the number of its rows.
+    Column("file_header", JSON(none_as_null=True)),
+    Column("record_count", BigInteger),
+    Column("created_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("updated_count", BigInteger, nullable=False, server_default=text("0")),
+    # Of the updated records, those that changed nothing.
+    Column("unchanged_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("failed_count", BigInteger, nullable=False, server_default=text("0")),
+    # Row number of a profile created by record r is pid_base + r.
+    Column("pid_base", BigInteger),
+    # The key that the failed rows are encrypted with (wrapped by the master key), kept as long as they are.
+    Column("failed_rows_key", LargeBinary),
+    # What the failed rows failed for, counted once at the end: a list of [code, header of the column or null, faults,
+    # first record], the most frequent first. Earlier versions left the first record out.
+    Column("fault_counts", JSON(none_as_null=True)),
+    # The rows whose unique key an earlier row of the file has too, failed rows left out; known once it is planned.
+    Column("repeated_count", BigInteger),
+    # Rows that it loaded with an outcome that the user may not expect (uploads.notices); known once it is planned.
+    Column("notices", JSON(none_as_null=True)),
+    # What the caller wants beyond the mapping (uploads.job_options); null: the defaults.
+    Column("options", JSON(none_as_null=True)),
+    # For how long after its end the job can be undone, fixed before its first change: 0: nothing is kept for that.
+    # Null: it has changed nothing so far, or an earlier version began with it.
+    Column("undo_days", Integer),
+    info=owned_by(Owner.JOB, "one for each upload job or preview"),
+)
+
+# What an undo has: how many profiles it has restored by removing them or by giving them their old values, and how many
+# it left, since something else had changed or deleted them.
+undo_job = Table(
+    "undo_job",
+    metadata,
+    _number_of_job(),
+    Column("removed_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("restored_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("kept_count", BigInteger, nullable=False, server_default=text("0")),
+    Column("gone_count", BigInteger, nullable=False, server_default=text("0")),
+    info=owned_by(Owner.JOB, "one for each undo"),
+)
+
+# Jobs that come again: a worker adds the next one when it is due.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), primary_key=True),
+    # One of job_kinds.KINDS. A worker that does not know it leaves the schedule to others.
+    Column("kind", ByteOrderedText, primary_key=True),
+    Column("every_seconds", BigInteger, nullable=False),
+    Column("next_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "few"),
 )
 
 failed_row = Table(

@@ -6,11 +6,35 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from openprofiles.store.tables import undo_image, undo_kept_profile, upload_job
+from openprofiles.job_kinds import UNDO, Unit
+from openprofiles.store.job_queue import Job, columns_of, update_job
+from openprofiles.store.tables import job, undo_image, undo_job, undo_kept_profile
 from openprofiles.store.upload_job_states import UploadJobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class UndoJob(Job):
+    """The undo of an upload job.
+
+    Attributes:
+        removed_count: profiles that the job had made and that are gone again.
+        restored_count: profiles that the job had changed and that are as they were before.
+        kept_count: profiles that stayed as they are, since something else has changed them after the job.
+        gone_count: profiles that were deleted after the job, so that there was nothing to undo.
+    """
+
+    removed_count: int
+    restored_count: int
+    kept_count: int
+    gone_count: int
+
+    def amount(self, unit: Unit) -> tuple[int, int | None]:
+        if unit is Unit.PROFILES:
+            return self.removed_count + self.restored_count + self.kept_count + self.gone_count, self.total
+        return self.position, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +46,36 @@ class KeptProfile:
     was_created: bool
 
 
-def find_undo_id(connection: Connection, upload_job_id: int) -> str | None:
-    """Find the job id of a job's undo."""
-    query = select(upload_job.c.job_id).where(upload_job.c.undo_of == upload_job_id)
-    job_id: str | None = connection.execute(query).scalar_one_or_none()
-    return job_id
+def find_undo(connection: Connection, undone: Job) -> UndoJob | None:
+    """Find the undo of a job."""
+    row = connection.execute(
+        select(*columns_of(UndoJob, job, undo_job))
+        .join(undo_job, undo_job.c.job_number == job.c.job_number)
+        .where(job.c.subject == undone.job_number, job.c.kind == UNDO.name)
+    ).one_or_none()
+    return None if row is None else UndoJob.of_row(row._asdict())
 
 
-def find_undo_statuses(connection: Connection, upload_job_ids: Collection[int]) -> dict[int, UploadJobStatus]:
+def find_undo_statuses(connection: Connection, job_numbers: Collection[int]) -> dict[int, UploadJobStatus]:
     """Return the status of the undo of each job, by row number; jobs without an undo are left out."""
-    query = select(upload_job.c.undo_of, upload_job.c.status).where(upload_job.c.undo_of.in_(upload_job_ids))
-    return {undo_of: UploadJobStatus(status) for undo_of, status in connection.execute(query)}
+    query = select(job.c.subject, job.c.status).where(job.c.subject.in_(job_numbers), job.c.kind == UNDO.name)
+    return {undone: UploadJobStatus(status) for undone, status in connection.execute(query)}
 
 
-def resume_undo(connection: Connection, undo_job_id: int, now: datetime) -> None:
+def resume_undo(connection: Connection, undo: UndoJob, now: datetime) -> None:
     """Resume an undo that failed."""
-    connection.execute(
-        update(upload_job)
-        .where(upload_job.c.upload_job_id == undo_job_id, upload_job.c.status == UploadJobStatus.FAILED)
-        .values(
-            status=UploadJobStatus.IN_PROGRESS,
-            status_reason=None,
-            failure_message=None,
-            started_at=now,
-            completed_at=None,
-            failed_attempts=0,
-            # Other jobs may have run in between, so no scratch database of before is good.
-            epoch=upload_job.c.epoch + 1,
-        )
+    update_job(
+        connection,
+        undo,
+        only_in=UploadJobStatus.FAILED,
+        status=UploadJobStatus.IN_PROGRESS,
+        status_reason=None,
+        failure_message=None,
+        started_at=now,
+        completed_at=None,
+        failed_attempts=0,
+        # Other jobs may have run in between, so no scratch database of before is good.
+        epoch=job.c.epoch + 1,
     )
 
 

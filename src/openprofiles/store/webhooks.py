@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.store.feeds import HeldFeed, add_feed
-from openprofiles.store.tables import domain, feed, upload_job, webhook
+from openprofiles.store.tables import domain, feed, job, upload_job, webhook
 
 # A feed is added when its job ends, and is over when it has called.
 WAITING_SINCE: ColumnElement[datetime] = feed.c.created_at
@@ -122,12 +122,15 @@ def find_delivery(connection: Connection, upload_job_id: int) -> Delivery | None
 
 def read_ended_job(connection: Connection, held: HeldFeed) -> EndedJob | None:
     """Read the content of the call; None if the job's domain was deleted."""
+    names = [field.name for field in fields(EndedJob)]
     row = connection.execute(
-        select(domain.c.name, *(upload_job.c[field.name] for field in fields(EndedJob)[1:]))
-        .join(domain, domain.c.domain_id == upload_job.c.domain_id)
+        select(domain.c.name, *((job if name in job.c else upload_job).c[name] for name in names[1:]))
+        .select_from(job)
+        .join(upload_job, upload_job.c.job_number == job.c.job_number)
+        .join(domain, domain.c.domain_id == job.c.domain_id)
         .where(
-            upload_job.c.domain_id == held.domain_id,
-            upload_job.c.upload_job_id == held.subject,
+            job.c.domain_id == held.domain_id,
+            job.c.job_number == held.subject,
             domain.c.deleted_at.is_(None),
         )
     ).one_or_none()

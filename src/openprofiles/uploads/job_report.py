@@ -105,11 +105,11 @@ def read_report(store: Store, domain: Domain, job_id: str) -> JobReport:
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        findings = upload_jobs.read_findings(connection, job.upload_job_id)
+        findings = upload_jobs.read_findings(connection, job.job_number)
         has_counts = job.completed_at is not None and job.failed_count > 0
-        counts = upload_jobs.read_fault_counts(connection, job.upload_job_id) if has_counts else []
-        webhook = find_delivery(connection, job.upload_job_id) if job.completed_at is not None else None
-        undo_status = find_undo_statuses(connection, [job]).get(job.upload_job_id)
+        counts = upload_jobs.read_fault_counts(connection, job.job_number) if has_counts else []
+        webhook = find_delivery(connection, job.job_number) if job.completed_at is not None else None
+        undo_status = find_undo_statuses(connection, [job]).get(job.job_number)
     not_mapped = None
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
@@ -140,6 +140,6 @@ def list_repeated_rows(
     limit = max_results or DEFAULT_REPEATED_ROWS_PER_PAGE
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        rows = upload_jobs.list_repeated_rows(connection, job.upload_job_id, after_record=after, limit=limit + 1)
+        rows = upload_jobs.list_repeated_rows(connection, job.job_number, after_record=after, limit=limit + 1)
     token = write_token("repeated-rows", [rows[limit - 1].record]) if len(rows) > limit else None
     return Page(rows[:limit], token)

@@ -18,11 +18,11 @@ from typing import Any, Generic, TypeVar
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
-from openprofiles.job_kinds import PREVIEW
+from openprofiles.job_kinds import PREVIEW, UPLOAD
 from openprofiles.master_key import MasterKey
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue, upload_jobs
 from openprofiles.store.connections import Connection, Store
 from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -151,9 +151,9 @@ def create_job(
             if made is None:
                 if options is not None and options.webhook_url is not None:
                     require_webhook(connection, domain.domain_id)
-                upload_jobs.insert_job(connection, values)
+                job_queue.insert_job(connection, UPLOAD, values)
                 made = find_job_of_domain(connection, domain, job_id)
-    except upload_jobs.CreateTokenTaken:
+    except job_queue.CreateTokenTaken:
         # By the same request on another connection, since this transaction looked.
         with store.read() as connection:
             made = _find_made(connection, domain, values)
@@ -175,7 +175,7 @@ def find_job_of_domain(
         NotFound: no such job in this domain.
     """
     job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
-    if job is None or (job.is_hidden and not (or_preview and job.kind == PREVIEW.name)):
+    if job is None or (job.kind == PREVIEW.name and not or_preview):
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return job
 
@@ -201,11 +201,11 @@ def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
         return find_job_of_domain(connection, domain, job_id)
 
 
-def find_job_of_number(store: Store, domain: Domain, upload_job_id: int) -> UploadJob | None:
+def find_job_of_number(store: Store, domain: Domain, job_number: int) -> UploadJob | None:
     """Find a job by row number, as in ``Profile.last_upload_job``; None if AWS's API has no such job."""
     with store.read() as connection:
-        job = upload_jobs.find_job_by_number(connection, domain.domain_id, upload_job_id)
-    return None if job is None or job.is_hidden else job
+        job = upload_jobs.find_job_by_number(connection, domain.domain_id, job_number)
+    return None if job is None or job.kind == PREVIEW.name else job
 
 
 def list_jobs(
@@ -225,8 +225,8 @@ def list_jobs(
     """
     before = None
     if next_token is not None:
-        created_at_ms, upload_job_id = read_token("ListUploadJobs", next_token, (int, int))
-        before = (_moment(int(created_at_ms)), int(upload_job_id))
+        created_at_ms, job_number = read_token("ListUploadJobs", next_token, (int, int))
+        before = (_moment(int(created_at_ms)), int(job_number))
     limit = max_results or DEFAULT_JOBS_PER_PAGE
     with store.read() as connection:
         jobs = upload_jobs.list_jobs(
@@ -235,7 +235,7 @@ def list_jobs(
     token = None
     if len(jobs) > limit:
         last = jobs[limit - 1]
-        token = write_token("ListUploadJobs", [to_milliseconds(last.created_at), last.upload_job_id])
+        token = write_token("ListUploadJobs", [to_milliseconds(last.created_at), last.job_number])
     return Page(jobs[:limit], token)
 
 
@@ -251,16 +251,15 @@ def list_failed_rows(
     limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         rows, has_more = upload_jobs.list_failed_rows(
             connection,
-            job.upload_job_id,
+            job.job_number,
             after_record=after,
             limit=limit,
             max_content_bytes=_FAILED_ROWS_BYTES_PER_PAGE,
         )
     token = write_token("failed-rows", [rows[-1].record]) if has_more else None
-    return Page(_decrypted(rows, master_key, wrapped_key, job_id), token)
+    return Page(_decrypted(rows, master_key, job), token)
 
 
 def list_example_rows(
@@ -285,11 +284,10 @@ def list_example_rows(
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
         found = [
             upload_jobs.list_first_failed_rows(
                 connection,
-                job.upload_job_id,
+                job.job_number,
                 code=code,
                 column_name=column_name,
                 first_record=first_record,
@@ -305,14 +303,14 @@ def list_example_rows(
         rows: list[upload_jobs.FailedRow] = []
         left_bytes = _FAILED_ROWS_BYTES_PER_PAGE
         for record in records:
-            row = upload_jobs.read_failed_row(connection, job.upload_job_id, record)
+            row = upload_jobs.read_failed_row(connection, job.job_number, record)
             if row is not None:
                 rows.append(row)
                 left_bytes -= len(row.content or b"")
             if left_bytes <= 0:
                 break
     rows.sort(key=lambda row: row.record)
-    return _decrypted(rows, master_key, wrapped_key, job_id)
+    return _decrypted(rows, master_key, job)
 
 
 def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job_id: str) -> Iterator[FailedRow]:
@@ -334,7 +332,7 @@ def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[s
     """
     with store.read() as connection:
         job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        findings = upload_jobs.read_findings(connection, job.upload_job_id)
+        findings = upload_jobs.read_findings(connection, job.job_number)
     return findings.file_header or [], FileForm.from_json(findings.file_form).dialect
 
 
@@ -344,9 +342,7 @@ def get_options(store: Store, domain: Domain, job_id: str) -> JobOptions:
     Raises:
         NotFound: no such job in this domain.
     """
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
-        return JobOptions.from_json(upload_jobs.read_options(connection, job.upload_job_id))
+    return JobOptions.from_json(get_job(store, domain, job_id).options)
 
 
 def set_options(
@@ -377,10 +373,11 @@ def set_options(
         options.require_fields(job.fields)
         if options.webhook_url is not None:
             require_webhook(connection, domain.domain_id)
-        if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, options=options.to_json()):
+        if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status; options can be set only before it is started."
             )
+        upload_jobs.update_job(connection, job, options=options.to_json())
 
 
 def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> None:
@@ -392,10 +389,11 @@ def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> 
     """
     with store.write() as connection:
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        if not upload_jobs.update_job(connection, job, only_in=UploadJobStatus.CREATED, display_name=display_name):
+        if job.status is not UploadJobStatus.CREATED:
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status; it can be renamed only before it is started."
             )
+        upload_jobs.update_job(connection, job, display_name=display_name)
 
 
 def start_job(
@@ -415,9 +413,7 @@ def start_job(
         require_living(connection, domain)
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
         if job.status is not UploadJobStatus.CREATED:
-            if idempotency_token is not None and idempotency_token == upload_jobs.read_start_token(
-                connection, job.upload_job_id
-            ):
+            if idempotency_token is not None and idempotency_token == job.start_token:
                 return
             raise InvalidRequest(
                 f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
@@ -427,7 +423,7 @@ def start_job(
                 f"Upload job {job_id} has no file yet. PUT the file to the Url that GetUploadJobPath returns, then "
                 "start the job."
             )
-        upload_jobs.update_job(
+        job_queue.update_job(
             connection,
             job,
             only_in=UploadJobStatus.CREATED,
@@ -436,7 +432,7 @@ def start_job(
             start_token=idempotency_token,
         )
         # Whoever starts a job waits for no preview of it.
-        upload_jobs.stop_previews(connection, job, now)
+        job_queue.stop_jobs_on(connection, job, PREVIEW, now)
 
 
 def stop_job(
@@ -469,24 +465,10 @@ def stop_job(
             return
         if only_if_created and job.status is not UploadJobStatus.CREATED:
             return
-        if job.status is UploadJobStatus.IN_PROGRESS and job.epoch > 0:
-            if job.stop_requested_at is None:
-                upload_jobs.update_job(connection, job, only_in=job.status, stop_requested_at=now)
-            return
         if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
             raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and can no longer be stopped.")
-        upload_jobs.stop_previews(connection, job, now)
-        upload_jobs.end_job(
-            connection,
-            job,
-            only_in=job.status,
-            status=UploadJobStatus.STOPPED,
-            stop_requested_at=now,
-            completed_at=now,
-            # The file can no longer be read, and the worker removes it.
-            client_token=None,
-            file_name=None,
-        )
+        job_queue.stop_jobs_on(connection, job, PREVIEW, now)
+        job_queue.stop_job(connection, job, now)
 
 
 def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
@@ -511,15 +493,12 @@ def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]
     if "create_token" not in values:
         return None
     found = upload_jobs.find_job_made_with(connection, domain.domain_id, values["create_token"])
-    if found is None:
-        return None
-    job, digest = found
-    if digest != values["create_digest"]:
+    if found is not None and found.create_digest != values["create_digest"]:
         raise InvalidRequest(
-            f"IdempotencyToken was used before by a different request, which created the upload job {job.job_id}. "
+            f"IdempotencyToken was used before by a different request, which created the upload job {found.job_id}. "
             "Repeat that request unchanged, or use a new token."
         )
-    return job
+    return found
 
 
 def require_living(connection: Connection, domain: Domain) -> None:
@@ -532,12 +511,10 @@ def _deleted(domain: Domain) -> NotFound:
     return NotFound(f"Domain {domain.name} was just deleted.")
 
 
-def _decrypted(
-    rows: Iterable[upload_jobs.FailedRow], master_key: MasterKey, wrapped_key: bytes | None, job_id: str
-) -> list[FailedRow]:
+def _decrypted(rows: Iterable[upload_jobs.FailedRow], master_key: MasterKey, job: UploadJob) -> list[FailedRow]:
     cipher = None
-    if wrapped_key is not None:
-        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, job_id))
+    if job.failed_rows_key is not None:
+        cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, job.job_id))
     return [
         FailedRow(
             row.record,

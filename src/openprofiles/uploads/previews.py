@@ -14,7 +14,7 @@ from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import PREVIEW
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles.records import Domain
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
@@ -60,8 +60,9 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
         if job.file_name is None:
             raise InvalidRequest(f"Upload job {job_id} has no file yet, so it cannot be previewed.")
         preview_id = new_job_id(now)
-        upload_jobs.insert_job(
+        job_queue.insert_job(
             connection,
+            PREVIEW,
             {
                 "job_id": preview_id,
                 "domain_id": domain.domain_id,
@@ -69,7 +70,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
                 "fields": job.fields,
                 "unique_key": job.unique_key,
                 "data_expiry_days": job.data_expiry_days,
-                "options": upload_jobs.read_options(connection, job.upload_job_id),
+                "options": job.options,
                 "status": UploadJobStatus.IN_PROGRESS,
                 "created_at": now,
                 "started_at": now,
@@ -78,8 +79,7 @@ def start_preview(store: Store, master_key: MasterKey, domain: Domain, job_id: s
                 "file_name": job.file_name,
                 "file_size_bytes": job.file_size_bytes,
                 "file_received_at": job.file_received_at,
-                "kind": PREVIEW.name,
-                "preview_of": job.upload_job_id,
+                "subject": job.job_number,
             },
         )
         return find_job_of_domain(connection, domain, preview_id, or_preview=True)
@@ -96,15 +96,14 @@ def read_preview(store: Store, master_key: MasterKey, domain: Domain, preview_id
         job = find_job_of_domain(connection, domain, preview_id, or_preview=True)
         if job.kind != PREVIEW.name:
             raise InvalidRequest(f"Upload job {preview_id} is not a preview.")
-        wrapped_key = upload_jobs.read_failed_rows_key(connection, job.upload_job_id)
-        contents = upload_jobs.list_preview_samples(connection, job.upload_job_id)
-    if wrapped_key is None:
+        contents = upload_jobs.list_preview_samples(connection, job.job_number)
+    if job.failed_rows_key is None:
         return Preview(job, ())
-    cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, wrapped_key, preview_id))
+    cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, preview_id))
     return Preview(job, tuple(read_sample(cipher, number, content) for number, content in contents))
 
 
 def list_running(store: Store, domain: Domain) -> list[str]:
     """List the ids of a domain's jobs and previews that are IN_PROGRESS, in running order."""
     with store.read() as connection:
-        return upload_jobs.list_running_jobs_of_domain(connection, domain.domain_id)
+        return job_queue.list_running_jobs(connection, domain.domain_id)

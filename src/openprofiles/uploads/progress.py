@@ -8,7 +8,6 @@ nor before 5 % of the step is done.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from openprofiles.job_kinds import KINDS, ShownStep, Unit
 
 if TYPE_CHECKING:
     # A command that works through a server describes what that answers, and needs no store.
-    from openprofiles.store.upload_jobs import UploadJob
+    from openprofiles.store.job_queue import Job
 
 _BYTE_UNITS = ((1_000_000, "MB"), (1_000, "kB"), (1, "bytes"))
 
@@ -86,12 +85,17 @@ def _describe_seconds(seconds: float) -> str:
     return f"{{{seconds / 3600:.1f}}} h"
 
 
-def progress_of(job: UploadJob, now: datetime) -> Progress | None:
-    """Return the progress of an upload job, a preview or an undo; None while it waits for a worker."""
+def progress_of(job: Job, now: datetime) -> Progress | None:
+    """Return the progress of a job of any kind; None while it waits for a worker."""
     if job.phase is None:
         return None
-    steps, step = _find_step(job)
-    done, total, unit = _amount(job, step.unit)
+    kind = KINDS[job.kind]
+    steps, step = kind.steps, kind.step_of(job.phase)
+    done, total = _amount(job, step)
+    if step.unit is Unit.BYTES and total and done >= total:
+        # All is read. What comes next records no phase of its own.
+        step = steps[1]
+        done, total = _amount(job, step)
     share_of_step = min(done / total, 1.0) if total else 0.0
     seconds = 0.0 if job.step_started_at is None else (now - job.step_started_at).total_seconds()
     per_second = done / seconds if total is not None and done and seconds >= _LEAST_SECONDS else None
@@ -106,36 +110,12 @@ def progress_of(job: UploadJob, now: datetime) -> Progress | None:
         doing=step.doing,
         done=done,
         total=total,
-        unit=unit,
+        unit=step.unit or Unit.ROWS,
         share=(weight_before + step.weight * share_of_step) / sum(one.weight for one in steps),
         per_second=per_second,
         seconds_left=seconds_left,
     )
 
 
-def _find_step(job: UploadJob) -> tuple[Sequence[ShownStep], ShownStep]:
-    kind = KINDS[job.kind]
-    steps = kind.steps
-    assert job.phase is not None, "only a job that was begun has steps"
-    step = kind.step_of(job.phase)
-    if step.unit is Unit.BYTES and job.file_size_bytes and (job.read_bytes or 0) >= job.file_size_bytes:
-        # All is read. What comes next records no phase of its own.
-        step = steps[1]
-    return steps, step
-
-
-def _amount(job: UploadJob, unit: Unit | None) -> tuple[int, int | None, str]:
-    """Return how much of a step is done, its total, and its unit."""
-    match unit:
-        case Unit.BYTES:
-            return job.read_bytes or 0, job.file_size_bytes, unit
-        case Unit.ROWS:
-            loadable = None if job.record_count is None else job.record_count - job.failed_count
-            return job.created_count + job.updated_count, loadable, unit
-        case Unit.PROFILES:
-            # Of an undo: those that are as before, those that were kept, and those that were gone.
-            done = job.created_count + job.updated_count + job.failed_count + job.unchanged_count
-            return done, job.record_count, unit
-        case Unit.KEYS:
-            return job.position, None, unit
-    return 0, None, Unit.ROWS
+def _amount(job: Job, step: ShownStep) -> tuple[int, int | None]:
+    return (0, None) if step.unit is None else job.amount(step.unit)

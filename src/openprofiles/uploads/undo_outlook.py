@@ -80,7 +80,7 @@ def read_undo_outlook(
         job = find_job_of_domain(connection, domain, job_id)
         require_undoable(job, now)
         changed_rows = job.updated_count - job.unchanged_count
-        left, all_images = _read_images(connection, job.upload_job_id, max_seen) if job.updated_count else ({}, True)
+        left, all_images = _read_images(connection, job.job_number, max_seen) if job.updated_count else ({}, True)
         base, last = job.pid_base or 0, (job.pid_base or 0) + (job.record_count or 0)
         there, revisions = profile_rows.count_changed_in_range(
             connection, domain.domain_id, base, last, at_most=max_seen

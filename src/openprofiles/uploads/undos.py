@@ -15,9 +15,9 @@ from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import UNDO
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.records import Domain
-from openprofiles.store import undos, upload_jobs
+from openprofiles.store import job_queue, undos
 from openprofiles.store.connections import Connection, Store
-from openprofiles.store.undos import KeptProfile
+from openprofiles.store.undos import KeptProfile, UndoJob
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.jobs import Page, find_job_of_domain, require_living
@@ -37,27 +37,7 @@ class Undo:
     """
 
     undone: UploadJob
-    job: UploadJob
-
-    @property
-    def removed_count(self) -> int:
-        """Profiles that the job had made and that are gone again."""
-        return self.job.created_count
-
-    @property
-    def restored_count(self) -> int:
-        """Profiles that the job had changed and that are as they were before."""
-        return self.job.updated_count
-
-    @property
-    def kept_count(self) -> int:
-        """Profiles that stayed as they are, since something else has changed them after the job."""
-        return self.job.failed_count
-
-    @property
-    def gone_count(self) -> int:
-        """Profiles that were deleted after the job, so that there was nothing to undo."""
-        return self.job.unchanged_count
+    job: UndoJob
 
 
 def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Undo:
@@ -72,32 +52,25 @@ def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> U
     with store.write() as connection:
         require_living(connection, domain)
         job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        undo_id = undos.find_undo_id(connection, job.upload_job_id)
-        if undo_id is None:
+        undo = undos.find_undo(connection, job)
+        if undo is None:
             require_undoable(job, now)
-            undo_id = new_job_id(now)
-            upload_jobs.insert_job(
+            job_queue.insert_job(
                 connection,
+                UNDO,
                 {
-                    "job_id": undo_id,
+                    "job_id": new_job_id(now),
                     "domain_id": domain.domain_id,
-                    "display_name": job.display_name,
-                    "fields": job.fields,
-                    "unique_key": job.unique_key,
-                    "data_expiry_days": job.data_expiry_days,
+                    "subject": job.job_number,
                     "status": UploadJobStatus.IN_PROGRESS,
                     "created_at": now,
                     "started_at": now,
-                    "kind": UNDO.name,
-                    "undo_of": job.upload_job_id,
                 },
             )
-        else:
-            undo = _find_undo_job(connection, domain, undo_id)
-            if undo.status is UploadJobStatus.FAILED:
-                require_undoable(job, now)
-                undos.resume_undo(connection, undo.upload_job_id, now)
-        return Undo(job, _find_undo_job(connection, domain, undo_id))
+        elif undo.status is UploadJobStatus.FAILED:
+            require_undoable(job, now)
+            undos.resume_undo(connection, undo, now)
+        return _read_undo(connection, domain, job_id)
 
 
 def require_undoable(job: UploadJob, now: datetime) -> None:
@@ -138,12 +111,12 @@ def read_undo_statuses(store: Store, of_jobs: Collection[UploadJob]) -> dict[int
 
 
 def find_undo_statuses(connection: Connection, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
-    """Return the status of the undo of each job, by ``UploadJob.upload_job_id``, in one query.
+    """Return the status of the undo of each job, by ``UploadJob.job_number``, in one query.
 
     Jobs without an undo are left out.
     """
     # No other job can have been undone.
-    numbers = [job.upload_job_id for job in of_jobs if job.undo_until is not None]
+    numbers = [job.job_number for job in of_jobs if job.undo_until is not None]
     return undos.find_undo_statuses(connection, numbers) if numbers else {}
 
 
@@ -159,21 +132,14 @@ def list_kept_profiles(
     limit = max_results or DEFAULT_KEPT_PROFILES_PER_PAGE
     with store.read() as connection:
         undo = _read_undo(connection, domain, job_id)
-        kept = undos.list_kept_profiles(connection, undo.job.upload_job_id, after_pid=after, limit=limit + 1)
+        kept = undos.list_kept_profiles(connection, undo.job.job_number, after_pid=after, limit=limit + 1)
     token = write_token("kept-profiles", [kept[limit - 1].pid]) if len(kept) > limit else None
     return Page(kept[:limit], token)
 
 
 def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
     job = find_job_of_domain(connection, domain, job_id)
-    undo_id = undos.find_undo_id(connection, job.upload_job_id)
-    if undo_id is None:
-        raise NotFound(f"Upload job {job_id} has no undo.")
-    return Undo(job, _find_undo_job(connection, domain, undo_id))
-
-
-def _find_undo_job(connection: Connection, domain: Domain, undo_id: str) -> UploadJob:
-    undo = upload_jobs.find_job(connection, domain.domain_id, undo_id)
+    undo = undos.find_undo(connection, job)
     if undo is None:
-        raise NotFound(f"The domain {domain.name} was deleted.")
-    return undo
+        raise NotFound(f"Upload job {job_id} has no undo.")
+    return Undo(job, undo)

@@ -77,25 +77,25 @@ def main() -> int:
         yield_when_long()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _run(settings, Lease(arguments.upload_job_id, arguments.owner, arguments.epoch))
+        _run(settings, Lease(arguments.job_number, arguments.owner, arguments.epoch, arguments.kind))
     except LeaseLost:
         return EXIT_LEASE_LOST
     except Exception as error:
         if is_full_disk(error):
-            _logger.error("disk_full", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
+            _logger.error("disk_full", job_number=arguments.job_number, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_NO_ROOM
         if isinstance(error, FilesUnreachable):
-            _logger.error("files_unreachable", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
+            _logger.error("files_unreachable", job_number=arguments.job_number, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
         if is_lost_connection(error):
-            _logger.error("store_unreachable", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
+            _logger.error("store_unreachable", job_number=arguments.job_number, epoch=arguments.epoch)  # noqa: TRY400
             return EXIT_UNREACHABLE
         for kind, event, status in _OBSTACLES:
             if isinstance(error, kind):
-                _logger.error(event, fault=str(error), upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)  # noqa: TRY400
+                _logger.error(event, fault=str(error), job_number=arguments.job_number, epoch=arguments.epoch)  # noqa: TRY400
                 return status
         # The worker decides what becomes of the job; here is the only place that knows why.
-        _logger.exception("load_failed", upload_job_id=arguments.upload_job_id, epoch=arguments.epoch)
+        _logger.exception("load_failed", job_number=arguments.job_number, epoch=arguments.epoch)
         return EXIT_FAULT
     return EXIT_ENDED
 

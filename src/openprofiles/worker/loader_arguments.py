@@ -33,9 +33,10 @@ class LoaderArguments:
 
     settings: dict[str, Any]
     yields: bool
-    upload_job_id: int
+    job_number: int
     owner: str
     epoch: int
+    kind: str
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

@@ -31,14 +31,15 @@ from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue, schedules, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.feeds import limit_impossible_waits
+from openprofiles.store.job_queue import Job
 from openprofiles.store.open import open_store
 from openprofiles.store.removal import (
-    PREVIEW_LIFETIME,
     remove_deleted_definitions_step,
     remove_deleted_domain_step,
+    remove_expired_jobs,
     remove_rows_of_ended_jobs_step,
 )
 from openprofiles.store.upload_job_states import (
@@ -48,7 +49,6 @@ from openprofiles.store.upload_job_states import (
     MAX_FAILED_ATTEMPTS,
     UploadJobStatus,
 )
-from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import Files, open_own_files
 from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
@@ -79,7 +79,8 @@ _SPARE_LOADER_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
-_UNSTARTED_FILE_DAYS = 1
+_UNSTARTED_FILE_AGE = timedelta(days=1)
+_ABANDONED_CHECK_AGE = timedelta(days=1)
 
 _logger = EventLogger("openprofiles.worker")
 
@@ -88,7 +89,7 @@ _logger = EventLogger("openprofiles.worker")
 class _Running:
     """A job that this worker holds, and its loader."""
 
-    job: UploadJob
+    job: Job
     process: LoaderProcess
     # None: a command that runs one job needs no slot.
     slot: int | None
@@ -211,7 +212,7 @@ class Worker:
             self._slots.give_back(running.slot)
             # Where it cannot be written, the lease runs out by itself.
             with suppress(StoreNotWritable, StoreUnreachable, Busy), self._store.write() as connection:
-                upload_jobs.release_lease(connection, running.job, utc_now())
+                job_queue.release_lease(connection, running.job, utc_now())
             _logger.info("load_interrupted", job_id=running.job.job_id)
         self._running.clear()
         self._loaders.close()
@@ -219,7 +220,7 @@ class Worker:
     def _claim(self, job_id: str | None) -> bool:
         now = utc_now()
         with self._store.read() as connection:
-            if not upload_jobs.has_claimable_job(connection, now):
+            if not job_queue.has_claimable_job(connection, now):
                 return False
         slot = self._slots.take() if job_id is None else None
         if slot is None and job_id is None:
@@ -227,7 +228,7 @@ class Worker:
         job = None
         try:
             with self._store.write() as connection:
-                job = upload_jobs.claim_next_job(
+                job = job_queue.claim_next_job(
                     connection, owner=self.owner, now=now, lease_until=_lease_until(now), job_id=job_id
                 )
         finally:
@@ -238,9 +239,10 @@ class Worker:
         arguments = LoaderArguments(
             settings=self._settings.to_json(),
             yields=self._yields,
-            upload_job_id=job.upload_job_id,
+            job_number=job.job_number,
             owner=self.owner,
             epoch=job.epoch,
+            kind=job.kind,
         )
         process = self._loaders.begin(arguments)
         _logger.info("load_begins", job_id=job.job_id, epoch=job.epoch, pid=process.pid)
@@ -271,13 +273,13 @@ class Worker:
         if running.process.poll() is not None:
             return
         with self._store.write() as connection:
-            is_ours = upload_jobs.extend_lease(connection, running.job, _lease_until(utc_now()))
+            is_ours = job_queue.extend_lease(connection, running.job, _lease_until(utc_now()))
         if not is_ours and running.process.poll() is None and not self._has_ended(running.job):
             # Somebody else took the job while this worker slept; two loaders of one job must not run.
             _logger.warning("lease_lost", job_id=running.job.job_id)
             running.process.kill()
 
-    def _settle(self, job: UploadJob, status: int) -> None:
+    def _settle(self, job: Job, status: int) -> None:
         """Handle the end of a loader by its exit status."""
         if status == EXIT_ENDED:
             _logger.info("load_ended", job_id=job.job_id)
@@ -295,36 +297,38 @@ class Worker:
             return
         obstacle = _obstacle(job, status)
         with self._store.write() as connection:
-            now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
+            now = job_queue.find_job(connection, job.domain_id, job.job_number)
             # The loader sets the count back to 0 with each progress: only deaths without progress add up. At the
             # limit, one more loader completes the keys of what is written and ends the job; if that dies too, the
             # worker ends it.
             attempts = (now.failed_attempts if now else job.failed_attempts) + 1
-            if attempts <= MAX_FAILED_ATTEMPTS and obstacle is not None:
-                # It may be over soon: a disk that is mounted again, a bucket that is restored.
-                until = utc_now() + timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
-                upload_jobs.postpone(connection, job, until, failed_attempts=attempts, failure_message=obstacle)
-            elif attempts <= MAX_FAILED_ATTEMPTS:
-                upload_jobs.release_lease(connection, job, utc_now(), failed_attempts=attempts, failure_message=None)
+            if attempts <= MAX_FAILED_ATTEMPTS:
+                # What blocks it may be over soon: a disk that is mounted again, a bucket that is restored.
+                pause = None if obstacle is None else timedelta(seconds=_OBSTACLE_PAUSE_SECONDS[attempts - 1])
+                job_queue.release_lease(
+                    connection,
+                    job,
+                    utc_now(),
+                    not_before=pause and utc_now() + pause,
+                    failed_attempts=attempts,
+                    failure_message=obstacle,
+                )
             else:
-                completed_at = utc_now()
-                upload_jobs.end_leased_job(
+                job_queue.end_leased_job(
                     connection,
                     job,
                     status=UploadJobStatus.FAILED,
                     status_reason=INTERNAL_FAILURE,
                     failure_message=obstacle or KINDS[job.kind].gave_up_message,
-                    completed_at=completed_at,
-                    undo_until=completed_at + timedelta(days=now.undo_days) if now and now.undo_days else None,
-                    client_token=None,
+                    completed_at=utc_now(),
                     failed_attempts=attempts,
                 )
         event = "loader_died" if obstacle is None else "load_blocked"
         _logger.error(event, job_id=job.job_id, exit_status=status, failed_attempts=attempts)
 
-    def _has_ended(self, job: UploadJob) -> bool:
+    def _has_ended(self, job: Job) -> bool:
         with self._store.read() as connection:
-            now = upload_jobs.find_job(connection, job.domain_id, job.job_id)
+            now = job_queue.find_job(connection, job.domain_id, job.job_number)
         return now is None or now.status is not UploadJobStatus.IN_PROGRESS
 
     def _clean(self) -> bool:
@@ -334,12 +338,13 @@ class Worker:
         for cleaning in self._cleanings:
             is_more_left |= cleaning.run(now)
         with self._store.write() as connection:
+            schedules.add_due_jobs(connection, now)
             expired_before = now - timedelta(days=self._settings.failed_rows_days)
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=expired_before)
             # Before the previews, by which they are known.
-            upload_jobs.remove_abandoned_checks(connection, checked_before=now - PREVIEW_LIFETIME)
-            upload_jobs.remove_old_previews(connection, completed_before=now - PREVIEW_LIFETIME)
-            upload_jobs.forget_unstarted_files(connection, received_before=now - timedelta(days=_UNSTARTED_FILE_DAYS))
+            upload_jobs.remove_abandoned_checks(connection, checked_before=now - _ABANDONED_CHECK_AGE)
+            remove_expired_jobs(connection, now)
+            upload_jobs.forget_unstarted_files(connection, received_before=now - _UNSTARTED_FILE_AGE)
             limit_impossible_waits(connection, now)
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
@@ -363,10 +368,10 @@ class Worker:
 
     def _list_running_job_ids(self) -> set[str]:
         with self._store.read() as connection:
-            return upload_jobs.list_running_job_ids(connection)
+            return set(job_queue.list_running_jobs(connection))
 
 
-def _obstacle(job: UploadJob, status: int) -> str | None:
+def _obstacle(job: Job, status: int) -> str | None:
     """Find what blocked a loader with this exit status, for people; None if that is not known."""
     messages = {
         EXIT_FILE_MISSING: FILE_MISSING_MESSAGE,

@@ -95,5 +95,5 @@ def news_of(report: JobReport, undo: Undo | None) -> str:
 
 
 def _result_of(undo: Undo) -> str:
-    counts = undo.removed_count, undo.restored_count, undo.kept_count
+    counts = undo.job.removed_count, undo.job.restored_count, undo.job.kept_count
     return "{{{}}} profiles removed, {{{}}} restored, {{{}}} kept.".format(*counts)

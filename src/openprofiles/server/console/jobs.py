@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.job_kinds import PHASE_WORDS
+from openprofiles.job_kinds import PHASE_WORDS, PREVIEW
 from openprofiles.profiles.domains import get_domain
 from openprofiles.profiles.records import Domain
 from openprofiles.server.console.job_progress import (
@@ -363,7 +363,7 @@ def _shared(visitor: Visitor, domain: Domain, report: JobReport, undo: Undo | No
 def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[JobReport, Undo | None]:
     store = visitor.services.store
     report = read_report(store, domain, job_id)
-    if report.job.is_hidden:
+    if report.job.kind == PREVIEW.name:
         raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
     return report, None if report.undo_status is None else undos.read_undo(store, domain, job_id)
 

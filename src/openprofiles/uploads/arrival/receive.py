@@ -23,8 +23,9 @@ from urllib.parse import urlencode
 
 from openprofiles.clock import utc_now
 from openprofiles.errors import FilesUnreachable, InvalidRequest
+from openprofiles.job_kinds import PREVIEW
 from openprofiles.master_key import MasterKey
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
@@ -209,18 +210,18 @@ class FileReceiver:
         self._file.publish()
         try:
             with self._store.write() as connection:
-                job = upload_jobs.find_job_by_id(connection, self._job.job_id)
-                published = job is not None and upload_jobs.update_job(
-                    connection,
-                    job,
-                    only_in=UploadJobStatus.CREATED,
-                    file_name=self._name,
-                    file_size_bytes=self._size_bytes,
-                    file_received_at=utc_now(),
-                )
+                job = upload_jobs.find_job_by_id(connection, self._job.job_id, for_change=True)
+                published = job is not None and job.status is UploadJobStatus.CREATED
                 if job is not None and published:
+                    upload_jobs.update_job(
+                        connection,
+                        job,
+                        file_name=self._name,
+                        file_size_bytes=self._size_bytes,
+                        file_received_at=utc_now(),
+                    )
                     # The file that they read goes.
-                    upload_jobs.stop_previews(connection, job, utc_now())
+                    job_queue.stop_jobs_on(connection, job, PREVIEW, utc_now())
         except Exception:
             # The disk may be full, and this file what fills it. A commit that fails may still have been kept, so the
             # store is asked.

@@ -133,9 +133,6 @@ def follow_records(load: Load, position: int) -> None:
                 clears=load.clears_blanks,
             )
             store.update_origins(domain_id, writes.origins)
-            if writes.notices:
-                stored = [Notice.from_json(notice) for notice in store.read_notices()]
-                store.record_notices([notice.to_json() for notice in with_more(stored, writes.notices)])
             for rule in load.key_rules:
                 changed = _keys_of(rule, writes.changed_keys)
                 is_added = pa.compute.equal(changed["added"], 1)
@@ -150,6 +147,9 @@ def follow_records(load: Load, position: int) -> None:
                 unchanged=writes.unchanged_count,
                 failed=writes.failed.num_rows,
             )
+            if writes.notices:
+                stored = [Notice.from_json(notice) for notice in store.read_notices()]
+                store.record_notices([notice.to_json() for notice in with_more(stored, writes.notices)])
         position = upto
         failed_count += writes.failed.num_rows
 

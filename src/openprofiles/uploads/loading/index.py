@@ -161,13 +161,11 @@ def _rules_of_pending(work: LeasedWork, *, added: int) -> list[KeyRule]:
     return [rule for rule in _rules(work) if rule.name in names]
 
 
-def build_field_index(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, path: str, *, phase: str, position: int
-) -> None:
+def build_field_index(scratch: Scratch, store: BulkStore, job: LeasedJob, path: str) -> None:
     """Index the stored profiles of the domain by one more field, once; every writer keeps it from then on."""
     with store.chunk():
         is_built = store.register_indexed_field(job.domain_id, path)
-        store.record_progress(phase=phase, position=position)
+        store.check_lease()
     if is_built:
         return
     scratch.run("create or replace table field_value (value text, pid bigint)")
@@ -191,10 +189,10 @@ def build_field_index(
             # A profile may have changed between reading its value and now, so each is checked.
             rule = KeyRule(name, (path,))
             store.add_keys(job.domain_id, name, _still_right(scratch, store, job, rule, rows, wanted=True))
-            store.record_progress(phase=phase, position=position)
+            store.check_lease()
     with store.chunk():
         store.finish_indexed_field(job.domain_id, path)
-        store.record_progress(phase=phase, position=position)
+        store.check_lease()
     scratch.run("drop table field_value")
     scratch.run("drop table field_key")
 

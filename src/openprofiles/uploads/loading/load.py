@@ -32,7 +32,7 @@ from openprofiles.job_kinds import UPLOAD
 from openprofiles.master_key import MasterKey, load_master_key
 from openprofiles.profiles.keys import field_key_name
 from openprofiles.settings import Settings
-from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.store.bulk import BulkStore, LeasedUpload
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.arrival.client_token import decrypt_client_token
 from openprofiles.uploads.arrival.files import Files, open_files
@@ -130,7 +130,7 @@ def run_load(
         LeaseLost: another worker has the job; nothing may be removed.
         Exception: a fault of ours or of the machine; the job can be taken up again where it stood.
     """
-    job = store.read_job()
+    job = store.read_upload()
     if job.file_name is None or job.client_token is None:
         raise ValueError(f"Upload job {job.job_id} has no file.")
     mapping = replace(read_mapping(job.fields, job.unique_key, strict=False), matches_group=strict)
@@ -171,7 +171,7 @@ class _Loading:
         self,
         store: BulkStore,
         scratch: Scratch,
-        job: LeasedJob,
+        job: LeasedUpload,
         mapping: UploadMapping,
         file: UploadedFile,
         originals: OriginalRows,
@@ -234,7 +234,7 @@ class _Loading:
 
     def end(self) -> End:
         """Find how the job ends, also if another loader has run its steps."""
-        job = self._store.read_job()
+        job = self._store.read_upload()
         if reason := self._options.too_many_failed(job.failed_count, job.record_count or 0):
             return failed(f"{reason} The rows that were already loaded are kept.")
         if job.failed_count == job.record_count:
@@ -258,7 +258,7 @@ class _Loading:
         _report_failed_rows(
             self._store, self._scratch, self._failed_rows, at.position if at and at.phase == REPORT else 0
         )
-        job = self._store.read_job()
+        job = self._store.read_upload()
         if not job.is_preview and self._options.doubtful_rows == REFUSE:
             notices = [Notice.from_json(notice) for notice in self._store.read_notices()]
             if reason := describe_refusal(notices):
@@ -271,7 +271,7 @@ class _Loading:
     @cached_property
     def _load(self) -> Load:
         """What the steps after the report share."""
-        scratch, job = self._scratch, self._store.read_job()
+        scratch, job = self._scratch, self._store.read_upload()
         return Load(
             scratch=scratch,
             cursor=scratch,
@@ -310,7 +310,7 @@ class _Loading:
             follow_records(self._load, at.position if at else 0)
 
     def _index(self, _at: Standing | None) -> None:
-        scratch, job = self._scratch, self._store.read_job()
+        scratch, job = self._scratch, self._store.read_upload()
         # The list of added keys that was made again may be shorter than the one that the position counts; writing a key
         # twice does no harm. That of removed keys is always the same.
         position = 0 if scratch.recall("made_again") and job.phase == ADD else job.position
@@ -335,11 +335,11 @@ class _Loading:
             raise
 
 
-def _all_failed(job: LeasedJob) -> str:
+def _all_failed(job: LeasedUpload) -> str:
     return f"All {job.record_count} rows failed. See the failed rows for the reasons."
 
 
-def _begin_again(store: BulkStore) -> LeasedJob:
+def _begin_again(store: BulkStore) -> LeasedUpload:
     """Forget what was reported, some at a time."""
     is_left = True
     while is_left:
@@ -349,13 +349,13 @@ def _begin_again(store: BulkStore) -> LeasedJob:
             if not is_left:
                 store.restart()
             store.check_lease()
-    return store.read_job()
+    return store.read_upload()
 
 
 def _stage(
     store: BulkStore,
     scratch: Scratch,
-    job: LeasedJob,
+    job: LeasedUpload,
     mapping: UploadMapping,
     file: UploadedFile,
     *,
@@ -365,14 +365,14 @@ def _stage(
     options = JobOptions.from_json(job.options)
     scratch.start_over()
 
-    def on_block(record_count: int) -> None:
+    def on_block() -> None:
         if has_written:
             return
         with store.chunk() as state:
             check_stop(state)
-            store.record_progress(phase=STAGE, position=record_count, read_bytes=file.read_bytes)
+            store.record_progress(phase=STAGE, position=file.read_bytes)
 
-    on_block(0)
+    on_block()
     try:
         # AWS accepts one form only, and so does a server that holds callers to its limits.
         headers = [field.header for field in mapping.fields]
@@ -383,7 +383,7 @@ def _stage(
             with store.chunk() as state:
                 check_stop(state)
                 store.record_file_form(form.to_json())
-                store.record_progress(phase=STAGE, position=0)
+                store.check_lease()
         with file.open() as reader:
             record_count = stage(
                 scratch,
@@ -403,12 +403,12 @@ def _stage(
     scratch.mark_done("staged")
 
 
-def _plan(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> None:
+def _plan(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping: UploadMapping) -> None:
     path = mapping.unique_key.path
     is_indexed = mapping.key_name != field_key_name(path) or path in job.whole_index_paths
     if mapping.key_name == field_key_name(path) and not job.is_preview:
-        build_field_index(scratch, store, job, mapping.unique_key.path, phase=job.phase or STAGE, position=job.position)
-    job = store.read_job()
+        build_field_index(scratch, store, job, path)
+    job = store.read_upload()
     if job.stop_requested and job.phase == STAGE:
         raise Stopped
     options = JobOptions.from_json(job.options)
@@ -428,7 +428,7 @@ def _report_plan(
     store: BulkStore, scratch: Scratch, mapping: UploadMapping, file: UploadedFile, *, undo_days: int
 ) -> None:
     """Write what the plan has found, and reserve the row numbers of the profiles to come."""
-    job = store.read_job()
+    job = store.read_upload()
     record_count = scratch.record_count
     with file.open() as reader:
         header = read_file_header(reader.read, file.form)
@@ -438,10 +438,11 @@ def _report_plan(
         with store.chunk() as state:
             check_stop(state)
             store.insert_repeated_rows(rows)
-            store.record_progress(phase=STAGE, position=record_count)
+            store.check_lease()
     with store.chunk() as state:
         check_stop(state)
         store.insert_ordered_records(scratch.table("select record from ordered order by record"))
+        store.record_progress(phase=REPORT, position=0)
         # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number is
         # that of record 1.
         pid_base = job.pid_base
@@ -456,10 +457,9 @@ def _report_plan(
             # From here on it holds for every loader of the job: images of a part of it would be of no use.
             undo_days=None if job.is_preview else undo_days,
         )
-        store.record_progress(phase=REPORT, position=0)
 
 
-def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
+def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping: UploadMapping) -> list[Notice]:
     options = JobOptions.from_json(job.options)
     doubles = find_shared_keys(scratch, store, job, mapping)
     doubles += find_probable_doubles(scratch, store, job, mapping)

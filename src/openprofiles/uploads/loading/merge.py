@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.store.bulk import PreparedRows
+from openprofiles.store.bulk import LeasedUpload, PreparedRows
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
 from openprofiles.uploads.loading.chunks import ChunkSize
@@ -69,6 +69,7 @@ class Load(LeasedWork):
         keeps_images: whether what is changed is kept, so that the load can be taken back.
     """
 
+    job: LeasedUpload
     options: JobOptions
     bytes_per_record: int
     all_new: bool

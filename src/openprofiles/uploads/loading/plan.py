@@ -41,7 +41,7 @@ from queue import SimpleQueue
 import pyarrow as pa
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.store.bulk import BulkReader, BulkStore, LeasedJob
+from openprofiles.store.bulk import BulkReader, BulkStore, LeasedUpload
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.loading.other_names import (
@@ -74,7 +74,7 @@ _MAKE_OUTCOME = (
 def plan(
     scratch: Scratch,
     store: BulkStore,
-    job: LeasedJob,
+    job: LeasedUpload,
     mapping: UploadMapping,
     options: JobOptions,
     *,
@@ -121,7 +121,7 @@ def plan(
 def plan_again(
     scratch: Scratch,
     store: BulkStore,
-    job: LeasedJob,
+    job: LeasedUpload,
     mapping: UploadMapping,
     options: JobOptions,
     *,
@@ -173,7 +173,7 @@ def plan_again(
         for records in _batches(scratch, "select record from unwritten order by record", pa.int64()):
             with store.chunk():
                 store.insert_ordered_records(pa.table({"record": records}))
-                store.record_progress(phase=job.phase or "", position=job.position)
+                store.check_lease()
     _fold_members(scratch, mapping)
 
 
@@ -217,7 +217,7 @@ def _start(scratch: Scratch) -> None:
 
 
 def _look_up(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, names: ComparedNames | None = None
+    scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping, names: ComparedNames | None = None
 ) -> None:
     """Find the holders of keys in the index.
 
@@ -242,7 +242,7 @@ def _look_up(
 
 
 def _scan(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, names: ComparedNames | None
+    scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping, names: ComparedNames | None
 ) -> None:
     """Find the holders of keys by reading all profiles of the domain.
 
@@ -277,7 +277,7 @@ def _scan(
 def _find_candidates(
     scratch: Scratch,
     store: BulkStore,
-    job: LeasedJob,
+    job: LeasedUpload,
     mapping: UploadMapping,
     batches: Iterator[pa.Table],
     columns: Sequence[str],
@@ -313,7 +313,7 @@ def _find_candidates(
         readers.get().close()
 
 
-def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping) -> None:
     key_index = mapping.fields.index(mapping.unique_key)
     for index in group_values(mapping).values():
         if index == key_index:

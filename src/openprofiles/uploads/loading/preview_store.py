@@ -126,7 +126,7 @@ class PreviewStore:
         with self._store.chunk() as state:
             check_stop(state)
             self._store.insert_failed_rows(rows)
-            self._store.record_progress(phase=self._job.phase or "", position=self._job.position)
+            self._store.check_lease()
 
     def insert_profiles(
         self,

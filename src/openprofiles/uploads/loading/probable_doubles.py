@@ -10,7 +10,7 @@ counted: a load never merges what has different keys. So are rows that give a cu
 from __future__ import annotations
 
 from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
-from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.store.bulk import BulkStore, LeasedUpload
 from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.other_names import count_updates
 from openprofiles.uploads.loading.phone_spellings import find_phone_spellings
@@ -27,7 +27,9 @@ from openprofiles.uploads.notices import MAX_LINES, SIMILAR_KEY_ROWS, TAKEN_EMAI
 _EMPTY = "create or replace temp table double (record bigint, other bigint, pid bigint)"
 
 
-def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
+def find_probable_doubles(
+    scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping
+) -> list[Notice]:
     """Count the rows that create such customers, or take the address of one; the plan must be made."""
     if mapping.matches_group:
         return []
@@ -41,7 +43,7 @@ def find_probable_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, ma
     return notices
 
 
-def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
+def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping) -> list[Notice]:
     notices = []
     mapped = {field.path for field in mapping.fields}
     for shared in SHARED_VALUES:
@@ -60,7 +62,7 @@ def _find_new_doubles(scratch: Scratch, store: BulkStore, job: LeasedJob, mappin
     return notices
 
 
-def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedJob, code: str, path: str) -> list[Notice]:
+def _make_notice(scratch: Scratch, store: BulkStore, job: LeasedUpload, code: str, path: str) -> list[Notice]:
     """Make a notice of the table ``double``, if it has any rows."""
     count = int(scratch.value("select count(distinct record) from double"))
     if not count:

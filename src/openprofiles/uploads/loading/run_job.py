@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -90,7 +89,7 @@ def run_job(
         scratch.close()
     _forget_notes(store)
     fault_counts = store.count_faults()
-    completed_at, kept_days = clock(), store.read_job().undo_days
+    completed_at = clock()
     with store.chunk() as state:
         if state.stop_requested and end.status in (UploadJobStatus.SUCCEEDED, UploadJobStatus.PARTIALLY_SUCCEEDED):
             # The stop was answered, although it came too late to keep anything from being written.
@@ -102,7 +101,6 @@ def run_job(
             fault_counts=fault_counts,
             step_milliseconds=times.milliseconds,
             completed_at=completed_at,
-            undo_until=completed_at + timedelta(days=kept_days) if kept_days else None,
         )
     remove_scratch(scratch_folder, job.job_id)
     return end.status

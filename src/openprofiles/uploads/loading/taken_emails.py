@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from openprofiles.profiles.normal_forms import sql_normal_key
 from openprofiles.profiles.standard_profile import EMAIL_KEY
-from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.store.bulk import BulkStore, LeasedUpload
 from openprofiles.uploads.job_options import OVERWRITE, JobOptions
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_values import MOST_CUSTOMERS, ROWS_PER_READ
@@ -24,7 +24,7 @@ _LOOKED_UP_FIRST = 2_000
 _PROFILES_PER_READ = 20_000
 
 
-def find_taken_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
+def find_taken_emails(scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping) -> None:
     """Add the rows to the table ``double``; the plan must be made."""
     index = next((number for number, field in enumerate(mapping.fields) if field.path == EMAIL_PATH), None)
     if index is None or not scratch.value("select exists (select 1 from target where pid is not null)"):
@@ -37,7 +37,7 @@ def find_taken_emails(scratch: Scratch, store: BulkStore, job: LeasedJob, mappin
         _look_up(scratch, store, job, value, f"hash(target) % {step} <> 0")
 
 
-def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, value: str, condition: str) -> None:
+def _look_up(scratch: Scratch, store: BulkStore, job: LeasedUpload, value: str, condition: str) -> None:
     """Add the records to ``double`` whose address other profiles have, and their own has not.
 
     Args:
@@ -73,7 +73,7 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedJob, value: str, con
         scratch.run("insert into double select record, null, other from taken")
 
 
-def _remove_kept(scratch: Scratch, store: BulkStore, job: LeasedJob) -> None:
+def _remove_kept(scratch: Scratch, store: BulkStore, job: LeasedUpload) -> None:
     """Remove rows whose profile keeps the address it has, which was edited by hand, from the table ``taken``."""
     if JobOptions.from_json(job.options).hand_set_fields == OVERWRITE:
         return

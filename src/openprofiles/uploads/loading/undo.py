@@ -229,7 +229,7 @@ class _Undoing:
 
 
 def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock) -> UndoState:
-    if job.undo_of is None:
+    if job.subject is None:
         raise ValueError(f"Upload job {job.job_id} is not an undo.")
     key_version = scratch.recall("key_version")
     if key_version is None:
@@ -237,17 +237,18 @@ def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock)
         # older than what something else has written since.
         key_version = job.key_version if job.phase in (None, STAGE) else _NEVER
         scratch.remember("key_version", key_version)
+    undone = store.read_undone_job(job.subject)
     return UndoState(
         scratch=scratch,
         cursor=scratch,
         store=store,
         reader=store,
         job=job,
-        mapping=read_mapping(job.fields, job.unique_key, strict=False),
+        mapping=read_mapping(undone.fields, undone.unique_key, strict=False),
         key_version=key_version,
         clock=clock,
-        undone_id=job.undo_of,
-        undone=store.read_undone_job(job.undo_of),
+        undone_id=job.subject,
+        undone=undone,
     )
 
 
@@ -290,8 +291,7 @@ def _stage(undo: UndoState) -> None:
         with store.chunk() as state:
             check_stop(state)
             count = int(scratch.value("select count(*) from restoring"))
-            store.record_undo_plan(undo.undone.created_count + count)
-            store.record_progress(phase=STAGE, position=0)
+            store.record_progress(phase=STAGE, position=0, total=undo.undone.created_count + count)
     scratch.mark_done("staged")
 
 
@@ -304,14 +304,13 @@ def _remove_created(undo: UndoState, position: int) -> None:
                 undo.store.record_progress(
                     phase=REMOVE_CREATED,
                     position=part.asked["pid"][-1].as_py(),
-                    created=part.rows.num_rows,
-                    failed=part.kept.num_rows,
+                    removed=part.rows.num_rows,
+                    kept=part.kept.num_rows,
                 )
     with undo.store.chunk() as state:
         check_stop(state)
-        job = undo.store.read_job()
-        gone_count = max(0, undo.undone.created_count - job.created_count - job.failed_count)
-        undo.store.record_progress(phase=RESTORE_CHANGED, position=0, unchanged=gone_count)
+        gone_count = max(0, undo.undone.created_count - sum(undo.store.read_undo_counts()))
+        undo.store.record_progress(phase=RESTORE_CHANGED, position=0, gone=gone_count)
 
 
 def _created_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
@@ -343,9 +342,9 @@ def _restore_changed(undo: UndoState, position: int) -> None:
                 undo.store.record_progress(
                     phase=RESTORE_CHANGED,
                     position=part.asked["pid"][-1].as_py(),
-                    updated=part.rows.num_rows,
-                    failed=part.kept.num_rows,
-                    unchanged=part.gone_count,
+                    restored=part.rows.num_rows,
+                    kept=part.kept.num_rows,
+                    gone=part.gone_count,
                 )
 
 
