@@ -327,7 +327,9 @@ def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Sho
         Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
     ]
     sentence = report_of(shop, job).notice_sentences()[1]
-    assert "shortened, such as 4.91512E+11, as the value of FirstName (line 3)" in sentence
+    assert (
+        "such as 4.91512E+11, or 1067 instead of the 01067 of a profile, as the value of FirstName (line 3)" in sentence
+    )
     assert report_of(shop, strict).notices == []
 
 

@@ -48,7 +48,8 @@ SIMILAR_KEY_ROWS = "SimilarKeyRows"
 TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
-# Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
+# Rows with a number that lost digits in a spreadsheet: in a field, where it may have replaced the same number with
+# leading zeros; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
@@ -69,6 +70,10 @@ _REFUSED = {
     TAKEN_EMAIL_ROWS: (
         "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
         "that its addresses are right."
+    ),
+    SHORTENED_VALUES: (
+        "Many rows would replace numbers by the same numbers without their leading zeros. Export the columns of these "
+        "numbers as text, or confirm that they are right without the zeros."
     ),
 }
 
@@ -255,7 +260,8 @@ def notice_sentence(
     if notice.code == SHORTENED_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
-            f"such as 4.91512E+11, as the value of {label_of(notice.path)} ({where}), so some of its digits are lost. "
+            f"such as 4.91512E+11, or 1067 instead of the 01067 of a profile, as the value of {label_of(notice.path)} "
+            f"({where}), so some of its digits are lost. "
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
         )

@@ -56,6 +56,7 @@ from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
+from openprofiles.uploads.loading.replaced_values import ReplacedValues
 from openprofiles.uploads.loading.run_job import End, JobEnded, failed, run_job
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
@@ -460,6 +461,7 @@ def _report_plan(
 
 def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: UploadMapping) -> list[Notice]:
     options = JobOptions.from_json(job.options)
+    replaced = ReplacedValues(scratch, store, job, mapping, options)
     doubles = find_shared_keys(scratch, store, job, mapping)
     doubles += find_probable_doubles(scratch, store, job, mapping)
     notices = [
@@ -470,7 +472,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *find_other_names(scratch, store, job, mapping, options),
         *doubles,
         *find_placeholder_values(scratch, mapping),
-        *find_shortened_values(scratch, mapping),
+        *find_shortened_values(scratch, mapping, replaced),
     ]
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks

@@ -1,0 +1,84 @@
+"""Rows whose values are probably worse than those that they replace are counted before they are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from load.loading import Shop
+from load.oracle import Column
+from openprofiles.store.upload_jobs import UploadJob
+from openprofiles.uploads.job_options import KEEP, OVERWRITE, REFUSE, JobOptions
+from openprofiles.uploads.job_report import read_report
+from openprofiles.uploads.notices import SHORTENED_VALUES, Notice, describe_refusal
+
+pytestmark = pytest.mark.daily_on("sqlite")
+
+ACCOUNT = Column("Account", "AccountNumber")
+ZIP = Column("Zip", "Address.PostalCode")
+ROUTE = Column("Route", "Attributes.route ~/1")
+
+
+def csv(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> bytes:
+    lines = [[column.header for column in columns], *rows]
+    return "".join(",".join(map(str, line)) + "\n" for line in lines).encode()
+
+
+def notices_of(shop: Shop, job: UploadJob) -> list[Notice]:
+    return read_report(shop.store, shop.domain, job.job_id).notices
+
+
+def test_many_numbers_that_would_lose_their_leading_zeros_are_refused(shop: Shop) -> None:
+    columns = [ACCOUNT, ZIP, ROUTE]
+    shop.load(columns, "Account", csv(columns, [(number, f"0{1000 + number}", f"00{number}") for number in range(30)]))
+    before = shop.known().profiles
+    # The route of the first customer was 000, which is not another number without zeros; that of the second is new.
+    data = csv(columns, [(number, 1000 + number, [0, 17, 2, ""][min(number, 3)]) for number in range(30)])
+    job = shop.create_job(columns, "Account", data, start=False)
+
+    preview = shop.preview(job)
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    assert shop.known().profiles == before
+    loaded = shop.load(columns, "Account", data)
+    again = shop.load(columns, "Account", data)
+
+    notices = [
+        Notice(SHORTENED_VALUES, ZIP.path, 30, tuple(range(2, 22)), is_doubtful=True),
+        Notice(SHORTENED_VALUES, ROUTE.path, 1, (4,)),
+    ]
+    assert [notices_of(shop, one) for one in (preview, refused, loaded, again)] == [notices] * 3 + [[]]
+    assert refused.failure_message == describe_refusal(notices)
+    strict = shop.load(columns, "Account", csv(columns, [(1, 1, 1), (1, "01", 1), (1, 1, 1)]), strict=True)
+    assert notices_of(shop, strict) == []
+
+
+def test_a_value_of_an_earlier_row_can_lose_its_zeros_too(shop: Shop) -> None:
+    columns = [ACCOUNT, ZIP]
+
+    job = shop.load(columns, "Account", csv(columns, [(1, "01067"), (1, ""), (1, 1067), (1, 1067), (2, 1067)]))
+
+    assert notices_of(shop, job) == [Notice(SHORTENED_VALUES, ZIP.path, 1, (4,))]
+
+
+@pytest.mark.parametrize(("policy", "count"), [(KEEP, 0), (OVERWRITE, 1)])
+def test_a_value_that_was_edited_by_hand_and_stays_does_not_lose_its_zeros(shop: Shop, policy: str, count: int) -> None:
+    shop.make_profile({"AccountNumber": "1", ZIP.path: "01067"})
+    columns = [ACCOUNT, ZIP]
+
+    options = JobOptions(hand_set_fields=policy)
+    job = shop.run(shop.create_job(columns, "Account", csv(columns, [(1, 1067)]), options=options))
+
+    assert [one.count for one in notices_of(shop, job)] == [count] * count
+
+
+def test_all_rows_of_a_large_file_are_compared_if_some_lose_their_zeros(shop: Shop) -> None:
+    columns = [ACCOUNT, ZIP, ROUTE]
+    shop.load(columns, "Account", csv(columns, [(number, f"0{1000 + number}", number) for number in range(20_000)]))
+
+    rows = [(number, f"{'' if number % 10 == 9 else '0'}{1000 + number}", number) for number in range(20_000)]
+    job = shop.load(columns, "Account", csv(columns, [*rows, (0, 1000, 0), (0, 1000, 0)]))
+
+    (notice,) = notices_of(shop, job)
+    assert (notice.code, notice.path, notice.count, notice.is_doubtful) == (SHORTENED_VALUES, ZIP.path, 2_001, True)
+    assert notice.lines == tuple(range(11, 211, 10))
