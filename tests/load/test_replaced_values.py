@@ -11,11 +11,13 @@ from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import read_report
-from openprofiles.uploads.notices import SHORTENED_VALUES, Notice, describe_refusal
+from openprofiles.uploads.notices import OLDER_ROWS, SHORTENED_VALUES, Notice, describe_refusal
 
 pytestmark = pytest.mark.daily_on("sqlite")
 
 ACCOUNT = Column("Account", "AccountNumber")
+CITY = Column("City", "Address.City")
+CHANGED = Column("Last modified", "Attributes.changed")
 ZIP = Column("Zip", "Address.PostalCode")
 ROUTE = Column("Route", "Attributes.route ~/1")
 
@@ -82,3 +84,34 @@ def test_all_rows_of_a_large_file_are_compared_if_some_lose_their_zeros(shop: Sh
     (notice,) = notices_of(shop, job)
     assert (notice.code, notice.path, notice.count, notice.is_doubtful) == (SHORTENED_VALUES, ZIP.path, 2_001, True)
     assert notice.lines == tuple(range(11, 211, 10))
+
+
+def test_many_rows_that_would_replace_newer_values_by_older_ones_are_refused(shop: Shop) -> None:
+    columns = [ACCOUNT, CITY, CHANGED]
+    shop.load(columns, "Account", csv(columns, [(number, "Bonn", "2026-03-01") for number in range(30)]))
+    id_of = {row["account_number"]: row["profile_id"] for row in shop.contents().profiles.values()}
+    data = csv(columns, [(number, "Ulm", "01.03.2024" if number else "02.03.2026 10:00") for number in range(30)])
+
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    loaded = shop.load(columns, "Account", data)
+    again = shop.load(columns, "Account", data)
+
+    others = tuple(f"profile {id_of[str(number)]}" for number in range(1, 21))
+    notice = Notice(OLDER_ROWS, CHANGED.path, 29, tuple(range(3, 23)), is_doubtful=True, others=others)
+    assert [notices_of(shop, one) for one in (refused, loaded, again)] == [[notice], [notice], []]
+    assert refused.failure_message == describe_refusal([notice])
+
+
+def test_a_file_that_is_sorted_newest_first_has_older_rows(shop: Shop) -> None:
+    columns = [ACCOUNT, CITY, CHANGED]
+    rows = [(1, "Bonn", "2026-03-01"), (1, "Ulm", ""), (1, "Kiel", "2025-03-01"), (1, "Jena", "2025-04-01")]
+
+    job = shop.load(columns, "Account", csv(columns, rows))
+
+    assert notices_of(shop, job) == [Notice(OLDER_ROWS, CHANGED.path, 1, (4,), others=("line 2",))]
+    (sentence,) = read_report(shop.store, shop.domain, job.job_id).notice_sentences()
+    assert sentence == (
+        "1 row is older than the values that it replaces, according to Attributes.changed (line 4 and line 2). If the "
+        "newer values are right, sort the file by this date, the oldest first, and leave out customers who have "
+        "changed since; if this import has already run, undo it first."
+    )

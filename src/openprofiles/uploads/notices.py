@@ -44,6 +44,8 @@ SAME_EMAIL_ROWS = "SameEmailRows"
 SAME_ACCOUNT_ROWS = "SameAccountRows"
 SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that replaced values by older ones, according to a date of the last change.
+OLDER_ROWS = "OlderRows"
 # Rows that gave a stored profile the email address of another one.
 TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
@@ -70,6 +72,10 @@ _REFUSED = {
     TAKEN_EMAIL_ROWS: (
         "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
         "that its addresses are right."
+    ),
+    OLDER_ROWS: (
+        "Many rows would replace values of customers by older ones, according to their date of the last change. Sort "
+        "the file by this date, the oldest first, or confirm that the older values are right."
     ),
     SHORTENED_VALUES: (
         "Many rows would replace numbers by the same numbers without their leading zeros. Export the columns of these "
@@ -272,6 +278,13 @@ def notice_sentence(
             f"{'it belongs' if is_one else 'these values belong'} to the other "
             f"{'customer' if is_one else 'customers'}, for example because a column of the file was sorted alone or "
             "has moved by a row, correct the file; if this import has already run, undo it first."
+        )
+    if notice.code == OLDER_ROWS:
+        return (
+            f"{'1 row is' if is_one else f'{notice.count:,} rows are'} older than the values that "
+            f"{'it replaces' if is_one else 'they replace'}, according to {label_of(notice.path)} ({where}). If the "
+            "newer values are right, sort the file by this date, the oldest first, and leave out customers who have "
+            "changed since; if this import has already run, undo it first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"

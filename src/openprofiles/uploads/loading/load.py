@@ -50,6 +50,7 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
+from openprofiles.uploads.loading.older_rows import find_older_rows
 from openprofiles.uploads.loading.other_names import find_other_names
 from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
@@ -473,6 +474,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *doubles,
         *find_placeholder_values(scratch, mapping),
         *find_shortened_values(scratch, mapping, replaced),
+        *find_older_rows(replaced),
     ]
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks

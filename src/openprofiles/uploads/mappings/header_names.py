@@ -17,6 +17,7 @@ from openprofiles.uploads.mappings.header_words import (
     ADDRESS_WORDS,
     AMBIGUOUS_NAMES,
     CARD_WORDS,
+    CHANGE_DATES,
     CONNECTING_WORDS,
     CUSTOMER_WORDS,
     FILLER_WORDS,
@@ -97,6 +98,11 @@ def is_ambiguous(header: str) -> bool:
 def names_customer_number(header: str) -> bool:
     """Return whether a header names the numbers of customers, such as ``Kunden-Nr.``."""
     return _CUSTOMER_NUMBER.fullmatch("".join(words_of(header))) is not None
+
+
+def names_change_date(header: str) -> bool:
+    """Return whether a header names the date of a row's last change, such as ``Updated``."""
+    return "".join(words_of(header)) in CHANGE_DATES
 
 
 def names_row_number(header: str) -> bool:
