@@ -24,8 +24,11 @@ from openprofiles.uploads.sql_text import sql_text
 _VALUES_OF_PARTS = 6_000
 _PARTS = 10
 _PROFILES_PER_READ = 20_000
+# Each takes memory.
+_CONDITIONS_PER_QUERY = 50
 
-_PARTLY, _WHOLLY = "partly_replacing", "replacing"
+# What the names of the tables begin with.
+_PARTLY, _WHOLLY = "partly", "wholly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,10 @@ class ReplacedValues:
         self.updated_count = count_updates(scratch) if is_compared else 0
         if not self.updated_count:
             return
+        self._has_repeated = scratch.value("select exists (select 1 from repeated)")
         row_count = _VALUES_OF_PARTS // len(self.header_of)
         self._has_parts = self.updated_count > row_count
-        self._compare(_PARTLY, list(self.header_of), self._part_sql(row_count) if self._has_parts else "true")
+        self._read(_PARTLY, list(self.header_of), row_count if self._has_parts else None)
 
     def new(self, path: str) -> str:
         """Build SQL for the value of a row."""
@@ -77,12 +81,14 @@ class ReplacedValues:
         return f"o{self._index_of[path]}"
 
     def shown(self, conditions: Mapping[str, str]) -> list[str]:
-        """Return the names of the conditions that one of the rows that are compared first fulfils."""
+        """Return the fields of which one of the rows that are compared first fulfils the condition."""
         if not self.updated_count:
             return []
-        any_of = ", ".join(f"bool_or({condition})" for condition in conditions.values())
-        shown = self._scratch.only_row(f"select {any_of} from {_PARTLY}")
-        return [name for name, is_shown in zip(conditions, shown, strict=True) if is_shown]
+        found: list[str] = []
+        for start in range(0, len(conditions), _CONDITIONS_PER_QUERY):
+            paths = list(conditions)[start : start + _CONDITIONS_PER_QUERY]
+            found += [path for path, is_shown in zip(paths, self._shows(paths, conditions), strict=True) if is_shown]
+        return found
 
     def find(self, paths: Sequence[str], *conditions: str) -> list[Replacing]:
         """Count the rows that fulfil each condition, if any row that is compared first fulfils the first one.
@@ -90,94 +96,95 @@ class ReplacedValues:
         Args:
             paths: the fields of the conditions. The first one shows where the old value is from.
         """
-        if not self.shown({"": conditions[0]}):
+        if not self.updated_count or not self._scratch.value(
+            f"select exists (select 1 from {self._rows_sql(_PARTLY, paths)} where {conditions[0]})"
+        ):
             return []
-        table = _PARTLY
+        name = _PARTLY
         if self._has_parts:
-            table = _WHOLLY
-            self._compare(table, paths, "true")
-        return [self._describe(table, self._index_of[paths[0]], condition) for condition in conditions]
+            name = _WHOLLY
+            self._read(name, paths, None)
+        return [self._describe(self._rows_sql(name, paths), self._index_of[paths[0]], one) for one in conditions]
 
-    def _describe(self, table: str, index: int, condition: str) -> Replacing:
-        count = int(self._scratch.value(f"select count(*) from {table} where {condition}"))
+    def _shows(self, paths: Sequence[str], conditions: Mapping[str, str]) -> tuple[bool | None, ...]:
+        any_of = ", ".join(f"bool_or({conditions[path]})" for path in paths)
+        return self._scratch.only_row(f"select {any_of} from {self._rows_sql(_PARTLY, paths)}")
+
+    def _describe(self, rows_sql: str, index: int, condition: str) -> Replacing:
+        count = int(self._scratch.value(f"select count(*) from {rows_sql} where {condition}"))
         rows = self._scratch.table(
-            f"select s.line, g.line as other_line, r.pid from (select record, pid, g{index} as giver from {table} "
+            f"select s.line, g.line as other_line, r.pid from (select record, pid, g{index} as giver from {rows_sql} "
             f"where {condition} order by record limit {MAX_LINES}) r join staged s using (record) "
             "left join staged g on g.record = giver order by record"
         )
         return Replacing(count, tuple(rows["line"].to_pylist()), describe_others(self._store, self._job, rows))
 
-    def _part_sql(self, row_count: int) -> str:
-        """Build a condition on ``target`` that chooses about so many updates, from all parts of the file."""
-        last = int(self._scratch.value("select max(target) from target") or 0)
-        step = last // _PARTS + 1
-        # Neighbours, so that DuckDB leaves out most blocks, and the store has them close together, too.
-        return f"target % {step} < {max(1, last * row_count // self.updated_count // _PARTS)}"
-
-    def _compare(self, table: str, paths: Sequence[str], chosen: str) -> None:
-        """Make a table of rows: ``record``, ``pid``, and of each field n, o and g, the record with the old value.
+    def _read(self, name: str, paths: Sequence[str], row_count: int | None) -> None:
+        """Make the tables ``..._updating`` of rows and ``..._held`` of the profiles that they update.
 
         Args:
-            chosen: a condition on ``target``.
+            row_count: choose about so many rows; None chooses all.
         """
-        scratch, indexes = self._scratch, [self._index_of[path] for path in paths]
-        values = ", ".join(f"v{index}" for index in indexes)
-        texts = "".join(f", v{index} text" for index in indexes)
-        scratch.run(f"create or replace temp table updating (record bigint, place bigint, pid bigint{texts})")
-        has_repeated = scratch.value("select exists (select 1 from repeated)")
+        scratch = self._scratch
+        chosen, limit = "true", ""
+        if row_count is not None:
+            last = int(scratch.value("select max(target) from target") or 0)
+            step = last // _PARTS + 1
+            # Neighbours, so that DuckDB leaves out most blocks, and the store has them close together, too.
+            chosen = f"target % {step} < {max(1, last * row_count // self.updated_count // _PARTS)}"
+            limit = f"limit {row_count}"
+        values = ", ".join(f"v{self._index_of[path]}" for path in paths)
         scratch.run(
-            f"insert into updating select record, target, pid, {values} from staged join (select target, pid "
-            f"from target where row_count = 1 and pid is not null and {chosen}) on target = record"
+            f"create or replace temp table {name}_updating as "
+            f"select record, target as place, pid, {values} from staged join (select target, pid from target "
+            f"where row_count = 1 and pid is not null and {chosen}) on target = record"
         )
-        if has_repeated:
-            scratch.run(f"insert into updating select record, target, pid, {values} from repeated where {chosen}")
-        self._read_stored(paths)
-        earlier = "over (partition by place order by record rows between unbounded preceding and 1 preceding)"
-        columns = "".join(
-            f", case when h{index} is not true then nullif(v{index}, '') end as n{index}, "
-            f"nullif(coalesce(last_value(v{index} ignore nulls) {earlier}, s{index}), '') as o{index}, "
-            f"last_value(case when v{index} is not null then record end ignore nulls) {earlier} as g{index}"
-            for index in indexes
-        )
-        if not has_repeated:
-            columns = "".join(
-                f", case when not h{index} then nullif(v{index}, '') end as n{index}, s{index} as o{index}, "
-                f"null::bigint as g{index}"
-                for index in indexes
-            )
         scratch.run(
-            f"create or replace temp table {table} as "
-            f"select record, pid{columns} from updating left join replaceable using (pid)"
+            f"insert into {name}_updating select record, target, pid, {values} from repeated where {chosen} {limit}"
         )
-        scratch.run("drop table updating; drop table replaceable")
+        self._read_held(name, paths)
 
-    def _read_stored(self, paths: Sequence[str]) -> None:
-        """Make the table ``replaceable`` of the stored values of the profiles in ``updating``.
+    def _read_held(self, name: str, paths: Sequence[str]) -> None:
+        """Make the table ``..._held`` of profiles.
 
         It has the values (s0 ..), and whether a load leaves them as they are since they were edited by hand (h0 ..).
         """
         scratch = self._scratch
-        attributes = [name for path in paths if (name := attribute_of_target(path)) is not None]
+        attributes = [attribute for path in paths if (attribute := attribute_of_target(path)) is not None]
         # All at once, so that each profile's attributes are parsed only once.
-        pointers = ", ".join(sql_text(pointer_to(name)) for name in attributes)
+        pointers = ", ".join(sql_text(pointer_to(attribute)) for attribute in attributes)
+        of_attributes = f", json_extract_string(attributes, [{pointers}]) as attribute" if attributes else ""
         by_hand = "coalesce(from_json(origins, '[\"VARCHAR\"]'), [])"
-        keeps = self._options.hand_set_fields != OVERWRITE
+        is_overwritten = self._options.hand_set_fields == OVERWRITE
         columns, kinds = "", ""
         for path in paths:
-            index = self._index_of[path]
-            name = attribute_of_target(path)
-            value = stored_value(path) if name is None else f"attribute[{attributes.index(name) + 1}]"
-            is_kept = f"list_contains(by_hand, {sql_text(path)})" if keeps else "false"
-            columns += f", {value}, {is_kept}"
+            index, attribute = self._index_of[path], attribute_of_target(path)
+            value = stored_value(path) if attribute is None else f"attribute[{attributes.index(attribute) + 1}]"
+            columns += f", {value}, {'false' if is_overwritten else f'list_contains(by_hand, {sql_text(path)})'}"
             kinds += f", s{index} text, h{index} boolean"
-        scratch.run(f"create or replace temp table replaceable (pid bigint{kinds})")
+        scratch.run(f"create or replace temp table {name}_held (pid bigint{kinds})")
         read = list(dict.fromkeys([*map(column_of, paths), "origins"]))
-        pids = scratch.table("select distinct pid from updating where pid is not null order by pid")["pid"]
+        pids = scratch.table(f"select distinct pid from {name}_updating where pid is not null order by pid")["pid"]
         for start in range(0, len(pids), _PROFILES_PER_READ):
             some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
-            scratch.put("held", self._store.read_profiles(self._job.domain_id, some, read))
-            of_attributes = f", json_extract_string(attributes, [{pointers}]) as attribute" if attributes else ""
+            scratch.put("read", self._store.read_profiles(self._job.domain_id, some, read))
             scratch.run(
-                f"insert into replaceable select pid{columns} from "
-                f"(select *, {by_hand} as by_hand{of_attributes} from held) as stored"
+                f"insert into {name}_held select pid{columns} from "
+                f"(select *, {by_hand} as by_hand{of_attributes} from read) as stored"
             )
+
+    def _rows_sql(self, name: str, paths: Sequence[str]) -> str:
+        """Build SQL for the rows: ``record``, ``pid``, and of each field n, o and g.
+
+        The last one is the record that the old value is from, null for a stored value.
+        """
+        columns = ""
+        for index in (self._index_of[path] for path in paths):
+            old, giver = f"s{index}", "null::bigint"
+            if self._has_repeated:
+                earlier = "over (partition by place order by record rows between unbounded preceding and 1 preceding)"
+                old = f"coalesce(last_value(v{index} ignore nulls) {earlier}, {old})"
+                giver = f"last_value(case when v{index} is not null then record end ignore nulls) {earlier}"
+            columns += f", case when h{index} is not true then nullif(v{index}, '') end as n{index}"
+            columns += f", nullif({old}, '') as o{index}, {giver} as g{index}"
+        return f"(select record, pid{columns} from {name}_updating left join {name}_held using (pid))"
