@@ -39,9 +39,10 @@ from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
-from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.job_options import CLEAR, LOAD, JobOptions
 from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
 from openprofiles.uploads.loading.misread_rows import MisreadBlocks
+from openprofiles.uploads.loading.moved_cells import find_moved_rows
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
@@ -485,6 +486,11 @@ def _set_failed_apart(
     shifted_rows = []
     if not strict and find_shifted_rows(scratch, len(mapping.fields)):
         shifted_rows.append("select record from shifted_row")
+    may_be_moved = f"fault = {_NO_FAULT}"
+    if options.short_rows == LOAD:
+        may_be_moved += " and record not in (select record from short_row)"
+    if not strict and find_moved_rows(scratch, columns.indexes, columns.count, may_be_moved):
+        shifted_rows.append("select record from moved_row")
     if not strict and find_split_rows(scratch, columns.indexes, f"fault = {_NO_FAULT}"):
         shifted_rows.append("select record from split_row where is_shifted")
     is_shifted = f"record in ({' union all '.join(shifted_rows)})"
@@ -550,7 +556,7 @@ def _set_failed_apart(
         scratch.run("drop table found_fault")
     scratch.run("drop table faulty")
     scratch.run("drop table if exists broken_row")
-    scratch.run("drop table if exists shifted_row")
+    scratch.run("drop table if exists shifted_row; drop table if exists moved_row")
 
 
 @dataclass(frozen=True, slots=True)
