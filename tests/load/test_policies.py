@@ -326,6 +326,24 @@ def test_rows_in_which_a_cell_was_deleted_fail(shop: Shop) -> None:
     assert (codes(shop, loaded), strict.failed_count) == ([(31, "SHIFTED_CELLS")], 0)
 
 
+def test_a_file_in_which_the_columns_change_their_order_is_refused(shop: Shop) -> None:
+    columns = (ACCOUNT, FIRST, CITY, Column("Zip", "Address.PostalCode"))
+    rows = [b"C%d,Ann,Rome,%05d\n" % (number, number) for number in range(10)]
+    rows += [b"C%d,Ann,%05d,Rome\n" % (number, number) for number in range(10, 20)]
+    data = b"Account,First,City,Zip\n" + b"".join(rows)
+
+    job = shop.run(shop.create_job(columns, "Account", data))
+    strict = shop.run(shop.create_job(columns, "Account", data), strict=True)
+
+    assert (job.status, job.failure_message) == (
+        "FAILED",
+        "From line 12 on, the columns 'City' and 'Zip' have values like those of other columns before, so the columns "
+        "seem to have a different order there. The rows would be loaded into the wrong fields. Split the file at this "
+        "line, or put its columns in the same order.",
+    )
+    assert strict.created_count == 20
+
+
 def test_a_short_row_whose_key_looks_like_no_other_has_lost_a_delimiter(shop: Shop) -> None:
     rows = b"C80 Zed,red,Rome\nBo,C81,Rome\nC82,Cy\n"
 
