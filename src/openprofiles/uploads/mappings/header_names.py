@@ -23,6 +23,7 @@ from openprofiles.uploads.mappings.header_words import (
     FILLER_WORDS,
     FULL_NAMES,
     ID_WORDS,
+    LAST_NAMES_BESIDE_FIRST,
     NAMES,
     NOT_FIELDS,
     PRIMARY_WORDS,
@@ -83,6 +84,11 @@ def is_full_name(header: str) -> bool:
     words = words_of(header)
     telling = "".join(word for word in words if word not in FILLER_WORDS)
     return telling in FULL_NAMES or "".join(words) in FULL_NAMES
+
+
+def may_be_last_name(header: str) -> bool:
+    """Return whether a column has last names if there is one of first names: ``Name``, ``Naam``."""
+    return "".join(words_of(header)) in LAST_NAMES_BESIDE_FIRST
 
 
 def names_field(header: str) -> bool:

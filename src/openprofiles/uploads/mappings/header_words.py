@@ -269,6 +269,9 @@ FULL_NAMES = _words(
     "nazwiskoiimie"
 )
 
+# Of these, the names that mean a last name next to a column of first names.
+LAST_NAMES_BESIDE_FIRST = _words("name naam")
+
 # What a column with the names of customers may be called, as well as one with their numbers.
 CUSTOMERS = _words(
     "contact contactperson customer client kunde kontakt kontaktperson ansprechpartner ansprechperson contato cliente "
