@@ -38,6 +38,7 @@ from openprofiles.uploads.mappings.header_names import (
 )
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like, quote_name
+from openprofiles.uploads.mappings.side_by_side import describe_side_by_side
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
 from openprofiles.uploads.mappings.value_kinds import (
     KIND_OF_KEY,
@@ -243,9 +244,11 @@ def suggest_mapping(
 
     Raises:
         InvalidRequest: a chosen header is not a column, or names several; or no column is left to load, or only one
-            of several.
+            of several; or the file has two lists side by side.
     """
     chosen = chosen or {}
+    if (side_by_side := describe_side_by_side(headers, sample, chosen)) is not None:
+        raise InvalidRequest(side_by_side)
     counts = Counter(headers)
     for header in chosen:
         if header not in counts:
