@@ -189,6 +189,28 @@ def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(sho
 
 
 @pytest.mark.daily_on("sqlite")
+def test_members_of_a_family_are_told_apart_by_their_dates_of_birth(shop: Shop) -> None:
+    columns = [EMAIL, NAME, LAST, Column("Born", "BirthDate")]
+    header = b"Email,First name,Last name,Born\n"
+    shop.load(columns, "Email", header + b"cy@a.example,Cy,Cruz,1980-01-02\n")
+    (stored,) = shop.contents().profiles.values()
+    # Ana has married. The second Bo has another date of birth, but no other name; Eva has no last name.
+    family = [
+        b"Ana,Silva,1980-03-04",
+        b"Ana,Cruz,04.03.1980",
+        b"Bo,Cruz,2010-01-17",
+        b"Bo,Cruz,17.01.11",
+        b"Eva,,1985-02-03",
+    ]
+    rows = b"".join(b"ana@a.example,%b\n" % name for name in family)
+
+    job = shop.load(columns, "Email", header + rows + b"cy@a.example,Di,Cruz,12.11.2012\n")
+
+    others = ("line 3", f"profile {stored['profile_id']}")
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 2, (4, 7), others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
 def test_many_rows_that_exchange_first_and_last_name_are_refused(shop: Shop) -> None:
     shop.load([ACCOUNT, NAME, LAST], "Account", people_file(30, 0))
     columns = [ACCOUNT, Column(LAST.header, NAME.path), Column(NAME.header, LAST.path)]

@@ -208,7 +208,8 @@ def notice_sentence(
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
                 f"{'a customer with a different name' if is_one else 'customers with different names'}: the value in "
                 f"column {key_header!r} is the same, but the names have no word in common, other than titles and "
-                f"words that many names have ({where}). If they are different customers, use another unique key, "
+                f"words that many names have, or the names and the dates of birth differ "
+                f"({where}). If they are different customers, use another unique key, "
                 "correct the file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
