@@ -11,11 +11,14 @@ from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import read_report
-from openprofiles.uploads.notices import OLDER_ROWS, SHORTENED_VALUES, Notice, describe_refusal
+from openprofiles.uploads.notices import OLDER_ROWS, OTHER_CUSTOMER_ROWS, SHORTENED_VALUES, Notice, describe_refusal
 
 pytestmark = pytest.mark.daily_on("sqlite")
 
 ACCOUNT = Column("Account", "AccountNumber")
+EMAIL = Column("Email", "EmailAddress")
+PHONE = Column("Phone", "PhoneNumber")
+BORN = Column("Born", "BirthDate")
 CITY = Column("City", "Address.City")
 CHANGED = Column("Last modified", "Attributes.changed")
 ZIP = Column("Zip", "Address.PostalCode")
@@ -114,4 +117,46 @@ def test_a_file_that_is_sorted_newest_first_has_older_rows(shop: Shop) -> None:
         "1 row is older than the values that it replaces, according to Attributes.changed (line 4 and line 2). If the "
         "newer values are right, sort the file by this date, the oldest first, and leave out customers who have "
         "changed since; if this import has already run, undo it first."
+    )
+
+
+def customer(number: int, who: int) -> tuple[object, ...]:
+    return number, f"p{who}@a.example", f"+1 206 555 {1000 + who}", f"19{50 + who % 40}-01-17"
+
+
+def test_rows_of_a_file_without_names_that_overwrite_other_customers_are_refused_if_they_are_many(shop: Shop) -> None:
+    columns = [ACCOUNT, EMAIL, PHONE, BORN]
+    shop.load(columns, "Account", csv(columns, [customer(number, number) for number in range(30)]))
+    data = csv(columns, [customer(number, number + 101) for number in range(30)])
+
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    loaded = shop.load(columns, "Account", data)
+
+    (notice,) = notices_of(shop, loaded)
+    assert (notice.code, notice.count, notice.lines) == (OTHER_CUSTOMER_ROWS, 30, tuple(range(2, 22)))
+    assert (notice.is_doubtful, notices_of(shop, refused)) == (True, [notice])
+    assert refused.failure_message == describe_refusal([notice])
+
+
+def test_few_rows_count_as_those_of_other_customers_only_if_the_dates_of_birth_differ(shop: Shop) -> None:
+    columns = [ACCOUNT, EMAIL, PHONE, BORN]
+    shop.load(columns, "Account", csv(columns, [customer(number, number) for number in range(6)]))
+    rows = [
+        (0, "new@a.example", "", "1950-01-18"),
+        # Another address and number; another address and date of birth, but the same number; another address alone.
+        (1, "new@b.example", "+1 206 555 2000", ""),
+        (2, "new@c.example", "(206) 555-1002", "1950-01-18"),
+        (3, "new@d.example", "", ""),
+        # The same date and address in another form.
+        (4, "P4@a.example", "+1 206 555 2000", "17.01.1954"),
+        (5, "", "+1 206 555 2000", "17.01.55"),
+    ]
+
+    job = shop.load(columns, "Account", csv(columns, rows))
+
+    (notice,) = notices_of(shop, job)
+    assert (notice.code, notice.lines, notice.is_doubtful) == (OTHER_CUSTOMER_ROWS, (2,), False)
+    assert (
+        "but at least two of the email address"
+        in read_report(shop.store, shop.domain, job.job_id).notice_sentences()[0]
     )

@@ -14,6 +14,8 @@ from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
 
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
+# Rows of a file without names that did so, as the email address, the phone numbers and the date of birth show.
+OTHER_CUSTOMER_ROWS = "OtherCustomerRows"
 # Rows that exchanged the first and last name of a customer.
 EXCHANGED_NAME_ROWS = "ExchangedNameRows"
 # Rows that created a profile, although their unique key is in another field of a profile.
@@ -60,6 +62,11 @@ _REFUSED = {
     OTHER_NAME_ROWS: (
         "Many rows would overwrite values of customers with different names. Use another unique key, correct the file, "
         "import it into another domain, or confirm that they are the same customers."
+    ),
+    OTHER_CUSTOMER_ROWS: (
+        "Many rows would replace at least two of the email address, the phone numbers and the date of birth of their "
+        "customers, and keep no other one of these. Use another unique key, correct the file, import it into another "
+        "domain, or confirm that they are the same customers."
     ),
     EXCHANGED_NAME_ROWS: (
         "Many rows would exchange the first and last name of their customers. Correct the file, map its columns the "
@@ -211,6 +218,14 @@ def notice_sentence(
                 f"words that many names have, or the names and the dates of birth differ "
                 f"({where}). If they are different customers, use another unique key, "
                 "correct the file, or import it into another domain."
+            )
+        if notice.code == OTHER_CUSTOMER_ROWS:
+            return (
+                f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
+                f"{'a customer who is probably another one' if is_one else 'customers who are probably other ones'}: "
+                f"the value in column {key_header!r} is the same, but at least two of the email address, the phone "
+                f"numbers and the date of birth differ, and none is the same ({where}). If they are different "
+                "customers, use another unique key, correct the file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
             return (

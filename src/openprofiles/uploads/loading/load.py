@@ -51,7 +51,8 @@ from openprofiles.uploads.loading.merge import (
     update_profiles,
 )
 from openprofiles.uploads.loading.older_rows import find_older_rows
-from openprofiles.uploads.loading.other_names import find_other_names
+from openprofiles.uploads.loading.other_customers import find_other_customers
+from openprofiles.uploads.loading.other_names import compared_names, find_other_names
 from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
@@ -471,6 +472,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *find_wide_rows(scratch),
         *find_split_values(scratch),
         *find_other_names(scratch, store, job, mapping, options),
+        *([] if compared_names(mapping, options) else find_other_customers(replaced)),
         *doubles,
         *find_placeholder_values(scratch, mapping),
         *find_shortened_values(scratch, mapping, replaced),
