@@ -11,7 +11,14 @@ from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import read_report
-from openprofiles.uploads.notices import OLDER_ROWS, OTHER_CUSTOMER_ROWS, SHORTENED_VALUES, Notice, describe_refusal
+from openprofiles.uploads.notices import (
+    DAMAGED_VALUES,
+    OLDER_ROWS,
+    OTHER_CUSTOMER_ROWS,
+    SHORTENED_VALUES,
+    Notice,
+    describe_refusal,
+)
 
 pytestmark = pytest.mark.daily_on("sqlite")
 
@@ -159,4 +166,29 @@ def test_few_rows_count_as_those_of_other_customers_only_if_the_dates_of_birth_d
     assert (
         "but at least two of the email address"
         in read_report(shop.store, shop.domain, job.job_id).notice_sentences()[0]
+    )
+
+
+def test_many_values_that_would_be_replaced_by_damaged_forms_of_them_are_refused(shop: Shop) -> None:
+    columns = [ACCOUNT, CITY, BORN, ROUTE]
+    rows = [(number, "Köln", "1985-12-10", f"0{number + 1}") for number in range(30)]
+    shop.load(columns, "Account", csv(columns, rows))
+    damaged = [(0, "K?ln", "31391", 1), (1, "Koln", "", "02")]
+    data = csv(columns, [*damaged, *[(number, "K?ln", born, route) for number, _, born, route in rows[2:]]])
+
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    loaded = shop.load(columns, "Account", data)
+
+    notices = [
+        Notice(DAMAGED_VALUES, CITY.path, 30, tuple(range(2, 22)), is_doubtful=True),
+        Notice(DAMAGED_VALUES, BORN.path, 1, (2,)),
+        Notice(SHORTENED_VALUES, ROUTE.path, 1, (2,)),
+    ]
+    assert [notices_of(shop, one) for one in (refused, loaded)] == [notices] * 2
+    assert refused.failure_message == describe_refusal(notices)
+    assert read_report(shop.store, shop.domain, loaded.job_id).notice_sentences()[1] == (
+        "1 row replaces a value of BirthDate by a damaged form of it (line 2): a text without its accents, with "
+        "question marks instead of letters or cut off within a word, or a date as a number, with day and month "
+        "exchanged or in another century. Export the values again, or leave the column out; if this import has already "
+        "run, undo it first."
     )

@@ -56,6 +56,9 @@ PLACEHOLDER_VALUES = "PlaceholderValues"
 # leading zeros; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
 
+# Rows that replace the value of a field by a damaged form of it, such as one without its accents.
+DAMAGED_VALUES = "DamagedValues"
+
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
 _REFUSED = {
@@ -83,6 +86,10 @@ _REFUSED = {
     OLDER_ROWS: (
         "Many rows would replace values of customers by older ones, according to their date of the last change. Sort "
         "the file by this date, the oldest first, or confirm that the older values are right."
+    ),
+    DAMAGED_VALUES: (
+        "Many rows would replace values by damaged forms of them, such as texts without their accents. Export the "
+        "values again, or confirm that they are right."
     ),
     SHORTENED_VALUES: (
         "Many rows would replace numbers by the same numbers without their leading zeros. Export the columns of these "
@@ -282,10 +289,18 @@ def notice_sentence(
     if notice.code == SHORTENED_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
-            f"such as 4.91512E+11, or 1067 instead of the 01067 of a profile, as the value of {label_of(notice.path)} "
-            f"({where}), so some of its digits are lost. "
+            "such as 4.91512E+11, or 1067 or 1067.0 instead of the 01067 of a profile, as the value of "
+            f"{label_of(notice.path)} ({where}), so some of its digits are lost. "
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == DAMAGED_VALUES:
+        return (
+            f"{'1 row replaces' if is_one else f'{notice.count:,} rows replace'} a value of "
+            f"{label_of(notice.path)} by a damaged form of it ({where}): a text without its accents, with question "
+            "marks instead of letters or cut off within a word, or a date as a number, with day and month exchanged or "
+            "in another century. Export the values again, or leave the column out; if this import has already run, "
+            "undo it first."
         )
     if notice.code == TAKEN_EMAIL_ROWS:
         return (

@@ -16,7 +16,7 @@ from openprofiles.uploads.loading.scratch import ScratchCursor
 
 _PARTS = 20
 _ROWS_OF_PART = 20
-_MOST_VALUES = 4_000
+_MOST_VALUES = 2_600
 _FEWEST_ROWS_OF_PART = 3
 # So many values show what a column has at the beginning or at the end.
 _FEWEST_VALUES = 5

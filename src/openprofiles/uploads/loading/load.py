@@ -40,6 +40,7 @@ from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, dec
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.job_options import REFUSE, JobOptions
+from openprofiles.uploads.loading.damaged_values import find_damaged_values
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.loading.leased_work import check_stop
@@ -71,7 +72,7 @@ from openprofiles.uploads.loading.steps import Part, Standing, Step, Stopped, Wr
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import Notice, describe_refusal
+from openprofiles.uploads.notices import Notice, describe_refusal, with_more
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -475,7 +476,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *([] if compared_names(mapping, options) else find_other_customers(replaced)),
         *doubles,
         *find_placeholder_values(scratch, mapping),
-        *find_shortened_values(scratch, mapping, replaced),
+        *with_more(find_damaged_values(replaced), find_shortened_values(scratch, mapping)),
         *find_older_rows(replaced),
     ]
     if not mapping.matches_group:

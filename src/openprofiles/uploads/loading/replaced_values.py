@@ -6,7 +6,7 @@ compared first, and all of them only if these show a reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openprofiles.profiles.standard_profile import attribute_of_target
@@ -25,7 +25,7 @@ _VALUES_OF_PARTS = 6_000
 _PARTS = 10
 _PROFILES_PER_READ = 20_000
 # Each takes memory.
-_CONDITIONS_PER_QUERY = 50
+_FIELDS_PER_QUERY = 50
 
 # What the names of the tables begin with.
 _PARTLY, _WHOLLY = "partly", "wholly"
@@ -80,24 +80,30 @@ class ReplacedValues:
         """Build SQL for the value that it replaces."""
         return f"o{self._index_of[path]}"
 
-    def shown(self, conditions: Mapping[str, str]) -> list[str]:
-        """Return the fields of which one of the rows that are compared first fulfils the condition."""
-        if not self.updated_count:
-            return []
+    def find_fields(self, condition: str) -> list[str]:
+        """Return the fields with a condition on ``new`` and ``old`` that a row compared first fulfils."""
         found: list[str] = []
-        for start in range(0, len(conditions), _CONDITIONS_PER_QUERY):
-            paths = list(conditions)[start : start + _CONDITIONS_PER_QUERY]
-            found += [path for path, is_shown in zip(paths, self._shows(paths, conditions), strict=True) if is_shown]
+        paths = list(self.header_of) if self.updated_count else []
+        for start in range(0, len(paths), _FIELDS_PER_QUERY):
+            some = paths[start : start + _FIELDS_PER_QUERY]
+            news, olds = (", ".join(map(value, some)) for value in (self.new, self.old))
+            # One below the other, so that the condition is compiled once, and only pays for values that differ.
+            fields = self._scratch.table(
+                f"select distinct field from (select unnest(range({len(some)})) as field, unnest([{news}]) as new, "
+                f"unnest([{olds}]) as old from {self._rows_sql(_PARTLY, some)}) "
+                f"where case when new <> old then {condition} end order by field"
+            )
+            found += [some[field] for field in fields["field"].to_pylist()]
         return found
 
     def find(self, paths: Sequence[str], *conditions: str) -> list[Replacing]:
-        """Count the rows that fulfil each condition, if any row that is compared first fulfils the first one.
+        """Count the rows that fulfil each condition, if any row that is compared first fulfils one of them.
 
         Args:
             paths: the fields of the conditions. The first one shows where the old value is from.
         """
         if not self.updated_count or not self._scratch.value(
-            f"select exists (select 1 from {self._rows_sql(_PARTLY, paths)} where {conditions[0]})"
+            f"select exists (select 1 from {self._rows_sql(_PARTLY, paths)} where {' or '.join(conditions)})"
         ):
             return []
         name = _PARTLY
@@ -105,10 +111,6 @@ class ReplacedValues:
             name = _WHOLLY
             self._read(name, paths, None)
         return [self._describe(self._rows_sql(name, paths), self._index_of[paths[0]], one) for one in conditions]
-
-    def _shows(self, paths: Sequence[str], conditions: Mapping[str, str]) -> tuple[bool | None, ...]:
-        any_of = ", ".join(f"bool_or({conditions[path]})" for path in paths)
-        return self._scratch.only_row(f"select {any_of} from {self._rows_sql(_PARTLY, paths)}")
 
     def _describe(self, rows_sql: str, index: int, condition: str) -> Replacing:
         count = int(self._scratch.value(f"select count(*) from {rows_sql} where {condition}"))

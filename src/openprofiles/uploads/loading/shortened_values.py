@@ -1,7 +1,4 @@
-"""Numbers that lost digits in a spreadsheet.
-
-They are numbers such as ``6.01232E+15``; numbers that were rounded to 15 digits, in the column of the unique key; and
-numbers without the leading zeros of the value that they replace.
+"""Numbers that lost digits in a spreadsheet: ``6.01232E+15``, or rounded to 15 digits in the column of the unique key.
 
 A row whose unique key is a number of the first kind fails. One of the second kind may be right, but if nearly all long
 numbers end in zeros, they are not.
@@ -11,10 +8,9 @@ from __future__ import annotations
 
 from openprofiles.profiles.placeholders import sql_is_shortened_number
 from openprofiles.uploads.loading.noticed_values import find_noticed_values
-from openprofiles.uploads.loading.replaced_values import ReplacedValues
 from openprofiles.uploads.loading.scratch import ScratchCursor
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SHORTENED_VALUES, Notice, is_doubtful, with_more
+from openprofiles.uploads.notices import MAX_LINES, SHORTENED_VALUES, Notice
 
 _LONG = "[1-9][0-9]{15,24}"
 # Spreadsheets keep 15 digits.
@@ -24,28 +20,12 @@ _ROUNDED_SHARE = 0.9
 _KEYS_IN_SAMPLE = 1_000
 
 
-def find_shortened_values(scratch: ScratchCursor, mapping: UploadMapping, replaced: ReplacedValues) -> list[Notice]:
+def find_shortened_values(scratch: ScratchCursor, mapping: UploadMapping) -> list[Notice]:
     """Count the rows by field, and those whose unique key was rounded; the plan must be made."""
     if mapping.matches_group:
         return []
     notices = find_noticed_values(scratch, mapping, SHORTENED_VALUES, (_sql_is_shortened,))
-    notices = with_more(_find_lost_zeros(replaced), notices)
     return _find_rounded_keys(scratch, f"v{mapping.fields.index(mapping.unique_key)}") + notices
-
-
-def _find_lost_zeros(replaced: ReplacedValues) -> list[Notice]:
-    """Count the rows that replace a number by the same one without its leading zeros."""
-    conditions = {
-        path: f"{new} between '1' and ':' and starts_with({old}, '0') and {new} = ltrim({old}, '0')"
-        for path in replaced.header_of
-        if (new := replaced.new(path)) and (old := replaced.old(path))
-    }
-    notices = []
-    for path in replaced.shown(conditions):
-        (found,) = replaced.find([path], conditions[path])
-        doubtful = is_doubtful(found.count, replaced.updated_count)
-        notices.append(Notice(SHORTENED_VALUES, path, found.count, found.lines, doubtful))
-    return notices
 
 
 def _sql_is_shortened(value: str) -> str:

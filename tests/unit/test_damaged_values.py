@@ -1,0 +1,72 @@
+"""When a value is a damaged form of the one that it replaces."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from openprofiles.uploads.loading.damaged_values import sql_is_damaged, sql_lost_zeros
+
+
+def fulfils(condition: str, new: str, old: str) -> bool:
+    row = duckdb.execute(
+        f"select {condition} from (select $new as new, $old as old)", {"new": new, "old": old}
+    ).fetchone()
+    return row == (True,)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("Muller", "Müller"),
+        ("M?ller", "Müller"),
+        ("M??ller", "Müller"),
+        ("Mller", "Müller"),
+        ("????", "Иван"),
+        ("Friedrichstraße 1", "Friedrichstraße 100"),
+        ("Friedrichstraße ", "Friedrichstraße 100"),
+        ("31391", "1985-12-10"),
+        ("31391", "10.12.1985 00:00"),
+        ("1985-10-12", "1985-12-10"),
+        ("12/10/1985", "10/12/1985"),
+        ("2035-12-10", "1935-12-10"),
+        ("10.12.2035", "10.12.1935"),
+    ],
+)
+def test_a_damaged_form_of_a_value_is_found(new: str, old: str) -> None:
+    assert fulfils(sql_is_damaged("new", "old"), new, old)
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        ("Müller", "Muller"),
+        ("Mueller", "Müller"),
+        ("Ann", "Anna"),
+        # Shortened by hand.
+        ("Friedrichstraße", "Friedrichstraße 100"),
+        ("Friedrichstraße 100", "Friedrichstraße 1"),
+        ("31391", "99084"),
+        ("1985-12-11", "1985-12-10"),
+        ("1985-12-10", "10.12.1985"),
+        ("1935-12-10", "2035-12-10"),
+    ],
+)
+def test_other_changes_are_not_damage(new: str, old: str) -> None:
+    assert not fulfils(sql_is_damaged("new", "old"), new, old)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "is_found"),
+    [
+        ("1067", "01067", True),
+        ("1067.0", "01067", True),
+        ("1067.0", "1067", True),
+        ("01067", "1067", False),
+        ("1067", "01068", False),
+        ("0", "00", False),
+        ("1067", "1067.0", False),
+    ],
+)
+def test_a_number_that_has_lost_its_zeros_is_found(new: str, old: str, is_found: bool) -> None:
+    assert fulfils(sql_lost_zeros("new", "old"), new, old) == is_found
