@@ -208,8 +208,8 @@ def notice_sentence(
         if notice.code == MISREAD_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly or "
-                f"escaped before it wrote the file, such as \u00c3\u00bc or &uuml; instead of \u00fc ({where}). It is "
-                "loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
+                f"escaped before it wrote the file, such as \u00c3\u00bc, ? or &uuml; instead of \u00fc ({where}). It "
+                "is loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (
