@@ -24,6 +24,7 @@ from openprofiles.uploads.notices import (
     SHORTENED_VALUES,
     SIMILAR_KEY_ROWS,
     TAKEN_EMAIL_ROWS,
+    UNLIKELY_DATES,
     Notice,
     describe_refusal,
     is_doubtful,
@@ -876,3 +877,31 @@ def test_rows_of_one_customer_that_take_turns_are_unchanged_when_the_file_is_loa
     assert counts(again) == (0, 4, 4, 0)
     # The profile is different afterwards, so each row counts by itself.
     assert counts(changed) == (0, 5, 1, 0)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_dates_of_birth_that_are_numbers_or_in_the_future_are_counted(shop: Shop) -> None:
+    columns = [ACCOUNT, Column("Born", "BirthDate")]
+    year = NOW.year
+    dates = [
+        "31391",
+        "1985-12-10",
+        f"10.12.{year + 1}",
+        f"{year}-01-02",
+        f"12/10/{year + 40} 00:00",
+        "",
+        "123456",
+        "313",
+    ]
+    data = "Account,Born\n" + "".join(f"{number},{date}\n" for number, date in enumerate(dates)) + ",31391\n"
+
+    job = shop.load(columns, "Account", data.encode())
+    strict = shop.load(columns, "Account", data.encode(), strict=True)
+
+    assert report_of(shop, job).notices == [Notice(UNLIKELY_DATES, "BirthDate", 3, (2, 4, 6))]
+    assert report_of(shop, job).notice_sentences() == [
+        "3 rows have a BirthDate that is the number of a day, such as 31391, or in the future (lines 2, 4, 6), as a "
+        "spreadsheet makes of dates. It is stored like any other value. Export the dates again in the form 1985-12-10; "
+        "if this import has already run, undo it first."
+    ]
+    assert report_of(shop, strict).notices == []

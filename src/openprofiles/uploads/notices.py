@@ -56,6 +56,8 @@ PLACEHOLDER_VALUES = "PlaceholderValues"
 # leading zeros; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
 
+# Rows with a date of birth that is the number of a day, or in the future.
+UNLIKELY_DATES = "UnlikelyDates"
 # Rows that replace the value of a field by a damaged form of it, such as one without its accents.
 DAMAGED_VALUES = "DamagedValues"
 
@@ -293,6 +295,12 @@ def notice_sentence(
             f"{label_of(notice.path)} ({where}), so some of its digits are lost. "
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == UNLIKELY_DATES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a {label_of(notice.path)} that is the number "
+            f"of a day, such as 31391, or in the future ({where}), as a spreadsheet makes of dates. It is stored like "
+            "any other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it first."
         )
     if notice.code == DAMAGED_VALUES:
         return (

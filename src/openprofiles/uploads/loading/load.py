@@ -69,6 +69,7 @@ from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, f
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.steps import Part, Standing, Step, Stopped, WriteEnded
+from openprofiles.uploads.loading.unlikely_dates import find_unlikely_dates
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
@@ -478,6 +479,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *find_placeholder_values(scratch, mapping),
         *with_more(find_damaged_values(replaced), find_shortened_values(scratch, mapping)),
         *find_older_rows(replaced),
+        *find_unlikely_dates(scratch, mapping, job.started_at),
     ]
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks

@@ -21,7 +21,7 @@ from openprofiles.uploads.notices import MAX_LINES
 from openprofiles.uploads.sql_text import sql_text
 
 # What is compared first: so many values, from so many parts of the file.
-_VALUES_OF_PARTS = 6_000
+_VALUES_OF_PARTS = 4_000
 _PARTS = 10
 _PROFILES_PER_READ = 20_000
 # Each takes memory.
