@@ -6,13 +6,14 @@ import duckdb
 import pytest
 
 from openprofiles.uploads.loading.damaged_values import sql_is_damaged, sql_lost_zeros
+from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 
-def fulfils(condition: str, new: str, old: str) -> bool:
-    row = duckdb.execute(
-        f"select {condition} from (select $new as new, $old as old)", {"new": new, "old": old}
-    ).fetchone()
-    return row == (True,)
+def fulfils(condition: str, new: str, old: str, phone_region: str = "DE") -> bool:
+    connection = duckdb.connect()
+    register_sql_functions(connection, phone_region)
+    query = f"select {condition} from (select $new as new, $old as old)"
+    return connection.execute(query, {"new": new, "old": old}).fetchone() == (True,)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,18 @@ def test_other_changes_are_not_damage(new: str, old: str) -> None:
         ("1067", "01068", False),
         ("0", "00", False),
         ("1067", "1067.0", False),
+        ("351400", "0351 400", True),
+        ("351400", "(0351) 4-00", True),
+        ("351400", "0351 401", False),
+        # In Germany, these are other numbers.
+        ("493514000001", "+49 351 4000001", True),
+        ("493514000001", "004935140000010", False),
+        ("493514000002", "+49 351 4000001", False),
     ],
 )
 def test_a_number_that_has_lost_its_zeros_is_found(new: str, old: str, is_found: bool) -> None:
-    assert fulfils(sql_lost_zeros("new", "old"), new, old) == is_found
+    assert fulfils(sql_lost_zeros("new", "old", "DE"), new, old) == is_found
+
+
+def test_a_number_that_means_the_same_in_its_country_without_a_plus_has_lost_nothing() -> None:
+    assert not fulfils(sql_lost_zeros("new", "old", "US"), "12065550100", "+1 206 555 0100", "US")

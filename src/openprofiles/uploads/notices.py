@@ -291,8 +291,8 @@ def notice_sentence(
     if notice.code == SHORTENED_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
-            "such as 4.91512E+11, or 1067 or 1067.0 instead of the 01067 of a profile, as the value of "
-            f"{label_of(notice.path)} ({where}), so some of its digits are lost. "
+            "such as 4.91512E+11, or 1067, 1067.0 or 49351 instead of the 01067 or +49351 of a profile, as the value "
+            f"of {label_of(notice.path)} ({where}), so some of its digits are lost. "
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
         )
@@ -300,7 +300,8 @@ def notice_sentence(
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a {label_of(notice.path)} that is the number "
             f"of a day, such as 31391, or in the future ({where}), as a spreadsheet makes of dates. It is stored like "
-            "any other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it first."
+            "any other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it "
+            "first."
         )
     if notice.code == DAMAGED_VALUES:
         return (

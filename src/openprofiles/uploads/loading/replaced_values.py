@@ -61,6 +61,7 @@ class ReplacedValues:
         self._store = store
         self._job = job
         self._options = options
+        self.phone_region = job.phone_region
         self._index_of = {field.path: index for index, field in enumerate(mapping.fields)}
         self.header_of = {field.path: field.header for field in mapping.fields if field is not mapping.unique_key}
         is_compared = bool(self.header_of) and not mapping.matches_group and not scratch.recall("all_new")
