@@ -13,6 +13,7 @@ from openprofiles.uploads.job_options import KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.notices import (
     DAMAGED_VALUES,
+    EXCHANGED_VALUES,
     OLDER_ROWS,
     OTHER_CUSTOMER_ROWS,
     SHORTENED_VALUES,
@@ -191,4 +192,26 @@ def test_many_values_that_would_be_replaced_by_damaged_forms_of_them_are_refused
         "question marks instead of letters or cut off within a word, or a date as a number, with day and month "
         "exchanged or in another century. Export the values again, or leave the column out; if this import has already "
         "run, undo it first."
+    )
+
+
+def test_many_rows_that_would_exchange_the_values_of_two_fields_are_refused(shop: Shop) -> None:
+    columns = [ACCOUNT, CITY, ZIP, ROUTE]
+    rows = [(number, "Ulm", 89000 + number, "x") for number in range(30)]
+    shop.load(columns, "Account", csv(columns, rows))
+    exchanged = [ACCOUNT, Column(CITY.header, ZIP.path), Column(ZIP.header, CITY.path), ROUTE]
+    data = csv(columns, [*rows[:29], (29, "Bonn", 89029, "x")])
+
+    refused = shop.run(shop.create_job(exchanged, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    loaded = shop.load(exchanged, "Account", data)
+    again = shop.load(exchanged, "Account", data)
+
+    notices = [
+        Notice(EXCHANGED_VALUES, path, 29, tuple(range(2, 22)), is_doubtful=True) for path in (ZIP.path, CITY.path)
+    ]
+    assert [notices_of(shop, one) for one in (refused, loaded, again)] == [notices, notices, []]
+    assert refused.failure_message == describe_refusal(notices)
+    (sentence, _) = read_report(shop.store, shop.domain, loaded.job_id).notice_sentences()
+    assert sentence.startswith(
+        "29 rows exchange the value of a field, Address.PostalCode, with that of another one (line"
     )

@@ -56,6 +56,8 @@ PLACEHOLDER_VALUES = "PlaceholderValues"
 # leading zeros; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
 
+# Rows that exchange the value of a field with that of another field.
+EXCHANGED_VALUES = "ExchangedValues"
 # Rows with a date of birth that is the number of a day, or in the future.
 UNLIKELY_DATES = "UnlikelyDates"
 # Rows that replace the value of a field by a damaged form of it, such as one without its accents.
@@ -88,6 +90,10 @@ _REFUSED = {
     OLDER_ROWS: (
         "Many rows would replace values of customers by older ones, according to their date of the last change. Sort "
         "the file by this date, the oldest first, or confirm that the older values are right."
+    ),
+    EXCHANGED_VALUES: (
+        "Many rows would exchange the values of two fields. Correct the file, map its columns the other way round, or "
+        "confirm that its values are right."
     ),
     DAMAGED_VALUES: (
         "Many rows would replace values by damaged forms of them, such as texts without their accents. Export the "
@@ -302,6 +308,12 @@ def notice_sentence(
             f"of a day, such as 31391, or in the future ({where}), as a spreadsheet makes of dates. It is stored like "
             "any other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it "
             "first."
+        )
+    if notice.code == EXCHANGED_VALUES:
+        return (
+            f"{'1 row exchanges' if is_one else f'{notice.count:,} rows exchange'} the value of a field, "
+            f"{label_of(notice.path)}, with that of another one ({where}). If the values were right before, correct "
+            "the file, or map its columns the other way round; if this import has already run, undo it first."
         )
     if notice.code == DAMAGED_VALUES:
         return (

@@ -41,6 +41,7 @@ from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.job_options import REFUSE, JobOptions
 from openprofiles.uploads.loading.damaged_values import find_damaged_values
+from openprofiles.uploads.loading.exchanged_values import find_exchanged_values
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.loading.leased_work import check_stop
@@ -478,6 +479,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedJob, mapping: U
         *doubles,
         *find_placeholder_values(scratch, mapping),
         *with_more(find_damaged_values(replaced), find_shortened_values(scratch, mapping)),
+        *find_exchanged_values(replaced),
         *find_older_rows(replaced),
         *find_unlikely_dates(scratch, mapping, job.started_at),
     ]

@@ -71,7 +71,9 @@ class ReplacedValues:
         self._has_repeated = scratch.value("select exists (select 1 from repeated)")
         row_count = _VALUES_OF_PARTS // len(self.header_of)
         self._has_parts = self.updated_count > row_count
-        self._read(_PARTLY, list(self.header_of), row_count if self._has_parts else None)
+        self._paths = list(self.header_of)
+        self._read(_PARTLY, self._paths, row_count if self._has_parts else None)
+        self._put_changed()
 
     def new(self, path: str) -> str:
         """Build SQL for the value of a row."""
@@ -83,19 +85,35 @@ class ReplacedValues:
 
     def find_fields(self, condition: str) -> list[str]:
         """Return the fields with a condition on ``new`` and ``old`` that a row compared first fulfils."""
-        found: list[str] = []
-        paths = list(self.header_of) if self.updated_count else []
-        for start in range(0, len(paths), _FIELDS_PER_QUERY):
-            some = paths[start : start + _FIELDS_PER_QUERY]
+        if not self.updated_count:
+            return []
+        rows = self._scratch.table(f"select distinct field from changed_value where {condition} order by field")
+        return [self._paths[field] for field in rows["field"].to_pylist()]
+
+    def find_exchanged_fields(self) -> list[tuple[str, str]]:
+        """Return the pairs of fields whose values a row compared first exchanges."""
+        if not self.updated_count:
+            return []
+        rows = self._scratch.table(
+            "select distinct a.field as first, b.field as second from changed_value a join changed_value b "
+            "on a.record = b.record and a.new = b.old and a.old = b.new and a.field < b.field order by first, second"
+        )
+        return [(self._paths[row["first"]], self._paths[row["second"]]) for row in rows.to_pylist()]
+
+    def _put_changed(self) -> None:
+        """Make the table ``changed_value`` of the values that differ: ``record``, ``field``, ``new`` and ``old``."""
+        # One below the other, so that a condition is compiled once, and only pays for values that differ.
+        self._scratch.run(
+            "create or replace temp table changed_value (record bigint, field bigint, new text, old text)"
+        )
+        for start in range(0, len(self._paths), _FIELDS_PER_QUERY):
+            some = self._paths[start : start + _FIELDS_PER_QUERY]
             news, olds = (", ".join(map(value, some)) for value in (self.new, self.old))
-            # One below the other, so that the condition is compiled once, and only pays for values that differ.
-            fields = self._scratch.table(
-                f"select distinct field from (select unnest(range({len(some)})) as field, unnest([{news}]) as new, "
-                f"unnest([{olds}]) as old from {self._rows_sql(_PARTLY, some)}) "
-                f"where case when new <> old then {condition} end order by field"
+            self._scratch.run(
+                f"insert into changed_value select * from (select record, {start} + unnest(range({len(some)})), "
+                f"unnest([{news}]) as new, unnest([{olds}]) as old from {self._rows_sql(_PARTLY, some)}) "
+                "where new <> old"
             )
-            found += [some[field] for field in fields["field"].to_pylist()]
-        return found
 
     def find(self, paths: Sequence[str], *conditions: str) -> list[Replacing]:
         """Count the rows that fulfil each condition, if any row that is compared first fulfils one of them.
