@@ -92,7 +92,7 @@ _ESCAPES_IN_BYTES = (
     (b"%", rb"%[C-Ec-e].%", _PERCENT.encode()),
     (b"?", rb"\?\??[A-Za-z]", _QUESTION_MARK_IN_BYTES.encode()),
     (b"?", rb"=\?", _ENCODED_WORD.encode()),
-    (b"=C", rb"=C.=", _QUOTED_PRINTABLE.encode()),
+    (b"=", rb"=C.=", _QUOTED_PRINTABLE.encode()),
 )
 
 
