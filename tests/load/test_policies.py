@@ -14,7 +14,7 @@ from load.oracle import Column
 from openprofiles.profiles.profiles import ProfileChange, update_profile
 from openprofiles.store.upload_jobs import RowFault, UploadJob
 from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, LOAD, OVERWRITE, REJECT, UPDATE_ONLY, JobOptions
+from openprofiles.uploads.job_options import CLEAR, CREATE_ONLY, JUDGE, LOAD, OVERWRITE, REJECT, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.jobs import read_file_columns
 from openprofiles.uploads.value_checks import ValueCheck
@@ -309,6 +309,39 @@ def test_rows_with_a_value_that_a_delimiter_has_split_fail_if_others_are_in_the_
 
     assert (codes(shop, job), notices(shop, job)) == ([(31, "SHIFTED_CELLS")], [("SplitValueRows", 1, (33,))])
     assert (strict.failed_count, notices(shop, strict)) == (0, [])
+
+
+def test_rows_in_which_a_cell_was_deleted_fail(shop: Shop) -> None:
+    columns = (ACCOUNT, FIRST, CITY, Column("Zip", "Address.PostalCode"))
+    usual = b"".join(b"C%d,Ann,Rome,%05d\n" % (number, number) for number in range(30))
+    data = b"Account,First,City,Zip\n" + usual + b"C80,Rome,00187,\nC81,Rome,00187\nC82,Bo,Rome,\nC83,Bo,Rome\n"
+
+    job, loaded = (
+        shop.run(shop.create_job(columns, "Account", data, options=JobOptions(short_rows=policy)))
+        for policy in (JUDGE, LOAD)
+    )
+    strict = shop.run(shop.create_job(columns, "Account", data), strict=True)
+
+    assert codes(shop, job) == [(31, "SHIFTED_CELLS"), (32, "SHIFTED_CELLS")]
+    assert (codes(shop, loaded), strict.failed_count) == ([(31, "SHIFTED_CELLS")], 0)
+
+
+def test_a_file_in_which_the_columns_change_their_order_is_refused(shop: Shop) -> None:
+    columns = (ACCOUNT, FIRST, CITY, Column("Zip", "Address.PostalCode"))
+    rows = [b"C%d,Ann,Rome,%05d\n" % (number, number) for number in range(10)]
+    rows += [b"C%d,Ann,%05d,Rome\n" % (number, number) for number in range(10, 20)]
+    data = b"Account,First,City,Zip\n" + b"".join(rows)
+
+    job = shop.run(shop.create_job(columns, "Account", data))
+    strict = shop.run(shop.create_job(columns, "Account", data), strict=True)
+
+    assert (job.status, job.failure_message) == (
+        "FAILED",
+        "From line 12 on, the columns 'City' and 'Zip' have values like those of other columns before, so the columns "
+        "seem to have a different order there. The rows would be loaded into the wrong fields. Split the file at this "
+        "line, or put its columns in the same order.",
+    )
+    assert strict.created_count == 20
 
 
 def test_a_short_row_whose_key_looks_like_no_other_has_lost_a_delimiter(shop: Shop) -> None:

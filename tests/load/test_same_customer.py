@@ -24,6 +24,7 @@ from openprofiles.uploads.notices import (
     SHORTENED_VALUES,
     SIMILAR_KEY_ROWS,
     TAKEN_EMAIL_ROWS,
+    UNLIKELY_DATES,
     Notice,
     describe_refusal,
     is_doubtful,
@@ -189,6 +190,28 @@ def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(sho
 
 
 @pytest.mark.daily_on("sqlite")
+def test_members_of_a_family_are_told_apart_by_their_dates_of_birth(shop: Shop) -> None:
+    columns = [EMAIL, NAME, LAST, Column("Born", "BirthDate")]
+    header = b"Email,First name,Last name,Born\n"
+    shop.load(columns, "Email", header + b"cy@a.example,Cy,Cruz,1980-01-02\n")
+    (stored,) = shop.contents().profiles.values()
+    # Ana has married. The second Bo has another date of birth, but no other name; Eva has no last name.
+    family = [
+        b"Ana,Silva,1980-03-04",
+        b"Ana,Cruz,04.03.1980",
+        b"Bo,Cruz,2010-01-17",
+        b"Bo,Cruz,17.01.11",
+        b"Eva,,1985-02-03",
+    ]
+    rows = b"".join(b"ana@a.example,%b\n" % name for name in family)
+
+    job = shop.load(columns, "Email", header + rows + b"cy@a.example,Di,Cruz,12.11.2012\n")
+
+    others = ("line 3", f"profile {stored['profile_id']}")
+    assert report_of(shop, job).notices == [Notice(OTHER_NAME_ROWS, None, 2, (4, 7), others=others)]
+
+
+@pytest.mark.daily_on("sqlite")
 def test_many_rows_that_exchange_first_and_last_name_are_refused(shop: Shop) -> None:
     shop.load([ACCOUNT, NAME, LAST], "Account", people_file(30, 0))
     columns = [ACCOUNT, Column(LAST.header, NAME.path), Column(NAME.header, LAST.path)]
@@ -327,7 +350,7 @@ def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Sho
         Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
     ]
     sentence = report_of(shop, job).notice_sentences()[1]
-    assert "shortened, such as 4.91512E+11, as the value of FirstName (line 3)" in sentence
+    assert "or 49351 instead of the 01067 or +49351 of a profile, as the value of FirstName (line 3)" in sentence
     assert report_of(shop, strict).notices == []
 
 
@@ -851,3 +874,31 @@ def test_rows_of_one_customer_that_take_turns_are_unchanged_when_the_file_is_loa
     assert counts(again) == (0, 4, 4, 0)
     # The profile is different afterwards, so each row counts by itself.
     assert counts(changed) == (0, 5, 1, 0)
+
+
+@pytest.mark.daily_on("sqlite")
+def test_dates_of_birth_that_are_numbers_or_in_the_future_are_counted(shop: Shop) -> None:
+    columns = [ACCOUNT, Column("Born", "BirthDate")]
+    year = NOW.year
+    dates = [
+        "31391",
+        "1985-12-10",
+        f"10.12.{year + 1}",
+        f"{year}-01-02",
+        f"12/10/{year + 40} 00:00",
+        "",
+        "123456",
+        "313",
+    ]
+    data = "Account,Born\n" + "".join(f"{number},{date}\n" for number, date in enumerate(dates)) + ",31391\n"
+
+    job = shop.load(columns, "Account", data.encode())
+    strict = shop.load(columns, "Account", data.encode(), strict=True)
+
+    assert report_of(shop, job).notices == [Notice(UNLIKELY_DATES, "BirthDate", 3, (2, 4, 6))]
+    assert report_of(shop, job).notice_sentences() == [
+        "3 rows have a BirthDate that is the number of a day, such as 31391, or in the future (lines 2, 4, 6), as a "
+        "spreadsheet makes of dates. It is stored like any other value. Export the dates again in the form 1985-12-10; "
+        "if this import has already run, undo it first."
+    ]
+    assert report_of(shop, strict).notices == []

@@ -57,6 +57,42 @@ def test_an_escaped_letter_is_found(letter: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "J?rgen",
+        "M??ller Ltd",
+        "Zo\u00e9 M?ller",
+        "=?UTF-8?Q?J=C3=BCrgen?=",
+        "=?utf-8?b?Wm/Dqw==?=",
+        "J=C3=BCrgen",
+        "O\\'Neil",
+    ],
+)
+def test_a_question_mark_for_a_letter_and_the_escapes_of_email_and_databases_are_found(text: str) -> None:
+    assert find_misread(text)
+    assert may_be_misread(f"7,{text},Ulm\n".encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example/page?ref",
+        "page?ref=a",
+        "page?utm_source",
+        "Really? Yes",
+        "?",
+        "a? b",
+        "C=C3",
+        "1=?2",
+        "\\'",
+        "['a\\'b']",
+    ],
+)
+def test_question_marks_and_signs_in_other_texts_are_not_damage(text: str) -> None:
+    assert not find_misread(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         *(
             "AT&T;",
             "R&D",
@@ -100,10 +136,25 @@ def test_import_warns_of_misread_text_before_it_loads(tmp_path: Path) -> None:
 
 
 PARTS = st.sampled_from(
-    [*'a </=?"{%&;\n\x1f\ufffd\x83', *"\u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557"]
+    [*"aB1_ '</=?\"{%&;\n\x1f\ufffd\x83", *"\u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557"]
 )
 ESCAPES = st.sampled_from(
-    ["&amp;", "&#39;", "&Uuml;", "&szlig;", "\\u00e9", "\\u2019", "\\u4e2d", "%C3", "%bc", "%E2%82"]
+    [
+        "&amp;",
+        "&#39;",
+        "&Uuml;",
+        "&szlig;",
+        "\\u00e9",
+        "\\u2019",
+        "\\u4e2d",
+        "%C3",
+        "%bc",
+        "%E2%82",
+        "=C3=BC",
+        "a?b",
+        "\\'",
+        "=?utf-8?q?",
+    ]
 )
 
 

@@ -63,7 +63,8 @@ def test_a_sentence_about_other_names_names_both_customers_and_what_to_do() -> N
 
     assert notice_sentence(notice, "Account") == (
         "7 rows overwrite values of customers with different names: the value in column 'Account' is the same, but the "
-        "names have no word in common, other than titles and words that many names have (line 3 and line 2; line 4 and "
+        "names have no word in common, other than titles and words that many names have, or the names and the "
+        "dates of birth differ (line 3 and line 2; line 4 and "
         "profile a1; line 5 and profile a1; line 6 and profile a1; line 7 and profile a1; ...). If they are different "
         "customers, use another unique key, correct the file, or import it into another domain."
     )

@@ -701,6 +701,31 @@ def test_an_address_and_a_name_are_not_put_together_from_two_kinds_of_columns() 
     }
 
 
+@pytest.mark.parametrize(
+    ("headers", "rows", "target"),
+    [
+        (["Name", "Vorname"], [["Berg", "Ana"]], "LastName"),
+        (["Naam", "Voornaam"], [], "LastName"),
+        (["First name", "Name"], [["Ana", "Berg"], ["Ana", "Ana"], ["", "Silva"]], "LastName"),
+        # Whole names, a column of last names, and first names of somebody else.
+        (["Name", "First name"], [["Ana Berg", "Ana"], ["SILVA, BO", "Bo"]], "Attributes.Name"),
+        (["Name", "Vorname", "Nachname"], [["Berg", "Ana", "Berg"]], "Attributes.Name"),
+        (["Name", "billing_first_name"], [["Berg", "Ana"]], "Attributes.Name"),
+        (["Name", "Email"], [["Berg", "a@a.example"]], "Attributes.Name"),
+    ],
+)
+def test_a_name_next_to_a_first_name_is_the_last_name(headers: list[str], rows: list[list[str]], target: str) -> None:
+    suggestion = suggest_mapping(headers, sample=rows)
+
+    assert next(field.target for field in suggestion.fields if field.header in ("Name", "Naam")) == target
+
+
+def test_a_name_next_to_a_column_that_was_chosen_for_first_names_is_the_last_name() -> None:
+    suggestion = suggest_mapping(["Rufzeichen", "Name"], {"Rufzeichen": "FirstName"})
+
+    assert [field.target for field in suggestion.fields] == ["FirstName", "LastName"]
+
+
 def test_parts_of_one_address_that_are_named_in_two_ways_come_together() -> None:
     assert targets("Home Address", "City", "Zip") == ["Address.Address1", "Address.City", "Address.PostalCode"]
 

@@ -148,8 +148,8 @@ class SourceFile:
         if any(find_misread(cell) for row in self.sample.rows for cell in row):
             yield (
                 "Some of the text seems to have been decoded incorrectly or escaped before the file was written, such "
-                "as \u00c3\u00bc or &uuml; instead of \u00fc. Export the file again as plain text in UTF-8, or correct "
-                "the text."
+                "as \u00c3\u00bc, ? or &uuml; instead of \u00fc. Export the file again as plain text in UTF-8, or "
+                "correct the text."
             )
         if self.doubt is None:
             return

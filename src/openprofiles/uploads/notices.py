@@ -14,6 +14,8 @@ from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
 
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
+# Rows of a file without names that did so, as the email address, the phone numbers and the date of birth show.
+OTHER_CUSTOMER_ROWS = "OtherCustomerRows"
 # Rows that exchanged the first and last name of a customer.
 EXCHANGED_NAME_ROWS = "ExchangedNameRows"
 # Rows that created a profile, although their unique key is in another field of a profile.
@@ -44,12 +46,22 @@ SAME_EMAIL_ROWS = "SameEmailRows"
 SAME_ACCOUNT_ROWS = "SameAccountRows"
 SAME_PHONE_ROWS = "SamePhoneRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
+# Rows that replaced values by older ones, according to a date of the last change.
+OLDER_ROWS = "OlderRows"
 # Rows that gave a stored profile the email address of another one.
 TAKEN_EMAIL_ROWS = "TakenEmailRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
-# Rows with a number that lost digits in a spreadsheet: in a field or, without one, in the unique key.
+# Rows with a number that lost digits in a spreadsheet: in a field, where it may have replaced the same number with
+# leading zeros; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
+
+# Rows that exchange the value of a field with that of another field.
+EXCHANGED_VALUES = "ExchangedValues"
+# Rows with a date of birth that is the number of a day, or in the future.
+UNLIKELY_DATES = "UnlikelyDates"
+# Rows that replace the value of a field by a damaged form of it, such as one without its accents.
+DAMAGED_VALUES = "DamagedValues"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
@@ -57,6 +69,11 @@ _REFUSED = {
     OTHER_NAME_ROWS: (
         "Many rows would overwrite values of customers with different names. Use another unique key, correct the file, "
         "import it into another domain, or confirm that they are the same customers."
+    ),
+    OTHER_CUSTOMER_ROWS: (
+        "Many rows would replace at least two of the email address, the phone numbers and the date of birth of their "
+        "customers, and keep no other one of these. Use another unique key, correct the file, import it into another "
+        "domain, or confirm that they are the same customers."
     ),
     EXCHANGED_NAME_ROWS: (
         "Many rows would exchange the first and last name of their customers. Correct the file, map its columns the "
@@ -69,6 +86,22 @@ _REFUSED = {
     TAKEN_EMAIL_ROWS: (
         "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
         "that its addresses are right."
+    ),
+    OLDER_ROWS: (
+        "Many rows would replace values of customers by older ones, according to their date of the last change. Sort "
+        "the file by this date, the oldest first, or confirm that the older values are right."
+    ),
+    EXCHANGED_VALUES: (
+        "Many rows would exchange the values of two fields. Correct the file, map its columns the other way round, or "
+        "confirm that its values are right."
+    ),
+    DAMAGED_VALUES: (
+        "Many rows would replace values by damaged forms of them, such as texts without their accents. Export the "
+        "values again, or confirm that they are right."
+    ),
+    SHORTENED_VALUES: (
+        "Many rows would replace numbers by the same numbers without their leading zeros. Export the columns of these "
+        "numbers as text, or confirm that they are right without the zeros."
     ),
 }
 
@@ -183,8 +216,8 @@ def notice_sentence(
         if notice.code == MISREAD_ROWS:
             return (
                 f"{rows} {'has' if is_one else 'have'} text that a program seems to have decoded incorrectly or "
-                f"escaped before it wrote the file, such as \u00c3\u00bc or &uuml; instead of \u00fc ({where}). It is "
-                "loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
+                f"escaped before it wrote the file, such as \u00c3\u00bc, ? or &uuml; instead of \u00fc ({where}). It "
+                "is loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
             )
         if notice.code == SWALLOWED_ROWS:
             return (
@@ -197,8 +230,17 @@ def notice_sentence(
                 f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
                 f"{'a customer with a different name' if is_one else 'customers with different names'}: the value in "
                 f"column {key_header!r} is the same, but the names have no word in common, other than titles and "
-                f"words that many names have ({where}). If they are different customers, use another unique key, "
+                f"words that many names have, or the names and the dates of birth differ "
+                f"({where}). If they are different customers, use another unique key, "
                 "correct the file, or import it into another domain."
+            )
+        if notice.code == OTHER_CUSTOMER_ROWS:
+            return (
+                f"{rows} {'overwrites' if is_one else 'overwrite'} values of "
+                f"{'a customer who is probably another one' if is_one else 'customers who are probably other ones'}: "
+                f"the value in column {key_header!r} is the same, but at least two of the email address, the phone "
+                f"numbers and the date of birth differ, and none is the same ({where}). If they are different "
+                "customers, use another unique key, correct the file, or import it into another domain."
             )
         if notice.code == EXCHANGED_NAME_ROWS:
             return (
@@ -255,9 +297,31 @@ def notice_sentence(
     if notice.code == SHORTENED_VALUES:
         return (
             f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a number that a spreadsheet has shortened, "
-            f"such as 4.91512E+11, as the value of {label_of(notice.path)} ({where}), so some of its digits are lost. "
+            "such as 4.91512E+11, or 1067, 1067.0 or 49351 instead of the 01067 or +49351 of a profile, as the value "
+            f"of {label_of(notice.path)} ({where}), so some of its digits are lost. "
             "It is stored like any other value; in a profile that existed before, it replaces the value there. Export "
             "the column as text and load the file again; to get back values that were replaced, undo the import first."
+        )
+    if notice.code == UNLIKELY_DATES:
+        return (
+            f"{'1 row has' if is_one else f'{notice.count:,} rows have'} a {label_of(notice.path)} that is the number "
+            f"of a day, such as 31391, or in the future ({where}), as a spreadsheet makes of dates. It is stored like "
+            "any other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it "
+            "first."
+        )
+    if notice.code == EXCHANGED_VALUES:
+        return (
+            f"{'1 row exchanges' if is_one else f'{notice.count:,} rows exchange'} the value of a field, "
+            f"{label_of(notice.path)}, with that of another one ({where}). If the values were right before, correct "
+            "the file, or map its columns the other way round; if this import has already run, undo it first."
+        )
+    if notice.code == DAMAGED_VALUES:
+        return (
+            f"{'1 row replaces' if is_one else f'{notice.count:,} rows replace'} a value of "
+            f"{label_of(notice.path)} by a damaged form of it ({where}): a text without its accents, with question "
+            "marks instead of letters or cut off within a word, or a date as a number, with day and month exchanged or "
+            "in another century. Export the values again, or leave the column out; if this import has already run, "
+            "undo it first."
         )
     if notice.code == TAKEN_EMAIL_ROWS:
         return (
@@ -266,6 +330,13 @@ def notice_sentence(
             f"{'it belongs' if is_one else 'these values belong'} to the other "
             f"{'customer' if is_one else 'customers'}, for example because a column of the file was sorted alone or "
             "has moved by a row, correct the file; if this import has already run, undo it first."
+        )
+    if notice.code == OLDER_ROWS:
+        return (
+            f"{'1 row is' if is_one else f'{notice.count:,} rows are'} older than the values that "
+            f"{'it replaces' if is_one else 'they replace'}, according to {label_of(notice.path)} ({where}). If the "
+            "newer values are right, sort the file by this date, the oldest first, and leave out customers who have "
+            "changed since; if this import has already run, undo it first."
         )
     rows = "1 row creates a profile" if is_one else f"{notice.count:,} rows create profiles"
     existing = "a customer who probably exists already" if is_one else "customers who probably exist already"

@@ -66,8 +66,9 @@ _SENTENCES = {
     ),
     SHIFTED_CELLS: (
         "The values of the row do not look like those of the other rows, so they are probably in the wrong columns. "
-        "If a value contains a delimiter, put quotation marks around the value. If the row is correct, remove the "
-        "blank at the beginning of a value, and the delimiter at the end of the row."
+        "If a value contains a delimiter, put quotation marks around the value. If a cell was deleted, insert a blank "
+        "one in its place. If the row is correct, remove the blank at the beginning of a value, and the delimiter at "
+        "the end of the row."
     ),
     VALUE_TOO_LONG: (
         f"The value in column {{column}} has {{detail}} characters, which is too long for its field. {_LONGEST}"

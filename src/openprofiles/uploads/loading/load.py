@@ -40,6 +40,8 @@ from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, dec
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
 from openprofiles.uploads.job_options import REFUSE, JobOptions
+from openprofiles.uploads.loading.damaged_values import find_damaged_values
+from openprofiles.uploads.loading.exchanged_values import find_exchanged_values
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
 from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
 from openprofiles.uploads.loading.leased_work import check_stop
@@ -50,12 +52,15 @@ from openprofiles.uploads.loading.merge import (
     create_profiles,
     update_profiles,
 )
-from openprofiles.uploads.loading.other_names import find_other_names
+from openprofiles.uploads.loading.older_rows import find_older_rows
+from openprofiles.uploads.loading.other_customers import find_other_customers
+from openprofiles.uploads.loading.other_names import compared_names, find_other_names
 from openprofiles.uploads.loading.placeholder_values import find_placeholder_values
 from openprofiles.uploads.loading.plan import plan, plan_again
 from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
+from openprofiles.uploads.loading.replaced_values import ReplacedValues
 from openprofiles.uploads.loading.run_job import End, JobEnded, failed, run_job
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
@@ -65,10 +70,11 @@ from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, f
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
 from openprofiles.uploads.loading.steps import Part, Standing, Step, Stopped, WriteEnded
+from openprofiles.uploads.loading.unlikely_dates import find_unlikely_dates
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import Notice, describe_refusal
+from openprofiles.uploads.notices import Notice, describe_refusal, with_more
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -461,6 +467,7 @@ def _report_plan(
 
 def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping: UploadMapping) -> list[Notice]:
     options = JobOptions.from_json(job.options)
+    replaced = ReplacedValues(scratch, store, job, mapping, options)
     doubles = find_shared_keys(scratch, store, job, mapping)
     doubles += find_probable_doubles(scratch, store, job, mapping)
     notices = [
@@ -469,9 +476,13 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping
         *find_wide_rows(scratch),
         *find_split_values(scratch),
         *find_other_names(scratch, store, job, mapping, options),
+        *([] if compared_names(mapping, options) else find_other_customers(replaced)),
         *doubles,
         *find_placeholder_values(scratch, mapping),
-        *find_shortened_values(scratch, mapping),
+        *with_more(find_damaged_values(replaced), find_shortened_values(scratch, mapping)),
+        *find_exchanged_values(replaced),
+        *find_older_rows(replaced),
+        *find_unlikely_dates(scratch, mapping, job.started_at),
     ]
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks

@@ -5,6 +5,7 @@ family, a placeholder. It counts if the row and its profile, as it is when the r
 names have no word in common. Case, accents and the order of the words do not matter. A word that many names of the file
 have, such as GmbH or van, does not count as a word in common, and neither does a title. A row whose first name is the
 last name of its profile, and the other way round, counts on its own: the columns of its file are probably exchanged.
+Two names with a word in common are different if the dates of birth differ, too, as in a family.
 
 Nearly all rows of nearly all files have the name of their profile. Hashes show this; only the other rows are compared
 word by word. With ``--compat strict`` nothing is compared.
@@ -20,6 +21,7 @@ import pyarrow as pa
 from openprofiles.profiles.standard_profile import attribute_of_target
 from openprofiles.store.bulk import BulkStore, LeasedJob
 from openprofiles.uploads.job_options import CREATE_ONLY, OVERWRITE, JobOptions
+from openprofiles.uploads.loading.birth_dates import BIRTH_DATE, sql_are_other_dates
 from openprofiles.uploads.loading.notice_examples import describe_others
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.stored_values import column_of, stored_value
@@ -78,11 +80,18 @@ class ComparedNames:
         fields: of a row.
         held: the fields of the name of a profile, whether the file has them or not.
         instead: those that take their place in a profile without a value in ``fields``.
+        birth_date: the field of the date of birth, if the file has one.
     """
 
     fields: NameFields
     held: tuple[str, ...]
     instead: tuple[str, ...] = ()
+    birth_date: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The fields of a row with the name and the date of birth."""
+        return (*self.fields.paths, *self.birth_date)
 
     @property
     def needed(self) -> str:
@@ -103,12 +112,14 @@ def compared_names(mapping: UploadMapping, options: JobOptions) -> ComparedNames
     fields = find_name_fields((field.header, field.path) for field in mapping.fields if field != mapping.unique_key)
     if fields is None:
         return None
+    paths = {field.path for field in mapping.fields if field != mapping.unique_key}
+    birth_date = tuple({BIRTH_DATE} & paths)
     if not {*PERSON}.isdisjoint(fields.paths):
-        return ComparedNames(fields, PERSON)
+        return ComparedNames(fields, PERSON, birth_date=birth_date)
     # The name may have been loaded from a file of another form, but not if this file has these fields, too.
     is_alone = {*PERSON}.isdisjoint(field.path for field in mapping.fields)
     may_be_elsewhere = is_alone and attribute_of_target(fields.paths[0]) is not None
-    return ComparedNames(fields, fields.paths, PERSON if may_be_elsewhere else ())
+    return ComparedNames(fields, fields.paths, PERSON if may_be_elsewhere else (), birth_date)
 
 
 def start_names(scratch: Scratch) -> None:
@@ -146,7 +157,7 @@ def find_doubted_targets(scratch: Scratch, mapping: UploadMapping, options: JobO
     names = compared_names(mapping, options)
     if names is None:
         return
-    values = _values(mapping, names)
+    values = _values(mapping, names.fields.paths)
     number = f"hash({', '.join(values)})"
     differs = f"{values[-1]} <> '' and {number} <> held_name.number and held_name.number <> hash(null::text)"
     parts = [
@@ -170,7 +181,7 @@ def find_other_names(
     names = compared_names(mapping, options)
     if names is None or scratch.recall("all_new"):
         return []
-    values = ", ".join(f"s.{value}" for value in _values(mapping, names))
+    values = ", ".join(f"s.{value}" for value in _values(mapping, names.compared))
     scratch.run(
         "create or replace temp table named_row as "
         f"select s.record, s.line, m.place, m.pid, {values} from ("
@@ -210,7 +221,7 @@ def find_other_names_since_plan(
         return []
     scratch.run(
         "create or replace temp table named_row as "
-        f"select record, line, target as place, pid, {', '.join(_values(mapping, names))} "
+        f"select record, line, target as place, pid, {', '.join(_values(mapping, names.compared))} "
         "from followed join following using (record)"
     )
     _read_stored_names(scratch, store, job, names, options)
@@ -260,10 +271,10 @@ def sql_are_others(words: str, old_words: str, common: Sequence[str]) -> str:
     return f"len({words}) > 0 and len({old_words}) > 0 and {condition}"
 
 
-def _values(mapping: UploadMapping, names: ComparedNames) -> list[str]:
-    """Return the columns of the scratch database with the values of the fields; the last one must be given."""
+def _values(mapping: UploadMapping, paths: Sequence[str]) -> list[str]:
+    """Return the columns of the scratch database with the values of fields."""
     index_of = {field.path: index for index, field in enumerate(mapping.fields)}
-    return [f"v{index_of[path]}" for path in names.fields.paths]
+    return [f"v{index_of[path]}" for path in paths]
 
 
 def _instead_sql(names: ComparedNames) -> str:
@@ -280,19 +291,21 @@ def _read_stored_names(
     It has the values (s0 ..), whether a load leaves them as they are since they were edited by hand (h0 ..), and the
     name of a profile that lacks them.
     """
-    kinds = "".join(f", s{index} text, h{index} boolean" for index in range(len(names.held)))
+    paths = (*names.held, *names.birth_date)
+    kinds = "".join(f", s{index} text, h{index} boolean" for index in range(len(paths)))
     scratch.run(f"create or replace temp table stored_name (pid bigint{kinds}, instead text)")
     by_hand = "coalesce(from_json(origins, '[\"VARCHAR\"]'), [])"
     is_overwritten = options.hand_set_fields == OVERWRITE
     columns = "".join(
         f", {stored_value(path)}, {'false' if is_overwritten else f'list_contains({by_hand}, {sql_text(path)})'}"
-        for path in names.held
+        for path in paths
     )
+    read = list(dict.fromkeys([*names.columns, *map(column_of, names.birth_date), "origins"]))
     instead = _instead_sql(names) if names.instead else "null"
     pids = scratch.table("select distinct pid from named_row where pid is not null order by pid")["pid"]
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
-        scratch.put("stored", store.read_profiles(job.domain_id, some, [*names.columns, "origins"]))
+        scratch.put("stored", store.read_profiles(job.domain_id, some, read))
         scratch.run(f"insert into stored_name select pid{columns}, {instead} from stored")
 
 
@@ -302,16 +315,17 @@ def _other_names_sql(scratch: Scratch, mapping: UploadMapping, names: ComparedNa
     They have ``record``, ``line``, ``giver``, the record that gave the profile its name (null for a stored name),
     ``pid``, and ``is_exchanged``: the first and last name are those of the profile, exchanged.
     """
-    values = _values(mapping, names)
-    value_of = dict(zip(names.fields.paths, values, strict=True))
+    values = _values(mapping, names.fields.paths)
+    value_of = dict(zip(names.compared, _values(mapping, names.compared), strict=True))
     earlier = "over (partition by place order by record rows between unbounded preceding and 1 preceding)"
     befores = {
         path: f"case when h{index} then s{index} "
         f"else coalesce(last_value({value_of[path]} ignore nulls) {earlier}, s{index}) end"
         if path in value_of
         else f"s{index}"
-        for index, path in enumerate(names.held)
+        for index, path in enumerate((*names.held, *names.birth_date))
     }
+    have_other_dates = [sql_are_other_dates(value_of[path], befores.pop(path)) for path in names.birth_date]
     gives = " or ".join(
         f"({value_of[path]} is not null and h{index} is not true)"
         for index, path in enumerate(names.held)
@@ -325,17 +339,20 @@ def _other_names_sql(scratch: Scratch, mapping: UploadMapping, names: ComparedNa
         f"select record, line, pid, {_name_sql(values)} as name, "
         f"case when {befores[names.needed]} <> '' then concat_ws(' ', {', '.join(befores.values())}) "
         f"else instead end as old_name, {is_exchanged} as is_exchanged, "
+        f"{' or '.join(have_other_dates) or 'false'} as has_other_date, "
         f"max(case when {gives} then record end) {earlier} as giver "
         "from named_row left join stored_name using (pid)"
     )
     are_names = " and ".join(map(names.fields.sql_is_name, ("name", "old_name")))
     with_words = (
-        f"select record, line, giver, pid, is_exchanged, {sql_name_words('name')} as words, "
+        f"select record, line, giver, pid, is_exchanged, has_other_date, {sql_name_words('name')} as words, "
         f"{sql_name_words('old_name')} as old_words "
         f"from ({rows}) where name <> old_name and {are_names}"
     )
     common = _find_common_words(scratch, mapping, names)
     are_others = sql_are_others("words", "old_words", common)
+    have_own_words = "not list_has_all(words, old_words) and not list_has_all(old_words, words)"
+    are_others = f"({are_others}) or has_other_date and {have_own_words} and len(words) > 0 and len(old_words) > 0"
     return f"select record, line, giver, pid, is_exchanged from ({with_words}) where is_exchanged or ({are_others})"
 
 
@@ -347,8 +364,9 @@ def _name_sql(values: Sequence[str]) -> str:
 def _find_common_words(scratch: Scratch, mapping: UploadMapping, names: ComparedNames) -> list[str]:
     """Find the words that many names of the file have, by a sample of its rows."""
     step = int(scratch.value(f"select count(*) // {_NAMES_IN_SAMPLE} + 1 from staged"))
+    name = _name_sql(_values(mapping, names.fields.paths))
     words = (
-        f"select {sql_name_words('name')} as words from (select {_name_sql(_values(mapping, names))} as name "
+        f"select {sql_name_words('name')} as words from (select {name} as name "
         f"from staged where key is not null and record % {step} = 0) where {names.fields.sql_is_name('name')}"
     )
     scratch.run(f"create table if not exists common_word as {sql_common_words(words)}")

@@ -39,9 +39,11 @@ from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
-from openprofiles.uploads.job_options import CLEAR, JobOptions
+from openprofiles.uploads.job_options import CLEAR, LOAD, JobOptions
+from openprofiles.uploads.loading.changed_order import find_changed_order
 from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
 from openprofiles.uploads.loading.misread_rows import MisreadBlocks
+from openprofiles.uploads.loading.moved_cells import find_moved_rows
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
@@ -174,6 +176,8 @@ def stage(
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
+        if not strict:
+            _refuse_changed_order(scratch, mapping)
         if scanner.has_open_end and not strict:
             key = mapping.fields.index(mapping.unique_key)
             cut_off = find_cut_off_line(scratch, record_count, f"v{key}", columns.indexes[key], columns.count)
@@ -489,6 +493,11 @@ def _set_failed_apart(
     shifted_rows = []
     if not strict and find_shifted_rows(scratch, len(mapping.fields)):
         shifted_rows.append("select record from shifted_row")
+    may_be_moved = f"fault = {_NO_FAULT}"
+    if options.short_rows == LOAD:
+        may_be_moved += " and record not in (select record from short_row)"
+    if not strict and find_moved_rows(scratch, columns.indexes, columns.count, may_be_moved):
+        shifted_rows.append("select record from moved_row")
     if not strict and find_split_rows(scratch, columns.indexes, f"fault = {_NO_FAULT}"):
         shifted_rows.append("select record from split_row where is_shifted")
     is_shifted = f"record in ({' union all '.join(shifted_rows)})"
@@ -543,7 +552,22 @@ def _set_failed_apart(
         scratch.run("drop table found_fault")
     scratch.run("drop table faulty")
     scratch.run("drop table if exists broken_row")
-    scratch.run("drop table if exists shifted_row")
+    scratch.run("drop table if exists shifted_row; drop table if exists moved_row")
+
+
+def _refuse_changed_order(scratch: ScratchCursor, mapping: UploadMapping) -> None:
+    """Refuse a file in which the columns have another order from some row on.
+
+    Raises:
+        FileRejected: it is such a file.
+    """
+    if (changed := find_changed_order(scratch, len(mapping.fields))) is not None:
+        *names, last = (repr(mapping.fields[field].header) for field in changed.fields)
+        raise FileRejected(
+            f"From line {changed.line:,} on, the columns {', '.join(names)} and {last} have values like those of other "
+            "columns before, so the columns seem to have a different order there. The rows would be loaded into the "
+            "wrong fields. Split the file at this line, or put its columns in the same order."
+        )
 
 
 def _set_headers_apart(scratch: ScratchCursor, mapping: UploadMapping) -> None:

@@ -16,5 +16,9 @@ def stored_value(path: str) -> str:
     attribute = attribute_of_target(path)
     if attribute is None:
         return f"stored.{FIELD_BY_PATH[path].column}"
-    pointer = "/" + attribute.replace("~", "~0").replace("/", "~1")
-    return f"json_extract_string(stored.attributes, {sql_text(pointer)})"
+    return f"json_extract_string(stored.attributes, {sql_text(pointer_to(attribute))})"
+
+
+def pointer_to(attribute: str) -> str:
+    """Return the JSON pointer to a custom attribute in the column ``attributes``."""
+    return "/" + attribute.replace("~", "~0").replace("/", "~1")

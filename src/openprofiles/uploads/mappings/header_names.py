@@ -17,11 +17,13 @@ from openprofiles.uploads.mappings.header_words import (
     ADDRESS_WORDS,
     AMBIGUOUS_NAMES,
     CARD_WORDS,
+    CHANGE_DATES,
     CONNECTING_WORDS,
     CUSTOMER_WORDS,
     FILLER_WORDS,
     FULL_NAMES,
     ID_WORDS,
+    LAST_NAMES_BESIDE_FIRST,
     NAMES,
     NOT_FIELDS,
     PRIMARY_WORDS,
@@ -84,6 +86,11 @@ def is_full_name(header: str) -> bool:
     return telling in FULL_NAMES or "".join(words) in FULL_NAMES
 
 
+def may_be_last_name(header: str) -> bool:
+    """Return whether a column has last names if there is one of first names: ``Name``, ``Naam``."""
+    return "".join(words_of(header)) in LAST_NAMES_BESIDE_FIRST
+
+
 def names_field(header: str) -> bool:
     """Return whether a header is a known name, also of customer numbers or whole names."""
     return match_header(header) is not None or is_full_name(header) or names_customer_number(header)
@@ -97,6 +104,11 @@ def is_ambiguous(header: str) -> bool:
 def names_customer_number(header: str) -> bool:
     """Return whether a header names the numbers of customers, such as ``Kunden-Nr.``."""
     return _CUSTOMER_NUMBER.fullmatch("".join(words_of(header))) is not None
+
+
+def names_change_date(header: str) -> bool:
+    """Return whether a header names the date of a row's last change, such as ``Updated``."""
+    return "".join(words_of(header)) in CHANGE_DATES
 
 
 def names_row_number(header: str) -> bool:

@@ -269,6 +269,9 @@ FULL_NAMES = _words(
     "nazwiskoiimie"
 )
 
+# Of these, the names that mean a last name next to a column of first names.
+LAST_NAMES_BESIDE_FIRST = _words("name naam")
+
 # What a column with the names of customers may be called, as well as one with their numbers.
 CUSTOMERS = _words(
     "contact contactperson customer client kunde kontakt kontaktperson ansprechpartner ansprechperson contato cliente "
@@ -293,4 +296,26 @@ ROW_WORDS = _words(
     "position rank unnamed n zeile zeilennummer zeilennr lfd lfdnr laufende fortlaufende positionsnummer "
     "ligne rang ordre fila linea riga ordine progressivo linha ordem rij rijnummer regel regelnummer volgnummer "
     "wiersz wiersza lp liczba"
+)
+
+# What the date of the last change of a row is called.
+CHANGE_DATES = _words(
+    "modified modifiedat modifiedon modifieddate datemodified lastmodified lastmodifiedat lastmodifiedon "
+    "lastmodifieddate lastmodifiedtime changed changedat changedon changedate lastchanged lastchange lastchangedate "
+    "updated updatedat updatedon updateddate updatedate dateupdated lastupdated lastupdatedat lastupdatedon "
+    "lastupdateddate lastupdate lastupdatedate systemmodstamp "
+    "geandert geandertam anderungsdatum letzteanderung letzteanderungam datumderletztenanderung zuletztgeandert "
+    "zuletztgeandertam aktualisiert aktualisiertam zuletztaktualisiert "
+    "modifie modifiele datemodification datedemodification datededernieremodification dernieremodification "
+    "datedeladernieremodification misajour misajourle datedemiseajour dernieremiseajour "
+    "modificadoel fechamodificacion fechademodificacion ultimamodificacion fechadeultimamodificacion actualizado "
+    "actualizadoel fechaactualizacion fechadeactualizacion ultimaactualizacion "
+    "modificato modificatoil datamodifica datadimodifica ultimamodifica dataultimamodifica aggiornato aggiornatoil "
+    "dataaggiornamento datadiaggiornamento ultimoaggiornamento "
+    "modificado modificadoem alteradoem datadealteracao datadamodificacao datademodificacao ultimaalteracao "
+    "ultimamodificacao atualizado atualizadoem datadeatualizacao dataatualizacao ultimaatualizacao "
+    "gewijzigd gewijzigdop wijzigingsdatum laatstgewijzigd laatstgewijzigdop laatstewijziging bijgewerkt bijgewerktop "
+    "laatstbijgewerkt "
+    "zmieniono zmodyfikowano datamodyfikacji datazmiany ostatniamodyfikacja ostatniazmiana zaktualizowano "
+    "dataaktualizacji ostatniaaktualizacja"
 )

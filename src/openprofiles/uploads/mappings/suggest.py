@@ -33,10 +33,12 @@ from openprofiles.uploads.mappings.header_names import (
     HeaderMatch,
     is_ambiguous,
     match_header,
+    may_be_last_name,
     without_accents,
 )
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence, KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, find_name, names_like, quote_name
+from openprofiles.uploads.mappings.side_by_side import describe_side_by_side
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX, TARGET_PREFIX
 from openprofiles.uploads.mappings.value_kinds import (
     KIND_OF_KEY,
@@ -81,6 +83,10 @@ _ATTRIBUTE_CONFIDENCE = 0.5
 # So many of the values must be of a kind before it is said that the column holds it; and so few, that it does not.
 _CLEAR_SHARE = 0.8
 _CONTRADICTING_SHARE = 0.5
+
+_FIRST_NAME, _LAST_NAME = "FirstName", "LastName"
+# That of a "Name" next to a first name.
+_RANK_BESIDE_FIRST_NAME = 2
 
 # A column that is called primary, but is filled less than half as often as another one, is not preferred to it.
 _FEWEST_FILLED_OF_PRIMARY = 0.5
@@ -238,9 +244,11 @@ def suggest_mapping(
 
     Raises:
         InvalidRequest: a chosen header is not a column, or names several; or no column is left to load, or only one
-            of several.
+            of several; or the file has two lists side by side.
     """
     chosen = chosen or {}
+    if (side_by_side := describe_side_by_side(headers, sample, chosen)) is not None:
+        raise InvalidRequest(side_by_side)
     counts = Counter(headers)
     for header in chosen:
         if header not in counts:
@@ -386,6 +394,8 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str], key_h
         if columns[position].header != key_header and _means_another_thing(columns[position], match.path)
     }
     matches = {position: match for position, match in matches.items() if position not in others}
+    if (last_name := _find_last_name(columns, targets, matches)) is not None:
+        matches[last_name] = HeaderMatch(_RANK_BESIDE_FIRST_NAME, _LAST_NAME)
     for position in _choose_columns(columns, matches):
         match = matches[position]
         if match.path not in taken:
@@ -460,6 +470,33 @@ def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatc
                 found += group
                 filled |= paths
     return found
+
+
+def _find_last_name(
+    columns: Sequence[_Column], targets: Mapping[int, _Target], matches: Mapping[int, HeaderMatch]
+) -> int | None:
+    """Find a column called ``Name`` that has last names, since another one has first names.
+
+    Args:
+        targets: of the columns for which they were chosen.
+        matches: of others.
+    """
+    path_of = {position: target.path for position, target in targets.items()}
+    path_of |= {position: match.path for position, match in matches.items() if not match.qualifier}
+    first_names = [position for position, path in path_of.items() if path == _FIRST_NAME]
+    if not first_names or _LAST_NAME in path_of.values():
+        return None
+    for position, column in enumerate(columns):
+        if position not in path_of and may_be_last_name(column.header):
+            rows = [
+                (first.strip().casefold(), name.casefold())
+                for first, name in zip(columns[first_names[0]].values, column.values, strict=True)
+                if not is_blank(first) and not is_blank(name)
+            ]
+            # The name of a person who is called by the first name as well is a whole name.
+            if 2 * sum(first in name for first, name in rows) <= len(rows):
+                return position
+    return None
 
 
 def _means_another_thing(column: _Column, path: str) -> bool:

@@ -1,8 +1,8 @@
-"""Recognize text that a program damaged before it wrote the file: ``JÃ¼rgen``, ``J�rgen``, ``J&uuml;rgen``.
+"""Recognize text that a program damaged before it wrote the file: ``JÃ¼rgen``, ``J�rgen``, ``J?rgen``, ``J&uuml;rgen``.
 
 The file is valid UTF-8, so its bytes show nothing. The characters do: a letter that begins a misread
-character, followed by a symbol that hardly ever stands after this letter. Or the text has an escape sequence of HTML,
-JSON or a URL, outside of a value in which such sequences are normal.
+character, followed by a symbol that hardly ever stands after this letter. Or the text has a question mark between two
+letters, or an escape sequence of HTML, JSON, a URL, email or a database, outside of a value in which these are normal.
 """
 
 from __future__ import annotations
@@ -48,13 +48,25 @@ _ESCAPE = rf"\\u(?:00[a-fA-F]{_HEX}|(?:01[0-7]|20[12])(?:[a-fA-F]|[0-9][a-z])|(?
 _NEXT_BYTE = "%[89abAB][0-9a-fA-F]"
 _PERCENT = f"%(?:[cC][2-9a-fA-F]|[dD]{_HEX}|[eE]{_HEX}{_NEXT_BYTE}){_NEXT_BYTE}"
 
+# A question mark for a letter: not the question mark of an address of a web page, or of a sentence.
+_QUESTION_MARK = r"[A-Za-z]\?{1,2}[A-Za-z]+"
+_OF_ADDRESSES = r"A-Za-z0-9_=&/%\["
+# It begins with what few texts have, which is found fastest.
+_QUESTION_MARK_IN_BYTES = rf"\?(?<=[A-Za-z]\?)\??[A-Za-z]+(?![{_OF_ADDRESSES}])"
+# Of email: an encoded word, and two bytes of UTF-8.
+_ENCODED_WORD = r"=\?[A-Za-z0-9_-]{3,20}\?[QqBb]\?"
+_QUOTED_PRINTABLE = "=C[2-9A-F]=[89AB][0-9A-F]"
+# Of databases, as in O\\'Neil.
+_APOSTROPHE = r"[A-Za-z]\\'[A-Za-z]"
+
 # Between the values of a row that are searched together. Hardly any value has it.
 SEPARATOR = "\x1f"
 
 
-def _in_value_without(characters: str, pattern: str) -> str:
+def _in_value_without(characters: str, pattern: str, followed_by: str = "") -> str:
     others = f"[^{characters}{SEPARATOR}]*"
-    return f"(?:^|{SEPARATOR}){others}(?:{pattern}){others}(?:{SEPARATOR}|$)"
+    after = f"(?:{followed_by}{others})?" if followed_by else others
+    return f"(?:^|{SEPARATOR}){others}(?:{pattern}){after}(?:{SEPARATOR}|$)"
 
 
 _PATTERN = "|".join(
@@ -66,13 +78,21 @@ _PATTERN = "|".join(
         _in_value_without(r"{\[\"", _ESCAPE),
         # An address, or a part of one.
         _in_value_without("/=?", _PERCENT),
+        _in_value_without("/=&", _QUESTION_MARK, f"[^{_OF_ADDRESSES}{SEPARATOR}]"),
+        _ENCODED_WORD,
+        _in_value_without("/?&", _QUOTED_PRINTABLE),
+        _in_value_without(r"{\[\"", _APOSTROPHE),
     )
 )
 # The first byte alone is found fastest, and few texts have it; then what is fast to find, then the sequence itself.
 _ESCAPES_IN_BYTES = (
     (b"&", rb"&[#A-Za-z][0-9A-Za-z]{1,7};", _ENTITY.encode()),
     (b"\\", rb"\\u[0-9A-Fa-f]{4}", _ESCAPE.encode()),
+    (b"\\", rb"\\'", _APOSTROPHE.encode()),
     (b"%", rb"%[C-Ec-e].%", _PERCENT.encode()),
+    (b"?", rb"\?\??[A-Za-z]", _QUESTION_MARK_IN_BYTES.encode()),
+    (b"?", rb"=\?", _ENCODED_WORD.encode()),
+    (b"=", rb"=C.=", _QUOTED_PRINTABLE.encode()),
 )
 
 

@@ -1,0 +1,51 @@
+"""The rows that replace values by older ones: a list that was exported before the last one, or is sorted newest first.
+
+The date of the last change shows them, if the file has it in a column with such a name.
+"""
+
+from __future__ import annotations
+
+from openprofiles.uploads.loading.replaced_values import ReplacedValues
+from openprofiles.uploads.mappings.header_names import names_change_date
+from openprofiles.uploads.notices import OLDER_ROWS, Notice, is_doubtful
+from openprofiles.uploads.sql_text import sql_text
+
+# With points, the day is always first. With slashes, a date is older only if it is for both ways to read it.
+_POINTS = ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y, %H:%M", "%d.%m.%Y, %H:%M:%S")
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_DAY_FIRST, _MONTH_FIRST = (tuple(day + time for time in _TIMES) for day in ("%d/%m/%Y", "%m/%d/%Y"))
+# Seconds or milliseconds since 1970.
+_SECONDS = "1[0-9]{9}([0-9]{3})?"
+
+
+def find_older_rows(replaced: ReplacedValues) -> list[Notice]:
+    """Count the rows, by the first column with a date of the last change that shows any; the plan must be made."""
+    for path, header in replaced.header_of.items():
+        if names_change_date(header):
+            for found in replaced.find([path], sql_is_older(replaced.new(path), replaced.old(path))):
+                doubtful = is_doubtful(found.count, replaced.updated_count)
+                return [Notice(OLDER_ROWS, path, found.count, found.lines, doubtful, found.others)]
+    return []
+
+
+def sql_is_older(new: str, old: str) -> str:
+    """Build an SQL condition: a date is before another one; null if one of the texts is not a date."""
+    ways = [
+        _sql_is_before(
+            *(f"coalesce(try_cast({text} as timestamp), {_sql_read(text, _POINTS)})" for text in (new, old))
+        ),
+        *(_sql_is_before(*(_sql_read(text, forms) for text in (new, old))) for forms in (_DAY_FIRST, _MONTH_FIRST)),
+        f"case when {' and '.join(f'regexp_full_match({text}, {sql_text(_SECONDS)})' for text in (new, old))} "
+        f"and strlen({new}) = strlen({old}) then {new} < {old} end",
+    ]
+    # A date without a time may be of any time of the day.
+    has_times = f"(contains({new}, ':') and contains({old}, ':'))"
+    return f"{new} <> {old} and list_bool_and([{', '.join(ways)}])".replace("$times", has_times)
+
+
+def _sql_is_before(new: str, old: str) -> str:
+    return f"({new} < {old} and ($times or {new}::date < {old}::date))"
+
+
+def _sql_read(text: str, forms: tuple[str, ...]) -> str:
+    return f"try_strptime({text}, [{', '.join(map(sql_text, forms))}])"

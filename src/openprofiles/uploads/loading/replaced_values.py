@@ -1,0 +1,211 @@
+"""Compare the values of rows with those that they replace: stored ones, or those of earlier rows.
+
+To read all stored values before a load would take as long as the load. So the rows of some parts of the file are
+compared first, and all of them only if these show a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openprofiles.profiles.standard_profile import attribute_of_target
+from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.uploads.job_options import OVERWRITE, JobOptions
+from openprofiles.uploads.loading.notice_examples import describe_others
+from openprofiles.uploads.loading.other_names import count_updates
+from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.stored_values import column_of, pointer_to, stored_value
+from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+from openprofiles.uploads.notices import MAX_LINES
+from openprofiles.uploads.sql_text import sql_text
+
+# What is compared first: so many values, from so many parts of the file.
+_VALUES_OF_PARTS = 4_000
+_PARTS = 10
+_PROFILES_PER_READ = 20_000
+# Each takes memory.
+_FIELDS_PER_QUERY = 50
+
+# What the names of the tables begin with.
+_PARTLY, _WHOLLY = "partly", "wholly"
+
+
+@dataclass(frozen=True, slots=True)
+class Replacing:
+    """Rows that replace values in a way that a check looks for.
+
+    Attributes:
+        count: how many.
+        lines: of the first ones.
+        others: for each of the lines, where the replaced value is from: "line 3" or "profile ...".
+    """
+
+    count: int
+    lines: tuple[int, ...]
+    others: tuple[str, ...]
+
+
+class ReplacedValues:
+    """The rows of a job that update a profile, with the values that they replace; the plan must be made.
+
+    The conditions of its methods are SQL. For the value of a field that a row has, ``new(path)`` is the value, and
+    ``old(path)`` the one that the row replaces. Either is null if there is none, or if the profile keeps its value,
+    since it was edited by hand. Records that are followed one by one are left out.
+    """
+
+    def __init__(
+        self, scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions
+    ) -> None:
+        self._scratch = scratch
+        self._store = store
+        self._job = job
+        self._options = options
+        self.phone_region = job.phone_region
+        self._index_of = {field.path: index for index, field in enumerate(mapping.fields)}
+        self.header_of = {field.path: field.header for field in mapping.fields if field is not mapping.unique_key}
+        is_compared = bool(self.header_of) and not mapping.matches_group and not scratch.recall("all_new")
+        self.updated_count = count_updates(scratch) if is_compared else 0
+        if not self.updated_count:
+            return
+        self._has_repeated = scratch.value("select exists (select 1 from repeated)")
+        row_count = _VALUES_OF_PARTS // len(self.header_of)
+        self._has_parts = self.updated_count > row_count
+        self._paths = list(self.header_of)
+        self._read(_PARTLY, self._paths, row_count if self._has_parts else None)
+        self._put_changed()
+
+    def new(self, path: str) -> str:
+        """Build SQL for the value of a row."""
+        return f"n{self._index_of[path]}"
+
+    def old(self, path: str) -> str:
+        """Build SQL for the value that it replaces."""
+        return f"o{self._index_of[path]}"
+
+    def find_fields(self, condition: str) -> list[str]:
+        """Return the fields with a condition on ``new`` and ``old`` that a row compared first fulfils."""
+        if not self.updated_count:
+            return []
+        rows = self._scratch.table(f"select distinct field from changed_value where {condition} order by field")
+        return [self._paths[field] for field in rows["field"].to_pylist()]
+
+    def find_exchanged_fields(self) -> list[tuple[str, str]]:
+        """Return the pairs of fields whose values a row compared first exchanges."""
+        if not self.updated_count:
+            return []
+        rows = self._scratch.table(
+            "select distinct a.field as first, b.field as second from changed_value a join changed_value b "
+            "on a.record = b.record and a.new = b.old and a.old = b.new and a.field < b.field order by first, second"
+        )
+        return [(self._paths[row["first"]], self._paths[row["second"]]) for row in rows.to_pylist()]
+
+    def _put_changed(self) -> None:
+        """Make the table ``changed_value`` of the values that differ: ``record``, ``field``, ``new`` and ``old``."""
+        # One below the other, so that a condition is compiled once, and only pays for values that differ.
+        self._scratch.run(
+            "create or replace temp table changed_value (record bigint, field bigint, new text, old text)"
+        )
+        for start in range(0, len(self._paths), _FIELDS_PER_QUERY):
+            some = self._paths[start : start + _FIELDS_PER_QUERY]
+            news, olds = (", ".join(map(value, some)) for value in (self.new, self.old))
+            self._scratch.run(
+                f"insert into changed_value select * from (select record, {start} + unnest(range({len(some)})), "
+                f"unnest([{news}]) as new, unnest([{olds}]) as old from {self._rows_sql(_PARTLY, some)}) "
+                "where new <> old"
+            )
+
+    def find(self, paths: Sequence[str], *conditions: str) -> list[Replacing]:
+        """Count the rows that fulfil each condition, if any row that is compared first fulfils one of them.
+
+        Args:
+            paths: the fields of the conditions. The first one shows where the old value is from.
+        """
+        if not self.updated_count or not self._scratch.value(
+            f"select exists (select 1 from {self._rows_sql(_PARTLY, paths)} where {' or '.join(conditions)})"
+        ):
+            return []
+        name = _PARTLY
+        if self._has_parts:
+            name = _WHOLLY
+            self._read(name, paths, None)
+        return [self._describe(self._rows_sql(name, paths), self._index_of[paths[0]], one) for one in conditions]
+
+    def _describe(self, rows_sql: str, index: int, condition: str) -> Replacing:
+        count = int(self._scratch.value(f"select count(*) from {rows_sql} where {condition}"))
+        rows = self._scratch.table(
+            f"select s.line, g.line as other_line, r.pid from (select record, pid, g{index} as giver from {rows_sql} "
+            f"where {condition} order by record limit {MAX_LINES}) r join staged s using (record) "
+            "left join staged g on g.record = giver order by record"
+        )
+        return Replacing(count, tuple(rows["line"].to_pylist()), describe_others(self._store, self._job, rows))
+
+    def _read(self, name: str, paths: Sequence[str], row_count: int | None) -> None:
+        """Make the tables ``..._updating`` of rows and ``..._held`` of the profiles that they update.
+
+        Args:
+            row_count: choose about so many rows; None chooses all.
+        """
+        scratch = self._scratch
+        chosen, limit = "true", ""
+        if row_count is not None:
+            last = int(scratch.value("select max(target) from target") or 0)
+            step = last // _PARTS + 1
+            # Neighbours, so that DuckDB leaves out most blocks, and the store has them close together, too.
+            chosen = f"target % {step} < {max(1, last * row_count // self.updated_count // _PARTS)}"
+            limit = f"limit {row_count}"
+        values = ", ".join(f"v{self._index_of[path]}" for path in paths)
+        scratch.run(
+            f"create or replace temp table {name}_updating as "
+            f"select record, target as place, pid, {values} from staged join (select target, pid from target "
+            f"where row_count = 1 and pid is not null and {chosen}) on target = record"
+        )
+        scratch.run(
+            f"insert into {name}_updating select record, target, pid, {values} from repeated where {chosen} {limit}"
+        )
+        self._read_held(name, paths)
+
+    def _read_held(self, name: str, paths: Sequence[str]) -> None:
+        """Make the table ``..._held`` of profiles.
+
+        It has the values (s0 ..), and whether a load leaves them as they are since they were edited by hand (h0 ..).
+        """
+        scratch = self._scratch
+        attributes = [attribute for path in paths if (attribute := attribute_of_target(path)) is not None]
+        # All at once, so that each profile's attributes are parsed only once.
+        pointers = ", ".join(sql_text(pointer_to(attribute)) for attribute in attributes)
+        of_attributes = f", json_extract_string(attributes, [{pointers}]) as attribute" if attributes else ""
+        by_hand = "coalesce(from_json(origins, '[\"VARCHAR\"]'), [])"
+        is_overwritten = self._options.hand_set_fields == OVERWRITE
+        columns, kinds = "", ""
+        for path in paths:
+            index, attribute = self._index_of[path], attribute_of_target(path)
+            value = stored_value(path) if attribute is None else f"attribute[{attributes.index(attribute) + 1}]"
+            columns += f", {value}, {'false' if is_overwritten else f'list_contains(by_hand, {sql_text(path)})'}"
+            kinds += f", s{index} text, h{index} boolean"
+        scratch.run(f"create or replace temp table {name}_held (pid bigint{kinds})")
+        read = list(dict.fromkeys([*map(column_of, paths), "origins"]))
+        pids = scratch.table(f"select distinct pid from {name}_updating where pid is not null order by pid")["pid"]
+        for start in range(0, len(pids), _PROFILES_PER_READ):
+            some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
+            scratch.put("read", self._store.read_profiles(self._job.domain_id, some, read))
+            scratch.run(
+                f"insert into {name}_held select pid{columns} from "
+                f"(select *, {by_hand} as by_hand{of_attributes} from read) as stored"
+            )
+
+    def _rows_sql(self, name: str, paths: Sequence[str]) -> str:
+        """Build SQL for the rows: ``record``, ``pid``, and of each field n, o and g.
+
+        The last one is the record that the old value is from, null for a stored value.
+        """
+        columns = ""
+        for index in (self._index_of[path] for path in paths):
+            old, giver = f"s{index}", "null::bigint"
+            if self._has_repeated:
+                earlier = "over (partition by place order by record rows between unbounded preceding and 1 preceding)"
+                old = f"coalesce(last_value(v{index} ignore nulls) {earlier}, {old})"
+                giver = f"last_value(case when v{index} is not null then record end ignore nulls) {earlier}"
+            columns += f", case when h{index} is not true then nullif(v{index}, '') end as n{index}"
+            columns += f", nullif({old}, '') as o{index}, {giver} as g{index}"
+        return f"(select record, pid{columns} from {name}_updating left join {name}_held using (pid))"
