@@ -16,6 +16,7 @@ from openprofiles.uploads.loading.other_names import (
 )
 from openprofiles.uploads.mappings.name_fields import PERSON, NameFields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
+from openprofiles.uploads.notice_sentences import notice_sentence
 from openprofiles.uploads.notices import (
     EXCHANGED_NAME_ROWS,
     MAX_LINES,
@@ -25,7 +26,6 @@ from openprofiles.uploads.notices import (
     Notice,
     describe_refusal,
     is_refusal,
-    notice_sentence,
     with_more,
 )
 

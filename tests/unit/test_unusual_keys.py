@@ -14,7 +14,8 @@ from budgets import FILES
 from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.notices import Notice, notice_sentence
+from openprofiles.uploads.notice_sentences import notice_sentence
+from openprofiles.uploads.notices import Notice
 
 MAPPING = read_mapping({"a": {"Source": "_source.A", "Target": "_profile.AccountNumber"}}, "a", strict=False)
 NUMBERS = [str(number) for number in range(1001, 1201)]

@@ -15,7 +15,8 @@ from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.jobs import Page, find_job_of_domain
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
-from openprofiles.uploads.notices import SHORT_ROWS_OPTION, Notice, notice_sentence
+from openprofiles.uploads.notice_sentences import SHORT_ROWS_OPTION, notice_sentence
+from openprofiles.uploads.notices import Notice
 from openprofiles.uploads.reading.file_form import FileForm
 from openprofiles.uploads.undos import find_undo_statuses
 

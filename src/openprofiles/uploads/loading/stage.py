@@ -360,7 +360,8 @@ class _Stager:
         self._scratch.close()
 
     def add(self, block: Block) -> None:
-        self._scratch.optimize(len(block.clean) > _SMALL_BLOCK_BYTES)
+        size = len(block.clean) + sum(len(record) for _, record in block.odd)
+        self._scratch.optimize(size > _SMALL_BLOCK_BYTES)
         self._add_clean(block)
         if block.odd:
             self._add_odd(block)
@@ -490,16 +491,7 @@ def _set_failed_apart(
             f"update staged set fault = {_FAULTY}, key = null "
             f"where fault = {_NO_FAULT} and record in (select record from broken_row)"
         )
-    shifted_rows = []
-    if not strict and find_shifted_rows(scratch, len(mapping.fields)):
-        shifted_rows.append("select record from shifted_row")
-    may_be_moved = f"fault = {_NO_FAULT}"
-    if options.short_rows == LOAD:
-        may_be_moved += " and record not in (select record from short_row)"
-    if not strict and find_moved_rows(scratch, columns.indexes, columns.count, may_be_moved):
-        shifted_rows.append("select record from moved_row")
-    if not strict and find_split_rows(scratch, columns.indexes, f"fault = {_NO_FAULT}"):
-        shifted_rows.append("select record from split_row where is_shifted")
+    shifted_rows = [] if strict else _find_rows_in_wrong_columns(scratch, columns, options)
     is_shifted = f"record in ({' union all '.join(shifted_rows)})"
     if shifted_rows:
         scratch.run(f"update staged set fault = {_FAULTY}, key = null where fault = {_NO_FAULT} and {is_shifted}")
@@ -568,6 +560,22 @@ def _refuse_changed_order(scratch: ScratchCursor, mapping: UploadMapping) -> Non
             "columns before, so the columns seem to have a different order there. The rows would be loaded into the "
             "wrong fields. Split the file at this line, or put its columns in the same order."
         )
+
+
+def _find_rows_in_wrong_columns(scratch: ScratchCursor, columns: _Columns, options: JobOptions) -> list[str]:
+    """Find the rows with values in the wrong columns; return queries for their records."""
+    is_sound = f"fault = {_NO_FAULT}"
+    may_be_moved = is_sound
+    if options.short_rows == LOAD:
+        may_be_moved += " and record not in (select record from short_row)"
+    queries = []
+    if find_shifted_rows(scratch, len(columns.indexes)):
+        queries.append("select record from shifted_row")
+    if find_moved_rows(scratch, columns.indexes, columns.count, may_be_moved):
+        queries.append("select record from moved_row")
+    if find_split_rows(scratch, columns.indexes, is_sound):
+        queries.append("select record from split_row where is_shifted")
+    return queries
 
 
 def _set_headers_apart(scratch: ScratchCursor, mapping: UploadMapping) -> None:
