@@ -160,7 +160,7 @@ def _run(orders: Orders) -> None:
     settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))
     if isinstance(settings.store, PostgresqlUrl):
         # The files of the tests are short: on this engine they are loaded as long ones are, in several threads.
-        scratch.FEW_RECORDS = 0
+        scratch.FEW_CELLS = 0
     try:
         store = open_bulk_store(settings, Lease(orders.job_number, orders.owner, orders.epoch, orders.kind))
         _watch(store, orders)

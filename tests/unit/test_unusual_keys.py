@@ -29,7 +29,7 @@ COUNTS = [(0, 190, 10), (0, 189, 10), (3, 20, 0), (3, 19, 0), (3, 20, 2)]
 
 def find(scratch: Scratch, keys: list[str], *, is_checked: bool = False) -> list[str]:
     """Return the keys that are found unusual; of records that fail or that are sparse, none."""
-    scratch.expect_records(len(keys))
+    scratch.expect_records(len(keys), 1)
     scratch.put("given", pa.table({"record": range(1, len(keys) + 1), "v0": keys}))
     scratch.run("create or replace temp table staged as select record, record as line, v0 as key, v0 from given")
     scratch.run("create or replace temp table failed as select record from given where v0 = 'failed'")

@@ -28,8 +28,9 @@ _PROBE_NAME = "probe"
 _DATABASE = "scratch"
 _EPOCH = "epoch"
 _RECORD_COUNT = "record_count"
-# For so few records, DuckDB's optimizer takes longer than everything else.
-FEW_RECORDS = 1_000
+_HAS_FEW_RECORDS = "few records"
+# For so few values, DuckDB's optimizer takes longer than everything else.
+FEW_CELLS = 20_000
 
 _CONFIG: dict[str, Any] = {
     # The threads of the loader read, sort and write at the same time.
@@ -81,7 +82,7 @@ class ScratchCursor:
     @property
     def has_few_records(self) -> bool:
         """Whether there are so few that the loader does all of its work in one thread, with few statements."""
-        return 0 < self.record_count <= FEW_RECORDS
+        return bool(self.recall(_HAS_FEW_RECORDS))
 
     def optimize(self, is_worth_it: bool) -> None:
         """Use DuckDB's optimizer or leave it out, on this connection."""
@@ -185,9 +186,10 @@ class Scratch(ScratchCursor):
         super().__init__(self._open(), ScratchFacts(self._folder))
         self.remember(_EPOCH, self._epoch)
 
-    def expect_records(self, count: int) -> None:
+    def expect_records(self, count: int, field_count: int) -> None:
         """Work in a way that suits this number of records."""
         self.remember(_RECORD_COUNT, count)
+        self.remember(_HAS_FEW_RECORDS, int(count * field_count <= FEW_CELLS))
         self.optimize(not self.has_few_records)
 
     def close(self) -> None:

@@ -172,7 +172,7 @@ def stage(
         if not strict:
             blocks = misread.watch(blocks)
         record_count = _add_blocks(blocks, stagers, on_block)
-        scratch.expect_records(record_count)
+        scratch.expect_records(record_count, len(mapping.fields))
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
