@@ -100,6 +100,12 @@ class ReplacedValues:
         )
         return [(self._paths[row["first"]], self._paths[row["second"]]) for row in rows.to_pylist()]
 
+    def close(self) -> None:
+        """Drop the tables, which take memory."""
+        for name in (_PARTLY, _WHOLLY):
+            self._scratch.run(f"drop table if exists {name}_updating; drop table if exists {name}_held")
+        self._scratch.run("drop table if exists changed_value; drop table if exists replacing")
+
     def _put_changed(self) -> None:
         """Make the table ``changed_value`` of the values that differ: ``record``, ``field``, ``new`` and ``old``."""
         # One below the other, so that a condition is compiled once, and only pays for values that differ.
