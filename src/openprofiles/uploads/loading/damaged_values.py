@@ -12,6 +12,7 @@ from openprofiles.profiles.standard_profile import PHONE_KEY
 from openprofiles.uploads.loading.replaced_values import ReplacedValues
 from openprofiles.uploads.notices import DAMAGED_VALUES, SHORTENED_VALUES, Notice, is_doubtful
 
+_MOST_FIELDS = 10
 # A shorter text may be another name.
 _FEWEST_LETTERS_OF_CUT_TEXT = 10
 # Any other class of letters takes DuckDB milliseconds to compile.
@@ -26,15 +27,19 @@ def find_damaged_values(replaced: ReplacedValues) -> list[Notice]:
     def conditions(new: str, old: str) -> tuple[str, str]:
         return f"({sql_lost_zeros(new, old, replaced.phone_region)})", sql_is_damaged(new, old)
 
-    notices = []
-    for path in replaced.find_fields(" or ".join(conditions("new", "old"))):
-        new, old = replaced.new(path), replaced.old(path)
-        rows = replaced.find([path], *(f"{new} <> {old} and {one}" for one in conditions(new, old)))
-        for code, found in zip((SHORTENED_VALUES, DAMAGED_VALUES), rows, strict=True):
-            if found.count:
-                doubtful = is_doubtful(found.count, replaced.updated_count)
-                notices.append(Notice(code, path, found.count, found.lines, doubtful))
-    return notices
+    paths = replaced.find_fields(" or ".join(conditions("new", "old")))[:_MOST_FIELDS]
+    kinds = {
+        (code, path): f"{replaced.new(path)} <> {replaced.old(path)} and {condition}"
+        for path in paths
+        for code, condition in zip(
+            (SHORTENED_VALUES, DAMAGED_VALUES), conditions(replaced.new(path), replaced.old(path)), strict=True
+        )
+    }
+    return [
+        Notice(code, path, found.count, found.lines, is_doubtful(found.count, replaced.updated_count))
+        for (code, path), found in zip(kinds, replaced.find(paths, *kinds.values()), strict=True)
+        if found.count
+    ]
 
 
 def sql_lost_zeros(new: str, old: str, phone_region: str) -> str:

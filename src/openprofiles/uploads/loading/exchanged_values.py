@@ -19,7 +19,7 @@ def find_exchanged_values(replaced: ReplacedValues) -> list[Notice]:
         if {*pair} == {*PERSON}:
             continue
         (new, old), (other_new, other_old) = ((replaced.new(path), replaced.old(path)) for path in pair)
-        for found in replaced.find(pair, f"{new} <> {old} and {new} = {other_old} and {other_new} = {old}"):
-            doubtful = is_doubtful(found.count, replaced.updated_count)
-            notices += [Notice(EXCHANGED_VALUES, path, found.count, found.lines, doubtful) for path in pair]
+        (found,) = replaced.find(pair, f"{new} <> {old} and {new} = {other_old} and {other_new} = {old}")
+        doubtful = is_doubtful(found.count, replaced.updated_count)
+        notices += [Notice(EXCHANGED_VALUES, path, found.count, found.lines, doubtful) for path in pair]
     return notices

@@ -484,6 +484,7 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping
         *find_older_rows(replaced),
         *find_unlikely_dates(scratch, mapping, job.started_at),
     ]
+    replaced.close()
     if not mapping.matches_group:
         is_checked = mapping.unique_key.name in options.checks
         create_sparse_rows_table(scratch)

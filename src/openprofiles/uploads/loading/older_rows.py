@@ -22,7 +22,8 @@ def find_older_rows(replaced: ReplacedValues) -> list[Notice]:
     """Count the rows, by the first column with a date of the last change that shows any; the plan must be made."""
     for path, header in replaced.header_of.items():
         if names_change_date(header):
-            for found in replaced.find([path], sql_is_older(replaced.new(path), replaced.old(path))):
+            (found,) = replaced.find([path], sql_is_older(replaced.new(path), replaced.old(path)))
+            if found.count:
                 doubtful = is_doubtful(found.count, replaced.updated_count)
                 return [Notice(OLDER_ROWS, path, found.count, found.lines, doubtful, found.others)]
     return []

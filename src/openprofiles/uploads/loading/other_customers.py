@@ -28,11 +28,9 @@ def find_other_customers(replaced: ReplacedValues) -> list[Notice]:
     is_none_same = f"not ({' or '.join(_sql_is_same(replaced, kind) for kind in given)})"
     are_different = f"{' + '.join(f'{one}::integer' for one in differ)} >= {_FEWEST_DIFFERENT} and {is_none_same}"
     with_date = f"{are_different} and {differ[0] if kinds[0] else 'false'}"
-    found = replaced.find([path for kind in given for path in kind], are_different, with_date)
-    if not found:
-        return []
-    doubtful = is_doubtful(found[0].count, replaced.updated_count)
-    rows = found[0] if doubtful else found[1]
+    found, sure = replaced.find([path for kind in given for path in kind], are_different, with_date)
+    doubtful = is_doubtful(found.count, replaced.updated_count)
+    rows = found if doubtful else sure
     return [Notice(OTHER_CUSTOMER_ROWS, None, rows.count, rows.lines, doubtful, rows.others)] if rows.count else []
 
 

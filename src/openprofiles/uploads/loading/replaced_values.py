@@ -100,6 +100,12 @@ class ReplacedValues:
         )
         return [(self._paths[row["first"]], self._paths[row["second"]]) for row in rows.to_pylist()]
 
+    def close(self) -> None:
+        """Drop the tables, which take memory."""
+        for name in (_PARTLY, _WHOLLY):
+            self._scratch.run(f"drop table if exists {name}_updating; drop table if exists {name}_held")
+        self._scratch.run("drop table if exists changed_value; drop table if exists replacing")
+
     def _put_changed(self) -> None:
         """Make the table ``changed_value`` of the values that differ: ``record``, ``field``, ``new`` and ``old``."""
         # One below the other, so that a condition is compiled once, and only pays for values that differ.
@@ -120,21 +126,25 @@ class ReplacedValues:
 
         Args:
             paths: the fields of the conditions. The first one shows where the old value is from.
+
+        Returns:
+            one for each condition.
         """
-        if not self.updated_count or not self._scratch.value(
-            f"select exists (select 1 from {self._rows_sql(_PARTLY, paths)} where {' or '.join(conditions)})"
+        scratch, name, is_any = self._scratch, _PARTLY, " or ".join(conditions)
+        if not (self.updated_count and conditions) or not scratch.value(
+            f"select exists (select 1 from {self._rows_sql(name, paths)} where {is_any})"
         ):
-            return []
-        name = _PARTLY
+            return [Replacing(0, (), ())] * len(conditions)
         if self._has_parts:
             name = _WHOLLY
             self._read(name, paths, None)
-        return [self._describe(self._rows_sql(name, paths), self._index_of[paths[0]], one) for one in conditions]
+        scratch.run(f"create or replace temp table replacing as select * from {self._rows_sql(name, paths)}")
+        return [self._describe(self._index_of[paths[0]], condition) for condition in conditions]
 
-    def _describe(self, rows_sql: str, index: int, condition: str) -> Replacing:
-        count = int(self._scratch.value(f"select count(*) from {rows_sql} where {condition}"))
+    def _describe(self, index: int, condition: str) -> Replacing:
+        count = int(self._scratch.value(f"select count(*) from replacing where {condition}"))
         rows = self._scratch.table(
-            f"select s.line, g.line as other_line, r.pid from (select record, pid, g{index} as giver from {rows_sql} "
+            f"select s.line, g.line as other_line, r.pid from (select record, pid, g{index} as giver from replacing "
             f"where {condition} order by record limit {MAX_LINES}) r join staged s using (record) "
             "left join staged g on g.record = giver order by record"
         )
