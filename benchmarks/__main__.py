@@ -17,13 +17,16 @@ from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
 from benchmarks.niceness import NicenessBenchmark
 from benchmarks.postgresql import PostgresqlBenchmark
 from benchmarks.report import results, write_into_readme
+from benchmarks.small import small_table
 from benchmarks.undo import UndoBenchmark
 
 SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000, load_rows=1_000_000)
 DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=1_000_000)
 FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
 
-PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings")
+PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings", "small")
+# They need neither a server nor rounds.
+TABLES = {"encodings": encodings_table, "small": small_table}
 # PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")
@@ -47,9 +50,8 @@ def main() -> None:
     parts = (choices.only,) if choices.only else FULL_PARTS if choices.full else DEFAULT_PARTS
     is_default = not (choices.only or choices.full or choices.against)
     rounds = choices.rounds or (2 if is_default else 3)
-    if choices.only == "encodings":
-        # Needs neither a server nor rounds: the same files give the same figures.
-        print(encodings_table())
+    if choices.only in TABLES:
+        print(TABLES[choices.only]())
         return
     if choices.against is not None:
         options = [f"--{size}" for size in ("small", "full") if getattr(choices, size)]

@@ -22,10 +22,11 @@ class LoaderProcesses:
     def __init__(self) -> None:
         self._waiting: LoaderProcess | None = None
 
-    def prepare(self) -> None:
-        """Start a spare loader, unless one was started already."""
+    def prepare(self) -> LoaderProcess:
+        """Start a spare loader, unless one was started already; return it."""
         if self._waiting is None:
             self._waiting = self._start()
+        return self._waiting
 
     def begin(self, arguments: LoaderArguments) -> LoaderProcess:
         """Start the job in the spare loader, or in a new one."""
