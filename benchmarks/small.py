@@ -8,8 +8,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
-
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.job_kinds import UPLOAD
@@ -76,9 +74,10 @@ def _load(shop: Shop, city: str) -> float:
 
 def _wait_until_idle(pid: int) -> float:
     """Wait until a loader waits for its job; return its processor time so far, seconds."""
-    program = psutil.Process(pid)
-    used, before = 0.0, -1.0
-    while used != before:
+    before, used = -1.0, 0.0
+    while used > before:
         time.sleep(_IDLE_SECONDS)
-        before, used = used, sum(program.cpu_times()[:2])
+        # Its 14th and 15th fields; the second one, in brackets, may have blanks.
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        before, used = used, sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
     return used
