@@ -93,7 +93,7 @@ def _load(caller: Caller, place: Place, file: Path) -> _Load:
     started = changed_at = time.perf_counter()
     job = caller.start_load("busy", file)
     query = (
-        "select completed_at, phase, position, created_count, updated_count, failed_count "
+        "select completed_at, phase, position, done, created_count, updated_count, failed_count "
         "from job join upload_job using (job_number) where job_id = ?"
     )
     address = f"{(place.folder / 'openprofiles.db').as_uri()}?mode=ro"

@@ -27,7 +27,7 @@ def test_a_running_job_tells_the_bytes_that_it_has_read_and_when_each_step_began
 
     assert event["event"] == "ended", event
     running = [one for one in seen if one.phase is not None]
-    read = [one.position or 0 for one in running if one.phase == "stage"]
+    read = [one.done or 0 for one in running if one.phase == "stage"]
     assert read == sorted(read)
     assert read[0] == 0
     assert read[-1] == job.file_size_bytes
@@ -48,7 +48,7 @@ def test_a_file_that_is_read_again_after_a_death_begins_its_step_again(shop: Sho
     job = shop.create_job((EMAIL, FIRST), "Email", b"Email,First\n" + rows)
     loader = shop.place.loader
     loader.send(shop.claim(job, block_bytes=100, pause_at=[0]))
-    while not shop.job(job).position:
+    while not shop.job(job).done:
         loader.go_on()
     before = shop.job(job)
     loader.die()
@@ -60,7 +60,7 @@ def test_a_file_that_is_read_again_after_a_death_begins_its_step_again(shop: Sho
     after = shop.job(job)
     loader.go_on_to_the_end(event)
 
-    assert after.position == 0
+    assert after.done == 0
     assert before.step_started_at is not None
     assert after.step_started_at is not None
     assert after.step_started_at > before.step_started_at

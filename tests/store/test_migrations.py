@@ -335,8 +335,7 @@ def test_jobs_keep_their_numbers_and_states_in_a_store_of_an_earlier_version(emp
         (number, f"job {number}", kind, status) for number, kind, status, _ in JOBS_OF_19 if kind != "undo"
     ]
     assert (uploads[1].file_name, uploads[1].fields, uploads[2].epoch) == ("f1", {"E": {}}, 3)
-    # It was the number of rows; the bytes had a column of their own.
-    assert (uploads[2].phase, uploads[2].position) == ("stage", 900)
+    assert (uploads[2].phase, uploads[2].position, uploads[2].done) == ("stage", 7, 900)
     assert (uploads[5].subject, uploads[5].phase, uploads[5].position) == (1, "report", 3)
     assert (uploads[3].undo_until, uploads[4].undo_until) == (from_milliseconds(604_800_006), None)
     assert running is not None

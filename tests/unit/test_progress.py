@@ -46,6 +46,7 @@ RUNNING = UploadJob(
     kind="upload",
     phase=None,
     position=0,
+    done=None,
     total=None,
     display_name="customers.csv",
     fields={},
@@ -65,7 +66,7 @@ RUNNING = UploadJob(
     options=None,
     undo_days=None,
 )
-READING = replace(RUNNING, phase="stage", position=10_000_000)
+READING = replace(RUNNING, phase="stage", position=100_000, done=10_000_000)
 LOADING = replace(
     RUNNING, phase="update", record_count=300_000, failed_count=100_000, created_count=40_000, updated_count=10_000
 )
@@ -91,7 +92,7 @@ def test_while_a_file_is_read_the_share_of_its_bytes_counts() -> None:
 
 
 def test_a_file_that_is_read_to_its_end_is_not_being_read_any_more() -> None:
-    progress = after(5, replace(READING, position=40_000_000))
+    progress = after(5, replace(READING, done=40_000_000))
 
     assert describe_step(progress) == "Checking for errors (step 2 of 4)"
     assert describe_amount(progress) == ""
@@ -135,9 +136,9 @@ def test_there_is_no_time_left_in_the_first_second_nor_where_the_step_is_of_unkn
 
 def test_one_bar_goes_through_all_steps_and_never_back() -> None:
     jobs = [
-        replace(READING, position=0),
+        replace(READING, done=0),
         READING,
-        replace(READING, position=40_000_000),
+        replace(READING, done=40_000_000),
         replace(LOADING, phase="report", created_count=0, updated_count=0),
         replace(LOADING, phase="create", updated_count=0),
         LOADING,
@@ -161,6 +162,7 @@ def test_a_preview_and_an_undo_have_steps_of_their_own() -> None:
         kind="undo",
         phase="restore",
         position=7,
+        done=None,
         total=1_000,
         removed_count=300,
         restored_count=100,
@@ -188,7 +190,7 @@ def test_bytes_are_told_in_the_unit_that_suits_the_file(size: tuple[int, int, st
     read, whole, unit = size
     divisor = {"bytes": 1, "kB": 1_000, "MB": 1_000_000}[unit]
 
-    progress = after(0, replace(READING, position=read, file_size_bytes=whole))
+    progress = after(0, replace(READING, done=read, file_size_bytes=whole))
 
     assert describe_amount(progress) == f"{{{read // divisor}}} of {{{whole // divisor}}} {unit}"
 

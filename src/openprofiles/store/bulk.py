@@ -251,12 +251,14 @@ class BulkStore(BulkReader, Protocol):
             Busy: another process held the write lock for a minute.
         """
 
-    def record_progress(self, *, phase: str, position: int, total: int | None = None, **counts: int) -> None:
+    def record_progress(
+        self, *, phase: str, position: int, done: int | None = None, total: int | None = None, **counts: int
+    ) -> None:
         """Record where the job stands now, and add to its counts.
 
         Args:
-            position: in phase ``stage``, how many bytes of the file were read.
-            total: of the unit of the phase's step, for people; None if that has not changed.
+            done: how much of the step is done, in its unit, if neither position nor counts say it; 0 begins it again.
+            total: how much there is of that; None if that has not changed.
             counts: those of the kind's details, without their ending ``_count``; of an upload job, ``updated`` contains
                 ``unchanged``.
 

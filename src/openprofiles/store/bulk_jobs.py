@@ -197,26 +197,27 @@ class LeasedJobWriter(LeasedJobReader):
             raise LeaseLost
         return ChunkState(rows[0][0], bool(rows[0][1]), bool(rows[0][2]))
 
-    def record_progress(self, *, phase: str, position: int, total: int | None = None, **counts: int) -> None:
+    def record_progress(
+        self, *, phase: str, position: int, done: int | None = None, total: int | None = None, **counts: int
+    ) -> None:
         """See ``BulkStore``."""
         kind, now = KINDS[self._lease.kind], to_milliseconds(utc_now())
         # Staging begins again each time, so it is no progress; and a job that has given up stays that way.
-        is_staging = phase == "stage"
         is_no_progress = (
-            f"{is_staging} or failed_attempts >= {MAX_FAILED_ATTEMPTS} "
+            f"{phase == 'stage'} or failed_attempts >= {MAX_FAILED_ATTEMPTS} "
             "or (phase is not distinct from ? and position = ?)"
         )
         # A file that is read again from its beginning begins its step again.
-        is_begun = is_staging and position == 0
-        same_step = () if is_begun else kind.step_of(phase).phases
+        same_step = () if done == 0 else kind.step_of(phase).phases
         self._update_job(
-            "phase = ?, position = ?, total = coalesce(cast(? as bigint), total), "
+            "phase = ?, position = ?, done = cast(? as bigint), total = coalesce(cast(? as bigint), total), "
             f"failed_attempts = case when {is_no_progress} then failed_attempts else 0 end, "
             f"failure_message = case when {is_no_progress} then failure_message end, "
             f"step_started_at = case when {' or '.join('phase = ?' for _ in same_step) or 'false'} "
             "then coalesce(step_started_at, cast(? as bigint)) else cast(? as bigint) end",
             phase,
             position,
+            done,
             total,
             *(phase, position) * 2,
             *same_step,

@@ -64,6 +64,7 @@ class Job:
     stop_requested_at: datetime | None
     phase: str | None
     position: int
+    done: int | None
     total: int | None
     step_started_at: datetime | None
     lease_owner: str | None
@@ -75,7 +76,7 @@ class Job:
 
     def amount(self, _unit: Unit) -> tuple[int, int | None]:
         """Return how much of the present step is done, and its total if known."""
-        return self.position, self.total
+        return self.position if self.done is None else self.done, self.total
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> Self:

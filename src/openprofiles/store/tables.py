@@ -190,9 +190,11 @@ job = Table(
     Column("started_at", Moment),
     Column("completed_at", Moment),
     Column("stop_requested_at", Moment),
-    # Progress. What position and total count depends on the phase; while a file is read, they are bytes.
+    # How far the work is, and, unless the kind's counts say it, how much of the present step is done and how much there
+    # is, in the unit of the step.
     Column("phase", Text),
     Column("position", BigInteger, nullable=False, server_default=text("0")),
+    Column("done", BigInteger),
     Column("total", BigInteger),
     # When the present step began (job_kinds.ShownStep); null: none has, or an earlier version is at it.
     Column("step_started_at", Moment),

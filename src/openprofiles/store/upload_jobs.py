@@ -65,7 +65,7 @@ class UploadJob(Job):
     def amount(self, unit: Unit) -> tuple[int, int | None]:
         match unit:
             case Unit.BYTES:
-                return self.position, self.file_size_bytes
+                return self.done or 0, self.file_size_bytes
             case Unit.ROWS:
                 loadable = None if self.record_count is None else self.record_count - self.failed_count
                 return self.created_count + self.updated_count, loadable

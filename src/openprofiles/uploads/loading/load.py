@@ -371,14 +371,14 @@ def _stage(
     options = JobOptions.from_json(job.options)
     scratch.start_over()
 
-    def on_block() -> None:
+    def on_block(record_count: int) -> None:
         if has_written:
             return
         with store.chunk() as state:
             check_stop(state)
-            store.record_progress(phase=STAGE, position=file.read_bytes)
+            store.record_progress(phase=STAGE, position=record_count, done=file.read_bytes)
 
-    on_block()
+    on_block(0)
     try:
         # AWS accepts one form only, and so does a server that holds callers to its limits.
         headers = [field.header for field in mapping.fields]

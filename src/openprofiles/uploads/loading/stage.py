@@ -132,7 +132,7 @@ def stage(
     *,
     phone_region: str,
     strict: bool,
-    on_block: Callable[[], None],
+    on_block: Callable[[int], None],
 ) -> int:
     """Read the whole file.
 
@@ -141,7 +141,7 @@ def stage(
         form: what it is read as.
         options: of the job: its checks of values, and what a blank cell means.
         strict: refuse what AWS refuses: a byte order mark, a mapped header with a dot.
-        on_block: called after each block; what it raises ends the staging.
+        on_block: called after each block with the number of records so far; what it raises ends the staging.
 
     Returns:
         the number of records, failed ones included.
@@ -225,7 +225,7 @@ def _noting_swallowed_rows(blocks: Iterator[Block], column_count: int, lines: li
         yield block
 
 
-def _add_blocks(blocks: Iterator[Block], stagers: Sequence[_Stager], on_block: Callable[[], None]) -> int:
+def _add_blocks(blocks: Iterator[Block], stagers: Sequence[_Stager], on_block: Callable[[int], None]) -> int:
     """Give the blocks to the stagers, each of which works in a thread of its own; the number of records."""
     free = SimpleQueue[_Stager]()
     for stager in stagers:
@@ -246,7 +246,7 @@ def _add_blocks(blocks: Iterator[Block], stagers: Sequence[_Stager], on_block: C
                 working.remove(done)
                 done.result()
             record_count = block.first_record + block.record_count - 1
-            on_block()
+            on_block(record_count)
         for work in working:
             work.result()
     return record_count

@@ -15,14 +15,13 @@ _TOKENS = ("create_token", "create_digest", "start_token")
 _OF_JOB = {
     "job_number": "upload_job_id",
     "subject": "coalesce(preview_of, undo_of)",
-    # In phase stage it counts bytes now.
-    "position": "case when phase = 'stage' then coalesce(read_bytes, 0) else position end",
+    "done": "case when phase = 'stage' then read_bytes end",
     "total": "case when kind = 'undo' then record_count end",
 } | {
     name: name
     for name in (
         "job_id", "domain_id", "kind", "status", "status_reason", "failure_message", "created_at", "started_at",
-        "completed_at", "stop_requested_at", "phase", "step_started_at", "step_milliseconds", "lease_owner",
+        "completed_at", "stop_requested_at", "phase", "position", "step_started_at", "step_milliseconds", "lease_owner",
         "lease_until", "epoch", "failed_attempts", *_TOKENS,
     )
 }  # fmt: skip
@@ -64,7 +63,7 @@ def upgrade() -> None:
         *_columns(number, "not_before", "started_at", "completed_at", "stop_requested_at"),
         sa.Column("phase", text),
         *_counts("position"),
-        *_columns(number, "total", "step_started_at"),
+        *_columns(number, "done", "total", "step_started_at"),
         sa.Column("step_milliseconds", json),
         sa.Column("lease_owner", text),
         sa.Column("lease_until", number),
