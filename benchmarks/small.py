@@ -52,21 +52,17 @@ def _load(shop: Shop, city: str) -> float:
     file = f"{','.join(_FIELDS)}\n{rows}".encode()
     job = shop.create_job(_COLUMNS, "EmailAddress", file, file=FileOptions())
     orders = shop.claim(job)
-    loaders = LoaderProcesses()
-    loaders.prepare()
-    process = loaders.begin_nothing() if False else loaders._waiting
-    assert process is not None
-    before = _wait_until_idle(process.pid)
-    loaders.begin(
-        LoaderArguments(
-            settings=shop.place.settings.to_json(),
-            yields=False,
-            job_number=orders.job_number,
-            owner=orders.owner,
-            epoch=orders.epoch,
-            kind=UPLOAD.name,
-        )
+    arguments = LoaderArguments(
+        settings=shop.place.settings.to_json(),
+        yields=False,
+        job_number=orders.job_number,
+        owner=orders.owner,
+        epoch=orders.epoch,
+        kind=UPLOAD.name,
     )
+    loaders = LoaderProcesses()
+    before = _wait_until_idle(loaders.prepare().pid)
+    process = loaders.begin(arguments)
     _, status, usage = os.wait4(process.pid, 0)
     assert os.waitstatus_to_exitcode(status) == EXIT_ENDED, "the load has failed"
     return usage.ru_utime + usage.ru_stime - before
