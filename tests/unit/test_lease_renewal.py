@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from openprofiles.settings import Settings
-from openprofiles.store import upload_jobs
+from openprofiles.store import job_queue
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.uploads.arrival.local_files import LocalFiles
 from openprofiles.worker import main
@@ -47,7 +47,7 @@ def test_an_unexpected_error_of_the_store_does_not_end_the_renewal_of_leases(
 
     monkeypatch.setattr(main, "HEARTBEAT_SECONDS", 0.01)
     monkeypatch.setattr(main, "LoaderProcesses", NoLoaders)
-    monkeypatch.setattr(upload_jobs, "extend_lease", extend_lease)
+    monkeypatch.setattr(job_queue, "extend_lease", extend_lease)
     store = SqliteStore(tmp_path / "openprofiles.db")
     worker = main.Worker(Settings(data_folder=tmp_path), store, LocalFiles(tmp_path / "uploads"), yields=False)
     job = type("Job", (), {"job_id": "one"})()
