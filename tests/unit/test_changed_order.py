@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import duckdb
 import pyarrow as pa
 import pytest
 
 from openprofiles.uploads.loading.changed_order import ChangedOrder, find_changed_order
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.loading.scratch_facts import ScratchFacts
+from openprofiles.uploads.loading.scratch import Scratch
 
 # Number, name, email, phone, birthday, postal code.
 ROW = ["K17", "Ann", "a@x", "0351 400 17", "1980-01-17", "01067"]
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchCursor]:
-    facts = ScratchFacts(tmp_path_factory.mktemp("scratch"))
-    cursor = ScratchCursor(duckdb.connect(config={"threads": 1}), facts)
-    yield cursor
-    cursor.close()
-    facts.close()
-
-
-def find(scratch: ScratchCursor, rows: list[list[str]]) -> ChangedOrder | None:
+def find(scratch: Scratch, rows: list[list[str]]) -> ChangedOrder | None:
     """Find the change in rows that begin on line 2."""
     cells = {f"v{field}": [row[field] or None for row in rows] for field in range(len(ROW))}
     records = range(1, len(rows) + 1)
@@ -51,7 +38,7 @@ def ordered(*fields: int) -> list[str]:
 )
 @pytest.mark.parametrize(("head", "tail"), [(7, 5), (20, 20), (5, 300), (30_000, 15_000), (20_000, 15)])
 def test_the_row_from_which_on_columns_have_another_order_is_found(
-    scratch: ScratchCursor, fields: tuple[int, ...], found: tuple[int, ...], head: int, tail: int
+    scratch: Scratch, fields: tuple[int, ...], found: tuple[int, ...], head: int, tail: int
 ) -> None:
     rows = [ROW] * head + [ordered(*fields)] * tail
 
@@ -70,11 +57,11 @@ def test_the_row_from_which_on_columns_have_another_order_is_found(
         ROW,
     ],
 )
-def test_a_sorted_file_has_one_order(scratch: ScratchCursor, tail: list[str]) -> None:
+def test_a_sorted_file_has_one_order(scratch: Scratch, tail: list[str]) -> None:
     assert find(scratch, [*[ROW] * 30, *[tail] * 30]) is None
 
 
-def test_odd_rows_are_not_another_order(scratch: ScratchCursor) -> None:
+def test_odd_rows_are_not_another_order(scratch: Scratch) -> None:
     odd = ordered(0, 1, 3, 2, 4, 5)
 
     assert find(scratch, [*[ROW] * 30, *[odd] * 4]) is None
@@ -83,7 +70,7 @@ def test_odd_rows_are_not_another_order(scratch: ScratchCursor) -> None:
     assert find(scratch, []) is None
 
 
-def test_a_few_odd_values_and_blank_cells_do_not_hide_another_order(scratch: ScratchCursor) -> None:
+def test_a_few_odd_values_and_blank_cells_do_not_hide_another_order(scratch: Scratch) -> None:
     odd = ordered(0, 1, 3, 2, 4, 5)
     rows = [[*ROW[:2], "", *ROW[3:]], *[ROW] * 29, ["Total", "", "60", "", "", ""], *[odd] * 20]
     rows += [[*odd[:2], "none", *odd[3:]], *[odd] * 20]

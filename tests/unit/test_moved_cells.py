@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import duckdb
 import pyarrow as pa
 import pytest
 
 from openprofiles.uploads.loading.moved_cells import find_moved_rows
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.loading.scratch_facts import ScratchFacts
+from openprofiles.uploads.loading.scratch import Scratch
 
 # Number, first name, last name, city, postal code, points, email.
 USUAL = [
@@ -19,16 +15,7 @@ USUAL = [
 ]
 
 
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchCursor]:
-    facts = ScratchFacts(tmp_path_factory.mktemp("scratch"))
-    cursor = ScratchCursor(duckdb.connect(config={"threads": 1}), facts)
-    yield cursor
-    cursor.close()
-    facts.close()
-
-
-def is_found(scratch: ScratchCursor, row: list[str], columns: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)) -> bool:
+def is_found(scratch: Scratch, row: list[str], columns: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)) -> bool:
     """Return whether a row is found among 40 usual ones and one with a blank last cell."""
     rows = [[*USUAL[0][:6], ""], row, *USUAL]
     cells = {
@@ -58,7 +45,7 @@ def is_found(scratch: ScratchCursor, row: list[str], columns: tuple[int, ...] = 
         ["Ann", "Berg", "Rome", "00187", "7", "a@x", ""],
     ],
 )
-def test_a_row_whose_values_fit_the_next_columns_is_found(scratch: ScratchCursor, row: list[str]) -> None:
+def test_a_row_whose_values_fit_the_next_columns_is_found(scratch: Scratch, row: list[str]) -> None:
     assert is_found(scratch, row)
 
 
@@ -78,11 +65,11 @@ def test_a_row_whose_values_fit_the_next_columns_is_found(scratch: ScratchCursor
         ["K1", "Ann", "Rome", "00187", "7", "a@x", "b@x"],
     ],
 )
-def test_other_rows_are_not_found(scratch: ScratchCursor, row: list[str]) -> None:
+def test_other_rows_are_not_found(scratch: Scratch, row: list[str]) -> None:
     assert not is_found(scratch, row)
 
 
-def test_columns_that_are_not_loaded_are_not_judged(scratch: ScratchCursor) -> None:
+def test_columns_that_are_not_loaded_are_not_judged(scratch: Scratch) -> None:
     row = ["K1", "Ann", "Berg", "00187", "7", "a@x", ""]
 
     assert is_found(scratch, row, (0, 3, 4, 5, 6))
@@ -90,7 +77,7 @@ def test_columns_that_are_not_loaded_are_not_judged(scratch: ScratchCursor) -> N
     assert not is_found(scratch, row, (0, 3, 6))
 
 
-def test_all_rows_with_a_blank_last_cell_are_judged_if_one_of_the_first_has_moved(scratch: ScratchCursor) -> None:
+def test_all_rows_with_a_blank_last_cell_are_judged_if_one_of_the_first_has_moved(scratch: Scratch) -> None:
     rows = [["K1", "Ann", "Berg", ""] for _ in range(3_000)]
     for number in range(0, 3_000, 35):
         rows[number] = ["K1", "Berg", "a@x", ""]
