@@ -593,6 +593,26 @@ def test_many_short_rows_under_a_wide_mapping_stay_within_the_memory_limit(shop:
     assert (job.status, job.created_count, job.updated_count) == ("SUCCEEDED", 1, 29_999)
 
 
+@pytest.mark.long(daily="test_many_short_rows_under_a_wide_mapping_stay_within_the_memory_limit")
+def test_a_second_load_with_a_few_changes_under_a_wide_mapping_stays_within_the_memory_limit(shop: Shop) -> None:
+    width, row_count, limit_bytes = 480, 1_000, 256_000_000
+    columns = [Column(f"c{number}", f"Attributes.a{number}") for number in range(width)]
+
+    def run(changed: str) -> UploadJob:
+        lines = [",".join(column.header for column in columns)]
+        for row in range(row_count):
+            first = f"key {row},{changed if row % 50 == 0 else 'same'}"
+            lines.append(",".join([first, *(f"value {row} {number}" for number in range(width - 2))]))
+        job = shop.create_job(columns, "c0", "\n".join(lines).encode())
+        return shop.run(job, memory_limit_bytes=limit_bytes)
+
+    run("before")
+    job = run("after")
+
+    assert (job.status, job.updated_count) == ("SUCCEEDED", row_count)
+    assert job.unchanged_count == row_count - row_count // 50
+
+
 def test_a_header_that_stands_again_inside_the_file_fails_as_that_alone(shop: Shop) -> None:
     data = b"Email,First\na@x,Ann\nEmail,First\nb@x,First\nEmail,Bo\n"
 

@@ -17,6 +17,10 @@ from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 T = TypeVar("T")
 
+# Each thread needs memory for every mapped field. Two of them exceed the default memory limit at 500 fields, and one
+# does not; in between, this number leaves room.
+MOST_FIELDS_OF_TWO_THREADS = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedWork:
@@ -59,7 +63,7 @@ class LeasedWork:
         Args:
             make: makes them from connections that nothing else uses.
         """
-        if self.scratch.has_few_records:
+        if self.scratch.has_few_records or len(self.mapping.fields) > MOST_FIELDS_OF_TWO_THREADS:
             cursor = self.scratch.another()
             with closing(cursor), closing(make(replace(self, cursor=cursor))) as items:
                 yield items

@@ -50,6 +50,8 @@ UPDATE = "update"
 _BYTES_PER_PART = 8_000_000
 
 _BATCHES_AHEAD = 2
+# To compare a field takes memory, even for few rows.
+_FIELDS_PER_QUERY = 50
 
 _ORIGINS = pa.schema([("origins", pa.string()), ("pid", pa.int64())])
 KEY_CHANGES = pa.schema([("added", pa.int64()), ("name", pa.string()), ("value", pa.string()), ("pid", pa.int64())])
@@ -550,8 +552,13 @@ def _unchanged_pids(load: Load, targets: pa.Table, stored: pa.Table) -> pa.Array
     if pa.compute.any(is_open).as_py():
         load.cursor.put("chosen", targets.filter(is_open))
         load.cursor.put("stored", stored.filter(is_open))
-        same = _same_sql(load, stored)
-        pids.append(load.cursor.table(f"select stored.pid from chosen join stored using (pid) where {same}")["pid"])
+        same = stored["pid"].filter(is_open)
+        differs = [differs_sql(load, stored, index, field.path) for index, field in enumerate(load.mapping.fields)]
+        for start in range(0, len(differs), _FIELDS_PER_QUERY):
+            is_any = " or ".join(differs[start : start + _FIELDS_PER_QUERY])
+            query = f"select stored.pid from chosen join stored using (pid) where not ({is_any})"
+            same = same.filter(pa.compute.is_in(same, load.cursor.table(query)["pid"].combine_chunks()))
+        pids.append(same)
     return pa.chunked_array([part for column in pids for part in column.chunks], pa.int64())
 
 
@@ -602,12 +609,6 @@ def _by_hand_sql(load: Load, stored: pa.Table | None, path: str) -> str:
     if load.overwrites_hand_set or stored is None or stored["origins"].null_count == stored.num_rows:
         return "false"
     return f"list_contains(coalesce(from_json(stored.origins, '[\"VARCHAR\"]'), []), {sql_text(path)})"
-
-
-def _same_sql(load: Load, stored: pa.Table) -> str:
-    """SQL condition: no value differs from that in ``stored``, but for fields that were set by hand."""
-    differs = [differs_sql(load, stored, index, field.path) for index, field in enumerate(load.mapping.fields)]
-    return f"not ({' or '.join(differs)})"
 
 
 def differs_sql(load: Load, stored: pa.Table, index: int, path: str) -> str:

@@ -42,6 +42,7 @@ from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, s
 from openprofiles.uploads.job_options import CLEAR, LOAD, JobOptions
 from openprofiles.uploads.loading.changed_order import find_changed_order
 from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
+from openprofiles.uploads.loading.leased_work import MOST_FIELDS_OF_TWO_THREADS
 from openprofiles.uploads.loading.misread_rows import MisreadBlocks
 from openprofiles.uploads.loading.moved_cells import find_moved_rows
 from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
@@ -89,9 +90,6 @@ _SMALL_BLOCK_BYTES = 50_000
 _CELLS_PER_BLOCK = 2_000_000
 
 _THREADS = 2
-# Each thread needs memory for every mapped field. Two of them exceed the default memory limit at 500 fields, and one
-# does not; in between, this number leaves room.
-_MOST_FIELDS_OF_TWO_THREADS = 200
 
 _FAULT_CODES = {
     Kind.MALFORMED_QUOTES: faults.MALFORMED_QUOTES,
@@ -160,7 +158,7 @@ def stage(
         files = BlockFiles(scratch.connection)
         stagers = [
             _Stager(scratch.another(), files, mapping, columns, form.dialect, options, phone_region, strict=strict)
-            for _ in range(_THREADS if len(mapping.fields) <= _MOST_FIELDS_OF_TWO_THREADS else 1)
+            for _ in range(_THREADS if len(mapping.fields) <= MOST_FIELDS_OF_TWO_THREADS else 1)
         ]
         blocks = scanner.blocks()
         if form.quote == "'" and "quote" not in form.given and not form.joins_lines:
