@@ -7,7 +7,7 @@ holds the domain's row (``lock_domain``, or the single writer of SQLite), until 
 number only when a reader can see the one before. A sequence must not number them, since PostgreSQL's are visible out
 of order.
 
-A new kind is a module with its reader, and an entry in ``FEEDS``.
+A new kind is a module with its reader, and an entry in ``FEEDS``; tests/store/toy_feed.py is an example.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class ChunkState:
 
 @dataclass(frozen=True, slots=True)
 class UndoneJob:
-    """What an undo needs of the job that it takes back: its mapping, and the row numbers and count of its new profiles.
+    """What an undo needs of the job that it undoes: its mapping, and the row numbers and count of its new profiles.
 
     They are above ``pid_base``, up to ``pid_base + record_count``.
     """
@@ -212,7 +212,7 @@ class BulkReader(Protocol):
         """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
 
     def read_undone_job(self, job_number: int) -> UndoneJob:
-        """The job that this one takes back."""
+        """The job that this one undoes."""
 
     def read_undo_counts(self) -> tuple[int, int]:
         """How many profiles this undo has removed, and how many it has kept."""

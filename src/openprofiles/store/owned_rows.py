@@ -19,6 +19,7 @@ class Owner(Enum):
     PROFILE = "pid"
     # They go with the row of the job, by a foreign key.
     JOB = "job_number"
+    # The number of a job, which may be an undo.
     UPLOAD_JOB = "upload_job_id"
     # They stay as long as the store.
     STORE = None

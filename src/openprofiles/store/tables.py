@@ -461,7 +461,7 @@ definition = Table(
     # Never used again, so that what refers to a definition cannot mean a later one of the same name.
     Column("definition_id", RowNumber, primary_key=True, autoincrement=True),
     Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), nullable=False),
-    # One of definitions.kinds.
+    # The name of a DefinitionKind.
     Column("kind", ByteOrderedText, nullable=False),
     Column("name", ByteOrderedText, nullable=False),
     # What lists show of it, by the kind.
@@ -537,7 +537,7 @@ feed = Table(
     Column("moved_at", Moment),
     Column("given_up_at", Moment),
     Column("created_at", Moment, nullable=False),
-    info=owned_by(Owner.DOMAIN, "one for each job of a domain with a webhook"),
+    info=owned_by(Owner.DOMAIN, "one for each kind and subject, such as a job of a domain with a webhook"),
 )
 Index("feed_due", feed.c.next_attempt_at, sqlite_where=feed.c.next_attempt_at.is_not(None))
 

@@ -1,4 +1,4 @@
-"""The states of an upload job, shared by all modules that read or write its row."""
+"""The states of jobs of all kinds, shared by all modules that read or write its row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loader: a process that runs one upload job and ends.
+"""The loader: a process that runs one job and ends.
 
 The worker starts it as ``python -m openprofiles.worker.loader``. It reads its arguments as one line of JSON from its
 standard input, which may come much later. It opens the store through ADBC only and lowers its priority next to a server

@@ -1,4 +1,4 @@
-"""Step 4, for records whose unique keys are entangled: one after the other, in file order, against the store as it is.
+"""Write records whose unique keys are entangled: one after the other, in file order, against the store as it is.
 
 What ``merge`` writes together, because the order cannot matter, is written here as one would by hand: look the key
 up, create, update or fail, put the keys into the index, go on to the next record. Some hundreds of records share one

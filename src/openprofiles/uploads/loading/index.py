@@ -1,4 +1,4 @@
-"""Step 5, index: take from the search index what the load's updates removed, and put in what it added, all sorted.
+"""Take from the search index what the updates of a load removed, and put in what it added, all sorted.
 
 Sorted order writes each page of the index about once; in the order of the file, the same keys took five times as
 long. The keys of new profiles come from the scratch database, those that updates changed from the table
@@ -130,7 +130,7 @@ def apply_pending_keys(work: LeasedWork) -> None:
 
 
 def take_keys_out(load: Load, name: str, keys: pa.Table) -> None:
-    """Remove keys (value, pid) within a chunk, and note those that are not there, for whoever takes the load back."""
+    """Remove keys (value, pid) within a chunk, and note those that are not there, for an undo of the load."""
     if load.keeps_images and keys.num_rows and _is_whole(load, name):
         _note_absent(load, name, keys)
     load.store.remove_keys(load.job.domain_id, name, keys)
@@ -246,7 +246,7 @@ def _remove_keys(work: Work, position: int, *, notes_absent: bool) -> None:
     The order is total and what is read no longer changes, so a loader that takes this up counts the same.
 
     Args:
-        notes_absent: whether keys that are not there are noted, for whoever takes the job back.
+        notes_absent: whether keys that are not there are noted, for an undo of the job.
     """
     with closing(_sorted_keys(work, position, _rules_of_pending(work, added=0), _removed_table)) as parts:
         for part in parts:

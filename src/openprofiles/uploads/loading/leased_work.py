@@ -1,4 +1,4 @@
-"""What every step shares that writes to profiles or keys on behalf of a job, whether that loads or takes back."""
+"""What every step shares that writes to profiles or keys on behalf of a job, whether that loads or undoes."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def run_load(
     """Bring the leased job to its end.
 
     Args:
-        undo_days: how long after its end the job can be taken back, unless another loader of it has fixed that; 0 keeps
+        undo_days: how long after its end the job can be undone, unless another loader of it has fixed that; 0 keeps
             nothing for that.
 
     Returns:

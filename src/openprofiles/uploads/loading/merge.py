@@ -1,4 +1,4 @@
-"""Step 4, merge: write the planned records into the profiles, in chunks.
+"""Write the planned records into the profiles, in chunks.
 
 New profiles go in file order, so that they append; existing ones in the order of the store. A chunk is one
 transaction that also records the job's position and counts. What it writes is made by a thread of its own, while the
@@ -68,7 +68,7 @@ class Load(LeasedWork):
     Attributes:
         bytes_per_record: in the file, on average.
         all_new: whether each record that is loaded makes a new profile of its own: see ``plan``.
-        keeps_images: whether what is changed is kept, so that the load can be taken back.
+        keeps_images: whether what is changed is kept, so that the load can be undone.
     """
 
     job: LeasedUpload

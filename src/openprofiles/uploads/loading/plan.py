@@ -1,4 +1,4 @@
-"""Step 3, plan: decide for every staged record which profile it goes to.
+"""Decide for every staged record which profile it goes to.
 
 The meaning is that of a reading in file order, one record after the other: the record's unique key, in its identity
 form, is looked up; no holder: a new profile; one: that profile; several: the record fails. Nearly always one look-up

@@ -1,4 +1,4 @@
-"""Step 2, stage: read the file into the scratch database, and set apart the records that cannot be loaded.
+"""Read the file into the scratch database, and set apart the records that cannot be loaded.
 
 The boundaries of records are those of our own scan (``records``). DuckDB reads the clean ones, all columns as text, a
 block at a time; it must count as many records as the scan did, or the job fails: a CSV library that disagrees about

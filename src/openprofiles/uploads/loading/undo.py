@@ -10,7 +10,7 @@ It is a job of its own, run by a loader under a lease, in chunks that each move 
     forget         the images are being removed
 
 A profile that something else has changed since has another revision than the load left. It stays as it is and is noted.
-The revision, too, is set back, so that jobs that went over the same profiles can be taken back one after the other, the
+The revision, too, is set back, so that jobs that went over the same profiles can be undone one after the other, the
 last one first.
 """
 
@@ -54,7 +54,7 @@ _NEVER = -1
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one chunk takes back.
+    """What one chunk undoes.
 
     Attributes:
         key_version: of the domain, for which it holds.
@@ -161,7 +161,7 @@ def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
 
 
 def run_undo(store: BulkStore, scratch_folder: Path, *, memory_limit_bytes: int, clock: Clock) -> UploadJobStatus:
-    """Bring the leased job, which takes another one back, to its end.
+    """Bring the leased job, which undoes another one, to its end.
 
     Returns:
         its final status. One that FAILED goes on where it stood once it is IN_PROGRESS again.

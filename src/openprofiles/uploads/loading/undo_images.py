@@ -1,4 +1,4 @@
-"""What profiles are before a load changes them, kept so that the load can be taken back.
+"""What profiles are before a load changes them, kept so that the load can be undone.
 
 A chunk that changes profiles writes with it an image of what it changes: for each profile its row number, the mapped
 columns, which fields were set by hand, and the columns that every change writes. The revision in it tells later whether

@@ -2,6 +2,7 @@
 
 The rules are those of the record scanner (`records`): RFC 4180, by default with a comma and a double quote; a quote
 opens a quoted cell only as the very first character of the cell, and is ordinary data anywhere else outside quotes.
+A load splits only odd records here; DuckDB reads the others (``uploads.loading.stage``).
 """
 
 from openprofiles.uploads.reading.dialect import COMMAS, Dialect, quoted_cell_pattern
