@@ -1,9 +1,8 @@
 """The kinds of jobs: what runs each, which jobs it waits for, and its steps as people see them.
 
-A new kind is a module with its runner, and an entry in ``KINDS`` whose steps have every phase that it records. If it has
-counts or other data of its own, it also has a table for them, which ``details`` names, and a migration.
-tests/load/toy_job.py is an example. The progress bar, the console, the commands and the documents take their words from
-here.
+A new kind is a module with its runner, and an entry in ``KINDS`` whose steps have every phase that it records; see
+tests/load/toy_job.py. If it has counts or other data of its own, it also has a table for them, which ``details`` names,
+and a migration. The progress bar, the console, the commands and the documents take their words from here.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The worker: claims jobs of every kind, runs each in a loader process, reads feeds, and removes expired data.
 
 A job is claimed by a lease that the worker renews while the loader lives. When a loader dies, its worker releases the
-lease at once; when a worker dies, its leases expire. Either way, a worker claims the job again, under a higher epoch. An
-old loader that still runs notices the new epoch at its next chunk and ends.
+lease at once; when a worker dies, its leases expire. Either way, a worker claims the job again, under a higher epoch.
+An old loader that still runs notices the new epoch at its next chunk and ends.
 
 Jobs that write run in the order in which callers started them, one at a time per domain; jobs that only read run next
-to them. A worker runs up to two jobs at a time, so that a small file does not wait for a large one of another domain; all
-workers of one data folder together run as many as the host has processors, at least two.
+to them. A worker runs up to two jobs at a time, so that a small file does not wait for a large one of another domain;
+all workers of one data folder together run as many as the host has processors, at least two.
 """
 
 from __future__ import annotations
