@@ -215,3 +215,23 @@ def test_many_rows_that_would_exchange_the_values_of_two_fields_are_refused(shop
     assert sentence.startswith(
         "29 rows exchange the value of a field, Address.PostalCode, with that of another one (line"
     )
+
+
+def test_fields_of_few_values_may_exchange_them(shop: Shop) -> None:
+    columns = [ACCOUNT, Column("Email wanted", "Attributes.email"), Column("Calls wanted", "Attributes.calls")]
+    shop.load(columns, "Account", csv(columns, [(number, "yes", "no") for number in range(30)]))
+
+    job = shop.load(columns, "Account", csv(columns, [(number, "no", "yes") for number in range(30)]))
+
+    assert (job.updated_count, notices_of(shop, job)) == (30, [])
+
+
+def test_damage_in_any_twentieth_of_a_long_file_is_seen(shop: Shop) -> None:
+    columns = [ACCOUNT, ZIP, *(Column(f"c{number}", f"Attributes.c{number}") for number in range(18))]
+    rows = [(number, f"0{1000 + number}", *(["x"] * 18)) for number in range(4_000)]
+    shop.load(columns, "Account", csv(columns, rows))
+    rows[1_000:1_200] = [(number, f"{1000 + number}", *(["x"] * 18)) for number in range(1_000, 1_200)]
+
+    job = shop.load(columns, "Account", csv(columns, rows))
+
+    assert [(notice.code, notice.count) for notice in notices_of(shop, job)] == [(SHORTENED_VALUES, 200)]

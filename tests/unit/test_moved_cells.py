@@ -54,6 +54,9 @@ def test_a_row_whose_values_fit_the_next_columns_is_found(scratch: Scratch, row:
     [
         ["K1", "Ann", "Berg", "Rome", "00187", "7", ""],
         ["K1", "Ann", "Berg", "Rome", "00187", "", ""],
+        # Names with a digit, although hardly any other name has one.
+        ["K1", "Ann", "Berg", "4You", "", "", ""],
+        ["K1", "Ann", "3M", "", "", "", ""],
         # A value that is odd, but does not look like those of the next column.
         ["K1", "Ann", "Berg", "Rome 7", "00187", "7", ""],
         ["K1", "Ann", "Berg", "Rome", "none", "7", ""],

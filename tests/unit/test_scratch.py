@@ -47,7 +47,7 @@ def test_a_scratch_database_that_another_claim_went_past_is_made_again(tmp_path:
 
 
 def damage(path: Path) -> None:
-    path.write_bytes(b"damaged" * 10_000)
+    path.write_bytes(b"damaged\n" * 10_000)
 
 
 @pytest.mark.parametrize("harm", [damage, Path.unlink])

@@ -46,6 +46,14 @@ def test_other_sheets_with_a_column_without_a_name_are_one_list(header: str, row
     assert describe_side_by_side(header.split(","), [row.split(",")], {}) is None
 
 
+def test_a_user_who_names_the_columns_of_the_second_list_knows_what_they_are() -> None:
+    headers = ["Name", "Email", "Phone", "", "Email2", "Phone2"]
+    chosen = {"Email2": "_profile.BusinessEmailAddress"}
+
+    assert describe_side_by_side(headers, [[""] * 6], {}) is not None
+    assert describe_side_by_side(headers, [[""] * 6], chosen) is None
+
+
 def test_the_message_names_the_columns_and_says_what_to_do() -> None:
     headers = ["Name", "Email", "Phone", "", "Name", "Email", "Phone"]
 

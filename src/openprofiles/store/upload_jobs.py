@@ -378,7 +378,8 @@ def _forget_unstarted(condition: ColumnElement[bool]) -> Update:
     held = unstarted.where(condition).with_for_update(of=job, skip_locked=True)
     return (
         update(upload_job)
-        .where(upload_job.c.job_number.in_(held))
+        # Again, for a file that came while the rows of the jobs were locked.
+        .where(upload_job.c.job_number.in_(held), condition)
         .values(file_name=None, file_size_bytes=None, file_received_at=None)
     )
 

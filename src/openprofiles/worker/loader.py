@@ -70,8 +70,14 @@ def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
         return EXIT_PARENT_DIED
-    arguments = LoaderArguments.from_line(line)
-    settings = Settings.from_json(arguments.settings)
+    try:
+        arguments = LoaderArguments.from_line(line)
+        settings = Settings.from_json(arguments.settings)
+    except (TypeError, ValueError, LookupError):
+        # The program was upgraded under a running worker. Its jobs wait until it is restarted.
+        set_up_logs("text")
+        _logger.exception("worker_of_another_version")
+        return EXIT_UNREACHABLE
     set_up_logs(settings.log_format)
     if arguments.yields:
         yield_when_long()

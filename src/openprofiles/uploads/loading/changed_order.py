@@ -63,7 +63,8 @@ def find_changed_order(scratch: ScratchCursor, field_count: int) -> ChangedOrder
         near = [turn for turn in turns if row <= turn.row <= row + _FEWEST_VALUES]
         before = {turn.before for turn in near}
         moved = [turn for turn in near if turn.after in before]
-        if len(moved) > 1:
+        # Columns of one kind may change their form together, such as numbers that become longer.
+        if len({turn.before for turn in moved}) > 1:
             fields = tuple(turn.field for turn in moved)
             return ChangedOrder(_find_line(scratch, records[row - 1], records[near[-1].row], moved), fields)
     return None

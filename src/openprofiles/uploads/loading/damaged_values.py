@@ -16,7 +16,8 @@ _MOST_FIELDS = 10
 # A shorter text may be another name.
 _FEWEST_LETTERS_OF_CUT_TEXT = 10
 # Any other class of letters takes DuckDB milliseconds to compile.
-_OF_WORDS = r"0-9A-Za-z\x{80}-\x{10ffff}"
+_LETTERS = r"A-Za-z\x{80}-\x{10ffff}"
+_OF_WORDS = f"0-9{_LETTERS}"
 _DATE = r"([0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4})\b.*"
 _NUMBER_OF_DAY = "[1-6][0-9]{4}"
 
@@ -77,6 +78,8 @@ def sql_is_damaged(new: str, old: str) -> str:
 
 def _sql_is_cut_off(new: str, old: str) -> str:
     return (
+        # A number or a time may have another form.
         f"(length({new}) >= {_FEWEST_LETTERS_OF_CUT_TEXT} and starts_with({old}, {new}) "
+        f"and regexp_matches({new}, '[{_LETTERS}][{_LETTERS}]') "
         rf"and regexp_full_match(substr({old}, length({new}), 2), '[ {_OF_WORDS}][{_OF_WORDS}]'))"
     )

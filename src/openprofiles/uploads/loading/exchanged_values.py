@@ -19,7 +19,11 @@ def find_exchanged_values(replaced: ReplacedValues) -> list[Notice]:
         if {*pair} == {*PERSON}:
             continue
         (new, old), (other_new, other_old) = ((replaced.new(path), replaced.old(path)) for path in pair)
-        (found,) = replaced.find(pair, f"{new} <> {old} and {new} = {other_old} and {other_new} = {old}")
+        is_exchanged = f"{new} <> {old} and {new} = {other_old} and {other_new} = {old}"
+        (found,) = replaced.find(pair, is_exchanged)
+        # Fields of few values, such as yes and no, or a status and the one before it, may exchange them by chance.
+        if found.count and 2 * max(replaced.count_distinct_found(path, is_exchanged) for path in pair) <= found.count:
+            continue
         doubtful = is_doubtful(found.count, replaced.updated_count)
         notices += [Notice(EXCHANGED_VALUES, path, found.count, found.lines, doubtful) for path in pair]
     return notices

@@ -399,6 +399,7 @@ def _stage(
                 options,
                 phone_region=job.phone_region,
                 strict=strict,
+                has_written=has_written,
                 on_block=on_block,
             )
             scratch.remember("bytes_per_record", reader.size_bytes // record_count)

@@ -17,9 +17,10 @@ _ROWS_OF_LOOKS = 1_000
 _ROWS_LOOKED_AT_FIRST = 500
 # Nearly all and hardly any of a column's values.
 _NEARLY_ALL, _HARDLY_ANY = 0.9, 0.1
-# An at sign, a digit, a letter. A value with one of the first two is strange enough alone.
+# An at sign, a digit, a letter.
 _PATTERNS = ("@", "[0-9]", "[A-Za-z]")
-_TELLING = range(2)
+# A value with an at sign, or of digits alone, is strange enough by itself. "3M" is not: it may be a company.
+_TELLING = {0: "@", 1: "^[0-9][0-9 ()/.-]*$"}
 
 
 def find_moved_rows(scratch: ScratchCursor, column_indexes: Sequence[int], column_count: int, is_sound: str) -> bool:
@@ -64,7 +65,8 @@ def _moved_sql(condition: str, cells: str) -> str:
     differs = " or ".join(_sql_differs(i, "own") for i in range(len(_PATTERNS)))
     is_of_next = " and ".join(f"not {_sql_differs(i, 'next')}" for i in range(len(_PATTERNS)))
     is_telling = " or ".join(
-        f"is{i} and own.has{i} <= {_HARDLY_ANY} and next.has{i} >= {_NEARLY_ALL}" for i in _TELLING
+        f"regexp_matches(value, '{pattern}') and own.has{i} <= {_HARDLY_ANY} and next.has{i} >= {_NEARLY_ALL}"
+        for i, pattern in _TELLING.items()
     )
     return f"""
         with cell as (

@@ -163,7 +163,9 @@ class Scratch(ScratchCursor):
         if not self._is_new and not (self._folder / _FILE_NAME).exists():
             self._make_folder_again()
         try:
-            super().__init__(self._open(), ScratchFacts(self._folder))
+            # First, since a database that is attached already cannot be made again.
+            facts = ScratchFacts(self._folder)
+            super().__init__(self._open(), facts)
         except (duckdb.Error, ValueError):
             # Damaged, or of another DuckDB's form: it is made again from the file.
             self._is_new = False

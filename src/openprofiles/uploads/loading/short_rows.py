@@ -64,9 +64,8 @@ def find_broken_rows(
                     or record in (select record from staged semi join short_row using (record) where {fails_key_check})
                     or are_whole and record in (select record from strange)
             ), first_part as (
-                select counted.record from counted, usual, no_row
-                where are_whole and no_row.record = counted.record + 1
-                    and counted.cells + no_row.cells - 2 <= {column_count - 1}
+                select counted.record from counted join no_row on no_row.record = counted.record + 1 cross join usual
+                where are_whole and counted.cells + no_row.cells - 2 <= {column_count - 1}
             )
             select record, cells from counted
             where record in (select record from no_row)

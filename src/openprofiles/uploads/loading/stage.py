@@ -130,6 +130,7 @@ def stage(
     *,
     phone_region: str,
     strict: bool,
+    has_written: bool,
     on_block: Callable[[int], None],
 ) -> int:
     """Read the whole file.
@@ -139,6 +140,7 @@ def stage(
         form: what it is read as.
         options: of the job: its checks of values, and what a blank cell means.
         strict: refuse what AWS refuses: a byte order mark, a mapped header with a dot.
+        has_written: whether an earlier loader of the job has written profiles; the file cannot be refused any more.
         on_block: called after each block with the number of records so far; what it raises ends the staging.
 
     Returns:
@@ -174,7 +176,7 @@ def stage(
         for stager in stagers:
             stager.finish()
         _set_failed_apart(scratch, mapping, columns, options, phone_region, strict=strict)
-        if not strict:
+        if not strict and not has_written:
             _refuse_changed_order(scratch, mapping)
         if scanner.has_open_end and not strict:
             key = mapping.fields.index(mapping.unique_key)

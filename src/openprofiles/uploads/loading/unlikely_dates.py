@@ -11,6 +11,8 @@ from openprofiles.uploads.notices import MAX_LINES, UNLIKELY_DATES, Notice
 
 # A spreadsheet changes the dates of a whole column, so some of them show it.
 _ROWS_LOOKED_AT_FIRST = 1_000
+# Later ones are years of the Buddhist calendar.
+_LAST_YEAR = 2399
 
 
 def find_unlikely_dates(scratch: ScratchCursor, mapping: UploadMapping, now: datetime) -> list[Notice]:
@@ -21,7 +23,7 @@ def find_unlikely_dates(scratch: ScratchCursor, mapping: UploadMapping, now: dat
     value = f"v{index}"
     is_unlikely = (
         f"(regexp_full_match({value}, '[1-6][0-9]{{4}}') "
-        rf"or try_cast(regexp_extract({value}, '\b2[0-9]{{3}}\b') as integer) > {now.year})"
+        rf"or try_cast(regexp_extract({value}, '\b2[0-9]{{3}}\b') as integer) between {now.year + 1} and {_LAST_YEAR})"
     )
     first = f"(select {value} from staged where {value} is not null limit {_ROWS_LOOKED_AT_FIRST})"
     if not scratch.value(f"select exists (select 1 from {first} where {is_unlikely})"):

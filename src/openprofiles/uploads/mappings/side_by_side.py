@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from openprofiles.profiles.blanks import is_blank
 from openprofiles.profiles.standard_profile import ADDRESSES
@@ -15,14 +15,12 @@ _WITHOUT_NAME = re.compile(r"Unnamed: [0-9]+|Column ?[0-9]+|_[0-9]+", re.IGNOREC
 _NUMBER = re.compile(r"[._]?[0-9]\Z")
 
 
-def describe_side_by_side(
-    headers: Sequence[str], rows: Sequence[Sequence[str]], chosen: Mapping[str, str]
-) -> str | None:
+def describe_side_by_side(headers: Sequence[str], rows: Sequence[Sequence[str]], chosen: Collection[str]) -> str | None:
     """Describe for people a file with two lists side by side; None if it has not.
 
     Args:
         rows: some rows of the file.
-        chosen: targets by header; a column with an empty one is left out.
+        chosen: the headers whose target the user has chosen, who knows what their columns are.
     """
     forms = [_form(header) for header in headers]
     for middle, form in enumerate(forms):
@@ -35,7 +33,7 @@ def describe_side_by_side(
             for header, one in zip(headers[middle:], forms[middle:], strict=True)
             if one in left or _NUMBER.sub("", one) in left
         ]
-        repeated = [header for header in repeated if chosen.get(header) != ""]
+        repeated = [header for header in repeated if header not in chosen]
         if len(repeated) >= _FEWEST_NAMES and any(map(_is_of_customer, repeated)):
             names = " and ".join(map(repr, repeated[:_FEWEST_NAMES]))
             return (

@@ -1,4 +1,7 @@
-"""One table for jobs of every kind; what only upload jobs and previews have, or undos, is in tables of their own."""
+"""One table for jobs of every kind; what only upload jobs and previews have, or undos, is in tables of their own.
+
+Servers, workers and commands of an earlier version must be stopped first: they read columns that move.
+"""
 
 from typing import Any
 
