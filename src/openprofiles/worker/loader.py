@@ -73,10 +73,11 @@ def main() -> int:
     try:
         arguments = LoaderArguments.from_line(line)
         settings = Settings.from_json(arguments.settings)
-    except (TypeError, ValueError, LookupError):
+    except (TypeError, ValueError, LookupError) as error:
         # The program was upgraded under a running worker. Its jobs wait until it is restarted.
         set_up_logs("text")
-        _logger.exception("worker_of_another_version")
+        # Without its message, which may name a setting with a password.
+        _logger.error("worker_of_another_version", fault=type(error).__name__)  # noqa: TRY400
         return EXIT_UNREACHABLE
     set_up_logs(settings.log_format)
     if arguments.yields:
