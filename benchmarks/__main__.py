@@ -6,27 +6,27 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks.against import compare
 from benchmarks.api import ApiBenchmark
 from benchmarks.busy import BusyBenchmark
 from benchmarks.console import ConsoleBenchmark
-from benchmarks.encodings import encodings_table
 from benchmarks.loads import Figures, LoadBenchmark, Sizes, first_file
 from benchmarks.niceness import NicenessBenchmark
 from benchmarks.postgresql import PostgresqlBenchmark
 from benchmarks.report import results, write_into_readme
-from benchmarks.small import small_table
 from benchmarks.undo import UndoBenchmark
 
 SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000, load_rows=1_000_000)
 DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=1_000_000)
 FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
 
-PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings", "small")
-# They need neither a server nor rounds.
-TABLES = {"encodings": encodings_table, "small": small_table}
+PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings", "small", "history")
+# These modules print a table, without a server and without rounds. They are imported only when they run, since they use
+# modules of openprofiles, which another commit may not have.
+TABLES = ("encodings", "small", "history")
 # PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")
@@ -51,7 +51,7 @@ def main() -> None:
     is_default = not (choices.only or choices.full or choices.against)
     rounds = choices.rounds or (2 if is_default else 3)
     if choices.only in TABLES:
-        print(TABLES[choices.only]())
+        print(import_module(f"benchmarks.{choices.only}").measure_table())
         return
     if choices.against is not None:
         options = [f"--{size}" for size in ("small", "full") if getattr(choices, size)]

@@ -100,7 +100,7 @@ def mixed_table() -> str:
     return "\n".join(lines)
 
 
-def encodings_table(files: int = 40) -> str:
+def measure_table(files: int = 40) -> str:
     """Measure and return the tables of benchmarks/README.md."""
     by_rows: dict[int, Counter[str]] = {rows: Counter() for rows in ROWS}
     western: dict[int, Counter[str]] = {rows: Counter() for rows in ROWS}

@@ -211,11 +211,18 @@ def _made_file(path: Path, lines: Callable[[], Iterator[str]], *, columns: tuple
     return path
 
 
+def job_duration_sql(table: str) -> str:
+    """Build SQL for the duration of the latest upload job, in milliseconds."""
+    return f"select completed_at - started_at from {table} order by started_at desc limit 1"
+
+
 def _job_seconds(place: Path) -> float:
     """Return the duration of the latest upload job, as GetUploadJob reports it."""
     connection = sqlite3.connect(f"{(place / 'openprofiles.db').as_uri()}?mode=ro", uri=True)
-    (milliseconds,) = connection.execute(
-        "select completed_at - started_at from job order by job_number desc limit 1"
+    # A commit that is compared may have times in another table.
+    (table,) = connection.execute(
+        "select name from sqlite_schema where name in ('job', 'upload_job') order by name limit 1"
     ).fetchone()
+    (milliseconds,) = connection.execute(job_duration_sql(table)).fetchone()
     connection.close()
     return float(milliseconds) / 1000

@@ -29,7 +29,7 @@ _COLUMNS = [Column(header, path) for header, path in _FIELDS.items()]
 _IDLE_SECONDS = 0.3
 
 
-def small_table() -> str:
+def measure_table() -> str:
     """Measure the first and second load of some domains; return the table of benchmarks/README.md."""
     seconds: dict[str, list[float]] = {"first": [], "second": []}
     # In memory, so that no commit waits for a disk.

@@ -59,8 +59,6 @@ REWRITTEN_SOON = (
     "src/openprofiles/server/*_document*.py",
     "src/openprofiles/client.py",
     "src/openprofiles/cli/job_place*.py",
-    "src/openprofiles/cli/import_local.py",
-    "src/openprofiles/cli/import_remote.py",
 )
 
 # Released migrations are never changed. types.py is generated.

@@ -24,7 +24,7 @@ def _examples(*, daily: int, long: int) -> settings:
 
 
 # By what an example does. A drawn test that names none of these takes the number of the profile.
-SCANS = _examples(daily=1_000, long=20_000)
+SCANS = _examples(daily=500, long=20_000)
 CALLS = _examples(daily=300, long=5_000)
 REQUESTS = _examples(daily=1_000, long=10_000)
 QUERIES = _examples(daily=150, long=1_000)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from openprofiles.uploads.loading import chunks
+from openprofiles.bulk import chunks
 
 
 def fix_chunk_size(rows: int) -> None:
@@ -22,6 +22,6 @@ def fix_chunk_size(rows: int) -> None:
             yield
 
     for name, module in sys.modules.items():
-        if name.startswith("openprofiles.uploads.") and hasattr(module, "ChunkSize"):
+        if name.startswith(("openprofiles.bulk.", "openprofiles.uploads.")) and hasattr(module, "ChunkSize"):
             user: Any = module
             user.ChunkSize = FixedChunkSize

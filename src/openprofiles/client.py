@@ -16,7 +16,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import boto3
@@ -150,7 +150,7 @@ class Client:
             "Options": options,
         }
         url = self._domain_url(domain_name, "upload-jobs")
-        return str(self._repeat("CreateUploadJob", url, given, idempotency_token).json()["JobId"])
+        return str(self._repeat("CreateUploadJob", url, given, idempotency_token)["JobId"])
 
     def start_upload_job(self, domain_name: str, job_id: str, idempotency_token: str | None = None) -> None:
         """Start an upload job that has its file, also when the request has to be sent again.
@@ -158,11 +158,11 @@ class Client:
         Args:
             idempotency_token: as in ``create_upload_job``: a job that was started with this token need not be started.
         """
-        self._repeat("StartUploadJob", self._url(domain_name, job_id, "start"), {}, idempotency_token).close()
+        self._repeat("StartUploadJob", self._url(domain_name, job_id, "start"), {}, idempotency_token)
 
     def get_progress(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """How far an upload job has come: ``Status``, ``Phase``, ``RecordCount`` and the counts."""
-        return cast("dict[str, Any]", self._get("GetProgress", domain_name, job_id, "progress").json())
+        return self._ask("GetProgress", "GET", self._url(domain_name, job_id, "progress"))
 
     def start_preview(self, domain_name: str, job_id: str) -> str:
         """Have the workers find out what an upload job would do that has its file and was not started.
@@ -170,24 +170,23 @@ class Client:
         Returns:
             the preview's id. ``get_progress``, ``list_failed_rows`` and the like take it in place of a job's.
         """
-        answer = self._call("PreviewUploadJob", "POST", self._url(domain_name, job_id, "preview")).json()
-        return cast("str", answer["PreviewId"])
+        answer = self._ask("PreviewUploadJob", "POST", self._url(domain_name, job_id, "preview"))
+        return str(answer["PreviewId"])
 
     def get_preview(self, domain_name: str, preview_id: str) -> dict[str, Any]:
         """What a preview has found: the members of ``get_progress``, and ``Samples``, once it has ended."""
-        return cast("dict[str, Any]", self._get("GetPreview", domain_name, preview_id, "preview").json())
+        return self._ask("GetPreview", "GET", self._url(domain_name, preview_id, "preview"))
 
     def stop_preview(self, domain_name: str, preview_id: str) -> None:
         """End a preview early."""
-        self._call("StopPreview", "DELETE", self._url(domain_name, preview_id, "preview")).close()
+        self._ask("StopPreview", "DELETE", self._url(domain_name, preview_id, "preview"))
 
     def start_undo(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """Have the workers take an upload job back that has ended: see ``get_undo`` for the answer.
 
         Once: asked for again, it tells what has become of it, and one that failed goes on.
         """
-        answer = self._call("UndoUploadJob", "POST", self._url(domain_name, job_id, "undo")).json()
-        return cast("dict[str, Any]", answer)
+        return self._ask("UndoUploadJob", "POST", self._url(domain_name, job_id, "undo"))
 
     def get_undo(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """What has become of taking an upload job back.
@@ -195,18 +194,18 @@ class Client:
         ``Status`` as of an upload job; ``RemovedProfiles`` that it had made, ``RestoredProfiles`` that it had changed,
         ``KeptProfiles`` that something else has changed since and ``GoneProfiles`` that were deleted since.
         """
-        return cast("dict[str, Any]", self._get("GetUndo", domain_name, job_id, "undo").json())
+        return self._ask("GetUndo", "GET", self._url(domain_name, job_id, "undo"))
 
     def list_kept_profiles(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
         """The profiles that stayed when an upload job was taken back, fetched a page at a time.
 
         Each has ``ProfileId`` and ``Loaded``: whether the job had ``CREATED`` or ``UPDATED`` it.
         """
-        return self._items("ListKeptProfiles", domain_name, job_id, "kept-profiles")
+        return self._pages("ListKeptProfiles", self._url(domain_name, job_id, "kept-profiles"))
 
     def get_options(self, domain_name: str, job_id: str) -> dict[str, Any]:
         """What an upload job was told beyond its mapping."""
-        return cast("dict[str, Any]", self._get("GetUploadJobOptions", domain_name, job_id, "options").json())
+        return self._ask("GetUploadJobOptions", "GET", self._url(domain_name, job_id, "options"))
 
     def set_options(self, domain_name: str, job_id: str, options: Mapping[str, Any]) -> None:
         """Tell an upload job, before it is started, what its file is to be read as and what it may do.
@@ -216,7 +215,7 @@ class Client:
                 set before.
         """
         body = json.dumps(options).encode()
-        self._call("SetUploadJobOptions", "PUT", self._url(domain_name, job_id, "options"), body).close()
+        self._ask("SetUploadJobOptions", "PUT", self._url(domain_name, job_id, "options"), body)
 
     def list_failed_rows(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
         """The rows of an upload job that were not loaded, in file order, fetched a page at a time.
@@ -224,7 +223,7 @@ class Client:
         Each has ``Record``, ``Line``, ``Faults`` (``Code``, ``Message``, perhaps ``Column``) and, where they were kept,
         ``Cells`` and ``Surplus``.
         """
-        return self._items("ListFailedRows", domain_name, job_id, "failed-rows")
+        return self._pages("ListFailedRows", self._url(domain_name, job_id, "failed-rows"))
 
     def list_repeated_rows(self, domain_name: str, job_id: str) -> Iterator[dict[str, Any]]:
         """The rows of an upload job whose unique key an earlier row has too, in file order, fetched a page at a time.
@@ -232,7 +231,7 @@ class Client:
         Each has ``Record``, ``Line``, ``FirstRecord`` and ``FirstLine``. A job keeps the first 100,000;
         ``RepeatedRecords`` in ``get_progress`` counts all.
         """
-        return self._items("ListRepeatedRows", domain_name, job_id, "repeated-rows")
+        return self._pages("ListRepeatedRows", self._url(domain_name, job_id, "repeated-rows"))
 
     def read_failed_rows_file(self, domain_name: str, job_id: str, *, for_spreadsheet: bool = False) -> Iterator[bytes]:
         """The failed rows as a CSV file that can be mended and uploaded again, part by part.
@@ -242,7 +241,7 @@ class Client:
                 that a spreadsheet would calculate; loading the file removes them. A server with ``--compat strict``
                 sends the plain form.
         """
-        query = {"form": "spreadsheet"} if for_spreadsheet else None
+        query = {"form": "spreadsheet"} if for_spreadsheet else {}
         with self._get("GetFailedRowsFile", domain_name, job_id, "failed-rows.csv", query, stream=True) as answer:
             yield from answer.iter_content(_PART_BYTES)
 
@@ -257,7 +256,7 @@ class Client:
             ``Reason``); ``Fields`` and, if one was found, ``UniqueKey`` as CreateUploadJob takes them.
         """
         url = self._domain_url(domain_name, "mapping-suggestions")
-        return cast("dict[str, Any]", self._call("SuggestMapping", "POST", url, beginning).json())
+        return self._ask("SuggestMapping", "POST", url, beginning)
 
     def put_mapping(
         self,
@@ -281,12 +280,12 @@ class Client:
         if reading:
             document["Reading"] = dict(reading)
         body = json.dumps(document).encode()
-        self._call("PutMapping", "PUT", self._domain_url(domain_name, "mappings", mapping_name), body).close()
+        self._ask("PutMapping", "PUT", self._domain_url(domain_name, "mappings", mapping_name), body)
 
     def get_mapping(self, domain_name: str, mapping_name: str) -> dict[str, Any]:
         """A saved mapping: ``Fields``, ``UniqueKey`` and ``Columns``, the header of the file that it was made for."""
         url = self._domain_url(domain_name, "mappings", mapping_name)
-        return cast("dict[str, Any]", self._call("GetMapping", "GET", url).json())
+        return self._ask("GetMapping", "GET", url)
 
     def list_mappings(self, domain_name: str) -> Iterator[dict[str, Any]]:
         """The saved mappings of a domain by name, each with ``MappingName``, ``CreatedAt`` and ``UpdatedAt``."""
@@ -294,7 +293,7 @@ class Client:
 
     def delete_mapping(self, domain_name: str, mapping_name: str) -> None:
         """Save a mapping no longer; upload jobs that were made from it stay as they are."""
-        self._call("DeleteMapping", "DELETE", self._domain_url(domain_name, "mappings", mapping_name)).close()
+        self._ask("DeleteMapping", "DELETE", self._domain_url(domain_name, "mappings", mapping_name))
 
     def put_webhook(self, domain_name: str, *, url: str | None = None, secret: str | None = None) -> str | None:
         """Have a URL told when upload jobs of the domain end, in place of the one that is told now.
@@ -307,36 +306,31 @@ class Client:
             The secret that was made, which is never told again; None if it was given.
         """
         given = {name: value for name, value in (("Url", url), ("Secret", secret)) if value is not None}
-        answer = self._call("PutWebhook", "PUT", self._domain_url(domain_name, "webhook"), json.dumps(given).encode())
-        return cast("str | None", answer.json().get("Secret"))
+        answer = self._ask("PutWebhook", "PUT", self._domain_url(domain_name, "webhook"), json.dumps(given).encode())
+        return answer.get("Secret")
 
     def get_webhook(self, domain_name: str) -> dict[str, Any]:
         """The domain's webhook: ``Url``, if it has one, and ``CreatedAt``."""
-        return cast("dict[str, Any]", self._call("GetWebhook", "GET", self._domain_url(domain_name, "webhook")).json())
+        return self._ask("GetWebhook", "GET", self._domain_url(domain_name, "webhook"))
 
     def delete_webhook(self, domain_name: str) -> None:
         """Have nobody told any more, of no job of the domain."""
-        self._call("DeleteWebhook", "DELETE", self._domain_url(domain_name, "webhook")).close()
-
-    def _items(self, name: str, domain_name: str, job_id: str, what: str) -> Iterator[dict[str, Any]]:
-        return self._pages(name, self._url(domain_name, job_id, what))
+        self._ask("DeleteWebhook", "DELETE", self._domain_url(domain_name, "webhook"))
 
     def _pages(self, name: str, url: str) -> Iterator[dict[str, Any]]:
         token: str | None = None
         while True:
-            page = self._call(name, "GET", url + ("?" + urlencode({"next-token": token}) if token else "")).json()
+            page = self._ask(name, "GET", url + ("?" + urlencode({"next-token": token}) if token else ""))
             yield from page["Items"]
             token = page.get("NextToken")
             if token is None:
                 return
 
     def _get(
-        self, name: str, domain_name: str, job_id: str, what: str, query: dict[str, str] | None = None, **more: Any
+        self, name: str, domain_name: str, job_id: str, what: str, query: Mapping[str, str], *, stream: bool = False
     ) -> requests.Response:
         url = self._url(domain_name, job_id, what)
-        if query:
-            url += "?" + urlencode(query)
-        return self._call(name, "GET", url, **more)
+        return self._call(name, "GET", f"{url}?{urlencode(query)}" if query else url, stream=stream)
 
     def _url(self, domain_name: str, job_id: str, what: str) -> str:
         return self._domain_url(domain_name, "upload-jobs", job_id, what)
@@ -345,14 +339,17 @@ class Client:
         path = "/".join(quote(part, safe="") for part in (domain_name, *parts))
         return f"{self._endpoint_url}/openprofiles/v1/domains/{path}"
 
-    def _repeat(
-        self, name: str, url: str, members: Mapping[str, Any], idempotency_token: str | None
-    ) -> requests.Response:
+    def _repeat(self, name: str, url: str, members: Mapping[str, Any], idempotency_token: str | None) -> dict[str, Any]:
         """POST the members with a token by which the server knows the request when it comes again."""
         token = uuid.uuid4().hex if idempotency_token is None else idempotency_token
         given = {**members, "IdempotencyToken": token}
         body = json.dumps({member: value for member, value in given.items() if value is not None}).encode()
-        return self._call(name, "POST", url, body, http=self._repeating_http)
+        return self._ask(name, "POST", url, body, http=self._repeating_http)
+
+    def _ask(self, name: str, method: str, url: str, body: bytes = b"", **more: Any) -> dict[str, Any]:
+        """Send a request and read the document of its answer; empty if it has none."""
+        answer = self._call(name, method, url, body, **more)
+        return dict(answer.json()) if answer.content else {}
 
     def _call(
         self,
@@ -362,7 +359,7 @@ class Client:
         body: bytes = b"",
         *,
         http: requests.Session | None = None,
-        **more: Any,
+        stream: bool = False,
     ) -> requests.Response:
         credentials = self._session.get_credentials()
         if credentials is None:
@@ -371,7 +368,7 @@ class Client:
         SigV4Auth(credentials.get_frozen_credentials(), _SIGNING_NAME, self._region).add_auth(request)
         headers = dict(request.headers.items())
         http = http or self._http
-        answer = http.request(method, url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS, **more)
+        answer = http.request(method, url, data=body, headers=headers, timeout=_TIMEOUT_SECONDS, stream=stream)
         if answer.ok:
             return answer
         try:

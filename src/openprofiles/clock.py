@@ -34,4 +34,14 @@ def from_milliseconds(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
+def to_epoch_seconds(moment: datetime | None) -> float | None:
+    """Convert a time to seconds since 1970, as JSON documents have them; None stays None."""
+    return None if moment is None else to_milliseconds(moment) / 1000
+
+
+def from_epoch_seconds(seconds: float | None) -> datetime | None:
+    """Convert the result of ``to_epoch_seconds`` to an aware UTC datetime."""
+    return None if seconds is None else from_milliseconds(round(seconds * 1000))
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
-    from openprofiles.cli.import_remote import RemoteImporter
-    from openprofiles.cli.importer import ImportDomain, KeptMapping
+    from openprofiles.cli.importer import Importer, KeptMapping
+    from openprofiles.cli.place import ImportDomain
     from openprofiles.cli.source_file import SourceFile
     from openprofiles.client import Client
     from openprofiles.uploads.job_options import JobOptions
@@ -155,7 +156,8 @@ class FileLoad:
             raise LoadError(str(error)) from error.__cause__ or error
 
     def _run(self, client: Client, session: boto3.Session, endpoint_url: str) -> LoadResult:
-        from openprofiles.cli.import_remote import RemoteImporter
+        from openprofiles.cli.importer import Importer, read_kept_mapping
+        from openprofiles.cli.place_remote import RemotePlace
         from openprofiles.cli.source_file import open_source
         from openprofiles.server.job_options_document import read_options_member
         from openprofiles.settings import Settings
@@ -167,9 +169,9 @@ class FileLoad:
         # Checked before anything is made, like the file and the mapping.
         file_options = read_options_member("options", dict(self.options)).file
         with ExitStack() as at_end:
-            importer = at_end.enter_context(closing(RemoteImporter(endpoint_url, session)))
+            importer = Importer(at_end.enter_context(closing(RemotePlace(endpoint_url, session))))
             # It may keep how the file is read.
-            saved = None if self.mapping is None else importer.read_mapping(self.domain, self.mapping)
+            saved = None if self.mapping is None else read_kept_mapping(importer.place, self.domain, self.mapping)
             kept = FileChoices() if saved is None else saved.reading
             source = at_end.enter_context(
                 open_source(
@@ -181,15 +183,18 @@ class FileLoad:
                     [] if saved is None else saved.columns_to_find(self._choices),
                 )
             )
-            mapping = self._suggested_mapping(source) if saved is None else self._saved_mapping(source, saved)
+            find_attributes = partial(importer.place.list_attributes, self.domain)
+            mapping = (
+                self._suggested_mapping(source, find_attributes)
+                if saved is None
+                else self._saved_mapping(source, saved)
+            )
             options = self._job_options(mapping, source.form.to_options(), kept)
             source.check_clearing(options, [one.header for one in mapping.columns.fields])
             found = importer.find_or_create_domain(self.domain, is_dry_run=False)
             job_id = importer.create_job(
-                found.name,
+                mapping,
                 display_name=(self.display_name or self.path.name)[:_DISPLAY_NAME_MAX_LENGTH],
-                fields=mapping.fields,
-                unique_key=mapping.unique_key.name,
                 data_expiry_days=self.data_expiry or found.expiration_days,
                 options=options,
                 needs_options=bool(self.options) or source.needs_options,
@@ -213,7 +218,7 @@ class FileLoad:
             mapping={one.header: one.target for one in mapping.columns.fields},
             new_columns=tuple(mapping.drift.new),
             missing_columns=tuple(mapping.drift.missing_other),
-            values_checked=options is not None and not importer.left_out_options,
+            values_checked=options is not None and not importer.place.left_out_options,
             seconds=time.monotonic() - started,
             _client=client,
         )
@@ -238,13 +243,13 @@ class FileLoad:
         """The overrides in the form of ``import --map``."""
         return [f"{column}={target}" for column, target in self.map.items()]
 
-    def _suggested_mapping(self, source: SourceFile) -> ImportMapping:
+    def _suggested_mapping(self, source: SourceFile, find_attributes: Callable[[], Iterable[str]]) -> ImportMapping:
         from openprofiles.cli.import_mapping import choices_of_only, suggest_for, use_suggested
         from openprofiles.uploads.mappings.suggest import DEFAULT_PHONE_REGION
 
         choices = [*self._choices, *choices_of_only(self.only, self._choices, self.unique_key, source.headers)]
         if self.unique_key is not None:
-            return use_suggested(source, choices, self.unique_key, DEFAULT_PHONE_REGION)
+            return use_suggested(source, choices, self.unique_key, DEFAULT_PHONE_REGION, find_attributes)
         suggestion = suggest_for(source, choices, DEFAULT_PHONE_REGION)
         hint = ""
         if suggestion.unique_key is not None:
@@ -277,7 +282,7 @@ class FileLoad:
         return read_options_member("options", ({} if usual is None else options_document(usual)) | given)
 
     def _check_phone_country(
-        self, importer: RemoteImporter, source: SourceFile, mapping: ImportMapping, domain: ImportDomain
+        self, importer: Importer, source: SourceFile, mapping: ImportMapping, domain: ImportDomain
     ) -> None:
         """Remove a new domain whose country is not that of the phone numbers."""
         from openprofiles.cli.phone_country_check import GivenPhoneRegion, check_phone_country, weigh_phones
@@ -295,7 +300,7 @@ class FileLoad:
             importer.discard(domain)
             raise
 
-    def _send_and_watch(self, importer: RemoteImporter, source: SourceFile) -> JobState:
+    def _send_and_watch(self, importer: Importer, source: SourceFile) -> JobState:
         """Give the job its file, start it and follow it to its end."""
         from openprofiles.cli.import_progress import ProgressDisplay
 

@@ -139,7 +139,18 @@ UNDO = JobKind(
     ),
 )
 
-KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO)}
+# It comes after profiles were deleted, and has no caller.
+FORGET = JobKind(
+    name="forget",
+    runner="openprofiles.bulk.forget:run",
+    lane=Lane.WRITE,
+    kept_days=1,
+    steps=(ShownStep("Removing the values of deleted profiles", 1, ("forget values",)),),
+    gave_up_message="The values of deleted profiles could not be removed. The server's log has the details.",
+    scratch_message="The server cannot write to its scratch folder. Make the folder writable and check its disk.",
+)
+
+KINDS = {kind.name: kind for kind in (UPLOAD, PREVIEW, UNDO, FORGET)}
 
 # What a phase does, where its time is listed.
 PHASE_WORDS = {

@@ -107,9 +107,9 @@ class Setting:
         return Path(value) if self.kind in ("file", "folder") else value
 
 
-def _given(flag: str, help_text: str, **more: Any) -> dict[str, Setting]:
-    """Build the metadata of a field of ``Settings``; ``more`` are attributes of ``Setting``."""
-    return {_SETTING: Setting(flag, help_text, **more)}
+def _setting(default: Any, flag: str, help_text: str, **more: Any) -> Any:
+    """Build a field of ``Settings``; ``more`` are attributes of ``Setting``."""
+    return field(default=default, metadata={_SETTING: Setting(flag, help_text, **more)})
 
 
 def setting_of(name: str, settings: type[Settings] | None = None) -> Setting:
@@ -220,165 +220,154 @@ class Settings:
         memory_limit_bytes: what a load may hold in memory before it spills to disk.
         failed_rows_days: how long after the end of a job its failed rows are kept.
         undo_days: how long after its end a job can be undone; 0 keeps nothing for that.
+        history_days: how long the log of changes of profiles is kept.
+        history_content_days: how long the values that a change has replaced are kept in it, if longer than for undo.
         webhook_private_addresses: whether webhooks may lead to addresses that are not of the open Internet.
 
     Raises:
         SettingsError: a value is out of range.
     """
 
-    data_folder: Path = field(
-        default=Path("openprofiles-data"),
-        metadata=_given(
-            "--data",
-            "Folder for all data: the store, keys, uploaded files.",
-            kind="folder",
-            metavar="FOLDER",
-            of_worker=True,
-        ),
+    data_folder: Path = _setting(
+        Path("openprofiles-data"),
+        "--data",
+        "Folder for all data: the store, keys, uploaded files.",
+        kind="folder",
+        metavar="FOLDER",
+        of_worker=True,
     )
-    store: Path | PostgresqlUrl | None = field(
-        default=None,
-        metadata=_given(
-            "--store",
-            "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
-            "postgresql://user@host/database.  [default: openprofiles.db in --data]",
-            metavar="FILE|URL",
-            parse=parse_store,
-            of_worker=True,
-            is_secret=True,
-        ),
+    store: Path | PostgresqlUrl | None = _setting(
+        None,
+        "--store",
+        "The store: a SQLite file, as a path or sqlite:///path, or a PostgreSQL database, as "
+        "postgresql://user@host/database.  [default: openprofiles.db in --data]",
+        metavar="FILE|URL",
+        parse=parse_store,
+        of_worker=True,
+        is_secret=True,
     )
-    files: S3Location | None = field(
-        default=None,
-        metadata=_given(
-            "--files",
-            "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
-            "[default: a folder next to the store]",
-            metavar="URL",
-            parse=parse_files,
-            of_worker=True,
-        ),
+    files: S3Location | None = _setting(
+        None,
+        "--files",
+        "Bucket for uploaded files, as s3://bucket/prefix, for servers and workers on several hosts. "
+        "[default: a folder next to the store]",
+        metavar="URL",
+        parse=parse_files,
+        of_worker=True,
     )
-    master_key: Path | None = field(
-        default=None,
-        metadata=_given(
-            "--master-key",
-            "File with the master key, which servers and workers on several hosts share.  "
-            "[default: master.key in --data, which the first start creates]",
-            kind="file",
-            metavar="FILE",
-            of_worker=True,
-        ),
+    master_key: Path | None = _setting(
+        None,
+        "--master-key",
+        "File with the master key, which servers and workers on several hosts share.  "
+        "[default: master.key in --data, which the first start creates]",
+        kind="file",
+        metavar="FILE",
+        of_worker=True,
     )
-    host: str = field(
-        default="127.0.0.1",
-        metadata=_given("--host", "Address to listen on; 0.0.0.0 means all addresses of this machine."),
+    host: str = _setting("127.0.0.1", "--host", "Address to listen on; 0.0.0.0 means all addresses of this machine.")
+    port: int = _setting(8420, "--port", "Port to listen on; 0 picks a free one.", kind="number")
+    public_url: str | None = _setting(
+        None,
+        "--public-url",
+        "Address at which clients reach this server; upload URLs begin with it.  "
+        "[default: the Host header of the request]",
+        metavar="URL",
     )
-    port: int = field(default=8420, metadata=_given("--port", "Port to listen on; 0 picks a free one.", kind="number"))
-    public_url: str | None = field(
-        default=None,
-        metadata=_given(
-            "--public-url",
-            "Address at which clients reach this server; upload URLs begin with it.  "
-            "[default: the Host header of the request]",
-            metavar="URL",
-        ),
+    workers: int = _setting(
+        1,
+        "--workers",
+        "Worker processes to start; 0 to run `openprofiles worker` yourself. With SQLite, 1 at most.",
+        kind="number",
     )
-    workers: int = field(
-        default=1,
-        metadata=_given(
-            "--workers",
-            "Worker processes to start; 0 to run `openprofiles worker` yourself. With SQLite, 1 at most.",
-            kind="number",
-        ),
+    region: str = _setting("us-east-1", "--region", "AWS region of this server, in ARNs and in `openprofiles env`.")
+    account_id: str = _setting("123456789012", "--account-id", "AWS account id in ARNs, 12 digits.")
+    compat_strict: bool = _setting(
+        False,
+        "--compat",
+        "strict applies AWS's limits, such as 25 mapped fields, a data expiry of at most 90 days, and "
+        "files under 1 GB.",
+        choices=("generous", "strict"),
+        of_worker=True,
     )
-    region: str = field(
-        default="us-east-1",
-        metadata=_given("--region", "AWS region of this server, in ARNs and in `openprofiles env`."),
+    max_upload_size_bytes: int = _setting(
+        10 * GIBIBYTE,
+        "--max-upload-size",
+        "Largest file that an upload job accepts, both as sent and unpacked.",
+        kind="size",
+        default_text="10GiB",
+        of_worker=True,
     )
-    account_id: str = field(
-        default="123456789012", metadata=_given("--account-id", "AWS account id in ARNs, 12 digits.")
+    upload_url_lifetime_seconds: int = _setting(
+        900,
+        "--upload-url-lifetime",
+        "How long an upload URL can be used to begin the upload.",
+        kind="number",
+        metavar="SECONDS",
     )
-    compat_strict: bool = field(
-        default=False,
-        metadata=_given(
-            "--compat",
-            "strict applies AWS's limits, such as 25 mapped fields, a data expiry of at most 90 days, and "
-            "files under 1 GB.",
-            choices=("generous", "strict"),
-            of_worker=True,
-        ),
+    phone_region: str = _setting(
+        "US",
+        "--phone-region",
+        "Country (ISO 3166, two letters) of phone numbers without a country code, for new domains.",
     )
-    max_upload_size_bytes: int = field(
-        default=10 * GIBIBYTE,
-        metadata=_given(
-            "--max-upload-size",
-            "Largest file that an upload job accepts, both as sent and unpacked.",
-            kind="size",
-            default_text="10GiB",
-            of_worker=True,
-        ),
+    memory_limit_bytes: int = _setting(
+        256_000_000,
+        "--memory-limit",
+        "Memory that a load may use before it writes to disk.",
+        kind="size",
+        default_text="256MB",
+        of_worker=True,
     )
-    upload_url_lifetime_seconds: int = field(
-        default=900,
-        metadata=_given(
-            "--upload-url-lifetime",
-            "How long an upload URL can be used to begin the upload.",
-            kind="number",
-            metavar="SECONDS",
-        ),
+    failed_rows_days: int = _setting(
+        30,
+        "--failed-rows-days",
+        "How long failed rows are kept after the upload job ends.",
+        kind="number",
+        metavar="DAYS",
+        of_worker=True,
     )
-    phone_region: str = field(
-        default="US",
-        metadata=_given(
-            "--phone-region",
-            "Country (ISO 3166, two letters) of phone numbers without a country code, for new domains.",
-        ),
+    undo_days: int = _setting(
+        7,
+        "--undo-days",
+        "How long an upload job can be undone after it ends; 0 turns undo off.",
+        kind="number",
+        metavar="DAYS",
+        of_worker=True,
     )
-    memory_limit_bytes: int = field(
-        default=256_000_000,
-        metadata=_given(
-            "--memory-limit",
-            "Memory that a load may use before it writes to disk.",
-            kind="size",
-            default_text="256MB",
-            of_worker=True,
-        ),
+    history_days: int = _setting(
+        365,
+        "--history-days",
+        "How long the history of profiles is kept.",
+        kind="number",
+        metavar="DAYS",
+        of_worker=True,
     )
-    failed_rows_days: int = field(
-        default=30,
-        metadata=_given(
-            "--failed-rows-days",
-            "How long failed rows are kept after the upload job ends.",
-            kind="number",
-            metavar="DAYS",
-            of_worker=True,
-        ),
+    history_content_days: int = _setting(
+        0,
+        "--history-content-days",
+        "How long the history of profiles keeps the values that changes have replaced, if longer than --undo-days.",
+        kind="number",
+        metavar="DAYS",
+        of_worker=True,
     )
-    undo_days: int = field(
-        default=7,
-        metadata=_given(
-            "--undo-days",
-            "How long an upload job can be undone after it ends; 0 turns undo off.",
-            kind="number",
-            metavar="DAYS",
-            of_worker=True,
-        ),
+    webhook_private_addresses: bool = _setting(
+        False,
+        "--webhook-private-addresses",
+        "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
+        of_worker=True,
     )
-    webhook_private_addresses: bool = field(
-        default=False,
-        metadata=_given(
-            "--webhook-private-addresses",
-            "Allow webhooks to addresses on this machine and on private networks. By default they are refused.",
-            of_worker=True,
-        ),
+    log_format: str = _setting(
+        "text", "--log-format", "Format of the log on standard error.", choices=("text", "json"), of_worker=True
     )
-    log_format: str = field(
-        default="text",
-        metadata=_given(
-            "--log-format", "Format of the log on standard error.", choices=("text", "json"), of_worker=True
-        ),
-    )
+
+    @property
+    def replaced_values_days(self) -> int:
+        """How long the values that a change of a profile has replaced are kept; 0 keeps none."""
+        return max(self.undo_days, self.history_content_days)
+
+    @property
+    def log_days(self) -> int:
+        """How long the log of changes is kept: at least as long as the values, which are found through it."""
+        return max(self.history_days, self.replaced_values_days)
 
     def to_json(self) -> dict[str, Any]:
         """Make what ``from_json`` reads in another process of ours; it may hold the password of the store."""
@@ -422,6 +411,10 @@ class Settings:
         )
         _require(1 <= self.failed_rows_days <= 3650, "Failed rows can be kept for 1 to 3650 days.")
         _require(0 <= self.undo_days <= 3650, "A job can be undone for 0 to 3650 days.")
+        _require(
+            1 <= self.history_days <= 3650 and 0 <= self.history_content_days <= 3650,
+            "The history of profiles can be kept for 1 to 3650 days, and the values in it for 0 to 3650 days.",
+        )
         if self.public_url is not None:
             object.__setattr__(self, "public_url", _check_public_url(self.public_url))
         if self.compat_strict:

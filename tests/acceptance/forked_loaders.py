@@ -85,7 +85,7 @@ class ForkedLoaders:
 def _serve(listener: socket.socket) -> None:
     for name in ("openprofiles.worker.loader", *_LATE_MODULES):
         importlib.import_module(name)
-    from openprofiles.uploads.loading.scratch import warm_up
+    from openprofiles.bulk.scratch import warm_up
     from openprofiles.worker import loader
 
     warm_up()

@@ -334,8 +334,10 @@ def test_what_is_suggested_for_the_beginning_of_a_file_makes_an_upload_job(
     put(server, domain, job_id, data)
     server.client().start_upload_job(DomainName=domain, JobId=job_id)
     shown = wait_for_end(server, domain, job_id)
+    next_file = client.suggest_mapping(domain, b"Login,KURZEL\na@x.example,7\n")
 
     validator("MappingSuggestion").validate(told)
+    assert next_file["Columns"][1]["Target"] == told["Columns"][3]["Target"]
     assert (told["File"]["Encoding"], told["File"]["Delimiter"]) == ("windows-1252", ";")
     assert [(one["Header"], one.get("Target")) for one in told["Columns"]] == [
         ("Login", "_profile.EmailAddress"),

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import by_hand
 from acceptance.running import run_command, running_server
 from acceptance.test_import import import_json, read_csv, write
 from openprofiles.cli.importer import ImportFault
@@ -46,7 +47,7 @@ def find(data: Path, mail: str) -> dict[str, Any]:
     """Return the profile with this address, as a server on the data folder would show it."""
     store = open_store(Settings(data_folder=data))
     key = SearchKey("_email", (mail,))
-    page = search_profiles(store, "demo", [key], match_all_keys=False, max_results=2, next_token=None, now=utc_now())
+    page = by_hand.At(utc_now()).read(store, "demo", search_profiles, [key], max_results=2)
     store.close()
     (found,) = page.found
     return dict(profile_answer(found.profile))
@@ -145,10 +146,10 @@ def test_a_file_without_a_header_is_refused_until_that_is_said_and_lines_above_o
     assert find(tmp_path / "data", "ada@example.com")["FirstName"] == "Ada"
     assert "  read as utf-8, commas, LF, header on line 3\n" in skipped.stdout
     assert "  line 1 is above the header and is skipped: Customer report\n" in skipped.stdout
-    assert "1 line above the header was skipped (line 1).\n" in skipped.stdout
+    assert "1 line above the header is skipped (line 1).\n" in skipped.stdout
     assert "BROKEN_ROW" not in loaded.stdout
     assert (
-        "1 row with fewer cells than the header was loaded, with the missing last cells treated as blank (line 2)."
+        "1 row with fewer cells than the header is loaded, with the missing last cells treated as blank (line 2)."
         in (loaded.stdout)
     )
 

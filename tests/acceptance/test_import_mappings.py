@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import by_hand
 from acceptance.running import RunningServer, run_command, running_server
 from acceptance.test_import import write
 from openprofiles.cli.main import openprofiles
-from openprofiles.profiles.domains import get_domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads import jobs
@@ -74,7 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def saved_columns(place: Place, name: str) -> list[str]:
     store = open_store(Settings(data_folder=place.data))
     try:
-        return list(saved_mappings.get_mapping(store, get_domain(store, place.domain), name).columns)
+        return list(by_hand.read(store, place.domain, saved_mappings.get_mapping, name).columns)
     finally:
         store.close()
 
@@ -82,7 +82,7 @@ def saved_columns(place: Place, name: str) -> list[str]:
 def count_jobs(data: Path, domain: str = "demo") -> int:
     store = open_store(Settings(data_folder=data))
     try:
-        return len(jobs.list_jobs(store, get_domain(store, domain), max_results=None, next_token=None).items)
+        return len(by_hand.read(store, by_hand.get_domain(store, domain), jobs.list_jobs).items)
     finally:
         store.close()
 
@@ -203,6 +203,23 @@ def test_a_choice_that_drives_another_column_out_of_its_field_is_warned_of_befor
     assert warning in suggested.stdout.splitlines()
     assert dry.stdout.index(warning) < dry.stdout.index("Nothing was loaded")
     assert dry_json.stderr == f"{warning}\n"
+
+
+def test_a_column_goes_to_the_attribute_of_an_earlier_file_and_the_command_says_so(
+    tmp_path: Path, place: Place
+) -> None:
+    place.run_json(write(tmp_path / "a.csv", b"Email,Loyalty Tier\na@x.example,gold\n"), "--unique-key", "Email")
+    next_file = write(tmp_path / "b.csv", b"email,loyalty_tier\na@x.example,silver\n")
+
+    suggested = place.run(next_file)
+    apart = place.run(next_file, "--map", "loyalty_tier=Attributes.loyalty_tier")
+
+    assert (
+        "(the domain has this attribute; for another one use --map loyalty_tier=Attributes.loyalty_tier)"
+        in suggested.stdout
+    )
+    assert "->  Attributes.Loyalty Tier " in suggested.stdout
+    assert "->  Attributes.loyalty_tier " in apart.stdout
 
 
 # Saved mappings

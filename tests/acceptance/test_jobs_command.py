@@ -140,6 +140,7 @@ def test_the_list_as_json_has_the_times_and_the_counts(data: Path) -> None:
             "display_name": "faulty.csv",
             "status": "PARTIALLY_SUCCEEDED",
             "rows": 5,
+            "undo_status": None,
             "created": 2,
             "updated": 1,
             "unchanged": 0,
@@ -592,6 +593,9 @@ def test_a_load_is_taken_back_without_a_server(updated: Path) -> None:
     assert (shown["status"], shown["undo_status"], shown["undo_until"]) == ("SUCCEEDED", "SUCCEEDED", None)
     assert timedelta(days=6, hours=23) < until - datetime.now(UTC) < timedelta(days=7)
     assert "undone" in jobs("show", job_id, "--data", updated).stdout
+    listed = run_command("jobs", "list", "--domain", "demo", "--data", updated).stdout.splitlines()
+    assert [line.endswith("undone") for line in listed[1:]] == [True, False]
+    assert [one["undo_status"] for one in jobs_json("list", "--data", updated)] == ["SUCCEEDED", None]
     assert list((updated / "scratch").iterdir()) == []
 
 
@@ -601,6 +605,10 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
     answer = jobs("undo", job_id, "--data", updated, "--limit", "1")
     told = json.loads(jobs("undo", job_id, "--data", updated, "--output", "json").stdout)
 
+    again = jobs("undo", job_id, "--data", updated)
+    ended_at = datetime.fromisoformat(told.pop("completed_at"))
+
+    assert again.stdout.startswith(f"Upload job {job_id} was already undone at {ended_at:%Y-%m-%dT%H:%M:%SZ}. Profiles")
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[0] == (
         f"Upload job {job_id} has been undone. Profiles: 0 removed, 0 restored, 2 kept because they have been "
@@ -616,6 +624,21 @@ def test_what_stays_is_listed_and_the_exit_status_says_so(updated: Path) -> None
     }  # fmt: skip
     assert (len(kept), {one["loaded"] for one in kept}) == (2, {"created"})
     assert first_names(updated)["ada@example.com"] == "A."
+
+
+def test_the_undo_of_unchanged_rows_restores_no_values_and_says_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (tmp_path / "a.csv").write_text("Email\na@example.com\nb@example.com\n")
+    for _ in range(2):
+        run_command("import", tmp_path / "a.csv", "--domain", "demo", "--unique-key", "Email", "--data", data)
+
+    answer = jobs("undo", "last", "--data", data)
+
+    assert answer.returncode == 0
+    assert answer.stdout.splitlines()[1] == (
+        "Rows of the import that had changed no values: 2. Of their profiles, only the expiry and the date of the last "
+        "update are restored."
+    )
 
 
 def test_a_job_that_cannot_be_taken_back_is_refused_with_the_reason(data: Path, tmp_path: Path) -> None:
@@ -642,6 +665,8 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
     with running_server(updated, "--workers", "1") as server:
         variables = variables_for(server)
         answer = jobs("undo", second, **variables)
+        again = jobs("undo", second, **variables)
+        listed = jobs_json("list", **variables)
         first = json.loads(jobs("undo", job_ids(updated)["first.csv"], "--output", "json", **variables).stdout)
         shown = jobs_json("show", second, **variables)
 
@@ -650,6 +675,8 @@ def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> N
         f"Upload job {second} has been undone. Profiles: 2 removed, 2 restored, 0 kept because they have been changed "
         "since.\n",
     )
+    assert again.stdout.startswith(f"Upload job {second} was already undone at 20")
+    assert [one["undo_status"] for one in listed] == ["SUCCEEDED", None]
     assert (first["status"], first["removed"], first["kept_profiles"]) == ("SUCCEEDED", 2, [])
     assert (shown["undo_status"], first_names(updated)) == ("SUCCEEDED", {})
 

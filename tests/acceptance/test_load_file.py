@@ -117,7 +117,7 @@ def test_only_the_named_columns_are_loaded_and_the_result_has_the_notices(client
 
     assert result.mapping == {"Email": "EmailAddress", "First name": "FirstName"}
     (notice,) = result.notices
-    assert notice.startswith("1 row with fewer cells than the header was loaded")
+    assert notice.startswith("1 row with fewer cells than the header is loaded")
 
 
 def test_what_cannot_be_loaded_is_refused_before_anything_is_made(

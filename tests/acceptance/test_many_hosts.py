@@ -20,6 +20,8 @@ from acceptance.running import RunningServer, children_of, command, environment,
 from postgresql_server import PostgresqlServer
 from s3_server import S3Server
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 PEOPLE = b"Email,First\nann@example.com,Ann\nbob@example.com,Bob\nann@example.com,Anna\n"
 FIELDS = {
     "email": {"Source": "_source.Email", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},

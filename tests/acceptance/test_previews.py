@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy import update
 
+import by_hand
 from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
 from acceptance.test_client import validator
 from acceptance.test_import import import_json, list_jobs, read_csv, write
@@ -23,7 +24,6 @@ from acceptance.test_upload_flow import create, load, put, wait_for_end
 from openprofiles.client import Client
 from openprofiles.clock import utc_now
 from openprofiles.errors import NotFound
-from openprofiles.profiles.domains import get_domain
 from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.open import open_store
@@ -99,7 +99,7 @@ def test_a_dry_run_on_a_new_domain_leaves_no_domain_and_no_file(tmp_path: Path) 
     assert "  row 1\n    EmailAddress: ada@x.example\n" in answer.stdout
     store = open_store(Settings(data_folder=tmp_path / "data"))
     with pytest.raises(NotFound):
-        get_domain(store, "demo")
+        by_hand.get_domain(store, "demo")
     store.close()
     assert [path for path in (tmp_path / "data" / "uploads").iterdir() if path.is_file()] == []
 

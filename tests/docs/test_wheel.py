@@ -46,6 +46,24 @@ def test_the_unit_starts_a_command_of_the_program_with_variables_that_it_reads()
     assert set(re.findall(r"OPENPROFILES_\w+", text)) <= variables_of(commands()[match[1]])
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_commands_run_by_hand_have_the_settings_of_the_unit(tmp_path: Path, shell: str) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^set -a; \. \S+; set \+a$", readme, re.MULTILINE)
+    (settings,) = re.findall(r"^EnvironmentFile=-(\S+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert settings in line
+    value = "postgresql://u:a$b@host/db?x=1&application_name=a b"
+    file = tmp_path / "openprofiles.env"
+    file.write_text(f"OPENPROFILES_STORE='{value}'\n")
+
+    answer = subprocess.run(
+        [shell, "-c", f"{line.replace(settings, str(file))}\nprintenv OPENPROFILES_STORE"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+
+    assert answer.stdout == f"{value}\n"
+
+
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:

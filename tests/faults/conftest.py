@@ -1,12 +1,22 @@
-"""Run the tests that use ``disk`` in a process that sees that disk."""
+"""Run the tests that use ``disk`` in a process that sees that disk, and name the folder of prepared loads."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from faults import prepared
 from faults.small_disk import SmallDisk, is_inside, run_inside, the_disk
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared_loads(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Name a folder that all processes of this run share, if none has been named."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ.setdefault(prepared.VARIABLE, str(shared / "prepared-loads"))
 
 
 @pytest.fixture

@@ -16,12 +16,11 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy import select as select_rows
 
+import by_hand
 from budgets import IS_LONG
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.clock import utc_now
-from openprofiles.profiles import domains
-from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
@@ -89,8 +88,8 @@ class Installation:
         return ("--data", self.data_folder, *(("--store", self.store.text) if self.store else ()))
 
     def copy(self, data_folder: Path) -> Installation:
-        """Copy it to another place; it must not be in use."""
-        shutil.copytree(self.data_folder, data_folder)
+        """Copy it to another place, which may be an empty folder; it must not be in use."""
+        shutil.copytree(self.data_folder, data_folder, dirs_exist_ok=True)
         if self.server is None or self.store is None:
             return Installation(data_folder)
         store = PostgresqlUrl(self.server.create_database(self.store.text))
@@ -128,8 +127,8 @@ def opened(installation: Installation) -> Iterator[tuple[Shop, UploadJob]]:
     """Return the domain and the second job of a prepared load."""
     place = Place(installation.data_folder, installation.store)
     try:
-        shop = Shop(place, domains.get_domain(place.store, "shop-1"))
-        yield shop, jobs.list_jobs(place.store, shop.domain, max_results=2, next_token=None).items[0]
+        shop = Shop(place, by_hand.get_domain(place.store, "shop-1"))
+        yield shop, by_hand.read(place.store, shop.domain, jobs.list_jobs, max_results=2).items[0]
     finally:
         place.close()
 
@@ -147,8 +146,7 @@ def _make_profiles_by_hand(shop: Shop, size: LoadSize, now: datetime) -> None:
     for n in range(size.entangled // 10):
         made = shop.make_profile({"EmailAddress": f"pair-{n}@{ENTANGLED}"}, now=now, ingested=True)
         given = [f"other-{n}@{ENTANGLED}", *(f"chain-{8 * n + more}@{ENTANGLED}" for more in range(8))]
-        for value in given:
-            add_profile_key(shop.store, shop.name, made.profile_id, "_email", [value], now)
+        by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_email", given, now)
 
 
 def _second_rows(dice: random.Random, size: LoadSize) -> list[list[str]]:
@@ -204,12 +202,14 @@ def make_csv(rows: list[list[str]]) -> bytes:
 
 Rows = dict[object, Mapping[str, Any]]
 
-# What differs between two loads of one file into two copies of one store.
+# What differs between two loads of one file into two copies of one store. How many chunks, and so changes, a load makes
+# depends on how long they take.
 _DIFFERS = {
     "profile": {"profile_id", "created_at", "updated_at", "revision"},
-    "domain": {"created_at", "updated_at"},
+    "domain": {"created_at", "updated_at", "change_number"},
     "failed_row": {"content"},
     "job": {
+        "change_count",
         "completed_at",
         "lease_owner",
         "lease_until",
@@ -222,7 +222,7 @@ _DIFFERS = {
 _COMPARED = (
     (tables.profile, ("pid",)),
     (tables.profile_key, ("domain_id", "name", "value", "pid")),
-    (tables.added_key, ("pid", "name", "value")),
+    (tables.held_key, ("pid", "name", "value")),
     (tables.indexed_field, ("domain_id", "path")),
     (tables.failed_row, ("upload_job_id", "record", "fault")),
     (tables.job, ("job_number",)),
@@ -237,7 +237,7 @@ _COMPARED = (
 
 def read_store(shop: Shop) -> dict[str, Rows]:
     """Return all rows that a load writes, without values that differ in each load."""
-    (first, *_) = jobs.list_jobs(shop.store, shop.domain, max_results=1, next_token=None).items
+    (first, *_) = by_hand.read(shop.store, shop.domain, jobs.list_jobs, max_results=1).items
     return {table.name: _read_table(shop, table, key, first.pid_base or 0) for table, key in _COMPARED}
 
 

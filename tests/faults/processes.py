@@ -17,7 +17,7 @@ from pathlib import Path
 from acceptance.running import children_of, command, environment, is_running, wait_until
 from budgets import IS_LONG
 from faults.loads import Installation, Rows, opened, read_store
-from load.loading import AnyJob, Shop, assert_index_is_right
+from load.loading import AnyJob, Shop, assert_index_and_log_are_right
 from openprofiles import job_kinds
 from openprofiles.clock import utc_now
 from openprofiles.store import job_queue
@@ -91,7 +91,7 @@ def run_undisturbed(installation: Installation) -> dict[str, Rows]:
         ended = shop.job(job)
         assert ended.status == "PARTIALLY_SUCCEEDED", read_log(copy.data_folder)
         assert min(ended.created_count, ended.updated_count, ended.failed_count) > 0
-        assert_index_is_right(shop)
+        assert_index_and_log_are_right(shop)
         return read_store(shop)
 
 
@@ -170,7 +170,7 @@ def _wait_for_the_moment(shop: Shop, job: Job, kills: Kills, worker: WorkerProce
         is_moment = now.phase in set(kills.order) - kills.begun or (kills.is_random_due and time.monotonic() >= moment)
         if is_moment and worker.loaders():
             return True
-        time.sleep(0.002)
+        time.sleep(0.005)
     return False
 
 

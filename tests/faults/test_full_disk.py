@@ -12,16 +12,15 @@ import pytest
 from acceptance.running import RunningServer, command, environment, running_server, wait_until
 from budgets import IS_LONG
 from faults.loads import (
-    MEDIUM,
-    Installation,
+    SMALL,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
     opened,
-    prepare_load,
 )
+from faults.prepared import prepared_load
 from faults.processes import DEADLINE_SECONDS, PHASES, tree_of
 from faults.small_disk import SmallDisk
-from load.loading import Shop, assert_index_is_right
+from load.loading import Shop, assert_index_and_log_are_right
 from openprofiles.store.upload_jobs import UploadJob
 
 # Longer than the loaders take that are tried one after the other, and shorter than the pauses between two workers.
@@ -35,7 +34,7 @@ def fill_in_phase(disk: SmallDisk, server: RunningServer, shop: Shop, job: Uploa
     deadline = time.monotonic() + DEADLINE_SECONDS
     while shop.job(job).phase not in coming:
         assert time.monotonic() < deadline, f"the load does not come to {phase}"
-        time.sleep(0.002)
+        time.sleep(0.005)
     # To fill the disk takes longer than some phases.
     loading = [pid for child in server.children() for pid in tree_of(child)]
     for pid in loading:
@@ -56,10 +55,10 @@ def wait_for_end(shop: Shop, job: UploadJob, server: RunningServer) -> UploadJob
 
 def assert_all_is_loaded(shop: Shop, job: UploadJob) -> None:
     """What the undisturbed run leaves, as far as it can be told without one."""
-    assert (job.status, job.record_count) == ("PARTIALLY_SUCCEEDED", MEDIUM.record_count)
-    assert job.created_count + job.updated_count + job.failed_count == MEDIUM.record_count
+    assert (job.status, job.record_count) == ("PARTIALLY_SUCCEEDED", SMALL.record_count)
+    assert job.created_count + job.updated_count + job.failed_count == SMALL.record_count
     assert len(shop.failed_rows(job)) == job.failed_count
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     assert_row_numbers_are_used_once(shop)
     assert_store_is_whole(shop)
 
@@ -68,8 +67,7 @@ def assert_all_is_loaded(shop: Shop, job: UploadJob) -> None:
 def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be_read_meanwhile(
     disk: SmallDisk, phase: str
 ) -> None:
-    installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, MEDIUM)
+    installation = prepared_load(2, SMALL).copy(disk.data_folder)
     with (
         opened(installation) as (shop, job),
         running_server(disk.data_folder, "--workers", "1") as server,
@@ -91,8 +89,7 @@ def test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be
 @pytest.mark.long(daily="test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be_read_meanwhile")
 @pytest.mark.parametrize("phase", ["stage", "create", "update", "follow", "index"])
 def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: SmallDisk, phase: str) -> None:
-    installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, MEDIUM)
+    installation = prepared_load(2, SMALL).copy(disk.data_folder)
     with (
         opened(installation) as (shop, job),
         running_server(disk.data_folder, "--workers", "1") as server,
@@ -109,8 +106,7 @@ def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: S
 
 
 def test_a_worker_that_finds_the_disk_full_says_so_and_waits_for_room(disk: SmallDisk) -> None:
-    installation = Installation(disk.data_folder)
-    prepare_load(installation, 1, MEDIUM)
+    installation = prepared_load(2, SMALL).copy(disk.data_folder)
     log_path = disk.data_folder.with_name("worker.log")
     with opened(installation) as (shop, job), log_path.open("w") as log:
         disk.fill()

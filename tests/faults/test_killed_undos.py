@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import by_hand
 from acceptance.running import wait_until
 from budgets import KILLS
 from faults.loads import SIZE, new_installation, opened, prepare_load
@@ -18,7 +19,7 @@ from faults.processes import (
     run_with_kills,
     running_worker,
 )
-from load.loading import assert_index_is_right
+from load.loading import assert_index_and_log_are_right
 from openprofiles.clock import utc_now
 from openprofiles.uploads import undos
 from postgresql_server import PostgresqlServer
@@ -48,14 +49,14 @@ def test_a_load_that_is_taken_back_by_processes_that_are_killed_leaves_everythin
                 assert worker.stop() == 0
             job = shop.job(job)
             assert min(job.created_count, job.updated_count) > 0, read_log(installation.data_folder)
-            undo = undos.start_undo(shop.store, shop.domain, job.job_id, now=utc_now())
+            undo = by_hand.At(utc_now()).write(shop.store, shop.domain, undos.start_undo, job.job_id)
 
             ended = run_with_kills(installation, shop, undo.job, kills)
 
             assert ended.status == "SUCCEEDED", read_log(installation.data_folder)
             assert (ended.removed_count, ended.kept_count, ended.gone_count) == (job.created_count, 0, 0)
             assert shop.contents() == before
-            assert_index_is_right(shop)
+            assert_index_and_log_are_right(shop)
         installation.remove()
     assert kills.count >= len(UNDO_PHASES) - len(_HARD_TO_MEET)
     assert kills.missing <= _HARD_TO_MEET, str(kills)

@@ -24,6 +24,7 @@ from faults.loads import (
     prepare_load,
     read_store,
 )
+from faults.prepared import prepared_load, undisturbed_load
 from faults.processes import (
     DEADLINE_SECONDS,
     PHASES,
@@ -60,6 +61,8 @@ def server(request: pytest.FixtureRequest) -> PostgresqlServer | None:
 @functools.lru_cache(maxsize=4)
 def prepared(work_folder: Path, server: PostgresqlServer | None, seed: int) -> tuple[Installation, dict[str, Rows]]:
     """An installation with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
+    if server is None:
+        return prepared_load(seed, SIZE), undisturbed_load(seed, SIZE)
     waiting = new_installation(Path(tempfile.mkdtemp(dir=work_folder)) / "prepared", server)
     prepare_load(waiting, seed, SIZE)
     return waiting, run_undisturbed(waiting)
@@ -74,7 +77,7 @@ def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undistur
     kills = Kills(KILLS // LOADS, random.Random(seed))
 
     for repeat in range(MOST_REPEATS):
-        disturbed = waiting.copy(waiting.data_folder.with_name(f"disturbed-{repeat}"))
+        disturbed = waiting.copy(work_folder / f"disturbed-{seed}-{repeat}")
         with opened(disturbed) as (shop, job):
             ended = run_with_kills(disturbed, shop, job, kills)
 
@@ -98,7 +101,7 @@ def test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_st
     work_folder: Path, server: PostgresqlServer | None, phase: str
 ) -> None:
     waiting, expected = prepared(work_folder, server, LOADS - 1)
-    killed = waiting.copy(waiting.data_folder.with_name(f"server-{phase}"))
+    killed = waiting.copy(work_folder / f"server-{phase}")
     options = ("--workers", "1", *(("--store", killed.store.text) if killed.store else ()))
 
     with opened(killed) as (shop, job):

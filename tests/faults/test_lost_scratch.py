@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import signal
-import tempfile
 import time
 from pathlib import Path
 
@@ -17,42 +15,28 @@ from budgets import IS_LONG
 from faults.loads import (
     SMALL,
     Installation,
-    Rows,
     assert_row_numbers_are_used_once,
     assert_store_is_whole,
     differences,
     opened,
-    prepare_load,
     read_store,
 )
-from faults.processes import DEADLINE_SECONDS, PHASES, let_lease_run_out, read_log, run_undisturbed, running_worker
-from load.loading import assert_index_is_right
-
-
-@pytest.fixture(scope="module")
-def work_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("scratch")
-
-
-@functools.lru_cache(maxsize=1)
-def prepared(work_folder: Path) -> tuple[Installation, dict[str, Rows]]:
-    """An installation with a job that waits for a worker, and the store that an undisturbed worker makes of it."""
-    waiting = Installation(Path(tempfile.mkdtemp(dir=work_folder)) / "prepared")
-    prepare_load(waiting, 2, SMALL)
-    return waiting, run_undisturbed(waiting)
+from faults.prepared import prepared_load, undisturbed_load
+from faults.processes import DEADLINE_SECONDS, PHASES, let_lease_run_out, read_log, running_worker
+from load.loading import assert_index_and_log_are_right
 
 
 @pytest.mark.parametrize("phase", PHASES if IS_LONG else ["update"])
 def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undisturbed_one(
-    work_folder: Path, phase: str
+    tmp_path: Path, phase: str
 ) -> None:
-    waiting, expected = prepared(work_folder)
-    disturbed = waiting.copy(work_folder / phase)
+    expected = undisturbed_load(2, SMALL)
+    disturbed = prepared_load(2, SMALL).copy(tmp_path / "disturbed")
     with opened(disturbed) as (shop, job), running_worker(disturbed) as worker:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while shop.job(job).phase not in PHASES[PHASES.index(phase) :]:
             assert time.monotonic() < deadline, f"the load does not come to {phase}"
-            time.sleep(0.002)
+            time.sleep(0.005)
 
         shutil.rmtree(shop.place.settings.scratch_folder, ignore_errors=True)
         was_running = shop.job(job).status == "IN_PROGRESS"
@@ -65,19 +49,19 @@ def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undis
         assert ended.status == "PARTIALLY_SUCCEEDED", read_log(disturbed.data_folder)
         # What is followed one by one after the loss is more changes of a profile, and fewer keys to write at the end.
         assert differences(expected, read_store(shop), without=("revision", "position")) == []
-        assert_index_is_right(shop)
+        assert_index_and_log_are_right(shop)
         assert_row_numbers_are_used_once(shop)
         assert_store_is_whole(shop)
 
 
-def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(work_folder: Path, tmp_path: Path) -> None:
-    waiting, expected = prepared(work_folder)
-    running = waiting.copy(work_folder / "backed-up")
+def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(tmp_path: Path) -> None:
+    expected = undisturbed_load(2, SMALL)
+    running = prepared_load(2, SMALL).copy(tmp_path / "backed-up")
     with opened(running) as (shop, job), running_worker(running) as worker:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while shop.job(job).phase not in PHASES[PHASES.index("create") :]:
             assert time.monotonic() < deadline, "the load does not come to writing"
-            time.sleep(0.002)
+            time.sleep(0.005)
         loaders = worker.loaders()
 
         # The load must not end before the backup has begun.
@@ -110,6 +94,6 @@ def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(work_folder: Pa
         assert shop.job(job).status == "PARTIALLY_SUCCEEDED", read_log(restored.data_folder)
         # As after the loss of a scratch folder, which is not in a backup.
         assert differences(expected, read_store(shop), without=("revision", "position")) == []
-        assert_index_is_right(shop)
+        assert_index_and_log_are_right(shop)
         assert_row_numbers_are_used_once(shop)
         assert_store_is_whole(shop)

@@ -294,9 +294,7 @@ def read_what_is_left(store: Store) -> dict[str, Rows]:
             job["display_name"]: {name: job[name] for name in (*counted, "failed_count", "failed_attempts")}
             for job in jobs
         },
-        "domain": {
-            row["name"]: {name: row[name] for name in ("profile_count", "key_version")} for row in read["domain"]
-        },
+        "domain": {row["name"]: {"profile_count": row["profile_count"]} for row in read["domain"]},
         "row_sequence": {row["name"]: row for row in read["row_sequence"]},
         "pending_keys": {row["pending_keys_id"]: {} for row in read["pending_keys"]},
         "ordered_record": {(row["upload_job_id"], row["record"]): {} for row in read["ordered_record"]},

@@ -33,15 +33,18 @@ import openprofiles.store.sqlite_bulk
 import openprofiles.worker.loader  # noqa: F401
 from chunk_sizes import fix_chunk_size
 from load.oracle import FEWEST_COMMON
+from openprofiles.bulk import forget, scratch
+from openprofiles.bulk.scratch import warm_up
 from openprofiles.clock import from_milliseconds
 from openprofiles.master_key import load_master_key
 from openprofiles.settings import PostgresqlUrl, Settings, parse_store
-from openprofiles.store.bulk import BulkStore, ChunkState, Lease, LeaseLost
+from openprofiles.store import bulk_jobs
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import ChunkState, Lease, LeaseLost
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.uploads.arrival.files import open_files
-from openprofiles.uploads.loading import load, other_names, scratch, undo
-from openprofiles.uploads.loading.scratch import warm_up
+from openprofiles.uploads.loading import load, other_names, undo
 from openprofiles.uploads.reading import records
 
 BEFORE = "before"
@@ -77,6 +80,7 @@ class Orders:
     strict: bool = False
     max_unpacked_bytes: int = 100_000_000
     undo_days: int = 7
+    keeps_replaced: bool = False
     memory_limit_bytes: int = 256_000_000
 
     def to_line(self) -> bytes:
@@ -132,6 +136,9 @@ def main() -> None:
 
 
 def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobStatus:
+    if orders.kind == "forget":
+        forget.run(store, settings, lambda: from_milliseconds(orders.now_ms))
+        return UploadJobStatus.SUCCEEDED
     if orders.kind == "undo":
         return undo.run_undo(
             store,
@@ -147,6 +154,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
         memory_limit_bytes=orders.memory_limit_bytes,
         max_unpacked_bytes=orders.max_unpacked_bytes,
         undo_days=orders.undo_days,
+        keeps_replaced=orders.keeps_replaced,
         strict=orders.strict,
         clock=lambda: from_milliseconds(orders.now_ms),
     )
@@ -155,6 +163,7 @@ def _run_job(store: BulkStore, settings: Settings, orders: Orders) -> UploadJobS
 def _run(orders: Orders) -> None:
     if orders.rows_per_chunk is not None:
         fix_chunk_size(orders.rows_per_chunk)
+        bulk_jobs.REMOVED_PIDS_AT_A_TIME = orders.rows_per_chunk
     if orders.block_bytes is not None:
         _fix_block_size(orders.block_bytes)
     settings = Settings(data_folder=Path(orders.data_folder), store=parse_store(orders.store))

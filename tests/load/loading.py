@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,14 +20,17 @@ from typing import Any, TypeVar
 from sqlalchemy import func, update
 from sqlalchemy import select as select_rows
 
+import by_hand
+from load.change_log import assert_log_is_right
 from load.loader_server import DIE, GO_ON, Orders
 from load.oracle import Column, FailedRecord, Job, KnownDomain, KnownProfile, Policies
 from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.facts.keys import Key
+from openprofiles.facts.records import Domain, Profile
 from openprofiles.master_key import load_master_key
-from openprofiles.profiles import domains, profiles
-from openprofiles.profiles.keys import Key
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.records import Domain, Profile
+from openprofiles.profiles.session import Reading, reading
 from openprofiles.settings import PostgresqlUrl, Settings
 from openprofiles.store import job_queue, tables, upload_jobs
 from openprofiles.store import profiles as profile_rows
@@ -40,7 +44,7 @@ from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import FileReceiver
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.job_report import list_repeated_rows, read_report
-from openprofiles.uploads.jobs import FailedRow, client_token
+from openprofiles.uploads.jobs import FailedRow, JobRequest, client_token
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileOptions
 from openprofiles.uploads.undos import Undo
 
@@ -146,6 +150,10 @@ class Shop:
     def name(self) -> str:
         return self.domain.name
 
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Open a session that reads."""
+        return reading(self.store, self.name, NOW)
+
     def create_profile(self, *, ingested: bool = False, **values: str) -> Profile:
         """Create a profile with these values."""
         return self.make_profile(values, ingested=ingested)
@@ -160,7 +168,7 @@ class Shop:
     ) -> Profile:
         """Create a profile as the API does; if ``ingested``, its fields do not count as edited."""
         change = ProfileChange(values=values, attributes=attributes or {})
-        made = profiles.create_profile(self.store, self.name, change, now)
+        made = by_hand.create_profile(self.store, self.name, change, now)
         if ingested:
             with self.store.write() as connection:
                 connection.execute(update(tables.profile).where(tables.profile.c.pid == made.pid).values(origins=None))
@@ -184,10 +192,7 @@ class Shop:
             file: by default what the oracle reads; nothing is detected.
             options: with ``file`` in place of its own.
         """
-        job = jobs.create_job(
-            self.store,
-            self.place.master_key,
-            self.domain,
+        request = JobRequest(
             display_name="test",
             fields={
                 f"field {index}": {"Source": f"_source.{column.header}", "Target": f"_profile.{column.path}"}
@@ -195,11 +200,9 @@ class Shop:
             },
             unique_key=unique_key,
             data_expiry_days=expiry_days,
-            strict=False,
-            now=now,
             options=replace(options or JobOptions(), file=file),
-            private_addresses=True,
         )
+        job = by_hand.create_job(self.store, self.domain, self.place.master_key, request, now)
         receiver = FileReceiver(
             self.store,
             self.place.files,
@@ -210,7 +213,7 @@ class Shop:
         receiver.write(data)
         receiver.publish()
         if start:
-            jobs.start_job(self.store, self.domain, job.job_id, now=now)
+            by_hand.At(now).write(self.store, self.domain, jobs.start_job, job.job_id)
         return self.job(job)
 
     def job(self, job: AnyJob) -> AnyJob:
@@ -273,16 +276,18 @@ class Shop:
 
     def preview(self, job: UploadJob, **more: Any) -> UploadJob:
         """Preview a job that was not started; return the finished job of the preview."""
-        started = previews.start_preview(self.store, self.place.master_key, self.domain, job.job_id, now=job.created_at)
+        started = by_hand.At(job.created_at).write(
+            self.store, self.domain, previews.start_preview, self.place.master_key, job.job_id
+        )
         loader = self.place.loader
         event = loader.go_on_to_the_end(loader.send(self.claim(started, **more)))
         if event["event"] != "ended":
             raise LoaderFault(event.get("trace", str(event)))
-        return previews.read_preview(self.store, self.place.master_key, self.domain, started.job_id).job
+        return by_hand.read(self.store, self.domain, previews.read_preview, self.place.master_key, started.job_id).job
 
     def start_undo(self, job: UploadJob, *, now: datetime = NOW) -> UndoJob:
         """Request the undo of a job; return the job of the undo."""
-        return undos.start_undo(self.store, self.domain, job.job_id, now=now).job
+        return by_hand.At(now).write(self.store, self.domain, undos.start_undo, job.job_id).job
 
     def undo(self, job: UploadJob, **more: Any) -> Undo:
         """Undo a job, and wait for the end."""
@@ -294,12 +299,12 @@ class Shop:
 
     def read_undo(self, job: UploadJob) -> Undo:
         """Return the result of the undo of a job."""
-        return undos.read_undo(self.store, self.domain, job.job_id)
+        return by_hand.read(self.store, self.domain, undos.read_undo, job.job_id)
 
     def contents(self) -> Contents:
         """Return everything that the store has about the domain's profiles."""
         domain_id = self.domain.domain_id
-        profile, key, added = tables.profile, tables.profile_key, tables.added_key
+        profile, key, added = tables.profile, tables.profile_key, tables.held_key
         with self.store.read() as connection:
             rows = connection.execute(select_rows(profile).where(profile.c.domain_id == domain_id)).mappings().all()
             keys = connection.execute(select_rows(key).where(key.c.domain_id == domain_id)).all()
@@ -312,7 +317,7 @@ class Shop:
         )
 
     def failed_rows(self, job: UploadJob) -> list[FailedRow]:
-        return list(jobs.iterate_failed_rows(self.store, self.place.master_key, self.domain, job.job_id))
+        return list(jobs.read_failed_rows(self.reading, self.place.master_key, job.job_id)[1])
 
     def failed_records(self, job: UploadJob) -> list[FailedRecord]:
         return [
@@ -324,8 +329,8 @@ class Shop:
 
     def repeated_rows(self, job: UploadJob) -> list[tuple[int, ...]] | None:
         """Return all of them, or None if the job never counted them."""
-        page = list_repeated_rows(self.store, self.domain, job.job_id, max_results=1000, next_token=None)
-        count = read_report(self.store, self.domain, job.job_id).repeated_count
+        page = by_hand.read(self.store, self.domain, list_repeated_rows, job.job_id, max_results=1000)
+        count = by_hand.read(self.store, self.domain, read_report, job.job_id).repeated_count
         assert (page.next_token, len(page.items)) == (None, count or 0)
         return None if count is None else [astuple(row) for row in page.items]
 
@@ -336,7 +341,7 @@ class Shop:
             is_loading: ignore keys without a profile: one that a load is about to remove outlives a deleted profile.
         """
         domain_id = self.domain.domain_id
-        profile, key, added, indexed = tables.profile, tables.profile_key, tables.added_key, tables.indexed_field
+        profile, key, added, indexed = tables.profile, tables.profile_key, tables.held_key, tables.indexed_field
         with self.store.read() as connection:
             pids = list(
                 connection.execute(select_rows(profile.c.pid).where(profile.c.domain_id == domain_id)).scalars()
@@ -374,7 +379,7 @@ class Shop:
         return KnownDomain(known, paths)
 
     def profile_count(self) -> int:
-        return domains.get_domain(self.store, self.name).profile_count
+        return by_hand.get_domain(self.store, self.name).profile_count
 
     def count(self, table: Any, condition: Any) -> int:
         with self.store.read() as connection:
@@ -438,8 +443,8 @@ class Place:
         return [path.name for folder in folders if folder.is_dir() for path in folder.glob(f"{job.job_id}*")]
 
 
-def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] = ()) -> None:
-    """Check that the index has exactly the keys of fields and those added by hand.
+def assert_index_and_log_are_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] = ()) -> None:
+    """Check that the index has exactly the keys of fields and those added by hand, and the log every change.
 
     Args:
         deleted_keys: row numbers and keys that DeleteProfileKey took away; those may be missing.
@@ -452,3 +457,4 @@ def assert_index_is_right(shop: Shop, deleted_keys: Collection[tuple[int, Key]] 
     assert shop.profile_count() == len(known.profiles)
     jobs_of_domain = select_rows(tables.job.c.job_number).where(tables.job.c.domain_id == shop.domain.domain_id)
     assert shop.count(tables.pending_keys, tables.pending_keys.c.upload_job_id.in_(jobs_of_domain)) == 0
+    assert_log_is_right(shop)

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from openprofiles.profiles.blanks import is_blank
-from openprofiles.profiles.keys import Key, derived_keys, field_key_name, key_changes
-from openprofiles.profiles.normal_forms import identity_key, normal_key
-from openprofiles.profiles.placeholders import is_leftover, is_placeholder, is_shortened_number
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH, KEY_PATHS
+from openprofiles.facts.blanks import is_blank
+from openprofiles.facts.keys import Key, derived_keys, field_key_name, key_changes
+from openprofiles.facts.normal_forms import identity_key, normal_key
+from openprofiles.facts.placeholders import is_leftover, is_placeholder, is_shortened_number
+from openprofiles.facts.standard_profile import FIELD_BY_PATH, KEY_PATHS
 
 MAX_RECORD_BYTES = 1024 * 1024
 PROFILE_TYPES = ("PROFILE", "ACCOUNT_PROFILE")

@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import update
 
+import by_hand
 from load.loading import Shop
 from load.oracle import Column
 from openprofiles.store.tables import upload_job
@@ -20,16 +21,17 @@ BLANKS = 1000
 
 
 def groups(shop: Shop, job: UploadJob) -> list[FailureGroup]:
-    counts = read_report(shop.store, shop.domain, job.job_id).fault_counts
-    rows = jobs.list_example_rows(
+    counts = by_hand.read(shop.store, shop.domain, read_report, job.job_id).fault_counts
+    rows = by_hand.read(
         shop.store,
-        shop.place.master_key,
         shop.domain,
+        jobs.list_example_rows,
+        shop.place.master_key,
         job.job_id,
         [(one.code, one.column_name, one.first_record) for one in counts],
         rows_per_reason=3,
     )
-    headers, dialect = jobs.read_file_columns(shop.store, shop.domain, job.job_id)
+    headers, dialect = by_hand.read(shop.store, shop.domain, jobs.read_file_columns, job.job_id)
     return group_failures(counts, rows, headers, dialect)
 
 
@@ -59,7 +61,7 @@ def test_a_job_of_an_earlier_version_has_examples_of_its_first_failed_rows(shop:
     with shop.store.write() as connection:
         counts = [
             [one.code, one.column_name, one.count]
-            for one in read_report(shop.store, shop.domain, job.job_id).fault_counts
+            for one in by_hand.read(shop.store, shop.domain, read_report, job.job_id).fault_counts
         ]
         connection.execute(
             update(upload_job)

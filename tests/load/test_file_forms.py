@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import budgets
+import by_hand
 from load.loading import Place, Shop
 from load.oracle import Column
 from openprofiles.store.upload_jobs import UploadJob
@@ -59,7 +60,7 @@ def load(shop: Shop, data: bytes, file: FileOptions = DETECTED, **more: int | bo
 
 def form_of(shop: Shop, job: UploadJob) -> FileForm | None:
     """Return what a file was read as, apart from what is the same for all."""
-    form = read_report(shop.store, shop.domain, job.job_id).file_form
+    form = by_hand.read(shop.store, shop.domain, read_report, job.job_id).file_form
     assert form is None or form.skips_blank_rows
     return None if form is None else replace(form, skips_blank_rows=False)
 
@@ -270,7 +271,7 @@ def test_a_strict_server_takes_no_other_form_than_aws(shop: Shop, form: FileForm
 def test_failed_rows_of_any_form_come_as_a_file_that_loads_under_the_same_mapping(shop: Shop) -> None:
     data = "E-Mail;Prénom;Note\na@x;Zoë;\n;René;a,b\n;\"x\";'a; b'\n".encode("cp1252")
     job = load(shop, data, FileOptions(quote="'"))
-    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+    headers, dialect = by_hand.read(shop.store, shop.domain, read_file_columns, job.job_id)
 
     file = b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect))
     again = load(shop, file.replace(b"\n,", b"\nb@x,", 1))
@@ -284,7 +285,7 @@ def test_failed_rows_of_any_form_come_as_a_file_that_loads_under_the_same_mappin
 
 
 def notices(shop: Shop, job: UploadJob) -> list[tuple[str, int, tuple[int, ...]]]:
-    report = read_report(shop.store, shop.domain, job.job_id)
+    report = by_hand.read(shop.store, shop.domain, read_report, job.job_id)
     return [(notice.code, notice.count, notice.lines) for notice in report.notices]
 
 
@@ -296,7 +297,7 @@ def test_lines_above_the_header_are_skipped_and_counted_and_failed_rows_keep_the
     assert people(shop) == [("a@x", "Zoë", None)]
     assert [(row.line, row.content) for row in shop.failed_rows(job)] == [(5 + 1, b";Nemo;")]
     assert notices(shop, job) == [("SkippedLines", 2, (1, 3))]
-    assert read_file_columns(shop.store, shop.domain, job.job_id)[0] == ["E-Mail", "Prénom", "Note"]
+    assert by_hand.read(shop.store, shop.domain, read_file_columns, job.job_id)[0] == ["E-Mail", "Prénom", "Note"]
 
 
 def test_the_first_row_with_the_columns_of_the_mapping_is_the_header_whatever_it_looks_like(shop: Shop) -> None:
@@ -405,6 +406,38 @@ def test_a_row_that_failed_for_its_bytes_fails_again_until_it_is_fixed(shop: Sho
     assert [first for _, first, _ in people(shop)] == ["A", "René", "D\ufffd"]
 
 
+@pytest.mark.parametrize("for_spreadsheet", [True, False])
+def test_a_row_that_had_too_many_cells_fails_again_until_its_surplus_is_empty(
+    shop: Shop, for_spreadsheet: bool
+) -> None:
+    job = load(shop, b'E-Mail,Pr\xc3\xa9nom,Note\na@x,A,1,Suite 2\nb@x,"B\r",,,last\n,C,3\n')
+    file = failed_rows(shop, job, for_spreadsheet=for_spreadsheet)
+    again = load(shop, file)
+    second = failed_rows(shop, again, for_spreadsheet=for_spreadsheet).decode()
+
+    fixed = load(shop, second.replace("1,Suite 2", '"1, Suite 2",').replace("\n,C", "\nc@x,C").encode())
+
+    assert (job.failed_count, again.failed_count, fixed.created_count, fixed.failed_count) == (3, 3, 2, 1)
+    assert [row.faults[0].code for row in shop.failed_rows(again)] == [
+        "SURPLUS_LEFT",
+        "SURPLUS_LEFT",
+        "MISSING_UNIQUE_KEY",
+    ]
+    assert [row.faults[0].code for row in shop.failed_rows(fixed)] == ["SURPLUS_LEFT"]
+    assert ("a@x", "A", "1, Suite 2") in people(shop)
+
+
+def test_a_row_with_two_errors_fails_for_its_surplus_cells_when_the_other_one_is_fixed(shop: Shop) -> None:
+    job = load(shop, b'E-Mail,Pr\xc3\xa9nom,Note\na@x,Ren\xc3,1,more\n"b@x"x,B,2\n')
+    file = failed_rows(shop, job, for_spreadsheet=True).decode()
+
+    again = load(shop, file.replace("Ren\ufffd", "Ren\u00e9").replace("\n,,,", "\nb@x,B,2,").encode())
+
+    assert [row.faults[0].code for row in shop.failed_rows(again)] == ["SURPLUS_LEFT"]
+    # The surplus of this one is the whole row.
+    assert people(shop) == [("b@x", "B", "2")]
+
+
 def test_a_strict_server_reads_apostrophes_as_they_stand(shop: Shop) -> None:
     header = ",".join(["E-Mail", "Prénom", "Note", *SPREADSHEET_COLUMNS])
 
@@ -414,7 +447,7 @@ def test_a_strict_server_reads_apostrophes_as_they_stand(shop: Shop) -> None:
 
 
 def failed_rows(shop: Shop, job: UploadJob, *, for_spreadsheet: bool) -> bytes:
-    headers, dialect = read_file_columns(shop.store, shop.domain, job.job_id)
+    headers, dialect = by_hand.read(shop.store, shop.domain, read_file_columns, job.job_id)
     return b"".join(failed_rows_csv(headers, shop.failed_rows(job), dialect, for_spreadsheet=for_spreadsheet))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, true
 
+import by_hand
 from budgets import IS_LONG
 from load import oracle
 from load.loading import Shop
@@ -59,7 +60,7 @@ def failures(shop: Shop, job: UploadJob) -> list[tuple[int, int, str]]:
 
 
 def notices(shop: Shop, job: UploadJob) -> list[tuple[str, int, tuple[int, ...]]]:
-    report = read_report(shop.store, shop.domain, job.job_id)
+    report = by_hand.read(shop.store, shop.domain, read_report, job.job_id)
     return [(notice.code, notice.count, notice.lines) for notice in report.notices]
 
 
@@ -424,7 +425,7 @@ def test_a_row_is_told_everything_that_is_wrong_with_it(shop: Shop) -> None:
         ),
     ]
     assert (job.created_count, job.failed_count) == (1, 3)
-    assert read_report(shop.store, shop.domain, job.job_id).fault_counts == [
+    assert by_hand.read(shop.store, shop.domain, read_report, job.job_id).fault_counts == [
         FaultCount("MISSING_UNIQUE_KEY", "Email", 3, first_record=1),
         FaultCount("TOO_MANY_CELLS", None, 2, first_record=3),
         FaultCount("VALUE_NOT_ALLOWED", "Type", 2, first_record=1),
@@ -455,8 +456,14 @@ def test_a_page_of_failed_rows_has_some_megabytes_however_long_they_are(shop: Sh
     tokens: list[str | None] = [None]
     sizes = []
     while True:
-        page = list_failed_rows(
-            shop.store, shop.place.master_key, shop.domain, job.job_id, max_results=15, next_token=tokens[-1]
+        page = by_hand.read(
+            shop.store,
+            shop.domain,
+            list_failed_rows,
+            shop.place.master_key,
+            job.job_id,
+            max_results=15,
+            next_token=tokens[-1],
         )
         sizes.append(len(page.items))
         if page.next_token is None:
@@ -541,11 +548,11 @@ def test_a_job_with_some_failed_rows_has_partially_succeeded(shop: Shop) -> None
 def test_a_job_is_stopped_before_it_is_started(shop: Shop) -> None:
     job = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\n", start=False)
 
-    stop_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+    by_hand.At(job.created_at).write(shop.store, shop.domain, stop_job, job.job_id)
 
     assert shop.job(job).status == "STOPPED"
     with pytest.raises(InvalidRequest, match="STOPPED"):
-        start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        by_hand.At(job.created_at).write(shop.store, shop.domain, start_job, job.job_id)
 
 
 @pytest.mark.parametrize("data", [b"Email,First\na@x,Ann\n", b"Email,First\n,Ann\n", b"Email,First\n,Ann\na@x,Bo\n"])
@@ -553,9 +560,9 @@ def test_a_job_that_has_ended_can_be_neither_started_nor_stopped(shop: Shop, dat
     job = load(shop, data)
 
     with pytest.raises(InvalidRequest, match=job.status):
-        start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        by_hand.At(job.created_at).write(shop.store, shop.domain, start_job, job.job_id)
     with pytest.raises(InvalidRequest, match=job.status):
-        stop_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        by_hand.At(job.created_at).write(shop.store, shop.domain, stop_job, job.job_id)
     assert shop.count(tables.pending_keys, true()) == 0
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import by_hand
 from load.loading import FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
-from openprofiles.profiles import profiles
+from openprofiles.facts.records import Profile
+from openprofiles.profiles.history import get_history_record, list_history
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
-from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, search_profiles
+from openprofiles.profiles.session import reading
 from openprofiles.settings import PostgresqlUrl
 from openprofiles.store import tables
 from openprofiles.uploads import jobs, undos
@@ -32,13 +34,16 @@ VERBS = {
     "profile": {"select", "insert", "copy", "update", "delete"},
     # Removing keys counts them: "with removed as (delete ...".
     "profile_key": {"select", "insert", "copy", "delete", "with"},
+    # What is forgotten of a profile is found in it: "delete from change_content where number in (select ...".
+    "profile_change": {"select", "insert", "delete"},
+    "change_content": {"select", "insert", "delete"},
     "failed_row": {"select", "copy"},
     "preview_sample": {"select", "copy"},
-    "repeated_row": {"select", "copy", "delete"},
+    "repeated_row": {"select", "copy"},
     "pending_keys": {"select", "insert", "delete"},
-    "ordered_record": {"select", "insert", "delete"},
+    "ordered_record": {"select", "copy", "delete"},
     "undo_image": {"select", "insert", "delete"},
-    "undo_absent_key": {"select", "insert", "delete"},
+    "undo_absent_key": {"select", "copy", "delete"},
     "undo_kept_profile": {"select", "copy"},
 }
 
@@ -52,7 +57,7 @@ def documented_columns() -> dict[str, str | None]:
 def search(shop: Shop, key_name: str, value: str) -> Profile:
     """The one profile that is found by this key."""
     key = SearchKey(key_name, (value,))
-    found = search_profiles(shop.store, shop.name, [key], match_all_keys=False, max_results=2, next_token=None, now=NOW)
+    found = by_hand.read(shop.store, shop.name, search_profiles, [key], max_results=2)
     (only,) = found.found
     return only.profile
 
@@ -62,12 +67,12 @@ def use_everything(shop: Shop) -> None:
     store, name = shop.store, shop.name
     made = shop.create_profile(EmailAddress="hand@example.com", FirstName="By", PhoneNumber="+12025550100")
     gone = shop.create_profile(EmailAddress="gone@example.com")
-    profiles.update_profile(store, name, made.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
+    by_hand.update_profile(store, name, made.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
     email = Column("Email", "EmailAddress")
     shop.preview(shop.create_job((email,), "Email", b"Email\npreview@example.com\n", start=False))
-    profiles.add_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
-    profiles.delete_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
-    profiles.delete_profile(store, name, gone.profile_id, NOW)
+    by_hand.add_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
+    by_hand.delete_profile_key(store, name, made.profile_id, "_account", ["A-1"], NOW)
+    by_hand.delete_profile(store, name, gone.profile_id, NOW)
 
     first = "".join(f"c{number}@example.com,+1202555{number:04},Ann\n" for number in range(200))
     shop.load(COLUMNS, "Email", f"Email,Phone,First\n{first},,nobody\n".encode())
@@ -76,37 +81,45 @@ def use_everything(shop: Shop) -> None:
     assert len(shop.failed_rows(job)) == 1
     reasons = [
         (one.code, one.column_name, one.first_record)
-        for one in read_report(store, shop.domain, job.job_id).fault_counts
+        for one in by_hand.read(store, shop.domain, read_report, job.job_id).fault_counts
     ]
-    examples = jobs.list_example_rows(store, shop.place.master_key, shop.domain, job.job_id, reasons, rows_per_reason=3)
+    examples = by_hand.read(
+        store, shop.domain, jobs.list_example_rows, shop.place.master_key, job.job_id, reasons, rows_per_reason=3
+    )
     assert len(examples) == 1
-    jobs.list_jobs(store, shop.domain, max_results=10, next_token=None)
+    by_hand.read(store, shop.domain, jobs.list_jobs, max_results=10)
     # Records that meet in one profile, and keys that are there already.
     met = (Column("Home", "HomePhoneNumber"), Column("Phone", "PhoneNumber"))
     shop.load(
         met, "Phone", b"Home,Phone\n+12025560001,+12025560002\n+12025560002,+12025560003\n,+12025559999\n", strict=True
     )
     repeating = shop.load(COLUMNS, "Email", b"Email,Phone,First\nr@example.com,,Ann\nr@example.com,,Bob\n")
-    repeated = list_repeated_rows(store, shop.domain, repeating.job_id, max_results=10, next_token=None)
+    repeated = by_hand.read(store, shop.domain, list_repeated_rows, repeating.job_id, max_results=10)
     assert len(repeated.items) == 1
-    _, listed = list_made_profiles(store, shop.domain, repeating.job_id, max_results=10, next_token=None, now=NOW)
+    _, listed = by_hand.read(store, shop.domain, list_made_profiles, repeating.job_id, max_results=10)
     assert len(listed.items) == 1
     # A field that becomes a key.
     shop.load((Column("First", "FirstName"), Column("Last", "LastName")), "First", b"First,Last\nZoe,Z\n")
 
     # Loads that are taken back, but for a profile that was touched since, and for a key that was deleted before.
     first_page = search(shop, "_email", "c150@example.com")
-    profiles.delete_profile_key(store, name, first_page.profile_id, "_phone", ["+12025550150"], NOW)
+    by_hand.delete_profile_key(store, name, first_page.profile_id, "_phone", ["+12025550150"], NOW)
     undone = shop.load(COLUMNS, "Email", b"Email,Phone,First\nc150@example.com,+12025557777,\nu@example.com,,New\n")
     again = shop.load(COLUMNS, "Email", b"Email,Phone,First\nc151@example.com,,Again\n")
     touched = search(shop, "_email", "c151@example.com")
-    profiles.update_profile(store, name, touched.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
+    by_hand.update_profile(store, name, touched.profile_id, ProfileChange(values={"LastName": "Hand"}), NOW)
     assert (shop.undo(again).job.kept_count, shop.undo(undone).job.restored_count) == (1, 1)
-    undos.list_kept_profiles(store, shop.domain, again.job_id, max_results=10, next_token=None)
+    by_hand.read(store, shop.domain, undos.list_kept_profiles, again.job_id, max_results=10)
 
     key = SearchKey("_email", ("c1@example.com",))
-    found = search_profiles(store, name, [key], match_all_keys=False, max_results=10, next_token=None, now=NOW)
-    assert profiles.get_profiles(store, name, [found.found[0].profile.profile_id], NOW).profiles
+    found = by_hand.read(store, name, search_profiles, [key], max_results=10)
+    assert by_hand.get_profiles(store, name, [found.found[0].profile.profile_id], NOW).profiles
+    with reading(store, name, NOW) as session:
+        changes = list_history(session, touched.profile_id, max_results=10, next_token=None).records
+        assert [one.change.action for one in changes] == ["UPDATED", "INGESTED", "CREATED"]
+        states = [get_history_record(session, touched.profile_id, one.record_id).profile for one in changes]
+        # The undo has removed what the load had kept.
+        assert [state is None for state in states] == [False, False, True]
     with store.write() as connection:
         assert remove_expired_profiles_step(connection, FAR_FUTURE, 50) == 50
 
@@ -141,7 +154,7 @@ def carries(statement: str, table: str, column: str) -> bool:
     """Whether a statement says which value of the column it is about: by comparing it, or by writing it."""
     if re.match(rf"(insert into|copy) {table} \([^)]*\b{column}\b", statement):
         return True
-    no_alias = r"(?!(?:on|set|where|order|for|limit|using)\b)"
+    no_alias = r"(?!(?:on|set|where|order|for|limit|using|left)\b)"
     uses = re.findall(rf"\b(?:from|join|update|using) {table}\b(?: (?:as )?{no_alias}(\w+))?", statement)
     prefixes = [rf"\b{alias}\." if alias else rf"(?<![.\w])(?:{table}\.)?" for alias in uses]
     return bool(prefixes) and all(

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy import true
 
 import budgets
+import by_hand
 from load import oracle
+from load.change_log import assert_log_is_right
 from load.loading import DAY, NOW, Place, Shop
 from load.oracle import Column, KnownDomain, Policies
-from openprofiles.profiles.keys import Key
-from openprofiles.profiles.profiles import ProfileChange, add_profile_key, delete_profile_key, update_profile
+from openprofiles.facts.keys import Key
+from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
@@ -317,7 +319,7 @@ def test_any_policies_leave_what_a_reading_row_by_row_leaves_and_a_preview_count
         preview = shop.preview(job, block_bytes=scenario.block_bytes, strict=scenario.strict)
         assert _comparable(shop.known()) == _comparable(before)
         found = (shop.failed_records(preview), shop.repeated_rows(preview))
-        jobs.start_job(shop.store, shop.domain, job.job_id, now=job.created_at)
+        by_hand.At(job.created_at).write(shop.store, shop.domain, jobs.start_job, job.job_id)
         ended = run_as(shop, job, scenario)
         for name in (*COUNTS, "status", "status_reason", "failure_message", "record_count"):
             assert getattr(preview, name) == getattr(ended, name), name
@@ -416,6 +418,7 @@ def check(
             profile.added_keys for profile in expected.profiles.values()
         )
         outcome = oracle.load(expected, replace(oracle_job, matches_group=scenario.strict), file.data)
+        assert_log_is_right(shop)
         assert shop.failed_records(job) == outcome.failed
         fewest = outcome.settled_count if is_planned else outcome.unchanged_count
         assert fewest <= job.unchanged_count <= outcome.settled_count
@@ -442,7 +445,7 @@ def check(
 
 def _other_names(shop: Shop, job: UploadJob, code: str) -> tuple[int, list[tuple[int, int | None]]]:
     """Return the count and the examples of the notice, as the oracle has them."""
-    for notice in read_report(shop.store, shop.domain, job.job_id).notices:
+    for notice in by_hand.read(shop.store, shop.domain, read_report, job.job_id).notices:
         if notice.code == code:
             givers = [int(one.removeprefix("line ")) if one.startswith("line ") else None for one in notice.others]
             return notice.count, list(zip(notice.lines, givers, strict=True))
@@ -466,7 +469,7 @@ def make_profile(shop: Shop, start: StartingProfile) -> None:
         if path in start.values:
             is_attribute = path.startswith("Attributes.")
             empty = {path.removeprefix("Attributes."): ""}
-            update_profile(
+            by_hand.update_profile(
                 shop.store,
                 shop.name,
                 profile.profile_id,
@@ -474,9 +477,9 @@ def make_profile(shop: Shop, start: StartingProfile) -> None:
                 now,
             )
     for name, value in start.added_keys:
-        add_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
+        by_hand.add_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
     for name, value in start.deleted_keys:
-        delete_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
+        by_hand.delete_profile_key(shop.store, shop.name, profile.profile_id, name, [value], now)
 
 
 def _with_row_numbers(domain: KnownDomain, pid_base: int | None) -> KnownDomain:

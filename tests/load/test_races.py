@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 import budgets
-from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, LoaderProcess, Place, Shop, assert_index_is_right
+import by_hand
+from load.loading import DEADLINE_SECONDS, NOW, LoaderFault, LoaderProcess, Place, Shop, assert_index_and_log_are_right
 from load.oracle import Column, KnownDomain
 from openprofiles.errors import NotFound
-from openprofiles.profiles import domains, profiles
-from openprofiles.profiles.keys import Key
-from openprofiles.profiles.normal_forms import normal_key
+from openprofiles.facts.keys import Key
+from openprofiles.facts.normal_forms import normal_key
+from openprofiles.facts.records import Profile
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, search_profiles
 from openprofiles.store import tables
 from openprofiles.store.removal import remove_deleted_domain_step
@@ -63,20 +64,12 @@ def once_at(phase: str, act: Callable[[], object]) -> Callable[[UploadJob], None
 
 
 def find(shop: Shop, email: str) -> list[Profile]:
-    page = search_profiles(
-        shop.store,
-        shop.name,
-        [SearchKey("_email", (email,))],
-        match_all_keys=False,
-        max_results=100,
-        next_token=None,
-        now=NOW,
-    )
+    page = by_hand.read(shop.store, shop.name, search_profiles, [SearchKey("_email", (email,))], max_results=100)
     return [one.profile for one in page.found]
 
 
 def change(shop: Shop, profile: Profile, **values: str) -> None:
-    profiles.update_profile(shop.store, shop.name, profile.profile_id, ProfileChange(values=values), NOW)
+    by_hand.update_profile(shop.store, shop.name, profile.profile_id, ProfileChange(values=values), NOW)
 
 
 def counts(job: UploadJob) -> tuple[int, int, int]:
@@ -84,7 +77,7 @@ def counts(job: UploadJob) -> tuple[int, int, int]:
 
 
 def assert_all_is_right(shop: Shop, job: UploadJob) -> None:
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     assert sum(counts(job)) == job.record_count
     assert len(shop.failed_rows(job)) == job.failed_count
 
@@ -106,7 +99,7 @@ def test_a_profile_that_is_deleted_after_the_plan_is_made_anew(shop: Shop) -> No
     job = run_with(
         shop,
         job,
-        once_at("report", lambda: profiles.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
+        once_at("report", lambda: by_hand.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
     )
 
     assert counts(job) == (2, 0, 0)
@@ -122,11 +115,11 @@ def test_a_row_whose_profile_is_deleted_after_the_plan_is_noticed_if_another_fie
     job = run_with(
         shop,
         job,
-        once_at("report", lambda: profiles.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
+        once_at("report", lambda: by_hand.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
     )
 
     assert counts(job) == (2, 1, 0)
-    assert read_report(shop.store, shop.domain, job.job_id).notices == [
+    assert by_hand.read(shop.store, shop.domain, read_report, job.job_id).notices == [
         Notice(SHARED_KEY_ROWS, "BusinessEmailAddress", 1, (3,))
     ]
 
@@ -143,7 +136,7 @@ def test_a_row_whose_profile_appears_after_the_plan_is_counted_if_it_has_another
 
     assert counts(job) == (1, 3, 0)
     others = ("line 2", f"profile {made[0].profile_id}", "line 4")
-    assert read_report(shop.store, shop.domain, job.job_id).notices == [
+    assert by_hand.read(shop.store, shop.domain, read_report, job.job_id).notices == [
         Notice(OTHER_NAME_ROWS, None, 3, (3, 4, 5), others=others)
     ]
 
@@ -208,7 +201,7 @@ def test_a_profile_deleted_between_its_update_and_its_keys_leaves_no_key(shop: S
     job = run_with(
         shop,
         job,
-        once_at("update", lambda: profiles.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
+        once_at("update", lambda: by_hand.delete_profile(shop.store, shop.name, old.profile_id, NOW)),
     )
 
     assert counts(job) == (1, 1, 0)
@@ -284,7 +277,7 @@ def test_writes_of_the_api_during_a_load_double_no_key_and_leave_the_index_right
 
     assert sum(counts(job)) == len(records)
     assert len(shop.failed_rows(job)) == job.failed_count
-    assert_index_is_right(shop, deleted_keys)
+    assert_index_and_log_are_right(shop, deleted_keys)
     assert _doubled(shop.known(), by_index=True) <= doubled
 
 
@@ -324,13 +317,13 @@ def _write(shop: Shop, before: KnownDomain, write: Write, deleted_keys: set[tupl
         ).scalar_one()
     if write.kind in ("update", "remove"):
         value = write.email if write.kind == "update" else ""
-        profiles.update_profile(shop.store, shop.name, profile_id, ProfileChange(values={write.path: value}), NOW)
+        by_hand.update_profile(shop.store, shop.name, profile_id, ProfileChange(values={write.path: value}), NOW)
     elif write.kind == "delete":
-        profiles.delete_profile(shop.store, shop.name, profile_id, NOW)
+        by_hand.delete_profile(shop.store, shop.name, profile_id, NOW)
     elif write.kind == "add key":
-        profiles.add_profile_key(shop.store, shop.name, profile_id, "_email", [write.email], NOW)
+        by_hand.add_profile_key(shop.store, shop.name, profile_id, "_email", [write.email], NOW)
     else:
-        profiles.delete_profile_key(shop.store, shop.name, profile_id, "_email", [write.email], NOW)
+        by_hand.delete_profile_key(shop.store, shop.name, profile_id, "_email", [write.email], NOW)
         deleted_keys.add((pid, Key("_email", write.email)))
 
 
@@ -388,9 +381,9 @@ def _write_at_random(shop: Shop, dice: random.Random, emails: list[str], doubled
             return
         _note_if_doubled(shop, found[0].pid, other, doubled)
     elif kind == "delete":
-        profiles.delete_profile(shop.store, shop.name, found[0].profile_id, NOW)
+        by_hand.delete_profile(shop.store, shop.name, found[0].profile_id, NOW)
     else:
-        profiles.add_profile_key(shop.store, shop.name, found[0].profile_id, "_email", [other], NOW)
+        by_hand.add_profile_key(shop.store, shop.name, found[0].profile_id, "_email", [other], NOW)
         _note_if_doubled(shop, found[0].pid, other, doubled)
 
 
@@ -418,7 +411,7 @@ def test_what_a_stopped_load_has_written_is_counted_and_found_and_nothing_follow
     at_stop: list[tuple[tuple[int, int, int], list[str]]] = []
 
     def stop() -> None:
-        stop_job(shop.store, shop.domain, job.job_id, now=NOW)
+        by_hand.write(shop.store, shop.domain, stop_job, job.job_id)
         now = shop.job(job)
         written = [
             one.values["EmailAddress"]
@@ -435,19 +428,19 @@ def test_what_a_stopped_load_has_written_is_counted_and_found_and_nothing_follow
     assert counts(ended) == counted
     assert len(written) == counted[0] + counted[1] < 8
     assert all([one.values["FirstName"] for one in find(shop, email)] == ["New"] for email in written)
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     assert shop.place.left_files(job) == []
 
 
 def test_a_stop_asked_for_when_all_is_written_still_completes_the_keys(shop: Shop) -> None:
     job = shop.create_job(COLUMNS, "Email", b"Email,First\na@x,Ann\nb@x,Bo\n")
 
-    job = run_with(shop, job, once_at("index", lambda: stop_job(shop.store, shop.domain, job.job_id, now=NOW)))
+    job = run_with(shop, job, once_at("index", lambda: by_hand.write(shop.store, shop.domain, stop_job, job.job_id)))
 
     assert job.status == "STOPPED"
     assert counts(job) == (2, 0, 0)
     assert [len(find(shop, email)) for email in ("a@x", "b@x")] == [1, 1]
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
 
 def test_a_preview_runs_beside_a_load_of_its_domain_whatever_the_load_does(shop: Shop) -> None:
@@ -459,7 +452,9 @@ def test_a_preview_runs_beside_a_load_of_its_domain_whatever_the_load_does(shop:
     def preview_once(job: UploadJob) -> None:
         if job.phase in found:
             return
-        started = previews.start_preview(shop.store, shop.place.master_key, shop.domain, previewed.job_id, now=NOW)
+        started = by_hand.write(
+            shop.store, shop.domain, previews.start_preview, shop.place.master_key, previewed.job_id
+        )
         event = beside.go_on_to_the_end(beside.send(shop.claim(started)))
         assert event["event"] == "ended", event
         ended = shop.job(started)
@@ -474,7 +469,7 @@ def test_a_preview_runs_beside_a_load_of_its_domain_whatever_the_load_does(shop:
     assert {*found} >= {None, "stage", "report", "create", "update", "index"}
     assert {*found.values()} == {("PARTIALLY_SUCCEEDED", 1, 2, 1)}
     assert (job.created_count, job.updated_count, job.failed_count) == (1, 1, 1)
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
 
 @pytest.mark.parametrize("phase", ["stage", "report", "create", "update", "index"])
@@ -487,7 +482,7 @@ def test_of_a_domain_that_is_deleted_during_a_load_nothing_is_left(shop: Shop, p
     event = loader.send(shop.claim(job, rows_per_chunk=1, pause_at=[0]))
     while event["event"] == "paused":
         if not removed and (shop.job(job).phase or "").startswith(phase):
-            domains.delete_domain(shop.store, shop.name, NOW)
+            by_hand.write(shop.store, shop.name, domains.delete_domain)
             removed = True
         if removed:
             _clean(shop)
@@ -511,7 +506,7 @@ def test_a_loader_whose_job_is_removed_with_its_domain_writes_nothing_more(shop:
     orders = shop.claim(job, rows_per_chunk=1, pause_at=[6])
 
     event = loader.send(orders)
-    domains.delete_domain(shop.store, shop.name, NOW)
+    by_hand.write(shop.store, shop.name, domains.delete_domain)
     with shop.store.write() as connection:
         connection.execute(update(tables.job).where(tables.job.c.job_id == job.job_id).values(lease_until=NOW))
     _clean(shop)

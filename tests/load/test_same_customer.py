@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 import pytest
 
+import by_hand
 from load.loading import NOW, Place, Shop
 from load.oracle import Column
-from openprofiles.profiles.profiles import add_profile_key
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.job_options import CREATE_ONLY, KEEP, OVERWRITE, REFUSE, JobOptions
 from openprofiles.uploads.job_report import JobReport, read_report
 from openprofiles.uploads.notices import (
+    DAMAGED_VALUES,
     EXCHANGED_NAME_ROWS,
+    KEY_FORM_ROWS,
     MAX_LINES,
     OTHER_NAME_ROWS,
     PLACEHOLDER_VALUES,
     SAME_ACCOUNT_ROWS,
     SAME_EMAIL_ROWS,
+    SAME_NAME_ROWS,
     SAME_PHONE_ROWS,
     SHARED_KEY_ROWS,
     SHORTENED_VALUES,
@@ -36,6 +40,7 @@ PHONE = Column("Phone", "PhoneNumber")
 WORK = Column("Work email", "BusinessEmailAddress")
 NAME = Column("First name", "FirstName")
 LAST = Column("Last name", "LastName")
+STREET = Column("Street", "Address.Address1")
 PEOPLE = [b"Ana,Silva", b"Bo,Berg", b"Cy,Cruz", b"Di,Dahl", b"Ed,Ek", b"Flo,Frey", b"Gus,Gray"]
 OFFICE = b"Email,First name,Work email\nana@a.example,Ana,office@a.example\noffice@a.example,Desk,\n"
 
@@ -49,7 +54,7 @@ def counts(job: UploadJob) -> tuple[int, int, int, int]:
 
 
 def report_of(shop: Shop, job: UploadJob) -> JobReport:
-    return read_report(shop.store, shop.domain, job.job_id)
+    return by_hand.read(shop.store, shop.domain, read_report, job.job_id)
 
 
 def test_an_address_in_another_field_does_not_identify_a_customer(shop: Shop) -> None:
@@ -86,7 +91,7 @@ def test_a_phone_of_a_household_does_not_identify_those_who_share_it(shop: Shop)
 
 def test_a_row_that_finds_its_profile_by_a_given_key_leaves_the_key_field_as_it_is(shop: Shop) -> None:
     made = shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
-    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ann@a.example"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ann@a.example"], NOW)
 
     job = shop.load([EMAIL, NAME], "Email", b"Email,First name\nann@a.example,Ana\nann@a.example,Ana\n")
 
@@ -133,6 +138,17 @@ def test_rows_whose_key_stands_in_another_field_of_the_store_are_counted_with_wh
         "EmailAddress of another profile (lines 3, 4, 5, 6, 7, ...). If they are the same customers, map column "
         "'Work email' to EmailAddress."
     ]
+
+
+def test_a_preview_follows_rows_where_the_history_keeps_what_is_replaced(shop: Shop) -> None:
+    shop.load([EMAIL], "Email", b"Email\na@x.example\n", strict=True)
+    # The second row belongs to the profile that the first one gives its address.
+    data = b"Email,Work email\na@x.example,b@x.example\nb@x.example,\n"
+
+    preview = shop.preview(shop.create_job([EMAIL, WORK], "Email", data, start=False), keeps_replaced=True, strict=True)
+    job = shop.load([EMAIL, WORK], "Email", data, keeps_replaced=True, strict=True)
+
+    assert counts(preview) == counts(job) == (0, 2, 0, 0)
 
 
 def people_file(count: int, shift: int, *more: bytes) -> bytes:
@@ -186,6 +202,7 @@ def test_rows_of_one_file_that_share_a_key_are_counted_if_their_names_differ(sho
     assert report_of(shop, job).notices == [
         Notice(OTHER_NAME_ROWS, None, 3, (4, 7, 9), others=others),
         Notice(EXCHANGED_NAME_ROWS, None, 1, (3,), others=("line 2",)),
+        Notice(DAMAGED_VALUES, "LastName", 1, (8,)),
     ]
 
 
@@ -232,7 +249,7 @@ def test_a_name_that_was_edited_by_hand_is_compared_with_each_row_until_a_row_ov
     shop: Shop, policy: str, lines: tuple[int, ...], givers: tuple[int | None, ...]
 ) -> None:
     made = shop.make_profile({"EmailAddress": "ana@a.example", "FirstName": "Ana", "LastName": "Silva"})
-    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["all@a.example"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["all@a.example"], NOW)
     rows = b"all@a.example,Bo,Berg\nana@a.example,Cy,Cruz\nall@a.example,Cy,Cruz\n"
     data = b"Email,First name,Last name\n" + rows
 
@@ -308,9 +325,9 @@ def test_rows_with_a_placeholder_or_a_shortened_number_as_their_key_fail_and_kee
     assert (profile.values, profile.attributes) == ({"AccountNumber": "12E4", "FirstName": "Null"}, {"tier": "NULL "})
     assert report_of(shop, job).notices == [Notice(PLACEHOLDER_VALUES, "Attributes.tier", 1, (5,))]
     assert report_of(shop, job).notice_sentences() == [
-        "1 row has a placeholder, such as NULL or #N/A, as the value of Attributes.tier (line 5). It is stored like "
-        "any other value; in an existing profile, it replaces the value there. If the customer has no such "
-        "value, empty the cell and load the file again; to get back values that were replaced, undo the import first."
+        "1 row has a placeholder, such as NULL, #N/A or 0/0/00, as the value of Attributes.tier (line 5). It is stored "
+        "like any other value; in an existing profile, it replaces the value there. If the customer has no such "
+        "value, empty the cell and load the file again; if this import has already run, undo it first."
     ]
     strict = shop.load(columns, "Account", data, strict=True)
     # A placeholder has no key in the index, which all servers share.
@@ -350,7 +367,7 @@ def test_numbers_that_a_spreadsheet_has_shortened_are_counted_by_field(shop: Sho
         Notice(SHORTENED_VALUES, "FirstName", 1, (3,)),
     ]
     sentence = report_of(shop, job).notice_sentences()[1]
-    assert "or 49351 instead of the 01067 or +49351 of a profile, as the value of FirstName (line 3)" in sentence
+    assert "or 49351 instead of 01067 or +49351, as the value of FirstName (line 3)" in sentence
     assert report_of(shop, strict).notices == []
 
 
@@ -366,6 +383,21 @@ def test_long_keys_that_nearly_all_end_in_zeros_are_counted(shop: Shop, right: i
     assert [notice for notice in report_of(shop, job).notices if notice.code == SHORTENED_VALUES] == (
         [Notice(SHORTENED_VALUES, None, 10, tuple(lines))] if lines else []
     )
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(("rounded", "exact", "count"), [(40, 2, 40), (40, 3, 0), (19, 0, 0)])
+def test_long_keys_that_were_nearly_all_rounded_to_floats_are_counted(
+    shop: Shop, rounded: int, exact: int, count: int
+) -> None:
+    keys = [10**18 + 123_456_789_012_345 * number + 7 for number in range(1, 50)]
+    keys = [*(int(Decimal(repr(float(key)))) for key in keys[:rounded]), *keys[rounded:][:exact]]
+    data = "Account,First name\n" + "".join(f"{key},Ann\n" for key in keys)
+
+    job = shop.load([ACCOUNT, NAME], "Account", data.encode())
+
+    found = [(one.code, one.path, one.count) for one in report_of(shop, job).notices]
+    assert found == [(SHORTENED_VALUES, None, count)][:count]
 
 
 INVISIBLE = "Email,Other,First name\nana@a.example,n/a,Ana\n\u202aAna@\u200ba.example\u00a0,N/A,Ann\n".encode()
@@ -391,7 +423,7 @@ def test_characters_that_nobody_sees_in_an_email_address_do_not_count(shop: Shop
 def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop: Shop) -> None:
     made = shop.make_profile({"EmailAddress": "ana@a.example"}, ingested=True)
     for value in ("ann@a.example", "anna@a.example"):
-        add_profile_key(shop.store, shop.name, made.profile_id, "_email", [value], NOW)
+        by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_email", [value], NOW)
     rows = b"ann@a.example,A\nAna@A.example,B\nanna@a.example,C\nana@a.example,\nANA@a.example,\nann@a.example,D\n"
 
     job = shop.load([EMAIL, NAME], "Email", b"Email,First name\n" + rows)
@@ -403,7 +435,7 @@ def test_rows_that_find_one_profile_by_several_keys_leave_its_own_as_it_is(shop:
 @pytest.mark.daily_on("sqlite")
 def test_a_row_that_finds_its_profile_by_a_given_key_replaces_a_placeholder_in_the_field(shop: Shop) -> None:
     made = shop.make_profile({"EmailAddress": "n/a"}, ingested=True)
-    add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ana@a.example"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_email", ["ana@a.example"], NOW)
 
     job = shop.load([EMAIL, NAME], "Email", b"Email,First name\nana@a.example,Ana\n")
 
@@ -463,7 +495,7 @@ def test_a_strict_server_compares_a_custom_attribute_exactly(shop: Shop) -> None
 
 def test_a_given_key_counts_for_every_row_that_a_search_for_it_finds(shop: Shop) -> None:
     made = shop.make_profile({"AccountNumber": "A-1"}, ingested=True)
-    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["cus_ab1"], NOW)
 
     job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\ncus_Ab1,Ana\ncus_aB1,Ann\na-1,Bo\n")
 
@@ -557,6 +589,41 @@ def test_new_customers_with_the_phone_number_and_name_of_another_customer_are_co
     assert report_of(shop, strict).notices == []
 
 
+def members(count: int, first: int = 0, born: str = "19{}-03-{:02}", street: str = "{} Elm") -> str:
+    return "Account,First name,Last name,Born,Street,Zip\n" + "".join(
+        f"{first + n},Ana,Silva{n},{born.format(50 + n, n % 28 + 1)},{street.format(n)},98{n:03}\n"
+        for n in range(count)
+    )
+
+
+@pytest.mark.daily_on("sqlite")
+def test_a_list_that_was_renumbered_is_counted_by_names_and_dates_of_birth_or_addresses(shop: Shop) -> None:
+    columns = [ACCOUNT, NAME, LAST, Column("Born", "BirthDate"), STREET, Column("Zip", "Address.PostalCode")]
+    without_dates = [column for column in columns if column.header != "Born"]
+    shop.load(columns, "Account", members(30).encode())
+    # One customer has no date, and two are new.
+    renumbered = members(32, 100, "{1}.03.19{0}", "x").replace("Silva7,8.03.1957", "Silva7,01.01.1957")
+
+    few, others, strict, by_address, by_date = (
+        shop.load(some, "Account", data.encode(), strict=is_strict)
+        for some, data, is_strict in (
+            (columns, members(20, 1_000).replace("Silva3,", "Silba3,"), False),
+            (columns, members(30, 2_000, "19{}-04-{:02}"), False),
+            (columns, members(30, 3_000), True),
+            (without_dates, members(30, 4_000, street="{} ELM"), False),
+            (columns, renumbered, False),
+        )
+    )
+
+    assert [report_of(shop, job).notices for job in (few, others, strict)] == [[], [], []]
+    (notice,) = report_of(shop, by_address).notices
+    assert (notice.code, notice.path, notice.count) == (SAME_NAME_ROWS, "Address.Address1", 30)
+    (notice,) = report_of(shop, by_date).notices
+    assert (notice.code, notice.path, notice.count, notice.is_doubtful) == (SAME_NAME_ROWS, "BirthDate", 29, False)
+    sentence = report_of(shop, by_date).notice_sentences()[0]
+    assert "another customer has the same BirthDate, first name and last name with a different value" in sentence
+
+
 @pytest.mark.daily_on("sqlite")
 def test_values_of_other_customers_are_found_in_a_large_file_if_many_rows_have_one(shop: Shop) -> None:
     people = [
@@ -574,6 +641,7 @@ def test_values_of_other_customers_are_found_in_a_large_file_if_many_rows_have_o
         assert [(one.code, one.count) for one in report_of(shop, job).notices] == [
             (SAME_ACCOUNT_ROWS, count),
             (SAME_PHONE_ROWS, count),
+            *([(KEY_FORM_ROWS, count)] if job is second else []),
         ]
 
 
@@ -632,6 +700,62 @@ def test_new_customers_with_the_code_of_another_customer_in_another_spelling_are
     assert notice.lines == tuple(range(first, first + len(CODES)))
     if not is_stored:
         assert notice.others == tuple(f"line {2 + index}" for index in range(len(CODES)))
+
+
+KEY_FORMS_LONG = pytest.mark.long(daily="test_unique_keys_of_another_form_than_those_stored_are_asked_about")
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("stored", "new"),
+    [
+        ("CUST-{}", "{}"),
+        pytest.param("{}", "CUST-{}", marks=KEY_FORMS_LONG),
+        pytest.param("CUST-{}", "CUST_{}", marks=KEY_FORMS_LONG),
+        ("cust{}", "\u0441ust{}"),
+        pytest.param("{}", "DE/{}/1", marks=KEY_FORMS_LONG),
+    ],
+)
+def test_unique_keys_of_another_form_than_those_stored_are_asked_about(shop: Shop, stored: str, new: str) -> None:
+    columns = [Column("Account", "Attributes.id"), NAME]
+    shop.load(columns, "Account", make_file([stored.format(number) for number in range(1001, 1041)]))
+    data = make_file([new.format(number) for number in range(1001, 1031)])
+
+    preview = shop.preview(shop.create_job(columns, "Account", data, start=False))
+    refused = shop.run(shop.create_job(columns, "Account", data, options=JobOptions(doubtful_rows=REFUSE)))
+    shop.load(columns, "Account", data)
+    again = shop.load(columns, "Account", data)
+
+    notice = Notice(KEY_FORM_ROWS, "Attributes.id", 30, tuple(range(2, 22)), is_doubtful=True)
+    assert [report_of(shop, one).notices for one in (preview, refused, again)] == [[notice], [notice], []]
+    assert refused.failure_message == describe_refusal([notice])
+    assert report_of(shop, preview).notice_sentences() == [
+        "30 rows create profiles, and nearly all values in column 'Account' have another form than those in the "
+        "domain, as CUST-1001 and 1001 have (lines 2, 3, 4, 5, 6, ...). If they are the same customers, write the "
+        "values the same way everywhere; if this import has already run, undo it first."
+    ]
+
+
+@pytest.mark.daily_on("sqlite")
+@pytest.mark.parametrize(
+    ("stored", "new"),
+    [
+        # More customers in the same form; 19 rows; some are found; and keys of several forms, or of none.
+        ([str(number) for number in range(1001, 1041)], [str(number) for number in range(20_001, 20_031)]),
+        ([str(number) for number in range(1001, 1041)], [f"C-{number}" for number in range(19)]),
+        ([str(number) for number in range(1001, 1041)], ["1001", *(f"C-{number}" for number in range(60))]),
+        ([str(number) for number in range(1001, 1020)], [f"C-{number}" for number in range(30)]),
+        ([str(number) for number in range(1001, 1041)], [f"{'C' * (number % 2)}-{number}" for number in range(40)]),
+        ([f"{number}{'-' * (number % 4)}" for number in range(40)], [f"C-{number}" for number in range(40)]),
+    ],
+)
+def test_other_new_unique_keys_are_not_asked_about(shop: Shop, stored: list[str], new: list[str]) -> None:
+    columns = [Column("Account", "Attributes.id"), NAME]
+    shop.load(columns, "Account", make_file(stored))
+
+    job = shop.load(columns, "Account", make_file(new))
+
+    assert KEY_FORM_ROWS not in [one.code for one in report_of(shop, job).notices]
 
 
 def make_file(keys: list[str]) -> bytes:
@@ -739,6 +863,8 @@ OTHER_READINGS = pytest.mark.long(
         ),
         pytest.param("ES", "612 345 678", ["+34 (0)612345678"], marks=OTHER_READINGS),
         pytest.param("AU", "0412 345 678", ["0061412345678"], marks=OTHER_READINGS),
+        ("MX", "55 1234 5678", ["+52 1 55 1234 5678"]),
+        pytest.param("US", "+52 55 1234 5678", ["+52 (1) 55 1234 5678"], marks=OTHER_READINGS),
     ],
 )
 def test_a_phone_number_that_is_read_as_another_one_is_counted(
@@ -774,6 +900,7 @@ EARLIER_READINGS = pytest.mark.long(
         pytest.param("US", "001 206-555-0100", "2065550100", marks=EARLIER_READINGS),
         pytest.param("US", "+1 (0)206-555-0100", "2065550100", marks=EARLIER_READINGS),
         pytest.param("ES", "+34 (0)612345678", "612345678", marks=EARLIER_READINGS),
+        ("US", "+52 1 55 1234 5678", "+52 55 1234 5678"),
     ],
 )
 def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
@@ -795,8 +922,9 @@ def test_a_phone_number_that_was_read_as_another_one_before_is_counted(
     assert report_of(other, job).notice_sentences() == [
         "1 row creates a profile for a customer who probably exists already: the phone number in column 'Phone' is "
         "probably that of another customer, written without a + before its country code, with an international prefix "
-        f"that the country of the domain does not have, or with a (0) (line 2 and profile {made}). They are not "
-        "merged. If they are the same customer, write the numbers with a + and the country code everywhere."
+        "that the country of the domain does not have, with a (0), or with the former 1 of Mexican mobile phones "
+        f"(line 2 and profile {made}). They are not merged. If they are the same customer, write the numbers with a + "
+        "and the country code everywhere."
     ]
 
 
@@ -847,7 +975,7 @@ def test_a_preview_counts_customers_who_probably_exist_already(shop: Shop) -> No
 
 def test_a_row_whose_key_its_profile_does_not_take_is_counted_as_unchanged(shop: Shop) -> None:
     made = shop.make_profile({"FirstName": "Ana"}, ingested=True)
-    add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["a1"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, made.profile_id, "_account", ["a1"], NOW)
 
     job = shop.load([ACCOUNT, NAME], "Account", b"Account,First name\na1,Ana\nA1,Ana\n")
 
@@ -897,8 +1025,8 @@ def test_dates_of_birth_that_are_numbers_or_in_the_future_are_counted(shop: Shop
 
     assert report_of(shop, job).notices == [Notice(UNLIKELY_DATES, "BirthDate", 3, (2, 4, 6))]
     assert report_of(shop, job).notice_sentences() == [
-        "3 rows have a BirthDate that is the number of a day, such as 31391, or in the future (lines 2, 4, 6), as a "
-        "spreadsheet makes of dates. It is stored like any other value. Export the dates again in the form 1985-12-10; "
-        "if this import has already run, undo it first."
+        "3 rows have a BirthDate that is the number of a day, such as 31391, in the future, or with day and month "
+        "exchanged, compared with other rows (lines 2, 4, 6). Spreadsheets write such dates. It is stored like any "
+        "other value. Export the dates again in the form 1985-12-10; if this import has already run, undo it first."
     ]
     assert report_of(shop, strict).notices == []

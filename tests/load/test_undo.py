@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import budgets
+import by_hand
 from load.loader_server import AFTER, BEFORE, INSIDE
-from load.loading import NOW, Contents, LoaderFault, Place, Shop, assert_index_is_right
+from load.loading import NOW, Contents, LoaderFault, Place, Shop, assert_index_and_log_are_right
 from load.oracle import Column
 from load.test_oracle import Scenario, entangled_scenarios, make_profile, scenarios_with_policies
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.profiles import domains, profiles
-from openprofiles.profiles.keys import field_key_name
+from openprofiles.facts.keys import field_key_name
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
@@ -26,6 +27,7 @@ from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS, UploadJobS
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.job_options import CLEAR, OVERWRITE, JobOptions
+from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 from openprofiles.uploads.undos import Undo
 
 EMAIL = Column("Email", "EmailAddress")
@@ -104,7 +106,7 @@ def test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was
 def test_a_key_that_was_deleted_by_hand_does_not_come_back(shop: Shop) -> None:
     columns = (EMAIL, PERSONAL, FIRST)
     profile = shop.make_profile({"EmailAddress": "a@x", "PersonalEmailAddress": "home@x"}, ingested=True)
-    profiles.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
+    by_hand.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
     before = shop.contents()
     job = shop.load(columns, "Personal", b"Email,Personal,First\nb@x,home@x,Ann\n")
     assert shop.contents().keys != before.keys
@@ -118,7 +120,7 @@ def test_a_key_that_was_deleted_by_hand_does_not_come_back(shop: Shop) -> None:
 def test_a_key_that_was_deleted_by_hand_and_came_back_row_by_row_goes_again(shop: Shop) -> None:
     columns = (EMAIL, PERSONAL, FIRST)
     profile = shop.make_profile({"EmailAddress": "a@x", "PersonalEmailAddress": "home@x"}, ingested=True)
-    profiles.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
+    by_hand.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
     before = shop.contents()
     data = b"Email,Personal,First\nb@x,home@x,Ann\na@x,home@x,\nc@x,b@x,\n"
     job = shop.load(columns, "Personal", data, rows_per_chunk=1, strict=True)
@@ -130,9 +132,20 @@ def test_a_key_that_was_deleted_by_hand_and_came_back_row_by_row_goes_again(shop
     assert shop.contents() == before
 
 
+def test_the_attributes_of_a_job_that_has_loaded_rows_are_known_until_it_is_undone(shop: Shop) -> None:
+    job = shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,gold\n")
+    not_started = [EMAIL, Column("Tier", "Attributes.other")]
+    shop.create_job(not_started, "Email", b"Email,Tier\na@x,gold\n", start=False)
+    known = list_known_attributes(shop.reading)
+
+    shop.undo(job)
+
+    assert (known, list_known_attributes(shop.reading)) == (["tier"], [])
+
+
 def test_keys_that_were_added_by_hand_stay(shop: Shop) -> None:
     profile = shop.make_profile({"EmailAddress": "a@x"}, ingested=True)
-    profiles.add_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x", "b@x"], NOW)
+    by_hand.add_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x", "b@x"], NOW)
     before = shop.contents()
     job = shop.load((EMAIL, PERSONAL), "Email", b"Email,Personal\na@x,b@x\n")
 
@@ -162,7 +175,7 @@ def test_what_was_touched_since_stays_and_is_listed(shop: Shop) -> None:
     made = sorted(set(shop.contents().profiles) - set(before.profiles))
     new = shop.contents().profiles[made[0]]
     for profile_id in (str(old.profile_id), new["profile_id"]):
-        profiles.update_profile(
+        by_hand.update_profile(
             shop.store, shop.name, profile_id, ProfileChange(values={"LastName": "Since"}, attributes={}), NOW
         )
     touched = shop.contents()
@@ -170,8 +183,10 @@ def test_what_was_touched_since_stays_and_is_listed(shop: Shop) -> None:
     undo = shop.undo(job)
 
     assert counts(undo) == (1, 1, 2, 0)
-    kept = undos.list_kept_profiles(shop.store, shop.domain, job.job_id, max_results=1, next_token=None)
-    rest = undos.list_kept_profiles(shop.store, shop.domain, job.job_id, max_results=9, next_token=kept.next_token)
+    kept = by_hand.read(shop.store, shop.domain, undos.list_kept_profiles, job.job_id, max_results=1)
+    rest = by_hand.read(
+        shop.store, shop.domain, undos.list_kept_profiles, job.job_id, max_results=9, next_token=kept.next_token
+    )
     assert [(one.profile_id, one.was_created) for one in (*kept.items, *rest.items)] == [
         (str(old.profile_id), False),
         (new["profile_id"], True),
@@ -183,7 +198,7 @@ def test_what_was_touched_since_stays_and_is_listed(shop: Shop) -> None:
         other.pid: before.profiles[other.pid],
         made[0]: touched.profiles[made[0]],
     }
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
 
 def test_what_was_deleted_since_is_only_counted(shop: Shop) -> None:
@@ -191,7 +206,7 @@ def test_what_was_deleted_since_is_only_counted(shop: Shop) -> None:
     job = shop.load(COLUMNS, "Email", b"Email,First,Tier\nold@x,New,\nnew@x,New,\nnewer@x,New,\n")
     new = next(row for row in shop.contents().profiles.values() if row["email_address"] == "new@x")
     for profile_id in (str(old.profile_id), new["profile_id"]):
-        profiles.delete_profile(shop.store, shop.name, profile_id, NOW)
+        by_hand.delete_profile(shop.store, shop.name, profile_id, NOW)
 
     undo = shop.undo(job)
 
@@ -213,7 +228,7 @@ def test_a_profile_that_something_else_changed_while_it_was_loaded_stays(shop: S
         event = loader.go_on()
     ((pid, row),) = shop.contents().profiles.items()
     change = ProfileChange(values={"LastName": "Between"}, attributes={})
-    profiles.update_profile(shop.store, shop.name, row["profile_id"], change, NOW)
+    by_hand.update_profile(shop.store, shop.name, row["profile_id"], change, NOW)
     assert loader.go_on_to_the_end(event)["event"] == "ended"
     job = shop.job(job)
     loaded = shop.contents().profiles
@@ -247,7 +262,7 @@ def test_an_earlier_load_is_taken_back_but_for_what_a_later_one_went_over(shop: 
 
     assert counts(undo) == (1, 0, 1, 0)
     assert [row["email_address"] for row in shop.contents().profiles.values()] == ["a@x"]
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
 
 @pytest.mark.parametrize("point", ["read ahead", "half way"])
@@ -266,7 +281,7 @@ def test_what_is_touched_while_a_job_is_taken_back_stays(shop: Shop, point: str)
     last = [max(loaded)] if point == "read ahead" else [max(pid for pid, row in loaded.items() if row["revision"] == 2)]
     for pid in last:
         profile_id = loaded[pid]["profile_id"]
-        profiles.update_profile(
+        by_hand.update_profile(
             shop.store, shop.name, profile_id, ProfileChange(values={"LastName": "Now"}, attributes={}), NOW
         )
 
@@ -276,7 +291,7 @@ def test_what_is_touched_while_a_job_is_taken_back_stays(shop: Shop, point: str)
     assert (undo.job.kept_count, undo.job.gone_count) == (1, 0)
     after = shop.contents().profiles
     assert {pid for pid, row in after.items() if row["first_name"] == "New"} == set(last)
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
 
 def test_a_stopped_job_is_taken_back_as_far_as_it_came(shop: Shop) -> None:
@@ -288,7 +303,7 @@ def test_a_stopped_job_is_taken_back_as_far_as_it_came(shop: Shop) -> None:
     event = loader.send(shop.claim(job, rows_per_chunk=2, pause_at=[0]))
     while shop.job(job).created_count < 4:
         event = loader.go_on()
-    jobs.stop_job(shop.store, shop.domain, job.job_id, now=NOW)
+    by_hand.write(shop.store, shop.domain, jobs.stop_job, job.job_id)
     assert loader.go_on_to_the_end(event)["event"] == "ended"
     job = shop.job(job)
     assert (job.status, job.created_count) == ("STOPPED", 4)
@@ -305,7 +320,7 @@ def test_a_job_is_taken_back_once(shop: Shop) -> None:
     shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,\n")
     loaded = shop.contents()
 
-    again = undos.start_undo(shop.store, shop.domain, job.job_id, now=NOW)
+    again = by_hand.write(shop.store, shop.domain, undos.start_undo, job.job_id)
 
     assert again == first
     assert shop.contents() == loaded
@@ -327,7 +342,7 @@ def test_an_undo_whose_loaders_die_again_and_again_fails_and_goes_on_when_it_is_
     assert (failed.status, failed.status_reason) == ("FAILED", "INTERNAL_FAILURE")
     assert "Start the undo again" in (failed.failure_message or "")
     assert shop.contents().profiles == half_way
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     undo = shop.undo(job, rows_per_chunk=1)
     assert counts(undo) == (4, 4, 0, 0)
     assert shop.contents() == before
@@ -340,10 +355,10 @@ def test_how_far_the_undos_of_many_jobs_are_is_read_at_once(shop: Shop) -> None:
     shop.undo(done)
     shop.start_undo(running)
     waiting = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\nd@x,Ann,\n")
-    all_jobs = jobs.list_jobs(shop.store, shop.domain, max_results=None, next_token=None).items
+    all_jobs = by_hand.read(shop.store, shop.domain, jobs.list_jobs).items
     assert {job.job_id for job in all_jobs} == {job.job_id for job in (done, running, asked_by_nobody, waiting)}
 
-    statuses = undos.read_undo_statuses(shop.store, all_jobs)
+    statuses = by_hand.read(shop.store, shop.domain, undos.find_undo_statuses, all_jobs)
 
     assert statuses == {
         done.job_number: UploadJobStatus.SUCCEEDED,
@@ -355,22 +370,20 @@ def test_an_undo_is_no_upload_job_of_the_api(shop: Shop) -> None:
     job = shop.load(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,\n")
     undo = shop.undo(job)
 
-    page = jobs.list_jobs(shop.store, shop.domain, max_results=None, next_token=None)
+    page = by_hand.read(shop.store, shop.domain, jobs.list_jobs)
 
     assert [one.job_id for one in page.items] == [job.job_id]
     with pytest.raises(NotFound):
-        jobs.get_job(shop.store, shop.domain, undo.job.job_id)
+        by_hand.read(shop.store, shop.domain, jobs.get_job, undo.job.job_id)
     with pytest.raises(NotFound):
-        jobs.list_failed_rows(
-            shop.store, shop.place.master_key, shop.domain, undo.job.job_id, max_results=None, next_token=None
-        )
+        by_hand.read(shop.store, shop.domain, jobs.list_failed_rows, shop.place.master_key, undo.job.job_id)
 
 
 def test_a_job_that_runs_or_was_never_started_cannot_be_taken_back(shop: Shop) -> None:
     job = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,\n", start=False)
     with pytest.raises(InvalidRequest, match="CREATED status"):
         shop.start_undo(job)
-    jobs.start_job(shop.store, shop.domain, job.job_id, now=NOW)
+    by_hand.write(shop.store, shop.domain, jobs.start_job, job.job_id)
     with pytest.raises(InvalidRequest, match="IN_PROGRESS status"):
         shop.start_undo(job)
     shop.run(job)
@@ -396,7 +409,7 @@ def test_nothing_is_kept_where_that_is_not_wanted(shop: Shop) -> None:
 def test_a_first_load_keeps_no_images_and_neither_does_a_preview(shop: Shop) -> None:
     job = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\na@x,Ann,\n", start=False)
     shop.preview(job)
-    jobs.start_job(shop.store, shop.domain, job.job_id, now=NOW)
+    by_hand.write(shop.store, shop.domain, jobs.start_job, job.job_id)
     shop.run(job)
     second = shop.create_job(COLUMNS, "Email", b"Email,First,Tier\na@x,Anna,\n", start=False)
     shop.preview(second)
@@ -409,7 +422,7 @@ def test_the_domain_is_deleted_while_a_job_is_taken_back(shop: Shop) -> None:
     started = shop.start_undo(job)
     loader = shop.place.loader
     event = loader.send(shop.claim(started, rows_per_chunk=1, pause_at=[0]))
-    domains.delete_domain(shop.store, shop.name, NOW)
+    by_hand.write(shop.store, shop.name, domains.delete_domain)
 
     assert loader.go_on_to_the_end(event)["event"] == "ended"
 
@@ -419,7 +432,7 @@ def test_the_domain_is_deleted_while_a_job_is_taken_back(shop: Shop) -> None:
 def test_only_the_keys_that_were_missing_before_stay_away_whichever_profiles_the_load_changed(shop: Shop) -> None:
     profile = shop.make_profile({"EmailAddress": "a@x", "PersonalEmailAddress": "home@x"}, ingested=True)
     shop.make_profile({"EmailAddress": "q@x", "PersonalEmailAddress": "qhome@x", "FirstName": "Q"}, ingested=True)
-    profiles.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
+    by_hand.delete_profile_key(shop.store, shop.name, profile.profile_id, "_email", ["a@x"], NOW)
     before = shop.contents()
     data = b"Email,Personal,First\nb@x,home@x,\na@x,home@x,\nc@x,b@x,\n,qhome@x,Quin\n"
     job = shop.load((EMAIL, PERSONAL, FIRST), "Personal", data, rows_per_chunk=1, strict=True)
@@ -506,7 +519,7 @@ def test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile
     job = shop.load(FAILING_UNDO, "Personal", data)
     failed = fail_half_way(shop, job, ending)
     assert failed.status == "FAILED"
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
 
     second = shop.load(FAILING_UNDO, unique_key, b"Email,Personal,First\n" + row + b"\n")
     if unique_key != "First":
@@ -514,7 +527,7 @@ def test_a_load_between_an_undo_that_failed_and_its_going_on_finds_every_profile
     undo = shop.undo(job)
 
     assert (undo.job.status, undo.job.kept_count, undo.job.gone_count) == ("SUCCEEDED", 0, 0)
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     shop.undo(second)
     assert without_new_indexes(shop.contents(), shop.known().indexed_paths) == before
 
@@ -528,7 +541,7 @@ def test_what_an_undo_that_failed_needs_goes_when_the_job_can_no_longer_be_taken
         shop.start_undo(job, now=later)
 
     with shop.store.write() as connection:
-        while remove_rows_of_ended_jobs_step(connection, later, 100, failed_rows_days=None):
+        while remove_rows_of_ended_jobs_step(connection, later, 100, failed_rows_days=None, replaced_values_days=0):
             pass
 
     assert shop.count(tables.undo_image, tables.undo_image.c.upload_job_id == job.job_number) == 0
@@ -551,6 +564,6 @@ def test_a_key_that_was_missing_since_its_index_was_not_whole_comes_back(shop: S
 
     shop.undo(second)
 
-    assert_index_is_right(shop)
+    assert_index_and_log_are_right(shop)
     found = shop.load(by_tier, "Tier", b"First,Tier\nAnnabel,T1\n")
     assert (found.created_count, found.updated_count) == (0, 1)

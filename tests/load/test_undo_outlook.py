@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import budgets
+import by_hand
 from load.loading import NOW, Place, Shop
 from load.oracle import Column
 from load.test_oracle import Scenario, entangled_scenarios, make_profile, scenarios_with_policies
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.profiles import profiles
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
@@ -22,13 +22,13 @@ COLUMNS = (Column("Email", "EmailAddress"), Column("First", "FirstName"))
 
 
 def outlook(shop: Shop, job: UploadJob, **more: int) -> UndoOutlook:
-    return read_undo_outlook(shop.store, shop.domain, job.job_id, now=NOW, **more)
+    return by_hand.read(shop.store, shop.domain, read_undo_outlook, job.job_id, **more)
 
 
 def touch(shop: Shop, pid: int) -> None:
     profile_id = shop.contents().profiles[pid]["profile_id"]
     change = ProfileChange(values={"LastName": "Since"}, attributes={})
-    profiles.update_profile(shop.store, shop.name, profile_id, change, NOW)
+    by_hand.update_profile(shop.store, shop.name, profile_id, change, NOW)
 
 
 def load_over_two(shop: Shop) -> UploadJob:
@@ -47,7 +47,7 @@ def test_what_was_touched_and_deleted_since_is_counted(shop: Shop) -> None:
     touch(shop, changed)
     touch(shop, made)
     for pid in (other, gone):
-        profiles.delete_profile(shop.store, shop.name, shop.contents().profiles[pid]["profile_id"], NOW)
+        by_hand.delete_profile(shop.store, shop.name, shop.contents().profiles[pid]["profile_id"], NOW)
 
     assert outlook(shop, job) == UndoOutlook(3, 2, 2, 2, True)
 
@@ -67,10 +67,10 @@ def test_a_job_that_cannot_be_taken_back_has_no_outlook(shop: Shop) -> None:
     with pytest.raises(InvalidRequest, match="finished job can be undone"):
         outlook(shop, job)
     with pytest.raises(NotFound):
-        read_undo_outlook(shop.store, shop.domain, "0" * 32, now=NOW)
+        by_hand.read(shop.store, shop.domain, read_undo_outlook, "0" * 32)
     job = shop.run(job)
     with pytest.raises(InvalidRequest, match="no longer"):
-        read_undo_outlook(shop.store, shop.domain, job.job_id, now=NOW + timedelta(days=400))
+        by_hand.At(NOW + timedelta(days=400)).read(shop.store, shop.domain, read_undo_outlook, job.job_id)
 
 
 def test_a_load_of_unchanged_rows_still_set_when_their_profiles_expire(shop: Shop) -> None:

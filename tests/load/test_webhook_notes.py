@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from load.loading import NOW, Shop
+import by_hand
+from load.loading import Shop
 from load.oracle import Column
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.jobs import stop_job
+from openprofiles.uploads.webhook_url import check_webhook_url
 from openprofiles.uploads.webhooks import put_webhook
 
 COLUMNS = (Column("Email", "EmailAddress"),)
@@ -17,7 +19,8 @@ OF_DOMAIN, OF_JOB = "http://127.0.0.1:1/domain", "http://127.0.0.1:1/job"
 
 
 def put(shop: Shop, url: str | None) -> None:
-    put_webhook(shop.store, shop.place.master_key, shop.domain, url=url, secret=None, private_addresses=True, now=NOW)
+    checked = None if url is None else check_webhook_url(url, private_addresses=True)
+    by_hand.write(shop.store, shop.domain, put_webhook, shop.place.master_key, url=checked, secret=None)
 
 
 @pytest.mark.parametrize(("data", "status"), [(GOOD, "SUCCEEDED"), (PARTIAL, "PARTIALLY_SUCCEEDED"), (BAD, "FAILED")])
@@ -36,7 +39,7 @@ def test_a_load_that_is_stopped_notes_it(shop: Shop) -> None:
     put(shop, OF_DOMAIN)
     job = shop.create_job(COLUMNS, "Email", GOOD)
     orders = shop.claim(job)
-    stop_job(shop.store, shop.domain, job.job_id, now=NOW)
+    by_hand.write(shop.store, shop.domain, stop_job, job.job_id)
 
     with shop.store.read() as connection:
         before = find_delivery(connection, job.job_number)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from openprofiles.clock import from_milliseconds
+from openprofiles.facts.records import Domain
 from openprofiles.job_kinds import KINDS, UPLOAD
 from openprofiles.profiles import domains
-from openprofiles.profiles.records import Domain
 from openprofiles.store import job_queue
 from openprofiles.store.connections import Connection, Store
 

@@ -20,6 +20,7 @@ from alembic import command
 from click.testing import CliRunner
 from sqlalchemy import text
 
+import by_hand
 from openprofiles.backups.make import Backup, list_backups, make_backup
 from openprofiles.backups.restore import restore_backup
 from openprofiles.cli.main import openprofiles
@@ -34,9 +35,9 @@ from openprofiles.credentials.administer import (
     revoke_credential,
 )
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.records import Domain
 from openprofiles.master_key import create_master_key, load_master_key, read_master_key
 from openprofiles.profiles import domains
-from openprofiles.profiles.records import Domain
 from openprofiles.settings import S3Location, Settings, SettingsError
 from openprofiles.store import upload_jobs
 from openprofiles.store.connections import Store
@@ -48,6 +49,7 @@ from openprofiles.uploads import jobs, webhooks
 from openprofiles.uploads.arrival.copy_files import copy_files
 from openprofiles.uploads.arrival.files import open_own_files
 from openprofiles.uploads.arrival.receive import receive_local
+from openprofiles.uploads.jobs import JobRequest
 from s3_server import S3Server
 
 NOW = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
@@ -66,25 +68,15 @@ class Place:
         domain = domains.create_domain(
             store, "demo", default_expiration_days=30, config={}, tags={}, phone_region="US", now=utc_now()
         )
-        webhooks.put_webhook(store, master_key, domain, url=None, secret=None, private_addresses=False, now=utc_now())
+        by_hand.At(utc_now()).write(store, domain, webhooks.put_webhook, master_key, url=None, secret=None)
         self.waiting, self.started = (self._create_job(store, domain, name) for name in ("waiting", "started"))
-        jobs.start_job(store, domain, self.started.job_id, now=utc_now())
+        by_hand.At(utc_now()).write(store, domain, jobs.start_job, self.started.job_id)
         store.close()
 
     def _create_job(self, store: Store, domain: Domain, name: str) -> UploadJob:
         master_key = load_master_key(self.settings)
-        job = jobs.create_job(
-            store,
-            master_key,
-            domain,
-            display_name=name,
-            fields=FIELDS,
-            unique_key="Email",
-            data_expiry_days=30,
-            strict=False,
-            now=utc_now(),
-            options=None,
-        )
+        request = JobRequest(display_name=name, fields=FIELDS, unique_key="Email", data_expiry_days=30)
+        job = by_hand.create_job(store, domain, master_key, request, utc_now())
         path = self.settings.data_folder / "sent.csv"
         path.write_bytes(b"Email\nada@example.com\n")
         with path.open("rb") as file:
@@ -318,9 +310,9 @@ def test_without_the_master_key_the_rest_is_restored_and_it_is_said_what_is_lost
     revoked, administrator = read_credentials(store)
     assert revoked.revoked_at is not None
     assert administrator.access_key_id == read_admin_credential(settings).access_key_id != revoked.access_key_id
-    domain = domains.get_domain(store, "demo")
+    domain = by_hand.get_domain(store, "demo")
     # Its key is a new one, so its file can be sent again.
-    assert len(jobs.client_token(master_key, jobs.get_job(store, domain, place.waiting.job_id))) == 32
+    assert len(jobs.client_token(master_key, by_hand.read(store, domain, jobs.get_job, place.waiting.job_id))) == 32
     store.close()
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+import by_hand
 from openprofiles.definitions import definitions, layouts
-from openprofiles.definitions.definitions import DefinitionKind, writing
+from openprofiles.definitions.definitions import DefinitionKind
 from openprofiles.definitions.layouts import LAYOUT
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.profiles import domains
@@ -33,11 +34,11 @@ TOY = DefinitionKind(name="toy", noun="toy", arn_part="toys")
 
 
 def create(store: Store, name: str = "agents", **members: Any) -> Definition:
-    return layouts.create_layout(store, "shop", name, MEMBERS | members, {"team": "a"}, NOW).definition
+    return by_hand.write(store, "shop", layouts.create_layout, name, MEMBERS | members, {"team": "a"}).definition
 
 
 def get(store: Store, name: str = "agents") -> tuple[Definition, dict[str, Any]]:
-    found = definitions.get_definition(store, "shop", LAYOUT, name)
+    found = by_hand.read(store, "shop", definitions.get_definition, LAYOUT, name)
     return found.definition, dict(found.body)
 
 
@@ -50,8 +51,10 @@ def test_a_definition_is_created_read_updated_listed_and_deleted(store: Store) -
     make_domain(store, "shop")
 
     made = create(store)
-    changed = layouts.update_layout(store, "shop", "agents", {"Layout": "[1]", "DisplayName": "All"}, LATER)
-    unchanged = layouts.update_layout(store, "shop", "agents", {"Description": "New"}, LATER)
+    changed = by_hand.At(LATER).write(
+        store, "shop", layouts.update_layout, "agents", {"Layout": "[1]", "DisplayName": "All"}
+    )
+    unchanged = by_hand.At(LATER).write(store, "shop", layouts.update_layout, "agents", {"Description": "New"})
 
     assert (made.version, made.tags, made.created_at, made.updated_at) == (1, {"team": "a"}, NOW, NOW)
     assert (changed.definition.version, changed.body, changed.definition.updated_at) == (2, {"Layout": "[1]"}, LATER)
@@ -64,14 +67,14 @@ def test_a_definition_is_created_read_updated_listed_and_deleted(store: Store) -
     # The bodies before it are gone: nothing refers to them.
     assert count(store, tables.definition_body) == 1
 
-    definitions.delete_definition(store, "shop", LAYOUT, "agents", LATER)
+    by_hand.At(LATER).write(store, "shop", definitions.delete_definition, LAYOUT, "agents")
 
     with pytest.raises(NotFound, match="Layout agents does not exist in domain shop"):
         get(store)
     with pytest.raises(NotFound, match="Layout agents does not exist in domain shop"):
-        layouts.update_layout(store, "shop", "agents", {"Layout": "{}"}, LATER)
+        by_hand.At(LATER).write(store, "shop", layouts.update_layout, "agents", {"Layout": "{}"})
     with pytest.raises(NotFound):
-        definitions.delete_definition(store, "shop", LAYOUT, "agents", LATER)
+        by_hand.At(LATER).write(store, "shop", definitions.delete_definition, LAYOUT, "agents")
 
 
 def test_a_deleted_name_can_be_used_again_at_once_and_its_number_never(store: Store) -> None:
@@ -79,13 +82,13 @@ def test_a_deleted_name_can_be_used_again_at_once_and_its_number_never(store: St
     first = create(store)
     with pytest.raises(InvalidRequest, match="Layout agents already exists"):
         create(store)
-    definitions.delete_definition(store, "shop", LAYOUT, "agents", LATER)
+    by_hand.At(LATER).write(store, "shop", definitions.delete_definition, LAYOUT, "agents")
 
     second = create(store, Layout="[]")
     with store.write() as connection:
         assert remove_deleted_definitions_step(connection, LATER, 100) == 1
         assert remove_deleted_definitions_step(connection, LATER, 100) == 0
-    definitions.delete_definition(store, "shop", LAYOUT, "agents", LATER)
+    by_hand.At(LATER).write(store, "shop", definitions.delete_definition, LAYOUT, "agents")
     with store.write() as connection:
         assert remove_deleted_definitions_step(connection, LATER, 100) == 1
 
@@ -100,15 +103,14 @@ def test_definitions_of_another_kind_or_domain_are_others(store: Store) -> None:
     make_domain(store, "other")
     create(store)
 
-    with writing(store, "shop", TOY, NOW) as work:
-        work.create("agents", summary={}, body={"is": "a toy"}, tags={})
+    by_hand.write(store, "shop", definitions.create_definition, TOY, "agents", body={"is": "a toy"})
     with pytest.raises(NotFound, match="Layout agents does not exist in domain other"):
-        definitions.get_definition(store, "other", LAYOUT, "agents")
-    definitions.delete_definition(store, "shop", LAYOUT, "agents", LATER)
+        by_hand.read(store, "other", definitions.get_definition, LAYOUT, "agents")
+    by_hand.At(LATER).write(store, "shop", definitions.delete_definition, LAYOUT, "agents")
 
-    assert definitions.get_definition(store, "shop", TOY, "agents").body == {"is": "a toy"}
+    assert by_hand.read(store, "shop", definitions.get_definition, TOY, "agents").body == {"is": "a toy"}
     with pytest.raises(NotFound, match="Domain nowhere does not exist"):
-        definitions.get_definition(store, "nowhere", TOY, "agents")
+        by_hand.read(store, "nowhere", definitions.get_definition, TOY, "agents")
 
 
 def test_a_kind_keeps_the_bodies_that_something_refers_to(store: Store) -> None:
@@ -119,10 +121,10 @@ def test_a_kind_keeps_the_bodies_that_something_refers_to(store: Store) -> None:
 
     kind = DefinitionKind(name="toy", noun="toy", is_body_needed=is_needed)
     make_domain(store, "shop")
-    with writing(store, "shop", kind, NOW) as work:
-        toy = work.create("a", summary={}, body={"v": 1}, tags={}).definition
-        for version in (2, 3, 4):
-            toy = work.change(toy, body={"v": version}).definition
+    toy = by_hand.write(store, "shop", definitions.create_definition, kind, "a", body={"v": 1}).definition
+    for version in (2, 3, 4):
+        changed = by_hand.write(store, "shop", definitions.change_definition, kind, toy, body={"v": version})
+        toy = changed.definition
 
     with store.read() as connection:
         kept = connection.execute(select(tables.definition_body.c.version)).scalars().all()
@@ -137,15 +139,15 @@ def test_one_layout_of_a_type_is_the_default(store: Store) -> None:
     create(store, "c", IsDefault=False)
 
     def defaults() -> list[str]:
-        page = definitions.list_definitions(store, "shop", LAYOUT, list_name="L", max_results=10, next_token=None)
+        page = by_hand.read(store, "shop", definitions.list_definitions, LAYOUT, list_name="L", max_results=10)
         return [one.name for one in page.definitions if one.summary["IsDefault"]]
 
     assert defaults() == ["b"]
-    layouts.update_layout(store, "shop", "c", {"IsDefault": True}, LATER)
+    by_hand.At(LATER).write(store, "shop", layouts.update_layout, "c", {"IsDefault": True})
     assert defaults() == ["c"]
     # The others are as they were but for that.
     assert (get(store, "b")[0].version, get(store, "b")[0].updated_at) == (1, NOW)
-    layouts.update_layout(store, "shop", "c", {"IsDefault": False}, LATER)
+    by_hand.At(LATER).write(store, "shop", layouts.update_layout, "c", {"IsDefault": False})
     assert defaults() == []
 
 
@@ -157,28 +159,34 @@ def test_definitions_are_listed_in_pages_in_the_order_of_the_bytes_of_their_name
     pages: list[list[str]] = []
     token: str | None = None
     while not pages or token:
-        page = definitions.list_definitions(
-            store, "shop", LAYOUT, list_name="ListDomainLayouts", max_results=3, next_token=token
+        page = by_hand.read(
+            store,
+            "shop",
+            definitions.list_definitions,
+            LAYOUT,
+            list_name="ListDomainLayouts",
+            max_results=3,
+            next_token=token,
         )
         pages.append([one.name for one in page.definitions])
         token = page.next_token
 
     assert pages == [["B", "a-1", "a_1"], ["b"]]
     with pytest.raises(InvalidRequest, match="NextToken is not valid here"):
-        definitions.list_definitions(store, "shop", LAYOUT, list_name="L", max_results=3, next_token="x")
+        by_hand.read(store, "shop", definitions.list_definitions, LAYOUT, list_name="L", max_results=3, next_token="x")
 
 
 def test_definitions_are_tagged_without_a_new_version(store: Store) -> None:
     make_domain(store, "shop")
     create(store)
 
-    definitions.tag(store, "shop", LAYOUT, "agents", {"team": "b", "stage": "test"})
-    definitions.untag(store, "shop", LAYOUT, "agents", ["stage", "unknown"])
+    by_hand.write(store, "shop", definitions.tag, LAYOUT, "agents", {"team": "b", "stage": "test"})
+    by_hand.write(store, "shop", definitions.untag, LAYOUT, "agents", ["stage", "unknown"])
 
-    assert definitions.tags_of(store, "shop", LAYOUT, "agents") == {"team": "b"}
+    assert get(store)[0].tags == {"team": "b"}
     assert (get(store)[0].version, get(store)[0].updated_at) == (1, NOW)
     with pytest.raises(InvalidRequest, match="Layout agents would have 51 tags"):
-        definitions.tag(store, "shop", LAYOUT, "agents", {f"t{number}": "" for number in range(50)})
+        by_hand.write(store, "shop", definitions.tag, LAYOUT, "agents", {f"t{number}": "" for number in range(50)})
 
 
 @pytest.mark.parametrize("text", ['\u00fc\U0001f600"\\\n\t\u2028\x7f', "x" * 2_000_000, "\ud800", "a\x00b"])
@@ -194,8 +202,8 @@ def test_the_definitions_of_a_deleted_domain_are_removed(store: Store) -> None:
     make_domain(store, "other")
     for number in range(20):
         create(store, f"n{number}")
-    layouts.create_layout(store, "other", "stays", MEMBERS, {}, NOW)
-    domains.delete_domain(store, "shop", NOW)
+    by_hand.write(store, "other", layouts.create_layout, "stays", MEMBERS, {})
+    by_hand.write(store, "shop", domains.delete_domain)
 
     while True:
         with store.write() as connection:

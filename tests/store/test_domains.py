@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.records import Domain
 from openprofiles.pages import write_token
 from openprofiles.profiles import domains
-from openprofiles.profiles.profiles import ProfileChange, create_profile
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store.connections import Store
 
 NOW = from_milliseconds(1_780_000_000_123)
@@ -32,8 +33,7 @@ def make_domain(store: Store, name: str = "shop", **given: Any) -> Domain:
 
 
 def change_domain(store: Store, name: str = "shop", **given: Any) -> Domain:
-    arguments: dict[str, Any] = {"default_expiration_days": None, "config": {}, "tags": None, "now": LATER} | given
-    return domains.update_domain(store, name, **arguments)
+    return by_hand.At(LATER).write(store, name, domains.update_domain, **given)
 
 
 def test_a_domain_is_read_as_it_was_made(store: Store) -> None:
@@ -41,7 +41,7 @@ def test_a_domain_is_read_as_it_was_made(store: Store) -> None:
 
     made = make_domain(store, config=config, tags={"team": "a"}, phone_region="DE")
 
-    assert domains.get_domain(store, "shop") == made
+    assert by_hand.get_domain(store, "shop") == made
     assert (made.config, made.tags, made.phone_region) == (config, {"team": "a"}, "DE")
     assert (made.created_at, made.updated_at) == (NOW, NOW)
 
@@ -53,28 +53,29 @@ def test_a_name_is_taken_once_and_upper_case_is_another_name(store: Store) -> No
     with pytest.raises(InvalidRequest, match=r"^Domain shop already exists$"):
         make_domain(store, "shop", default_expiration_days=5)
 
-    assert domains.get_domain(store, "shop") == first
+    assert by_hand.get_domain(store, "shop") == first
 
 
 def test_the_name_of_a_deleted_domain_is_free_at_once(store: Store) -> None:
     old = make_domain(store)
-    create_profile(store, "shop", ProfileChange(values={"FirstName": "Ada"}), NOW)
+    by_hand.create_profile(store, "shop", ProfileChange(values={"FirstName": "Ada"}), NOW)
 
-    domains.delete_domain(store, "shop", NOW)
+    by_hand.write(store, "shop", domains.delete_domain)
 
     with pytest.raises(NotFound, match=r"^Domain shop does not exist\.$"):
-        domains.get_domain(store, "shop")
+        by_hand.get_domain(store, "shop")
     new = make_domain(store)
     assert new.domain_id != old.domain_id
-    assert domains.get_domain_with_profile_count(store, "shop", NOW) == (new, 0)
+    assert by_hand.get_domain(store, "shop") == new
+    assert by_hand.read(store, "shop", domains.count_profiles) == 0
 
 
 ACTS: list[Any] = [
-    pytest.param(lambda store: domains.get_domain_with_profile_count(store, "shop", NOW), id="get"),
+    pytest.param(lambda store: by_hand.read(store, "shop", domains.count_profiles), id="get"),
     pytest.param(change_domain, id="change"),
-    pytest.param(lambda store: domains.delete_domain(store, "shop", NOW), id="delete"),
-    pytest.param(lambda store: domains.tag_domain(store, "shop", {"a": "b"}), id="tag"),
-    pytest.param(lambda store: domains.untag_domain(store, "shop", ["a"]), id="untag"),
+    pytest.param(lambda store: by_hand.write(store, "shop", domains.delete_domain), id="delete"),
+    pytest.param(lambda store: by_hand.write(store, "shop", domains.tag_domain, {"a": "b"}), id="tag"),
+    pytest.param(lambda store: by_hand.write(store, "shop", domains.untag_domain, ["a"]), id="untag"),
 ]
 
 
@@ -85,7 +86,7 @@ def test_a_domain_that_does_not_exist_is_named(store: Store, act: Callable[[Stor
     with pytest.raises(NotFound, match=r"^Domain shop does not exist\.$"):
         act(store)
 
-    assert domains.get_domain(store, "other") == other
+    assert by_hand.get_domain(store, "other") == other
 
 
 def test_an_update_changes_what_is_given_and_keeps_the_rest(store: Store) -> None:
@@ -101,8 +102,8 @@ def test_an_update_changes_what_is_given_and_keeps_the_rest(store: Store) -> Non
     assert after.config == {"DefaultEncryptionKey": "key", "Matching": {"Enabled": False}}
     assert (after.tags, after.default_expiration_days, after.updated_at) == ({"new": "t"}, 30, LATER)
     assert after.created_at == before.created_at
-    assert domains.get_domain(store, "shop") == after
-    assert domains.get_domain(store, "other") == other
+    assert by_hand.get_domain(store, "shop") == after
+    assert by_hand.get_domain(store, "other") == other
 
 
 def test_rules_are_active_in_a_new_domain_and_wait_in_one_that_had_none(store: Store) -> None:
@@ -167,7 +168,7 @@ def test_a_configuration_that_contradicts_itself_is_refused(store: Store, config
     with pytest.raises(InvalidRequest, match=message):
         change_domain(store, "other", config=config)
 
-    assert domains.get_domain(store, "other") == before
+    assert by_hand.get_domain(store, "other") == before
 
 
 def test_the_data_store_cannot_be_switched_off(store: Store) -> None:
@@ -176,13 +177,13 @@ def test_the_data_store_cannot_be_switched_off(store: Store) -> None:
     with pytest.raises(InvalidRequest, match=r"DataStore\.Enabled"):
         change_domain(store, config={"DataStore": {"Enabled": False}})
 
-    assert domains.get_domain(store, "shop") == before
+    assert by_hand.get_domain(store, "shop") == before
 
 
 def test_a_list_is_full_of_the_domains_that_the_caller_may_see(store: Store) -> None:
     for number in range(12):
         make_domain(store, f"{'mine' if number % 3 == 0 else 'other'}-{number:02}")
-    domains.delete_domain(store, "mine-03", NOW)
+    by_hand.write(store, "mine-03", domains.delete_domain)
 
     pages: list[list[str]] = []
     token = None
@@ -212,21 +213,21 @@ def test_tags_are_added_replaced_and_removed(store: Store) -> None:
     before = make_domain(store, tags={"team": "a", "stage": "test"})
     other = make_domain(store, "other", tags={"team": "z"})
 
-    domains.tag_domain(store, "shop", {"team": "b", "cost": "7"})
-    domains.untag_domain(store, "shop", ["stage", "absent"])
+    by_hand.write(store, "shop", domains.tag_domain, {"team": "b", "cost": "7"})
+    by_hand.write(store, "shop", domains.untag_domain, ["stage", "absent"])
 
-    after = domains.get_domain(store, "shop")
+    after = by_hand.get_domain(store, "shop")
     assert after.tags == {"team": "b", "cost": "7"}
     assert after.updated_at == before.updated_at
-    assert domains.get_domain(store, "other") == other
+    assert by_hand.get_domain(store, "other") == other
 
 
 def test_the_51st_tag_is_refused(store: Store) -> None:
     fifty = {f"tag{'x' * number}": "" for number in range(50)}
     make_domain(store, tags=fifty)
 
-    domains.tag_domain(store, "shop", {"tag": "again"})
+    by_hand.write(store, "shop", domains.tag_domain, {"tag": "again"})
     with pytest.raises(InvalidRequest, match="51 tags"):
-        domains.tag_domain(store, "shop", {"one-more": ""})
+        by_hand.write(store, "shop", domains.tag_domain, {"one-more": ""})
 
-    assert domains.get_domain(store, "shop").tags == fifty | {"tag": "again"}
+    assert by_hand.get_domain(store, "shop").tags == fifty | {"tag": "again"}

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+import by_hand
+from openprofiles.facts.records import Domain
 from openprofiles.feed_kinds import FEEDS
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles import domains
-from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
@@ -278,6 +280,30 @@ def test_rows_come_again_when_a_worker_is_killed_before_it_has_noted_them(
     assert toy_feed.acted == {1: [1, 2, 3]}
 
 
+def test_a_feed_whose_rows_end_each_worker_waits_ever_longer(
+    store: Store, domain: Domain, worker: Feeds, clock: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def end_the_worker(held: HeldFeed, numbers: list[int]) -> None:
+        tried.append(clock.now - NOW)
+        # Passes the loop, as the end of the process does.
+        raise SystemExit
+
+    monkeypatch.setattr(toy_feed, "act", end_the_worker)
+    add(store, domain, 1)
+    write(store, domain, 1)
+
+    for half_minutes in range(70):
+        clock.now = NOW + half_minutes * MINUTE / 2
+        with suppress(SystemExit):
+            worker.act_next()
+
+    # The second attempt follows at once, in place of a worker that was ended by hand.
+    assert tried == [minutes * MINUTE for minutes in (0, 0.5, 11, 21.5, 32)]
+    assert health(store) == FeedHealth(1, NOW)
+
+
 @pytest.mark.parametrize("is_leased", [True, False])
 def test_a_wait_that_a_wrong_clock_has_set_ends_a_lease_later(
     store: Store, domain: Domain, worker: Feeds, clock: Hands, is_leased: bool
@@ -340,7 +366,7 @@ def test_the_rows_of_a_deleted_domain_are_not_read_and_its_feeds_go_with_it(
     held = claim(store, NOW)
     assert held is not None
 
-    domains.delete_domain(store, "shop", now=NOW)
+    by_hand.write(store, "shop", domains.delete_domain)
 
     assert (worker.act_next(), health(store)) == (False, FeedHealth(0, None))
     for _ in range(20):

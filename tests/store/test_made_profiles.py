@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+import by_hand
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.records import Domain, Profile
 from openprofiles.ids import new_profile_id
-from openprofiles.profiles.records import Domain, Profile
 from openprofiles.store import row_sequence
 from openprofiles.store.connections import Store
 from openprofiles.store.profiles import delete_profiles, insert_profile, read_range
@@ -50,7 +51,7 @@ def pages(store: Store, domain: Domain, size: int = 5) -> list[list[int]]:
     found: list[list[int]] = []
     token = None
     while True:
-        _, page = list_made_profiles(store, domain, JOB_ID, max_results=size, next_token=token, now=NOW)
+        _, page = by_hand.read(store, domain, list_made_profiles, JOB_ID, max_results=size, next_token=token)
         found.append([one.pid for one in page.items])
         token = page.next_token
         if token is None:
@@ -104,6 +105,6 @@ def test_what_is_no_job_or_no_token_is_refused(store: Store, domain: Domain) -> 
     make_job(store, domain, 1, pid_base=0, record_count=2)
 
     with pytest.raises(NotFound):
-        list_made_profiles(store, domain, "0" * 32, max_results=5, next_token=None, now=NOW)
+        by_hand.read(store, domain, list_made_profiles, "0" * 32, max_results=5)
     with pytest.raises(InvalidRequest, match="NextToken"):
-        list_made_profiles(store, domain, JOB_ID, max_results=5, next_token="abc", now=NOW)
+        by_hand.read(store, domain, list_made_profiles, JOB_ID, max_results=5, next_token="abc")

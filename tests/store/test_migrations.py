@@ -7,7 +7,7 @@ import multiprocessing
 import re
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url, select, text
 
 import budgets
+import by_hand
 from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.facts.normal_forms import normal_key, normal_text
 from openprofiles.job_kinds import UNDO
-from openprofiles.profiles.domains import get_domain
-from openprofiles.profiles.normal_forms import normal_key, normal_text
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store import job_queue, tables, undos, upload_jobs
 from openprofiles.store.connections import Connection, Store
@@ -70,7 +70,15 @@ def schema_of(store: Store) -> dict[str, str]:
                 "where connamespace = 'public'::regnamespace"
             )
         rows = connection.execute(text(query)).all()
-    return {name: re.sub(r'[\s"]+', " ", sql).replace(", )", ")").replace("( ", "(").strip() for name, sql in rows}
+    blanks = ((" ,", ","), (", )", ")"), (" )", ")"), ("( ", "("))
+    return {name: _without_blanks(sql, blanks) for name, sql in rows}
+
+
+def _without_blanks(sql: str, blanks: Iterable[tuple[str, str]]) -> str:
+    sql = re.sub(r'[\s"]+', " ", sql)
+    for more, less in blanks:
+        sql = sql.replace(more, less)
+    return sql.strip()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -249,9 +257,9 @@ def test_saved_mappings_become_definitions_in_a_store_of_an_earlier_version(empt
 
     migrate(store)
 
-    domain = get_domain(store, "shop")
+    domain = by_hand.get_domain(store, "shop")
     created_at, updated_at = from_milliseconds(1000), from_milliseconds(2000)
-    found = [saved_mappings.get_mapping(store, domain, name) for name in ("daily", "weekly")]
+    found = [by_hand.read(store, domain, saved_mappings.get_mapping, name) for name in ("daily", "weekly")]
     assert found == [
         SavedMapping(name, {"E": {"Source": "\u00fc"}}, "E", columns, created_at, updated_at, reading)
         for name, columns, reading in (("daily", ["\u00fc", "b"], {}), ("weekly", ["\u00fc"], {"sheet": "S"}))
@@ -325,7 +333,7 @@ def test_jobs_keep_their_numbers_and_states_in_a_store_of_an_earlier_version(emp
 
     migrate(store)
 
-    domain = get_domain(store, "shop")
+    domain = by_hand.get_domain(store, "shop")
     with store.read() as connection:
         found = {number: upload_jobs.find_job_by_number(connection, 7, number) for number in range(1, 9)}
         uploads = {number: job for number, job in found.items() if job is not None}
@@ -426,7 +434,8 @@ def make_store_of_15(store: Store) -> None:
             for name, value in keys:
                 connection.execute(tables.profile_key.insert().values(domain_id=7, name=name, value=value, pid=pid))
         for pid, name, before, _ in GIVEN_TO_15:
-            connection.execute(tables.added_key.insert().values(pid=pid, name=name, value=before))
+            insert = text("insert into added_key (pid, name, value) values (:pid, :name, :value)")
+            connection.execute(insert, {"pid": pid, "name": name, "value": before})
         columns = "upload_job_id, domain_id, job_id, display_name, fields, unique_key, data_expiry_days, status"
         # As literals: a parameter would not be taken for JSON.
         values = f"9, 7, '9', '', '{{}}', '', 1, '', 1, '{json.dumps(options_of_15)}'"
@@ -482,7 +491,7 @@ def test_keys_of_an_earlier_version_lose_what_nobody_sees_and_placeholders(
     assert kill_count > 1
     with store.read() as connection:
         keys = {tuple(row) for row in connection.execute(select(*list(tables.profile_key.c)[1:]))}
-        given_keys = {tuple(row) for row in connection.execute(select(tables.added_key))}
+        given_keys = {tuple(row) for row in connection.execute(select(tables.held_key))}
         absent = {tuple(row)[1:] for row in connection.execute(select(tables.undo_absent_key))}
         (pending,) = connection.execute(select(tables.pending_keys.c.changes)).scalars()
         (options,) = connection.execute(select(tables.upload_job.c.options)).scalars()
@@ -490,7 +499,7 @@ def test_keys_of_an_earlier_version_lose_what_nobody_sees_and_placeholders(
     assert JobOptions.from_json(options) == JobOptions(blank_cells="CLEAR", doubtful_rows="REFUSE")
     expected = enumerate(PROFILES_OF_15, 1)
     assert keys == {(name, value, pid) for pid, (_, _, after) in expected for name, value in after}
-    assert given_keys == {(pid, name, after) for pid, name, _, after in GIVEN_TO_15}
+    assert given_keys == {(pid, name, after, "hand") for pid, name, _, after in GIVEN_TO_15}
     assert absent == {(name, value, pid) for name, _, pid, after in ABSENT_OF_15 for value in after}
     assert pa.ipc.open_stream(pending).read_all().to_pylist() == [
         {"added": added, "name": name, "value": after, "pid": pid}

@@ -9,13 +9,14 @@ import pytest
 from scripts.make_growing_page import PAGE, make_growing_page
 from sqlalchemy import BigInteger, Column, Table, func, insert, select
 
+import by_hand
 from openprofiles.ids import row_number_of
 from openprofiles.profiles import domains
-from openprofiles.profiles.profiles import ProfileChange, create_profile
+from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store.connections import Store
 from openprofiles.store.owned_rows import Kept, Owner, owned_by, owned_rows
 from openprofiles.store.removal import remove_deleted_domain_step, remove_rows_of_ended_jobs_step
-from openprofiles.store.tables import metadata
+from openprofiles.store.tables import metadata, tables_of
 from store.made_rows import NOW, make_domain, make_job
 
 DAY = timedelta(days=1)
@@ -63,11 +64,11 @@ def test_the_rows_of_a_new_table_go_with_a_deleted_domain_and_those_of_others_st
 ) -> None:
     for name in ("gone", "stays"):
         domain = make_domain(store, name)
-        profile = create_profile(store, name, ProfileChange(values={"FirstName": "Ana"}), NOW)
+        profile = by_hand.create_profile(store, name, ProfileChange(values={"FirstName": "Ana"}), NOW)
         fill(store, toys[Owner.DOMAIN], domain.domain_id)
         fill(store, toys[Owner.PROFILE], row_number_of(profile.profile_id) or 0)
         fill(store, toys[Owner.UPLOAD_JOB], make_job(store, domain, domain.domain_id))
-    domains.delete_domain(store, "gone", NOW)
+    by_hand.write(store, "gone", domains.delete_domain)
 
     steps = 0
     while True:
@@ -90,7 +91,10 @@ def test_the_rows_of_a_new_table_of_upload_jobs_go_when_they_have_been_kept_long
     def remove(days: int) -> list[int]:
         with store.write() as connection:
             later = NOW + days * DAY
-            return [remove_rows_of_ended_jobs_step(connection, later, 9, failed_rows_days=30) for _ in range(3)]
+            return [
+                remove_rows_of_ended_jobs_step(connection, later, 9, failed_rows_days=30, replaced_values_days=0)
+                for _ in range(3)
+            ]
 
     assert (remove(30), remove(31)) == ([0, 0, 0], [2, 1, 0])
     assert count(store, toys[Owner.UPLOAD_JOB]) == 0
@@ -110,3 +114,9 @@ def test_a_table_whose_rows_an_upload_job_owns_says_how_long_they_are_kept() -> 
     assert {name for name, how_long in kept.items() if how_long is not None} == {
         table.name for table in metadata.tables.values() if owned_rows(table).owner is Owner.UPLOAD_JOB
     }
+
+
+def test_the_rows_of_a_table_that_a_job_owns_go_with_the_row_of_the_job() -> None:
+    for table in tables_of(Owner.JOB):
+        (of_job,) = table.c[Owner.JOB.value].foreign_keys
+        assert (of_job.target_fullname, of_job.ondelete) == ("job.job_number", "CASCADE"), table.name

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from openprofiles.profiles import domains, profiles
+import by_hand
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ChangedMeanwhile, ProfileChange
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
@@ -22,13 +23,13 @@ def test_a_job_is_found_by_the_number_that_a_profile_has_of_it(store: Store) -> 
     number = make_job(store, shop, 1)
     undo = make_job(store, shop, 2, kind="undo", subject=number)
 
-    found = jobs.find_job_of_number(store, shop, number)
+    found = by_hand.read(store, shop, jobs.find_job_of_number, number)
 
     assert found is not None
     assert found.job_id == f"{1:032x}"
-    assert jobs.find_job_of_number(store, other, number) is None
-    assert jobs.find_job_of_number(store, shop, undo) is None
-    assert jobs.find_job_of_number(store, shop, undo + 1) is None
+    assert by_hand.read(store, other, jobs.find_job_of_number, number) is None
+    assert by_hand.read(store, shop, jobs.find_job_of_number, undo) is None
+    assert by_hand.read(store, shop, jobs.find_job_of_number, undo + 1) is None
 
 
 def test_a_domain_grows_by_what_its_jobs_made_and_shrinks_by_what_was_taken_back(store: Store) -> None:
@@ -40,7 +41,7 @@ def test_a_domain_grows_by_what_its_jobs_made_and_shrinks_by_what_was_taken_back
     make_job(store, shop, 5, completed_at=NOW + 3 * DAY)
     make_job(store, other, 6, completed_at=NOW, created_count=1000)
 
-    grown = growth.read_growth(store, shop)
+    grown = by_hand.read(store, shop, growth.read_growth)
 
     assert grown.is_whole
     assert [(day.day, day.made, day.total) for day in grown.days] == [
@@ -56,7 +57,7 @@ def test_only_the_newest_jobs_are_read_and_it_is_told(store: Store, monkeypatch:
         make_job(store, shop, number, created_at=NOW + number * DAY, completed_at=NOW + number * DAY, created_count=1)
     monkeypatch.setattr(growth, "MAX_JOBS", 3)
 
-    grown = growth.read_growth(store, shop)
+    grown = by_hand.read(store, shop, growth.read_growth)
 
     assert not grown.is_whole
     assert [day.day for day in grown.days] == [(NOW + number * DAY).date() for number in (1, 2, 3)]
@@ -64,15 +65,15 @@ def test_only_the_newest_jobs_are_read_and_it_is_told(store: Store, monkeypatch:
 
 def test_a_change_that_was_made_for_another_revision_is_refused_with_the_profile_as_it_is(store: Store) -> None:
     make_domain(store, "shop")
-    made = profiles.create_profile(store, "shop", ProfileChange(values={"FirstName": "Ada"}), NOW)
+    made = by_hand.create_profile(store, "shop", ProfileChange(values={"FirstName": "Ada"}), NOW)
     change = ProfileChange(values={"LastName": "King"})
-    after = profiles.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
+    after = by_hand.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
 
     with pytest.raises(ChangedMeanwhile) as refused:
-        profiles.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
+        by_hand.update_profile(store, "shop", made.profile_id, change, NOW, only_revision=made.revision)
 
     assert refused.value.profile == after
-    assert profiles.get_profile(store, "shop", made.profile_id, NOW) == after
+    assert by_hand.get_profile(store, "shop", made.profile_id, NOW) == after
 
 
 def test_the_fields_that_jobs_find_profiles_by_are_told(store: Store) -> None:
@@ -82,5 +83,5 @@ def test_the_fields_that_jobs_find_profiles_by_are_told(store: Store) -> None:
             insert(tables.indexed_field).values(domain_id=shop.domain_id, path="LastName", is_built=True)
         )
 
-    assert domains.get_indexed_paths(store, shop) == {"LastName"}
-    assert domains.get_indexed_paths(store, other) == frozenset()
+    assert by_hand.read(store, shop, domains.get_indexed_paths) == {"LastName"}
+    assert by_hand.read(store, other, domains.get_indexed_paths) == frozenset()

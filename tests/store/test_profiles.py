@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.records import Domain, Profile
 from openprofiles.ids import new_profile_id, row_number_of
 from openprofiles.profiles import domains, profiles
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.records import Domain, Profile
 from openprofiles.store import row_sequence, tables
 from openprofiles.store.connections import Store
 from openprofiles.store.removal import remove_deleted_domain_step
@@ -31,7 +32,7 @@ def make_domain(store: Store, name: str = "shop", expiration_days: int = 30) -> 
 
 
 def make_profile(store: Store, domain: str = "shop", now: datetime = NOW, **values: str) -> Profile:
-    return profiles.create_profile(store, domain, ProfileChange(values=values), now)
+    return by_hand.create_profile(store, domain, ProfileChange(values=values), now)
 
 
 def index_of(store: Store, profile: Profile) -> set[tuple[str, str]]:
@@ -48,12 +49,12 @@ def count_rows(store: Store, table: Any) -> int:
         return len(connection.execute(select(table)).all())
 
 
-def key_version(store: Store, name: str = "shop") -> int:
-    return domains.get_domain(store, name).key_version
+def change_number(store: Store, name: str = "shop") -> int:
+    return by_hand.get_domain(store, name).change_number
 
 
 def live_count(store: Store, now: datetime, name: str = "shop") -> int:
-    return domains.get_domain_with_profile_count(store, name, now)[1]
+    return by_hand.At(now).read(store, name, domains.count_profiles)
 
 
 def test_a_profile_is_read_as_it_was_made(store: Store) -> None:
@@ -65,9 +66,9 @@ def test_a_profile_is_read_as_it_was_made(store: Store) -> None:
         engagement_preferences=preferences,
     )
 
-    made = profiles.create_profile(store, "shop", change, NOW)
+    made = by_hand.create_profile(store, "shop", change, NOW)
 
-    assert profiles.get_profile(store, "shop", made.profile_id, NOW) == made
+    assert by_hand.get_profile(store, "shop", made.profile_id, NOW) == made
     assert (made.values, made.attributes, made.engagement_preferences) == (
         change.values,
         change.attributes,
@@ -100,7 +101,7 @@ def test_row_numbers_begin_at_one_and_are_never_given_twice(store: Store) -> Non
     first = make_profile(store, FirstName="Ada")
     with store.write() as connection:
         range_start = row_sequence.reserve(connection, 1000)
-    profiles.delete_profile(store, "shop", first.profile_id, NOW)
+    by_hand.delete_profile(store, "shop", first.profile_id, NOW)
     next_one = make_profile(store, FirstName="Grace")
 
     assert (first.pid, range_start, next_one.pid) == (1, 2, 1002)
@@ -109,7 +110,7 @@ def test_row_numbers_begin_at_one_and_are_never_given_twice(store: Store) -> Non
 
 def test_an_update_keeps_what_is_absent_and_removes_what_is_empty(store: Store) -> None:
     make_domain(store)
-    before = profiles.create_profile(
+    before = by_hand.create_profile(
         store,
         "shop",
         ProfileChange(
@@ -121,7 +122,7 @@ def test_an_update_keeps_what_is_absent_and_removes_what_is_empty(store: Store) 
     )
     other = make_profile(store, FirstName="Ada", LastName="King")
 
-    after = profiles.update_profile(
+    after = by_hand.update_profile(
         store,
         "shop",
         before.profile_id,
@@ -143,32 +144,32 @@ def test_an_update_keeps_what_is_absent_and_removes_what_is_empty(store: Store) 
         "EngagementPreferences",
     }
     assert (after.revision, after.created_at, after.updated_at) == (2, NOW, NOW + DAY)
-    assert profiles.get_profile(store, "shop", before.profile_id, NOW + DAY) == after
-    assert profiles.get_profile(store, "shop", other.profile_id, NOW + DAY) == other
+    assert by_hand.get_profile(store, "shop", before.profile_id, NOW + DAY) == after
+    assert by_hand.get_profile(store, "shop", other.profile_id, NOW + DAY) == other
     assert index_of(store, other) == {("_fullName", "ada king")}
 
 
 def test_an_update_that_changes_nothing_touches_the_profile_and_leaves_the_keys(store: Store) -> None:
     make_domain(store)
     before = make_profile(store, EmailAddress="ada@example.com")
-    version = key_version(store)
+    version = change_number(store)
 
-    profiles.update_profile(
+    by_hand.update_profile(
         store, "shop", before.profile_id, ProfileChange(values={"EmailAddress": "ada@example.com"}), NOW + DAY
     )
 
-    after = profiles.get_profile(store, "shop", before.profile_id, NOW + DAY)
+    after = by_hand.get_profile(store, "shop", before.profile_id, NOW + DAY)
     assert (after.values, after.revision) == (before.values, 2)
     assert (after.updated_at, after.expires_at) == (NOW + DAY, NOW + 31 * DAY)
     # A load that runs meanwhile must see what was set by hand, also when no key changed.
-    assert key_version(store) == version + 1
+    assert change_number(store) == version + 1
 
 
 def test_an_empty_set_of_preferences_removes_them(store: Store) -> None:
     make_domain(store)
-    before = profiles.create_profile(store, "shop", ProfileChange(engagement_preferences={"Phone": []}), NOW)
+    before = by_hand.create_profile(store, "shop", ProfileChange(engagement_preferences={"Phone": []}), NOW)
 
-    after = profiles.update_profile(store, "shop", before.profile_id, ProfileChange(engagement_preferences={}), NOW)
+    after = by_hand.update_profile(store, "shop", before.profile_id, ProfileChange(engagement_preferences={}), NOW)
 
     assert (after.engagement_preferences, after.origins) == (None, frozenset())
 
@@ -176,10 +177,10 @@ def test_an_empty_set_of_preferences_removes_them(store: Store) -> None:
 def test_an_update_never_shortens_a_life(store: Store) -> None:
     make_domain(store, expiration_days=100)
     before = make_profile(store, FirstName="Ada")
-    domains.update_domain(store, "shop", default_expiration_days=5, config={}, tags=None, now=NOW)
+    by_hand.write(store, "shop", domains.update_domain, default_expiration_days=5)
 
-    soon = profiles.update_profile(store, "shop", before.profile_id, ProfileChange(), NOW + DAY)
-    late = profiles.update_profile(store, "shop", before.profile_id, ProfileChange(), NOW + 99 * DAY)
+    soon = by_hand.update_profile(store, "shop", before.profile_id, ProfileChange(), NOW + DAY)
+    late = by_hand.update_profile(store, "shop", before.profile_id, ProfileChange(), NOW + 99 * DAY)
 
     assert (soon.expires_at, late.expires_at) == (NOW + 100 * DAY, NOW + 104 * DAY)
 
@@ -190,9 +191,9 @@ def test_an_attribute_without_a_name_is_refused(store: Store) -> None:
     nameless = ProfileChange(attributes={"": "x"})
 
     with pytest.raises(InvalidRequest, match="Attributes"):
-        profiles.create_profile(store, "shop", nameless, NOW)
+        by_hand.create_profile(store, "shop", nameless, NOW)
     with pytest.raises(InvalidRequest, match="Attributes"):
-        profiles.update_profile(store, "shop", before.profile_id, nameless, NOW)
+        by_hand.update_profile(store, "shop", before.profile_id, nameless, NOW)
 
     assert live_count(store, NOW) == 1
 
@@ -203,7 +204,7 @@ def test_the_index_follows_the_fields(store: Store) -> None:
         store, EmailAddress="ada@example.com", BusinessEmailAddress="ADA@example.com", PhoneNumber="1"
     )
 
-    profiles.update_profile(
+    by_hand.update_profile(
         store,
         "shop",
         profile.profile_id,
@@ -226,8 +227,8 @@ def test_a_field_that_jobs_find_profiles_by_is_indexed_from_then_on(store: Store
             insert(tables.indexed_field).values(domain_id=domain.domain_id, path="Attributes.Id", is_built=True)
         )
 
-    here = profiles.create_profile(store, "shop", ProfileChange(attributes={"Id": "X 1"}), NOW)
-    elsewhere = profiles.create_profile(store, "other", ProfileChange(attributes={"Id": "X 1"}), NOW)
+    here = by_hand.create_profile(store, "shop", ProfileChange(attributes={"Id": "X 1"}), NOW)
+    elsewhere = by_hand.create_profile(store, "other", ProfileChange(attributes={"Id": "X 1"}), NOW)
 
     assert index_of(store, here) == {("_profile.Attributes.Id", "X 1")}
     assert index_of(store, elsewhere) == set()
@@ -237,27 +238,27 @@ def test_a_deleted_profile_is_gone_with_its_keys(store: Store) -> None:
     make_domain(store)
     gone = make_profile(store, EmailAddress="ada@example.com", FirstName="Ada")
     kept = make_profile(store, EmailAddress="ada@example.com")
-    profiles.add_profile_key(store, "shop", gone.profile_id, "crm", ["7"], NOW)
-    profiles.add_profile_key(store, "shop", kept.profile_id, "crm", ["7"], NOW)
+    by_hand.add_profile_key(store, "shop", gone.profile_id, "crm", ["7"], NOW)
+    by_hand.add_profile_key(store, "shop", kept.profile_id, "crm", ["7"], NOW)
 
-    profiles.delete_profile(store, "shop", gone.profile_id, NOW)
+    by_hand.delete_profile(store, "shop", gone.profile_id, NOW)
 
     with pytest.raises(NotFound):
-        profiles.get_profile(store, "shop", gone.profile_id, NOW)
+        by_hand.get_profile(store, "shop", gone.profile_id, NOW)
     assert index_of(store, gone) == set()
     assert index_of(store, kept) == {("_email", "ada@example.com"), ("crm", "7")}
-    assert count_rows(store, tables.added_key) == 1
+    assert count_rows(store, tables.held_key) == 1
     assert live_count(store, NOW) == 1
 
 
 Act = Callable[[Store, str], object]
 ACTS: list[Any] = [
-    pytest.param(lambda store, one: profiles.get_profile(store, "shop", one, NOW), id="get"),
-    pytest.param(lambda store, one: profiles.update_profile(store, "shop", one, ProfileChange(), NOW), id="update"),
-    pytest.param(lambda store, one: profiles.delete_profile(store, "shop", one, NOW), id="delete"),
-    pytest.param(lambda store, one: profiles.add_profile_key(store, "shop", one, "crm", ["1"], NOW), id="add key"),
+    pytest.param(lambda store, one: by_hand.get_profile(store, "shop", one, NOW), id="get"),
+    pytest.param(lambda store, one: by_hand.update_profile(store, "shop", one, ProfileChange(), NOW), id="update"),
+    pytest.param(lambda store, one: by_hand.delete_profile(store, "shop", one, NOW), id="delete"),
+    pytest.param(lambda store, one: by_hand.add_profile_key(store, "shop", one, "crm", ["1"], NOW), id="add key"),
     pytest.param(
-        lambda store, one: profiles.delete_profile_key(store, "shop", one, "_email", ["a@b.c"], NOW), id="delete key"
+        lambda store, one: by_hand.delete_profile_key(store, "shop", one, "_email", ["a@b.c"], NOW), id="delete key"
     ),
 ]
 
@@ -275,8 +276,8 @@ def test_an_id_of_another_domain_of_no_profile_or_of_an_expired_one_names_nothin
         with pytest.raises(NotFound, match=f"^Profile {wrong_id} does not exist in domain shop"):
             act(store, wrong_id)
 
-    assert profiles.get_profile(store, "other", elsewhere.profile_id, NOW) == elsewhere
-    assert profiles.get_profile(store, "shop", here.profile_id, NOW) == here
+    assert by_hand.get_profile(store, "other", elsewhere.profile_id, NOW) == elsewhere
+    assert by_hand.get_profile(store, "shop", here.profile_id, NOW) == here
 
 
 def test_a_list_of_ids_is_answered_in_its_order_with_the_ids_that_name_nothing(store: Store) -> None:
@@ -286,9 +287,7 @@ def test_a_list_of_ids_is_answered_in_its_order_with_the_ids_that_name_nothing(s
     second = make_profile(store, FirstName="Grace")
     unknown = new_profile_id(NOW, 999)
 
-    found = profiles.get_profiles(
-        store, "shop", [second.profile_id, unknown, first.profile_id, expired.profile_id], NOW
-    )
+    found = by_hand.get_profiles(store, "shop", [second.profile_id, unknown, first.profile_id, expired.profile_id], NOW)
 
     assert found.profiles == (second, first)
     assert found.missing_ids == (unknown, expired.profile_id)
@@ -298,14 +297,12 @@ def test_a_key_added_by_hand_outlives_the_field_that_also_holds_it(store: Store)
     make_domain(store)
     profile = make_profile(store, PhoneNumber="206-555-0100")
 
-    profiles.add_profile_key(
-        store, "shop", profile.profile_id, "_phone", ["+1 206 555 0100", "206 555 0199"], NOW + DAY
-    )
+    by_hand.add_profile_key(store, "shop", profile.profile_id, "_phone", ["+1 206 555 0100", "206 555 0199"], NOW + DAY)
     changed = ProfileChange(values={"PhoneNumber": ""})
-    profiles.update_profile(store, "shop", profile.profile_id, changed, NOW + DAY)
+    by_hand.update_profile(store, "shop", profile.profile_id, changed, NOW + DAY)
 
     assert index_of(store, profile) == {("_phone", "+12065550100"), ("_phone", "+12065550199")}
-    after = profiles.get_profile(store, "shop", profile.profile_id, NOW + DAY)
+    after = by_hand.get_profile(store, "shop", profile.profile_id, NOW + DAY)
     assert (after.revision, after.expires_at) == (3, NOW + 31 * DAY)
 
 
@@ -315,10 +312,10 @@ def test_a_deleted_key_of_a_field_comes_back_when_that_field_changes(store: Stor
     other = make_profile(store, EmailAddress="ada@example.com")
 
     def update_with(**values: str) -> set[tuple[str, str]]:
-        profiles.update_profile(store, "shop", profile.profile_id, ProfileChange(values=values), NOW)
+        by_hand.update_profile(store, "shop", profile.profile_id, ProfileChange(values=values), NOW)
         return index_of(store, profile)
 
-    profiles.delete_profile_key(
+    by_hand.delete_profile_key(
         store, "shop", profile.profile_id, "_email", ["ADA@example.com", "absent@example.com"], NOW
     )
 
@@ -332,12 +329,12 @@ def test_a_deleted_key_of_a_field_comes_back_when_that_field_changes(store: Stor
 def test_deleting_an_absent_key_leaves_the_profile_untouched(store: Store) -> None:
     make_domain(store)
     profile = make_profile(store, EmailAddress="ada@example.com")
-    version = key_version(store)
+    version = change_number(store)
 
-    profiles.delete_profile_key(store, "shop", profile.profile_id, "_email", ["x@example.com", " "], NOW + DAY)
+    by_hand.delete_profile_key(store, "shop", profile.profile_id, "_email", ["x@example.com", " "], NOW + DAY)
 
-    assert profiles.get_profile(store, "shop", profile.profile_id, NOW) == profile
-    assert key_version(store) == version
+    assert by_hand.get_profile(store, "shop", profile.profile_id, NOW) == profile
+    assert change_number(store) == version
 
 
 def test_a_key_that_could_never_find_the_profile_is_refused_without_repeating_it(store: Store) -> None:
@@ -345,34 +342,34 @@ def test_a_key_that_could_never_find_the_profile_is_refused_without_repeating_it
     profile = make_profile(store, EmailAddress="ada@example.com")
 
     with pytest.raises(InvalidRequest, match=r"^Values\[1\] is not a valid value of the key _phone\.$"):
-        profiles.add_profile_key(store, "shop", profile.profile_id, "_phone", ["206 555 0100", "none"], NOW)
+        by_hand.add_profile_key(store, "shop", profile.profile_id, "_phone", ["206 555 0100", "none"], NOW)
     with pytest.raises(InvalidRequest, match="_profileId"):
-        profiles.add_profile_key(store, "shop", profile.profile_id, "_profileId", [profile.profile_id], NOW)
+        by_hand.add_profile_key(store, "shop", profile.profile_id, "_profileId", [profile.profile_id], NOW)
     with pytest.raises(InvalidRequest, match="_profileId"):
-        profiles.delete_profile_key(store, "shop", profile.profile_id, "_profileId", [profile.profile_id], NOW)
+        by_hand.delete_profile_key(store, "shop", profile.profile_id, "_profileId", [profile.profile_id], NOW)
 
     assert index_of(store, profile) == {("_email", "ada@example.com")}
 
 
-def test_every_write_that_changes_keys_or_profiles_raises_the_key_version(store: Store) -> None:
+def test_every_write_that_changes_keys_or_profiles_raises_the_change_number(store: Store) -> None:
     make_domain(store)
     make_domain(store, "other")
-    other_version = key_version(store, "other")
-    versions = [key_version(store)]
+    other_version = change_number(store, "other")
+    versions = [change_number(store)]
 
     profile = make_profile(store, BirthDate="1815")
-    versions.append(key_version(store))
-    profiles.update_profile(store, "shop", profile.profile_id, ProfileChange(values={"FirstName": "Ada"}), NOW)
-    versions.append(key_version(store))
-    profiles.add_profile_key(store, "shop", profile.profile_id, "crm", ["1"], NOW)
-    versions.append(key_version(store))
-    profiles.delete_profile_key(store, "shop", profile.profile_id, "crm", ["1"], NOW)
-    versions.append(key_version(store))
-    profiles.delete_profile(store, "shop", profile.profile_id, NOW)
-    versions.append(key_version(store))
+    versions.append(change_number(store))
+    by_hand.update_profile(store, "shop", profile.profile_id, ProfileChange(values={"FirstName": "Ada"}), NOW)
+    versions.append(change_number(store))
+    by_hand.add_profile_key(store, "shop", profile.profile_id, "crm", ["1"], NOW)
+    versions.append(change_number(store))
+    by_hand.delete_profile_key(store, "shop", profile.profile_id, "crm", ["1"], NOW)
+    versions.append(change_number(store))
+    by_hand.delete_profile(store, "shop", profile.profile_id, NOW)
+    versions.append(change_number(store))
 
     assert versions == sorted(set(versions))
-    assert key_version(store, "other") == other_version
+    assert change_number(store, "other") == other_version
 
 
 def test_expired_profiles_are_removed_in_steps_and_the_others_stay(store: Store) -> None:
@@ -380,7 +377,7 @@ def test_expired_profiles_are_removed_in_steps_and_the_others_stay(store: Store)
     make_domain(store, "other")
     expired = [make_profile(store, now=NOW - n * DAY, EmailAddress=f"{n}@example.com") for n in (30, 31, 32)]
     expired += [make_profile(store, "other", now=NOW - 40 * DAY, EmailAddress="old@example.com")]
-    profiles.add_profile_key(store, "shop", expired[1].profile_id, "crm", ["1"], NOW - 31 * DAY)
+    by_hand.add_profile_key(store, "shop", expired[1].profile_id, "crm", ["1"], NOW - 31 * DAY)
     last_moment = make_profile(store, now=NOW - 30 * DAY + timedelta(milliseconds=1), EmailAddress="30@example.com")
     kept = make_profile(store, "other", EmailAddress="old@example.com")
     assert (live_count(store, NOW), live_count(store, NOW, "other")) == (1, 1)
@@ -394,9 +391,9 @@ def test_expired_profiles_are_removed_in_steps_and_the_others_stay(store: Store)
     assert [index_of(store, profile) for profile in expired] == [set()] * 4
     assert index_of(store, last_moment) == {("_email", "30@example.com")}
     assert index_of(store, kept) == {("_email", "old@example.com")}
-    assert profiles.get_profile(store, "shop", last_moment.profile_id, NOW) == last_moment
-    assert (count_rows(store, tables.profile), count_rows(store, tables.added_key)) == (2, 0)
-    assert [domains.get_domain(store, name).profile_count for name in ("shop", "other")] == [1, 1]
+    assert by_hand.get_profile(store, "shop", last_moment.profile_id, NOW) == last_moment
+    assert (count_rows(store, tables.profile), count_rows(store, tables.held_key)) == (2, 0)
+    assert [by_hand.get_domain(store, name).profile_count for name in ("shop", "other")] == [1, 1]
 
 
 def make_job(store: Store, domain: Domain, **columns: Any) -> int:
@@ -426,7 +423,7 @@ ALL_TABLES = (
     tables.definition_body,
     tables.profile,
     tables.profile_key,
-    tables.added_key,
+    tables.held_key,
     tables.job,
     tables.upload_job,
     tables.failed_row,
@@ -460,7 +457,7 @@ def fill_domain(store: Store, name: str) -> Domain:
     domain = make_domain(store, name)
     for number in range(5):
         profile = make_profile(store, name, EmailAddress=f"{number}@example.com", FirstName="Ada")
-        profiles.add_profile_key(store, name, profile.profile_id, "crm", ["1", "2"], NOW)
+        by_hand.add_profile_key(store, name, profile.profile_id, "crm", ["1", "2"], NOW)
     with store.write() as connection:
         connection.execute(
             insert(tables.indexed_field).values(domain_id=domain.domain_id, path="BirthDate", is_built=True)
@@ -501,8 +498,8 @@ def test_the_data_of_a_deleted_domain_goes_in_bounded_steps_and_no_other(store: 
     also_gone = fill_domain(store, "also-gone")
     kept = fill_domain(store, "kept")
     kept_rows = rows_of_domain(store, kept)
-    domains.delete_domain(store, "gone", NOW)
-    domains.delete_domain(store, "also-gone", NOW)
+    by_hand.write(store, "gone", domains.delete_domain)
+    by_hand.write(store, "also-gone", domains.delete_domain)
     make_domain(store, "gone")
 
     most = remove_until_done(store, NOW, limit=3)
@@ -512,8 +509,8 @@ def test_the_data_of_a_deleted_domain_goes_in_bounded_steps_and_no_other(store: 
     assert set(rows_of_domain(store, also_gone).values()) == {0}
     assert rows_of_domain(store, kept) == kept_rows
     assert {name: count for name, count in kept_rows.items() if count == 0} == {}
-    assert domains.get_domain(store, "gone").profile_count == 0
-    assert count_rows(store, tables.added_key) == 10
+    assert by_hand.get_domain(store, "gone").profile_count == 0
+    assert count_rows(store, tables.held_key) == 10
 
 
 def test_a_deleted_domain_waits_for_the_job_that_a_worker_runs(store: Store) -> None:
@@ -525,8 +522,8 @@ def test_a_deleted_domain_waits_for_the_job_that_a_worker_runs(store: Store) -> 
         make_job(store, domain, status="IN_PROGRESS", lease_owner="w1", lease_until=NOW + minute)
     make_job(store, goes, status="IN_PROGRESS", lease_owner="w2", lease_until=NOW)
     rows_before = rows_of_domain(store, waits)
-    domains.delete_domain(store, "waits", NOW)
-    domains.delete_domain(store, "goes", NOW)
+    by_hand.write(store, "waits", domains.delete_domain)
+    by_hand.write(store, "goes", domains.delete_domain)
 
     remove_until_done(store, NOW, limit=100)
     rows_during = rows_of_domain(store, waits)
@@ -546,7 +543,7 @@ def test_deleting_a_domain_asks_its_running_job_to_stop(store: Store) -> None:
     ended = make_job(store, gone)
     elsewhere = make_job(store, kept, status="IN_PROGRESS")
 
-    domains.delete_domain(store, "gone", NOW)
+    by_hand.write(store, "gone", domains.delete_domain)
 
     with store.read() as connection:
         job = tables.job.c
@@ -561,9 +558,9 @@ def test_a_profile_whose_keys_a_load_has_yet_to_index_is_updated_all_the_same(st
         connection.execute(tables.profile_key.delete())
         connection.execute(update(tables.profile).values(origins=None, last_upload_job=7))
 
-    profiles.update_profile(store, "shop", profile.profile_id, ProfileChange(values={"AccountNumber": "A1"}), NOW)
+    by_hand.update_profile(store, "shop", profile.profile_id, ProfileChange(values={"AccountNumber": "A1"}), NOW)
 
-    after = profiles.get_profile(store, "shop", profile.profile_id, NOW)
+    after = by_hand.get_profile(store, "shop", profile.profile_id, NOW)
     assert after.origins == {"AccountNumber"}
     assert after.last_upload_job == 7
     assert index_of(store, profile) == {("_account", "a1")}

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 import budgets
+import by_hand
 from openprofiles.clock import from_milliseconds
+from openprofiles.facts.keys import Key, derived_keys
+from openprofiles.facts.normal_forms import normal_key
 from openprofiles.ids import row_number_of
-from openprofiles.profiles import domains, profiles
-from openprofiles.profiles.keys import Key, derived_keys
-from openprofiles.profiles.normal_forms import normal_key
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
@@ -47,20 +48,20 @@ def test_the_index_is_what_the_fields_give_and_hands_added_without_what_was_dele
             insert(tables.indexed_field).values(domain_id=domain.domain_id, path="BirthDate", is_built=True)
         )
     ada = ProfileChange(values={"EmailAddress": "a@x.de", "BirthDate": "b@x.de"})
-    other = profiles.create_profile(store, "shop", ada, NOW)
+    other = by_hand.create_profile(store, "shop", ada, NOW)
 
     @budgets.QUERIES
     @given(steps=steps)
     def check(steps: list[Any]) -> None:
-        profile_id = profiles.create_profile(store, "shop", ada, NOW).profile_id
+        profile_id = by_hand.create_profile(store, "shop", ada, NOW).profile_id
         values = dict(ada.values)
-        by_hand: set[Key] = set()
+        added_by_hand: set[Key] = set()
         deleted: set[Key] = set()
 
         for kind, given_step in steps:
             before = fields_keys(values)
             if kind == "update":
-                profiles.update_profile(store, "shop", profile_id, ProfileChange(values=given_step), NOW)
+                by_hand.update_profile(store, "shop", profile_id, ProfileChange(values=given_step), NOW)
                 values = {path: text for path, text in (values | given_step).items() if text}
                 # A deleted key is no longer deleted when its field loses the value, nor when a field gains it.
                 deleted = {key for key in deleted if key in before and key in fields_keys(values)}
@@ -70,15 +71,15 @@ def test_the_index_is_what_the_fields_give_and_hands_added_without_what_was_dele
             if value is None:
                 continue
             if kind == "add":
-                profiles.add_profile_key(store, "shop", profile_id, name, [text], NOW)
-                by_hand.add(Key(name, value))
+                by_hand.add_profile_key(store, "shop", profile_id, name, [text], NOW)
+                added_by_hand.add(Key(name, value))
                 deleted.discard(Key(name, value))
             else:
-                profiles.delete_profile_key(store, "shop", profile_id, name, [text], NOW)
-                by_hand.discard(Key(name, value))
+                by_hand.delete_profile_key(store, "shop", profile_id, name, [text], NOW)
+                added_by_hand.discard(Key(name, value))
                 deleted |= {Key(name, value)} & before
 
-        assert index_of(store, row_number_of(profile_id)) == (fields_keys(values) | by_hand) - deleted
+        assert index_of(store, row_number_of(profile_id)) == (fields_keys(values) | added_by_hand) - deleted
         assert index_of(store, other.pid) == {Key("_email", "a@x.de"), Key("_profile.BirthDate", "b@x.de")}
 
     check()

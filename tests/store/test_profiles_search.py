@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert
 
 import budgets
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.profiles import domains, profiles, search
-from openprofiles.profiles.keys import Key
+from openprofiles.facts.keys import Key
+from openprofiles.facts.records import Profile
+from openprofiles.profiles import domains, search
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey, SearchPage
 from openprofiles.store import profile_keys, tables
 from openprofiles.store.connections import Store
@@ -32,12 +33,12 @@ def make_domain(store: Store, name: str = "shop") -> None:
 
 
 def make_profile(store: Store, domain: str = "shop", **values: str) -> Profile:
-    return profiles.create_profile(store, domain, ProfileChange(values=values), NOW)
+    return by_hand.create_profile(store, domain, ProfileChange(values=values), NOW)
 
 
 def find(store: Store, *keys: tuple[str, Sequence[str]], **given: Any) -> SearchPage:
-    arguments: dict[str, Any] = {"match_all_keys": False, "max_results": 20, "next_token": None, "now": NOW} | given
-    return search.search_profiles(store, "shop", [SearchKey(name, tuple(values)) for name, values in keys], **arguments)
+    search_keys = [SearchKey(name, tuple(values)) for name, values in keys]
+    return by_hand.read(store, "shop", search.search_profiles, search_keys, **{"max_results": 20, **given})
 
 
 def found_ids(page: SearchPage) -> list[str]:
@@ -144,7 +145,7 @@ def test_or_says_which_values_found_each_profile_and_and_says_all(store: Store) 
 
 def test_an_expired_profile_is_not_found(store: Store) -> None:
     make_domain(store)
-    old = profiles.create_profile(store, "shop", ProfileChange(values={"LastName": "King"}), NOW - 30 * DAY)
+    old = by_hand.create_profile(store, "shop", ProfileChange(values={"LastName": "King"}), NOW - 30 * DAY)
     new = make_profile(store, LastName="King")
 
     page = find(store, ("_fullName", ["king"]), ("_profileId", [old.profile_id]))
@@ -168,7 +169,7 @@ def test_too_many_values_and_a_foreign_token_are_refused(store: Store) -> None:
 
 def fill_index(store: Store, pids_by_key: Mapping[Key, Collection[int]], expired: Collection[int] = ()) -> None:
     """Nothing but one profile for each row number, without any field, under keys of our own choosing."""
-    domain_id = domains.get_domain(store, "shop").domain_id
+    domain_id = by_hand.get_domain(store, "shop").domain_id
     profile_rows = [
         {"pid": pid, "domain_id": domain_id, "profile_id": f"{pid:032x}", "created_at": NOW, "updated_at": NOW}
         | {"expires_at": NOW if pid in expired else NOW + DAY}

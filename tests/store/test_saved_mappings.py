@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert
 
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.records import Domain
 from openprofiles.pages import write_token
 from openprofiles.profiles import domains
-from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.uploads.mappings import saved_mappings
-from openprofiles.uploads.mappings.saved_mappings import SavedMapping
+from openprofiles.uploads.mappings.saved_mappings import NewMapping, SavedMapping
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import FileOptions
 
@@ -35,19 +36,13 @@ def make_domain(store: Store, name: str = "shop") -> Domain:
     )
 
 
-def put(store: Store, domain: Domain, name: str = "daily", **given: Any) -> SavedMapping:
-    arguments: dict[str, Any] = {
-        "fields": FIELDS,
-        "unique_key": "Email",
-        "columns": COLUMNS,
-        "strict": False,
-        "now": NOW,
-    } | given
-    return saved_mappings.put_mapping(store, domain, name, **arguments)
+def put(store: Store, domain: Domain, name: str = "daily", now: datetime = NOW, **given: Any) -> SavedMapping:
+    members: dict[str, Any] = {"fields": FIELDS, "unique_key": "Email", "columns": COLUMNS, "strict": False} | given
+    return by_hand.At(now).write(store, domain, saved_mappings.put_mapping, NewMapping(name=name, **members))
 
 
 def names(store: Store, domain: Domain) -> list[str]:
-    page = saved_mappings.list_mappings(store, domain, max_results=None, next_token=None)
+    page = by_hand.read(store, domain, saved_mappings.list_mappings)
     return [one.name for one in page.items]
 
 
@@ -57,7 +52,7 @@ def test_a_mapping_is_read_as_it_was_saved(store: Store) -> None:
     saved = put(store, domain)
 
     assert saved == SavedMapping("daily", FIELDS, "Email", COLUMNS, NOW, NOW)
-    assert saved_mappings.get_mapping(store, domain, "daily") == saved
+    assert by_hand.read(store, domain, saved_mappings.get_mapping, "daily") == saved
 
 
 def test_what_was_chosen_about_reading_the_file_is_kept_with_a_mapping(store: Store) -> None:
@@ -65,7 +60,7 @@ def test_what_was_chosen_about_reading_the_file_is_kept_with_a_mapping(store: St
     reading = FileChoices(file=FileOptions(encoding="cp1250"), sheet="Kunden", checks=("Phone=none",))
 
     put(store, domain, reading=reading)
-    found = saved_mappings.get_mapping(store, domain, "daily")
+    found = by_hand.read(store, domain, saved_mappings.get_mapping, "daily")
 
     assert (found.columns, FileChoices.from_json(found.reading)) == (COLUMNS, reading)
     # The next one that is saved under this name has its own.
@@ -79,10 +74,10 @@ def test_saved_again_it_is_another_mapping_as_old_as_the_first(store: Store) -> 
 
     put(store, domain, fields={"T": FIELDS["Tier"]}, unique_key="T", columns=["Tier"], now=LATER)
 
-    assert saved_mappings.get_mapping(store, domain, "daily") == SavedMapping(
+    assert by_hand.read(store, domain, saved_mappings.get_mapping, "daily") == SavedMapping(
         "daily", {"T": FIELDS["Tier"]}, "T", ["Tier"], NOW, LATER
     )
-    assert saved_mappings.get_mapping(store, domain, "Daily") == other
+    assert by_hand.read(store, domain, saved_mappings.get_mapping, "Daily") == other
 
 
 def test_each_domain_has_its_own(store: Store) -> None:
@@ -92,9 +87,9 @@ def test_each_domain_has_its_own(store: Store) -> None:
 
     assert (names(store, shop), names(store, other)) == (["daily"], ["weekly"])
     with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
-        saved_mappings.get_mapping(store, other, "daily")
+        by_hand.read(store, other, saved_mappings.get_mapping, "daily")
     with pytest.raises(NotFound, match=r"^The domain other has no mapping daily\. It has: weekly\.$"):
-        saved_mappings.delete_mapping(store, other, "daily", NOW)
+        by_hand.write(store, other, saved_mappings.delete_mapping, "daily")
     assert names(store, shop) == ["daily"]
 
 
@@ -103,11 +98,11 @@ def test_a_mapping_that_was_deleted_is_gone(store: Store) -> None:
     put(store, domain)
     put(store, domain, "weekly")
 
-    saved_mappings.delete_mapping(store, domain, "daily", NOW)
+    by_hand.write(store, domain, saved_mappings.delete_mapping, "daily")
 
     assert names(store, domain) == ["weekly"]
     with pytest.raises(NotFound):
-        saved_mappings.get_mapping(store, domain, "daily")
+        by_hand.read(store, domain, saved_mappings.get_mapping, "daily")
 
 
 def test_the_list_is_by_name_in_pages(store: Store) -> None:
@@ -118,7 +113,7 @@ def test_the_list_is_by_name_in_pages(store: Store) -> None:
     pages: list[list[str]] = []
     token = None
     while not pages or token is not None:
-        page = saved_mappings.list_mappings(store, domain, max_results=2, next_token=token)
+        page = by_hand.read(store, domain, saved_mappings.list_mappings, max_results=2, next_token=token)
         pages.append([one.name for one in page.items])
         token = page.next_token
 
@@ -130,7 +125,7 @@ def test_a_token_of_another_list_is_refused(store: Store, token: str) -> None:
     domain = make_domain(store)
 
     with pytest.raises(InvalidRequest, match="NextToken"):
-        saved_mappings.list_mappings(store, domain, max_results=2, next_token=token)
+        by_hand.read(store, domain, saved_mappings.list_mappings, max_results=2, next_token=token)
 
 
 @pytest.mark.parametrize(
@@ -158,15 +153,15 @@ def test_a_mapping_that_no_job_could_use_is_refused(store: Store, given: dict[st
     assert names(store, domain) == []
 
 
-def test_a_domain_that_was_deleted_meanwhile_gets_none(store: Store) -> None:
+def test_a_deleted_domain_gets_none_and_a_new_one_of_its_name_begins_without_any(store: Store) -> None:
     domain = make_domain(store)
-    domains.delete_domain(store, "shop", NOW)
-    again = make_domain(store)
+    put(store, domain)
+    by_hand.write(store, "shop", domains.delete_domain)
 
-    with pytest.raises(NotFound, match="was just deleted"):
+    with pytest.raises(NotFound, match=r"^Domain shop does not exist\.$"):
         put(store, domain)
 
-    assert names(store, again) == []
+    assert names(store, make_domain(store)) == []
 
 
 def test_a_name_is_kept_once_by_a_domain(store: Store) -> None:

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
+import by_hand
+from openprofiles.facts.records import Domain
 from openprofiles.job_kinds import KINDS, UNDO
 from openprofiles.profiles.domains import delete_domain
-from openprofiles.profiles.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.removal import remove_deleted_domain_step
@@ -129,7 +130,7 @@ def test_the_schedules_and_waiting_jobs_of_a_deleted_domain_go_with_it(store: St
     with store.write() as connection:
         for number in range(3):
             insert_job(connection, domain.domain_id, f"job {number}", status="IN_PROGRESS", started_at=NOW)
-    delete_domain(store, "shop", NOW)
+    by_hand.write(store, "shop", delete_domain)
     end_all(store)
 
     assert len(add(store, NOW + HOUR / 2)) == 4

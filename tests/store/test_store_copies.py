@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+import by_hand
 from faults.loads import Installation, LoadSize, prepare_load
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import create_credential
 from openprofiles.errors import InvalidRequest
 from openprofiles.master_key import load_master_key
-from openprofiles.profiles import domains, profiles
+from openprofiles.profiles import domains
 from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.settings import PostgresqlUrl, Settings, SettingsError
 from openprofiles.store import job_queue, tables
@@ -38,11 +39,11 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare_load(Installation(folder), 1, SIZE)
     settings = Settings(data_folder=folder)
     store = open_store(settings)
-    profiles.create_profile(store, "shop-1", ProfileChange(values={"FirstName": ODD}, attributes={ODD: ODD}), utc_now())
-    found = profiles.create_profile(
+    by_hand.create_profile(store, "shop-1", ProfileChange(values={"FirstName": ODD}, attributes={ODD: ODD}), utc_now())
+    found = by_hand.create_profile(
         store, "shop-1", ProfileChange(values={"FirstName": "Ann"}, attributes={}), utc_now()
     )
-    profiles.add_profile_key(store, "shop-1", found.profile_id, "_email", ["by-hand@example.com"], utc_now())
+    by_hand.add_profile_key(store, "shop-1", found.profile_id, "_email", ["by-hand@example.com"], utc_now())
     create_credential(
         store,
         load_master_key(settings),
@@ -75,7 +76,10 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into pending_keys values (9, 1, x'00ff')"))
         connection.execute(text("insert into schedule values (1, 'toy', 3600, 5)"))
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
-        connection.execute(text("insert into undo_image values (8, 1, x'00ff')"))
+        connection.execute(text("insert into undo_image values (8, 1, x'00ff', 9)"))
+        connection.execute(
+            text("insert into profile_change values (1, 9999, 5, 'INGESTED', null, 1, 3, 8, 2, x'00ff')")
+        )
         connection.execute(text("insert into undo_absent_key values (1, '_email', 'Ünï@x', 3)"))
         connection.execute(text("insert into undo_kept_profile values (1, 3, 'a', 1)"))
         connection.execute(
@@ -144,9 +148,7 @@ def test_numbers_go_on_where_the_original_was(original: Store, target: Settings)
     made = domains.create_domain(
         there, "new", default_expiration_days=1, config={}, tags={}, phone_region="US", now=utc_now()
     )
-    profile = profiles.create_profile(
-        there, "new", ProfileChange(values={"FirstName": "Ann"}, attributes={}), utc_now()
-    )
+    profile = by_hand.create_profile(there, "new", ProfileChange(values={"FirstName": "Ann"}, attributes={}), utc_now())
     with there.read() as connection:
         highest = connection.execute(
             text("select max(pid) from profile where domain_id <> :made"), {"made": made.domain_id}
@@ -213,7 +215,7 @@ def test_a_store_is_not_copied_onto_another_one(original: Store, target: Setting
         copy(original, target)
 
     there = open_store(target)
-    assert domains.get_domain(there, "mine").name == "mine"
+    assert by_hand.get_domain(there, "mine").name == "mine"
     there.close()
 
 

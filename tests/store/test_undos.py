@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select
 
-from openprofiles.profiles.records import Domain
+from openprofiles.facts.records import Domain
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
 from openprofiles.store.removal import remove_rows_of_ended_jobs_step
@@ -48,7 +48,9 @@ def clean(store: Store, now: Any) -> int:
     is_left = True
     while is_left:
         with store.write() as connection:
-            is_left = remove_rows_of_ended_jobs_step(connection, now, 10, failed_rows_days=None) > 0
+            is_left = (
+                remove_rows_of_ended_jobs_step(connection, now, 10, failed_rows_days=None, replaced_values_days=0) > 0
+            )
         steps += 1
     return steps
 
@@ -87,9 +89,12 @@ def test_notes_of_what_stayed_go_with_the_failed_rows(store: Store, domain: Doma
     rows = [{"upload_job_id": undo, "pid": number, "profile_id": "a", "was_created": False} for number in range(5)]
     with store.write() as connection:
         connection.execute(insert(tables.undo_kept_profile), rows)
-        assert not remove_rows_of_ended_jobs_step(connection, NOW + DAY, 3, failed_rows_days=1)
+        assert not remove_rows_of_ended_jobs_step(connection, NOW + DAY, 3, failed_rows_days=1, replaced_values_days=0)
         later = NOW + DAY + timedelta(milliseconds=1)
-        steps = [remove_rows_of_ended_jobs_step(connection, later, 3, failed_rows_days=1) for _ in range(3)]
+        steps = [
+            remove_rows_of_ended_jobs_step(connection, later, 3, failed_rows_days=1, replaced_values_days=0)
+            for _ in range(3)
+        ]
         left = connection.execute(select(func.count()).select_from(tables.undo_kept_profile)).scalar_one()
 
     assert (steps, left) == ([3, 2, 0], 0)

@@ -122,6 +122,24 @@ def test_a_job_that_was_added_by_a_clock_of_years_ahead_does_not_wait_for_years(
     assert claimed == ["later", None]
 
 
+def test_a_pause_that_a_clock_ahead_has_set_ends(shops: Store) -> None:
+    def blocked(name: str, until: datetime, **values: Any) -> None:
+        make_job(shops, name, name, started_at=NOW, not_before=until, **values)
+
+    blocked("shop", NOW + DAY, failed_attempts=1)
+    # A pause of the usual length, and a job that has been given a time, stay.
+    blocked("other", NOW + MINUTE / 6, failed_attempts=1)
+    make_job(shops, "other", "timed", started_at=NOW, not_before=NOW + DAY, kind="preview", subject=1)
+
+    before = claim(shops, "a", NOW)
+    with shops.write() as connection:
+        job_queue.limit_pauses(connection, NOW, 6 * MINUTE)
+    after = [claim(shops, "a", NOW) for _ in range(2)]
+
+    assert before is None
+    assert [one and one.job_id for one in after] == ["shop", None]
+
+
 def test_a_job_that_is_given_back_for_later_keeps_its_place_before_the_others_of_its_domain(shops: Store) -> None:
     make_job(shops, "shop", "blocked", started_at=NOW)
     make_job(shops, "shop", "load", started_at=NOW)
@@ -247,7 +265,7 @@ def test_failed_rows_are_removed_some_at_a_time_when_their_job_ended_long_ago(sh
     steps = []
     while True:
         with shops.write() as connection:
-            more = remove_rows_of_ended_jobs_step(connection, NOW, 2, failed_rows_days=30) > 0
+            more = remove_rows_of_ended_jobs_step(connection, NOW, 2, failed_rows_days=30, replaced_values_days=0) > 0
         steps.append(more)
         if not more:
             break
@@ -296,7 +314,7 @@ def test_checks_that_were_not_followed_up_go_after_a_day_and_others_stay(shops: 
             values = {"upload_job_id": upload_job_id, "record": 1, "line": 2, "code": "NUL_BYTE"}
             connection.execute(insert(tables.failed_row).values(**values))
 
-        remove_rows_of_ended_jobs_step(connection, NOW, 9, failed_rows_days=30)
+        remove_rows_of_ended_jobs_step(connection, NOW, 9, failed_rows_days=30, replaced_values_days=0)
         upload_jobs.remove_abandoned_checks(connection, checked_before=NOW - DAY)
         remove_expired_jobs(connection, NOW)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.profiles import domains
 from openprofiles.store.connections import Store
@@ -33,7 +34,7 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
 
     found, token = [], None
     while True:
-        page = list_jobs(store, domain, max_results=3, next_token=token, status=UploadJobStatus.FAILED)
+        page = by_hand.read(store, domain, list_jobs, max_results=3, next_token=token, status=UploadJobStatus.FAILED)
         found.append([int(job.job_id, 16) for job in page.items])
         token = page.next_token
         if token is None:
@@ -42,12 +43,11 @@ def test_jobs_of_one_status_come_in_pages_newest_first(store: Store) -> None:
     with store.write() as connection:
         insert_job(connection, domain.domain_id, "f" * 32, kind="preview", subject=2)
     everything, imports = (
-        list_jobs(store, domain, max_results=None, next_token=None, with_checks=with_checks).items
-        for with_checks in (True, False)
+        by_hand.read(store, domain, list_jobs, with_checks=with_checks).items for with_checks in (True, False)
     )
 
     assert found == [[7, 5, 3], [1]]
     # The second was only previewed.
     assert [job for job in everything if job not in imports] == [everything[-2]]
-    assert len(list_jobs(store, domain, max_results=None, next_token=None).items) == 9
-    assert list_jobs(store, domain, max_results=None, next_token=None, status=UploadJobStatus.IN_PROGRESS).items == []
+    assert len(by_hand.read(store, domain, list_jobs).items) == 9
+    assert by_hand.read(store, domain, list_jobs, status=UploadJobStatus.IN_PROGRESS).items == []

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
 
+import by_hand
 from openprofiles.clock import from_milliseconds
 from openprofiles.credentials.administer import change_master_key
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.records import Domain
 from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.master_key import MasterKey
 from openprofiles.profiles import domains
-from openprofiles.profiles.records import Domain
 from openprofiles.settings import Settings
 from openprofiles.store import job_queue, tables
 from openprofiles.store.connections import Store
@@ -29,6 +29,8 @@ from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
 from openprofiles.uploads import jobs, webhooks
 from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.jobs import JobRequest
+from openprofiles.uploads.webhook_url import WebhookRefused, check_webhook_url
 from openprofiles.worker.feeds import Feeds, FeedWork
 from webhook_receiver import Receiver, webhook_receiver
 
@@ -76,22 +78,21 @@ def make_deliveries(store: Store, clock: Hands, key: MasterKey = KEY, *, private
     return Feeds(FeedWork(settings, store, key, clock), "w")
 
 
-def put(store: Store, domain: Domain, url: str | None, secret: str | None = SECRET, **more: Any) -> str:
-    given: dict[str, Any] = {"private_addresses": True, "now": NOW} | more
-    return webhooks.put_webhook(store, KEY, domain, url=url, secret=secret, **given)[1]
+def put(store: Store, domain: Domain, url: str | None, secret: str | None = SECRET, now: datetime = NOW) -> str:
+    checked = None if url is None else check_webhook_url(url, private_addresses=True)
+    return by_hand.At(now).write(store, domain, webhooks.put_webhook, KEY, url=checked, secret=secret)[1]
 
 
 def make_job(store: Store, domain: Domain, url: str | None = None) -> UploadJob:
-    return jobs.create_job(
-        store, KEY, domain, display_name="Customers of Zoë", fields=FIELDS, unique_key="Email", data_expiry_days=None,
-        strict=False, now=NOW, options=JobOptions(webhook_url=url), private_addresses=True,
-    )  # fmt: skip
+    options = JobOptions(webhook_url=url)
+    request = JobRequest(display_name="Customers of Zoë", fields=FIELDS, unique_key="Email", options=options)
+    return by_hand.create_job(store, domain, KEY, request, NOW)
 
 
 def end_job(store: Store, domain: Domain, url: str | None = None) -> UploadJob:
     """A job that was stopped before it was started."""
     job = make_job(store, domain, url)
-    jobs.stop_job(store, domain, job.job_id, now=NOW)
+    by_hand.write(store, domain, jobs.stop_job, job.job_id)
     return job
 
 
@@ -103,18 +104,18 @@ def delivery_of(store: Store, job: UploadJob) -> Delivery | None:
 def test_a_webhook_is_read_without_its_secret_and_replaced_and_deleted(store: Store, domain: Domain) -> None:
     made = put(store, domain, "http://127.0.0.1:1/a", None)
     again = put(store, domain, "http://127.0.0.1:1/a", None)
-    first = webhooks.get_webhook(store, domain)
+    first = by_hand.read(store, domain, webhooks.get_webhook)
     put(store, domain, None, now=NOW + timedelta(days=1))
-    second = webhooks.get_webhook(store, domain)
-    webhooks.delete_webhook(store, domain, now=NOW)
+    second = by_hand.read(store, domain, webhooks.get_webhook)
+    by_hand.write(store, domain, webhooks.delete_webhook)
 
     assert (len(made), len(again), made == again) == (64, 64, False)
     assert first == webhooks.Webhook("http://127.0.0.1:1/a", NOW)
     assert second == webhooks.Webhook(None, NOW + timedelta(days=1))
     with pytest.raises(NotFound, match=r"^The domain shop has no webhook\.$"):
-        webhooks.get_webhook(store, domain)
+        by_hand.read(store, domain, webhooks.get_webhook)
     with pytest.raises(NotFound):
-        webhooks.delete_webhook(store, domain, now=NOW)
+        by_hand.write(store, domain, webhooks.delete_webhook)
 
 
 @pytest.mark.parametrize("secret", ["x" * 15, "x" * 257, "geheim" * 3 + "\n", "ö" * 20])
@@ -125,32 +126,31 @@ def test_a_secret_that_cannot_be_is_refused_and_not_repeated(store: Store, domai
     assert secret not in str(refused.value)
 
 
-def test_a_private_address_is_refused_when_it_is_set(store: Store, domain: Domain) -> None:
+def test_a_private_address_is_refused_when_it_is_given() -> None:
     url = "http://127.0.0.1:1/"
-    put(store, domain, None)
-    job = make_job(store, domain)
+    options = JobOptions(webhook_url=url)
+    request = JobRequest(display_name="customers.csv", fields=FIELDS, unique_key="Email", options=options)
 
-    with pytest.raises(InvalidRequest, match="does not have a public IP address"):
-        put(store, domain, url, private_addresses=False)
-    with pytest.raises(InvalidRequest, match="does not have a public IP address"):
-        jobs.set_options(store, domain, job.job_id, JobOptions(webhook_url=url), strict=False)
-
-    assert webhooks.get_webhook(store, domain).url is None
-    assert jobs.get_options(store, domain, job.job_id) == JobOptions()
+    with pytest.raises(WebhookRefused, match="does not have a public IP address"):
+        check_webhook_url(url, private_addresses=False)
+    with pytest.raises(WebhookRefused, match="does not have a public IP address"):
+        jobs.check_options(options, strict=False, private_addresses=False)
+    with pytest.raises(WebhookRefused, match="does not have a public IP address"):
+        jobs.check_request(request, strict=False, private_addresses=False)
 
 
 def test_a_job_can_have_a_url_only_where_the_domain_has_a_secret(store: Store, domain: Domain) -> None:
     options = JobOptions(webhook_url="http://127.0.0.1:1/")
     job = make_job(store, domain)
     with pytest.raises(InvalidRequest, match="no webhook secret"):
-        jobs.set_options(store, domain, job.job_id, options, strict=False, private_addresses=True)
+        by_hand.write(store, domain, jobs.set_options, job.job_id, options)
     with pytest.raises(InvalidRequest, match="no webhook secret"):
         make_job(store, domain, "http://127.0.0.1:1/")
 
     put(store, domain, None)
-    jobs.set_options(store, domain, job.job_id, options, strict=False, private_addresses=True)
+    by_hand.write(store, domain, jobs.set_options, job.job_id, options)
 
-    assert jobs.get_options(store, domain, job.job_id) == options
+    assert by_hand.read(store, domain, jobs.get_options, job.job_id) == options
 
 
 def test_a_job_that_ends_is_told_once_and_signed(
@@ -319,7 +319,7 @@ def test_what_waits_is_given_up_when_its_webhook_goes(
     job = end_job(store, domain)
 
     if how == "deleted":
-        webhooks.delete_webhook(store, domain, now=NOW)
+        by_hand.write(store, domain, webhooks.delete_webhook)
     else:
         put(store, domain, None)
 
@@ -375,7 +375,7 @@ def test_a_webhook_and_its_deliveries_go_with_their_domain(
     put(store, domain, receiver.url)
     end_job(store, domain)
     end_job(store, domain)
-    domains.delete_domain(store, "shop", now=NOW)
+    by_hand.write(store, "shop", domains.delete_domain)
     assert not deliveries.act_next()
 
     for _ in range(20):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from openprofiles.bulk.scratch import Scratch
 from openprofiles.uploads.loading.changed_order import ChangedOrder, find_changed_order
-from openprofiles.uploads.loading.scratch import Scratch
 
 # Number, name, email, phone, birthday, postal code.
 ROW = ["K17", "Ann", "a@x", "0351 400 17", "1980-01-17", "01067"]

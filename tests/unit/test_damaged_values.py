@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from openprofiles.bulk.sql_functions import register_sql_functions
 from openprofiles.uploads.loading.damaged_values import sql_is_damaged, sql_lost_zeros
-from openprofiles.uploads.loading.sql_functions import register_sql_functions
 
 
 def fulfils(condition: str, new: str, old: str, phone_region: str = "DE") -> bool:

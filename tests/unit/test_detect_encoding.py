@@ -17,6 +17,7 @@ from openprofiles.uploads.reading.detect_form import detect_form
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions, canonical_encoding
 
 _MAX_BYTES = 1 << 24
+_WHEREVER_A_PART_ENDS = "test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends"
 
 
 def _detect(content: bytes, **more: object) -> FileForm:
@@ -143,9 +144,17 @@ def test_a_mebibyte_is_decided_quickly() -> None:
     assert time.process_time() - began < 1
 
 
-@pytest.mark.parametrize("region", [None, "PL"])
-@pytest.mark.parametrize("before", [256 << 10, (256 << 10) + (1 << 20)])
-def test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends(before: int, region: str | None) -> None:
+@pytest.mark.parametrize(
+    ("parts", "region"),
+    [
+        (1, None),
+        (2, "PL"),
+        pytest.param(1, "PL", marks=pytest.mark.long(daily=f"{_WHEREVER_A_PART_ENDS}[2-PL]")),
+        pytest.param(2, None, marks=pytest.mark.long(daily=f"{_WHEREVER_A_PART_ENDS}[1-None]")),
+    ],
+)
+def test_the_only_strange_word_is_found_wherever_a_part_of_the_file_ends(parts: int, region: str | None) -> None:
+    before = (256 << 10) + (parts - 1 << 20)
     row = "Łukasz,Żółć,Świętosława,Grażyna,Wałęsa\n".encode("cp1250")
     # Each word cut once; in the long form at every byte.
     for offset in range(-len(row) - 1, 2, 1 if IS_LONG else 6):

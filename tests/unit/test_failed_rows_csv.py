@@ -52,6 +52,8 @@ def test_cells_beyond_the_header_stand_in_the_surplus_and_missing_ones_are_blank
     _, surplus, short = written(["Email", "Note"], row(b'a,b,"c,d",,e'), row(b"a"))
 
     assert surplus[:3] == ["a", "b", '"c,d",,e']
+    assert surplus[-1].endswith("Every row needs one. Put each value into its column, then empty openprofiles_surplus.")
+    assert short[-1].endswith("Every row needs one.")
     assert short[:3] == ["a", "", ""]
 
 

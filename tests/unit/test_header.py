@@ -279,6 +279,24 @@ def test_a_ruled_line_below_the_header_is_skipped(rule: str) -> None:
     assert len(other.rows) == 1
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("rule", [["----------", "---------", "-----"], ["--        ", "---      ", "-    "]])
+def test_a_line_of_dashes_below_the_header_is_skipped_whatever_the_delimiter_is(
+    delimiter: str, rule: list[str]
+) -> None:
+    lines = [["CustomerID", "FirstName", "Email"], rule, ["1", "Ana", "a@a.example"], ["2", "Bo", "b@a.example"]]
+
+    form, sample = read("".join(delimiter.join(cells) + "\n" for cells in lines))
+
+    assert (form.delimiter, form.header_line) == (delimiter, None)
+    assert (sample.headers, [cells[1].strip() for cells in sample.rows]) == (lines[0], ["Ana", "Bo"])
+
+
+@pytest.mark.parametrize("row", ["-,-,-", "--,Ana,--", "---", "--,,-5"])
+def test_a_row_with_some_dashes_below_the_header_is_a_row(row: str) -> None:
+    assert len(read(f"CustomerID,FirstName,Email\n{row}\n2,Bo,b@a.example\n")[1].rows) == 2
+
+
 def test_as_aws_reads_a_file_messages_above_the_table_are_not_skipped() -> None:
     with pytest.raises(InvalidRequest, match="an XML file"):
         sample_beginning((HTML_WARNING + HEADER + ROWS).encode(), STRICT_OPTIONS, strict=True)

@@ -40,7 +40,13 @@ STATE = JobState(
 
 def listed(name: str, number: int = 0, state: JobState = STATE) -> ListedJob:
     return ListedJob(
-        job_id=f"{number:032x}", display_name=name, state=state, created_at=NOON, started_at=NOON, completed_at=NOON
+        job_id=f"{number:032x}",
+        display_name=name,
+        state=state,
+        created_at=NOON,
+        started_at=NOON,
+        completed_at=NOON,
+        undo_status=None,
     )
 
 

@@ -221,6 +221,20 @@ def test_a_single_object_around_a_list_of_objects_is_reported() -> None:
     assert several.account.notes() == []
 
 
+def test_an_object_whose_members_seem_to_be_the_rows_is_refused_with_what_to_do() -> None:
+    keyed = b'{"C1": {"email": "a@x", "name": "A"}, "C2": {"email": "b@x"}}\n'
+    other = b'{"name": {"first": "A"}, "address": {"city": "Rome"}}'
+
+    with pytest.raises(TableUnreadable, match=r"members seem to be the rows.*jq .*put \[ and \] around it") as refused:
+        list(open_rows(keyed).rows())
+    in_array, single = (open_rows(data) for data in (b"[" + keyed + b"]", other))
+    rows = [list(in_array.rows()), list(single.rows()), list(open_rows(keyed * 2).rows())]
+
+    assert "C1" not in str(refused.value)
+    assert [len(found) for found in rows] == [2, 2, 3]
+    assert (in_array.account.describe(), single.account.describe()) == ("JSON array", "a JSON object")
+
+
 def test_an_object_of_many_megabytes_is_refused_instead_of_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_rows, "_MAX_OBJECT_CHARACTERS", 1000)
     monkeypatch.setattr(json_rows, "_READ_BYTES", 100)

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import budgets
-from openprofiles.profiles.keys import derived_keys
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH, FULL_NAME_PATHS, KEY_PATHS
-from openprofiles.uploads.loading.key_columns import key_rules, sql_keys
-from openprofiles.uploads.loading.sql_functions import register_sql_functions
-from openprofiles.uploads.loading.stored_values import stored_value
+from openprofiles.bulk.key_columns import key_rules, sql_keys
+from openprofiles.bulk.sql_functions import register_sql_functions
+from openprofiles.bulk.stored_values import stored_value
+from openprofiles.facts.keys import derived_keys
+from openprofiles.facts.standard_profile import FIELD_BY_PATH, FULL_NAME_PATHS, KEY_PATHS
 
 KEYED_PATHS = [path for paths in KEY_PATHS.values() for path in paths] + list(FULL_NAME_PATHS)
 INDEXED = ("FirstName", "Attributes.a/b~'c", "Address.City")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.profiles.keys import Key, derived_keys, key_changes
+from openprofiles.facts.keys import Key, derived_keys, key_changes
 
 DERIVED = [
     pytest.param({"EmailAddress": " Ada@Example.COM "}, {("_email", "ada@example.com")}, id="e-mail in normal form"),

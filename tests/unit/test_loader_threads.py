@@ -7,8 +7,8 @@ from collections.abc import Generator
 
 import pytest
 
+from openprofiles.bulk.prefetch import prefetch
 from openprofiles.store.sqlite_checkpoints import Checkpointer
-from openprofiles.uploads.loading.prefetch import prefetch
 
 
 def numbers(count: int, ended: threading.Event, *, fails_at: int | None = None) -> Generator[int, None, None]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openprofiles.cli.source_file import open_source
 from openprofiles.uploads.loading.misread_rows import may_be_misread
 from openprofiles.uploads.reading.file_form import FileOptions
-from openprofiles.uploads.reading.misread_text import find_misread, sql_is_misread
+from openprofiles.uploads.reading.misread_text import find_misread, has_escapes, sql_is_misread
 
 DATABASE = duckdb.connect()
 NAMES = ("J\u00fcrgen", "Jos\u00e9", "Citt\u00e0", "Mu\u00f1oz", "Stra\u00dfe", "Ren\u00e9e", "\u00d6zil", "M\u00e4rz")
@@ -64,6 +64,7 @@ def test_an_escaped_letter_is_found(letter: str) -> None:
         "=?utf-8?b?Wm/Dqw==?=",
         "J=C3=BCrgen",
         "O\\'Neil",
+        "Pine Rd 12_x000D_",
     ],
 )
 def test_a_question_mark_for_a_letter_and_the_escapes_of_email_and_databases_are_found(text: str) -> None:
@@ -135,6 +136,42 @@ def test_import_warns_of_misread_text_before_it_loads(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<b>Ana</b>",
+        '<a href="mailto:ana@x.example">ana@x.example</a>',
+        "<span class='n'>Ana</span>",
+        "<STRONG>Ana</STRONG>",
+        "<strong></strong>",
+        "[ana@x.example](mailto:ana@x.example)",
+    ],
+)
+def test_a_value_that_is_formatted_for_a_page_is_found(text: str) -> None:
+    assert find_misread(text)
+    assert has_escapes(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<p>Met at the fair.</p>",
+        "Prefers <b>email</b> to calls",
+        "<ana@x.example>",
+        "a < b > c",
+        "<b>",
+        "[1] (see b)",
+        "Ana [Sales](HQ)",
+        "Call back<br>",
+        '<a href="https://x.example">Website</a>',
+        "[Offer](https://x.example/a)",
+        "see [page](https://x.example/a) first",
+    ],
+)
+def test_a_note_in_html_and_signs_in_other_texts_are_not_formatted_values(text: str) -> None:
+    assert not find_misread(text)
+
+
 PARTS = st.sampled_from(
     [*"aB1_ '</=?\"{%&;\n\x1f\ufffd\x83", *"\u00c3\u00c2\u00bc\u00bb\u00e2\u20ac\u0102\u0178\u221a\u251c\u2557"]
 )
@@ -151,9 +188,16 @@ ESCAPES = st.sampled_from(
         "%bc",
         "%E2%82",
         "=C3=BC",
+        "_x000D_",
         "a?b",
         "\\'",
         "=?utf-8?q?",
+        "<b>",
+        "</b>",
+        "<a href=mailto:x>",
+        "</a>",
+        "[x](mailto:",
+        ")",
     ]
 )
 

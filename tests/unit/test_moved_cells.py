@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from openprofiles.bulk.scratch import Scratch
 from openprofiles.uploads.loading.moved_cells import find_moved_rows
-from openprofiles.uploads.loading.scratch import Scratch
 
 # Number, first name, last name, city, postal code, points, email.
 USUAL = [

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.profiles.blanks import is_blank, sql_is_blank
-from openprofiles.profiles.normal_forms import (
+from budgets import IS_LONG
+from openprofiles.bulk.sql_functions import register_sql_functions
+from openprofiles.facts.blanks import is_blank, sql_is_blank
+from openprofiles.facts.normal_forms import (
     _PLAIN,
     identity_key,
     normal_full_name,
@@ -27,8 +29,7 @@ from openprofiles.profiles.normal_forms import (
     sql_normal_key,
     sql_search_form,
 )
-from openprofiles.profiles.placeholders import PLACEHOLDERS
-from openprofiles.uploads.loading.sql_functions import register_sql_functions
+from openprofiles.facts.placeholders import PLACEHOLDERS
 
 STANDARD_KEYS = ("_email", "_phone", "_account")
 
@@ -50,10 +51,16 @@ def in_sql(duck: Any, expression: str, texts: list[str]) -> list[Any]:
 # Above the second plane stand ideographs and nothing else that has a case or a composed form, but for one block.
 CODE_POINTS = [*range(1, 0xD800), *range(0xE000, 0x20000), *range(0x2F800, 0x2FA20), *range(0x20000, 0x110000, 97)]
 CHARACTERS = [chr(point) for point in CODE_POINTS]
+# Letters without case, such as ideographs, and what is no character yet. To Unicode, all of them are alike.
+_ALIKE = ("Lo", "Cn", "Co")
 
 
 def texts_with_every_code_point() -> list[str]:
-    return [text for char in CHARACTERS for text in (f"{char}A", f"A{char}B")]
+    alike = [
+        char for char in CHARACTERS if unicodedata.category(char) in _ALIKE and not unicodedata.decomposition(char)
+    ]
+    left_out = set() if IS_LONG else {*alike} - {*alike[::23]}
+    return [text for char in CHARACTERS if char not in left_out for text in (f"{char}A", f"A{char}B")]
 
 
 # In SQL, an account number differs from an email address only in the function for what is not plain.

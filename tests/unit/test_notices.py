@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import duckdb
@@ -18,11 +19,15 @@ from openprofiles.uploads.mappings.name_fields import PERSON, NameFields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
 from openprofiles.uploads.notice_sentences import notice_sentence
 from openprofiles.uploads.notices import (
+    BLANK_ROWS,
     EXCHANGED_NAME_ROWS,
     MAX_LINES,
     OTHER_NAME_ROWS,
+    PLACEHOLDER_VALUES,
     SHARED_KEY_ROWS,
     SHORT_ROWS,
+    SKIPPED_LINES,
+    WIDE_ROWS,
     Notice,
     describe_refusal,
     is_refusal,
@@ -62,12 +67,19 @@ def test_a_sentence_about_other_names_names_both_customers_and_what_to_do() -> N
     notice = Notice(OTHER_NAME_ROWS, None, 7, (3, 4, 5, 6, 7, 8, 9), others=("line 2", *["profile a1"] * 6))
 
     assert notice_sentence(notice, "Account") == (
-        "7 rows overwrite values of customers with different names: the value in column 'Account' is the same, but the "
-        "names have no word in common, other than titles and words that many names have, or the names and the "
-        "dates of birth differ (line 3 and line 2; line 4 and "
-        "profile a1; line 5 and profile a1; line 6 and profile a1; line 7 and profile a1; ...). If they are different "
-        "customers, use another unique key, correct the file, or import it into another domain."
+        "7 rows overwrite values of customers with different names (line 3 and line 2; line 4 and profile a1; line 5 "
+        "and profile a1; line 6 and profile a1; line 7 and profile a1; ...). The value in column 'Account' is the "
+        "same, but the names share no word, or the names and the dates of birth differ. Titles and words that many "
+        "names have do not count. If they are different customers, use another unique key, correct the file, or import "
+        "it into another domain."
     )
+
+
+@pytest.mark.parametrize("code", [SHORT_ROWS, WIDE_ROWS, BLANK_ROWS, SKIPPED_LINES, PLACEHOLDER_VALUES])
+def test_sentences_fit_a_preview_that_has_loaded_nothing(code: str) -> None:
+    sentences = [notice_sentence(Notice(code, "LastName", count, (3,)), "Account") for count in (1, 2)]
+
+    assert not re.search("was|were", " ".join(sentences))
 
 
 def test_a_sentence_about_exchanged_names_describes_both_ways_out() -> None:

@@ -6,7 +6,8 @@ import duckdb
 import pytest
 
 from openprofiles.uploads.loading.older_rows import sql_is_older
-from openprofiles.uploads.mappings.header_names import names_change_date
+from openprofiles.uploads.mappings.header_names import words_of
+from openprofiles.uploads.mappings.header_words import CHANGE_DATES, CURRENT_FLAGS, ROW_DATES
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,20 @@ def test_a_date_is_before_another_one_however_both_are_written(new: str, old: st
     "header", ["Last Modified Date", "updated_at", "UpdatedAt", "Geändert am", "Dernière mise à jour"]
 )
 def test_a_date_of_the_last_change_is_known_by_its_name(header: str) -> None:
-    assert names_change_date(header)
+    assert "".join(words_of(header)) in CHANGE_DATES
 
 
-@pytest.mark.parametrize("header", ["Created at", "Last order", "Update notes"])
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        *((header, ROW_DATES) for header in ("valid_from", "Start Date", "Gültig ab", "Date de début", "Ważny od")),
+        *((header, CURRENT_FLAGS) for header in ("IsCurrent", "current_flag", "Aktuell", "Atual")),
+    ],
+)
+def test_dates_and_marks_that_order_rows_are_known_by_their_names(header: str, words: frozenset[str]) -> None:
+    assert "".join(words_of(header)) in words
+
+
+@pytest.mark.parametrize("header", ["Created at", "Last order", "Update notes", "Current balance"])
 def test_other_dates_are_not_those_of_the_last_change(header: str) -> None:
-    assert not names_change_date(header)
+    assert "".join(words_of(header)) not in CHANGE_DATES | ROW_DATES | CURRENT_FLAGS

@@ -25,11 +25,11 @@ from openprofiles.errors import (
     StoreNotWritable,
     StoreUnreachable,
 )
+from openprofiles.facts.standard_profile import ADDRESS_MEMBERS, ADDRESSES
 from openprofiles.master_key import MasterKey
 from openprofiles.operations.call import Call
 from openprofiles.operations.errors import to_wire_error
 from openprofiles.operations.registry import handlers, operation
-from openprofiles.profiles.standard_profile import ADDRESS_MEMBERS, ADDRESSES
 from openprofiles.store.sqlite import SqliteStore
 from openprofiles.store.tables import metadata
 from openprofiles.wire import codec
@@ -48,6 +48,9 @@ class Visitor:
     """A caller who may see the domains whose names begin with a text."""
 
     prefix: str = ""
+
+    def arn(self, account_id: str, /) -> str:
+        return f"arn:aws:iam::{account_id}:user/visitor"
 
     def may_see_domain(self, domain_name: str, /) -> bool:
         return domain_name.startswith(self.prefix)
@@ -70,6 +73,7 @@ def call(tmp_path: Path) -> Iterator[Call]:
         base_url="http://localhost:8420",
         upload_url_lifetime_seconds=900,
         strict=False,
+        keeps_replaced=True,
     )
     store.close()
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openprofiles.uploads.loading.sql_functions import register_sql_functions
+from openprofiles.bulk.sql_functions import register_sql_functions
+from openprofiles.uploads.loading.phone_function import register_phone_function
 from openprofiles.uploads.phone_check import looks_like_phone, sql_looks_like_phone
 from unit.phone_strings import RIGHT, WRONG
 
@@ -34,6 +35,7 @@ def region(request: pytest.FixtureRequest) -> str:
 def duck(region: str) -> Iterator[Any]:
     connection = duckdb.connect()
     register_sql_functions(connection, region)
+    register_phone_function(connection, region)
     yield connection
     connection.close()
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import budgets
-from openprofiles.profiles.placeholders import (
+from openprofiles.facts.placeholders import (
     PLACEHOLDERS,
     is_leftover,
     is_placeholder,
@@ -18,6 +18,7 @@ from openprofiles.profiles.placeholders import (
     sql_is_shortened_number,
 )
 
+DATABASE = duckdb.connect()
 SHORTENED = ["4.91512E+11", "1E+11", "4,9E+11", "9e+100", " 1.0E+12\u00a0"]
 IDS = ["12E4", "1E11", "E+11", "12.5E+11", "1E+1", "1E+1000", "NULLA", "n/a n/a", "Nan Goldin", "0", "--x", "cus_1E+11"]
 LEFTOVERS = [
@@ -102,11 +103,10 @@ def case_variants(texts: list[str]) -> st.SearchStrategy[str]:
 )
 def test_the_sql_agrees_with_python(texts: list[str]) -> None:
     texts = [text for text in texts if "\0" not in text]
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            f"select {sql_is_placeholder('text')}, {sql_is_shortened_number('text')}, {sql_is_leftover('text')} "
-            "from (select unnest(?::varchar[]) as text)",
-            [texts],
-        ).fetchall()
+    found = DATABASE.execute(
+        f"select {sql_is_placeholder('text')}, {sql_is_shortened_number('text')}, {sql_is_leftover('text')} "
+        "from (select unnest(?::varchar[]) as text)",
+        [texts],
+    ).fetchall()
 
     assert found == [(is_placeholder(text), is_shortened_number(text), is_leftover(text)) for text in texts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.facts.standard_profile import FIELDS
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
 
 

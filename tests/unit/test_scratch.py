@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
 
 
 def opened(folder: Path, epoch: int) -> Scratch:

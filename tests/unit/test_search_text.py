@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openprofiles.profiles.normal_forms import normal_key
+from openprofiles.facts.normal_forms import normal_key
 from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
 
 ID = "0197f0c2a1b27c3d8e4f000000000001"

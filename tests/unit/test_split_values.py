@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 
 # Number, company, city, postal code, first name.

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles import job_kinds
+from openprofiles.bulk.steps import GaveUp, Part, Standing, Step, Stopped, WriteEnded, run_steps
 from openprofiles.uploads.loading.load import _Loading
-from openprofiles.uploads.loading.steps import GaveUp, Part, Standing, Step, Stopped, WriteEnded, run_steps
 from openprofiles.uploads.loading.undo import _Undoing
 
 CHUNKS = 3

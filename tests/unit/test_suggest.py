@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+from openprofiles.facts.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.mappings.whole_rows import describe_whole_rows
@@ -202,6 +202,62 @@ def test_of_two_columns_for_one_target_the_better_match_wins_and_the_other_becom
     ]
 
 
+def test_a_column_goes_to_the_attribute_that_the_domain_has_under_nearly_the_same_name() -> None:
+    headers = ["Email", "loyalty_tier", "Opt-In", "opt in", "POINTS", "Größe", "%", "Sales %"]
+    known = ["Loyalty Tier", "LOYALTY-TIER", "optin", "Points", "POINTS", "größe", "#", "Sales #"]
+
+    fields = suggest_mapping(headers, {"Opt-In": "Attributes.optin"}, find_attributes=lambda: known).fields
+
+    assert [(field.target, field.is_known_attribute) for field in fields] == [
+        ("EmailAddress", False),
+        ("Attributes.Loyalty Tier", True),
+        ("Attributes.optin", False),
+        # Another column goes to its attribute.
+        ("Attributes.opt in", False),
+        ("Attributes.POINTS", False),
+        ("Attributes.größe", True),
+        ("Attributes.%", False),
+        ("Attributes.Sales", False),
+    ]
+    assert fields[1].reason == "kept as the custom attribute 'Loyalty Tier', which the domain has"
+
+
+def test_two_columns_of_one_kind_that_are_filled_in_turn_should_be_merged() -> None:
+    sample = [[f"p{n}@a.example", "", "206-555-0100", ""] for n in range(8)]
+    sample += [["", f"q{n}@a.example", "", "206-555-0101"] for n in range(5)]
+    headers = ["Email", "E-Mail Address", "Phone", "Telephone"]
+
+    fields = suggest_mapping(headers, sample=sample).fields
+    in_both = suggest_mapping(headers, sample=[*sample, ["p@a.example", "q@a.example", "", ""]]).fields
+
+    assert [field.is_doubtful for field in fields] == [False, True, False, True]
+    assert fields[1].reason == (
+        "kept as a custom attribute, because another column goes to EmailAddress; no row has both, so merge it with "
+        "'Email' into one column"
+    )
+    assert [field.is_doubtful for field in in_both] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("headers", "count", "other_count"),
+    [
+        # Few rows, and a small share of them; a private and a business address; and fields of two kinds.
+        (["Email", "E-Mail Address"], 9, 4),
+        (["Email", "E-Mail Address"], 90, 5),
+        (["Home Street", "Business Street"], 9, 9),
+        (["Phone", "Mobile"], 9, 9),
+    ],
+)
+def test_other_columns_that_are_filled_in_turn_need_not_be_merged(
+    headers: list[str], count: int, other_count: int
+) -> None:
+    sample = [["206-555-0100 Main St", ""]] * count + [["", "206-555-0100 Main St"]] * other_count
+
+    fields = suggest_mapping(headers, sample=sample).fields
+
+    assert not any("merge" in field.reason for field in fields)
+
+
 def test_of_two_equal_matches_the_first_column_wins() -> None:
     assert targets("mobile", "cell") == ["MobilePhoneNumber", "Attributes.cell"]
 
@@ -287,7 +343,9 @@ def test_the_content_type_follows_from_the_target() -> None:
     ]
 
 
-@given(st.lists(st.text(min_size=1, max_size=80) | st.sampled_from(["Email", "mail", "e mail", "Zip"]), min_size=1))
+@given(
+    st.lists(st.text(min_size=1, max_size=80) | st.sampled_from(["Email", "mail", "e mail", "Zip", "{{"]), min_size=1)
+)
 def test_any_header_gives_a_mapping_that_an_upload_job_takes(headers: list[str]) -> None:
     try:
         suggestion = suggest_mapping(headers)
@@ -497,8 +555,9 @@ def test_any_header_with_any_rows_gives_a_mapping_that_an_upload_job_takes(
 ) -> None:
     try:
         suggestion = suggest_mapping(headers, None, sample)
-    except InvalidRequest:
-        assert sum(bool(header.strip()) and headers.count(header) == 1 for header in headers) <= 1
+    except InvalidRequest as error:
+        if "two lists side by side" not in str(error):
+            assert sum(bool(header.strip()) and headers.count(header) == 1 for header in headers) <= 1
         return
     key = suggestion.unique_key or suggestion.fields[0]
 

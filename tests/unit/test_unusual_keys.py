@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgets import FILES
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.notice_sentences import notice_sentence

@@ -5,8 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from openprofiles.bulk.sql_functions import register_sql_functions
 from openprofiles.errors import InvalidRequest
-from openprofiles.uploads.loading.sql_functions import register_sql_functions
+from openprofiles.uploads.loading.phone_function import register_phone_function
 from openprofiles.uploads.value_checks import ValueCheck
 
 
@@ -14,6 +15,7 @@ def passes(check: ValueCheck, values: list[str], region: str = "US") -> list[str
     """Those of the values that pass."""
     with duckdb.connect() as connection:
         register_sql_functions(connection, region)
+        register_phone_function(connection, region)
         query = f"select not {check.sql_violation('v', region)} from (select unnest(?) as v)"
         answers = [row[0] for row in connection.execute(query, [values]).fetchall()]
     return [value for value, answer in zip(values, answers, strict=True) if answer]

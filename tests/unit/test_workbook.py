@@ -264,6 +264,57 @@ def test_merged_areas_and_hidden_rows_are_reported() -> None:
     ]
 
 
+def test_text_that_is_struck_through_is_reported() -> None:
+    fonts = '<font/><font><strike/></font><font><strike val="0"/></font>'
+    styles = "".join(f'<xf numFmtId="0" fontId="{font}"/>' for font in (0, 1, 2))
+    xml = f'<styleSheet xmlns="{MAIN}"><fonts>{fonts}</fonts><cellXfs>{styles}</cellXfs></styleSheet>'
+    cells = '<row><c s="2"><v>1</v></c><c><v>2</v></c></row><row><c s="1"><v>3</v></c><c s="1"/></row>'
+    rows = f'{cells}<row><c r="B3" s="1"><v>4</v></c></row>'
+
+    read_rows, account = read(workbook({"A": sheet_xml(rows)}, more={"xl/styles.xml": xml.encode()}))
+
+    assert read_rows == [["1", "2"], ["3", ""], ["", "4"]]
+    assert account.notes() == [
+        "2 cells have text that is struck through: A2, B3. It is read like other text. If its customers or values are "
+        "no longer valid, delete these rows or cells."
+    ]
+    assert account.to_json()["struck_cells"] == 2
+
+
+def test_comments_and_email_addresses_that_are_only_in_links_are_reported() -> None:
+    relations = "".join(
+        f'<Relationship Id="r{number}" Type="x/{kind}" Target="{target}"/>'
+        for number, (kind, target) in enumerate(
+            [
+                ("comments", "../comments1.xml"),
+                ("comments", "/xl/missing.xml"),
+                ("hyperlink", "mailto:Ann@a.example"),
+                ("hyperlink", "MAILTO:bo@a.example?subject=x"),
+                ("hyperlink", "https://a.example"),
+            ]
+        )
+    )
+    more = {
+        "xl/worksheets/_rels/sheet1.xml.rels": f"<Relationships>{relations}</Relationships>".encode(),
+        "xl/comments1.xml": f'<comments xmlns="{MAIN}"><comment ref="A2"/><comment ref="A4"/></comments>'.encode(),
+    }
+    named = sheet_xml(text_rows([["Name"], ["Ann"], ["Bo"]]))
+    with_addresses = sheet_xml(text_rows([["Email"], ["ann@a.example "], ["Bo@a.example"]]))
+
+    _, account = read(workbook({"A": named, "B": with_addresses}, more=more))
+    _, other_sheet = read(workbook({"A": named, "B": with_addresses}, more=more), "B")
+    _, same = read(workbook({"A": with_addresses}, more={**more, "xl/comments1.xml": b"<comments/>"}))
+
+    assert account.notes()[1:] == [
+        "2 cells have a comment: A2, A4. Comments are not read. If they say who is no longer a customer or wants no "
+        "calls, put this into a column, or delete these rows.",
+        "2 email addresses are only in links of cells, whose text is another one, and not read. To load the addresses, "
+        "put them into a column.",
+    ]
+    assert (account.to_json()["comment_cells"], account.to_json()["linked_addresses"]) == (2, 2)
+    assert other_sheet.notes()[1:] == same.notes() == []
+
+
 def test_a_sheet_with_prefixed_names_and_parts_in_other_places_is_read() -> None:
     rows = sheet_xml(text_rows([["a"]])).replace(f'xmlns="{MAIN}"', f'xmlns:x="{MAIN}"')
     for tag in ("worksheet", "sheetData", "row", "c ", "is", "t"):

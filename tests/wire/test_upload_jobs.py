@@ -960,10 +960,12 @@ def test_a_job_that_is_not_in_the_domain_does_not_exist(service: Service, operat
 def test_jobs_of_a_domain_that_does_not_exist_are_neither_made_nor_listed(service: Service) -> None:
     faults = [
         fault(lambda: service.create("nowhere")),
+        # Whatever the mapping is.
+        fault(lambda: service.create("nowhere", Fields=one("_source.", "_profile.FirstName"))),
         fault(lambda: service.client.list_upload_jobs(DomainName="nowhere")),
     ]
 
-    assert [found[:2] for found in faults] == [("ResourceNotFoundException", 404)] * 2
+    assert [found[:2] for found in faults] == [("ResourceNotFoundException", 404)] * 3
 
 
 def one(source: str, target: str) -> dict[str, dict[str, str]]:
@@ -1175,7 +1177,8 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.failed-rows.csv"'
-    nul = "The row contains a NUL byte, which is not valid in text. Remove it."
+    surplus = "Put each value into its column, then empty openprofiles_surplus."
+    nul = f"The row contains a NUL byte, which is not valid in text. Remove it. {surplus}"
     long = " ".join(
         f"The value in column Tier{number} has {length} characters, which is too long for its field. "
         "A field takes 255 characters, AdditionalInformation 1,000."
@@ -1186,7 +1189,8 @@ def test_failed_rows_come_as_a_file_that_can_be_uploaded_again(service: Service)
         b"openprofiles_message\n"
         + f',,"""a""b",11,,NUL_BYTE,"{nul}"\n'.encode()
         + b"".join(
-            b'r\xe9d,"1,5","x,y",%d,Tier; Tier1,VALUE_TOO_LONG; VALUE_TOO_LONG,"%s"\n' % (line, long.encode())
+            b'r\xe9d,"1,5","x,y",%d,Tier; Tier1,VALUE_TOO_LONG; VALUE_TOO_LONG,"%s %s"\n'
+            % (line, long.encode(), surplus.encode())
             for line in (21, 31)
         )
     )

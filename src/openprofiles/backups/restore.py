@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -161,8 +161,7 @@ def _make_usable(work: Settings, backup: Path, saved_key: Path | None, now: date
         create_master_key(work.master_key_path)
     else:
         replace_master_key(work, saved_key)
-    store = open_existing_store(work)
-    try:
+    with closing(open_existing_store(work)) as store:
         master_key, lost = read_master_key(work.master_key_path), None
         if saved_key is None:
             lost = give_up_secrets(store, master_key, now)
@@ -172,8 +171,6 @@ def _make_usable(work: Settings, backup: Path, saved_key: Path | None, now: date
                 "this store, or restore without one."
             )
         write_admin_credential(work, store, master_key, now)
-    finally:
-        store.close()
     return lost
 
 

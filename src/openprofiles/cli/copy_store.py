@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,22 +81,13 @@ def copy_store(
         raise click.UsageError("--from and --to name the same store.")
     if isinstance(here.store, Path) and not here.store.exists():
         raise click.UsageError(f"There is no store {here.store}.")
-    original = open_existing_store(here)
-    try:
+    with closing(open_existing_store(here)) as original:
         master_key = read_master_key(here.master_key_path)
         check_master_key(here, original, master_key)
-        copy = open_store_as_it_is(there)
-        try:
-            with using_alone(here), using_alone(there):
-                # First: a copy that is finished must have them.
-                file_count = copy_job_files(
-                    original, open_own_files(here, master_key), open_own_files(there, master_key)
-                )
-                tables = copy_whole_store(original, copy, utc_now(), _Progress().show)
-        finally:
-            copy.close()
-    finally:
-        original.close()
+        with closing(open_store_as_it_is(there)) as copy, using_alone(here), using_alone(there):
+            # First: a copy that is finished must have them.
+            file_count = copy_job_files(original, open_own_files(here, master_key), open_own_files(there, master_key))
+            tables = copy_whole_store(original, copy, utc_now(), _Progress().show)
     for table in tables:
         click.echo(f"{table.name:16} {table.row_count:>12,} rows")
     click.echo(f"Uploaded files of unfinished jobs: {file_count:,}")

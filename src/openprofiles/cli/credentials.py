@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from openprofiles.cli.command_group import CommandGroup
-from openprofiles.cli.options import settings_options
+from openprofiles.cli.options import print_json, settings_options
 from openprofiles.clock import utc_now
 from openprofiles.credentials.roles import OWN_ACTIONS, ROLES
 from openprofiles.settings import PostgresqlUrl, Settings
@@ -132,8 +132,9 @@ def list_(settings: Settings, output: str) -> None:
       openprofiles credentials list --output json
     """
     from openprofiles.credentials.administer import read_credentials
+    from openprofiles.store.open import open_existing_store
 
-    with _opened(settings) as store:
+    with closing(open_existing_store(settings)) as store:
         stored = read_credentials(store)
     if output == "json":
         document = [
@@ -148,7 +149,7 @@ def list_(settings: Settings, output: str) -> None:
             }
             for each in stored
         ]
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     for each in stored:
         rate = "" if each.requests_per_second is None else f", {each.requests_per_second:g} requests per second"
@@ -168,8 +169,9 @@ def revoke(settings: Settings, access_key_id: str) -> None:
       openprofiles credentials revoke OPABCDEFGHIJKLMNOPQR
     """
     from openprofiles.credentials.administer import revoke_credential
+    from openprofiles.store.open import open_existing_store
 
-    with _opened(settings) as store:
+    with closing(open_existing_store(settings)) as store:
         revoke_credential(store, access_key_id, utc_now())
     click.echo(f"{access_key_id} has been revoked.")
 
@@ -202,8 +204,12 @@ def _doubts_about(patterns: Sequence[str], store: Store) -> Iterator[str]:
 
     known = domain_names(store)
     for pattern in patterns:
-        if pattern != "*" and not any(matches(pattern, name) for name in known):
+        if any(matches(pattern, name) for name in known):
+            continue
+        if "*" not in pattern:
             yield f"{describe_missing_domain(pattern, known)} The credential will allow it once it is created."
+        elif pattern != "*":
+            yield f"There is no domain that matches {pattern}. The credential will allow those that are created."
 
 
 def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
@@ -222,29 +228,15 @@ def _refuse_unknown_operations(actions: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Store]:
-    from openprofiles.store.open import open_existing_store
-
-    store = open_existing_store(settings)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
 def _opened_or_made(settings: Settings) -> Iterator[Store]:
     from openprofiles.credentials.administer import ensure_admin_credential
     from openprofiles.master_key import load_master_key
     from openprofiles.store.open import open_store
 
     is_new = not isinstance(settings.store, PostgresqlUrl) and not settings.store_path.exists()
-    store = open_store(settings)
-    try:
+    with closing(open_store(settings)) as store:
         # The first command that opens a new data folder completes it.
         ensure_admin_credential(settings, store, load_master_key(settings), utc_now())
         if is_new:
             click.echo(f"Created the store {settings.store_path}, which did not exist.", err=True)
         yield store
-    finally:
-        store.close()

@@ -7,17 +7,16 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from openprofiles.cli.endpoint import check_endpoint_url, needs_client_packages
 from openprofiles.cli.exit_statuses import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -36,7 +35,7 @@ from openprofiles.cli.failed_rows_file import (
     write_failed_rows,
 )
 from openprofiles.cli.import_policies import FailureLimit, ImportPolicies
-from openprofiles.cli.importer import ImportDomain, Importer, ImportFault, KeptMapping
+from openprofiles.cli.importer import Importer, ImportFault, KeptMapping, read_kept_mapping
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import DRY_RUN_MARK
 from openprofiles.cli.job_state import JobState
@@ -55,6 +54,7 @@ from openprofiles.cli.phone_country_check import (
     phone_country_lines,
     weigh_phones,
 )
+from openprofiles.cli.place import ImportDomain, open_place
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import DomainError
 from openprofiles.settings import PostgresqlUrl, Settings
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.cli.import_progress import ProgressDisplay
     from openprofiles.cli.source_file import SourceFile
+    from openprofiles.uploads.job_options import JobOptions
     from openprofiles.uploads.mappings.phone_country import PhoneCountry
     from openprofiles.uploads.preview_sample import PreviewSample
     from openprofiles.uploads.reading.file_choices import FileChoices
@@ -113,7 +114,7 @@ _OPTION_GROUPS = {
     ),
     "Destination": (
         "domain", "display_name", "failed_rows_path", "endpoint_url", "data_folder", "store", "files", "master_key",
-        "phone_region", "memory_limit_bytes", "undo_days",
+        "phone_region", "memory_limit_bytes", "undo_days", "history_content_days",
     ),
 }  # fmt: skip
 
@@ -280,7 +281,16 @@ class _ImportCommand(click.Command):
 )
 @endpoint_url_option("Load through")
 @output_option
-@settings_options("data_folder", "store", "files", "master_key", "phone_region", "memory_limit_bytes", "undo_days")
+@settings_options(
+    "data_folder",
+    "store",
+    "files",
+    "master_key",
+    "phone_region",
+    "memory_limit_bytes",
+    "undo_days",
+    "history_content_days",
+)
 def import_file(
     settings: Settings,
     file: Path,
@@ -332,7 +342,7 @@ def import_file(
       openprofiles import leads.csv --domain sales --unique-key 'Lead no' \\
         --map 'Lead no=AccountNumber' --map 'Internal notes='
     """
-    from openprofiles.cli.import_mapping import choices_of_only
+    from openprofiles.cli.import_mapping import choices_of_only, describe_drift, use_saved, use_suggested
     from openprofiles.cli.source_file import check_exists, open_source
     from openprofiles.uploads.reading.file_choices import FileChoices
     from openprofiles.uploads.reading.file_form import NO_HEADER, FileOptions
@@ -362,14 +372,18 @@ def import_file(
         chosen = FileChoices(
             file=given, sheet=sheet, short_rows=None if short_rows is None else short_rows.upper(), checks=checks
         )
-        open_importer = cache(lambda: at_end.enter_context(closing(_open_importer(settings, endpoint_url))))
+        open_importer = cache(
+            lambda: Importer(at_end.enter_context(closing(open_place(settings, endpoint_url, for_import=True))))
+        )
         check_exists(file)
         # It may keep how the file is read.
-        saved = open_importer().read_mapping(domain, mapping_name) if domain and mapping_name else None
+        saved = read_kept_mapping(open_importer().place, domain, mapping_name) if domain and mapping_name else None
         kept = FileChoices() if saved is None else saved.reading
         region = None
+        find_attributes: Callable[[], Iterable[str]] = tuple
         if domain is not None and (endpoint_url is not None or _has_store(settings)):
-            region = open_importer().find_phone_region(domain)
+            region = open_importer().place.find_phone_region(domain)
+            find_attributes = partial(open_importer().place.list_attributes, domain)
         source = at_end.enter_context(
             open_source(
                 file,
@@ -391,6 +405,7 @@ def import_file(
                 arguments,
                 unique_key,
                 settings.phone_region,
+                find_attributes,
                 checks=checks,
                 has_domain=domain is not None,
                 is_json=output == "json",
@@ -406,12 +421,19 @@ def import_file(
             failed_rows_path = default_failed_rows_path(file)
         if failed_rows_path is not None:
             check_unchanged(failed_rows_path)
+        given_region = GivenPhoneRegion.of_command(settings.phone_region)
+        if saved is None or mapping_name is None:
+            assert unique_key is not None, "without it nothing is loaded"
+            mapping = use_suggested(source, choices, unique_key, given_region.region, find_attributes)
+        else:
+            mapping = use_saved(source, mapping_name, saved, choices, unique_key, given_region.region)
+            if mapping.drift:
+                click.echo(f"Warning: {describe_drift(source, mapping_name, mapping.drift)}", err=True)
         status = _Import(
-            source,
-            domain=domain,
-            unique_key=unique_key,
-            choices=choices,
-            phone_region=GivenPhoneRegion.of_command(settings.phone_region),
+            source=source,
+            mapping=mapping,
+            domain_name=domain,
+            phone_region=given_region,
             policies=ImportPolicies(
                 kept_checks=kept.checks,
                 checks=checks,
@@ -429,9 +451,10 @@ def import_file(
             data_expiry_days=data_expiry_days,
             display_name=(display_name or Path(source.name).name)[:_DISPLAY_NAME_MAX_LENGTH],
             failed_rows_path=failed_rows_path,
+            place=_place_arguments(settings, endpoint_url),
             is_json=output == "json",
             is_dry_run=is_dry_run,
-        ).run(settings, endpoint_url, open_importer)
+        ).run(open_importer(), _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS)
     raise SystemExit(status)
 
 
@@ -441,6 +464,7 @@ def _print_suggestion(
     arguments: Sequence[str],
     unique_key: str | None,
     phone_region: str,
+    find_attributes: Callable[[], Iterable[str]],
     *,
     checks: Sequence[str],
     has_domain: bool,
@@ -457,7 +481,7 @@ def _print_suggestion(
     )
     from openprofiles.cli.import_policies import read_checks
 
-    suggestion = suggest_for(source, choices, phone_region, unique_key)
+    suggestion = suggest_for(source, choices, phone_region, unique_key, find_attributes)
     country = weigh_phones(source, suggestion.fields, phone_region)
     is_given = GivenPhoneRegion.of_command(phone_region).is_given
     suggested_region = None if country is None or is_given else country.suggested
@@ -497,108 +521,78 @@ def _print_suggestion(
     click.echo(f"Nothing was loaded. To load it:\n  {command}")
 
 
+@dataclass(kw_only=True)
 class _Import:
     """One run of the command."""
 
-    def __init__(
-        self,
-        source: SourceFile,
-        *,
-        domain: str,
-        unique_key: str | None,
-        choices: Sequence[str],
-        phone_region: GivenPhoneRegion,
-        policies: ImportPolicies,
-        mapping_name: str | None,
-        saved: KeptMapping | None,
-        chosen: FileChoices,
-        save_as: str | None,
-        data_expiry_days: int | None,
-        display_name: str,
-        failed_rows_path: Path | None,
-        is_json: bool,
-        is_dry_run: bool,
-    ) -> None:
-        from openprofiles.cli.import_mapping import use_suggested
+    source: SourceFile
+    mapping: ImportMapping
+    domain_name: str
+    phone_region: GivenPhoneRegion
+    policies: ImportPolicies
+    mapping_name: str | None
+    saved: KeptMapping | None
+    chosen: FileChoices
+    save_as: str | None
+    data_expiry_days: int | None
+    display_name: str
+    failed_rows_path: Path | None
+    place: str
+    is_json: bool
+    is_dry_run: bool
+    region_of_domain: str | None = None
+    phone_country: PhoneCountry | None = None
+    was_saved: bool = False
 
-        self._source = source
-        self._domain_name = domain
-        self._unique_key = unique_key
-        self._choices = choices
-        self._phone_region = phone_region
-        self._region_of_domain: str | None = None
-        self._phone_country: PhoneCountry | None = None
-        self._mapping_name = mapping_name
-        self._saved = saved
-        self._chosen = chosen
-        self._save_as = save_as
-        self._known_mapping: ImportMapping | None = None
-        if mapping_name is None:
-            assert unique_key is not None, "without it nothing is loaded"
-            # Checked before anything is created; a server would say the same.
-            self._known_mapping = use_suggested(source, choices, unique_key, phone_region.region)
-        self._data_expiry_days = data_expiry_days
-        self._display_name = display_name
-        self._failed_rows_path = failed_rows_path
-        self._policies = policies
-        self._form = source.form.to_options()
-        # Checked before anything is created, too.
-        self._options = policies.to_options(self._mapping, self._form) if mapping_name is None else None
-        self._is_json = is_json
-        self._is_dry_run = is_dry_run
-        self._was_saved = False
-        self._place = ""
+    def __post_init__(self) -> None:
+        # Checked before anything is created; a server would say the same.
+        self._options = self._make_options()
 
-    def run(self, settings: Settings, endpoint_url: str | None, open_importer: Callable[[], Importer]) -> int:
-        """Load the file; returns the exit status.
+    def _make_options(self) -> JobOptions | None:
+        return self.policies.to_options(self.mapping, self.source.form.to_options())
 
-        Args:
-            open_importer: opens the importer, once nothing is left to check without it. The caller closes it.
-        """
-        self._place = _place_arguments(settings, endpoint_url)
-        self._use_saved_mapping()
-        importer = open_importer()
-        poll_seconds = _REMOTE_POLL_SECONDS if endpoint_url else _LOCAL_POLL_SECONDS
+    def run(self, importer: Importer, poll_seconds: float) -> int:
+        """Load the file; returns the exit status."""
         with ExitStack() as at_end:
             started = time.monotonic()
             try:
-                self._source.check_clearing(self._options, [one.header for one in self._mapping.columns.fields])
-                domain = importer.find_or_create_domain(self._domain_name, is_dry_run=self._is_dry_run)
-                if self._is_dry_run:
+                self.source.check_clearing(self._options, [one.header for one in self.mapping.columns.fields])
+                domain = importer.find_or_create_domain(self.domain_name, is_dry_run=self.is_dry_run)
+                if self.is_dry_run:
                     at_end.callback(importer.discard, domain)
                 if domain.phone_region is not None:
                     self._check_phones(importer, domain, domain.phone_region)
-                days = self._data_expiry_days or domain.expiration_days
+                days = self.data_expiry_days or domain.expiration_days
                 try:
                     self._print_plan(domain, days)
                 except BrokenPipeError:
                     # Not silently: "import ... | head" closes the pipe before the load.
                     discard_output()
                     raise ImportFault("Nothing was loaded: the program that reads the output has exited.") from None
-                if domain.was_created and not self._is_json:
+                if domain.was_created and not self.is_json:
                     self._print_similar_domains(importer, domain)
                 job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
-                if self._is_refused(state) and not self._is_dry_run and not self._is_json and _confirm_doubtful(state):
-                    self._policies = replace(self._policies, loads_doubtful=True)
-                    self._options = self._policies.to_options(self._mapping, self._form)
+                if self._is_refused(state) and not self.is_dry_run and not self.is_json and _confirm_doubtful(state):
+                    self.policies = replace(self.policies, loads_doubtful=True)
+                    self._options = self._make_options()
                     job_id, state, interrupted = self._load(importer, domain, days, poll_seconds)
-                cannot_save = None if self._is_dry_run or self._is_refused(state) else self._save_mapping(importer)
+                cannot_save = None if self.is_dry_run or self._is_refused(state) else self._save_mapping(importer)
             except (KeyboardInterrupt, CommandFault, DomainError):
                 # A job that cannot continue is not left waiting for its file. The user sees why it cannot.
                 with suppress(CommandFault, DomainError):
                     importer.stop_job()
                 raise
-            samples = importer.read_samples() if self._is_dry_run else ()
+            samples = importer.read_samples() if self.is_dry_run else ()
             seconds = time.monotonic() - started
             if cannot_save is not None:
-                click.echo(f"The mapping could not be saved as {self._save_as}: {cannot_save}", err=True)
+                click.echo(f"The mapping could not be saved as {self.save_as}: {cannot_save}", err=True)
             failed_rows_file = None
-            if state.failed_count and self._failed_rows_path is not None:
-                failed_rows_file = self._write_failed_rows(importer, self._failed_rows_path, state, job_id)
+            if state.failed_count and self.failed_rows_path is not None:
+                failed_rows_file = self._write_failed_rows(importer, self.failed_rows_path, state, job_id)
             # The rows that an earlier load of this file left there are fixed.
-            are_fixed = not self._is_dry_run and state.status == "SUCCEEDED"
-            if are_fixed and self._failed_rows_path is not None and not remove_failed_rows(self._failed_rows_path):
-                click.echo(f"{self._failed_rows_path} was changed during the import, so it was kept.", err=True)
+            are_fixed = not self.is_dry_run and state.status == "SUCCEEDED"
+            if are_fixed and self.failed_rows_path is not None and not remove_failed_rows(self.failed_rows_path):
+                click.echo(f"{self.failed_rows_path} was changed during the import, so it was kept.", err=True)
         try:
             self._print_end(importer, domain, job_id, days, state, seconds, failed_rows_file, samples)
         except BrokenPipeError:
@@ -619,21 +613,19 @@ class _Import:
         from openprofiles.cli.import_progress import ProgressDisplay
 
         job_id = importer.create_job(
-            domain.name,
+            self.mapping,
             display_name=self._job_name,
-            fields=self._mapping.fields,
-            unique_key=self._mapping.unique_key.name,
             data_expiry_days=days,
             options=self._options,
-            needs_options=self._source.needs_options or not self._policies.is_default,
+            needs_options=self.source.needs_options or not self.policies.is_default,
         )
         self._check_phones_of_server(importer, domain)
-        if importer.left_out_options and self._has_checks and not self._is_json:
+        if importer.place.left_out_options and self._has_checks and not self.is_json:
             with suppress(BrokenPipeError):
                 click.echo("This server does not support checks, so email addresses and phone numbers are not checked.")
-        with ProgressDisplay(lines=not self._is_json) as display:
+        with ProgressDisplay(lines=not self.is_json) as display:
             self._send(importer, display)
-            if self._is_dry_run:
+            if self.is_dry_run:
                 importer.start_preview()
             else:
                 importer.start_job()
@@ -641,10 +633,10 @@ class _Import:
 
     def _check_phones_of_server(self, importer: Importer, domain: ImportDomain) -> None:
         """Check the country of the phone numbers, once the server shows that of the domain."""
-        if self._region_of_domain is not None:
+        if self.region_of_domain is not None:
             return
-        has_phones = weigh_phones(self._source, self._mapping.columns.fields, self._phone_region.region) is not None
-        if not has_phones and not self._phone_region.is_argument:
+        has_phones = weigh_phones(self.source, self.mapping.columns.fields, self.phone_region.region) is not None
+        if not has_phones and not self.phone_region.is_argument:
             return
         region = importer.read_phone_region()
         if region is not None:
@@ -652,19 +644,19 @@ class _Import:
             self._print_phones()
 
     def _check_phones(self, importer: Importer, domain: ImportDomain, region: str) -> None:
-        self._region_of_domain = region
-        self._phone_country = weigh_phones(self._source, self._mapping.columns.fields, region)
+        self.region_of_domain = region
+        self.phone_country = weigh_phones(self.source, self.mapping.columns.fields, region)
         try:
-            check_phone_country(self._phone_country, self._phone_region, domain, region)
+            check_phone_country(self.phone_country, self.phone_region, domain, region)
         except ImportFault:
-            if not self._is_dry_run:
+            if not self.is_dry_run:
                 importer.discard(domain)
             raise
 
     def _print_phones(self) -> None:
-        for line in phone_country_lines(self._phone_country):
-            if not self._is_json or line.startswith("Warning"):
-                click.echo(line, err=self._is_json)
+        for line in phone_country_lines(self.phone_country):
+            if not self.is_json or line.startswith("Warning"):
+                click.echo(line, err=self.is_json)
 
     @property
     def _has_checks(self) -> bool:
@@ -672,55 +664,37 @@ class _Import:
 
     def _is_refused(self, state: JobState) -> bool:
         """Return whether the load waits, or would wait, for the decision of the user."""
-        if not state.has_doubtful_rows or self._policies.loads_doubtful:
+        if not state.has_doubtful_rows or self.policies.loads_doubtful:
             return False
         from openprofiles.uploads.notices import is_refusal
 
-        return self._is_dry_run or is_refusal(state.message)
+        return self.is_dry_run or is_refusal(state.message)
 
     @property
     def _job_name(self) -> str:
         """Name the upload job; that of a dry run is listed as STOPPED for a day."""
-        if not self._is_dry_run:
-            return self._display_name
-        return self._display_name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK
-
-    @property
-    def _mapping(self) -> ImportMapping:
-        assert self._known_mapping is not None, "a saved mapping is read first"
-        return self._known_mapping
-
-    def _use_saved_mapping(self) -> None:
-        from openprofiles.cli.import_mapping import describe_drift, use_saved
-
-        if self._mapping_name is None or self._saved is None:
-            return
-        mapping = use_saved(
-            self._source, self._mapping_name, self._saved, self._choices, self._unique_key, self._phone_region.region
-        )
-        if mapping.drift:
-            click.echo(f"Warning: {describe_drift(self._source, self._mapping_name, mapping.drift)}", err=True)
-        self._known_mapping = mapping
-        self._options = self._policies.to_options(mapping, self._form)
+        if not self.is_dry_run:
+            return self.display_name
+        return self.display_name[: _DISPLAY_NAME_MAX_LENGTH - len(DRY_RUN_MARK)] + DRY_RUN_MARK
 
     def _save_mapping(self, importer: Importer) -> str | None:
         """Save the mapping if requested; returns why it cannot be saved, which does not stop the load."""
-        if self._save_as is None:
+        if self.save_as is None:
             return None
-        mapping = KeptMapping(self._mapping.fields, self._mapping.unique_key.name, self._source.headers, self._chosen)
+        mapping = KeptMapping(self.mapping.fields, self.mapping.unique_key.name, self.source.headers, self.chosen)
         try:
-            importer.save_mapping(self._save_as, mapping)
+            importer.save_mapping(self.save_as, mapping)
         except (CommandFault, DomainError) as error:
             return str(error)
-        self._was_saved = True
+        self.was_saved = True
         return None
 
     def _send(self, importer: Importer, display: ProgressDisplay) -> None:
         # From its start: the file is sent again after a question.
-        self._source.file.seek(0)
-        display.show_sending(0, self._source.size_bytes)
+        self.source.file.seek(0)
         importer.send_file(
-            self._source.file, lambda sent_bytes: display.show_sending(sent_bytes, self._source.size_bytes)
+            self.source.file,
+            lambda sent_bytes: display.show_sending(sent_bytes, self.source.size_bytes, importer.place.sending),
         )
 
     def _write_failed_rows(self, importer: Importer, path: Path, state: JobState, job_id: str) -> Path | None:
@@ -744,45 +718,43 @@ class _Import:
 
     def _way_to_failed_rows(self, job_id: str) -> str:
         """Name the command that writes the failed rows; a dry run leaves none."""
-        if self._is_dry_run:
+        if self.is_dry_run:
             return ""
-        return f" To get them: openprofiles jobs failed {job_id} --domain {self._domain_name}{self._place} -o FILE"
+        return f" To get them: openprofiles jobs failed {job_id} --domain {self.domain_name}{self.place} -o FILE"
 
     def _print_plan(self, domain: ImportDomain, days: int) -> None:
         from openprofiles.cli.import_mapping import describe_displaced, describe_key, describe_mapping
 
-        if self._is_json:
-            for line in describe_displaced(self._mapping.columns):
+        if self.is_json:
+            for line in describe_displaced(self.mapping.columns):
                 click.echo(line, err=True)
             self._print_phones()
             return
-        if self._is_dry_run:
+        if self.is_dry_run:
             missing = ", which does not exist and would be created" if domain.was_created else ""
-            click.echo(f"Dry run of {self._source.name} into the domain {self._domain_name}{missing}:")
+            click.echo(f"Dry run of {self.source.name} into the domain {self.domain_name}{missing}:")
         elif domain.was_created:
             click.echo(
                 f"Created the domain {domain.name}. Its profiles expire {domain.expiration_days:,} days after their "
                 "last change."
             )
-        if not self._is_dry_run:
-            click.echo(f"Loading {self._source.name} into the domain {domain.name}:")
-        click.echo(f"  read as {self._source.describe_form()}")
-        for line in (*self._source.describe_table(), *self._source.describe_lines_above()):
+        if not self.is_dry_run:
+            click.echo(f"Loading {self.source.name} into the domain {domain.name}:")
+        click.echo(f"  read as {self.source.describe_form()}")
+        for line in (*self.source.describe_table(), *self.source.describe_lines_above()):
             click.echo(f"  {shown(line)}")
-        if self._saved is not None and (arguments := self._saved.reading.to_arguments()):
-            click.echo(
-                f"  as saved with the mapping {self._mapping_name}, unless it does not apply: {shown(arguments)}"
-            )
-        for doubt in self._source.describe_doubts():
+        if self.saved is not None and (arguments := self.saved.reading.to_arguments()):
+            click.echo(f"  as saved with the mapping {self.mapping_name}, unless it does not apply: {shown(arguments)}")
+        for doubt in self.source.describe_doubts():
             click.echo(f"  {doubt}")
         checked = self._options.checks if self._options is not None else {}
-        for line in describe_mapping(self._mapping.columns, self._mapping.unique_key, checked):
+        for line in describe_mapping(self.mapping.columns, self.mapping.unique_key, checked):
             click.echo(f"  {line}")
-        for line in describe_displaced(self._mapping.columns):
+        for line in describe_displaced(self.mapping.columns):
             click.echo(line)
         self._print_phones()
-        click.echo(f"Unique key {shown(self._mapping.unique_key.header)}:")
-        for line in describe_key(self._mapping.columns, self._mapping.unique_key):
+        click.echo(f"Unique key {shown(self.mapping.unique_key.header)}:")
+        for line in describe_key(self.mapping.columns, self.mapping.unique_key):
             click.echo(f"  {line}")
         click.echo(
             f"Profiles from this import expire on {_expiry_date(days)} ({days:,} days) unless a later import updates "
@@ -793,9 +765,9 @@ class _Import:
         """Print the domains with names like that of a new one, which may be mistyped."""
         from openprofiles.uploads.mappings.likely_names import names_like
 
-        others = [name for name in importer.domain_names() if name != created.name]
-        if like := names_like(self._domain_name, others):
-            click.echo(f"Note: {self._domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
+        others = [name for name in importer.place.domain_names() if name != created.name]
+        if like := names_like(self.domain_name, others):
+            click.echo(f"Note: {self.domain_name} is a new domain. Similar names: {', '.join(like)}.", err=True)
 
     def _print_end(
         self,
@@ -810,7 +782,7 @@ class _Import:
     ) -> None:
         from openprofiles.cli.dry_run import describe_dry_run_end, sample_lines, sample_members
 
-        if self._is_dry_run:
+        if self.is_dry_run:
             if (bad_end := describe_dry_run_end(state)) is not None:
                 click.echo(bad_end, err=True)
         elif (bad_end := describe_bad_end(job_id, state)) is not None:
@@ -819,26 +791,26 @@ class _Import:
             click.echo(
                 "Without confirmation, such an import loads nothing. To load the file anyway, use --yes.", err=True
             )
-        if self._is_json:
+        if self.is_json:
             document: dict[str, Any] = {
-                "domain": self._domain_name,
-                "domain_created": domain.was_created and not self._is_dry_run,
-                "job_id": None if self._is_dry_run else job_id,
+                "domain": self.domain_name,
+                "domain_created": domain.was_created and not self.is_dry_run,
+                "job_id": None if self.is_dry_run else job_id,
                 **state_members(state),
                 "seconds": round(seconds, 3),
                 "data_expiry_days": days,
                 "expires_on": _expiry_date(days),
                 **self._mapping_members(),
-                "values_checked": self._has_checks and not importer.left_out_options,
+                "values_checked": self._has_checks and not importer.place.left_out_options,
                 "failed_rows_file": str(failed_rows_file) if failed_rows_file else None,
             }
-            if self._is_dry_run:
+            if self.is_dry_run:
                 document |= {"dry_run": True, "samples": [sample_members(sample) for sample in samples]}
-            elif self._save_as is not None:
-                document["saved_mapping"] = self._save_as if self._was_saved else None
+            elif self.save_as is not None:
+                document["saved_mapping"] = self.save_as if self.was_saved else None
             click.echo(json.dumps(document))
             return
-        if self._is_dry_run:
+        if self.is_dry_run:
             click.echo("Nothing was loaded. The result would be:")
         for line in summary_lines(state, seconds):
             click.echo(line)
@@ -846,15 +818,15 @@ class _Import:
             click.echo(line)
         for line in sample_lines(samples):
             click.echo(line)
-        if self._was_saved:
+        if self.was_saved:
             click.echo(
-                f"The mapping was saved as {self._save_as}. Load the next file of this kind with --mapping "
-                f"{self._save_as}."
+                f"The mapping was saved as {self.save_as}. Load the next file of this kind with --mapping "
+                f"{self.save_as}."
             )
-        if state.failed_count and self._failed_rows_path is None:
+        if state.failed_count and self.failed_rows_path is None:
             click.echo(
-                "To write these rows and their reasons to a file, use --failed-rows."
-                if self._is_dry_run
+                "To write the failed rows and their reasons to a file, use --failed-rows."
+                if self.is_dry_run
                 else f"The failed rows and their reasons are kept.{self._way_to_failed_rows(job_id)}"
             )
         if failed_rows_file:
@@ -863,29 +835,27 @@ class _Import:
     def _mapping_members(self) -> dict[str, Any]:
         """Describe how the file was read, for programs."""
         members: dict[str, Any] = {
-            "unique_key": self._mapping.unique_key.header,
-            "file": self._source.form_json(),
-            "mapping": {field.header: field.target for field in self._mapping.columns.fields},
+            "unique_key": self.mapping.unique_key.header,
+            "file": self.source.form_json(),
+            "mapping": {field.header: field.target for field in self.mapping.columns.fields},
         }
-        if self._phone_country is not None:
-            members["phone_region"] = self._phone_country.region
-        if self._mapping_name is not None:
-            drift = self._mapping.drift
+        if self.phone_country is not None:
+            members["phone_region"] = self.phone_country.region
+        if self.mapping_name is not None:
+            drift = self.mapping.drift
             members["header_drift"] = {"new": drift.new, "missing": drift.missing_other}
         return members
 
     def _ways_past_checks(self, state: JobState) -> Iterator[str]:
         """Describe how to load the values that a check refused."""
-        from openprofiles.cli.email_forms import describe_email_form
-        from openprofiles.uploads.failures.faults import NOT_AN_EMAIL_ADDRESS
+        from openprofiles.cli.value_forms import describe_form
 
         for one in state.fault_counts:
-            if one.code == NOT_AN_EMAIL_ADDRESS and one.column is not None:
-                form = describe_email_form(one.column, self._source.values_of(one.column))
-                if form is not None:
-                    yield shown(form)
+            form = one.column and describe_form(one.code, one.column, self.source.values_of(one.column))
+            if form:
+                yield shown(form)
         for code, column in state.columns_of_other_values:
-            yield describe_way_past_check(code, column, is_key=column == self._mapping.unique_key.header)
+            yield describe_way_past_check(code, column, is_key=column == self.mapping.unique_key.header)
 
 
 def _confirm_doubtful(state: JobState) -> bool:
@@ -921,16 +891,6 @@ def _watch(importer: Importer, display: ProgressDisplay, poll_seconds: float) ->
 def _has_store(settings: Settings) -> bool:
     """Return whether there is a store. If not, looking for a domain would create one."""
     return isinstance(settings.store, PostgresqlUrl) or settings.store_path.exists()
-
-
-def _open_importer(settings: Settings, endpoint_url: str | None) -> Importer:
-    if endpoint_url is None:
-        from openprofiles.cli.import_local import LocalImporter
-
-        return LocalImporter(settings)
-    with needs_client_packages():
-        from openprofiles.cli.import_remote import RemoteImporter
-    return RemoteImporter(check_endpoint_url(endpoint_url))
 
 
 def _place_arguments(settings: Settings, endpoint_url: str | None) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openprofiles.cli.importer import ImportFault, KeptMapping
 from openprofiles.cli.terminal_text import shown
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
+from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, FIELD_BY_PATH, TWINS, attribute_of_target
 from openprofiles.uploads.mappings.header_drift import HeaderDrift, compare_headers
 from openprofiles.uploads.mappings.key_evidence import KeySample
 from openprofiles.uploads.mappings.likely_names import did_you_mean, fields_like, find_name, names_like
@@ -60,13 +60,18 @@ class ImportMapping:
 
 
 def suggest_for(
-    source: SourceFile, choices: Sequence[str], phone_region: str, unique_key: str | None = None
+    source: SourceFile,
+    choices: Sequence[str],
+    phone_region: str,
+    unique_key: str | None = None,
+    find_attributes: Callable[[], Iterable[str]] = tuple,
 ) -> Suggestion:
     """Suggest a mapping for a file, with what ``--map`` says.
 
     Args:
         phone_region: country (ISO 3166) of phone numbers without a country code.
         unique_key: what ``--unique-key`` says.
+        find_attributes: as of ``suggest_mapping``.
 
     Raises:
         ImportFault, InvalidRequest: a choice cannot be kept, or it is not clear that the file has a header.
@@ -74,7 +79,7 @@ def suggest_for(
     source.require_header()
     key_header = None if unique_key is None else find_name(unique_key, source.headers)
     chosen = read_choices(choices, source.headers)
-    return suggest_mapping(source.headers, chosen, source.sample.rows, phone_region, key_header)
+    return suggest_mapping(source.headers, chosen, source.sample.rows, phone_region, key_header, find_attributes)
 
 
 def choices_of_only(
@@ -104,13 +109,19 @@ def choices_of_only(
     return [f"{header}=" for header in dict.fromkeys(headers) if header not in kept]
 
 
-def use_suggested(source: SourceFile, choices: Sequence[str], unique_key: str, phone_region: str) -> ImportMapping:
+def use_suggested(
+    source: SourceFile,
+    choices: Sequence[str],
+    unique_key: str,
+    phone_region: str,
+    find_attributes: Callable[[], Iterable[str]],
+) -> ImportMapping:
     """Make the mapping that is suggested, checked as the job will be.
 
     Raises:
         ImportFault, InvalidRequest: it cannot be used.
     """
-    suggestion = suggest_for(source, choices, phone_region, unique_key)
+    suggestion = suggest_for(source, choices, phone_region, unique_key, find_attributes)
     _require_loaded(unique_key, choices, source.headers)
     key = suggestion.find_unique_key(unique_key)
     if (too_many := describe_too_many_columns(suggestion)) is not None:
@@ -240,6 +251,9 @@ def describe_mapping(
         if field.is_doubtful:
             consequence = ", so these rows fail" if field.name in checked else ""
             line += f"  (doubtful: {field.reason}{consequence})"
+        if field.is_known_attribute:
+            own = shlex.quote(f"{field.header}={ATTRIBUTES_PREFIX}{field.header}")
+            line += shown(f"  (the domain has this attribute; for another one use --map {own})")
         yield line
     reasons = Counter(column.reason for column in suggestion.left_out)
     for column in suggestion.left_out:

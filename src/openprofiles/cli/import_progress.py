@@ -58,9 +58,9 @@ class ProgressDisplay:
     ) -> None:
         self._bar.stop()
 
-    def show_sending(self, sent_bytes: int, size_bytes: int) -> None:
+    def show_sending(self, sent_bytes: int, size_bytes: int, activity: str = "Sending") -> None:
         """Show how much of the file was sent."""
-        self._show("Sending", f"{sent_bytes / 1e6:,.1f} of {size_bytes / 1e6:,.1f} MB", sent_bytes, size_bytes)
+        self._show(activity, f"{sent_bytes / 1e6:,.1f} of {size_bytes / 1e6:,.1f} MB", sent_bytes, size_bytes)
 
     def show_waiting(self) -> None:
         """Show that the job waits for a worker or for other jobs."""

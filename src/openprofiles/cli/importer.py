@@ -1,46 +1,27 @@
-"""What ``openprofiles import`` needs from the place that the file goes to: the store itself, or a server."""
+"""Load one file into a place: the steps of ``openprofiles import`` and of ``Client.load_file``."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from openprofiles.cli.exit_statuses import CommandFault
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import JobState, state_of_progress
+from openprofiles.cli.place import ImportDomain, Place
+from openprofiles.errors import DomainError
+from openprofiles.server.job_options_document import options_document
 from openprofiles.uploads.reading.file_choices import FileChoices
 
 if TYPE_CHECKING:
+    from openprofiles.cli.import_mapping import ImportMapping
     from openprofiles.uploads.job_options import JobOptions
     from openprofiles.uploads.preview_sample import PreviewSample
-
-NEW_DOMAIN_EXPIRATION_DAYS = 1098
-
-
-def new_domain_name(name: str, *, is_dry_run: bool) -> str:
-    """Choose the name of a domain to create."""
-    return f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name
 
 
 class ImportFault(CommandFault):
     """The import cannot continue; the message says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportDomain:
-    """The domain that the file goes to.
-
-    Attributes:
-        expiration_days: how long its profiles live after they were last touched.
-        was_created: whether it was missing and has been made.
-        phone_region: the country (ISO 3166) of its phone numbers without a country code; None if it is not known yet.
-    """
-
-    name: str
-    expiration_days: int
-    was_created: bool
-    phone_region: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +55,23 @@ class KeptMapping:
         ]
 
 
-def read_kept_mapping(document: Mapping[str, Any]) -> KeptMapping:
-    """Read a saved mapping as a server answers it."""
+def read_kept_mapping(place: Place, domain: str, mapping_name: str) -> KeptMapping:
+    """Read a saved mapping of the domain; create neither."""
+    document = place.get_mapping(domain, mapping_name)
     reading = FileChoices.from_document(document.get("Reading", {}))
     return KeptMapping(document["Fields"], document["UniqueKey"], document["Columns"], reading)
 
 
-class Importer(Protocol):
-    """One way to load a file. The methods are called in this order; each raises CommandFault or a DomainError when it
-    cannot be done.
+class Importer:
+    """One load of a file. The methods are called in this order; each raises CommandFault or a DomainError when it
+    cannot be done. The caller closes the place.
     """
 
-    def read_mapping(self, domain: str, mapping_name: str) -> KeptMapping:
-        """Read a saved mapping of the domain; create neither."""
-
-    def find_phone_region(self, domain: str) -> str | None:
-        """Find the country of the phone numbers of a domain; None if there is no such domain or it is not known."""
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._domain = ""
+        self._job_id = ""
+        self._preview_id = ""
 
     def find_or_create_domain(self, name: str, *, is_dry_run: bool) -> ImportDomain:
         """Find the domain of this name, or create it with 1098 days.
@@ -97,17 +79,17 @@ class Importer(Protocol):
         Args:
             is_dry_run: instead of a missing domain, create one under another name that nobody else uses.
         """
-
-    def domain_names(self) -> Sequence[str]:
-        """List the domains that there are; empty where the credential has no permission for that."""
+        domain = self.place.find_domain(name)
+        if domain is None:
+            domain = self.place.create_domain(f"dry-run-{secrets.token_hex(8)}" if is_dry_run else name)
+        self._domain = domain.name
+        return domain
 
     def create_job(
         self,
-        domain: str,
+        mapping: ImportMapping,
         *,
         display_name: str,
-        fields: Mapping[str, Mapping[str, str]],
-        unique_key: str,
         data_expiry_days: int,
         options: JobOptions | None,
         needs_options: bool,
@@ -118,40 +100,81 @@ class Importer(Protocol):
             options: of the job; None for the defaults.
             needs_options: False: send the file even to a server that accepts no options.
         """
+        self._job_id = self.place.create_upload_job(
+            self._domain,
+            display_name=display_name,
+            fields=mapping.fields,
+            unique_key=mapping.unique_key.name,
+            data_expiry=data_expiry_days,
+            options=None if options is None else options_document(options),
+            needs_options=needs_options,
+        )
+        return self._job_id
 
     def read_phone_region(self) -> str | None:
         """Read the country of the domain's phone numbers, once there is a job; None if the server does not say."""
-
-    @property
-    def left_out_options(self) -> bool:
-        """Whether the job was made without the options, since the server takes none."""
+        region = self.place.get_progress(self._domain, self._job_id).get("PhoneRegion")
+        return None if region is None else str(region)
 
     def send_file(self, file: BinaryIO, on_sent: Callable[[int], None]) -> None:
         """Give the job its file. ``on_sent`` is called with the number of bytes so far."""
+        self.place.send_file(self._domain, self._job_id, file, on_sent)
 
     def start_job(self) -> None:
         """Start the job that was made."""
+        self.place.start_upload_job(self._domain, self._job_id)
 
     def save_mapping(self, mapping_name: str, mapping: KeptMapping) -> None:
         """Save a mapping in the domain that was found; it replaces one of the same name."""
+        self.place.put_mapping(
+            self._domain,
+            mapping_name,
+            fields=mapping.fields,
+            unique_key=mapping.unique_key,
+            columns=mapping.columns,
+            reading=mapping.reading.to_document(),
+        )
 
     def start_preview(self) -> None:
         """Start a preview instead of the job. All that is read afterwards is about the preview."""
+        self._preview_id = self.place.start_preview(self._domain, self._job_id)
 
     def read_samples(self) -> Sequence[PreviewSample]:
         """Read some profiles that would be created or updated, once the preview has ended."""
+        return self.place.read_samples(self._domain, self._followed_id)
 
     def discard(self, domain: ImportDomain) -> None:
         """Remove a job that was previewed, and a domain that was created for it."""
+        if self._job_id:
+            self.place.discard_upload_job(self._domain, self._job_id)
+        if domain.was_created:
+            self.place.delete_domain(domain.name)
 
     def read_state(self) -> JobState:
         """Read the state of the job. Call this repeatedly: without a server it also runs the job."""
+        document = self.place.get_progress(self._domain, self._followed_id)
+        self.place.run_upload_job(self._domain, self._followed_id, document["Status"])
+        return state_of_progress(document)
 
     def stop_job(self) -> None:
         """Stop the job, if there is one and it has not ended."""
+        if not self._job_id:
+            return
+        try:
+            if self._preview_id:
+                self.place.stop_preview(self._domain, self._preview_id)
+            else:
+                self.place.stop_upload_job(self._domain, self._job_id)
+        except (CommandFault, DomainError) as fault:
+            # It ended on its own first, and its end will be reported.
+            if not self.place.is_refusal(fault):
+                raise
 
     def read_failed_rows(self, *, for_spreadsheet: bool) -> Iterator[bytes]:
         """Read the file of failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
+        return self.place.read_failed_rows_file(self._domain, self._followed_id, for_spreadsheet=for_spreadsheet)
 
-    def close(self) -> None:
-        """Let go of everything; a load of ours that still runs is given back and can be taken up later."""
+    @property
+    def _followed_id(self) -> str:
+        """The job that runs: the one that was made, or its preview."""
+        return self._preview_id or self._job_id

@@ -1,32 +1,26 @@
-"""What ``openprofiles jobs`` needs from the place of a domain's upload jobs: the store, or a server."""
+"""The upload jobs of a domain, as ``openprofiles jobs`` shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from openprofiles.cli.endpoint import check_endpoint_url, needs_client_packages
-from openprofiles.cli.job_state import JobState
+from openprofiles.cli.job_state import JobState, state_of_progress
+from openprofiles.cli.place import Place
+from openprofiles.clock import from_epoch_seconds
 
 if TYPE_CHECKING:
-    from openprofiles.settings import Settings
     from openprofiles.uploads.reading.file_form import FileForm
 
-
-@dataclass(frozen=True, slots=True)
-class JobName:
-    """An upload job by its id and the name that people know it by."""
-
-    job_id: str
-    display_name: str
+_JOBS_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedJob:
-    """An upload job as a list of them shows it."""
+    """An upload job as a list of them shows it; ``undo_status`` is None if no undo was requested."""
 
     job_id: str
     display_name: str
@@ -34,6 +28,7 @@ class ListedJob:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    undo_status: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +45,6 @@ class JobAccount(ListedJob):
         file_form: what the file is read as; None until reading has begun.
         rows_per_second: of a job that has ended, waiting left out.
         undo_until: until when it can be taken back; None if it cannot, or was.
-        undo_status: where taking it back stands; None if that was not asked for.
     """
 
     status_reason: str | None
@@ -63,7 +57,6 @@ class JobAccount(ListedJob):
     file_form: FileForm | None
     rows_per_second: int | None
     undo_until: datetime | None
-    undo_status: str | None
 
     @property
     def seconds(self) -> float:
@@ -102,6 +95,7 @@ class UndoState:
     kept_count: int
     gone_count: int
     profile_count: int | None
+    completed_at: datetime | None
 
     @property
     def is_running(self) -> bool:
@@ -120,76 +114,82 @@ class KeptProfile:
     was_created: bool
 
 
-class JobPlace(Protocol):
-    """The upload jobs of one domain.
-
-    Each method raises CommandFault or DomainError when it cannot be done; the message says why. It runs no upload job.
-    """
-
-    def list_jobs(self, status: str | None, limit: int) -> list[ListedJob]:
-        """The newest jobs, of this status if one is given, the newest first."""
-
-    def iterate_job_names(self) -> Iterator[JobName]:
-        """Yield all jobs, the newest first, fetched a page at a time."""
-
-    def read_report(self, job_id: str) -> JobAccount:
-        """All that is known of the job."""
-
-    def read_state(self, job_id: str) -> JobState:
-        """Where the job stands."""
-
-    def list_failed_rows(self, job_id: str, limit: int) -> list[FaultyRow]:
-        """The first failed rows that are kept, in the order of the file."""
-
-    def read_failed_rows_file(self, job_id: str, *, for_spreadsheet: bool) -> Iterator[bytes]:
-        """The file of all failed rows, part by part: see ``uploads.failures.failed_rows_csv``."""
-
-    def stop_job(self, job_id: str) -> None:
-        """Ask for the end of the job; nothing happens if it is STOPPED."""
-
-    def start_undo(self, job_id: str) -> UndoState:
-        """Ask for the job to be taken back, which changes nothing if it was."""
-
-    def read_undo(self, job_id: str) -> UndoState:
-        """Where taking the job back stands. Without a server this is also what does it, so it is to be asked again."""
-
-    def list_kept_profiles(self, job_id: str, limit: int) -> list[KeptProfile]:
-        """The first profiles that stayed when the job was taken back."""
-
-    def close(self) -> None:
-        """Let go of everything."""
+def list_jobs(place: Place, domain: str, status: str | None, limit: int) -> list[ListedJob]:
+    """List the newest jobs, of this status if one is given, the newest first."""
+    items = place.list_upload_jobs(domain, min(limit, _JOBS_PER_PAGE))
+    wanted = (item for item in items if status in (None, item["Status"]))
+    return [
+        ListedJob(**_listed(item["DisplayName"], place.read_listed_job(domain, item))) for item in islice(wanted, limit)
+    ]
 
 
-@contextmanager
-def open_job_place(settings: Settings, endpoint_url: str | None, domain: str) -> Iterator[JobPlace]:
-    """The jobs of the domain on the server at this address, or else in the store that the settings name.
-
-    Raises:
-        CommandFault: there is no store, the address is none, or a package is missing.
-        SettingsError: the store cannot be used.
-    """
-    place: JobPlace
-    if endpoint_url is None:
-        from openprofiles.cli.job_place_local import LocalJobs
-
-        place = LocalJobs(settings, domain)
-    else:
-        with needs_client_packages():
-            from openprofiles.cli.job_place_remote import RemoteJobs
-        place = RemoteJobs(check_endpoint_url(endpoint_url), domain)
-    try:
-        yield place
-    finally:
-        place.close()
-
-
-def mapping_members(fields: Mapping[str, Mapping[str, str]], unique_key: str) -> dict[str, Any]:
-    """The members of a ``JobAccount`` that say where the columns go, of a job's ``Fields`` and ``UniqueKey``."""
+def read_account(place: Place, domain: str, job_id: str) -> JobAccount:
+    """Read all that is known of a job."""
+    from openprofiles.server.job_options_document import read_file_form
     from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
-    mapping = read_mapping(fields, unique_key, strict=False)
+    job = place.get_upload_job(domain, job_id)
+    progress = place.get_progress(domain, job_id)
+    mapping = read_mapping(job["Fields"], job["UniqueKey"], strict=False)
+    not_mapped = progress.get("ColumnsNotMapped")
+    return JobAccount(
+        **_listed(job["DisplayName"], progress),
+        status_reason=progress.get("StatusReason"),
+        stop_requested=progress["StopRequested"],
+        data_expiry_days=job["DataExpiry"],
+        unique_key=mapping.unique_key.header,
+        unique_field=mapping.unique_key.path,
+        mapping=tuple((field.header, field.path) for field in mapping.fields),
+        columns_not_mapped=None if not_mapped is None else tuple(not_mapped),
+        file_form=read_file_form(progress["File"]) if "File" in progress else None,
+        rows_per_second=progress.get("RecordsPerSecond"),
+        undo_until=from_epoch_seconds(progress.get("UndoUntil")),
+    )
+
+
+def list_failed_rows(place: Place, domain: str, job_id: str, limit: int) -> list[FaultyRow]:
+    """List the first failed rows of a job that are kept, in the order of the file."""
+    return [
+        FaultyRow(
+            row["Record"],
+            row["Line"],
+            tuple(ToldFault(fault["Code"], fault.get("Column"), fault["Message"]) for fault in row["Faults"]),
+        )
+        for row in islice(place.list_failed_rows(domain, job_id), limit)
+    ]
+
+
+def read_undo(place: Place, domain: str, job_id: str) -> UndoState:
+    """Read the state of the undo of a job. Without a server this also runs it, so call it repeatedly."""
+    undo = place.get_undo(domain, job_id)
+    return UndoState(
+        status=undo["Status"],
+        message=undo.get("Message"),
+        removed_count=undo["RemovedProfiles"],
+        restored_count=undo["RestoredProfiles"],
+        kept_count=undo["KeptProfiles"],
+        gone_count=undo["GoneProfiles"],
+        profile_count=undo.get("ProfileCount"),
+        completed_at=from_epoch_seconds(undo.get("CompletedAt")),
+    )
+
+
+def list_kept_profiles(place: Place, domain: str, job_id: str, limit: int) -> list[KeptProfile]:
+    """List the first profiles that stayed when a job was undone."""
+    return [
+        KeptProfile(item["ProfileId"], item["Loaded"] == "CREATED")
+        for item in islice(place.list_kept_profiles(domain, job_id), limit)
+    ]
+
+
+def _listed(display_name: str, progress: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the members of a ``ListedJob``."""
     return {
-        "unique_key": mapping.unique_key.header,
-        "unique_field": mapping.unique_key.path,
-        "mapping": tuple((field.header, field.path) for field in mapping.fields),
+        "job_id": progress["JobId"],
+        "display_name": display_name,
+        "state": state_of_progress(progress),
+        "created_at": from_epoch_seconds(progress["CreatedAt"]),
+        "started_at": from_epoch_seconds(progress.get("StartedAt")),
+        "completed_at": from_epoch_seconds(progress.get("CompletedAt")),
+        "undo_status": progress.get("UndoStatus"),
     }

@@ -10,7 +10,6 @@ from openprofiles.clock import utc_now
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
 from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.master_key import load_master_key
-from openprofiles.profiles.records import Domain
 from openprofiles.running_server import has_server
 from openprofiles.settings import Settings
 from openprofiles.store.connections import Store
@@ -18,6 +17,7 @@ from openprofiles.store.removal import remove_rows_of_ended_jobs_step
 from openprofiles.store.use import using
 from openprofiles.uploads import previews
 from openprofiles.uploads.arrival.files import open_own_files
+from openprofiles.uploads.jobs import OpenReading
 from openprofiles.worker.main import Worker
 
 # What a loader does after its job has ended: it removes the uploaded file and its scratch database.
@@ -41,17 +41,19 @@ class JobRunner:
         set_up_logs("text")
         logging.getLogger().setLevel(logging.WARNING)
         self._store = store
+        self._replaced_values_days = settings.replaced_values_days
         self._at_end = ExitStack()
         self._at_end.enter_context(using(settings))
         files = open_own_files(settings, load_master_key(settings))
         self._worker = Worker(settings, store, files, yields=has_server(settings))
         self._job_ids: list[str] = []
 
-    def run(self, domain: Domain, job_id: str) -> None:
+    def run(self, open_session: OpenReading, job_id: str) -> None:
         """Have the job begun with, if it can be, and look after it; to be called again and again until it has ended."""
         if job_id not in self._job_ids:
             # Jobs of a domain run in order. One that was interrupted would be ahead for ever if nobody else runs it.
-            ahead = [other for other in previews.list_running(self._store, domain) if other != job_id]
+            with open_session() as session:
+                ahead = [other for other in previews.list_running(session) if other != job_id]
             self._job_ids = [*ahead, job_id]
         for one in self._job_ids:
             self._worker.step(one)
@@ -73,7 +75,11 @@ class JobRunner:
             for _ in range(_CLEANING_STEPS):
                 with self._store.write() as connection:
                     if not remove_rows_of_ended_jobs_step(
-                        connection, utc_now(), _ROWS_PER_CLEANING_STEP, failed_rows_days=None
+                        connection,
+                        utc_now(),
+                        _ROWS_PER_CLEANING_STEP,
+                        failed_rows_days=None,
+                        replaced_values_days=self._replaced_values_days,
                     ):
                         break
         except (StoreNotWritable, StoreUnreachable, Busy) as error:

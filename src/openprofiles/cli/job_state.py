@@ -1,20 +1,15 @@
-"""The state of an upload job as commands show it, read from the store or from a server."""
+"""The state of an upload job as commands show it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
-from openprofiles.clock import utc_now
 from openprofiles.server.progress_document import read_progress_document
 from openprofiles.uploads.failures.faults import NOT_A_PHONE_NUMBER, NOT_AN_EMAIL_ADDRESS
 from openprofiles.uploads.mappings.value_kinds import ValueKind
-from openprofiles.uploads.progress import Progress, progress_of
-
-if TYPE_CHECKING:
-    from openprofiles.store.upload_jobs import UploadJob
-    from openprofiles.uploads.job_report import JobReport
+from openprofiles.uploads.progress import Progress
 
 RUNNING_STATUSES = frozenset(("CREATED", "IN_PROGRESS"))
 KIND_OF_ERROR = {NOT_AN_EMAIL_ADDRESS: ValueKind.EMAIL_ADDRESS, NOT_A_PHONE_NUMBER: ValueKind.PHONE_NUMBER}
@@ -94,36 +89,8 @@ class JobState:
         return self.status in RUNNING_STATUSES
 
 
-def state_of_job(job: UploadJob) -> JobState:
-    """Make the state from the job's row in the store alone."""
-    return JobState(
-        status=job.status.value,
-        phase=job.phase,
-        position=job.position,
-        record_count=job.record_count,
-        created_count=job.created_count,
-        updated_count=job.updated_count,
-        unchanged_count=job.unchanged_count,
-        failed_count=job.failed_count,
-        message=job.failure_message,
-        progress=progress_of(job, utc_now()),
-    )
-
-
-def state_of_report(report: JobReport) -> JobState:
-    """Make the state from the job's full report."""
-    return replace(
-        state_of_job(report.job),
-        fault_counts=tuple(FaultCount(one.code, one.column_name, one.count) for one in report.fault_counts),
-        repeated_count=report.repeated_count,
-        notices=tuple(report.notice_sentences()),
-        has_doubtful_rows=any(notice.is_doubtful for notice in report.notices),
-        step_seconds=report.step_seconds,
-    )
-
-
 def state_of_progress(answer: Mapping[str, Any]) -> JobState:
-    """Make the state from a server's answer to ``Client.get_progress``."""
+    """Make the state from the document of ``Client.get_progress``."""
     return JobState(
         status=answer["Status"],
         phase=answer.get("Phase"),

@@ -24,6 +24,7 @@ _JOBS = (
     Column("UNCHANGED", is_number=True),
     Column("FAILED", is_number=True),
 )
+_UNDO = Column("UNDO")
 _FAILED_ROWS = (
     Column("ROW", is_number=True),
     Column("LINE", is_number=True),
@@ -40,7 +41,10 @@ _STEPS = (Column("STEP"), Column("SECONDS", is_number=True))
 
 
 def job_lines(jobs: Sequence[ListedJob], width: int) -> Iterator[str]:
-    """Format a table of upload jobs. Rows are not counted before all are read; until then there is a dash."""
+    """Format a table of upload jobs, with a column for undos if there are any.
+
+    Rows are not counted before all are read; until then there is a dash.
+    """
     rows = [
         (
             job.job_id,
@@ -52,10 +56,11 @@ def job_lines(jobs: Sequence[ListedJob], width: int) -> Iterator[str]:
             f"{job.state.changed_count:,}",
             f"{job.state.unchanged_count:,}",
             f"{job.state.failed_count:,}",
+            _undo_words(job),
         )
         for job in jobs
     ]
-    return table_lines(_JOBS, rows, width)
+    return table_lines((*_JOBS, _UNDO) if any(job.undo_status for job in jobs) else _JOBS, rows, width)
 
 
 def failed_row_lines(rows: Sequence[FaultyRow], width: int) -> Iterator[str]:
@@ -127,12 +132,16 @@ def _facts(account: JobAccount, domain: str) -> Iterator[tuple[str, str]]:
     yield "created at", utc_text(account.created_at)
     yield "started at", utc_text(account.started_at)
     yield "ended at", utc_text(account.completed_at)
-    yield "undo", "" if account.undo_status is None else _UNDO_WORDS.get(account.undo_status, account.undo_status)
+    yield "undo", _undo_words(account)
     yield "undo until", utc_text(account.undo_until)
     if account.rows_per_second is not None:
         # From started to ended is longer: a job waits for a worker and for others of its domain.
         seconds = sum(state.step_seconds.values())
         yield "speed", f"{account.rows_per_second:,} rows per second, in {seconds:,.2f} seconds of work"
+
+
+def _undo_words(job: ListedJob) -> str:
+    return "" if job.undo_status is None else _UNDO_WORDS.get(job.undo_status, job.undo_status)
 
 
 def _counts(state: JobState) -> list[tuple[str, str]]:

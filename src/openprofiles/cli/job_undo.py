@@ -12,14 +12,26 @@ from openprofiles.cli.text_table import Column, table_lines
 _KEPT = (Column("PROFILE ID"), Column("LOADED AS"))
 
 
-def undo_lines(job_id: str, state: UndoState) -> Iterator[str]:
-    """Format the counts of profiles."""
+def undo_lines(job_id: str, state: UndoState, unchanged_count: int, *, was_undone: bool) -> Iterator[str]:
+    """Format the counts of profiles.
+
+    Args:
+        unchanged_count: the rows of the job that changed no values.
+        was_undone: whether the undo had ended before it was requested now.
+    """
     counts = f"{state.removed_count:,} removed, {state.restored_count:,} restored"
     if state.gone_count:
         counts += f", {state.gone_count:,} already deleted"
     counts += f", {state.kept_count:,} kept because they have been changed since"
     verb = "has been undone" if state.status == "SUCCEEDED" else "has been partly undone"
+    if was_undone and state.completed_at is not None:
+        verb = f"was already undone at {state.completed_at:%Y-%m-%dT%H:%M:%SZ}"
     yield f"Upload job {job_id} {verb}. Profiles: {counts}."
+    if unchanged_count and state.restored_count:
+        yield (
+            f"Rows of the import that had changed no values: {unchanged_count:,}. Of their profiles, only the expiry "
+            "and the date of the last update are restored."
+        )
 
 
 def describe_bad_undo(job_id: str, state: UndoState) -> str:
@@ -48,4 +60,5 @@ def undo_members(state: UndoState) -> dict[str, Any]:
         "restored": state.restored_count,
         "kept": state.kept_count,
         "gone": state.gone_count,
+        "completed_at": None if state.completed_at is None else state.completed_at.isoformat(),
     }

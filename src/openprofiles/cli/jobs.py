@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,23 +16,27 @@ from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import EXIT_DONE, EXIT_INCOMPLETE, CommandFault, exit_status_of_job
 from openprofiles.cli.interrupts import counted_interrupts
 from openprofiles.cli.job_ids import find_job_id
-from openprofiles.cli.job_place import JobAccount, JobPlace, KeptProfile, ListedJob, UndoState, open_job_place
+from openprofiles.cli.job_place import (
+    JobAccount,
+    KeptProfile,
+    ListedJob,
+    UndoState,
+    list_failed_rows,
+    list_jobs,
+    list_kept_profiles,
+    read_account,
+    read_undo,
+)
+from openprofiles.cli.job_state import state_of_progress
 from openprofiles.cli.job_summary import count_members, describe_bad_end, state_members, summary_lines
 from openprofiles.cli.job_undo import describe_bad_undo, kept_profile_lines, loaded_word, undo_lines, undo_members
-from openprofiles.cli.options import (
-    UpperCaseChoice,
-    domain_option,
-    endpoint_url_option,
-    output_option,
-    settings_options,
-)
+from openprofiles.cli.options import UpperCaseChoice, domain_command, print_json
+from openprofiles.cli.place import Place, open_place
 from openprofiles.cli.terminal_text import terminal_width
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
     from openprofiles.cli.job_state import JobState
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _POLL_SECONDS = 0.25
 _JOBS_LISTED = 20
@@ -42,23 +46,11 @@ _UNDO_POLL_SECONDS = 0.05
 _STATUSES = ("CREATED", "IN_PROGRESS", "SUCCEEDED", "PARTIALLY_SUCCEEDED", "FAILED", "STOPPED")
 
 
-def _of_a_domain(command: F, *more_settings: str) -> F:
-    """Give a command the options for the place of the jobs and for its output."""
-    for decorate in (
-        settings_options("data_folder", "store", "master_key", *more_settings),
-        output_option,
-        endpoint_url_option("Work through"),
-        domain_option("Domain of the upload jobs."),
-    ):
-        command = decorate(command)
-    return command
-
-
-def _of_a_domain_to_work_on(command: F) -> F:
-    """Give a command those options, and those of a loader that it may run itself."""
-    return _of_a_domain(command, "files", "memory_limit_bytes", "undo_days")
-
-
+_of_a_domain = domain_command("Domain of the upload jobs.", "master_key")
+# With the settings of a loader that the command may run itself.
+_of_a_domain_to_work_on = domain_command(
+    "Domain of the upload jobs.", "master_key", "files", "memory_limit_bytes", "undo_days", "history_content_days"
+)
 _job = click.argument("job", metavar="JOB")
 
 
@@ -109,10 +101,10 @@ def list_(
     """
     from openprofiles.cli.job_tables import job_lines
 
-    with open_job_place(settings, endpoint_url, domain) as place:
-        found = place.list_jobs(status, limit)
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = list_jobs(place, domain, status, limit)
         if output == "json":
-            _print_json([_listed_members(job) | count_members(job.state) for job in found])
+            print_json([_listed_members(job) | count_members(job.state) for job in found])
         elif found:
             click.echo("\n".join(job_lines(found, terminal_width())))
         else:
@@ -136,10 +128,10 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     """
     from openprofiles.cli.job_tables import account_lines
 
-    with open_job_place(settings, endpoint_url, domain) as place:
-        account = place.read_report(find_job_id(place, domain, job))
+    with closing(open_place(settings, endpoint_url)) as place:
+        account = read_account(place, domain, find_job_id(place, domain, job))
         if output == "json":
-            _print_json({"domain": domain, **_account_members(account)})
+            print_json({"domain": domain, **_account_members(account)})
         else:
             click.echo("\n".join(account_lines(account, domain, terminal_width())))
 
@@ -185,10 +177,10 @@ def failed(
     """
     from openprofiles.cli.job_tables import failed_row_lines
 
-    with open_job_place(settings, endpoint_url, domain) as place:
+    with closing(open_place(settings, endpoint_url)) as place:
         job_id = find_job_id(place, domain, job)
-        state = place.read_state(job_id)
-        rows = place.list_failed_rows(job_id, 1 if output_file else limit)
+        state = state_of_progress(place.get_progress(domain, job_id))
+        rows = list_failed_rows(place, domain, job_id, 1 if output_file else limit)
         if state.failed_count and not rows and not state.is_running:
             raise CommandFault(
                 f"The {state.failed_count:,} failed rows of upload job {job_id} are no longer kept. To see how many "
@@ -196,9 +188,9 @@ def failed(
             )
         has_file = output_file is not None and bool(rows)
         if output_file is not None and rows:
-            _write_file(output_file, place, job_id)
+            _write_file(output_file, place, domain, job_id)
         if output == "json":
-            _print_json(
+            print_json(
                 {
                     "domain": domain,
                     "job_id": job_id,
@@ -228,13 +220,13 @@ def stop(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     Example:
       openprofiles jobs stop last --domain demo
     """
-    with open_job_place(settings, endpoint_url, domain) as place:
+    with closing(open_place(settings, endpoint_url)) as place:
         job_id = find_job_id(place, domain, job)
-        was_stopped = place.read_state(job_id).status == "STOPPED"
-        place.stop_job(job_id)
-        state = place.read_state(job_id)
+        was_stopped = state_of_progress(place.get_progress(domain, job_id)).status == "STOPPED"
+        place.stop_upload_job(domain, job_id)
+        state = state_of_progress(place.get_progress(domain, job_id))
     if output == "json":
-        _print_json({"domain": domain, "job_id": job_id, "status": state.status, **count_members(state)})
+        print_json({"domain": domain, "job_id": job_id, "status": state.status, **count_members(state)})
     else:
         click.echo(f"Upload job {job_id} {_describe_stop(state, was_stopped=was_stopped)}")
 
@@ -270,15 +262,16 @@ def undo(settings: Settings, domain: str, endpoint_url: str | None, output: str,
       openprofiles jobs undo last --domain demo
     """
     is_json = output == "json"
-    with open_job_place(settings, endpoint_url, domain) as place:
+    with closing(open_place(settings, endpoint_url)) as place:
         job_id = find_job_id(place, domain, job)
-        place.start_undo(job_id)
-        state = _follow_undo(place, job_id, shows_lines=not is_json)
-        kept = place.list_kept_profiles(job_id, limit) if state.kept_count else []
+        was_undone = "CompletedAt" in place.start_undo(domain, job_id)
+        state = _follow_undo(place, domain, job_id, shows_lines=not is_json)
+        kept = list_kept_profiles(place, domain, job_id, limit) if state.kept_count else []
+        unchanged_count = state_of_progress(place.get_progress(domain, job_id)).unchanged_count
     if is_json:
-        _print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
+        print_json({"domain": domain, "job_id": job_id, **undo_members(state), "kept_profiles": _members(kept)})
     else:
-        for line in undo_lines(job_id, state):
+        for line in undo_lines(job_id, state, unchanged_count, was_undone=was_undone):
             click.echo(line)
         if kept:
             click.echo("\n".join(kept_profile_lines(kept, terminal_width())))
@@ -307,19 +300,19 @@ def watch(settings: Settings, domain: str, endpoint_url: str | None, output: str
       openprofiles jobs watch last --domain demo
     """
     is_json = output == "json"
-    with open_job_place(settings, endpoint_url, domain) as place:
+    with closing(open_place(settings, endpoint_url)) as place:
         job_id = find_job_id(place, domain, job)
-        _follow(place, job_id, shows_lines=not is_json)
-        account = place.read_report(job_id)
+        _follow(place, domain, job_id, shows_lines=not is_json)
+        account = read_account(place, domain, job_id)
     _print_end(account, domain, is_json=is_json)
     raise SystemExit(exit_status_of_job(account.state.status))
 
 
-def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
+def _follow(place: Place, domain: str, job_id: str, *, shows_lines: bool) -> None:
     from openprofiles.cli.import_progress import ProgressDisplay
 
     with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
-        while not interrupts.count and (state := place.read_state(job_id)).is_running:
+        while not interrupts.count and (state := state_of_progress(place.get_progress(domain, job_id))).is_running:
             display.show_job(state)
             time.sleep(_POLL_SECONDS)
     if interrupts.count:
@@ -327,11 +320,11 @@ def _follow(place: JobPlace, job_id: str, *, shows_lines: bool) -> None:
         raise KeyboardInterrupt
 
 
-def _follow_undo(place: JobPlace, job_id: str, *, shows_lines: bool) -> UndoState:
+def _follow_undo(place: Place, domain: str, job_id: str, *, shows_lines: bool) -> UndoState:
     from openprofiles.cli.import_progress import ProgressDisplay
 
     with counted_interrupts() as interrupts, ProgressDisplay(lines=shows_lines) as display:
-        while (state := place.read_undo(job_id)).is_running:
+        while (state := read_undo(place, domain, job_id)).is_running:
             if interrupts.count:
                 click.echo(
                     f"The undo of upload job {job_id} has not ended. To continue it, run the command again.", err=True
@@ -351,7 +344,7 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
     if (bad_end := describe_bad_end(account.job_id, state)) is not None:
         click.echo(bad_end, err=True)
     if is_json:
-        _print_json(
+        print_json(
             {
                 "domain": domain,
                 "job_id": account.job_id,
@@ -366,7 +359,7 @@ def _print_end(account: JobAccount, domain: str, *, is_json: bool) -> None:
         click.echo(f"To see the failed rows: openprofiles jobs failed {account.job_id} --domain {domain}")
 
 
-def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
+def _write_file(path: Path, place: Place, domain: str, job_id: str) -> None:
     from openprofiles.cli.failed_rows_file import (
         FailedRowsFileChanged,
         describe_changed,
@@ -376,7 +369,7 @@ def _write_file(path: Path, place: JobPlace, job_id: str) -> None:
     from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 
     try:
-        write_failed_rows(path, place.read_failed_rows_file(job_id, for_spreadsheet=not is_workbook(path)))
+        write_failed_rows(path, place.read_failed_rows_file(domain, job_id, for_spreadsheet=not is_workbook(path)))
     except TooLargeForWorkbook as error:
         raise CommandFault(f"The failed rows cannot be written to {path}: {error}. Name a CSV file.") from None
     except FailedRowsFileChanged:
@@ -431,6 +424,7 @@ def _listed_members(job: ListedJob) -> dict[str, Any]:
         "started_at": _iso(job.started_at),
         "completed_at": _iso(job.completed_at),
         "rows": job.state.record_count,
+        "undo_status": job.undo_status,
     }
 
 
@@ -447,7 +441,6 @@ def _account_members(account: JobAccount) -> dict[str, Any]:
         "status_reason": account.status_reason,
         "stop_requested": account.stop_requested,
         "undo_until": _iso(account.undo_until),
-        "undo_status": account.undo_status,
         "phase": state.phase if state.is_running else None,
         "position": state.position if state.is_running and state.phase is not None else None,
         "rows_per_second": account.rows_per_second,
@@ -461,7 +454,3 @@ def _account_members(account: JobAccount) -> dict[str, Any]:
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2))

@@ -20,6 +20,7 @@ _COMMANDS = {
     "import": "openprofiles.cli.import_file:import_file",
     "jobs": "openprofiles.cli.jobs:jobs",
     "mappings": "openprofiles.cli.mappings:mappings",
+    "history": "openprofiles.cli.history:history",
     "env": "openprofiles.cli.env:env",
     "credentials": "openprofiles.cli.credentials:credentials",
     "backup": "openprofiles.cli.backup:backup",

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 import click
 
 from openprofiles.cli.command_group import CommandGroup
-from openprofiles.cli.mapping_place import open_mapping_place
-from openprofiles.cli.options import domain_option, endpoint_url_option, output_option, settings_options
+from openprofiles.cli.options import domain_command, print_json
+from openprofiles.cli.place import open_place
+from openprofiles.clock import from_epoch_seconds
 from openprofiles.settings import Settings
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _of_a_domain(command: F) -> F:
-    for decorate in (
-        settings_options("data_folder", "store"),
-        output_option,
-        endpoint_url_option("Work through"),
-        domain_option("Domain of the mappings."),
-    ):
-        command = decorate(command)
-    return command
-
-
+_of_a_domain = domain_command("Domain of the mappings.")
 _mapping_name = click.argument("name", metavar="NAME")
 
 
@@ -59,12 +45,12 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
     from openprofiles.cli.terminal_text import terminal_width
     from openprofiles.cli.text_table import Column, table_lines
 
-    with open_mapping_place(settings, endpoint_url, domain) as place:
-        found = place.list_names()
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = [(one["MappingName"], from_epoch_seconds(one["UpdatedAt"])) for one in place.list_mappings(domain)]
     if output == "json":
-        _print_json([{"name": one.name, "saved_at": _iso(one.saved_at)} for one in found])
+        print_json([{"name": name, "saved_at": saved_at and saved_at.isoformat()} for name, saved_at in found])
     elif found:
-        rows = [(one.name, utc_text(one.saved_at)) for one in found]
+        rows = [(name, utc_text(saved_at)) for name, saved_at in found]
         click.echo("\n".join(table_lines((Column("NAME"), Column("SAVED AT")), rows, terminal_width())))
     else:
         click.echo(f"The domain {domain} has no mapping.", err=True)
@@ -84,13 +70,13 @@ def show(settings: Settings, domain: str, endpoint_url: str | None, output: str,
     from openprofiles.cli.terminal_text import terminal_width
     from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
-    with open_mapping_place(settings, endpoint_url, domain) as place:
-        kept = place.read(name)
-    mapping = read_mapping(kept.fields, kept.unique_key, strict=False)
+    with closing(open_place(settings, endpoint_url)) as place:
+        kept = place.get_mapping(domain, name)
+    mapping = read_mapping(kept["Fields"], kept["UniqueKey"], strict=False)
     goes_to = [(field.header, field.path) for field in mapping.fields]
-    not_loaded = [header for header in kept.columns if header not in dict(goes_to)]
+    not_loaded = [header for header in kept["Columns"] if header not in dict(goes_to)]
     if output == "json":
-        _print_json(
+        print_json(
             {
                 "name": name,
                 "unique_key": mapping.unique_key.header,
@@ -114,10 +100,10 @@ def delete(settings: Settings, domain: str, endpoint_url: str | None, output: st
     Example:
       openprofiles mappings delete crm --domain demo
     """
-    with open_mapping_place(settings, endpoint_url, domain) as place:
-        place.delete(name)
+    with closing(open_place(settings, endpoint_url)) as place:
+        place.delete_mapping(domain, name)
     if output == "json":
-        _print_json({"name": name, "deleted": True})
+        print_json({"name": name, "deleted": True})
     else:
         click.echo(f"The mapping {name} has been deleted.")
 
@@ -128,11 +114,3 @@ def _by_header(goes_to: Sequence[tuple[str, str]]) -> Mapping[str, str | list[st
     for header, path in goes_to:
         fields.setdefault(header, []).append(path)
     return {header: paths[0] if len(paths) == 1 else paths for header, paths in fields.items()}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()
-
-
-def _print_json(document: Any) -> None:
-    click.echo(json.dumps(document, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -69,16 +70,13 @@ def change(settings: Settings, new_file: Path) -> None:
     from openprofiles.store.use import using_alone
     from openprofiles.uploads.arrival.files import change_owner
 
-    store = open_existing_store(settings)
-    try:
+    with closing(open_existing_store(settings)) as store:
         old, new = read_master_key(settings.master_key_path), read_master_key(new_file)
         with using_alone(settings):
             change_master_key(store, old, new, utc_now())
             change_owner(settings, old, new)
             if settings.master_key is None:
                 replace_master_key(settings, new_file)
-    finally:
-        store.close()
     if settings.master_key is None:
         click.echo(f"The new master key is now {settings.master_key_path}. Keep a copy where the old one was kept.")
     else:

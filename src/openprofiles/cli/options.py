@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -139,6 +140,27 @@ def endpoint_url_option(what: str) -> Callable[[F], F]:
         help=f"{what} the server at this address, with the credentials from the AWS environment.  [default: use "
         "--data directly]",
     )
+
+
+def domain_command(help_text: str, *settings_names: str) -> Callable[[F], F]:
+    """Give a command for a domain the options of its place and its output."""
+
+    def decorate(command: F) -> F:
+        for one in (
+            settings_options("data_folder", "store", *settings_names),
+            output_option,
+            endpoint_url_option("Work through"),
+            domain_option(help_text),
+        ):
+            command = one(command)
+        return command
+
+    return decorate
+
+
+def print_json(document: Any) -> None:
+    """Print the one document of a command with ``--output json``."""
+    click.echo(json.dumps(document, indent=2))
 
 
 def output_option(command: F) -> F:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from openprofiles.cli.importer import ImportDomain, ImportFault
+from openprofiles.cli.importer import ImportFault
+from openprofiles.cli.place import ImportDomain
 
 if TYPE_CHECKING:
     from openprofiles.cli.source_file import SourceFile

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,6 +17,7 @@ from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.missing_domain import describe_missing_domain
 
 _NOT_FOUND = "ResourceNotFoundException"
+_MISSING_DOMAIN = re.compile(r"Domain (.+) does not exist\.")
 _UNKNOWN_KEY = "UnrecognizedClientException"
 _BAD_SIGNATURE = "InvalidSignatureException"
 # The one sentence of AWS that means a wrong secret; other faults of a signature say what they are.
@@ -55,8 +57,8 @@ def server_errors_in_words(endpoint_url: str) -> Iterator[None]:
 
 
 @contextmanager
-def known_domain(client: Any, name: str) -> Iterator[None]:
-    """Name similar domains if the server does not know the one of this name.
+def known_domain(client: Any) -> Iterator[None]:
+    """Name similar domains if the server does not know the one of a call.
 
     Raises:
         CommandFault: it does not.
@@ -65,9 +67,10 @@ def known_domain(client: Any, name: str) -> Iterator[None]:
         yield
     except ClientError as error:
         detail = error.response.get("Error", {})
-        if detail.get("Code") != _NOT_FOUND or detail.get("Message") != f"Domain {name} does not exist.":
+        missing = _MISSING_DOMAIN.fullmatch(str(detail.get("Message")))
+        if detail.get("Code") != _NOT_FOUND or missing is None:
             raise
-        raise CommandFault(describe_missing_domain(name, list_domain_names(client))) from error
+        raise CommandFault(describe_missing_domain(missing[1], list_domain_names(client))) from error
 
 
 def list_domain_names(client: Any) -> list[str]:

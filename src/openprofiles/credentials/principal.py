@@ -31,6 +31,10 @@ class Principal:
     actions: tuple[str, ...]
     domains: tuple[str, ...]
 
+    def arn(self, account_id: str) -> str:
+        """Return the ARN of the principal, as that of a user: ``arn:aws:iam::000000000000:user/NAME``."""
+        return f"arn:aws:iam::{account_id}:user/{self.name}"
+
     def may_do(self, action: str) -> bool:
         """Return whether the principal may do an action, such as ``openprofiles:GetFailedRows``."""
         return any(matches(pattern, action) for pattern in self.actions)

@@ -17,7 +17,15 @@ OWN_ACTIONS = (
 )
 
 # Not profile:Get*: with GetUploadJobPath a program can replace the file of a waiting job.
-_VIEWER = ("profile:GetDomain", "profile:GetUploadJob", "profile:List*", "profile:SearchProfiles")
+_VIEWER = (
+    "profile:BatchGetProfile",
+    "profile:GetDomain",
+    "profile:GetDomainLayout",
+    "profile:GetProfileHistoryRecord",
+    "profile:GetUploadJob",
+    "profile:List*",
+    "profile:SearchProfiles",
+)
 _LOADER = (
     *_VIEWER,
     "profile:CreateUploadJob",

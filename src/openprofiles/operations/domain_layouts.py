@@ -38,14 +38,9 @@ def create_domain_layout(call: Call, request: CreateDomainLayoutRequest) -> Crea
         ResourceNotFoundException: no such domain.
         BadRequestException: the domain has a layout of this name.
     """
-    made = layouts.create_layout(
-        call.store,
-        request["DomainName"],
-        request["LayoutDefinitionName"],
-        {"IsDefault": False} | _members(request),
-        request.get("Tags", {}),
-        call.now,
-    )
+    members = {"IsDefault": False} | _members(request)
+    with call.writing(request["DomainName"]) as session:
+        made = layouts.create_layout(session, request["LayoutDefinitionName"], members, request.get("Tags", {}))
     return cast("CreateDomainLayoutResponse", _answer(made))
 
 
@@ -56,7 +51,8 @@ def get_domain_layout(call: Call, request: GetDomainLayoutRequest) -> GetDomainL
     Errors:
         ResourceNotFoundException: no such domain or layout.
     """
-    found = definitions.get_definition(call.store, request["DomainName"], LAYOUT, request["LayoutDefinitionName"])
+    with call.reading(request["DomainName"]) as session:
+        found = definitions.get_definition(session, LAYOUT, request["LayoutDefinitionName"])
     return cast("GetDomainLayoutResponse", _answer(found))
 
 
@@ -67,9 +63,8 @@ def update_domain_layout(call: Call, request: UpdateDomainLayoutRequest) -> Upda
     Errors:
         ResourceNotFoundException: no such domain or layout.
     """
-    changed = layouts.update_layout(
-        call.store, request["DomainName"], request["LayoutDefinitionName"], _members(request), call.now
-    )
+    with call.writing(request["DomainName"]) as session:
+        changed = layouts.update_layout(session, request["LayoutDefinitionName"], _members(request))
     return cast("UpdateDomainLayoutResponse", _answer(changed))
 
 
@@ -81,14 +76,14 @@ def list_domain_layouts(call: Call, request: ListDomainLayoutsRequest) -> ListDo
         ResourceNotFoundException: no such domain.
         BadRequestException: the token is not one of this list's.
     """
-    page = definitions.list_definitions(
-        call.store,
-        request["DomainName"],
-        LAYOUT,
-        list_name="ListDomainLayouts",
-        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-        next_token=request.get("NextToken"),
-    )
+    with call.reading(request["DomainName"]) as session:
+        page = definitions.list_definitions(
+            session,
+            LAYOUT,
+            list_name="ListDomainLayouts",
+            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+            next_token=request.get("NextToken"),
+        )
     answer: ListDomainLayoutsResponse = {"Items": [cast("LayoutItem", _item(one)) for one in page.definitions]}
     if page.next_token is not None:
         answer["NextToken"] = page.next_token
@@ -103,7 +98,8 @@ def delete_domain_layout(call: Call, request: DeleteDomainLayoutRequest) -> Dele
         ResourceNotFoundException: no such domain or layout.
     """
     name = request["LayoutDefinitionName"]
-    definitions.delete_definition(call.store, request["DomainName"], LAYOUT, name, call.now)
+    with call.writing(request["DomainName"]) as session:
+        definitions.delete_definition(session, LAYOUT, name)
     return {"Message": f"OK: layout {name} deleted"}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from openprofiles.profiles.domain_config import CONFIG_MEMBERS
-from openprofiles.profiles.records import Domain
+from openprofiles.facts.domain_config import CONFIG_MEMBERS
+from openprofiles.facts.records import Domain
 
 if TYPE_CHECKING:
     from openprofiles.wire.types import DataStoreResponse, ListDomainItem

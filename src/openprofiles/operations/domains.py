@@ -55,8 +55,9 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
     Errors:
         ResourceNotFoundException: no such domain.
     """
-    domain, profile_count = domains.get_domain_with_profile_count(call.store, request["DomainName"], call.now)
-    answer = cast("GetDomainResponse", domain_answer(domain))
+    with call.reading(request["DomainName"]) as session:
+        profile_count = domains.count_profiles(session)
+    answer = cast("GetDomainResponse", domain_answer(session.domain))
     answer["Stats"] = {
         "ProfileCount": profile_count,
         "MeteringProfileCount": profile_count,
@@ -76,14 +77,13 @@ def update_domain(call: Call, request: UpdateDomainRequest) -> UpdateDomainRespo
         ResourceNotFoundException: no such domain.
         BadRequestException: the configuration contradicts itself, or would switch the data store off.
     """
-    domain = domains.update_domain(
-        call.store,
-        request["DomainName"],
-        default_expiration_days=request.get("DefaultExpirationDays"),
-        config=config_of_request(request),
-        tags=request.get("Tags"),
-        now=call.now,
-    )
+    with call.writing(request["DomainName"]) as session:
+        domain = domains.update_domain(
+            session,
+            default_expiration_days=request.get("DefaultExpirationDays"),
+            config=config_of_request(request),
+            tags=request.get("Tags"),
+        )
     return cast("UpdateDomainResponse", domain_answer(domain))
 
 
@@ -113,5 +113,6 @@ def delete_domain(call: Call, request: DeleteDomainRequest) -> DeleteDomainRespo
     Errors:
         ResourceNotFoundException: no such domain.
     """
-    domains.delete_domain(call.store, request["DomainName"], call.now)
+    with call.writing(request["DomainName"]) as session:
+        domains.delete_domain(session)
     return {"Message": f"OK: domain {request['DomainName']} deleted"}

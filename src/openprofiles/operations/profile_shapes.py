@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.records import Profile
+from openprofiles.facts.standard_profile import FIELDS, TWINS
 from openprofiles.profiles.profiles import ProfileChange
-from openprofiles.profiles.records import Profile
 from openprofiles.profiles.search import SearchKey
-from openprofiles.profiles.standard_profile import FIELDS, TWINS
 
 if TYPE_CHECKING:
     from openprofiles.wire import types

@@ -35,7 +35,9 @@ def create_profile(call: Call, request: CreateProfileRequest) -> CreateProfileRe
         ResourceNotFoundException: no such domain.
         BadRequestException: Gender or PartyType differs from its twin, or a custom attribute has no name.
     """
-    profile = profiles.create_profile(call.store, request["DomainName"], change_of_request(request), call.now)
+    change = change_of_request(request)
+    with call.writing(request["DomainName"]) as session:
+        profile = profiles.create_profile(session, change)
     return {"ProfileId": profile.profile_id}
 
 
@@ -50,7 +52,8 @@ def update_profile(call: Call, request: UpdateProfileRequest) -> UpdateProfileRe
         BadRequestException: Gender or PartyType differs from its twin, or a custom attribute has no name.
     """
     change = change_of_request(request)
-    profile = profiles.update_profile(call.store, request["DomainName"], request["ProfileId"], change, call.now)
+    with call.writing(request["DomainName"]) as session:
+        profile = profiles.update_profile(session, request["ProfileId"], change)
     return {"ProfileId": profile.profile_id}
 
 
@@ -61,7 +64,8 @@ def delete_profile(call: Call, request: DeleteProfileRequest) -> DeleteProfileRe
     Errors:
         ResourceNotFoundException: no such domain, or no such profile in it.
     """
-    profiles.delete_profile(call.store, request["DomainName"], request["ProfileId"], call.now)
+    with call.writing(request["DomainName"]) as session:
+        profiles.delete_profile(session, request["ProfileId"])
     return {"Message": f"OK: profile {request['ProfileId']} deleted"}
 
 
@@ -73,7 +77,8 @@ def batch_get_profile(call: Call, request: BatchGetProfileRequest) -> BatchGetPr
         ResourceNotFoundException: no such domain.
     """
     domain_name = request["DomainName"]
-    found = profiles.get_profiles(call.store, domain_name, request["ProfileIds"], call.now)
+    with call.reading(domain_name) as session:
+        found = profiles.get_profiles(session, request["ProfileIds"])
     errors: list[BatchGetProfileError] = [
         {"ProfileId": missing_id, "Code": "404", "Message": profiles.no_such_profile_message(missing_id, domain_name)}
         for missing_id in found.missing_ids
@@ -90,7 +95,8 @@ def add_profile_key(call: Call, request: AddProfileKeyRequest) -> AddProfileKeyR
         BadRequestException: the key is ``_profileId``, or a value holds nothing to find the profile by.
     """
     key_name, values = request["KeyName"], request["Values"]
-    profiles.add_profile_key(call.store, request["DomainName"], request["ProfileId"], key_name, values, call.now)
+    with call.writing(request["DomainName"]) as session:
+        profiles.add_profile_key(session, request["ProfileId"], key_name, values)
     return {"KeyName": key_name, "Values": values}
 
 
@@ -103,5 +109,6 @@ def delete_profile_key(call: Call, request: DeleteProfileKeyRequest) -> DeletePr
         BadRequestException: the key is ``_profileId``.
     """
     key_name, profile_id = request["KeyName"], request["ProfileId"]
-    profiles.delete_profile_key(call.store, request["DomainName"], profile_id, key_name, request["Values"], call.now)
+    with call.writing(request["DomainName"]) as session:
+        profiles.delete_profile_key(session, profile_id, key_name, request["Values"])
     return {"Message": f"OK: values of key {key_name} deleted from profile {profile_id}"}

@@ -29,18 +29,17 @@ def search_profiles(call: Call, request: SearchProfilesRequest) -> SearchProfile
         ResourceNotFoundException: no such domain.
         BadRequestException: more than 1,000 values, or a token of another list.
     """
-    page = find_profiles(
-        call.store,
-        request["DomainName"],
-        [
-            SearchKey(key["KeyName"], tuple(key["Values"]))
-            for key in (request, *request.get("AdditionalSearchKeys", []))
-        ],
-        match_all_keys=request.get("LogicalOperator") == "AND",
-        max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
-        next_token=request.get("NextToken"),
-        now=call.now,
-    )
+    keys = [
+        SearchKey(key["KeyName"], tuple(key["Values"])) for key in (request, *request.get("AdditionalSearchKeys", []))
+    ]
+    with call.reading(request["DomainName"]) as session:
+        page = find_profiles(
+            session,
+            keys,
+            match_all_keys=request.get("LogicalOperator") == "AND",
+            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+            next_token=request.get("NextToken"),
+        )
     answer: SearchProfilesResponse = {"Items": [profile_answer(one.profile, one.found_by) for one in page.found]}
     if page.next_token is not None:
         answer["NextToken"] = page.next_token

@@ -31,11 +31,11 @@ def tag_resource(call: Call, request: TagResourceRequest) -> TagResourceResponse
         BadRequestException: the ARN is malformed, or there would be more than 50 tags.
     """
     resource = _resource(call, request["resourceArn"])
-    if resource.kind is None:
-        domains.tag_domain(call.store, resource.domain_name, request["tags"])
-    else:
-        kind = KIND_OF_ARN_PART[resource.kind]
-        definitions.tag(call.store, resource.domain_name, kind, resource.name, request["tags"])
+    with call.writing(resource.domain_name) as session:
+        if resource.kind is None:
+            domains.tag_domain(session, request["tags"])
+        else:
+            definitions.tag(session, KIND_OF_ARN_PART[resource.kind], resource.name, request["tags"])
     return {}
 
 
@@ -48,11 +48,11 @@ def untag_resource(call: Call, request: UntagResourceRequest) -> UntagResourceRe
         BadRequestException: the ARN is malformed.
     """
     resource = _resource(call, request["resourceArn"])
-    if resource.kind is None:
-        domains.untag_domain(call.store, resource.domain_name, request["tagKeys"])
-    else:
-        kind = KIND_OF_ARN_PART[resource.kind]
-        definitions.untag(call.store, resource.domain_name, kind, resource.name, request["tagKeys"])
+    with call.writing(resource.domain_name) as session:
+        if resource.kind is None:
+            domains.untag_domain(session, request["tagKeys"])
+        else:
+            definitions.untag(session, KIND_OF_ARN_PART[resource.kind], resource.name, request["tagKeys"])
     return {}
 
 
@@ -65,10 +65,11 @@ def list_tags_for_resource(call: Call, request: ListTagsForResourceRequest) -> L
         BadRequestException: the ARN is malformed.
     """
     resource = _resource(call, request["resourceArn"])
-    if resource.kind is None:
-        return {"tags": dict(domains.get_domain(call.store, resource.domain_name).tags)}
-    kind = KIND_OF_ARN_PART[resource.kind]
-    return {"tags": dict(definitions.tags_of(call.store, resource.domain_name, kind, resource.name))}
+    with call.reading(resource.domain_name) as session:
+        if resource.kind is None:
+            return {"tags": dict(session.domain.tags)}
+        found = definitions.find_definition(session, KIND_OF_ARN_PART[resource.kind], resource.name)
+    return {"tags": dict(found.tags)}
 
 
 def _resource(call: Call, arn: str) -> Resource:

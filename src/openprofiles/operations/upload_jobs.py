@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
-from openprofiles.profiles.domains import get_domain
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs
 from openprofiles.uploads.arrival.receive import make_upload_path
@@ -38,17 +37,18 @@ def create_upload_job(call: Call, request: CreateUploadJobRequest) -> CreateUplo
         ResourceNotFoundException: no such domain.
         BadRequestException: the mapping or the unique key cannot be used; the message names the field.
     """
-    job = jobs.create_job(
-        call.store,
-        call.master_key,
-        get_domain(call.store, request["DomainName"]),
+    given = jobs.JobRequest(
         display_name=request["DisplayName"],
         fields=cast(Mapping[str, Mapping[str, str]], request["Fields"]),
         unique_key=request["UniqueKey"],
         data_expiry_days=request.get("DataExpiry"),
-        strict=call.strict,
-        now=call.now,
     )
+    # That a domain does not exist is said before anything about the mapping.
+    with call.reading(request["DomainName"]):
+        pass
+    checked = jobs.check_request(given, strict=call.strict)
+    with call.writing(request["DomainName"]) as session:
+        job = jobs.create_job(session, call.master_key, checked)
     return {"JobId": job.job_id}
 
 
@@ -60,9 +60,11 @@ def get_upload_job_path(call: Call, request: GetUploadJobPathRequest) -> GetUplo
         ResourceNotFoundException: no such domain, or no such job in it.
         BadRequestException: the job has been started or stopped.
     """
+    with call.reading(request["DomainName"]) as session:
+        job = jobs.get_job(session, request["JobId"])
     path = make_upload_path(
         call.master_key,
-        jobs.get_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"]),
+        job,
         base_url=call.base_url,
         lifetime_seconds=call.upload_url_lifetime_seconds,
         now=call.now,
@@ -78,7 +80,8 @@ def start_upload_job(call: Call, request: StartUploadJobRequest) -> StartUploadJ
         ResourceNotFoundException: no such domain, or no such job in it.
         BadRequestException: the job is not CREATED, or no file has arrived.
     """
-    jobs.start_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"], now=call.now)
+    with call.writing(request["DomainName"]) as session:
+        jobs.start_job(session, request["JobId"])
     return {}
 
 
@@ -89,7 +92,8 @@ def get_upload_job(call: Call, request: GetUploadJobRequest) -> GetUploadJobResp
     Errors:
         ResourceNotFoundException: no such domain, or no such job in it.
     """
-    job = jobs.get_job_of_domain(call.store, request["DomainName"], request["JobId"])
+    with call.reading(request["DomainName"]) as session:
+        job = jobs.get_job(session, request["JobId"])
     answer = {
         **_summary(job),
         "Fields": job.fields,
@@ -111,12 +115,8 @@ def list_upload_jobs(call: Call, request: ListUploadJobsRequest) -> ListUploadJo
         ResourceNotFoundException: no such domain.
         BadRequestException: the token is not one of this list's.
     """
-    page = jobs.list_jobs(
-        call.store,
-        get_domain(call.store, request["DomainName"]),
-        max_results=request.get("MaxResults"),
-        next_token=request.get("NextToken"),
-    )
+    with call.reading(request["DomainName"]) as session:
+        page = jobs.list_jobs(session, max_results=request.get("MaxResults"), next_token=request.get("NextToken"))
     answer: ListUploadJobsResponse = {"Items": [cast("UploadJobItem", _summary(job)) for job in page.items]}
     if page.next_token is not None:
         answer["NextToken"] = page.next_token
@@ -133,7 +133,8 @@ def stop_upload_job(call: Call, request: StopUploadJobRequest) -> StopUploadJobR
         ResourceNotFoundException: no such domain, or no such job in it.
         BadRequestException: the job has ended otherwise.
     """
-    jobs.stop_job(call.store, get_domain(call.store, request["DomainName"]), request["JobId"], now=call.now)
+    with call.writing(request["DomainName"]) as session:
+        jobs.stop_job(session, request["JobId"])
     return {}
 
 

@@ -1,30 +1,41 @@
 """Profiles: created, read, changed and deleted, one at a time; their keys, and their expiry.
 
-Every write is one short transaction that keeps the index of keys, the domain's count of profiles and its key
-version in step. Whatever is read has not expired, even before the worker has removed what has.
+Every write is one short transaction that keeps the index of keys, the domain's count of profiles and its log of changes
+in step. Whatever is read has not expired, even before the worker has removed what has.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.keys import Key, derived_keys, key_changes
+from openprofiles.facts.normal_forms import normal_key
+from openprofiles.facts.precedence import HAND
+from openprofiles.facts.records import Domain, Profile
+from openprofiles.facts.standard_profile import (
+    ATTRIBUTES_PREFIX,
+    ENGAGEMENT_PREFERENCES_PATH,
+    KEY_FIELD_PATHS,
+    PROFILE_ID_KEY,
+)
 from openprofiles.ids import new_profile_id, row_number_of
-from openprofiles.profiles.keys import Key, derived_keys, key_changes
-from openprofiles.profiles.normal_forms import normal_key
-from openprofiles.profiles.records import Domain, Profile
-from openprofiles.profiles.standard_profile import ATTRIBUTES_PREFIX, KEY_FIELD_PATHS, PROFILE_ID_KEY
+from openprofiles.profiles.change_contents import pack_keys, pack_values_before
+from openprofiles.profiles.session import Reading, Writing, hold_domain
 from openprofiles.store import domains as domain_rows
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store import row_sequence
-from openprofiles.store.connections import Connection, Store
+from openprofiles.store.change_actions import ChangeAction
+from openprofiles.store.connections import Connection
+from openprofiles.store.profile_changes import forget_contents, insert_change
 
-ENGAGEMENT_PREFERENCES_PATH = "EngagementPreferences"
+# What PerformedBy says of profiles that have expired.
+_SERVICE = "profile.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,41 +74,33 @@ class FoundProfiles:
     missing_ids: tuple[str, ...]
 
 
-def create_profile(store: Store, domain_name: str, change: ProfileChange, now: datetime) -> Profile:
+def create_profile(session: Writing, change: ProfileChange) -> Profile:
     """Create a profile, even if another has the same values. It expires by the domain's default.
 
     Raises:
-        NotFound: there is no such domain.
         InvalidRequest: a custom attribute has no name.
     """
     _check_attribute_names(change)
-    with store.write() as connection:
-        domain = domain_rows.read_domain(connection, domain_name, for_change=True)
-        pid = row_sequence.reserve(connection, 1)
-        empty = Profile(
-            pid=pid,
-            domain_id=domain.domain_id,
-            profile_id=new_profile_id(now, pid),
-            values={},
-            created_at=now,
-            updated_at=now,
-            expires_at=now + timedelta(days=domain.default_expiration_days),
-        )
-        profile = _with_change(empty, change)
-        profile_rows.insert_profile(connection, profile)
-        key_rows.add_to_index(connection, domain.domain_id, _derived_keys(connection, domain, [profile]))
-        domain_rows.count_write(connection, domain.domain_id, profiles_added=1)
-        return profile
+    connection, domain, now = session.connection, session.domain, session.now
+    pid = row_sequence.reserve(connection, 1)
+    empty = Profile(
+        pid=pid,
+        domain_id=domain.domain_id,
+        profile_id=new_profile_id(now, pid),
+        values={},
+        created_at=now,
+        updated_at=now,
+        expires_at=now + timedelta(days=domain.default_expiration_days),
+    )
+    profile = _with_change(empty, change)
+    profile_rows.insert_profile(connection, profile)
+    key_rows.add_to_index(connection, domain.domain_id, _derived_keys(connection, domain, [profile]))
+    _note_change(session, ChangeAction.CREATED, profile, profiles_added=1)
+    return profile
 
 
 def update_profile(
-    store: Store,
-    domain_name: str,
-    profile_id: str,
-    change: ProfileChange,
-    now: datetime,
-    *,
-    only_revision: int | None = None,
+    session: Writing, profile_id: str, change: ProfileChange, *, only_revision: int | None = None
 ) -> Profile:
     """Change a profile by hand; keep it for at least the domain's default from now.
 
@@ -107,53 +110,45 @@ def update_profile(
         only_revision: the revision that the change was made for; None takes whatever there is.
 
     Raises:
-        NotFound: there is no such domain, or no such profile in it.
+        NotFound: the domain has no such profile.
         InvalidRequest: a custom attribute has no name.
         ChangedMeanwhile: the profile has another revision.
     """
     _check_attribute_names(change)
-    with store.write() as connection:
-        domain = domain_rows.read_domain(connection, domain_name, for_change=True)
-        before = _lock_profile(connection, domain, profile_id, now)
-        if only_revision is not None and before.revision != only_revision:
-            raise ChangedMeanwhile(before)
-        after = _touched(_with_change(before, change), domain, now)
-        pid = before.pid
-        changes = key_changes(
-            _derived_keys(connection, domain, [before])[pid],
-            _derived_keys(connection, domain, [after])[pid],
-            key_rows.keys_added_by_hand(connection, [pid])[pid],
-        )
-        profile_rows.update_profile(connection, after)
-        key_rows.remove_from_index(connection, domain.domain_id, {pid: changes.removed})
-        key_rows.add_to_index(connection, domain.domain_id, {pid: changes.added})
-        # Also when no key changed: a running load must see what was edited by hand.
-        domain_rows.count_write(connection, domain.domain_id)
-        return after
+    connection, domain = session.connection, session.domain
+    before = _lock_profile(session, profile_id)
+    if only_revision is not None and before.revision != only_revision:
+        raise ChangedMeanwhile(before)
+    after = _touched(_with_change(before, change), session)
+    pid = before.pid
+    changes = key_changes(
+        _derived_keys(connection, domain, [before])[pid],
+        _derived_keys(connection, domain, [after])[pid],
+        key_rows.read_held_keys(connection, [pid])[pid],
+    )
+    profile_rows.update_profile(connection, after)
+    key_rows.remove_from_index(connection, domain.domain_id, {pid: changes.removed})
+    key_rows.add_to_index(connection, domain.domain_id, {pid: changes.added})
+    # Also when no key changed: a running load must see what was edited by hand.
+    _note_change(session, ChangeAction.UPDATED, after, content=pack_values_before(before, after))
+    return after
 
 
-def delete_profile(store: Store, domain_name: str, profile_id: str, now: datetime) -> None:
+def delete_profile(session: Writing, profile_id: str) -> None:
     """Remove a profile and everything that belongs to it.
 
     Raises:
-        NotFound: there is no such domain, or no such profile in it.
+        NotFound: the domain has no such profile.
     """
-    with store.write() as connection:
-        domain = domain_rows.read_domain(connection, domain_name, for_change=True)
-        profile = _lock_profile(connection, domain, profile_id, now)
-        _remove_profiles(connection, domain, [profile])
+    profile = _lock_profile(session, profile_id)
+    derived = _derived_keys(session.connection, session.domain, [profile])
+    _remove_with_keys(session, ChangeAction.DELETED, derived)
 
 
-def get_profiles(store: Store, domain_name: str, profile_ids: Sequence[str], now: datetime) -> FoundProfiles:
-    """Return the profiles of these ids, in their order; a repeated id repeats its profile.
-
-    Raises:
-        NotFound: there is no such domain.
-    """
+def get_profiles(session: Reading, profile_ids: Sequence[str]) -> FoundProfiles:
+    """Return the profiles of these ids, in their order; a repeated id repeats its profile."""
     pids = {pid for profile_id in profile_ids if (pid := row_number_of(profile_id)) is not None}
-    with store.read() as connection:
-        domain = domain_rows.read_domain(connection, domain_name)
-        rows = profile_rows.read_profiles(connection, domain.domain_id, pids, now)
+    rows = profile_rows.read_profiles(session.connection, session.domain.domain_id, pids, session.now)
     by_id = {str(profile.profile_id): profile for profile in rows.values()}
     return FoundProfiles(
         tuple(by_id[profile_id] for profile_id in profile_ids if profile_id in by_id),
@@ -161,69 +156,63 @@ def get_profiles(store: Store, domain_name: str, profile_ids: Sequence[str], now
     )
 
 
-def get_profile(store: Store, domain_name: str, profile_id: str, now: datetime) -> Profile:
+def get_profile(session: Reading, profile_id: str) -> Profile:
     """Return the profile of this id.
 
     Raises:
-        NotFound: there is no such domain, or no such profile in it.
+        NotFound: the domain has no such profile.
     """
-    found = get_profiles(store, domain_name, [profile_id], now)
+    found = get_profiles(session, [profile_id])
     if not found.profiles:
-        raise NotFound(no_such_profile_message(profile_id, domain_name))
+        raise NotFound(no_such_profile_message(profile_id, session.domain.name))
     return found.profiles[0]
 
 
-def add_profile_key(
-    store: Store, domain_name: str, profile_id: str, key_name: str, values: Sequence[str], now: datetime
-) -> None:
+def add_profile_key(session: Writing, profile_id: str, key_name: str, values: Sequence[str]) -> None:
     """Add values of a key to a profile, whatever its fields hold.
 
     Extends its expiration as an update does.
 
     Raises:
-        NotFound: there is no such domain, or no such profile in it.
+        NotFound: the domain has no such profile.
         InvalidRequest: the key is ``_profileId``, or a value holds nothing that the key can be found by.
     """
     _check_key_name(key_name)
-    with store.write() as connection:
-        domain = domain_rows.read_domain(connection, domain_name, for_change=True)
-        profile = _lock_profile(connection, domain, profile_id, now)
-        keys = set()
-        for position, text in enumerate(values):
-            normal = normal_key(key_name, text, domain.phone_region)
-            if normal is None:
-                raise InvalidRequest(f"Values[{position}] is not a valid value of the key {key_name}.")
-            keys.add(Key(key_name, normal))
-        key_rows.remember_added_by_hand(connection, {profile.pid: keys})
-        key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})
-        profile_rows.update_profile(connection, _touched(profile, domain, now))
-        domain_rows.count_write(connection, domain.domain_id)
+    connection, domain = session.connection, session.domain
+    profile = _lock_profile(session, profile_id)
+    keys = set()
+    for position, text in enumerate(values):
+        normal = normal_key(key_name, text, domain.phone_region)
+        if normal is None:
+            raise InvalidRequest(f"Values[{position}] is not a valid value of the key {key_name}.")
+        keys.add(Key(key_name, normal))
+    key_rows.hold_keys(connection, {profile.pid: keys}, key_rows.HAND)
+    key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})
+    profile_rows.update_profile(connection, _touched(profile, session))
+    _note_change(session, ChangeAction.ADDED_KEY, profile, content=pack_keys(key_name, values))
 
 
-def delete_profile_key(
-    store: Store, domain_name: str, profile_id: str, key_name: str, values: Iterable[str], now: datetime
-) -> None:
+def delete_profile_key(session: Writing, profile_id: str, key_name: str, values: Sequence[str]) -> None:
     """Remove values of a key from a profile; unknown values are ignored.
 
     A value that still stands in one of the profile's fields comes back when that field changes. The profile's
     expiry stays as it is. Source: reference, U45.
 
     Raises:
-        NotFound: there is no such domain, or no such profile in it.
+        NotFound: the domain has no such profile.
         InvalidRequest: the key is ``_profileId``.
     """
     _check_key_name(key_name)
-    with store.write() as connection:
-        domain = domain_rows.read_domain(connection, domain_name, for_change=True)
-        profile = _lock_profile(connection, domain, profile_id, now)
-        normal_values = {normal_key(key_name, text, domain.phone_region) for text in values}
-        keys = {Key(key_name, value) for value in normal_values if value is not None}
-        forgotten = key_rows.forget_added_by_hand(connection, {profile.pid: keys})
-        removed = key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: keys})
-        if forgotten or removed:
-            touched = dataclasses.replace(profile, revision=profile.revision + 1, updated_at=now)
-            profile_rows.update_profile(connection, touched)
-            domain_rows.count_write(connection, domain.domain_id)
+    connection, domain = session.connection, session.domain
+    profile = _lock_profile(session, profile_id)
+    normal_values = {normal_key(key_name, text, domain.phone_region) for text in values}
+    keys = {Key(key_name, value) for value in normal_values if value is not None}
+    released = key_rows.release_keys(connection, {profile.pid: keys})
+    removed = key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: keys})
+    if released or removed:
+        touched = dataclasses.replace(profile, revision=profile.revision + 1, updated_at=session.now)
+        profile_rows.update_profile(connection, touched)
+        _note_change(session, ChangeAction.DELETED_KEY, profile, content=pack_keys(key_name, values))
 
 
 def remove_expired_profiles_step(connection: Connection, now: datetime, limit: int) -> int:
@@ -236,8 +225,8 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
     removed = 0
     for domain in domain_rows.read_all_domains(connection):
         if profile_rows.count_expired_profiles(connection, domain.domain_id, now, at_most=1):
-            domain_rows.lock_domain(connection, domain.domain_id)
-            removed += _remove_expired(connection, domain, now, limit - removed)
+            session = hold_domain(connection, domain, now, _SERVICE, keeps_replaced=False)
+            removed += _remove_expired(session, limit - removed)
         if removed == limit:
             break
     return removed
@@ -262,9 +251,9 @@ def _check_key_name(key_name: str) -> None:
         )
 
 
-def _lock_profile(connection: Connection, domain: Domain, profile_id: str, now: datetime) -> Profile:
-    pid = row_number_of(profile_id)
-    profile = None if pid is None else profile_rows.lock_profile(connection, domain.domain_id, pid, now)
+def _lock_profile(session: Writing, profile_id: str) -> Profile:
+    domain, pid = session.domain, row_number_of(profile_id)
+    profile = None if pid is None else profile_rows.lock_profile(session.connection, domain.domain_id, pid, session.now)
     if profile is None or profile.profile_id != profile_id:
         raise NotFound(no_such_profile_message(profile_id, domain.name))
     return profile
@@ -272,18 +261,17 @@ def _lock_profile(connection: Connection, domain: Domain, profile_id: str, now: 
 
 def _with_change(profile: Profile, change: ProfileChange) -> Profile:
     preferences = change.engagement_preferences
-    set_by_hand = {path: bool(text) for path, text in change.values.items()}
-    set_by_hand |= {ATTRIBUTES_PREFIX + name: bool(text) for name, text in change.attributes.items()}
+    written = {path: bool(text) for path, text in change.values.items()}
+    written |= {ATTRIBUTES_PREFIX + name: bool(text) for name, text in change.attributes.items()}
     if preferences is not None:
-        set_by_hand[ENGAGEMENT_PREFERENCES_PATH] = bool(preferences)
-    given = {path for path, is_given in set_by_hand.items() if is_given}
+        written[ENGAGEMENT_PREFERENCES_PATH] = bool(preferences)
     # A value that a person removed may come back with a later load. Our choice; AWS does not say.
     return dataclasses.replace(
         profile,
         values=_merged(profile.values, change.values),
         attributes=_merged(profile.attributes, change.attributes),
         engagement_preferences=profile.engagement_preferences if preferences is None else preferences or None,
-        origins=(profile.origins - set_by_hand.keys()) | given,
+        origins=HAND.leaves_set_by_hand(written, profile.origins),
     )
 
 
@@ -291,24 +279,28 @@ def _merged(before: Mapping[str, str], change: Mapping[str, str]) -> dict[str, s
     return {name: text for name, text in {**before, **change}.items() if text}
 
 
-def _touched(profile: Profile, domain: Domain, now: datetime) -> Profile:
+def _touched(profile: Profile, session: Writing) -> Profile:
     # The longest expiry wins (admin guide, "Data expiration").
     return dataclasses.replace(
         profile,
         revision=profile.revision + 1,
-        updated_at=now,
-        expires_at=max(profile.expires_at, now + timedelta(days=domain.default_expiration_days)),
+        updated_at=session.now,
+        expires_at=max(profile.expires_at, session.now + timedelta(days=session.domain.default_expiration_days)),
     )
 
 
-def _remove_expired(connection: Connection, domain: Domain, now: datetime, limit: int) -> int:
+def _remove_expired(session: Writing, limit: int) -> int:
+    connection, domain = session.connection, session.domain
     indexed_paths = domain_rows.read_indexed_paths(connection, domain.domain_id)
     # Nothing but what keys are derived from: a whole profile takes four times as long.
     expired = profile_rows.read_expired_profiles(
-        connection, domain.domain_id, now, limit, KEY_FIELD_PATHS | indexed_paths
+        connection, domain.domain_id, session.now, limit, KEY_FIELD_PATHS | indexed_paths
     )
+    if not expired:
+        # Another worker has removed them since they were counted.
+        return 0
     derived = {one.pid: derived_keys(one.values, one.attributes, domain.phone_region, indexed_paths) for one in expired}
-    _remove_with_keys(connection, domain, derived)
+    _remove_with_keys(session, ChangeAction.EXPIRED, derived)
     return len(derived)
 
 
@@ -320,16 +312,43 @@ def _derived_keys(connection: Connection, domain: Domain, profiles: Sequence[Pro
     }
 
 
-def _remove_profiles(connection: Connection, domain: Domain, profiles: Sequence[Profile]) -> None:
-    _remove_with_keys(connection, domain, _derived_keys(connection, domain, profiles))
-
-
-def _remove_with_keys(connection: Connection, domain: Domain, derived: Mapping[int, frozenset[Key]]) -> None:
+def _remove_with_keys(session: Writing, action: ChangeAction, derived: Mapping[int, frozenset[Key]]) -> None:
     """Remove profiles, given by row number with the keys that their fields give them."""
-    added_by_hand = key_rows.keys_added_by_hand(connection, derived.keys())
-    # The index holds no key that is neither derived from the fields nor added by hand.
-    keys = {pid: derived[pid] | added_by_hand[pid] for pid in derived}
-    key_rows.remove_from_index(connection, domain.domain_id, keys)
-    key_rows.forget_added_by_hand(connection, added_by_hand)
-    profile_rows.delete_profiles(connection, domain.domain_id, derived.keys())
-    domain_rows.count_write(connection, domain.domain_id, profiles_added=-len(derived))
+    connection, domain_id = session.connection, session.domain.domain_id
+    held = key_rows.read_held_keys(connection, derived.keys())
+    # The index holds no key that is neither derived from the fields nor held.
+    keys = {pid: derived[pid] | held[pid] for pid in derived}
+    key_rows.remove_from_index(connection, domain_id, keys)
+    key_rows.release_keys(connection, held)
+    profile_rows.delete_profiles(connection, domain_id, derived.keys())
+    pids = sorted(derived)
+    forget_contents(connection, domain_id, pids)
+    insert_change(
+        connection,
+        domain_id,
+        action,
+        pids,
+        changed_at=session.now,
+        actor=session.actor,
+        profiles_added=-len(pids),
+    )
+
+
+def _note_change(
+    session: Writing,
+    action: ChangeAction,
+    profile: Profile,
+    *,
+    profiles_added: int = 0,
+    content: bytes | None = None,
+) -> None:
+    insert_change(
+        session.connection,
+        session.domain.domain_id,
+        action,
+        [profile.pid],
+        changed_at=session.now,
+        actor=session.actor,
+        profiles_added=profiles_added,
+        content=content if session.keeps_replaced else None,
+    )

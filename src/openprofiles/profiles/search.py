@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.keys import Key
+from openprofiles.facts.normal_forms import normal_key
+from openprofiles.facts.records import Profile
+from openprofiles.facts.standard_profile import PROFILE_ID_KEY
 from openprofiles.ids import row_number_of
 from openprofiles.pages import read_token, write_token
-from openprofiles.profiles.keys import Key
-from openprofiles.profiles.normal_forms import normal_key
-from openprofiles.profiles.records import Domain, Profile
-from openprofiles.profiles.standard_profile import PROFILE_ID_KEY
-from openprofiles.store import domains as domain_rows
+from openprofiles.profiles.session import Reading
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
-from openprofiles.store.connections import Connection, Store
 
 # Our choice; the service model sets no limit, but each value is a look-up of its own.
 MAX_SEARCH_VALUES = 1000
@@ -61,14 +59,12 @@ class SearchPage:
 
 
 def search_profiles(
-    store: Store,
-    domain_name: str,
+    session: Reading,
     keys: Sequence[SearchKey],
     *,
-    match_all_keys: bool,
+    match_all_keys: bool = False,
     max_results: int,
-    next_token: str | None,
-    now: datetime,
+    next_token: str | None = None,
 ) -> SearchPage:
     """Return one page of the profiles that any or all of the keys find.
 
@@ -76,7 +72,6 @@ def search_profiles(
         match_all_keys: a profile must be found by every key, by any value of each.
 
     Raises:
-        NotFound: there is no such domain.
         InvalidRequest: there are too many values, or the token is not one of this list's.
     """
     value_count = sum(len(key.values) for key in keys)
@@ -85,24 +80,19 @@ def search_profiles(
             f"The search has {value_count} values; at most {MAX_SEARCH_VALUES} are allowed. Send several searches."
         )
     last_pid = 0 if next_token is None else int(read_token(_LIST_NAME, next_token, (int,))[0])
-    with store.read() as connection:
-        domain = domain_rows.read_domain(connection, domain_name)
-        search = _Search(connection, domain, keys, match_all_keys, now)
-        found, end_pid = search.read_page(last_pid, max_results)
+    found, end_pid = _Search(session, keys, match_all_keys).read_page(last_pid, max_results)
     return SearchPage(tuple(found), None if end_pid is None else write_token(_LIST_NAME, [end_pid]))
 
 
 class _Search:
     """One search in one state of the store."""
 
-    def __init__(
-        self, connection: Connection, domain: Domain, keys: Sequence[SearchKey], match_all_keys: bool, now: datetime
-    ) -> None:
-        self._connection = connection
-        self._domain = domain
+    def __init__(self, session: Reading, keys: Sequence[SearchKey], match_all_keys: bool) -> None:
+        self._connection = session.connection
+        self._domain = session.domain
+        self._now = session.now
         self._keys = keys
         self._match_all_keys = match_all_keys
-        self._now = now
         # For each key of the request its values, in their order, as keys of the index; None finds nothing.
         self._index_keys = [[self._index_key(key.name, text) for text in key.values] for key in keys]
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from openprofiles.ids import is_id
-from openprofiles.profiles.blanks import BLANKS
-from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import visible_text
-from openprofiles.profiles.search import SearchKey
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.blanks import BLANKS
+from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.normal_forms import visible_text
+from openprofiles.facts.standard_profile import (
     ACCOUNT_KEY,
     EMAIL_KEY,
     FULL_NAME_KEY,
     PHONE_KEY,
     PROFILE_ID_KEY,
 )
+from openprofiles.ids import is_id
+from openprofiles.profiles.search import SearchKey
 
 # Longer than any value, and any full name, can be.
 MAX_TEXT_LENGTH = 1000

@@ -62,7 +62,8 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
     own = Starlette(
         routes=[
             *health.routes(services, workers_alive),
-            *_extension_routes(services),
+            *upload_route.routes(services),
+            *extension.routes(services),
         ],
         exception_handlers={
             WireError: _answer_wire_error,
@@ -75,11 +76,6 @@ def build_app(services: Services, *, workers_alive: Callable[[], bool]) -> ASGIA
     # A redirect would lead a signed request to a path that it was not signed for.
     own.router.redirect_slashes = False
     return _Dispatch(api, own, build_console(services), services)
-
-
-def _extension_routes(services: Services) -> list[Route]:
-    """List the routes below /openprofiles/v1/."""
-    return [*upload_route.routes(services), *extension.routes(services)]
 
 
 def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal], Any], Mapping[str, Any]]:
@@ -98,6 +94,7 @@ def _bind(handler: Handler, services: Services) -> Callable[[Context[Principal],
             base_url=settings.public_url or context.base_url,
             upload_url_lifetime_seconds=settings.upload_url_lifetime_seconds,
             strict=settings.compat_strict,
+            keeps_replaced=settings.replaced_values_days > 0,
         )
         answer: Mapping[str, Any] = handler(call, request)
         return answer

@@ -8,22 +8,25 @@ something has an action of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeAlias, TypedDict
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from openprofiles.clock import to_milliseconds
 from openprofiles.credentials.authorise import authorise_action
 from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.domains import get_domain
-from openprofiles.profiles.records import Domain
-from openprofiles.server.job_options_document import file_form_document, options_document, read_options
+from openprofiles.facts.records import Domain
+from openprofiles.profiles.session import Reading, Writing
+from openprofiles.server.job_options_document import options_document, read_options
+from openprofiles.server.job_report_documents import failed_row_item, repeated_row_item, report_document
+from openprofiles.server.json_bodies import without_none
 from openprofiles.server.mapping_documents import (
     mapping_document,
     mapping_item,
@@ -31,37 +34,30 @@ from openprofiles.server.mapping_documents import (
     suggestion_document,
 )
 from openprofiles.server.preview_document import preview_document
-from openprofiles.server.progress_document import progress_document
 from openprofiles.server.services import Services
 from openprofiles.server.undo_document import kept_profile_item, undo_document
 from openprofiles.server.upload_job_documents import read_create_document, read_start_document
-from openprofiles.server.webhook_documents import delivery_document, read_webhook_document, webhook_document
-from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import RepeatedRow
+from openprofiles.server.webhook_documents import read_webhook_document, webhook_document
 from openprofiles.uploads import jobs, previews, undos, webhooks
-from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, split_row
-from openprofiles.uploads.failures.faults import sentence_for
-from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_report
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
+from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
+from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 from openprofiles.uploads.mappings.suggest import suggest_mapping
-from openprofiles.uploads.progress import progress_of
-from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS
+from openprofiles.uploads.webhook_url import check_webhook_url
 from openprofiles.wire.app import DEFAULT_BODY_LIMIT_BYTES
 from openprofiles.wire.check import Violation, describe_violations, violations
 from openprofiles.wire.errors import WireError, bad_request
-from openprofiles.wire.model import StructureShape, load_model
+from openprofiles.wire.model import load_model
 from openprofiles.wire.signature import SignedRequest
 
 # Who may look at upload jobs may read all that is here.
 _READING = "profile:GetUploadJob"
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
-_JOBS_PATH = "/openprofiles/v1/domains/{domain_name}/upload-jobs"
-_JOB_PATH = f"{_JOBS_PATH}/{{job_id}}"
-_MAPPINGS_PATH = "/openprofiles/v1/domains/{domain_name}/mappings"
-_SUGGESTIONS_PATH = "/openprofiles/v1/domains/{domain_name}/mapping-suggestions"
-_WEBHOOK_PATH = "/openprofiles/v1/domains/{domain_name}/webhook"
+_DOMAIN_PATH = "/openprofiles/v1/domains/{domain_name}"
+_MAPPING_PATH = "/mappings/{mapping_name}"
 _MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
 _BODY_LIMIT_BYTES = 64 * 1024
 # 500 fields with long names, or the beginning of a file.
@@ -69,465 +65,352 @@ _LARGE_BODY_LIMIT_BYTES = 1 << 20
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
+class _PageGiven(TypedDict):
+    max_results: int | None
+    next_token: str | None
+
+
+@dataclass
+class _Asked:
+    """A request whose caller may do what it asks for."""
+
+    services: Services
+    request: Request
+    body: bytes
+
+    @property
+    def domain_name(self) -> str:
+        return str(self.request.path_params["domain_name"])
+
+    @property
+    def job_id(self) -> str:
+        return str(self.request.path_params["job_id"])
+
+    @property
+    def principal(self) -> Principal:
+        found: Principal = self.request.state.principal
+        return found
+
+    def reading(self) -> AbstractContextManager[Reading]:
+        """Open a session that reads the domain in the path."""
+        return self.services.reading(self.domain_name)
+
+    def writing(self) -> AbstractContextManager[Writing]:
+        """Begin a session that writes to the domain in the path."""
+        return self.services.writing(self.domain_name, self.principal)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """Read the domain in the path as it is now."""
+        with self.reading() as session:
+            return session.domain
+
+    @property
+    def is_strict(self) -> bool:
+        return self.services.settings.compat_strict
+
+    def may(self, action: str) -> bool:
+        """Return whether the caller may also do this."""
+        return self.principal.may_do(action)
+
+    def read_once(self, name: str) -> str | None:
+        """Read a parameter of the query; None if it was not sent."""
+        given = self.request.query_params.getlist(name)
+        if len(given) > 1:
+            raise bad_request(f"{name} appears {len(given)} times in the query; send it once.")
+        return given[0] if given else None
+
+    def page(self) -> _PageGiven:
+        """Read which page of a list is asked for."""
+        text = self.read_once("max-results")
+        if text is not None and (not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= _MAX_RESULTS):
+            raise bad_request(f"max-results must be an integer from 1 to {_MAX_RESULTS}.")
+        return {"max_results": None if text is None else int(text), "next_token": self.read_once("next-token")}
+
+
+# What a route answers with: a JSON document without the members that are None, or nothing, or something else.
+_Answer: TypeAlias = dict[str, Any] | Response | None
+
+
 def routes(services: Services) -> list[Route]:
-    """``GET .../failed-rows``, ``failed-rows.csv``, ``repeated-rows``, ``progress``, ``options`` of one upload job, and
-    ``PUT .../options``; and those of ``_undo_routes``, ``_repeatable_routes``, ``_mapping_routes`` and
-    ``_webhook_routes``.
-    """
+    """Make the routes of upload jobs, mappings and webhooks."""
 
-    # Domain and job are named as there, and held to the same forms.
-    like_get_upload_job = load_model().operations["GetUploadJob"].input
+    def route(
+        method: str,
+        path: str,
+        handle: Callable[[_Asked], _Answer],
+        *,
+        action: str = _READING,
+        like: str | None = "GetUploadJob",
+        body_limit_bytes: int = 0,
+    ) -> Route:
+        """Make a route.
 
-    def failed_rows(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        page = jobs.list_failed_rows(
-            services.store,
-            services.master_key,
-            domain,
-            job_id,
-            max_results=_read_max_results(request),
-            next_token=_read_once(request, "next-token"),
-        )
-        headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
-        items = [_failed_row_item(row, headers, dialect) for row in page.items]
-        return _answer({"Columns": headers, "Items": items, "NextToken": page.next_token})
+        Args:
+            action: what the caller must be allowed to do on the domain.
+            like: the operation whose input the names in the path are held to; None leaves that to ``handle``.
+            body_limit_bytes: 0: whatever is sent is never read, and the signature must be for none.
+        """
 
-    def failed_rows_file(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        form = _read_once(request, "form")
-        if form not in (None, "spreadsheet"):
-            raise bad_request("form must be spreadsheet, or left out for a plain CSV file.")
-        headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
-        rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id)
-        # A strict server refuses the byte order mark, and reads commas only.
-        for_spreadsheet = form is not None and not services.settings.compat_strict
-        return StreamingResponse(
-            failed_rows_csv(headers, rows, dialect, for_spreadsheet=for_spreadsheet),
-            media_type="text/csv",
-            headers={"Content-Disposition": f'attachment; filename="{job_id}.failed-rows.csv"'},
-        )
+        def answer(request: Request, body: bytes) -> Response:
+            asked = _Asked(services, request, body)
+            _authorise(asked, action)
+            if like is not None:
+                _check_path(asked, like)
+                if body_limit_bytes:
+                    # That a domain does not exist is said before anything about the body.
+                    _ = asked.domain
+            answered = handle(asked)
+            if answered is None:
+                return Response(status_code=204)
+            return answered if isinstance(answered, Response) else JSONResponse(without_none(answered))
 
-    def progress(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        document = _progress_answer(read_report(services.store, domain, job_id), services.clock())
-        return _answer(document | {"PhoneRegion": domain.phone_region})
+        async def endpoint(request: Request) -> Response:
+            body = bytearray()
+            if body_limit_bytes:
+                async for part in request.stream():
+                    body += part
+                    if len(body) > body_limit_bytes:
+                        raise WireError(
+                            "RequestEntityTooLargeException", f"The body is larger than {body_limit_bytes} bytes."
+                        )
+            return await run_in_threadpool(answer, request, bytes(body))
 
-    def repeated_rows(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        page = list_repeated_rows(
-            services.store,
-            domain,
-            job_id,
-            max_results=_read_max_results(request),
-            next_token=_read_once(request, "next-token"),
-        )
-        return _answer({"Items": [_repeated_row_item(row) for row in page.items], "NextToken": page.next_token})
+        return Route(path, endpoint, methods=[method])
 
-    def read_job_options(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        document = options_document(jobs.get_options(services.store, domain, job_id))
-        if not request.state.principal.may_do("openprofiles:SetUploadJobOptions"):
-            # The address may hold a token.
-            document.pop("Webhook")
-        return _answer(document)
+    def of_domain(method: str, path: str, handle: Callable[[_Asked], _Answer], **more: Any) -> Route:
+        return route(method, _DOMAIN_PATH + path, handle, like="GetDomain", **more)
 
-    def set_job_options(request: Request, body: bytes) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request, action=_SETTING_OPTIONS, body=body)
-        options = read_options(body)
-        jobs.set_options(
-            services.store,
-            domain,
-            job_id,
-            options,
-            strict=services.settings.compat_strict,
-            private_addresses=services.settings.webhook_private_addresses,
-        )
-        return _answer(options_document(options))
+    def of_job(method: str, path: str, handle: Callable[[_Asked], _Answer], **more: Any) -> Route:
+        return route(method, f"{_DOMAIN_PATH}/upload-jobs/{{job_id}}/{path}", handle, **more)
 
-    def start_preview(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
-        preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=services.clock())
-        return _answer({"PreviewId": preview.job_id})
-
-    def read_preview(request: Request) -> Response:
-        domain, preview_id = _enter(services, like_get_upload_job, request)
-        return _answer(
-            preview_document(
-                previews.read_preview(services.store, services.master_key, domain, preview_id),
-                _progress_answer(read_report(services.store, domain, preview_id), services.clock()),
-                # The rest is the caller's own file; this is what others have stored.
-                with_stored=request.state.principal.may_do("profile:SearchProfiles"),
-            )
-        )
-
-    def stop_preview(request: Request) -> Response:
-        domain, preview_id = _enter(services, like_get_upload_job, request, action="openprofiles:PreviewUploadJob")
-        jobs.stop_job(services.store, domain, preview_id, now=services.clock(), is_preview=True)
-        return _answer({})
-
+    preview, small, large = "openprofiles:PreviewUploadJob", _BODY_LIMIT_BYTES, _LARGE_BODY_LIMIT_BYTES
     return [
-        Route(f"{_JOB_PATH}/preview", start_preview, methods=["POST"]),
-        Route(f"{_JOB_PATH}/preview", read_preview),
-        Route(f"{_JOB_PATH}/preview", stop_preview, methods=["DELETE"]),
-        Route(f"{_JOB_PATH}/options", read_job_options),
-        Route(f"{_JOB_PATH}/options", _with_body(set_job_options), methods=["PUT"]),
-        Route(f"{_JOB_PATH}/failed-rows", failed_rows),
-        Route(f"{_JOB_PATH}/failed-rows.csv", failed_rows_file),
-        Route(f"{_JOB_PATH}/progress", progress),
-        Route(f"{_JOB_PATH}/repeated-rows", repeated_rows),
-        *_undo_routes(services),
-        *_repeatable_routes(services),
-        *_mapping_routes(services),
-        *_webhook_routes(services),
+        of_job("POST", "preview", _start_preview, action=preview),
+        of_job("GET", "preview", _read_preview),
+        of_job("DELETE", "preview", _stop_preview, action=preview),
+        of_job("GET", "options", _read_options),
+        of_job("PUT", "options", _set_options, action=_SETTING_OPTIONS, body_limit_bytes=small),
+        of_job("GET", "failed-rows", _list_failed_rows),
+        of_job("GET", "failed-rows.csv", _read_failed_rows_file),
+        of_job("GET", "progress", _read_progress),
+        of_job("GET", "repeated-rows", _list_repeated_rows),
+        of_job("POST", "undo", _start_undo, action="openprofiles:UndoUploadJob"),
+        of_job("GET", "undo", _read_undo),
+        of_job("GET", "kept-profiles", _list_kept_profiles),
+        # The API's operations, with a token that makes them safe to send again, and the first one with options.
+        route(
+            "POST",
+            f"{_DOMAIN_PATH}/upload-jobs",
+            _create_upload_job,
+            action="profile:CreateUploadJob",
+            like=None,
+            body_limit_bytes=DEFAULT_BODY_LIMIT_BYTES,
+        ),
+        of_job("POST", "start", _start_upload_job, action="profile:StartUploadJob", body_limit_bytes=small),
+        of_domain("POST", "/mapping-suggestions", _suggest_mapping, body_limit_bytes=large),
+        of_domain("GET", "/mappings", _list_mappings),
+        of_domain("GET", _MAPPING_PATH, _get_mapping),
+        of_domain("PUT", _MAPPING_PATH, _put_mapping, action="openprofiles:PutMapping", body_limit_bytes=large),
+        of_domain("DELETE", _MAPPING_PATH, _delete_mapping, action="openprofiles:DeleteMapping"),
+        of_domain("GET", "/webhook", _get_webhook, action="openprofiles:GetWebhook"),
+        of_domain("PUT", "/webhook", _put_webhook, action="openprofiles:PutWebhook", body_limit_bytes=small),
+        of_domain("DELETE", "/webhook", _delete_webhook, action="openprofiles:DeleteWebhook"),
     ]
 
 
-def _undo_routes(services: Services) -> list[Route]:
-    """``POST`` and ``GET .../undo`` of one upload job, and the profiles that stayed."""
-    like_get_upload_job = load_model().operations["GetUploadJob"].input
+def _authorise(asked: _Asked, action: str) -> None:
+    scope, state = asked.request.scope, asked.request.state
+    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], asked.body)
+    state.principal = asked.services.authenticator.authenticate(signed)
+    state.access_key_id = state.principal.access_key_id
+    authorise_action(state.principal, action, asked.domain_name)
 
-    def start_undo(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request, action="openprofiles:UndoUploadJob")
-        return _answer(undo_document(undos.start_undo(services.store, domain, job_id, now=services.clock())))
 
-    def read_undo(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        return _answer(undo_document(undos.read_undo(services.store, domain, job_id)))
+def _check_path(asked: _Asked, like: str) -> None:
+    """Check the names in the path as those of an operation of the API."""
+    shape = load_model().operations[like].input
+    names = {"DomainName": asked.domain_name, "JobId": asked.request.path_params.get("job_id")}
+    if broken := violations(shape, {name: names[name] for name in shape.members}):
+        raise bad_request(describe_violations(broken))
 
-    def kept_profiles(request: Request) -> Response:
-        domain, job_id = _enter(services, like_get_upload_job, request)
-        page = undos.list_kept_profiles(
-            services.store,
-            domain,
-            job_id,
-            max_results=_read_max_results(request),
-            next_token=_read_once(request, "next-token"),
+
+def _list_failed_rows(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        page = jobs.list_failed_rows(session, asked.services.master_key, asked.job_id, **asked.page())
+        headers, dialect = jobs.read_file_columns(session, asked.job_id)
+    items = [failed_row_item(row, headers, dialect) for row in page.items]
+    return {"Columns": headers, "Items": items, "NextToken": page.next_token}
+
+
+def _read_failed_rows_file(asked: _Asked) -> _Answer:
+    form = asked.read_once("form")
+    if form not in (None, "spreadsheet"):
+        raise bad_request("form must be spreadsheet, or left out for a plain CSV file.")
+    found = jobs.read_failed_rows(asked.reading, asked.services.master_key, asked.job_id)
+    # A strict server refuses the byte order mark, and reads commas only.
+    return StreamingResponse(
+        failed_rows_csv(*found, for_spreadsheet=form is not None and not asked.is_strict),
+        media_type="text/csv",
+        headers={"Content-Disposition": f'attachment; filename="{asked.job_id}.failed-rows.csv"'},
+    )
+
+
+def _read_progress(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        document = report_document(read_report(session, asked.job_id), session.now)
+    return document | {"PhoneRegion": session.domain.phone_region}
+
+
+def _list_repeated_rows(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        page = list_repeated_rows(session, asked.job_id, **asked.page())
+    return {"Items": [repeated_row_item(row) for row in page.items], "NextToken": page.next_token}
+
+
+def _read_options(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        document = options_document(jobs.get_options(session, asked.job_id))
+    if not asked.may(_SETTING_OPTIONS):
+        # The address may hold a token.
+        document.pop("Webhook")
+    return document
+
+
+def _set_options(asked: _Asked) -> _Answer:
+    options = read_options(asked.body)
+    jobs.check_options(
+        options, strict=asked.is_strict, private_addresses=asked.services.settings.webhook_private_addresses
+    )
+    with asked.writing() as session:
+        jobs.set_options(session, asked.job_id, options)
+    return options_document(options)
+
+
+def _start_preview(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        preview = previews.start_preview(session, asked.services.master_key, asked.job_id)
+    return {"PreviewId": preview.job_id}
+
+
+def _read_preview(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        preview = previews.read_preview(session, asked.services.master_key, asked.job_id)
+        progress = report_document(read_report(session, asked.job_id), session.now)
+    # The rest is the caller's own file; this is what others have stored.
+    return preview_document(preview, progress, with_stored=asked.may("profile:SearchProfiles"))
+
+
+def _stop_preview(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        jobs.stop_job(session, asked.job_id, is_preview=True)
+    return {}
+
+
+def _start_undo(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        return undo_document(undos.start_undo(session, asked.job_id))
+
+
+def _read_undo(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        return undo_document(undos.read_undo(session, asked.job_id))
+
+
+def _list_kept_profiles(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        page = undos.list_kept_profiles(session, asked.job_id, **asked.page())
+    return {"Items": [kept_profile_item(one) for one in page.items], "NextToken": page.next_token}
+
+
+def _create_upload_job(asked: _Asked) -> _Answer:
+    given = read_create_document(asked.domain_name, asked.body)
+    if given.options is not None:
+        authorise_action(asked.principal, _SETTING_OPTIONS, asked.domain_name)
+    private_addresses = asked.services.settings.webhook_private_addresses
+    checked = jobs.check_request(given, strict=asked.is_strict, private_addresses=private_addresses)
+    with asked.writing() as session:
+        job = jobs.create_job(session, asked.services.master_key, checked)
+    return {"JobId": job.job_id}
+
+
+def _start_upload_job(asked: _Asked) -> _Answer:
+    token = read_start_document(asked.body)
+    with asked.writing() as session:
+        jobs.start_job(session, asked.job_id, idempotency_token=token)
+    return {}
+
+
+def _suggest_mapping(asked: _Asked) -> _Answer:
+    # It uses numpy, which a server can start without.
+    from openprofiles.uploads.reading.file_sample import sample_beginning
+
+    strict, region = asked.is_strict, asked.domain.phone_region
+    form, sample = sample_beginning(asked.body, STRICT_OPTIONS if strict else None, region=region, strict=strict)
+    if not strict and form.header_line is None and (doubt := doubt_header(sample.headers, sample.rows)) is not None:
+        raise InvalidRequest(
+            f"{describe_doubt(doubt)} Add a row with the column names. If this row is the header, map its "
+            "columns yourself."
         )
-        return _answer({"Items": [kept_profile_item(one) for one in page.items], "NextToken": page.next_token})
-
-    return [
-        Route(f"{_JOB_PATH}/undo", start_undo, methods=["POST"]),
-        Route(f"{_JOB_PATH}/undo", read_undo),
-        Route(f"{_JOB_PATH}/kept-profiles", kept_profiles),
-    ]
+    # They are those of other jobs.
+    may_know = not strict and asked.may("profile:GetUploadJob")
+    find_attributes = partial(list_known_attributes, asked.reading) if may_know else tuple
+    suggestion = suggest_mapping(sample.headers, None, sample.rows, region, find_attributes=find_attributes)
+    return suggestion_document(form, sample.headers, suggestion)
 
 
-def _repeatable_routes(services: Services) -> list[Route]:
-    """``POST .../upload-jobs`` and ``POST`` of one job's ``start``: the API's operations, with a token that makes them
-    safe to send again, and the first one with options.
-    """
-    like_start_upload_job = load_model().operations["StartUploadJob"].input
-
-    def create_upload_job(request: Request, body: bytes) -> Response:
-        domain_name = request.path_params["domain_name"]
-        principal = _authorise(services, request, "profile:CreateUploadJob", body)
-        given = read_create_document(domain_name, body)
-        if given.options is not None:
-            authorise_action(principal, _SETTING_OPTIONS, domain_name)
-        job = jobs.create_job(
-            services.store,
-            services.master_key,
-            get_domain(services.store, domain_name),
-            display_name=given.display_name,
-            fields=given.fields,
-            unique_key=given.unique_key,
-            data_expiry_days=given.data_expiry_days,
-            strict=services.settings.compat_strict,
-            now=services.clock(),
-            options=given.options,
-            idempotency_token=given.idempotency_token,
-            private_addresses=services.settings.webhook_private_addresses,
-        )
-        return _answer({"JobId": job.job_id})
-
-    def start_upload_job(request: Request, body: bytes) -> Response:
-        domain, job_id = _enter(services, like_start_upload_job, request, action="profile:StartUploadJob", body=body)
-        token = read_start_document(body)
-        jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=token)
-        return _answer({})
-
-    return [
-        Route(_JOBS_PATH, _with_body(create_upload_job, DEFAULT_BODY_LIMIT_BYTES), methods=["POST"]),
-        Route(f"{_JOB_PATH}/start", _with_body(start_upload_job), methods=["POST"]),
-    ]
+def _list_mappings(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        page = saved_mappings.list_mappings(session, **asked.page())
+    return {"Items": [mapping_item(one) for one in page.items], "NextToken": page.next_token}
 
 
-def _mapping_routes(services: Services) -> list[Route]:
-    """``POST .../mapping-suggestions``; ``GET .../mappings``, and ``GET``, ``PUT`` and ``DELETE`` of one of them."""
-
-    def suggest(request: Request, body: bytes) -> Response:
-        # It uses numpy, which a server can start without.
-        from openprofiles.uploads.reading.file_sample import sample_beginning
-
-        domain = _enter_domain(services, request, body=body)
-        strict = services.settings.compat_strict
-        form, sample = sample_beginning(
-            body, STRICT_OPTIONS if strict else None, region=domain.phone_region, strict=strict
-        )
-        if not strict and form.header_line is None and (doubt := doubt_header(sample.headers, sample.rows)) is not None:
-            raise InvalidRequest(
-                f"{describe_doubt(doubt)} Add a row with the column names. If this row is the header, map its "
-                "columns yourself."
-            )
-        suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
-        return _answer(suggestion_document(form, sample.headers, suggestion))
-
-    def list_mappings(request: Request) -> Response:
-        page = saved_mappings.list_mappings(
-            services.store,
-            _enter_domain(services, request),
-            max_results=_read_max_results(request),
-            next_token=_read_once(request, "next-token"),
-        )
-        return _answer({"Items": [mapping_item(one) for one in page.items], "NextToken": page.next_token})
-
-    def get_mapping(request: Request) -> Response:
-        domain = _enter_domain(services, request)
-        return _answer(mapping_document(saved_mappings.get_mapping(services.store, domain, _mapping_name(request))))
-
-    def put_mapping(request: Request, body: bytes) -> Response:
-        domain = _enter_domain(services, request, action="openprofiles:PutMapping", body=body)
-        name = _mapping_name(request)
-        given = read_mapping_document(name, body)
-        mapping = saved_mappings.put_mapping(
-            services.store,
-            domain,
-            name,
-            fields=given.fields,
-            unique_key=given.unique_key,
-            columns=given.columns,
-            reading=given.reading,
-            strict=services.settings.compat_strict,
-            now=services.clock(),
-        )
-        return _answer(mapping_document(mapping))
-
-    def delete_mapping(request: Request) -> Response:
-        domain = _enter_domain(services, request, action="openprofiles:DeleteMapping")
-        saved_mappings.delete_mapping(services.store, domain, _mapping_name(request), services.clock())
-        return Response(status_code=204)
-
-    one = f"{_MAPPINGS_PATH}/{{mapping_name}}"
-    return [
-        Route(_SUGGESTIONS_PATH, _with_body(suggest, _LARGE_BODY_LIMIT_BYTES), methods=["POST"]),
-        Route(_MAPPINGS_PATH, list_mappings),
-        Route(one, get_mapping),
-        Route(one, _with_body(put_mapping, _LARGE_BODY_LIMIT_BYTES), methods=["PUT"]),
-        Route(one, delete_mapping, methods=["DELETE"]),
-    ]
+def _get_mapping(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        return mapping_document(saved_mappings.get_mapping(session, _mapping_name(asked)))
 
 
-def _webhook_routes(services: Services) -> list[Route]:
-    """``GET``, ``PUT`` and ``DELETE .../webhook`` of a domain."""
-
-    def get_webhook(request: Request) -> Response:
-        return _answer(
-            webhook_document(
-                webhooks.get_webhook(services.store, _enter_domain(services, request, action="openprofiles:GetWebhook"))
-            )
-        )
-
-    def put_webhook(request: Request, body: bytes) -> Response:
-        domain = _enter_domain(services, request, action="openprofiles:PutWebhook", body=body)
-        url, secret = read_webhook_document(body)
-        webhook, its_secret = webhooks.put_webhook(
-            services.store,
-            services.master_key,
-            domain,
-            url=url,
-            secret=secret,
-            private_addresses=services.settings.webhook_private_addresses,
-            now=services.clock(),
-        )
-        # Who has given it knows it.
-        made = {"Secret": its_secret} if secret is None else {}
-        return _answer(webhook_document(webhook) | made)
-
-    def delete_webhook(request: Request) -> Response:
-        domain = _enter_domain(services, request, action="openprofiles:DeleteWebhook")
-        webhooks.delete_webhook(services.store, domain, now=services.clock())
-        return Response(status_code=204)
-
-    return [
-        Route(_WEBHOOK_PATH, get_webhook),
-        Route(_WEBHOOK_PATH, _with_body(put_webhook), methods=["PUT"]),
-        Route(_WEBHOOK_PATH, delete_webhook, methods=["DELETE"]),
-    ]
+def _put_mapping(asked: _Asked) -> _Answer:
+    given = read_mapping_document(_mapping_name(asked), asked.body, strict=asked.is_strict)
+    with asked.writing() as session:
+        return mapping_document(saved_mappings.put_mapping(session, given))
 
 
-def _mapping_name(request: Request) -> str:
-    """The name in the path.
+def _delete_mapping(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        saved_mappings.delete_mapping(session, _mapping_name(asked))
+    return None
+
+
+def _mapping_name(asked: _Asked) -> str:
+    """Read the name in the path.
 
     Raises:
         WireError: a mapping can have no such name.
     """
-    name: str = request.path_params["mapping_name"]
+    name: str = asked.request.path_params["mapping_name"]
     if broken := violations(load_model().operations["GetDomain"].input.members["DomainName"].shape, name):
         raise bad_request(describe_violations([Violation("MappingName", one.message) for one in broken]))
     return name
 
 
-def _with_body(
-    handle: Callable[[Request, bytes], Response], limit_bytes: int = _BODY_LIMIT_BYTES
-) -> Callable[[Request], Awaitable[Response]]:
-    """A route that takes a body of at most so many bytes, handled in the thread pool as the others are."""
-
-    async def endpoint(request: Request) -> Response:
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > limit_bytes:
-                raise WireError("RequestEntityTooLargeException", f"The body is larger than {limit_bytes} bytes.")
-        return await run_in_threadpool(handle, request, bytes(body))
-
-    return endpoint
+def _get_webhook(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        return webhook_document(webhooks.get_webhook(session))
 
 
-def _enter(
-    services: Services,
-    path_shape: StructureShape,
-    request: Request,
-    *,
-    action: str = _READING,
-    body: bytes = b"",
-) -> tuple[Domain, str]:
-    """The domain and the job id of a request, from a caller who may see them; otherwise as ``_enter_domain``."""
-    domain_name, job_id = request.path_params["domain_name"], request.path_params["job_id"]
-    _authorise(services, request, action, body)
-    if broken := violations(path_shape, {"DomainName": domain_name, "JobId": job_id}):
-        raise bad_request(describe_violations(broken))
-    return get_domain(services.store, domain_name), job_id
+def _put_webhook(asked: _Asked) -> _Answer:
+    url, secret = read_webhook_document(asked.body)
+    private_addresses = asked.services.settings.webhook_private_addresses
+    checked = None if url is None else check_webhook_url(url, private_addresses=private_addresses)
+    with asked.writing() as session:
+        webhook, its_secret = webhooks.put_webhook(session, asked.services.master_key, url=checked, secret=secret)
+    # Who has given it knows it.
+    made = {"Secret": its_secret} if secret is None else {}
+    return webhook_document(webhook) | made
 
 
-def _enter_domain(services: Services, request: Request, *, action: str = _READING, body: bytes = b"") -> Domain:
-    """The domain of a request, from a caller who may see it.
-
-    Args:
-        action: what the caller must be allowed to do on the domain.
-        body: of a route that takes one. To others whatever is sent is never read, and the signature must be for none.
-
-    Raises:
-        WireError: as the API, for who calls and for what the path names.
-        NotFound: no such domain.
-    """
-    domain_name = request.path_params["domain_name"]
-    _authorise(services, request, action, body)
-    if broken := violations(load_model().operations["GetDomain"].input, {"DomainName": domain_name}):
-        raise bad_request(describe_violations(broken))
-    return get_domain(services.store, domain_name)
-
-
-def _authorise(services: Services, request: Request, action: str, body: bytes) -> Principal:
-    scope = request.scope
-    signed = SignedRequest(scope["method"], scope["raw_path"], scope["query_string"], scope["headers"], body)
-    principal = services.authenticator.authenticate(signed)
-    request.state.access_key_id = principal.access_key_id
-    request.state.principal = principal
-    authorise_action(principal, action, request.path_params["domain_name"])
-    return principal
-
-
-def _read_once(request: Request, name: str) -> str | None:
-    given = request.query_params.getlist(name)
-    if len(given) > 1:
-        raise bad_request(f"{name} appears {len(given)} times in the query; send it once.")
-    return given[0] if given else None
-
-
-def _read_max_results(request: Request) -> int | None:
-    text = _read_once(request, "max-results")
-    if text is None:
-        return None
-    if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= _MAX_RESULTS:
-        raise bad_request(f"max-results must be an integer from 1 to {_MAX_RESULTS}.")
-    return int(text)
-
-
-def _failed_row_item(row: jobs.FailedRow, headers: Sequence[str], dialect: Dialect) -> dict[str, Any]:
-    cells, surplus = split_row(row.content, headers, dialect)
-    return _without_none(
-        {
-            "Record": row.record,
-            "Line": row.line,
-            "Faults": [
-                _without_none({"Column": fault.column_name, "Code": fault.code, "Message": sentence_for(fault)})
-                for fault in row.faults
-            ],
-            "Cells": [_readable(cell) for cell in cells] or None,
-            "Surplus": _readable(surplus) or None,
-        }
-    )
-
-
-def _readable(text: str) -> str:
-    r"""The text with ``\xe9`` in place of each byte that is not UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _repeated_row_item(row: RepeatedRow) -> dict[str, Any]:
-    return {"Record": row.record, "Line": row.line, "FirstRecord": row.first_record, "FirstLine": row.first_line}
-
-
-def _progress_answer(report: JobReport, now: datetime) -> dict[str, Any]:
-    job = report.job
-    progress = progress_of(job, now) if job.status is UploadJobStatus.IN_PROGRESS else None
-    return {
-        "JobId": job.job_id,
-        "Status": job.status.value,
-        "StatusReason": job.status_reason,
-        "Message": job.failure_message,
-        "Phase": job.phase,
-        "Position": None if job.phase is None else job.position,
-        "Progress": None if progress is None else progress_document(progress),
-        "RecordCount": job.record_count,
-        "CreatedRecords": job.created_count,
-        "UpdatedRecords": job.updated_count,
-        "UnchangedRecords": job.unchanged_count,
-        "FailedRecords": job.failed_count,
-        "Faults": [
-            _without_none({"Code": one.code, "Column": one.column_name, "Count": one.count})
-            for one in report.fault_counts
-        ]
-        or None,
-        "ProcessedRecords": report.processed_count,
-        "UnprocessedRecords": report.unprocessed_count,
-        "RepeatedRecords": report.repeated_count,
-        "Notices": [
-            _without_none(
-                {
-                    "Code": notice.code,
-                    "Field": notice.path,
-                    "Count": notice.count,
-                    "Lines": list(notice.lines),
-                    "Others": list(notice.others) or None,
-                    "Doubtful": notice.is_doubtful,
-                    "Message": sentence,
-                }
-            )
-            for notice, sentence in zip(report.notices, report.notice_sentences(), strict=True)
-        ]
-        or None,
-        "ColumnsNotMapped": report.columns_not_mapped,
-        "File": None if report.file_form is None else file_form_document(report.file_form),
-        "Steps": [{"Step": step, "Seconds": seconds} for step, seconds in report.step_seconds.items()] or None,
-        "RecordsPerSecond": None if report.records_per_second is None else round(report.records_per_second),
-        "Webhook": None if report.webhook is None else delivery_document(report.webhook),
-        "UndoUntil": _epoch_seconds(report.undo_until),
-        "UndoStatus": None if report.undo_status is None else report.undo_status.value,
-        "StopRequested": job.stop_requested_at is not None,
-        "CreatedAt": _epoch_seconds(job.created_at),
-        "StartedAt": _epoch_seconds(job.started_at),
-        "CompletedAt": _epoch_seconds(job.completed_at),
-    }
-
-
-def _epoch_seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else to_milliseconds(moment) / 1000
-
-
-def _answer(members: dict[str, Any]) -> Response:
-    return JSONResponse(_without_none(members))
-
-
-def _without_none(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+def _delete_webhook(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        webhooks.delete_webhook(session)
+    return None

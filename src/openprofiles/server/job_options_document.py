@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openprofiles.server.json_bodies import members, number, read_json, text
+from openprofiles.server.json_bodies import members, number, read_json, text, without_none
 from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.reading.file_form import FileForm, FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
@@ -77,9 +77,9 @@ def options_document(options: JobOptions) -> dict[str, Any]:
     file |= {name: getattr(options.file, field) for name, field in _NUMBER_MEMBERS.items()}
     limit = {name: getattr(options, field) for name, field in _LIMIT_MEMBERS.items()}
     return {
-        "File": {name: value for name, value in file.items() if value is not None},
+        "File": without_none(file),
         **{name: getattr(options, field) for name, field in _POLICY_MEMBERS.items()},
-        "FailureLimit": {name: value for name, value in limit.items() if value is not None},
+        "FailureLimit": without_none(limit),
         "Checks": {name: _check_document(check) for name, check in options.checks.items()},
         "Webhook": {} if options.webhook_url is None else {"Url": options.webhook_url},
     }
@@ -96,7 +96,7 @@ def file_form_document(form: FileForm) -> dict[str, Any]:
         "Delimiter": form.delimiter,
         "Quote": form.quote,
         "LineEnds": form.line_ends,
-        **{name: value for name, value in numbers.items() if value is not None},
+        **without_none(numbers),
         "Given": [names[field] for field in form.given],
     }
 
@@ -114,12 +114,7 @@ def _read_check(what: str, document: Any) -> ValueCheck:
 
 
 def _check_document(check: ValueCheck) -> dict[str, Any]:
-    document: dict[str, Any] = {"Type": check.kind}
-    if check.values:
-        document["Values"] = list(check.values)
-    if check.pattern is not None:
-        document["Pattern"] = check.pattern
-    return document
+    return without_none({"Type": check.kind, "Values": list(check.values) or None, "Pattern": check.pattern})
 
 
 def read_file_form(document: Mapping[str, Any]) -> FileForm:

@@ -1,9 +1,9 @@
-"""Parse and validate the JSON body of a request."""
+"""Parse and validate the JSON body of a request, and write that of an answer."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from openprofiles.wire.codec import json_error_place
@@ -63,3 +63,8 @@ def number(what: str, value: Any, *, whole: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise bad_request(f"{what} must be {'an integer' if whole else 'a number'}.")
     return value
+
+
+def without_none(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the members whose value is None, as all answers do."""
+    return {name: value for name, value in document.items() if value is not None}

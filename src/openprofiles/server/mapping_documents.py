@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from openprofiles.clock import to_milliseconds
+from openprofiles.clock import to_epoch_seconds
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json
 from openprofiles.uploads.mappings.key_evidence import KeyEvidence
-from openprofiles.uploads.mappings.saved_mappings import SavedMapping, SavedMappingName
+from openprofiles.uploads.mappings.saved_mappings import NewMapping, SavedMapping, SavedMappingName
 from openprofiles.uploads.mappings.suggest import LeftOut, SuggestedField, Suggestion
 from openprofiles.uploads.reading.file_choices import FileChoices
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS, FileForm
@@ -21,21 +20,12 @@ from openprofiles.wire.model import load_model
 _MEMBERS = ("Fields", "UniqueKey", "Columns", "Reading")
 
 
-@dataclass(frozen=True, slots=True)
-class MappingGiven:
-    """What a request to save a mapping says; see ``uploads.mappings.saved_mappings.put_mapping``."""
-
-    fields: dict[str, dict[str, str]]
-    unique_key: str
-    columns: list[str]
-    reading: FileChoices
-
-
-def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
+def read_mapping_document(mapping_name: str, body: bytes, *, strict: bool) -> NewMapping:
     """The mapping that a request sends; its fields are held to the constraints of CreateUploadJob.
 
     Raises:
         WireError: it is no JSON object, or a member is missing, not known or of another form; the message names it.
+        InvalidRequest: see ``NewMapping``.
     """
     create = load_model().operations["CreateUploadJob"]
     # It refuses what no store can keep as well: NUL, and half of a surrogate pair.
@@ -43,11 +33,13 @@ def read_mapping_document(mapping_name: str, body: bytes) -> MappingGiven:
     if broken := violations(create.input, values | {"DisplayName": mapping_name}):
         raise bad_request(describe_violations(broken))
     document = members("The body", read_json(body), _MEMBERS)
-    return MappingGiven(
-        values["Fields"],
-        values["UniqueKey"],
-        _read_columns(document.get("Columns")),
-        _read_choices(document.get("Reading", {})),
+    return NewMapping(
+        name=mapping_name,
+        fields=values["Fields"],
+        unique_key=values["UniqueKey"],
+        columns=_read_columns(document.get("Columns")),
+        reading=_read_choices(document.get("Reading", {})),
+        strict=strict,
     )
 
 
@@ -97,8 +89,8 @@ def key_evidence_document(evidence: KeyEvidence) -> dict[str, Any]:
 def _name_members(mapping: SavedMapping | SavedMappingName) -> dict[str, Any]:
     return {
         "MappingName": mapping.name,
-        "CreatedAt": to_milliseconds(mapping.created_at) / 1000,
-        "UpdatedAt": to_milliseconds(mapping.updated_at) / 1000,
+        "CreatedAt": to_epoch_seconds(mapping.created_at),
+        "UpdatedAt": to_epoch_seconds(mapping.updated_at),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from openprofiles.server.json_bodies import without_none
 from openprofiles.uploads.preview_sample import PreviewSample
 from openprofiles.uploads.previews import Preview
 
@@ -13,7 +14,7 @@ def preview_document(preview: Preview, progress: Mapping[str, Any], *, with_stor
     """The progress of the preview's own job, and the samples.
 
     Args:
-        progress: as of any upload job; what is None is left out by the caller.
+        progress: as of any upload job.
         with_stored: also what is stored of the profiles that would be changed.
     """
     return {**progress, "Samples": [_sample_document(sample, with_stored) for sample in preview.samples]}
@@ -26,17 +27,14 @@ def read_sample_document(document: Mapping[str, Any]) -> PreviewSample:
 
 
 def _sample_document(sample: PreviewSample, with_stored: bool) -> dict[str, Any]:
-    document: dict[str, Any] = {"Record": sample.record}
-    if sample.line is not None:
-        document["Line"] = sample.line
-    if sample.profile_id is not None and with_stored:
-        document["ProfileId"] = sample.profile_id
-    document["Fields"] = [
+    return without_none(
         {
-            "Field": path,
-            **({"Before": before} if before is not None and with_stored else {}),
-            **({"After": after} if after is not None else {}),
+            "Record": sample.record,
+            "Line": sample.line,
+            "ProfileId": sample.profile_id if with_stored else None,
+            "Fields": [
+                without_none({"Field": path, "Before": before if with_stored else None, "After": after})
+                for path, before, after in sample.fields
+            ],
         }
-        for path, before, after in sample.fields
-    ]
-    return document
+    )

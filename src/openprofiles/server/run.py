@@ -112,13 +112,8 @@ def run_server(settings: Settings, worker_command: list[str], announce: Callable
 @contextlib.contextmanager
 def _opened_store(settings: Settings) -> Iterator[Store]:
     prepare_data_folder(settings)
-    with only_server(settings):
-        store = open_store(settings)
-        try:
-            with using(settings):
-                yield store
-        finally:
-            store.close()
+    with only_server(settings), contextlib.closing(open_store(settings)) as store, using(settings):
+        yield store
 
 
 def listen(host: str, port: int) -> socket.socket:

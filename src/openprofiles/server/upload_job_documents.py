@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from openprofiles.server.job_options_document import read_options_member
 from openprofiles.server.json_bodies import members, read_json, text
-from openprofiles.uploads.job_options import JobOptions
+from openprofiles.uploads.jobs import JobRequest
 from openprofiles.wire import codec
 from openprofiles.wire.check import describe_violations, violations
 from openprofiles.wire.errors import bad_request
@@ -17,19 +16,7 @@ from openprofiles.wire.model import load_model
 _CREATE_MEMBERS = ("DisplayName", "Fields", "UniqueKey", "DataExpiry", "Options", "IdempotencyToken")
 
 
-@dataclass(frozen=True, slots=True)
-class UploadJobGiven:
-    """What a request to create an upload job says; see ``uploads.jobs.create_job``."""
-
-    display_name: str
-    fields: dict[str, dict[str, str]]
-    unique_key: str
-    data_expiry_days: int | None
-    options: JobOptions | None
-    idempotency_token: str | None
-
-
-def read_create_document(domain_name: str, body: bytes) -> UploadJobGiven:
+def read_create_document(domain_name: str, body: bytes) -> JobRequest:
     """The upload job that a request describes, held to the constraints of CreateUploadJob.
 
     Raises:
@@ -43,7 +30,7 @@ def read_create_document(domain_name: str, body: bytes) -> UploadJobGiven:
         raise bad_request(describe_violations(broken))
     document = members("The body", read_json(body), _CREATE_MEMBERS)
     options = document.get("Options")
-    return UploadJobGiven(
+    return JobRequest(
         display_name=values["DisplayName"],
         fields=values["Fields"],
         unique_key=values["UniqueKey"],

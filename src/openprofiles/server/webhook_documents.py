@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from openprofiles.clock import to_milliseconds
-from openprofiles.server.json_bodies import members, read_json, text
+from openprofiles.clock import to_epoch_seconds
+from openprofiles.server.json_bodies import members, read_json, text, without_none
 from openprofiles.store.webhooks import Delivery
 from openprofiles.uploads.webhook_url import host_of
 from openprofiles.uploads.webhooks import Webhook
@@ -28,22 +27,19 @@ def read_webhook_document(body: bytes) -> tuple[str | None, str | None]:
 
 def webhook_document(webhook: Webhook) -> dict[str, Any]:
     """A domain's webhook, without its secret."""
-    return {"Url": webhook.url, "CreatedAt": _epoch_seconds(webhook.created_at)}
+    return {"Url": webhook.url, "CreatedAt": to_epoch_seconds(webhook.created_at)}
 
 
 def delivery_document(delivery: Delivery) -> dict[str, Any]:
     """What became of telling a job's end. Of the URL, which may hold a token, the host alone."""
-    shown = {
-        "Host": host_of(delivery.url),
-        "Delivered": delivery.delivered_at is not None,
-        "Attempts": delivery.attempts,
-        "NextAttemptAt": _epoch_seconds(delivery.next_attempt_at),
-        "LastError": delivery.last_error,
-        "DeliveredAt": _epoch_seconds(delivery.delivered_at),
-        "GivenUpAt": _epoch_seconds(delivery.given_up_at),
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _epoch_seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else to_milliseconds(moment) / 1000
+    return without_none(
+        {
+            "Host": host_of(delivery.url),
+            "Delivered": delivery.delivered_at is not None,
+            "Attempts": delivery.attempts,
+            "NextAttemptAt": to_epoch_seconds(delivery.next_attempt_at),
+            "LastError": delivery.last_error,
+            "DeliveredAt": to_epoch_seconds(delivery.delivered_at),
+            "GivenUpAt": to_epoch_seconds(delivery.given_up_at),
+        }
+    )

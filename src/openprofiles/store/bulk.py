@@ -6,410 +6,180 @@ valid only while the lease is the loader's own; otherwise it is rolled back and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.job_kinds import PREVIEW
-from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
+from openprofiles.store.bulk_jobs import LeasedJobReader, LeasedJobWriter
+from openprofiles.store.bulk_protocols import (
+    NUMBERS,
+    JobNotes,
+    KeyIndex,
+    KeyReader,
+    PreparedRows,
+    ProfileReader,
+    ProfileRows,
+)
 
 
-class LeaseLost(Exception):
-    """Another worker holds the job now, or it has ended; whatever this loader was doing, it must stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Which job, and by which claim of it."""
-
-    job_number: int
-    owner: str
-    epoch: int
-    # One of job_kinds.KINDS.
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeasedJob:
-    """What the loader of any kind of job needs of its job and the job's domain."""
-
-    job_id: str
-    domain_id: int
-    # One of job_kinds.KINDS.
-    kind: str
-    # The job that it undoes or previews.
-    subject: int | None
-    # How often it was claimed.
-    epoch: int
-    started_at: datetime
-    phase: str | None
-    position: int
-    stop_requested: bool
-    # Loaders that have died since the last progress.
-    failed_attempts: int
-    # What has blocked them, if that is known.
-    failure_message: str | None
-    phone_region: str
-    key_version: int
-    domain_deleted: bool
-    indexed_paths: tuple[str, ...]
-    # Those of them whose index has all stored profiles.
-    whole_index_paths: tuple[str, ...]
-
-    @property
-    def gives_up(self) -> bool:
-        """Whether earlier loaders died too often: no more is written but the keys of what is there."""
-        return self.failed_attempts >= MAX_FAILED_ATTEMPTS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeasedUpload(LeasedJob):
-    """What the loader of an upload job or a preview needs of it in addition."""
-
-    fields: Mapping[str, Mapping[str, str]]
-    unique_key: str
-    data_expiry_days: int
-    client_token: bytes | None
-    # As they are kept: see ``uploads.job_options`` and ``uploads.reading.file_form``.
-    options: Mapping[str, Any] | None
-    file_form: Mapping[str, Any] | None
-    # Wrapped, as the client token is; None: a job of an earlier version, whose failed rows have no content.
-    failed_rows_key: bytes | None
-    file_name: str | None
-    record_count: int | None
-    created_count: int
-    updated_count: int
-    failed_count: int
-    pid_base: int | None
-    # See ``tables``.
-    undo_days: int | None
-
-    @property
-    def is_preview(self) -> bool:
-        """Whether nothing is to be written to the profiles."""
-        return self.kind == PREVIEW.name
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkState:
-    """What a chunk sees at its beginning, inside its transaction. Giving up counts as a stop."""
-
-    key_version: int
-    stop_requested: bool
-    domain_deleted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UndoneJob:
-    """What an undo needs of the job that it undoes: its mapping, and the row numbers and count of its new profiles.
-
-    They are above ``pid_base``, up to ``pid_base + record_count``.
-    """
-
-    fields: Mapping[str, Mapping[str, str]]
-    unique_key: str
-    pid_base: int
-    record_count: int
-    created_count: int
-
-
-# Code, header of the column or None, how many faults, the first record that has it.
-FaultCount: TypeAlias = tuple[str, str | None, int, int]
-
-
-class PreparedRows(Protocol):
-    """Rows in the form in which an engine inserts them, made before the lock is taken."""
-
-    @property
-    def table(self) -> pa.Table:
-        """The rows themselves."""
-
-    @property
-    def num_rows(self) -> int:
-        """How many there are."""
-
-
-class BulkReader(Protocol):
+class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
     """One connection of one loader, for reading."""
 
+    @abstractmethod
     def close(self) -> None:
         """Give the connection up."""
 
+    @abstractmethod
     def open_reader(self) -> BulkReader:
         """Another connection, for reading in another thread. It sees what is committed."""
 
+    @abstractmethod
     def prepare_rows(self, table: pa.Table) -> PreparedRows:
         """Do what an insert needs before it holds the lock."""
 
-    def read_job(self) -> LeasedJob:
-        """The job and its domain as they stand.
+    # How the text of a column is read where it may be null.
+    _TEXT: ClassVar[str]
+    # A join that may look up the rows of its right side one after the other.
+    _JOIN: ClassVar[str]
+    # The domain of a profile ``p`` where a range of row numbers is read.
+    _OF_DOMAIN: ClassVar[str] = "p.domain_id"
 
-        Raises:
-            LeaseLost: the job is no longer this loader's.
-        """
+    @abstractmethod
+    def _fill(self, temporary_table: str, rows: Mapping[str, pa.Array]) -> None:
+        """Have a temporary table hold these rows and no others: ``wanted``, ``wanted_pid`` or ``wanted_key``."""
 
-    def read_upload(self) -> LeasedUpload:
-        """The same of an upload job or a preview.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's.
-        """
-
-    def read_key_version(self, domain_id: int) -> int:
-        """How often profiles or keys of the domain were written outside loads."""
-
-    def has_keys(self, domain_id: int, name: str) -> bool:
-        """Whether any profile of the domain has a key of this name."""
-
-    def find_key_holders(
-        self, domain_id: int, name: str, keys: pa.Array, at: datetime, columns: Sequence[str] = ()
-    ) -> pa.Table:
-        """Which profiles hold which of these keys.
+    @abstractmethod
+    def _each(self, table: str, condition: str) -> str:
+        """Build the join that looks up rows of a table one after the other, for those of a temporary table ``w``.
 
         Args:
-            keys: text, normal forms, without nulls or repeats; sorted is fastest.
-            at: profiles that have expired by then are left out.
-            columns: of the table ``profile``; their texts are read as well.
-
-        Returns:
-            columns ``i`` (int64, position in ``keys``) and ``pid`` (int64), one row per holder, and ``columns``.
+            table: with an alias, which the condition names.
         """
 
-    def read_profiles(
-        self, domain_id: int, pids: pa.Array, columns: Sequence[str], numbers: Sequence[str] = ()
-    ) -> pa.Table:
-        """Columns of the profiles that the domain has among these row numbers.
+    def _read_texts(self, sql: str, types: Mapping[str, pa.DataType], *parameters: object) -> pa.Table:
+        """The answer to a select of ``_chosen``."""
+        return self._table(sql, types, *parameters)
 
-        Args:
-            columns: those to be read as text.
-            numbers: those to be read as numbers.
+    def find_key_holders(self, name: str, keys: pa.Array, columns: Sequence[str] = ()) -> pa.Table:
+        """See ``KeyReader``."""
+        self._fill("wanted", {"i": pa.array(np.arange(len(keys))), "v": keys})
+        each_key = self._each("profile_key k", "k.domain_id = ? and k.name = ? and k.value = w.v")
+        found = self._table(
+            f"select w.i, k.pid from wanted w {each_key}", {"i": pa.int64(), "pid": pa.int64()}, self._domain_id, name
+        )
+        # The profiles are looked at in their own order: in that of the keys, each would be a page of its own.
+        pids = pa.compute.unique(found["pid"].combine_chunks())
+        self._fill("wanted_pid", {"pid": pids.take(pa.compute.sort_indices(pids))})
+        chosen, types = self._chosen(columns)
+        living = self._read_texts(
+            f"select {chosen} from wanted_pid w {self._each_profile} where p.expires_at > ?",
+            types,
+            *self._job_facts,
+        )
+        return _only_living(found, living, columns)
 
-        Returns:
-            ``pid``, the columns (text, null where the profile has none) and the numbers (int64, 0 where it has none),
-            in order of ``pid``.
-        """
+    def read_profiles(self, pids: pa.Array, columns: Sequence[str]) -> pa.Table:
+        """See ``ProfileReader``."""
+        self._fill_pids(pids)
+        chosen, types = self._chosen(columns)
+        return self._read_texts(
+            f"select {chosen} from wanted_pid w {self._each_profile} order by p.pid", types, self._domain_id
+        )
 
-    def read_profile_range(
-        self, domain_id: int, after: int, upto: int, limit: int, columns: Sequence[str], numbers: Sequence[str]
-    ) -> pa.Table:
-        """The same of the first profiles of the domain with a row number above ``after``, up to ``upto``."""
+    def read_profile_range(self, after: int, upto: int, limit: int, columns: Sequence[str]) -> pa.Table:
+        """The same columns of the first profiles of the domain with a row number above ``after``, up to ``upto``."""
+        chosen, types = self._chosen(columns)
+        return self._read_texts(
+            f"select {chosen} from profile p where {self._OF_DOMAIN} = ? and p.pid > ? and p.pid <= ? "
+            "order by p.pid limit ?",
+            types,
+            self._domain_id,
+            after,
+            upto,
+            limit,
+        )
 
-    def read_domain_column(self, domain_id: int, column: str, after_pid: int, limit: int) -> pa.Table:
+    def read_domain_column(self, column: str, after_pid: int, limit: int) -> pa.Table:
         """One text column of a domain's profiles, in order of row number: ``pid`` and ``value``, without nulls."""
+        return self._table(
+            f"select pid, cast({column} as text) as value from profile "
+            f"where domain_id = ? and pid > ? and {column} is not null order by pid limit ?",
+            {"pid": pa.int64(), "value": pa.string()},
+            self._domain_id,
+            after_pid,
+            limit,
+        )
 
-    def find_present_keys(self, domain_id: int, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:
-        """Which of these pairs of key value and row number stand in the index: column ``i``, position in the arrays."""
+    def find_present_keys(self, name: str, values: pa.Array, pids: pa.Array) -> pa.Table:
+        """See ``KeyReader``."""
+        self._fill("wanted_key", {"i": pa.array(np.arange(len(values))), "v": values, "pid": pids})
+        is_key = "k.domain_id = ? and k.name = ? and k.value = w.v and k.pid = w.pid"
+        return self._table(
+            f"select w.i from wanted_key w {self._each('profile_key k', is_key)}",
+            {"i": pa.int64()},
+            self._domain_id,
+            name,
+        )
 
-    def read_added_keys(self, pids: pa.Array, name: str) -> pa.Table:
-        """Keys of one name that AddProfileKey gave these profiles: ``pid`` and ``value``."""
+    def read_held_keys(self, pids: pa.Array, name: str) -> pa.Table:
+        """See ``KeyReader``."""
+        self._fill_pids(pids)
+        return self._table(
+            f"select distinct a.pid, a.value from wanted_pid w {self._JOIN} held_key a on a.pid = w.pid and a.name = ?",
+            {"pid": pa.int64(), "value": pa.string()},
+            name,
+        )
 
-    def read_pending_keys(self) -> Iterator[pa.Table]:
-        """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
-
-    def read_undone_job(self, job_number: int) -> UndoneJob:
-        """The job that this one undoes."""
-
-    def read_undo_counts(self) -> tuple[int, int]:
-        """How many profiles this undo has removed, and how many it has kept."""
-
-    def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
-        """What profiles were before a job changed them, chunk by chunk: see ``uploads.loading.undo_images``."""
-
-    def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
-        """Keys that a job would have taken out of the index, had they been there, some at a time: name, value, pid."""
-
-    def read_ordered_records(self, after: int, limit: int) -> pa.Table:
-        """The records that this job follows one by one: ``record``."""
-
-    def read_notices(self) -> list[Any]:
-        """Read the notices of this job: see ``tables``."""
-
-    def count_faults(self) -> list[FaultCount]:
-        """What the reported rows of this job failed for, the most frequent first."""
-
-    def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
-        """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
-
-    def read_touched(self, domain_id: int, pids: pa.Array) -> pa.Table:
+    def read_touched(self, pids: pa.Array) -> pa.Table:
         """Those of these profiles that the domain has and that this job was the last upload job to touch: ``pid``."""
+        self._fill_pids(pids)
+        return self._table(
+            f"select p.pid from wanted_pid w {self._each_profile} where p.last_upload_job = ?",
+            {"pid": pa.int64()},
+            self._domain_id,
+            self._lease.job_number,
+        )
+
+    @property
+    def _each_profile(self) -> str:
+        return self._each("profile p", "p.domain_id = ? and p.pid = w.pid")
+
+    def _fill_pids(self, pids: pa.Array) -> None:
+        self._fill("wanted_pid", {"pid": pa.compute.unique(pids)})
+
+    def _chosen(self, columns: Sequence[str]) -> tuple[str, dict[str, pa.DataType]]:
+        """What a select reads of a profile ``p``, and its types."""
+        forms = {column: "coalesce({}, 0)" if column in NUMBERS else self._TEXT for column in columns}
+        chosen = "".join(f", {form.format(f'p.{column}')} as {column}" for column, form in forms.items())
+        kinds = {column: pa.int64() if column in NUMBERS else pa.string() for column in columns}
+        return f"p.pid{chosen}", {"pid": pa.int64(), **kinds}
 
 
-class BulkStore(BulkReader, Protocol):
+class BulkStore(BulkReader, LeasedJobWriter, ProfileRows, KeyIndex, JobNotes):
     """The connection of one loader that writes."""
 
-    def chunk(self) -> AbstractContextManager[ChunkState]:
-        """One write transaction, with ``record_progress``, ``check_lease`` or ``end_job``, which check the lease.
+    def checkpoint(self) -> None:
+        """Move what is committed to its place for good, if the engine does so later by itself."""
 
-        The row of the job is locked before the one of its details, so ``record_progress`` comes before other records.
-
-        Raises:
-            Busy: another process held the write lock for a minute.
-        """
-
-    def record_progress(
-        self, *, phase: str, position: int, done: int | None = None, total: int | None = None, **counts: int
-    ) -> None:
-        """Record where the job stands now, and add to its counts.
+    @abstractmethod
+    def restore_profiles(self, rows: pa.Table, columns: Sequence[str], now: datetime) -> None:
+        """Make existing profiles, in order of pid, hold exactly this.
 
         Args:
-            done: how much of the step is done, in its unit, if neither position nor counts say it; 0 begins it again.
-            total: how much there is of that; None if that has not changed.
-            counts: those of the kind's details, without their ending ``_count``; of an upload job, ``updated`` contains
-                ``unchanged``.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+            rows: ``columns`` (text or null), then ``NUMBERS`` (0 for no last_upload_job), then pid.
         """
 
-    def record_file_form(self, file_form: Mapping[str, Any]) -> None:
-        """Record what the file is read as."""
-
-    def record_plan(
-        self,
-        *,
-        record_count: int,
-        pid_base: int,
-        file_header: Sequence[str],
-        repeated_count: int,
-        notices: Sequence[Any],
-        undo_days: int | None,
-    ) -> None:
-        """Record what reading the file and planning have found, in a chunk that has recorded progress.
-
-        Args:
-            notices: see ``tables``.
-            undo_days: see ``tables``; None for a job that changes nothing.
-        """
-
-    def record_notices(self, notices: Sequence[Any]) -> None:
-        """Replace the notices of this job, in a chunk that has recorded progress."""
-
-    def check_lease(self) -> None:
-        """Hold a chunk that records no progress to the lease, too.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
-        """
-
-    def end_job(
-        self,
-        *,
-        status: str,
-        reason: str | None,
-        message: str | None,
-        fault_counts: Sequence[FaultCount],
-        step_milliseconds: Mapping[str, int],
-        completed_at: datetime,
-    ) -> None:
-        """Set the final state, and forget the job's key: the file can no longer be read.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
-        """
-
-    def reserve_row_numbers(self, count: int) -> int:
-        """Reserve ``count`` row numbers that nothing else will use; the first of them."""
-
-    def insert_failed_rows(self, rows: pa.Table) -> None:
-        """Columns record, fault, line, code, column_name, detail, content."""
-
-    def insert_repeated_rows(self, rows: pa.Table) -> None:
-        """Columns record, line, first_record, first_line, in order of record; those already there stay."""
-
-    def insert_preview_samples(self, rows: pa.Table) -> None:
-        """Columns number, content."""
-
-    def insert_profiles(
-        self,
-        rows: pa.Table | PreparedRows,
-        *,
-        domain_id: int,
-        columns: Sequence[str],
-        now: datetime,
-        expires_at: datetime,
-    ) -> None:
-        """New profiles: columns pid, profile_id, then ``columns`` (text), then attributes (JSON text or null)."""
-
-    def update_profiles(
-        self,
-        rows: pa.Table,
-        *,
-        domain_id: int,
-        columns: Sequence[str],
-        now: datetime,
-        expires_at: datetime,
-        clears: bool,
-    ) -> None:
-        """Changes of existing profiles: ``columns`` (text, null keeps), attributes (JSON object or null), then pid.
-
-        Args:
-            clears: an empty text, and a null in the JSON object, clear what is there. Without it there are none.
-        """
-
-    def update_origins(self, domain_id: int, rows: pa.Table) -> None:
-        """What profiles keep as set by hand: columns origins (a JSON list or null), then pid."""
-
-    def restore_profiles(self, rows: pa.Table, *, domain_id: int, columns: Sequence[str]) -> None:
-        """Make existing profiles hold exactly this.
-
-        Args:
-            rows: ``columns`` (text or null), then the numbers revision, updated_at, expires_at and last_upload_job (0
-                for none), then pid.
-        """
-
-    def delete_profiles(self, domain_id: int, pids: pa.Array) -> None:
-        """Remove these profiles, which are there; their keys are the caller's affair."""
-
-    def insert_undo_image(self, content: bytes) -> None:
-        """What profiles were before the chunk changed them: see ``uploads.loading.undo_images``."""
-
-    def insert_absent_keys(self, rows: pa.Table) -> None:
-        """Columns name, value, pid; those already there stay."""
-
-    def insert_kept_profiles(self, rows: pa.Table) -> None:
-        """Columns pid, profile_id, was_created."""
-
-    def forget_undo(self, upload_job_id: int) -> bool:
-        """Remove some of what is kept to take a job back; whether anything was left."""
-
-    def insert_ordered_records(self, rows: pa.Table) -> None:
-        """Column record; those already there stay."""
-
-    def insert_pending_keys(self, rows: pa.Table) -> None:
-        """Columns added (0 or 1), name, value, pid."""
-
-    def forget_report(self) -> bool:
-        """Remove some of what this job has reported of its file, and of what it noted; whether anything was left."""
-
-    def restart(self) -> None:
-        """Take the job back to its beginning: no counts, nothing known of the file. Row numbers stay reserved.
-
-        Raises:
-            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
-        """
-
-    def forget_notes(self) -> bool:
-        """Remove some of what this job noted for itself, when it is done; whether anything was left."""
-
-    def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
-        """Keys of one name, columns value and pid; those already there stay."""
-
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> int:
-        """Keys of one name, columns value and pid; keys that were added by hand stay. How many were removed."""
-
-    def register_indexed_field(self, domain_id: int, path: str) -> bool:
-        """Have every writer of the domain keep this field's index from now on; whether it is whole already."""
-
-    def finish_indexed_field(self, domain_id: int, path: str) -> None:
-        """Note that the profiles stored before are in this field's index as well."""
+    @abstractmethod
+    def delete_profiles(self, pids: pa.Array, now: datetime) -> None:
+        """Remove these profiles, which are there and in order; the caller removes their keys."""
 
 
-def only_living(found: pa.Table, living: pa.Table, columns: Sequence[str]) -> pa.Table:
+def _only_living(found: pa.Table, living: pa.Table, columns: Sequence[str]) -> pa.Table:
     """Keep the holders that have not expired, with their columns: see ``BulkReader.find_key_holders``."""
     place = pa.compute.index_in(found["pid"], living["pid"].combine_chunks())
     is_living = pa.compute.is_valid(place)

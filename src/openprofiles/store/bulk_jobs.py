@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -16,10 +17,22 @@ import pyarrow.ipc
 from openprofiles.clock import from_milliseconds, to_milliseconds, utc_now
 from openprofiles.feed_kinds import WEBHOOK
 from openprofiles.job_kinds import KINDS
-from openprofiles.store.bulk import ChunkState, FaultCount, Lease, LeasedJob, LeasedUpload, LeaseLost, UndoneJob
+from openprofiles.store.change_actions import IS_REMOVAL_SQL, ChangeAction
+from openprofiles.store.leased_jobs import (
+    ChunkState,
+    FaultCount,
+    Lease,
+    LeasedJob,
+    LeasedUpload,
+    LeaseLost,
+    UndoneJob,
+)
+from openprofiles.store.row_number_lists import pack_row_numbers, unpack_row_numbers
 from openprofiles.store.upload_job_states import MAX_FAILED_ATTEMPTS
 from openprofiles.store.webhook_of_job import WEBHOOK_URL_OF_JOB
 
+# How often something else than this job has changed profiles of its domain.
+_KEY_VERSION = "d.change_number - j.change_count"
 _JOB_COLUMNS = (
     "j.job_id",
     "j.domain_id",
@@ -31,7 +44,7 @@ _JOB_COLUMNS = (
     "j.failed_attempts",
     "j.failure_message",
     "d.phone_region",
-    "d.key_version",
+    f"{_KEY_VERSION} as key_version",
     "d.deleted_at",
 )
 _UPLOAD_JSON = ("fields", "options", "file_form")
@@ -43,6 +56,8 @@ _UPLOAD_COLUMNS = [
 # Key changes (a row for each chunk, some of a megabyte) and record numbers that are removed in one chunk.
 _NOTES_PER_CHUNK = (10, 20_000)
 _IMAGES_PER_CHUNK = 10
+# Some 50 bytes each.
+REMOVED_PIDS_AT_A_TIME = 1_000_000
 _ABSENT_KEYS_PER_READ = 20_000
 # Failed rows may have a megabyte each.
 _REPORTED_PER_CHUNK = 2_000
@@ -63,11 +78,19 @@ class LeasedJobReader(ABC):
         """The answer as a table of these columns."""
 
     def read_job(self) -> LeasedJob:
-        """See ``BulkReader``."""
+        """The job and its domain as they stand.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's.
+        """
         return LeasedJob(**self._read_job())
 
     def read_upload(self) -> LeasedUpload:
-        """See ``BulkReader``."""
+        """The same of an upload job or a preview.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's.
+        """
         values = self._read_job(*_UPLOAD_COLUMNS, details="join upload_job u on u.job_number = j.job_number")
         return LeasedUpload(**values | {name: json.loads(values[name] or "null") for name in _UPLOAD_JSON})
 
@@ -94,26 +117,48 @@ class LeasedJobReader(ABC):
             "whole_index_paths": tuple(path for path, is_built in paths if is_built),
         }
 
+    @cached_property
+    def _job_facts(self) -> tuple[int, int]:
+        """What never changes of the job: the number of its domain, and when it started."""
+        rows = self._rows("select domain_id, started_at from job where job_number = ?", self._lease.job_number)
+        return int(rows[0][0]), int(rows[0][1])
+
+    @property
+    def _domain_id(self) -> int:
+        return self._job_facts[0]
+
     @property
     def _lease_values(self) -> tuple[int, str, int]:
         return self._lease.job_number, self._lease.owner, self._lease.epoch
 
-    def read_key_version(self, domain_id: int) -> int:
-        """See ``BulkReader``."""
-        return int(self._rows("select key_version from domain where domain_id = ?", domain_id)[0][0])
+    def read_key_version(self) -> int:
+        """See ``JobNotes``."""
+        rows = self._rows(
+            f"select {_KEY_VERSION} from job j join domain d on d.domain_id = j.domain_id where j.job_number = ?",
+            self._lease.job_number,
+        )
+        return int(rows[0][0])
 
-    def has_keys(self, domain_id: int, name: str) -> bool:
-        """See ``BulkReader``."""
-        return bool(self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", domain_id, name))
+    def has_keys(self, name: str) -> bool:
+        """Whether any profile of the domain has a key of this name."""
+        return bool(
+            self._rows("select 1 from profile_key where domain_id = ? and name = ? limit 1", self._domain_id, name)
+        )
+
+    def read_some_keys(self, name: str, limit: int) -> list[str]:
+        """Return the first and the last keys of this name, about half of the limit each."""
+        sql = "select value from profile_key where domain_id = ? and name = ? order by value{} limit ?"
+        ends = (self._rows(sql.format(order), self._domain_id, name, limit // 2) for order in ("", " desc"))
+        return list({value for rows in ends for (value,) in rows})
 
     def read_notices(self) -> list[Any]:
-        """See ``BulkReader``."""
+        """See ``JobNotes``."""
         rows = self._rows("select cast(notices as text) from upload_job where job_number = ?", self._lease.job_number)
         notices: list[Any] = json.loads(rows[0][0] or "[]")
         return notices
 
     def count_faults(self) -> list[FaultCount]:
-        """See ``BulkReader``."""
+        """What the reported rows of this job failed for, the most frequent first."""
         rows = self._rows(
             "select code, column_name, count(*), min(record) from failed_row where upload_job_id = ? "
             "group by code, column_name order by 3 desc, 1, 2",
@@ -122,7 +167,7 @@ class LeasedJobReader(ABC):
         return [(code, column_name, int(count), int(first)) for code, column_name, count, first in rows]
 
     def read_undone_job(self, job_number: int) -> UndoneJob:
-        """See ``BulkReader``."""
+        """The job that this one undoes."""
         fields, unique_key, *counts = self._rows(
             "select cast(fields as text), unique_key, coalesce(pid_base, 0), coalesce(record_count, 0), created_count "
             "from upload_job where job_number = ?",
@@ -131,22 +176,43 @@ class LeasedJobReader(ABC):
         return UndoneJob(json.loads(fields), unique_key, *(int(count) for count in counts))
 
     def read_undo_counts(self) -> tuple[int, int]:
-        """See ``BulkReader``."""
+        """How many profiles this undo has removed, and how many it has kept."""
         rows = self._rows("select removed_count, kept_count from undo_job where job_number = ?", self._lease.job_number)
         return int(rows[0][0]), int(rows[0][1])
 
     def read_pending_keys(self) -> Iterator[pa.Table]:
-        """See ``BulkReader``."""
+        """Key changes that this job's updates left, chunk by chunk: added (0 or 1), name, value, pid."""
         for content in self._read_contents("pending_keys", "changes", self._lease.job_number):
             with pa.ipc.open_stream(content) as stream:
                 yield stream.read_all()
 
+    def read_ordered_records(self, after: int, limit: int) -> pa.Table:
+        """See ``JobNotes``."""
+        return self._read_records("ordered_record", after, limit)
+
+    def read_failed_records(self, limit: int) -> Iterator[pa.Table]:
+        """The records that this job has reported as failed, ``limit`` at a time: ``record``."""
+        after = 0
+        while (records := self._read_records("failed_row", after, limit, "fault = 0")).num_rows:
+            yield records
+            after = records["record"][-1].as_py()
+
+    def _read_records(self, table: str, after: int, limit: int, condition: str = "true") -> pa.Table:
+        return self._table(
+            f"select record from {table} where upload_job_id = ? and record > ? and {condition} "
+            "order by record limit ?",
+            {"record": pa.int64()},
+            self._lease.job_number,
+            after,
+            limit,
+        )
+
     def read_undo_images(self, upload_job_id: int) -> Iterator[bytes]:
-        """See ``BulkReader``."""
+        """What profiles were before a job changed them, chunk by chunk: see ``bulk.images``."""
         return self._read_contents("undo_image", "content", upload_job_id)
 
     def read_absent_keys(self, upload_job_id: int) -> Iterator[pa.Table]:
-        """See ``BulkReader``."""
+        """Keys that a job would have taken out of the index, had they been there, some at a time: name, value, pid."""
         last: tuple[str, str, int] = ("", "", 0)
         while True:
             rows = self._table(
@@ -161,6 +227,53 @@ class LeasedJobReader(ABC):
                 return
             yield rows
             last = tuple(rows[name][-1].as_py() for name in ("name", "value", "pid"))
+
+    def read_removed_pids(self) -> tuple[int, pa.Array]:
+        """The first profiles that were deleted since a job last forgot them, and the number of their last change.
+
+        They are about a million at most, since they are held in memory.
+        """
+        rows = self._rows(
+            "select number, first_pid, last_pid, pids from (select c.number, c.first_pid, c.last_pid, c.pids, "
+            "sum(c.profile_count) over (order by c.number) - c.profile_count as count_before "
+            "from profile_change c join domain d on d.domain_id = c.domain_id "
+            f"where c.domain_id = ? and c.number > d.forgotten_number and {IS_REMOVAL_SQL}) removed "
+            "where count_before < ? order by number",
+            self._domain_id,
+            REMOVED_PIDS_AT_A_TIME,
+        )
+        pids = sorted({pid for _, *packed in rows for pid in unpack_row_numbers(*packed)})
+        return max((row[0] for row in rows), default=0), pa.array(pids, pa.int64())
+
+    def list_images(self) -> list[tuple[int, int, pa.Array | None]]:
+        """What is kept of the domain's profiles by loads: job, number, and row numbers if they are known."""
+        rows = self._rows(
+            "select i.upload_job_id, i.undo_image_id, c.first_pid, c.last_pid, c.pids from undo_image i "
+            "join job j on j.job_number = i.upload_job_id "
+            "left join profile_change c on c.domain_id = j.domain_id and c.number = i.number "
+            "where j.domain_id = ? order by i.upload_job_id, i.undo_image_id",
+            self._domain_id,
+        )
+        return [
+            (job, number, None if packed[0] is None else pa.array(unpack_row_numbers(*packed), pa.int64()))
+            for job, number, *packed in rows
+        ]
+
+    def list_jobs_with_absent_keys(self) -> list[int]:
+        """The jobs of the domain that keep keys which they would have taken out of the index."""
+        rows = self._rows(
+            "select j.job_number from job j where j.domain_id = ? "
+            "and exists (select 1 from undo_absent_key a where a.upload_job_id = j.job_number)",
+            self._domain_id,
+        )
+        return [row[0] for row in rows]
+
+    def read_image(self, upload_job_id: int, number: int) -> list[bytes]:
+        """One of them, unless it was removed meanwhile: see ``bulk.images``."""
+        rows = self._rows(
+            "select content from undo_image where upload_job_id = ? and undo_image_id = ?", upload_job_id, number
+        )
+        return [row[0] for row in rows]
 
     def _read_contents(self, table: str, column: str, upload_job_id: int) -> Iterator[bytes]:
         """What a job has in the rows of a table, in their order, one at a time."""
@@ -186,7 +299,7 @@ class LeasedJobWriter(LeasedJobReader):
 
     def _read_chunk_state(self) -> ChunkState:
         rows = self._rows(
-            "select d.key_version, "
+            f"select {_KEY_VERSION}, "
             f"j.stop_requested_at is not null or j.failed_attempts >= {MAX_FAILED_ATTEMPTS}, "
             "d.deleted_at is not null "
             "from job j join domain d on d.domain_id = j.domain_id "
@@ -200,7 +313,17 @@ class LeasedJobWriter(LeasedJobReader):
     def record_progress(
         self, *, phase: str, position: int, done: int | None = None, total: int | None = None, **counts: int
     ) -> None:
-        """See ``BulkStore``."""
+        """Record where the job stands now, and add to its counts.
+
+        Args:
+            done: how much of the step is done, in its unit, if neither position nor counts say it; 0 begins it again.
+            total: how much there is of that; None if that has not changed.
+            counts: those of the kind's details, without their ending ``_count``; of an upload job, ``updated`` contains
+                ``unchanged``.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
         kind, now = KINDS[self._lease.kind], to_milliseconds(utc_now())
         # Staging begins again each time, so it is no progress; and a job that has given up stays that way.
         is_no_progress = (
@@ -245,7 +368,7 @@ class LeasedJobWriter(LeasedJobReader):
         return rows[0]
 
     def record_file_form(self, file_form: Mapping[str, Any]) -> None:
-        """See ``BulkStore``."""
+        """Record what the file is read as."""
         self._run(
             f"update upload_job set file_form = {self._JSON.format('?')} where job_number = ?",
             json.dumps(dict(file_form)),
@@ -262,7 +385,12 @@ class LeasedJobWriter(LeasedJobReader):
         notices: Sequence[Any],
         undo_days: int | None,
     ) -> None:
-        """See ``BulkStore``."""
+        """Record what reading the file and planning have found, in a chunk that has recorded progress.
+
+        Args:
+            notices: see ``tables``.
+            undo_days: see ``tables``; None for a job that changes nothing.
+        """
         self._run(
             f"update upload_job set record_count = ?, pid_base = ?, file_header = {self._JSON.format('?')}, "
             f"repeated_count = ?, notices = {self._JSON.format('?')}, undo_days = cast(? as bigint) "
@@ -277,7 +405,7 @@ class LeasedJobWriter(LeasedJobReader):
         )
 
     def record_notices(self, notices: Sequence[Any]) -> None:
-        """See ``BulkStore``."""
+        """See ``JobNotes``."""
         self._run(
             f"update upload_job set notices = {self._JSON.format('?')} where job_number = ?",
             json.dumps(list(notices)),
@@ -285,7 +413,11 @@ class LeasedJobWriter(LeasedJobReader):
         )
 
     def check_lease(self) -> None:
-        """See ``BulkStore``."""
+        """Hold a chunk that records no progress to the lease, too.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
         self.read_job()
 
     def end_job(
@@ -298,8 +430,12 @@ class LeasedJobWriter(LeasedJobReader):
         step_milliseconds: Mapping[str, int],
         completed_at: datetime,
     ) -> None:
-        """See ``BulkStore``."""
-        domain_id, webhook_url = self._update_job(
+        """Set the final state, and forget the job's key: the file can no longer be read.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
+        (webhook_url,) = self._update_job(
             "status = ?, status_reason = cast(? as text), failure_message = cast(? as text), "
             f"step_milliseconds = {self._JSON.format('?')}, completed_at = ?, lease_owner = null, lease_until = null",
             status,
@@ -307,7 +443,7 @@ class LeasedJobWriter(LeasedJobReader):
             message,
             json.dumps(dict(step_milliseconds)),
             to_milliseconds(completed_at),
-            returning=f"domain_id, {WEBHOOK_URL_OF_JOB}",
+            returning=WEBHOOK_URL_OF_JOB,
         )
         # Jobs without a file have no such row.
         self._run(
@@ -320,14 +456,14 @@ class LeasedJobWriter(LeasedJobReader):
                 "insert into feed (name, subject, domain_id, target, next_attempt_at, created_at) "
                 f"values ('{WEBHOOK.name}', ?, ?, ?, ?, ?)",
                 self._lease.job_number,
-                domain_id,
+                self._domain_id,
                 webhook_url,
                 to_milliseconds(completed_at),
                 to_milliseconds(completed_at),
             )
 
     def reserve_row_numbers(self, count: int) -> int:
-        """See ``BulkStore``."""
+        """Reserve ``count`` row numbers that nothing else will use; the first of them."""
         rows = self._rows(
             "insert into row_sequence (name, next_value) values ('profile', 1 + cast(? as bigint)) "
             "on conflict (name) do update set next_value = row_sequence.next_value + ? returning next_value",
@@ -337,7 +473,7 @@ class LeasedJobWriter(LeasedJobReader):
         return int(rows[0][0]) - count
 
     def insert_pending_keys(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
+        """Columns added (0 or 1), name, value, pid."""
         if not rows.num_rows:
             return
         stream = pa.BufferOutputStream()
@@ -349,16 +485,31 @@ class LeasedJobWriter(LeasedJobReader):
             stream.getvalue().to_pybytes(),
         )
 
-    def insert_undo_image(self, content: bytes) -> None:
-        """See ``BulkStore``."""
-        self._rows(
-            "insert into undo_image (upload_job_id, content) values (?, ?) returning 1",
-            self._lease.job_number,
+    def replace_image(self, upload_job_id: int, number: int, content: bytes) -> None:
+        """Replace what a chunk of a load has kept."""
+        self._run(
+            "update undo_image set content = ? where upload_job_id = ? and undo_image_id = ?",
             content,
+            upload_job_id,
+            number,
         )
 
+    def forget_absent_key(self, upload_job_id: int, name: str, value: str, pid: int) -> None:
+        """Remove a key that a load would have taken out of the index."""
+        self._run(
+            "delete from undo_absent_key where upload_job_id = ? and name = ? and value = ? and pid = ?",
+            upload_job_id,
+            name,
+            value,
+            pid,
+        )
+
+    def note_forgotten(self, number: int) -> None:
+        """Note up to which change the values of deleted profiles are forgotten."""
+        self._run("update domain set forgotten_number = ? where domain_id = ?", number, self._domain_id)
+
     def forget_undo(self, upload_job_id: int) -> bool:
-        """See ``BulkStore``."""
+        """Remove some of what is kept to take a job back; whether anything was left."""
         return self._forget(
             ("undo_image", "undo_image_id", _IMAGES_PER_CHUNK),
             ("undo_absent_key", "pid", _NOTES_PER_CHUNK[1]),
@@ -366,7 +517,7 @@ class LeasedJobWriter(LeasedJobReader):
         )
 
     def forget_report(self) -> bool:
-        """See ``BulkStore``."""
+        """Remove some of what this job has reported of its file, and of what it noted; whether anything was left."""
         return self._forget(
             ("failed_row", "record", _REPORTED_PER_CHUNK),
             ("repeated_row", "record", _NOTES_PER_CHUNK[1]),
@@ -374,7 +525,11 @@ class LeasedJobWriter(LeasedJobReader):
         )
 
     def restart(self) -> None:
-        """See ``BulkStore``."""
+        """Take the job back to its beginning: no counts, nothing known of the file. Row numbers stay reserved.
+
+        Raises:
+            LeaseLost: the job is no longer this loader's; the chunk must be rolled back.
+        """
         self._update_job("phase = null, position = 0")
         self._run(
             "update upload_job set record_count = null, repeated_count = null, notices = null, undo_days = null, "
@@ -383,7 +538,7 @@ class LeasedJobWriter(LeasedJobReader):
         )
 
     def forget_notes(self) -> bool:
-        """See ``BulkStore``."""
+        """Remove some of what this job noted for itself, when it is done; whether anything was left."""
         return self._forget(
             ("pending_keys", "pending_keys_id", _NOTES_PER_CHUNK[0]),
             ("ordered_record", "record", _NOTES_PER_CHUNK[1]),
@@ -408,22 +563,66 @@ class LeasedJobWriter(LeasedJobReader):
                 self._run(f"delete from {table} where upload_job_id = ? and {column} <= ?", of_job, last)
         return is_left
 
-    def register_indexed_field(self, domain_id: int, path: str) -> bool:
-        """See ``BulkStore``."""
+    def register_indexed_field(self, path: str) -> bool:
+        """Have every writer of the domain keep this field's index from now on; whether it is whole already."""
         self._run(
             "insert into indexed_field (domain_id, path, is_built) values (?, ?, false) on conflict do nothing",
-            domain_id,
+            self._domain_id,
             path,
         )
-        rows = self._rows("select is_built from indexed_field where domain_id = ? and path = ?", domain_id, path)
+        rows = self._rows("select is_built from indexed_field where domain_id = ? and path = ?", self._domain_id, path)
         return bool(rows[0][0])
 
-    def finish_indexed_field(self, domain_id: int, path: str) -> None:
-        """See ``BulkStore``."""
-        self._run("update indexed_field set is_built = true where domain_id = ? and path = ?", domain_id, path)
+    def finish_indexed_field(self, path: str) -> None:
+        """Note that the profiles stored before are in this field's index as well."""
+        self._run("update indexed_field set is_built = true where domain_id = ? and path = ?", self._domain_id, path)
 
-    def _count_profiles(self, domain_id: int, added: int) -> None:
-        self._run("update domain set profile_count = profile_count + ? where domain_id = ?", added, domain_id)
+    def _note_change(
+        self,
+        action: ChangeAction,
+        pids: pa.Array | pa.ChunkedArray,
+        now: datetime,
+        *,
+        added: int = 0,
+        image: bytes | None = None,
+    ) -> None:
+        """Write a change by this job to the log.
+
+        Args:
+            pids: of the changed profiles, ascending.
+            added: how many more profiles the domain has.
+            image: what they were before: see ``bulk.images``; None: it is not kept.
+        """
+        numbers = pids.cast(pa.int64()).to_pylist()
+        if not numbers:
+            return
+        ((number,),) = self._rows(
+            "update domain set change_number = change_number + 1, profile_count = profile_count + ? "
+            "where domain_id = ? returning change_number",
+            added,
+            self._domain_id,
+        )
+        self._run("update job set change_count = change_count + 1 where job_number = ?", self._lease.job_number)
+        self._run(
+            "insert into profile_change (domain_id, number, changed_at, action, job_number, first_pid, last_pid, "
+            "profile_count, pids) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            self._domain_id,
+            number,
+            to_milliseconds(now),
+            action.value,
+            self._lease.job_number,
+            numbers[0],
+            numbers[-1],
+            len(numbers),
+            pack_row_numbers(numbers),
+        )
+        if image is not None:
+            self._run(
+                "insert into undo_image (upload_job_id, content, number) values (?, ?, ?)",
+                self._lease.job_number,
+                image,
+                number,
+            )
 
     def _run(self, sql: str, *parameters: object) -> None:
         """Run a statement that has no answer."""

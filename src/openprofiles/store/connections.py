@@ -26,5 +26,8 @@ class Store(Protocol):
     def end_part(self, connection: Connection) -> None:
         """End a write transaction by committing it, and begin the next one on its connection."""
 
+    def empty_log(self) -> bool:
+        """Move what is committed to its place permanently; return whether the log is empty now."""
+
     def close(self) -> None:
         """Give every connection up."""

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.profiles.records import Domain
+from openprofiles.facts.records import Domain
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import domain as table
 from openprofiles.store.tables import indexed_field, job
@@ -103,19 +103,9 @@ def update_domain(connection: Connection, domain: Domain) -> None:
     )
 
 
-def count_write(connection: Connection, domain_id: int, profiles_added: int = 0) -> None:
-    """Note that profiles or keys of the domain changed: increase its version and its count of profiles."""
-    connection.execute(
-        update(table)
-        .where(table.c.domain_id == domain_id)
-        .values(key_version=table.c.key_version + 1, profile_count=table.c.profile_count + profiles_added)
-    )
-
-
 def read_indexed_paths(connection: Connection, domain_id: int) -> frozenset[str]:
     """Read the paths of fields, other than standard keys, by which upload jobs find profiles."""
-    paths = connection.execute(select(indexed_field.c.path).where(indexed_field.c.domain_id == domain_id))
-    return frozenset(paths.scalars())
+    return frozenset(_INDEXED_PATHS.all(connection, of_domain=domain_id))
 
 
 def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
@@ -145,5 +135,9 @@ _NAMED = select(*(table.c[name] for name in _DOMAIN_COLUMNS)).where(
     table.c.name == bindparam("name"), table.c.deleted_at.is_(None)
 )
 _BY_NAME = PreparedQuery(_NAMED, _make_domain)
-# The key stays as it is, so rows that refer to the domain (a new upload job) need not wait.
+# The key stays as it is, so rows that refer to the domain need not wait.
 _BY_NAME_FOR_CHANGE = PreparedQuery(_NAMED.with_for_update(key_share=True), _make_domain)
+_INDEXED_PATHS = PreparedQuery(
+    select(indexed_field.c.path).where(indexed_field.c.domain_id == bindparam("of_domain")),
+    lambda row: str(row["path"]),
+)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.clock import to_milliseconds
 from openprofiles.feed_kinds import FEEDS, FeedKind
 from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import Moment, domain, feed
@@ -28,7 +27,11 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class HeldFeed:
-    """A feed that a worker holds; see the table ``feed``."""
+    """A feed that a worker holds; see the table ``feed``.
+
+    Attributes:
+        was_held: whether the lease before has run out, since its worker ended or took too long.
+    """
 
     name: str
     subject: int
@@ -37,6 +40,7 @@ class HeldFeed:
     number: int
     epoch: int
     attempts: int
+    was_held: bool = False
 
 
 class FeedHealth(NamedTuple):
@@ -68,7 +72,7 @@ def add_feed(
 
 def has_due_feed(connection: Connection, now: datetime) -> bool:
     """Return whether a feed is due; a read, so that an idle worker takes no lock."""
-    return _prepared(tuple(FEEDS.values())).one_or_none(connection, now=to_milliseconds(now)) is not None
+    return _prepared(tuple(FEEDS.values())).one_or_none(connection, now=now) is not None
 
 
 def claim_feed(connection: Connection, *, owner: str, now: datetime) -> HeldFeed | None:
@@ -84,9 +88,9 @@ def claim_feed(connection: Connection, *, owner: str, now: datetime) -> HeldFeed
     row = connection.execute(
         claiming.values(
             epoch=feed.c.epoch + 1, attempts=feed.c.attempts + 1, lease_owner=owner, next_attempt_at=now + LEASE
-        ).returning(*(feed.c[field.name] for field in fields(HeldFeed)))
+        ).returning(*(feed.c[field.name] for field in fields(HeldFeed) if field.name != "was_held"))
     ).one()
-    return HeldFeed(*row)
+    return HeldFeed(**row._asdict(), was_held=due.lease_owner is not None)
 
 
 def move_feed(connection: Connection, held: HeldFeed, number: int, *, now: datetime) -> bool:
@@ -106,7 +110,12 @@ def record_failure(
         next_attempt_at: None gives the feed up.
     """
     given_up_at = now if next_attempt_at is None else None
-    values = {"last_error": error, "next_attempt_at": next_attempt_at, "given_up_at": given_up_at}
+    values = {
+        "attempts": held.attempts,
+        "last_error": error,
+        "next_attempt_at": next_attempt_at,
+        "given_up_at": given_up_at,
+    }
     return _release(connection, held, feed.c.next_attempt_at.is_not(None), **values)
 
 
@@ -140,10 +149,10 @@ _HAS_DOMAIN = exists().where(domain.c.domain_id == feed.c.domain_id, domain.c.de
 
 
 @cache
-def _due(kinds: tuple[FeedKind, ...]) -> Select[tuple[str, int]]:
+def _due(kinds: tuple[FeedKind, ...]) -> Select[tuple[str, int, str | None]]:
     has_rows = (and_(feed.c.name == kind.name, resolve_name(kind.waiting_since).is_not(None)) for kind in kinds)
     return (
-        select(feed.c.name, feed.c.subject)
+        select(feed.c.name, feed.c.subject, feed.c.lease_owner)
         .where(feed.c.next_attempt_at <= bindparam("now", type_=Moment()), _HAS_DOMAIN, or_(*has_rows))
         .order_by(feed.c.next_attempt_at)
         .limit(1)

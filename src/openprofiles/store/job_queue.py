@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -31,9 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
 
-from openprofiles.clock import to_milliseconds
 from openprofiles.job_kinds import KINDS, JobKind, Lane, Unit
 from openprofiles.store import webhooks
 from openprofiles.store.prepared import PreparedQuery
@@ -84,31 +82,17 @@ class Job:
         return cls(**{**row, "status": UploadJobStatus(row["status"])})
 
 
-class CreateTokenTaken(Exception):
-    """Another transaction has just created a job of the domain with this token. Roll this one back."""
-
-
 def columns_of(record: type[Any], *tables: Table) -> list[Column[Any]]:
     """List the columns of these tables that a record has as fields."""
     return [next(table.c[field.name] for table in tables if field.name in table.c) for field in fields(record)]
 
 
 def insert_job(connection: Connection, kind: JobKind, values: Mapping[str, Any]) -> int:
-    """Write a new job and return its number; ``values`` by column, of the kind's details too.
-
-    Raises:
-        CreateTokenTaken: a job of the domain has its ``create_token``.
-    """
+    """Write a new job and return its number; ``values`` by column, of the kind's details too."""
     own = {name: value for name, value in values.items() if name in job.c}
-    try:
-        job_number: int = connection.execute(
-            insert(job).values(kind=kind.name, **own).returning(job.c.job_number)
-        ).scalar_one()
-    except IntegrityError as error:
-        # SQLite names the columns, PostgreSQL the index.
-        if "create_token" in str(error.orig):
-            raise CreateTokenTaken from error
-        raise
+    job_number: int = connection.execute(
+        insert(job).values(kind=kind.name, **own).returning(job.c.job_number)
+    ).scalar_one()
     if kind.details is not None:
         details = {name: value for name, value in values.items() if name not in own}
         connection.execute(insert(metadata.tables[kind.details]).values(job_number=job_number, **details))
@@ -149,7 +133,7 @@ def update_job(connection: Connection, of_job: Job, *, only_in: UploadJobStatus,
 def has_claimable_job(connection: Connection, now: datetime) -> bool:
     """Return whether a job can be claimed; a read, so that an idle worker takes no lock."""
     # Each worker asks ten times a second.
-    return _CLAIMABLE.one_or_none(connection, now=to_milliseconds(now)) is not None
+    return _CLAIMABLE.one_or_none(connection, now=now) is not None
 
 
 def claim_next_job(
@@ -212,6 +196,17 @@ def release_lease(connection: Connection, leased: Job, now: datetime, **values: 
     """Give the job back, to be claimed again at once, or not before a time."""
     given_back = _leased(leased).values(lease_owner=None, lease_until=now, **values)
     return connection.execute(given_back).rowcount == 1
+
+
+def limit_pauses(connection: Connection, now: datetime, longest: timedelta) -> None:
+    """End pauses of jobs that are longer than any pause.
+
+    The clock of the worker that set them was ahead.
+    """
+    is_paused = and_(
+        job.c.status == UploadJobStatus.IN_PROGRESS, job.c.lease_owner.is_(None), job.c.failed_attempts > 0
+    )
+    connection.execute(update(job).where(is_paused, job.c.not_before > now + longest).values(not_before=now))
 
 
 def end_leased_job(connection: Connection, leased: Job, **values: Any) -> bool:

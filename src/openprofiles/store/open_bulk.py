@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from openprofiles.settings import PostgresqlUrl, Settings
-from openprofiles.store.bulk import BulkStore, Lease
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import Lease
 
 
 def open_bulk_store(settings: Settings, lease: Lease) -> BulkStore:

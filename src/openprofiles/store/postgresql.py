@@ -72,6 +72,10 @@ class PostgresqlStore:
         # The driver begins the next transaction with the next statement.
         driver.commit()
 
+    def empty_log(self) -> bool:
+        """See ``Store``: the server does so by itself."""
+        return True
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -1,4 +1,4 @@
-"""The index of keys (``profile_key``), and the keys that were added by hand (``added_key``)."""
+"""The index of keys (``profile_key``), and the keys that something holds (``held_key``)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
-from openprofiles.profiles.keys import Key
-from openprofiles.store.tables import added_key, profile_key
+from openprofiles.facts.keys import Key
+from openprofiles.store.tables import held_key, profile_key
 
 KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
 
@@ -27,8 +27,12 @@ _REMOVE_FROM_INDEX_POSTGRESQL = text(
     "and k.name = wanted.name and k.value = wanted.value and k.pid = wanted.pid offset 0) found))"
 )
 _REMOVE_FROM_INDEX_SQLITE = "delete from profile_key where domain_id = ? and name = ? and value = ? and pid = ?"
-_REMEMBER_ADDED = text("insert into added_key (pid, name, value) values (:pid, :name, :value) on conflict do nothing")
-_FORGET_ADDED = text("delete from added_key where pid = :pid and name = :name and value = :value")
+_HOLD = text(
+    "insert into held_key (pid, name, value, holder) values (:pid, :name, :value, :holder) on conflict do nothing"
+)
+_RELEASE = text("delete from held_key where pid = :pid and name = :name and value = :value")
+# The holder of keys that AddProfileKey added.
+HAND = "hand"
 
 
 def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> None:
@@ -52,26 +56,26 @@ def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysB
     return connection.execute(_REMOVE_FROM_INDEX_POSTGRESQL, {"domain_id": domain_id, **columns}).rowcount
 
 
-def keys_added_by_hand(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
-    """Read the keys that ``AddProfileKey`` gave these profiles; each profile has an entry."""
-    rows = connection.execute(select(added_key).where(added_key.c.pid.in_(pids)))
+def read_held_keys(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
+    """Read the keys of these profiles that something holds; each profile has an entry."""
+    rows = connection.execute(select(held_key).where(held_key.c.pid.in_(pids)))
     keys: dict[int, set[Key]] = {pid: set() for pid in pids}
     for row in rows:
         keys[row.pid].add(Key(row.name, row.value))
     return {pid: frozenset(of_profile) for pid, of_profile in keys.items()}
 
 
-def remember_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> None:
-    """Note keys as added by hand, so that no change of a field removes them."""
+def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:
+    """Note what holds keys, so that no change of a field removes them."""
     if rows := _rows(keys_by_pid):
-        connection.execute(_REMEMBER_ADDED, rows)
+        connection.execute(_HOLD, [{**row, "holder": holder} for row in rows])
 
 
-def forget_added_by_hand(connection: Connection, keys_by_pid: KeysByPid) -> int:
-    """Remove that note from keys; ignore keys without it, and return the number of others."""
+def release_keys(connection: Connection, keys_by_pid: KeysByPid) -> int:
+    """Remove all that holds these keys; return how many notes there were."""
     if not (rows := _rows(keys_by_pid)):
         return 0
-    return connection.execute(_FORGET_ADDED, rows).rowcount
+    return connection.execute(_RELEASE, rows).rowcount
 
 
 def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: int, limit: int) -> list[int]:

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
+from openprofiles.facts.records import Profile
+from openprofiles.facts.standard_profile import FIELDS, attribute_of_target
 from openprofiles.ids import ProfileId
-from openprofiles.profiles.records import Profile
-from openprofiles.profiles.standard_profile import FIELDS, attribute_of_target
 from openprofiles.store.index_order import read_in_index_order
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement
 from openprofiles.store.tables import profile as table
 
 
@@ -26,13 +27,12 @@ class KeySource(NamedTuple):
 
 def insert_profile(connection: Connection, profile: Profile) -> None:
     """Write a new profile under the row number that was reserved for it."""
-    connection.execute(insert(table), [_row_of(profile)])
+    _INSERT.run(connection, **_row_of(profile))
 
 
 def update_profile(connection: Connection, profile: Profile) -> None:
     """Write all columns of an existing profile."""
-    condition = _of_domain(connection, profile.domain_id, table.c.pid == profile.pid)
-    connection.execute(update(table).where(condition).values(_row_of(profile)))
+    _UPDATE.run(connection, of_domain=profile.domain_id, of_pid=profile.pid, **_row_of(profile))
 
 
 def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
@@ -44,18 +44,13 @@ def read_profiles(connection: Connection, domain_id: int, pids: Collection[int],
     """Read the unexpired profiles of the domain among these row numbers, by row number."""
     rows = connection.execute(select(table).where(_of_domain(connection, domain_id, table.c.pid.in_(pids))))
     # The expiry, too, would have SQLite walk the index on domain and expiry.
-    found = (_profile_of(row) for row in rows)
+    found = (_profile_of(row._mapping) for row in rows)
     return {one.pid: one for one in found if one.domain_id == domain_id and one.expires_at > now}
 
 
 def lock_profile(connection: Connection, domain_id: int, pid: int, now: datetime) -> Profile | None:
     """Read and lock a profile for a change; None if it does not exist or has expired."""
-    row = connection.execute(
-        select(table)
-        .where(table.c.pid == pid, table.c.domain_id == domain_id, table.c.expires_at > now)
-        .with_for_update()
-    ).one_or_none()
-    return None if row is None else _profile_of(row)
+    return _FOR_CHANGE.one_or_none(connection, of_domain=domain_id, of_pid=pid, after=now)
 
 
 def read_expired_profiles(
@@ -116,7 +111,7 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
     read_in_index_order(connection)
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
     query = select(table).where(_of_domain(connection, domain_id, is_row)).order_by(table.c.pid).limit(limit)
-    return [one for one in map(_profile_of, connection.execute(query)) if one.domain_id == domain_id]
+    return [one for one in map(_profile_of, connection.execute(query).mappings()) if one.domain_id == domain_id]
 
 
 def count_changed_in_range(
@@ -167,8 +162,7 @@ def _row_of(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _profile_of(row: Row[Any]) -> Profile:
-    columns = row._mapping
+def _profile_of(columns: Mapping[Any, Any]) -> Profile:
     return Profile(
         pid=columns["pid"],
         domain_id=columns["domain_id"],
@@ -183,3 +177,13 @@ def _profile_of(row: Row[Any]) -> Profile:
         expires_at=columns["expires_at"],
         last_upload_job=columns["last_upload_job"],
     )
+
+
+_IS_PROFILE = (table.c.pid == bindparam("of_pid")) & (table.c.domain_id == bindparam("of_domain"))
+_INSERT = PreparedStatement(insert(table))
+_UPDATE = PreparedStatement(
+    update(table).where(_IS_PROFILE).values({column.name: bindparam(column.name) for column in table.columns})
+)
+_FOR_CHANGE = PreparedQuery(
+    select(table).where(_IS_PROFILE, table.c.expires_at > bindparam("after")).with_for_update(), _profile_of
+)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     and_,
     any_,
+    case,
     cast,
     delete,
     exists,
@@ -79,7 +80,8 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
         return 0
     read_in_index_order(connection)
     jobs = select(job.c.job_number).where(job.c.domain_id == domain_id).scalar_subquery()
-    # Jobs before data: a job that is gone cannot be claimed and write more.
+    # What jobs own goes before them, since it is found through ``job``. They go before keys and profiles: a job that is
+    # gone cannot be claimed and write more.
     for table in reversed(metadata.tables.values()):
         owner = owned_rows(table).owner
         if table is profile:
@@ -96,12 +98,13 @@ def remove_deleted_domain_step(connection: Connection, now: datetime, limit: int
 
 
 def remove_rows_of_ended_jobs_step(
-    connection: Connection, now: datetime, limit: int, *, failed_rows_days: int | None
+    connection: Connection, now: datetime, limit: int, *, failed_rows_days: int | None, replaced_values_days: int
 ) -> int:
     """Remove up to ``limit`` expired rows of ended jobs from each table.
 
     Args:
         failed_rows_days: how long failed rows are kept; None: not known, so that only data for undo is removed.
+        replaced_values_days: how long what a job has replaced is kept, if longer than the job can be undone.
 
     Returns:
         the highest number of rows removed from one table; another step may find more unless it is 0.
@@ -112,7 +115,9 @@ def remove_rows_of_ended_jobs_step(
         undo.c.kind == UNDO.name,
         undo.c.status == UploadJobStatus.IN_PROGRESS,
     )
-    kept_milliseconds = cast(upload_job.c.undo_days, BigInteger) * _MILLISECONDS_PER_DAY
+    undo_days = cast(upload_job.c.undo_days, BigInteger)
+    kept_days = case((undo_days < replaced_values_days, replaced_values_days), else_=undo_days)
+    kept_milliseconds = kept_days * _MILLISECONDS_PER_DAY
     undo_until = type_coerce(job.c.completed_at, BigInteger) + kept_milliseconds
     is_over = {Kept.FOR_UNDO: and_(undo_until < to_milliseconds(now - _GRACE), ~is_being_undone)}
     if failed_rows_days is not None:

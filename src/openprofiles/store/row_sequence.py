@@ -8,14 +8,17 @@ from __future__ import annotations
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-_RESERVE = text(
-    "insert into row_sequence (name, next_value) values ('profile', 1 + cast(:count as bigint)) "
-    "on conflict (name) do update set next_value = row_sequence.next_value + :count "
-    "returning next_value"
+from openprofiles.store.prepared import PreparedStatement
+
+_RESERVE = PreparedStatement(
+    text(
+        "insert into row_sequence (name, next_value) values ('profile', 1 + cast(:count as bigint)) "
+        "on conflict (name) do update set next_value = row_sequence.next_value + :count "
+        "returning next_value"
+    )
 )
 
 
 def reserve(connection: Connection, count: int) -> int:
     """Reserve ``count`` successive row numbers of profiles; return the first, which is 1 at least."""
-    next_value: int = connection.execute(_RESERVE, {"count": count}).scalar_one()
-    return next_value - count
+    return _RESERVE.number(connection, count=count) - count

@@ -115,6 +115,12 @@ class SqliteStore:
                     connection.exec_driver_sql("rollback")
                 raise
 
+    def empty_log(self) -> bool:
+        """See ``Store``. It is not possible while another connection reads what was, or writes."""
+        with self._clear_errors(), self.engine.connect() as connection:
+            is_busy = connection.exec_driver_sql("pragma wal_checkpoint(truncate)").one()[0]
+        return not is_busy
+
     def end_part(self, connection: Connection) -> None:
         connection.exec_driver_sql("commit")
         _begin_immediate(connection)
@@ -174,6 +180,8 @@ def _engine(path: Path) -> Engine:
             "foreign_keys = on",
             "temp_store = memory",
             "cache_size = -16000",
+            # Of a deleted profile, nothing must stay in the file.
+            "main.secure_delete = on",
         ):
             dbapi_connection.execute(f"pragma {pragma}").fetchall()
         dbapi_connection.execute("pragma busy_timeout = 0").fetchall()

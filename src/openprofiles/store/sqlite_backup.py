@@ -31,14 +31,11 @@ _PAGES_PER_STEP = 1_024
 @contextmanager
 def one_state(path: Path) -> Iterator[Connection]:
     """Read one state of the store for the block, from the first statement on. The store is not migrated."""
-    store = SqliteStore(path)
-    try:
+    with closing(SqliteStore(path)) as store:
         with store.read() as connection:
             yield connection
         with store.engine.connect() as connection:
             _move_log(connection.connection.driver_connection)
-    finally:
-        store.close()
 
 
 def copy_state(connection: Connection, target: Path) -> None:

@@ -17,8 +17,12 @@ from adbc_driver_manager import OperationalError
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.errors import Busy
-from openprofiles.store.bulk import ChunkState, Lease, PreparedRows
-from openprofiles.store.bulk_jobs import LeasedJobWriter
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.bulk_protocols import PreparedRows, ProfileWrite
+from openprofiles.store.change_actions import ChangeAction
+from openprofiles.store.leased_jobs import ChunkState, Lease
+from openprofiles.store.note_tables import NoteTable
 from openprofiles.store.sqlite_bulk_reader import SqliteBulkReader
 from openprofiles.store.sqlite_checkpoints import Checkpointer
 
@@ -28,7 +32,7 @@ _LOCK_TIMEOUT_SECONDS = 60.0
 _GAP_SECONDS = 0.002
 
 
-class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
+class SqliteBulkStore(SqliteBulkReader, BulkStore):
     """The connection of one loader that writes; see ``BulkStore``."""
 
     def __init__(self, path: Path, lease: Lease) -> None:
@@ -56,7 +60,7 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
 
     @contextmanager
     def chunk(self) -> Iterator[ChunkState]:
-        """See ``BulkStore``."""
+        """See ``JobNotes``."""
         self._begin()
         try:
             yield self._read_chunk_state()
@@ -69,69 +73,40 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
         self._checkpointer.after_commit()
         time.sleep(_GAP_SECONDS)
 
-    def insert_failed_rows(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
+    def add_notes(self, table: NoteTable, rows: pa.Table) -> None:
+        """See ``JobNotes``."""
+        names = table.rows.names
         self._insert(
-            "insert into failed_row (upload_job_id, record, fault, line, code, column_name, detail, content)",
-            f"({self._lease.job_number}, ?, ?, ?, ?, ?, ?, ?)",
-            rows,
+            f"insert {'or ignore ' if table.may_be_there else ''}into {table.name} (upload_job_id, {', '.join(names)})",
+            f"({self._lease.job_number}{', ?' * len(names)})",
+            rows.select(names),
         )
 
-    def insert_repeated_rows(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
-        self._insert(
-            "insert or ignore into repeated_row (upload_job_id, record, line, first_record, first_line)",
-            f"({self._lease.job_number}, ?, ?, ?, ?)",
-            rows,
-        )
-
-    def insert_preview_samples(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
-        self._insert(
-            "insert into preview_sample (upload_job_id, number, content)", f"({self._lease.job_number}, ?, ?)", rows
-        )
-
-    def insert_profiles(
-        self,
-        rows: pa.Table | PreparedRows,
-        *,
-        domain_id: int,
-        columns: Sequence[str],
-        now: datetime,
-        expires_at: datetime,
-    ) -> None:
-        """See ``BulkStore``."""
-        names = ", ".join(("pid", "profile_id", *columns, "attributes"))
-        moment = to_milliseconds(now)
+    def insert_profiles(self, rows: pa.Table | PreparedRows, write: ProfileWrite) -> None:
+        """See ``ProfileRows``."""
+        names = ", ".join(("pid", "profile_id", *write.columns, "attributes"))
+        moment = to_milliseconds(write.now)
         self._insert(
             f"insert into profile ({names}, domain_id, created_at, updated_at, expires_at, last_upload_job)",
-            f"({'?, ' * (len(columns) + 3)}{domain_id}, {moment}, {moment}, {to_milliseconds(expires_at)}, "
-            f"{self._lease.job_number})",
+            f"({'?, ' * (len(write.columns) + 3)}{self._domain_id}, {moment}, {moment}, "
+            f"{to_milliseconds(write.expires_at)}, {self._lease.job_number})",
             rows,
         )
-        self._count_profiles(domain_id, rows.num_rows)
+        pids = (rows if isinstance(rows, pa.Table) else rows.table).column(0)
+        self._note_change(ChangeAction.CREATED, pids, write.now, added=len(pids))
 
-    def update_profiles(
-        self,
-        rows: pa.Table,
-        *,
-        domain_id: int,
-        columns: Sequence[str],
-        now: datetime,
-        expires_at: datetime,
-        clears: bool,
-    ) -> None:
-        """See ``BulkStore``."""
-        change = "nullif(coalesce(?, {0}), '')" if clears else "coalesce(?, {0})"
-        changes = "".join(f"{column} = {change.format(column)}, " for column in columns)
+    def update_profiles(self, rows: pa.Table, write: ProfileWrite) -> None:
+        """See ``ProfileRows``."""
+        change = "nullif(coalesce(?, {0}), '')" if write.clears else "coalesce(?, {0})"
+        changes = "".join(f"{column} = {change.format(column)}, " for column in write.columns)
         # json_patch adds and replaces members; none of the values is null, so none is removed. It takes a microsecond,
         # and attributes seldom change.
-        patch = f"?{len(columns) + 1}"
+        patch = f"?{len(write.columns) + 1}"
         attributes = (
             f"case when {patch} is null then attributes "
             f"when attributes is null or attributes = {patch} then {patch} else json_patch(attributes, {patch}) end"
         )
-        if clears:
+        if write.clears:
             # A null in a patch takes the member away.
             attributes = (
                 f"case when {patch} is null then attributes "
@@ -139,71 +114,51 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
             )
         self._write_rows(
             f"update profile set {changes}attributes = {attributes}, "
-            f"revision = revision + 1, updated_at = {to_milliseconds(now)}, "
-            f"expires_at = max(expires_at, {to_milliseconds(expires_at)}), "
-            f"last_upload_job = {self._lease.job_number} where pid = ? and domain_id = {domain_id}",
+            f"revision = revision + 1, updated_at = {to_milliseconds(write.now)}, "
+            f"expires_at = max(expires_at, {to_milliseconds(write.expires_at)}), "
+            f"last_upload_job = {self._lease.job_number} where pid = ? and domain_id = {self._domain_id}",
             rows,
         )
+        self._note_change(ChangeAction.INGESTED, rows.column(-1), write.now, image=write.image)
 
-    def update_origins(self, domain_id: int, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
+    def update_origins(self, rows: pa.Table) -> None:
+        """See ``ProfileRows``."""
         if rows.num_rows:
-            self._write_rows(f"update profile set origins = ? where pid = ? and domain_id = {domain_id}", rows)
+            self._write_rows(f"update profile set origins = ? where pid = ? and domain_id = {self._domain_id}", rows)
 
-    def restore_profiles(self, rows: pa.Table, *, domain_id: int, columns: Sequence[str]) -> None:
+    def restore_profiles(self, rows: pa.Table, columns: Sequence[str], now: datetime) -> None:
         """See ``BulkStore``."""
         changes = "".join(f"{column} = ?, " for column in columns)
         self._write_rows(
             f"update profile set {changes}revision = ?, updated_at = ?, expires_at = ?, "
-            f"last_upload_job = nullif(?, 0) where pid = ? and domain_id = {domain_id}",
+            f"last_upload_job = nullif(?, 0) where pid = ? and domain_id = {self._domain_id}",
             rows,
         )
+        self._note_change(ChangeAction.UPDATED, rows["pid"], now)
 
-    def delete_profiles(self, domain_id: int, pids: pa.Array) -> None:
+    def delete_profiles(self, pids: pa.Array, now: datetime) -> None:
         """See ``BulkStore``."""
-        self._write_rows(f"delete from profile where pid = ? and domain_id = {domain_id}", pa.table({"pid": pids}))
-        self._count_profiles(domain_id, -len(pids))
-
-    def insert_absent_keys(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
-        self._insert(
-            "insert or ignore into undo_absent_key (upload_job_id, name, value, pid)",
-            f"({self._lease.job_number}, ?, ?, ?)",
-            rows.select(["name", "value", "pid"]),
+        self._write_rows(
+            f"delete from profile where pid = ? and domain_id = {self._domain_id}", pa.table({"pid": pids})
         )
+        self._note_change(ChangeAction.DELETED, pids, now, added=-len(pids))
 
-    def insert_kept_profiles(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
-        self._insert(
-            "insert into undo_kept_profile (upload_job_id, pid, profile_id, was_created)",
-            f"({self._lease.job_number}, ?, ?, ?)",
-            rows.select(["pid", "profile_id", "was_created"]),
-        )
-
-    def insert_ordered_records(self, rows: pa.Table) -> None:
-        """See ``BulkStore``."""
-        self._insert(
-            "insert or ignore into ordered_record (upload_job_id, record)",
-            f"({self._lease.job_number}, ?)",
-            rows,
-        )
-
-    def add_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> None:
-        """See ``BulkStore``."""
+    def add_keys(self, name: str, rows: pa.Table | PreparedRows) -> None:
+        """See ``KeyIndex``."""
         # A name that stands in the statement need not be bound for each row: a fifth of the time.
         self._insert(
             "insert or ignore into profile_key (domain_id, name, value, pid)",
-            f"({domain_id}, {_text(name)}, ?, ?)",
+            f"({self._domain_id}, {sql_text(name)}, ?, ?)",
             rows,
         )
 
-    def remove_keys(self, domain_id: int, name: str, rows: pa.Table | PreparedRows) -> int:
-        """See ``BulkStore``."""
+    def remove_keys(self, name: str, rows: pa.Table | PreparedRows) -> int:
+        """See ``KeyIndex``."""
         before = self._rows("select total_changes()")[0][0]
         self._write_rows(
-            f"delete from profile_key where domain_id = {domain_id} and name = {_text(name)} and value = ?1 "
+            f"delete from profile_key where domain_id = {self._domain_id} and name = {sql_text(name)} and value = ?1 "
             "and pid = ?2 and not exists "
-            f"(select 1 from added_key a where a.pid = ?2 and a.name = {_text(name)} and a.value = ?1)",
+            f"(select 1 from held_key a where a.pid = ?2 and a.name = {sql_text(name)} and a.value = ?1)",
             rows if isinstance(rows, pa.Table) else rows.table,
         )
         return int(self._rows("select total_changes()")[0][0] - before)
@@ -221,8 +176,3 @@ class SqliteBulkStore(SqliteBulkReader, LeasedJobWriter):
                 time.sleep(_LOCK_POLL_SECONDS)
             else:
                 return
-
-
-def _text(text: str) -> str:
-    """The text as a literal."""
-    return "'" + text.replace("'", "''") + "'"

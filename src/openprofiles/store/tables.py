@@ -32,7 +32,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Dialect
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
-from openprofiles.profiles.standard_profile import FIELDS
+from openprofiles.facts.standard_profile import FIELDS
+from openprofiles.store.change_actions import IS_REMOVAL_SQL
 from openprofiles.store.owned_rows import Kept, Owner, owned_by, owned_rows
 
 
@@ -97,12 +98,14 @@ domain = Table(
     # changing it would change the normal form of keys that are already stored.
     Column("phone_region", Text, nullable=False),
     Column("profile_count", BigInteger, nullable=False, server_default=text("0")),
-    # Grows with every write of a profile or a key outside a load. A load that sees it changed looks its chunk's keys
-    # and profiles up again.
-    Column("key_version", BigInteger, nullable=False, server_default=text("0")),
+    # Of the last change of its profiles or their keys: see profile_change. A load that sees more than its own changes
+    # looks its chunk's keys and profiles up again.
+    Column("change_number", BigInteger, nullable=False, server_default=text("0")),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("deleted_at", Moment),
+    # Of the last change by which profiles were deleted whose values are forgotten in undo images too.
+    Column("forgotten_number", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "few"),
 )
@@ -156,15 +159,85 @@ profile_key = Table(
     info=owned_by(Owner.DOMAIN, "3 to 8 for each profile", is_distributed=True),
 )
 
-# Keys that were put in by AddProfileKey: no change of a field takes them away.
-added_key = Table(
-    "added_key",
+# Keys that something has given a profile, whatever its fields hold: no change of a field takes them away.
+held_key = Table(
+    "held_key",
     metadata,
     Column("pid", BigInteger, primary_key=True),
     Column("name", ByteOrderedText, primary_key=True),
     Column("value", ByteOrderedText, primary_key=True),
+    # What holds it: "hand" (AddProfileKey). A key stays as long as anything holds it.
+    Column("holder", ByteOrderedText, primary_key=True),
     sqlite_with_rowid=False,
     info=owned_by(Owner.PROFILE, "one for each key that AddProfileKey added"),
+)
+
+# The log of changes: a row for each call that writes to profiles, and for each chunk of a job. The row of the domain
+# gives the numbers out, so they have no gaps, and become visible in their order.
+profile_change = Table(
+    "profile_change",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("changed_at", Moment, nullable=False),
+    # A ChangeAction.
+    Column("action", Text, nullable=False),
+    # The ARN of the caller, or the service's name where profiles expired. Null: the job.
+    Column("actor", Text),
+    Column("job_number", BigInteger),
+    # The row numbers of the profiles: the lowest, the highest, how many, and a list of them, which is empty
+    # if they are all from the lowest to the highest (row_number_lists).
+    Column("first_pid", BigInteger, nullable=False),
+    Column("last_pid", BigInteger, nullable=False),
+    Column("profile_count", BigInteger, nullable=False),
+    Column("pids", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.DOMAIN,
+        "one for each call that changes profiles, and for each chunk of a job",
+        is_distributed=True,
+        rows_at_once=200,
+    ),
+)
+# Few are of many profiles, so all of them are looked through for one profile.
+Index(
+    "profile_change_of_one",
+    profile_change.c.domain_id,
+    profile_change.c.first_pid,
+    profile_change.c.number,
+    sqlite_where=profile_change.c.profile_count == text("1"),
+)
+Index(
+    "profile_change_of_many",
+    profile_change.c.domain_id,
+    profile_change.c.first_pid,
+    profile_change.c.last_pid,
+    profile_change.c.number,
+    sqlite_where=profile_change.c.profile_count > text("1"),
+)
+Index(
+    "profile_change_removed",
+    profile_change.c.domain_id,
+    profile_change.c.number,
+    sqlite_where=text(IS_REMOVAL_SQL),
+)
+
+# What a call has changed, as JSON; what a chunk has changed is in undo_image. An update: {path: the value before it, or
+# null}; a change of keys: their name and values.
+change_content = Table(
+    "change_content",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    # Of the change.
+    Column("number", BigInteger, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+    info=owned_by(
+        Owner.DOMAIN,
+        "one for each call that changes values or keys of a profile, for 7 days",
+        is_distributed=True,
+        rows_at_once=200,
+    ),
 )
 
 # What every kind of job has. What only one kind has is in a table of its own (job_kinds.JobKind.details), whose rows go
@@ -211,6 +284,8 @@ job = Table(
     Column("create_token", Text),
     Column("create_digest", Text),
     Column("start_token", Text),
+    # How many of the domain's changes are this job's.
+    Column("change_count", BigInteger, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "one for each job"),
 )
@@ -299,10 +374,35 @@ schedule = Table(
     info=owned_by(Owner.DOMAIN, "few"),
 )
 
-failed_row = Table(
+
+def _rows_of_upload_job(name: str, *columns: Column[Any], about: str, kept: Kept, rows_at_once: int = 2_000) -> Table:
+    """Make a table of rows that an upload job owns. Their keys begin with its number."""
+    return Table(
+        name,
+        metadata,
+        Column("upload_job_id", BigInteger, primary_key=True),
+        *columns,
+        sqlite_with_rowid=False,
+        info=owned_by(Owner.UPLOAD_JOB, about, kept=kept, is_distributed=True, rows_at_once=rows_at_once),
+    )
+
+
+def _chunks_of_upload_job(name: str, *columns: Column[Any], about: str, kept: Kept) -> Table:
+    """Make a table with a numbered row for each chunk of an upload job."""
+    table = Table(
+        name,
+        metadata,
+        Column(f"{name}_id", RowNumber, primary_key=True, autoincrement=True),
+        Column("upload_job_id", BigInteger, nullable=False),
+        *columns,
+        info=owned_by(Owner.UPLOAD_JOB, about, kept=kept, is_distributed=True, rows_at_once=8),
+    )
+    Index(f"{name}_job", table.c.upload_job_id, table.c[f"{name}_id"])
+    return table
+
+
+failed_row = _rows_of_upload_job(
     "failed_row",
-    metadata,
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
     # A record may have several faults: 0 is the first, which every failed row has.
     Column("fault", Integer, primary_key=True, server_default=text("0")),
@@ -315,142 +415,87 @@ failed_row = Table(
     # The row as it stands in the file, with its first fault, encrypted under the job's failed_rows_key; null when it is
     # longer than a row may be.
     Column("content", LargeBinary),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "one for each error of a failed row",
-        kept=Kept.AS_FAILED_ROWS,
-        is_distributed=True,
-        rows_at_once=200,
-    ),
+    about="one for each error of a failed row",
+    kept=Kept.AS_FAILED_ROWS,
+    rows_at_once=200,
 )
 
 # The first rows of a job that repeat the unique key of an earlier row; removed with its failed rows.
-repeated_row = Table(
+repeated_row = _rows_of_upload_job(
     "repeated_row",
-    metadata,
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
     Column("line", BigInteger, nullable=False),
     # The first row of the file with this key.
     Column("first_record", BigInteger, nullable=False),
     Column("first_line", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "the first 100,000 rows of a job that repeat the unique key of an earlier row",
-        kept=Kept.AS_FAILED_ROWS,
-        is_distributed=True,
-    ),
+    about="the first 100,000 rows of a job that repeat the unique key of an earlier row",
+    kept=Kept.AS_FAILED_ROWS,
 )
 
 # What a preview has found that a load would create and change, a sample: encrypted under its job's failed_rows_key, and
 # removed with it.
-preview_sample = Table(
+preview_sample = _rows_of_upload_job(
     "preview_sample",
-    metadata,
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("content", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "up to 120 samples of a preview's results, encrypted",
-        kept=Kept.AS_FAILED_ROWS,
-        is_distributed=True,
-        rows_at_once=200,
-    ),
+    about="up to 120 samples of a preview's results, encrypted",
+    kept=Kept.AS_FAILED_ROWS,
+    rows_at_once=200,
 )
 
 # Keys that a load's updates add to and take from profiles, written with the updates themselves and applied, sorted, at
 # the load's end. A crash in between does not lose any. A row holds those of one chunk, as an Arrow stream of added
 # (0 or 1), name, value and pid: a row for each key took a tenth of the time of a load of updates.
-pending_keys = Table(
+pending_keys = _chunks_of_upload_job(
     "pending_keys",
-    metadata,
-    Column("pending_keys_id", RowNumber, primary_key=True, autoincrement=True),
-    Column("upload_job_id", BigInteger, nullable=False),
     Column("changes", LargeBinary, nullable=False),
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "one for each chunk of a load",
-        kept=Kept.WHILE_IT_RUNS,
-        is_distributed=True,
-        rows_at_once=8,
-    ),
+    about="one for each chunk of a load",
+    kept=Kept.WHILE_IT_RUNS,
 )
-Index("pending_keys_job", pending_keys.c.upload_job_id, pending_keys.c.pending_keys_id)
 
-# What profiles were before a load changed them, written with the changes themselves. A row holds those of one chunk:
-# see uploads.loading.undo_images.
-undo_image = Table(
+# What profiles were before a load changed them, written with the changes themselves. A row holds those of one chunk,
+# which is a change: see bulk.images.
+undo_image = _chunks_of_upload_job(
     "undo_image",
-    metadata,
-    Column("undo_image_id", RowNumber, primary_key=True, autoincrement=True),
-    Column("upload_job_id", BigInteger, nullable=False),
     Column("content", LargeBinary, nullable=False),
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "one for each chunk that changed profiles",
-        kept=Kept.FOR_UNDO,
-        is_distributed=True,
-        rows_at_once=8,
-    ),
+    # Of the change, in the job's domain; null: an earlier version made it.
+    Column("number", BigInteger),
+    about="one for each chunk that changed profiles",
+    kept=Kept.FOR_UNDO,
 )
-Index("undo_image_job", undo_image.c.upload_job_id, undo_image.c.undo_image_id)
+Index("undo_image_number", undo_image.c.upload_job_id, undo_image.c.number)
 
 # Keys that a load's updates would have removed from the index, had DeleteProfileKey not done so before: an undo of
 # the load must not add them again.
-undo_absent_key = Table(
+undo_absent_key = _rows_of_upload_job(
     "undo_absent_key",
-    metadata,
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("name", ByteOrderedText, primary_key=True),
     Column("value", ByteOrderedText, primary_key=True),
     Column("pid", BigInteger, primary_key=True),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "one for each key that a load would have removed if DeleteProfileKey had not",
-        kept=Kept.FOR_UNDO,
-        is_distributed=True,
-    ),
+    about="one for each key that a load would have removed if DeleteProfileKey had not",
+    kept=Kept.FOR_UNDO,
 )
 
 # Profiles that a load had created or updated and that its undo left as they were, since something else had changed
 # them.
-undo_kept_profile = Table(
+undo_kept_profile = _rows_of_upload_job(
     "undo_kept_profile",
-    metadata,
     # That of the undo.
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("pid", BigInteger, primary_key=True),
     Column("profile_id", Text, nullable=False),
     # Whether the load had made it.
     Column("was_created", Boolean, nullable=False),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "one for each profile that an undo did not change",
-        kept=Kept.AS_FAILED_ROWS,
-        is_distributed=True,
-    ),
+    about="one for each profile that an undo did not change",
+    kept=Kept.AS_FAILED_ROWS,
 )
 
 # Records that a load follows one by one, in file order, because their unique keys are entangled or were written by
 # something else since the plan.
-ordered_record = Table(
+ordered_record = _rows_of_upload_job(
     "ordered_record",
-    metadata,
-    Column("upload_job_id", BigInteger, primary_key=True),
     Column("record", BigInteger, primary_key=True),
-    sqlite_with_rowid=False,
-    info=owned_by(
-        Owner.UPLOAD_JOB,
-        "records of a load that are applied one by one",
-        kept=Kept.WHILE_IT_RUNS,
-        is_distributed=True,
-    ),
+    about="records of a load that are applied one by one",
+    kept=Kept.WHILE_IT_RUNS,
 )
 
 # What a domain keeps by name: layouts, saved mappings, and whatever else is created, read, updated, deleted and listed.

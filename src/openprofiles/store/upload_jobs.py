@@ -91,9 +91,11 @@ class FailedRow:
     """A record that was not loaded.
 
     Attributes:
-        line: the physical line on which it starts, from 1.
+        record: its number, from 1, without the header.
+        line: the line of the file on which it begins, from 1.
         faults: all that is wrong with it, at least one.
-        content: its bytes in the file without the line end, encrypted; None if they were not kept.
+        content: its bytes in the file without the line end, encrypted; None if they were not kept, such as those of a
+            row that is longer than a row may be.
     """
 
     record: int

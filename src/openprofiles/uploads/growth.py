@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading
 from openprofiles.store import upload_jobs
-from openprofiles.store.connections import Store
 from openprofiles.store.upload_jobs import Creation
 
 # A page shows it, and has no time to read more.
@@ -44,10 +43,9 @@ class Growth:
     is_whole: bool
 
 
-def read_growth(store: Store, domain: Domain) -> Growth:
+def read_growth(session: Reading) -> Growth:
     """Read the growth by the newest jobs of a domain, at most `MAX_JOBS` of them."""
-    with store.read() as connection:
-        creations = upload_jobs.list_creations(connection, domain.domain_id, limit=MAX_JOBS + 1)
+    creations = upload_jobs.list_creations(session.connection, session.domain.domain_id, limit=MAX_JOBS + 1)
     return Growth(sum_by_day(creations[:MAX_JOBS]), is_whole=len(creations) <= MAX_JOBS)
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.precedence import FILE, OVERWRITING_FILE, Source
 from openprofiles.uploads.reading.file_form import FileOptions
 from openprofiles.uploads.value_checks import ValueCheck
 from openprofiles.uploads.webhook_url import parse_webhook_url
@@ -81,6 +82,11 @@ class JobOptions:
             raise InvalidRequest("The limit on failed rows must be between 0 and 100 percent.")
         if self.webhook_url is not None:
             parse_webhook_url(self.webhook_url)
+
+    @property
+    def source(self) -> Source:
+        """What the values of the file are when they meet others."""
+        return OVERWRITING_FILE if self.hand_set_fields == OVERWRITE else FILE
 
     def too_many_failed(self, failed_count: int, record_count: int) -> str | None:
         """Describe the limit that the failed rows exceed in a sentence; None if they exceed none."""

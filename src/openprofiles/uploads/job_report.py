@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from openprofiles.pages import read_token, write_token
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading
 from openprofiles.store import upload_jobs
-from openprofiles.store.connections import Store
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import RepeatedRow, UploadJob
 from openprofiles.store.webhooks import Delivery, find_delivery
-from openprofiles.uploads.jobs import Page, find_job_of_domain
+from openprofiles.uploads.jobs import Page, get_job
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.notice_sentences import SHORT_ROWS_OPTION, notice_sentence
 from openprofiles.uploads.notices import Notice
@@ -98,19 +97,19 @@ class JobReport:
         return self.processed_count / self.seconds_of_work if self.seconds_of_work else None
 
 
-def read_report(store: Store, domain: Domain, job_id: str) -> JobReport:
+def read_report(session: Reading, job_id: str) -> JobReport:
     """Read a job and its report.
 
     Raises:
         NotFound: no such job in this domain.
     """
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        findings = upload_jobs.read_findings(connection, job.job_number)
-        has_counts = job.completed_at is not None and job.failed_count > 0
-        counts = upload_jobs.read_fault_counts(connection, job.job_number) if has_counts else []
-        webhook = find_delivery(connection, job.job_number) if job.completed_at is not None else None
-        undo_status = find_undo_statuses(connection, [job]).get(job.job_number)
+    connection = session.connection
+    job = get_job(session, job_id, or_preview=True)
+    findings = upload_jobs.read_findings(connection, job.job_number)
+    has_counts = job.completed_at is not None and job.failed_count > 0
+    counts = upload_jobs.read_fault_counts(connection, job.job_number) if has_counts else []
+    webhook = find_delivery(connection, job.job_number) if job.completed_at is not None else None
+    undo_status = find_undo_statuses(session, [job]).get(job.job_number)
     not_mapped = None
     if findings.file_header is not None:
         mapped = {field.header for field in read_mapping(job.fields, job.unique_key, strict=False).fields}
@@ -130,7 +129,7 @@ def read_report(store: Store, domain: Domain, job_id: str) -> JobReport:
 
 
 def list_repeated_rows(
-    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+    session: Reading, job_id: str, *, max_results: int | None = None, next_token: str | None = None
 ) -> Page[RepeatedRow]:
     """List the rows that repeat the unique key of an earlier row; the first 100,000 are kept.
 
@@ -139,8 +138,7 @@ def list_repeated_rows(
     """
     after = int(read_token("repeated-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_REPEATED_ROWS_PER_PAGE
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        rows = upload_jobs.list_repeated_rows(connection, job.job_number, after_record=after, limit=limit + 1)
+    job = get_job(session, job_id, or_preview=True)
+    rows = upload_jobs.list_repeated_rows(session.connection, job.job_number, after_record=after, limit=limit + 1)
     token = write_token("repeated-rows", [rows[limit - 1].record]) if len(rows) > limit else None
     return Page(rows[:limit], token)

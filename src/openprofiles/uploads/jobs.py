@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NewType, TypeAlias, TypeVar
 
 from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.errors import InvalidRequest, NotFound
@@ -21,12 +22,10 @@ from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import PREVIEW, UPLOAD
 from openprofiles.master_key import MasterKey
 from openprofiles.pages import read_token, write_token
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import job_queue, upload_jobs
-from openprofiles.store.connections import Connection, Store
-from openprofiles.store.domains import read_domain
 from openprofiles.store.upload_job_states import UploadJobStatus
-from openprofiles.store.upload_jobs import RowFault, UploadJob
+from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.arrival.client_token import CLIENT_TOKEN_BYTES, decrypt_client_token, encrypt_client_token
 from openprofiles.uploads.failures.failed_row_cipher import (
     FailedRowCipher,
@@ -59,23 +58,10 @@ _NO_OPTIONS_MESSAGE = (
 
 Item = TypeVar("Item")
 
+OpenReading: TypeAlias = Callable[[], AbstractContextManager[Reading]]
 
-@dataclass(frozen=True, slots=True)
-class FailedRow:
-    """A record that was not loaded.
-
-    Attributes:
-        record: its number, from 1, without the header.
-        line: the line of the file on which it begins, from 1.
-        faults: all that is wrong with it, at least one.
-        content: its bytes in the file without the line end; None if it is longer than a row may be, or was loaded by a
-            version that kept none.
-    """
-
-    record: int
-    line: int
-    faults: tuple[RowFault, ...]
-    content: bytes | None
+# Its content is decrypted here; None also if it was loaded by a version that kept none.
+FailedRow: TypeAlias = upload_jobs.FailedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,86 +72,120 @@ class Page(Generic[Item]):
     next_token: str | None
 
 
-def create_job(
-    store: Store,
-    master_key: MasterKey,
-    domain: Domain,
-    *,
-    display_name: str,
-    fields: Mapping[str, Mapping[str, str]],
-    unique_key: str,
-    data_expiry_days: int | None,
-    strict: bool,
-    now: datetime,
-    options: JobOptions | None = None,
-    idempotency_token: str | None = None,
-    private_addresses: bool = False,
-) -> UploadJob:
-    """Make a job that waits for its file.
+def iterate_pages(open_session: OpenReading, read_page: Callable[[Reading, str | None], Page[Item]]) -> Iterator[Item]:
+    """Iterate over the items of all pages, without a transaction in between: who takes them may be slow.
 
     Args:
-        strict: accept only what AWS accepts.
+        open_session: opens a session for each page.
+        read_page: reads the page of a token.
+    """
+    token = None
+    while True:
+        with open_session() as session:
+            page = read_page(session, token)
+        yield from page.items
+        token = page.next_token
+        if token is None:
+            return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What an upload job is to be made of.
+
+    Attributes:
+        fields, unique_key, data_expiry_days: as in CreateUploadJob.
         options: None stands for the defaults.
         idempotency_token: the same request with the same token, sent again, gives the job that the first one made,
             whatever has become of it.
+    """
+
+    display_name: str
+    fields: Mapping[str, Mapping[str, str]]
+    unique_key: str
+    data_expiry_days: int | None = None
+    options: JobOptions | None = None
+    idempotency_token: str | None = None
+
+
+# What ``check_request`` has found to be good.
+CheckedRequest = NewType("CheckedRequest", JobRequest)
+
+
+def check_request(request: JobRequest, *, strict: bool, private_addresses: bool = False) -> CheckedRequest:
+    """Check what a job is to be made of.
+
+    It may look up the host of a webhook, so no transaction may be open.
+
+    Args:
+        strict: accept only what AWS accepts.
         private_addresses: whether a webhook may lead to addresses that are not of the open Internet.
 
     Raises:
-        InvalidRequest: the mapping, the expiry or the options cannot be used, and the message names the field; or
-            another request came with the same token.
-        NotFound: the domain was deleted.
+        InvalidRequest: the mapping, the expiry or the options cannot be used; the message names the field.
     """
-    require_token(idempotency_token)
-    read_mapping(fields, unique_key, strict=strict)
-    if options is not None:
-        if strict:
-            raise InvalidRequest(_NO_OPTIONS_MESSAGE)
-        options.require_fields(fields)
-        if options.webhook_url is not None:
-            check_webhook_url(options.webhook_url, private_addresses=private_addresses)
-    expiry_days = DEFAULT_DATA_EXPIRY_DAYS if data_expiry_days is None else data_expiry_days
+    require_token(request.idempotency_token)
+    read_mapping(request.fields, request.unique_key, strict=strict)
+    if request.options is not None:
+        check_options(request.options, request.fields, strict=strict, private_addresses=private_addresses)
+    expiry_days = request.data_expiry_days or 0
     if strict and expiry_days > STRICT_MAX_DATA_EXPIRY_DAYS:
         raise InvalidRequest(f"DataExpiry is {expiry_days} days; AWS allows at most {STRICT_MAX_DATA_EXPIRY_DAYS}.")
-    job_id = new_job_id(now)
+    return CheckedRequest(request)
+
+
+def check_options(
+    options: JobOptions, fields: Collection[str] | None = None, *, strict: bool, private_addresses: bool
+) -> None:
+    """Check options that somebody gives a job; see ``check_request``.
+
+    Args:
+        fields: the names of the job's fields, if they are known.
+    """
+    if strict:
+        raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+    if fields is not None:
+        options.require_fields(fields)
+    if options.webhook_url is not None:
+        check_webhook_url(options.webhook_url, private_addresses=private_addresses)
+
+
+def create_job(session: Writing, master_key: MasterKey, request: CheckedRequest) -> UploadJob:
+    """Make a job that waits for its file.
+
+    Raises:
+        InvalidRequest: another request came with the same token, or the domain has no secret for the webhook.
+    """
+    options = request.options
+    job_id = new_job_id(session.now)
     values: dict[str, Any] = {
         "job_id": job_id,
-        "domain_id": domain.domain_id,
-        "display_name": display_name,
-        "fields": {name: dict(field) for name, field in fields.items()},
-        "unique_key": unique_key,
-        "data_expiry_days": expiry_days,
+        "domain_id": session.domain.domain_id,
+        "display_name": request.display_name,
+        "fields": {name: dict(field) for name, field in request.fields.items()},
+        "unique_key": request.unique_key,
+        "data_expiry_days": request.data_expiry_days or DEFAULT_DATA_EXPIRY_DAYS,
         "status": UploadJobStatus.CREATED,
-        "created_at": now,
+        "created_at": session.now,
         "client_token": encrypt_client_token(master_key, os.urandom(CLIENT_TOKEN_BYTES), job_id),
         "failed_rows_key": make_failed_rows_key(master_key, job_id),
         "options": None if options is None else options.to_json(),
     }
-    if idempotency_token is not None:
-        request = {name: values[name] for name in ("display_name", "fields", "unique_key", "data_expiry_days")}
-        request["options"] = (options or JobOptions()).to_json()
-        values |= {"create_token": idempotency_token, "create_digest": digest_of(request)}
-    try:
-        with store.write() as connection:
-            require_living(connection, domain)
-            made = _find_made(connection, domain, values)
-            if made is None:
-                if options is not None and options.webhook_url is not None:
-                    require_webhook(connection, domain.domain_id)
-                job_queue.insert_job(connection, UPLOAD, values)
-                made = find_job_of_domain(connection, domain, job_id)
-    except job_queue.CreateTokenTaken:
-        # By the same request on another connection, since this transaction looked.
-        with store.read() as connection:
-            made = _find_made(connection, domain, values)
-        if made is None:
-            raise _deleted(domain) from None
-    return made
+    if request.idempotency_token is not None:
+        told = {name: values[name] for name in ("display_name", "fields", "unique_key", "data_expiry_days")}
+        told["options"] = (options or JobOptions()).to_json()
+        values |= {"create_token": request.idempotency_token, "create_digest": digest_of(told)}
+        made = _find_made(session, values)
+        if made is not None:
+            return made
+    if options is not None and options.webhook_url is not None:
+        require_webhook(session)
+    job_queue.insert_job(session.connection, UPLOAD, values)
+    return get_job(session, job_id)
 
 
-def find_job_of_domain(
-    connection: Connection, domain: Domain, job_id: str, *, for_change: bool = False, or_preview: bool = False
-) -> UploadJob:
-    """Read a job within a transaction.
+def get_job(session: Reading, job_id: str, *, for_change: bool = False, or_preview: bool = False) -> UploadJob:
+    """Read a job.
 
     Args:
         for_change: hold it until the transaction ends.
@@ -174,46 +194,23 @@ def find_job_of_domain(
     Raises:
         NotFound: no such job in this domain.
     """
-    job = upload_jobs.find_job(connection, domain.domain_id, job_id, for_change=for_change)
+    job = upload_jobs.find_job(session.connection, session.domain.domain_id, job_id, for_change=for_change)
     if job is None or (job.kind == PREVIEW.name and not or_preview):
-        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
+        raise NotFound(f"Upload job {job_id} does not exist in domain {session.domain.name}.")
     return job
 
 
-def get_job(store: Store, domain: Domain, job_id: str) -> UploadJob:
-    """Read a job.
-
-    Raises:
-        NotFound: no such job in this domain.
-    """
-    with store.read() as connection:
-        return find_job_of_domain(connection, domain, job_id)
-
-
-def get_job_of_domain(store: Store, domain_name: str, job_id: str) -> UploadJob:
-    """Read a job of a domain by its name, in one query.
-
-    Raises:
-        NotFound: no such domain, or no such job in it.
-    """
-    with store.read() as connection:
-        domain = read_domain(connection, domain_name)
-        return find_job_of_domain(connection, domain, job_id)
-
-
-def find_job_of_number(store: Store, domain: Domain, job_number: int) -> UploadJob | None:
+def find_job_of_number(session: Reading, job_number: int) -> UploadJob | None:
     """Find a job by row number, as in ``Profile.last_upload_job``; None if AWS's API has no such job."""
-    with store.read() as connection:
-        job = upload_jobs.find_job_by_number(connection, domain.domain_id, job_number)
+    job = upload_jobs.find_job_by_number(session.connection, session.domain.domain_id, job_number)
     return None if job is None or job.kind == PREVIEW.name else job
 
 
 def list_jobs(
-    store: Store,
-    domain: Domain,
+    session: Reading,
     *,
-    max_results: int | None,
-    next_token: str | None,
+    max_results: int | None = None,
+    next_token: str | None = None,
     status: UploadJobStatus | None = None,
     with_checks: bool = True,
 ) -> Page[UploadJob]:
@@ -228,10 +225,10 @@ def list_jobs(
         created_at_ms, job_number = read_token("ListUploadJobs", next_token, (int, int))
         before = (_moment(int(created_at_ms)), int(job_number))
     limit = max_results or DEFAULT_JOBS_PER_PAGE
-    with store.read() as connection:
-        jobs = upload_jobs.list_jobs(
-            connection, domain.domain_id, before=before, limit=limit + 1, status=status, with_checks=with_checks
-        )
+    domain_id = session.domain.domain_id
+    jobs = upload_jobs.list_jobs(
+        session.connection, domain_id, before=before, limit=limit + 1, status=status, with_checks=with_checks
+    )
     token = None
     if len(jobs) > limit:
         last = jobs[limit - 1]
@@ -240,7 +237,12 @@ def list_jobs(
 
 
 def list_failed_rows(
-    store: Store, master_key: MasterKey, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+    session: Reading,
+    master_key: MasterKey,
+    job_id: str,
+    *,
+    max_results: int | None = None,
+    next_token: str | None = None,
 ) -> Page[FailedRow]:
     """List the failed rows of a job, in file order.
 
@@ -249,23 +251,21 @@ def list_failed_rows(
     """
     after = int(read_token("failed-rows", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_FAILED_ROWS_PER_PAGE
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        rows, has_more = upload_jobs.list_failed_rows(
-            connection,
-            job.job_number,
-            after_record=after,
-            limit=limit,
-            max_content_bytes=_FAILED_ROWS_BYTES_PER_PAGE,
-        )
+    job = get_job(session, job_id, or_preview=True)
+    rows, has_more = upload_jobs.list_failed_rows(
+        session.connection,
+        job.job_number,
+        after_record=after,
+        limit=limit,
+        max_content_bytes=_FAILED_ROWS_BYTES_PER_PAGE,
+    )
     token = write_token("failed-rows", [rows[-1].record]) if has_more else None
     return Page(_decrypted(rows, master_key, job), token)
 
 
 def list_example_rows(
-    store: Store,
+    session: Reading,
     master_key: MasterKey,
-    domain: Domain,
     job_id: str,
     reasons: Sequence[tuple[str, str | None, int]],
     *,
@@ -282,123 +282,112 @@ def list_example_rows(
     Raises:
         NotFound: no such job in this domain.
     """
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        found = [
-            upload_jobs.list_first_failed_rows(
-                connection,
-                job.job_number,
-                code=code,
-                column_name=column_name,
-                first_record=first_record,
-                limit=rows_per_reason,
-                max_looked_at=_FAULTS_LOOKED_AT_FOR_EXAMPLES,
-            )
-            for code, column_name, first_record in reasons
-        ]
-        # One row for each reason before the second for any.
-        records = dict.fromkeys(
-            record for of_turn in itertools.zip_longest(*found) for record in of_turn if record is not None
+    job = get_job(session, job_id, or_preview=True)
+    found = [
+        upload_jobs.list_first_failed_rows(
+            session.connection,
+            job.job_number,
+            code=code,
+            column_name=column_name,
+            first_record=first_record,
+            limit=rows_per_reason,
+            max_looked_at=_FAULTS_LOOKED_AT_FOR_EXAMPLES,
         )
-        rows: list[upload_jobs.FailedRow] = []
-        left_bytes = _FAILED_ROWS_BYTES_PER_PAGE
-        for record in records:
-            row = upload_jobs.read_failed_row(connection, job.job_number, record)
-            if row is not None:
-                rows.append(row)
-                left_bytes -= len(row.content or b"")
-            if left_bytes <= 0:
-                break
+        for code, column_name, first_record in reasons
+    ]
+    # One row for each reason before the second for any.
+    records = dict.fromkeys(
+        record for of_turn in itertools.zip_longest(*found) for record in of_turn if record is not None
+    )
+    rows: list[FailedRow] = []
+    left_bytes = _FAILED_ROWS_BYTES_PER_PAGE
+    for record in records:
+        row = upload_jobs.read_failed_row(session.connection, job.job_number, record)
+        if row is not None:
+            rows.append(row)
+            left_bytes -= len(row.content or b"")
+        if left_bytes <= 0:
+            break
     rows.sort(key=lambda row: row.record)
     return _decrypted(rows, master_key, job)
 
 
-def iterate_failed_rows(store: Store, master_key: MasterKey, domain: Domain, job_id: str) -> Iterator[FailedRow]:
-    """Iterate over all failed rows of a job in file order, reading by pages."""
-    token = None
-    while True:
-        page = list_failed_rows(store, master_key, domain, job_id, max_results=None, next_token=token)
-        yield from page.items
-        token = page.next_token
-        if token is None:
-            return
+def read_failed_rows(
+    open_session: OpenReading, master_key: MasterKey, job_id: str
+) -> tuple[list[str], Iterator[FailedRow], Dialect]:
+    """Read the columns of a job's file, its failed rows in order, and the dialect.
+
+    The rows are read by pages, each in a session of its own.
+
+    Raises:
+        NotFound: no such job in this domain.
+    """
+    with open_session() as session:
+        headers, dialect = read_file_columns(session, job_id)
+
+    def read_page(session: Reading, token: str | None) -> Page[FailedRow]:
+        return list_failed_rows(session, master_key, job_id, next_token=token)
+
+    return headers, iterate_pages(open_session, read_page), dialect
 
 
-def read_file_columns(store: Store, domain: Domain, job_id: str) -> tuple[list[str], Dialect]:
+def read_file_columns(session: Reading, job_id: str) -> tuple[list[str], Dialect]:
     """Read the column names of a job's file and its dialect; no names before the file was read.
 
     Raises:
         NotFound: no such job in this domain.
     """
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id, or_preview=True)
-        findings = upload_jobs.read_findings(connection, job.job_number)
+    job = get_job(session, job_id, or_preview=True)
+    findings = upload_jobs.read_findings(session.connection, job.job_number)
     return findings.file_header or [], FileForm.from_json(findings.file_form).dialect
 
 
-def get_options(store: Store, domain: Domain, job_id: str) -> JobOptions:
+def get_options(session: Reading, job_id: str) -> JobOptions:
     """Return the options of a job.
 
     Raises:
         NotFound: no such job in this domain.
     """
-    return JobOptions.from_json(get_job(store, domain, job_id).options)
+    return JobOptions.from_json(get_job(session, job_id).options)
 
 
-def set_options(
-    store: Store,
-    domain: Domain,
-    job_id: str,
-    options: JobOptions,
-    *,
-    strict: bool,
-    private_addresses: bool = False,
-) -> None:
+def set_options(session: Writing, job_id: str, options: JobOptions) -> None:
     """Give a job that was not started other options, all of them.
 
     Args:
-        private_addresses: whether a webhook may lead to addresses that are not of the open Internet.
+        options: if they are new, ``check_options`` has found them to be good.
 
     Raises:
         NotFound: no such job in this domain.
-        InvalidRequest: the job is not CREATED; a webhook's URL is refused, or the domain has no secret for it; or AWS's
-            limits hold, and AWS has no options.
+        InvalidRequest: the job is not CREATED, or the domain has no secret for the webhook.
     """
-    if strict:
-        raise InvalidRequest(_NO_OPTIONS_MESSAGE)
+    job = get_job(session, job_id, for_change=True)
+    options.require_fields(job.fields)
     if options.webhook_url is not None:
-        check_webhook_url(options.webhook_url, private_addresses=private_addresses)
-    with store.write() as connection:
-        job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        options.require_fields(job.fields)
-        if options.webhook_url is not None:
-            require_webhook(connection, domain.domain_id)
-        if job.status is not UploadJobStatus.CREATED:
-            raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; options can be set only before it is started."
-            )
-        upload_jobs.update_job(connection, job, options=options.to_json())
+        require_webhook(session)
+    if job.status is not UploadJobStatus.CREATED:
+        raise InvalidRequest(
+            f"Upload job {job_id} is in {job.status} status; options can be set only before it is started."
+        )
+    upload_jobs.update_job(session.connection, job, options=options.to_json())
 
 
-def rename_job(store: Store, domain: Domain, job_id: str, display_name: str) -> None:
+def rename_job(session: Writing, job_id: str, display_name: str) -> None:
     """Give a job that was not started another name.
 
     Raises:
         NotFound: no such job in this domain.
         InvalidRequest: the job is not CREATED.
     """
-    with store.write() as connection:
-        job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        if job.status is not UploadJobStatus.CREATED:
-            raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status; it can be renamed only before it is started."
-            )
-        upload_jobs.update_job(connection, job, display_name=display_name)
+    job = get_job(session, job_id, for_change=True)
+    if job.status is not UploadJobStatus.CREATED:
+        raise InvalidRequest(
+            f"Upload job {job_id} is in {job.status} status; it can be renamed only before it is started."
+        )
+    upload_jobs.update_job(session.connection, job, display_name=display_name)
 
 
-def start_job(
-    store: Store, domain: Domain, job_id: str, *, now: datetime, idempotency_token: str | None = None
-) -> None:
+def start_job(session: Writing, job_id: str, *, idempotency_token: str | None = None) -> None:
     """Start a job; a worker then checks its file.
 
     Args:
@@ -409,41 +398,31 @@ def start_job(
         InvalidRequest: the job is not CREATED, or no file has arrived.
     """
     require_token(idempotency_token)
-    with store.write() as connection:
-        require_living(connection, domain)
-        job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        if job.status is not UploadJobStatus.CREATED:
-            if idempotency_token is not None and idempotency_token == job.start_token:
-                return
-            raise InvalidRequest(
-                f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
-            )
-        if job.file_name is None:
-            raise InvalidRequest(
-                f"Upload job {job_id} has no file yet. PUT the file to the Url that GetUploadJobPath returns, then "
-                "start the job."
-            )
-        job_queue.update_job(
-            connection,
-            job,
-            only_in=UploadJobStatus.CREATED,
-            status=UploadJobStatus.IN_PROGRESS,
-            started_at=now,
-            start_token=idempotency_token,
+    job = get_job(session, job_id, for_change=True)
+    if job.status is not UploadJobStatus.CREATED:
+        if idempotency_token is not None and idempotency_token == job.start_token:
+            return
+        raise InvalidRequest(
+            f"Upload job {job_id} is in {job.status} status and cannot be started; only a CREATED job can."
         )
-        # Whoever starts a job waits for no preview of it.
-        job_queue.stop_jobs_on(connection, job, PREVIEW, now)
+    if job.file_name is None:
+        raise InvalidRequest(
+            f"Upload job {job_id} has no file yet. PUT the file to the Url that GetUploadJobPath returns, then "
+            "start the job."
+        )
+    job_queue.update_job(
+        session.connection,
+        job,
+        only_in=UploadJobStatus.CREATED,
+        status=UploadJobStatus.IN_PROGRESS,
+        started_at=session.now,
+        start_token=idempotency_token,
+    )
+    # Whoever starts a job waits for no preview of it.
+    job_queue.stop_jobs_on(session.connection, job, PREVIEW, session.now)
 
 
-def stop_job(
-    store: Store,
-    domain: Domain,
-    job_id: str,
-    *,
-    now: datetime,
-    is_preview: bool = False,
-    only_if_created: bool = False,
-) -> None:
+def stop_job(session: Writing, job_id: str, *, is_preview: bool = False, only_if_created: bool = False) -> None:
     """End the job early. What was written stays, is counted and can be searched.
 
     A job that a worker has taken up is STOPPED once the keys of what was written are in; it writes no further
@@ -457,18 +436,17 @@ def stop_job(
         NotFound: no such job in this domain.
         InvalidRequest: the job has ended otherwise.
     """
-    with store.write() as connection:
-        job = find_job_of_domain(connection, domain, job_id, for_change=True, or_preview=is_preview)
-        if is_preview and job.kind != PREVIEW.name:
-            raise InvalidRequest(f"Upload job {job_id} is not a preview.")
-        if job.status is UploadJobStatus.STOPPED:
-            return
-        if only_if_created and job.status is not UploadJobStatus.CREATED:
-            return
-        if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
-            raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and can no longer be stopped.")
-        job_queue.stop_jobs_on(connection, job, PREVIEW, now)
-        job_queue.stop_job(connection, job, now)
+    job = get_job(session, job_id, for_change=True, or_preview=is_preview)
+    if is_preview and job.kind != PREVIEW.name:
+        raise InvalidRequest(f"Upload job {job_id} is not a preview.")
+    if job.status is UploadJobStatus.STOPPED:
+        return
+    if only_if_created and job.status is not UploadJobStatus.CREATED:
+        return
+    if job.status not in (UploadJobStatus.CREATED, UploadJobStatus.IN_PROGRESS):
+        raise InvalidRequest(f"Upload job {job_id} is in {job.status} status and can no longer be stopped.")
+    job_queue.stop_jobs_on(session.connection, job, PREVIEW, session.now)
+    job_queue.stop_job(session.connection, job, session.now)
 
 
 def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
@@ -482,17 +460,13 @@ def client_token(master_key: MasterKey, job: UploadJob) -> bytes:
     return decrypt_client_token(master_key, job.client_token, job.job_id)
 
 
-def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]) -> UploadJob | None:
-    """Find the job that an earlier request with the same token created.
-
-    None if there was no such request, or these values have no token.
+def _find_made(session: Writing, values: Mapping[str, Any]) -> UploadJob | None:
+    """Find the job that an earlier request with the same token created; None if there was none.
 
     Raises:
         InvalidRequest: it was another request.
     """
-    if "create_token" not in values:
-        return None
-    found = upload_jobs.find_job_made_with(connection, domain.domain_id, values["create_token"])
+    found = upload_jobs.find_job_made_with(session.connection, session.domain.domain_id, values["create_token"])
     if found is not None and found.create_digest != values["create_digest"]:
         raise InvalidRequest(
             f"IdempotencyToken was used before by a different request, which created the upload job {found.job_id}. "
@@ -501,27 +475,12 @@ def _find_made(connection: Connection, domain: Domain, values: Mapping[str, Any]
     return found
 
 
-def require_living(connection: Connection, domain: Domain) -> None:
-    """Lock the domain; it was read before this transaction and may have been deleted since."""
-    if read_domain(connection, domain.name).domain_id != domain.domain_id:
-        raise _deleted(domain)
-
-
-def _deleted(domain: Domain) -> NotFound:
-    return NotFound(f"Domain {domain.name} was just deleted.")
-
-
-def _decrypted(rows: Iterable[upload_jobs.FailedRow], master_key: MasterKey, job: UploadJob) -> list[FailedRow]:
+def _decrypted(rows: Iterable[FailedRow], master_key: MasterKey, job: UploadJob) -> list[FailedRow]:
     cipher = None
     if job.failed_rows_key is not None:
         cipher = FailedRowCipher(decrypt_failed_rows_key(master_key, job.failed_rows_key, job.job_id))
     return [
-        FailedRow(
-            row.record,
-            row.line,
-            row.faults,
-            None if row.content is None or cipher is None else cipher.decrypt(row.record, row.content),
-        )
+        replace(row, content=None if row.content is None or cipher is None else cipher.decrypt(row.record, row.content))
         for row in rows
     ]
 

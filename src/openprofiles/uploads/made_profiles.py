@@ -6,20 +6,18 @@ are a range of rows, read a page at a time. The profiles that a job has updated 
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from openprofiles.facts.records import Profile
 from openprofiles.pages import read_token, write_token
-from openprofiles.profiles.records import Domain, Profile
+from openprofiles.profiles.session import Reading
 from openprofiles.store import profiles as profile_rows
-from openprofiles.store.connections import Store
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.jobs import Page, find_job_of_domain
+from openprofiles.uploads.jobs import Page, get_job
 
 _LIST = "made-profiles"
 
 
 def list_made_profiles(
-    store: Store, domain: Domain, job_id: str, *, max_results: int, next_token: str | None, now: datetime
+    session: Reading, job_id: str, *, max_results: int, next_token: str | None = None
 ) -> tuple[UploadJob, Page[Profile]]:
     """List a page of the profiles that a job created, by row.
 
@@ -32,17 +30,16 @@ def list_made_profiles(
         InvalidRequest: the token is none of this list.
     """
     after = int(read_token(_LIST, next_token, (int,))[0]) if next_token is not None else 0
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
-        if job.pid_base is None or job.record_count is None:
-            return job, Page([], None)
-        found = profile_rows.read_range(
-            connection,
-            domain.domain_id,
-            max(after, job.pid_base),
-            job.pid_base + job.record_count,
-            limit=max_results + 1,
-        )
+    job = get_job(session, job_id)
+    if job.pid_base is None or job.record_count is None:
+        return job, Page([], None)
+    found = profile_rows.read_range(
+        session.connection,
+        session.domain.domain_id,
+        max(after, job.pid_base),
+        job.pid_base + job.record_count,
+        limit=max_results + 1,
+    )
     looked_at = found[:max_results]
     token = write_token(_LIST, [looked_at[-1].pid]) if len(found) > max_results else None
-    return job, Page([one for one in looked_at if one.expires_at > now], token)
+    return job, Page([one for one in looked_at if one.expires_at > session.now], token)

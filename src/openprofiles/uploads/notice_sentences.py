@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from openprofiles.profiles.standard_profile import KEY_PATHS, PHONE_KEY
+from openprofiles.facts.standard_profile import KEY_PATHS, PHONE_KEY
 from openprofiles.uploads import notices as codes
 from openprofiles.uploads.notices import Notice
 
@@ -20,20 +20,25 @@ _NEW_CUSTOMERS = (
     "{count} rows create profiles for customers who probably exist already]"
 )
 _IF_THE_SAME = "({where}). They are not merged. If they are the same [customer|customers],"
+_SAME_PERSONS = (
+    f"{_NEW_CUSTOMERS}: another customer has the same {{field}}, first name and last name with a different value in "
+    f"column {{key}} {_IF_THE_SAME} correct the values in column {{key}}, or use another unique key."
+)
 _UNDO_FIRST = "if this import has already run, undo it first."
-# By code. ``[1 row|{count} rows]`` depends on the number of rows. ``where`` has the first lines, ``key`` is the column
-# of the unique key, and ``field`` the name of the field.
+# By code, in the present tense, since a preview has them, too. ``[1 row|{count} rows]`` depends on the number of rows.
+# ``where`` has the first lines, ``key`` is the column of the unique key, and ``field`` the name of the field.
 _SENTENCES = {
-    codes.SKIPPED_LINES: "[1 line|{count} lines] above the header [was|were] skipped ({where}).",
-    codes.BLANK_ROWS: "[1 row|{count} rows] without values [was|were] skipped ({where}).",
+    codes.SKIPPED_LINES: "[1 line|{count} lines] above the header [is|are] skipped ({where}).",
+    codes.BLANK_ROWS: "[1 row|{count} rows] without values [is|are] skipped ({where}).",
     codes.CUT_OFF_FILE: (
         "The file may be cut off: it does not end with a line ending, and the value in column {key} in its last row "
         f"seems to be incomplete ({{where}}). If the file is cut off, load the whole file; {_UNDO_FIRST}"
     ),
     codes.MISREAD_ROWS: (
-        "[1 row has|{count} rows have] text that a program seems to have decoded incorrectly or escaped before it "
-        "wrote the file, such as \u00c3\u00bc, ? or &uuml; instead of \u00fc ({where}). It is loaded as it is. Export "
-        "the file again as plain text in UTF-8, or correct the text."
+        "[1 row has|{count} rows have] text that a program seems to have decoded incorrectly, escaped, put into "
+        "typographic quotation marks or formatted for a web page before it wrote the file, such as \u00c3\u00bc, ? or "
+        "&uuml; for \u00fc, \u201cAna\u201d or <b>Ana</b> for Ana, and <br> or _x000D_ for a line break ({where}). "
+        "It is loaded as it is. Export the file again as plain text in UTF-8, or correct the text."
     ),
     codes.SWALLOWED_ROWS: (
         "[1 row has|{count} rows have] a multi-line value, one line of which looks like a row of its own ({where}). "
@@ -42,9 +47,9 @@ _SENTENCES = {
     ),
     codes.OTHER_NAME_ROWS: (
         "[1 row overwrites|{count} rows overwrite] values of [a customer with a different name|customers with "
-        "different names]: the value in column {key} is the same, but the names have no word in common, other than "
-        "titles and words that many names have, or the names and the dates of birth differ ({where}). If they are "
-        "different customers, use another unique key, correct the file, or import it into another domain."
+        "different names] ({where}). The value in column {key} is the same, but the names share no word, or the names "
+        "and the dates of birth differ. Titles and words that many names have do not count. If they are different "
+        "customers, use another unique key, correct the file, or import it into another domain."
     ),
     codes.OTHER_CUSTOMER_ROWS: (
         "[1 row overwrites|{count} rows overwrite] values of [a customer who is probably another one|customers who "
@@ -57,8 +62,13 @@ _SENTENCES = {
         "column {key} is the same, and each of the two names was the other one before ({where}). If the names were "
         "right before, correct the file, or map its columns the other way round."
     ),
+    codes.REVERSED_NAME_ROWS: (
+        "[1 row has|{count} rows have] a first name that is a last name in other rows of the file, and a last name "
+        "that is a first name there ({where}). If the two names are in each other's columns, correct the file; "
+        f"{_UNDO_FIRST}"
+    ),
     codes.WIDE_ROWS: (
-        "[1 row|{count} rows] with more cells than the header [was|were] loaded without the last cells, which are "
+        "[1 row|{count} rows] with more cells than the header [is|are] loaded without the last cells, which are "
         "blank ({where}). If a value there contains a delimiter and is not in quotation marks, the values after it "
         "are in the wrong columns: correct the file."
     ),
@@ -78,37 +88,60 @@ _SENTENCES = {
         "commented out, remove [this line|these lines] from the file."
     ),
     codes.SHORT_ROWS: (
-        "[1 row|{count} rows] with fewer cells than the header [was|were] loaded, with the missing last cells treated "
+        "[1 row|{count} rows] with fewer cells than the header [is|are] loaded, with the missing last cells treated "
         "as blank ({where}). To reject such rows, {short_rows_option}."
     ),
     codes.PLACEHOLDER_VALUES: (
-        "[1 row has|{count} rows have] a placeholder, such as NULL or #N/A, as the value of {field} ({where}). It is "
-        "stored like any other value; in an existing profile, it replaces the value there. If the customer has no "
-        "such value, empty the cell and load the file again; to get back values that were replaced, undo the import "
-        "first."
+        "[1 row has|{count} rows have] a placeholder, such as NULL, #N/A or 0/0/00, as the value of {field} ({where}). "
+        "It is stored like any other value; in an existing profile, it replaces the value there. If the customer has "
+        f"no such value, empty the cell and load the file again; {_UNDO_FIRST}"
     ),
     codes.SHORTENED_VALUES: (
-        "[1 row has|{count} rows have] a number that a spreadsheet has shortened, such as 4.91512E+11, or 1067, "
-        "1067.0 or 49351 instead of the 01067 or +49351 of a profile, as the value of {field} ({where}), so some of "
-        "its digits are lost. It is stored like any other value; in a profile that existed before, it replaces the "
-        "value there. Export the column as text and load the file again; to get back values that were replaced, undo "
-        "the import first."
+        "[1 row has|{count} rows have] a number that a spreadsheet has changed, such as 4.91512E+11, or 1067, 1067.0 "
+        "or 49351 instead of 01067 or +49351, as the value of {field} ({where}), so some of its digits may be lost. It "
+        "is stored like any other value; in a profile that existed before, it replaces the value there. Export the "
+        f"column as text, or postal codes in the number format 00000, and load the file again; {_UNDO_FIRST}"
+    ),
+    codes.DELETED_ROWS: (
+        "[1 row is|{count} rows are] marked as deleted by {field} ({where}), but [is|are] loaded like the others: "
+        "a file creates and updates customers and deletes none. Remove [this line|these lines] from the file, and "
+        f"delete the [customer|customers] in another way; {_UNDO_FIRST}"
+    ),
+    codes.CODE_DATES: (
+        "[1 row has|{count} rows have] a date such as 1-Mar or Mar-01 as the value of {field}, unlike the codes in "
+        "other rows ({where}). Spreadsheets make such dates of codes such as MAR1 or 1-3. It is loaded like any other "
+        f"value. Export the column as text; {_UNDO_FIRST}"
+    ),
+    codes.CUT_OFF_VALUES: (
+        "{count} rows have a value of {field} that is exactly as long as the longest one ({where}), and few are nearly "
+        "as long: a program with short fields seems to have cut them off. They are loaded as they are. If text is "
+        f"missing, export the whole values; {_UNDO_FIRST}"
     ),
     codes.UNLIKELY_DATES: (
-        "[1 row has|{count} rows have] a {field} that is the number of a day, such as 31391, or in the future "
-        "({where}), as a spreadsheet makes of dates. It is stored like any other value. Export the dates again in the "
-        f"form 1985-12-10; {_UNDO_FIRST}"
+        "[1 row has|{count} rows have] a {field} that is the number of a day, such as 31391, in the future, or with "
+        "day and month exchanged, compared with other rows ({where}). Spreadsheets write such dates. It is stored "
+        f"like any other value. Export the dates again in the form 1985-12-10; {_UNDO_FIRST}"
     ),
     codes.EXCHANGED_VALUES: (
         "[1 row exchanges|{count} rows exchange] the value of a field, {field}, with that of another one ({where}). "
         "If the values were right before, correct the file, or map its columns the other way round; "
         f"{_UNDO_FIRST}"
     ),
+    codes.TAKEN_VALUES: (
+        "{count} rows give their customers a value of {field} that another customer of the file had before ({where}). "
+        "If a column of the file was sorted alone or has moved by a row, so that its values belong to other customers, "
+        f"correct the file; {_UNDO_FIRST}"
+    ),
     codes.DAMAGED_VALUES: (
-        "[1 row replaces|{count} rows replace] a value of {field} by a damaged form of it ({where}): a text without "
-        "its accents, with question marks instead of letters or cut off within a word, or a date as a number, with "
-        f"day and month exchanged or in another century. Export the values again, or leave the column out; "
-        f"{_UNDO_FIRST}"
+        "[1 row replaces|{count} rows replace] a value of {field} by a damaged form of it, or by one that says less "
+        "({where}). Examples are a text without its accents, in capital letters, cut off or masked, a date as a "
+        "number, without its century or in another one, -, 0 or 0/0/00, a phone number without its area code, and a "
+        f"whole name as a first name. Export the values again, or leave the column out; {_UNDO_FIRST}"
+    ),
+    codes.MIXED_ADDRESSES: (
+        "{count} rows change the street and the city or postal code of an address, but have no value for {field}, "
+        "which keeps the one of the old address ({where}). If this is wrong, map the column that is missing, or load "
+        f"the file with the option that blank cells clear fields; {_UNDO_FIRST}"
     ),
     codes.TAKEN_EMAIL_ROWS: (
         "[1 row gives its customer|{count} rows give their customers] the {field} of another customer ({where}). If "
@@ -117,18 +150,21 @@ _SENTENCES = {
     ),
     codes.OLDER_ROWS: (
         "[1 row is|{count} rows are] older than the values that [it replaces|they replace], according to {field} "
-        "({where}). If the newer values are right, sort the file by this date, the oldest first, and leave out "
-        f"customers who have changed since; {_UNDO_FIRST}"
+        "({where}). If the newer values are right, sort the file so that the newest row of a customer is the last one, "
+        f"and leave out customers who have changed since; {_UNDO_FIRST}"
     ),
-    codes.SAME_PHONE_ROWS: (
-        f"{_NEW_CUSTOMERS}: another customer has the same {{field}}, first name and last name with a different value "
-        f"in column {{key}} {_IF_THE_SAME} correct the values in column {{key}}, or use another unique key."
-    ),
+    codes.SAME_PHONE_ROWS: _SAME_PERSONS,
+    codes.SAME_NAME_ROWS: _SAME_PERSONS,
     codes.SIMILAR_KEY_ROWS: (
         f"{_NEW_CUSTOMERS}: the value in column {{key}} differs from that of another customer only in upper or lower "
         "case, leading zeros, zeros after the decimal point, thousands separators, dashes or blanks, an apostrophe or "
         f"# before it, the format of a GUID or Salesforce ID, or invisible characters {_IF_THE_SAME} write the value "
         "the same way everywhere."
+    ),
+    codes.KEY_FORM_ROWS: (
+        "{count} rows create profiles, and nearly all values in column {key} have another form than those in the "
+        "domain, as CUST-1001 and 1001 have ({where}). If they are the same customers, write the values the same way "
+        f"everywhere; {_UNDO_FIRST}"
     ),
     codes.SHARED_KEY_ROWS: (
         "[1 row creates a profile of its|{count} rows create profiles of their] own, although the value in column "
@@ -142,14 +178,30 @@ _SENTENCES = {
 )
 _UNKNOWN = "A newer version of the program has found something about [1 row|{count} rows] ({where})."
 _ROUNDED_KEYS = (
-    "{count} rows have a number of 16 or more digits in column {key} that ends in zeros from the 16th digit, as "
-    "nearly all such numbers of the file do ({where}). A spreadsheet seems to have rounded them, so that different "
-    f"customers may have the same number. Export the column as text, then load the file again; {_UNDO_FIRST}"
+    "{count} rows have a number of 16 or more digits in column {key} that is probably rounded, as nearly all such "
+    "numbers of the file are ({where}): by a spreadsheet, which keeps 15 digits, or by a program that reads numbers as "
+    "floats, as JavaScript does. So different customers may have the same number. Export the column as text, then load "
+    f"the file again; {_UNDO_FIRST}"
+)
+_WHOLE_NAMES = (
+    "[1 row has|{count} rows have] the whole name of the customer as the {field} ({where}). Split such names into the "
+    f"columns of the first and last name, or leave the column out; {_UNDO_FIRST}"
+)
+_MARKED_VALUES = (
+    "[1 row has|{count} rows have] a value of {field} that begins with a mark such as ' or p:, as nearly all values in "
+    "the column do ({where}). Programs put such marks in front of numbers, for example so that spreadsheets keep them "
+    f"as text. The values are loaded with them. Remove the marks and load the file again; {_UNDO_FIRST}"
+)
+_OTHER_EMAILS = (
+    "{count} rows replace the {field} of their customer, although the value in column {key} is the same ({where}). "
+    "These are nearly all rows that update a customer. If they are from another system, whose numbers mean different "
+    f"customers, use another unique key, or import the file into another domain; {_UNDO_FIRST}"
 )
 _SIMILAR_PHONES = (
     f"{_NEW_CUSTOMERS}: the phone number in column {{key}} is probably that of another customer, written without a + "
-    "before its country code, with an international prefix that the country of the domain does not have, or with a "
-    f"(0) {_IF_THE_SAME} write the numbers with a + and the country code everywhere."
+    "before its country code, with an international prefix that the country of the domain does not have, with a (0), "
+    f"or with the former 1 of Mexican mobile phones {_IF_THE_SAME} write the numbers with a + and the country code "
+    "everywhere."
 )
 
 
@@ -170,6 +222,12 @@ def notice_sentence(
     sentence = _SENTENCES.get(notice.code, _UNKNOWN)
     if notice.code == codes.SHORTENED_VALUES and notice.path is None:
         sentence = _ROUNDED_KEYS
+    elif notice.code == codes.REVERSED_NAME_ROWS and notice.path is not None:
+        sentence = _WHOLE_NAMES
+    elif notice.code == codes.MISREAD_ROWS and notice.path is not None:
+        sentence = _MARKED_VALUES
+    elif notice.code == codes.OTHER_CUSTOMER_ROWS and notice.path is not None:
+        sentence = _OTHER_EMAILS
     elif notice.code == codes.SIMILAR_KEY_ROWS and notice.path in KEY_PATHS[PHONE_KEY]:
         sentence = _SIMILAR_PHONES
     return _ONE_OR_MORE.sub(lambda forms: forms[1 if notice.count == 1 else 2], sentence).format(

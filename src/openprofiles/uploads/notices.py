@@ -12,10 +12,14 @@ from typing import Any
 
 # Rows that overwrote values of a customer with another name: a stored one, or one of an earlier row.
 OTHER_NAME_ROWS = "OtherNameRows"
-# Rows of a file without names that did so, as the email address, the phone numbers and the date of birth show.
+# Rows of a file without names that did so, as the email address, the phone numbers and the date of birth show; with
+# a field, its value alone, which nearly all rows replace.
 OTHER_CUSTOMER_ROWS = "OtherCustomerRows"
 # Rows that exchanged the first and last name of a customer.
 EXCHANGED_NAME_ROWS = "ExchangedNameRows"
+# Rows whose first and last name are in each other's columns, as the other names of the file show; with a field, the
+# whole name is its value.
+REVERSED_NAME_ROWS = "ReversedNameRows"
 # Rows that created a profile, although their unique key is in another field of a profile.
 SHARED_KEY_ROWS = "SharedKeyRows"
 # Rows with fewer cells than the header, whose last cells were taken for blank.
@@ -34,7 +38,8 @@ BLANK_ROWS = "BlankRows"
 SKIPPED_LINES = "SkippedLines"
 # Rows with a multi-line value, one line of which looks like a row of its own.
 SWALLOWED_ROWS = "SwallowedRows"
-# Rows with text that was decoded with the wrong encoding, or escaped, before the file was written.
+# Rows with text that was decoded with the wrong encoding, or escaped, before the file was written; with a field, its
+# values begin with a mark.
 MISREAD_ROWS = "MisreadRows"
 # The last row, if the file seems to be cut off in its unique key.
 CUT_OFF_FILE = "CutOffFile"
@@ -43,23 +48,36 @@ CUT_OFF_FILE = "CutOffFile"
 SAME_EMAIL_ROWS = "SameEmailRows"
 SAME_ACCOUNT_ROWS = "SameAccountRows"
 SAME_PHONE_ROWS = "SamePhoneRows"
+# The same, for many rows: a stored customer has the same name and date of birth, or name and address.
+SAME_NAME_ROWS = "SameNameRows"
 SIMILAR_KEY_ROWS = "SimilarKeyRows"
-# Rows that replaced values by older ones, according to a date of the last change.
+# Rows that created profiles, all with unique keys of another form than those of the domain.
+KEY_FORM_ROWS = "KeyFormRows"
+# Rows that replaced values by older ones, according to a date or a mark of the newest row.
 OLDER_ROWS = "OlderRows"
 # Rows that gave a stored profile the email address of another one.
 TAKEN_EMAIL_ROWS = "TakenEmailRows"
+# Rows that a list of changes marks as deleted.
+DELETED_ROWS = "DeletedRows"
 # Rows that store a placeholder, such as NULL, as the value of a field.
 PLACEHOLDER_VALUES = "PlaceholderValues"
 # Rows with a number that lost digits in a spreadsheet: in a field, where it may have replaced the same number with
-# leading zeros; or, without a field, in the unique key.
+# leading zeros, or be a postal code without them; or, without a field, in the unique key.
 SHORTENED_VALUES = "ShortenedValues"
-
+# Rows with a date that a spreadsheet seems to have made of a code.
+CODE_DATES = "CodeDates"
+# Rows with a text as long as the longest ones of its field, where a program seems to have cut it off.
+CUT_OFF_VALUES = "CutOffValues"
 # Rows that exchange the value of a field with that of another field.
 EXCHANGED_VALUES = "ExchangedValues"
-# Rows with a date of birth that is the number of a day, or in the future.
+# Rows that replace the value of a field by one that another customer of the file had before.
+TAKEN_VALUES = "TakenValues"
+# Rows with a date of birth that is the number of a day, in the future, or with day and month in the other order.
 UNLIKELY_DATES = "UnlikelyDates"
 # Rows that replace the value of a field by a damaged form of it, such as one without its accents.
 DAMAGED_VALUES = "DamagedValues"
+# Rows that change the street and the place of an address, of which a field keeps the value that it had before.
+MIXED_ADDRESSES = "MixedAddresses"
 
 # Why a job failed that should not load doubtful rows, by the code of the notice.
 _REFUSAL = "Nothing was loaded. "
@@ -69,9 +87,9 @@ _REFUSED = {
         "import it into another domain, or confirm that they are the same customers."
     ),
     OTHER_CUSTOMER_ROWS: (
-        "Many rows would replace at least two of the email address, the phone numbers and the date of birth of their "
-        "customers, and keep no other one of these. Use another unique key, correct the file, import it into another "
-        "domain, or confirm that they are the same customers."
+        "Many rows would replace the email address of their customers, or at least two of the email address, the phone "
+        "numbers and the date of birth, and keep no other one of these. Use another unique key, correct the file, "
+        "import it into another domain, or confirm that they are the same customers."
     ),
     EXCHANGED_NAME_ROWS: (
         "Many rows would exchange the first and last name of their customers. Correct the file, map its columns the "
@@ -81,17 +99,26 @@ _REFUSED = {
         "Many rows would create profiles of their own, although their unique key is in a different field of "
         "another profile. Map the column of the unique key to that field, or confirm that they are different customers."
     ),
+    KEY_FORM_ROWS: (
+        "The unique keys of the rows have another form than those of the domain, so that the rows would create new "
+        "profiles. Write the keys as in the domain, or confirm that they are different customers."
+    ),
     TAKEN_EMAIL_ROWS: (
         "Many rows would give their customers the email addresses of other customers. Correct the file, or confirm "
         "that its addresses are right."
     ),
     OLDER_ROWS: (
-        "Many rows would replace values of customers by older ones, according to their date of the last change. Sort "
-        "the file by this date, the oldest first, or confirm that the older values are right."
+        "Many rows would replace values of customers by older ones, according to a date, or a mark of the newest row. "
+        "Sort the file so that the newest row of a customer is the last one, or confirm that the older values are "
+        "right."
     ),
     EXCHANGED_VALUES: (
         "Many rows would exchange the values of two fields. Correct the file, map its columns the other way round, or "
         "confirm that its values are right."
+    ),
+    TAKEN_VALUES: (
+        "Many rows would give their customers values that other customers have had so far, as if a column had been "
+        "sorted alone. Correct the file, or confirm that its values are right."
     ),
     DAMAGED_VALUES: (
         "Many rows would replace values by damaged forms of them, such as texts without their accents. Export the "
@@ -148,6 +175,7 @@ def with_more(notices: Iterable[Notice], more: Iterable[Notice]) -> list[Notice]
         by_subject[later.code, later.path] = replace(
             notice,
             count=notice.count + later.count,
+            is_doubtful=notice.is_doubtful or later.is_doubtful,
             lines=tuple(line for line, _ in examples),
             others=tuple(other for _, other in examples if other is not None),
         )

@@ -15,9 +15,9 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from openprofiles.profiles.blanks import BLANKS
-from openprofiles.profiles.normal_forms import EXTENSION_WORDS, identity_key
-from openprofiles.profiles.standard_profile import PHONE_KEY
+from openprofiles.facts.blanks import BLANKS
+from openprofiles.facts.normal_forms import EXTENSION_WORDS, identity_key
+from openprofiles.facts.standard_profile import PHONE_KEY
 from openprofiles.uploads.mappings.value_kinds import is_date
 
 if TYPE_CHECKING:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store import undos as undo_rows
-from openprofiles.store.connections import Connection, Store
-from openprofiles.uploads.jobs import find_job_of_domain
+from openprofiles.store.connections import Connection
+from openprofiles.uploads.jobs import get_job
 from openprofiles.uploads.undos import require_undoable
 
 # Reading a revision of each takes about a quarter of a second.
@@ -64,9 +63,7 @@ class _Left:
         return revision == self.last + 1 and self.last - self.first + 1 == self.count
 
 
-def read_undo_outlook(
-    store: Store, domain: Domain, job_id: str, *, now: datetime, max_seen: int = MAX_PROFILES_SEEN
-) -> UndoOutlook:
+def read_undo_outlook(session: Reading, job_id: str, *, max_seen: int = MAX_PROFILES_SEEN) -> UndoOutlook:
     """Compute what an undo of the job would do now.
 
     Args:
@@ -76,28 +73,26 @@ def read_undo_outlook(
         NotFound: no such job in this domain.
         InvalidRequest: it cannot be undone; the message says why.
     """
-    with store.read() as connection:
-        job = find_job_of_domain(connection, domain, job_id)
-        require_undoable(job, now)
-        changed_rows = job.updated_count - job.unchanged_count
-        left, all_images = _read_images(connection, job.job_number, max_seen) if job.updated_count else ({}, True)
-        base, last = job.pid_base or 0, (job.pid_base or 0) + (job.record_count or 0)
-        there, revisions = profile_rows.count_changed_in_range(
-            connection, domain.domain_id, base, last, at_most=max_seen
-        )
-        # A later row of its file may have changed what an earlier one had made.
-        touched = sum(
-            pid not in left or left[pid].first != 1 or not left[pid].is_untouched(revision)
-            for pid, revision in revisions.items()
-        )
-        all_created = there < max_seen or there == job.created_count
-        gone = max(0, job.created_count - there) if all_created else 0
-        changed = [pid for pid in left if not base < pid <= last]
-        for start in range(0, len(changed), _PROFILES_PER_READ):
-            part = changed[start : start + _PROFILES_PER_READ]
-            found = profile_rows.read_revisions(connection, domain.domain_id, part)
-            gone += len(part) - len(found)
-            touched += sum(not left[pid].is_untouched(revision) for pid, revision in found.items())
+    connection, domain_id = session.connection, session.domain.domain_id
+    job = get_job(session, job_id)
+    require_undoable(job, session.now)
+    changed_rows = job.updated_count - job.unchanged_count
+    left, all_images = _read_images(connection, job.job_number, max_seen) if job.updated_count else ({}, True)
+    base, last = job.pid_base or 0, (job.pid_base or 0) + (job.record_count or 0)
+    there, revisions = profile_rows.count_changed_in_range(connection, domain_id, base, last, at_most=max_seen)
+    # A later row of its file may have changed what an earlier one had made.
+    touched = sum(
+        pid not in left or left[pid].first != 1 or not left[pid].is_untouched(revision)
+        for pid, revision in revisions.items()
+    )
+    all_created = there < max_seen or there == job.created_count
+    gone = max(0, job.created_count - there) if all_created else 0
+    changed = [pid for pid in left if not base < pid <= last]
+    for start in range(0, len(changed), _PROFILES_PER_READ):
+        part = changed[start : start + _PROFILES_PER_READ]
+        found = profile_rows.read_revisions(connection, domain_id, part)
+        gone += len(part) - len(found)
+        touched += sum(not left[pid].is_untouched(revision) for pid, revision in found.items())
     return UndoOutlook(
         created_count=job.created_count,
         changed_count=len(changed) if all_images else changed_rows,

@@ -14,13 +14,12 @@ from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.ids import new_job_id
 from openprofiles.job_kinds import UNDO
 from openprofiles.pages import read_token, write_token
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import job_queue, undos
-from openprofiles.store.connections import Connection, Store
 from openprofiles.store.undos import KeptProfile, UndoJob
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
-from openprofiles.uploads.jobs import Page, find_job_of_domain, require_living
+from openprofiles.uploads.jobs import Page, get_job
 
 DEFAULT_KEPT_PROFILES_PER_PAGE = 1000
 
@@ -40,37 +39,35 @@ class Undo:
     job: UndoJob
 
 
-def start_undo(store: Store, domain: Domain, job_id: str, *, now: datetime) -> Undo:
+def start_undo(session: Writing, job_id: str) -> Undo:
     """Request the undo of a job, which a worker runs.
 
     A second request starts nothing new; an undo that failed continues where it stopped.
 
     Raises:
-        NotFound: no such job in this domain, or the domain was deleted.
+        NotFound: no such job in this domain.
         InvalidRequest: the job has not ended, has changed nothing, or ended too long ago.
     """
-    with store.write() as connection:
-        require_living(connection, domain)
-        job = find_job_of_domain(connection, domain, job_id, for_change=True)
-        undo = undos.find_undo(connection, job)
-        if undo is None:
-            require_undoable(job, now)
-            job_queue.insert_job(
-                connection,
-                UNDO,
-                {
-                    "job_id": new_job_id(now),
-                    "domain_id": domain.domain_id,
-                    "subject": job.job_number,
-                    "status": UploadJobStatus.IN_PROGRESS,
-                    "created_at": now,
-                    "started_at": now,
-                },
-            )
-        elif undo.status is UploadJobStatus.FAILED:
-            require_undoable(job, now)
-            undos.resume_undo(connection, undo, now)
-        return _read_undo(connection, domain, job_id)
+    job = get_job(session, job_id, for_change=True)
+    undo = undos.find_undo(session.connection, job)
+    if undo is None:
+        require_undoable(job, session.now)
+        job_queue.insert_job(
+            session.connection,
+            UNDO,
+            {
+                "job_id": new_job_id(session.now),
+                "domain_id": session.domain.domain_id,
+                "subject": job.job_number,
+                "status": UploadJobStatus.IN_PROGRESS,
+                "created_at": session.now,
+                "started_at": session.now,
+            },
+        )
+    elif undo.status is UploadJobStatus.FAILED:
+        require_undoable(job, session.now)
+        undos.resume_undo(session.connection, undo, session.now)
+    return read_undo(session, job_id)
 
 
 def require_undoable(job: UploadJob, now: datetime) -> None:
@@ -94,34 +91,31 @@ def require_undoable(job: UploadJob, now: datetime) -> None:
         )
 
 
-def read_undo(store: Store, domain: Domain, job_id: str) -> Undo:
+def read_undo(session: Reading, job_id: str) -> Undo:
     """Read the state of the undo of an upload job.
 
     Raises:
         NotFound: no such job in this domain, or no undo of it was requested.
     """
-    with store.read() as connection:
-        return _read_undo(connection, domain, job_id)
+    job = get_job(session, job_id)
+    undo = undos.find_undo(session.connection, job)
+    if undo is None:
+        raise NotFound(f"Upload job {job_id} has no undo.")
+    return Undo(job, undo)
 
 
-def read_undo_statuses(store: Store, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
-    """See ``find_undo_statuses``."""
-    with store.read() as connection:
-        return find_undo_statuses(connection, of_jobs)
-
-
-def find_undo_statuses(connection: Connection, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
+def find_undo_statuses(session: Reading, of_jobs: Collection[UploadJob]) -> dict[int, UploadJobStatus]:
     """Return the status of the undo of each job, by ``UploadJob.job_number``, in one query.
 
     Jobs without an undo are left out.
     """
     # No other job can have been undone.
     numbers = [job.job_number for job in of_jobs if job.undo_until is not None]
-    return undos.find_undo_statuses(connection, numbers) if numbers else {}
+    return undos.find_undo_statuses(session.connection, numbers) if numbers else {}
 
 
 def list_kept_profiles(
-    store: Store, domain: Domain, job_id: str, *, max_results: int | None, next_token: str | None
+    session: Reading, job_id: str, *, max_results: int | None = None, next_token: str | None = None
 ) -> Page[KeptProfile]:
     """List the profiles that an undo left as they were.
 
@@ -130,16 +124,7 @@ def list_kept_profiles(
     """
     after = int(read_token("kept-profiles", next_token, (int,))[0]) if next_token is not None else 0
     limit = max_results or DEFAULT_KEPT_PROFILES_PER_PAGE
-    with store.read() as connection:
-        undo = _read_undo(connection, domain, job_id)
-        kept = undos.list_kept_profiles(connection, undo.job.job_number, after_pid=after, limit=limit + 1)
+    undo = read_undo(session, job_id)
+    kept = undos.list_kept_profiles(session.connection, undo.job.job_number, after_pid=after, limit=limit + 1)
     token = write_token("kept-profiles", [kept[limit - 1].pid]) if len(kept) > limit else None
     return Page(kept[:limit], token)
-
-
-def _read_undo(connection: Connection, domain: Domain, job_id: str) -> Undo:
-    job = find_job_of_domain(connection, domain, job_id)
-    undo = undos.find_undo(connection, job)
-    if undo is None:
-        raise NotFound(f"Upload job {job_id} has no undo.")
-    return Undo(job, undo)

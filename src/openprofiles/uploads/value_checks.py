@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import SQL_BLANKS
+from openprofiles.facts.blanks import SQL_BLANKS
+from openprofiles.facts.sql_text import sql_text
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.phone_check import sql_looks_like_phone
-from openprofiles.uploads.sql_text import sql_text
 
 EMAIL_ADDRESS = "EMAIL_ADDRESS"
 PHONE_NUMBER = "PHONE_NUMBER"

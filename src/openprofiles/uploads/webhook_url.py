@@ -13,6 +13,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NewType
 from urllib.parse import urlsplit
 
 from openprofiles.errors import InvalidRequest
@@ -23,6 +24,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Those of IPv6 that a translator leads to an address of IPv4, which stands in their last 32 bits.
 _TRANSLATED = ip_network("64:ff9b::/96")
 _TRANSLATED_LOCALLY = ip_network("64:ff9b:1::/48")
+
+# The URL of a webhook that ``check_webhook_url`` has found to be good.
+CheckedUrl = NewType("CheckedUrl", str)
 
 
 class WebhookRefused(InvalidRequest):
@@ -88,24 +92,26 @@ def host_of(text: str) -> str:
     return urlsplit(text).hostname or ""
 
 
-def check_webhook_url(text: str, *, private_addresses: bool) -> None:
+def check_webhook_url(text: str, *, private_addresses: bool) -> CheckedUrl:
     """Hold a URL to the rules when it is given. A host that is not known now may be known later.
+
+    It looks up the host, so no transaction may be open.
 
     Raises:
         WebhookRefused: it is not a URL, or leads to an address that is refused.
     """
     url = parse_webhook_url(text)
-    if private_addresses:
-        return
     try:
-        resolve(url, private_addresses=False)
+        if not private_addresses:
+            resolve(url, private_addresses=False)
     except PrivateAddress:
         raise WebhookRefused(
             f"The webhook host {url.host} does not have a public IP address. The server's operator can allow private "
             "addresses with --webhook-private-addresses."
         ) from None
     except UnknownHost:
-        return
+        pass
+    return CheckedUrl(text)
 
 
 def resolve(url: WebhookUrl, *, private_addresses: bool) -> Sequence[str]:

@@ -9,11 +9,9 @@ from datetime import datetime
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.master_key import MasterKey
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store import webhooks as rows
-from openprofiles.store.connections import Connection, Store
-from openprofiles.store.domains import read_domain
-from openprofiles.uploads.webhook_url import WebhookRefused, check_webhook_url
+from openprofiles.uploads.webhook_url import CheckedUrl, WebhookRefused
 
 _PURPOSE = "webhook secret"
 _MADE_SECRET_BYTES = 32
@@ -33,73 +31,58 @@ class Webhook:
 
 
 def put_webhook(
-    store: Store,
-    master_key: MasterKey,
-    domain: Domain,
-    *,
-    url: str | None,
-    secret: str | None,
-    private_addresses: bool,
-    now: datetime,
+    session: Writing, master_key: MasterKey, *, url: CheckedUrl | None, secret: str | None
 ) -> tuple[Webhook, str]:
     """Set the domain's webhook; it replaces an earlier one.
 
     Args:
         secret: None has one made.
-        private_addresses: whether the URL may lead to addresses that are not of the open Internet.
 
     Returns:
         The webhook and its secret, which nothing else returns.
 
     Raises:
-        InvalidRequest: the URL or the secret cannot be used.
-        NotFound: the domain was deleted.
+        InvalidRequest: the secret cannot be used.
     """
-    if url is not None:
-        check_webhook_url(url, private_addresses=private_addresses)
     if secret is None:
         secret = secrets.token_hex(_MADE_SECRET_BYTES)
     elif not _SECRET.fullmatch(secret):
         raise InvalidRequest("The webhook's Secret must have 16 to 256 printable ASCII characters.")
-    with store.write() as connection:
-        if read_domain(connection, domain.name, for_change=True).domain_id != domain.domain_id:
-            raise NotFound(f"Domain {domain.name} was just deleted.")
-        wrapped = encrypt_webhook_secret(master_key, secret.encode(), domain.domain_id)
-        rows.write_webhook(connection, domain.domain_id, url=url, secret=wrapped, now=now)
-    return Webhook(url, now), secret
+    domain_id = session.domain.domain_id
+    wrapped = encrypt_webhook_secret(master_key, secret.encode(), domain_id)
+    rows.write_webhook(session.connection, domain_id, url=url, secret=wrapped, now=session.now)
+    return Webhook(url, session.now), secret
 
 
-def get_webhook(store: Store, domain: Domain) -> Webhook:
+def get_webhook(session: Reading) -> Webhook:
     """Return the domain's webhook, without its secret.
 
     Raises:
         NotFound: it has none.
     """
-    with store.read() as connection:
-        found = rows.find_webhook(connection, domain.domain_id)
+    found = rows.find_webhook(session.connection, session.domain.domain_id)
     if found is None:
-        raise _not_found(domain)
+        raise _not_found(session)
     return Webhook(found.url, found.created_at)
 
 
-def delete_webhook(store: Store, domain: Domain, *, now: datetime) -> None:
+def delete_webhook(session: Writing) -> None:
     """Delete the domain's webhook, and drop its calls that are still to be made.
 
     Raises:
         NotFound: it has none.
     """
-    with store.write() as connection:
-        if not rows.delete_webhook(connection, domain.domain_id, now):
-            raise _not_found(domain)
+    if not rows.delete_webhook(session.connection, session.domain.domain_id, session.now):
+        raise _not_found(session)
 
 
-def require_webhook(connection: Connection, domain_id: int) -> None:
+def require_webhook(session: Reading) -> None:
     """Require that the domain has a webhook, whose secret a job's own URL needs.
 
     Raises:
         WebhookRefused: the domain has no webhook.
     """
-    if rows.find_webhook(connection, domain_id) is None:
+    if rows.find_webhook(session.connection, session.domain.domain_id) is None:
         raise WebhookRefused(
             "The domain has no webhook secret to sign with. Set the domain's webhook first (PUT); it needs no Url."
         )
@@ -115,5 +98,5 @@ def decrypt_webhook_secret(master_key: MasterKey, wrapped: bytes, domain_id: int
     return master_key.decrypt(_PURPOSE, wrapped, str(domain_id).encode())
 
 
-def _not_found(domain: Domain) -> NotFound:
-    return NotFound(f"The domain {domain.name} has no webhook.")
+def _not_found(session: Reading) -> NotFound:
+    return NotFound(f"The domain {session.domain.name} has no webhook.")

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from openprofiles.bulk.chunks import ChunkSize
 from openprofiles.store.connections import Connection, Store
-from openprofiles.uploads.loading.chunks import ChunkSize
 
 # So many rows take well under a tenth of a second, whatever they are.
 _FIRST_ROWS = 300

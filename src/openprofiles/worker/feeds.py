@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pkgutil import resolve_name
 from typing import Any
 
@@ -27,6 +27,8 @@ _THREADS = 4
 _POLL_SECONDS = 1.0
 _FAULT_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
+# A worker that is ended by hand is followed by another one without a pause.
+_MOST_LOST_LEASES = 2
 _OUTAGES = (Busy, StoreNotWritable, StoreUnreachable)
 
 _logger = EventLogger("openprofiles.worker.feeds")
@@ -97,6 +99,11 @@ class Feeds:
             held = feeds.claim_feed(connection, owner=self._owner, now=now)
         if held is None:
             return False
+        if held.was_held and held.attempts > _MOST_LOST_LEASES:
+            # Its row may be why the workers ended, so it waits like one whose attempt has failed.
+            failure = FeedFailed("A worker ended, or took too long, before the outcome was known.")
+            self._note_failure(replace(held, attempts=held.attempts - 1), failure, may_give_up=False)
+            return True
         try:
             number = resolve_name(FEEDS[held.name].reader)(self._work, held)
             assert number > held.number, "a reader acts on at least one row, or fails"
@@ -115,9 +122,10 @@ class Feeds:
             _logger.warning(f"{held.name}_lease_lost", attempt=held.attempts)
         return True
 
-    def _note_failure(self, held: HeldFeed, failure: FeedFailed) -> None:
+    def _note_failure(self, held: HeldFeed, failure: FeedFailed, *, may_give_up: bool = True) -> None:
         kind, now = FEEDS[held.name], self._work.clock()
-        is_final = failure.is_final or (kind.reads_one_row and held.attempts > len(kind.pauses))
+        is_over = may_give_up and kind.reads_one_row and held.attempts > len(kind.pauses)
+        is_final = failure.is_final or is_over
         next_attempt_at = None if is_final else now + kind.pauses[min(held.attempts, len(kind.pauses)) - 1]
         with self._work.store.write() as connection:
             feeds.record_failure(connection, held, str(failure), next_attempt_at=next_attempt_at, now=now)

@@ -12,20 +12,22 @@ import logging
 import os
 import sys
 import threading
+from contextlib import closing
 from importlib import import_module
 from pkgutil import resolve_name
 from typing import NoReturn
 
+from openprofiles.bulk.scratch import ScratchNotWritable, warm_up
 from openprofiles.clock import Clock, utc_now
 from openprofiles.errors import FilesUnreachable
 from openprofiles.job_kinds import KINDS
 from openprofiles.logs import EventLogger, set_up_logs
 from openprofiles.settings import Settings
-from openprofiles.store.bulk import BulkStore, Lease, LeaseLost
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import Lease, LeaseLost
 from openprofiles.store.lost_connection import is_lost_connection
 from openprofiles.store.open_bulk import open_bulk_store
 from openprofiles.uploads.arrival.encrypted_file import DamagedFile
-from openprofiles.uploads.loading.scratch import ScratchNotWritable, warm_up
 from openprofiles.uploads.reading.uploaded_file import UploadedFileMissing
 from openprofiles.worker.full_disk import is_full_disk
 from openprofiles.worker.loader_arguments import (
@@ -108,11 +110,8 @@ def main() -> int:
 
 
 def _run(settings: Settings, lease: Lease) -> None:
-    store = open_bulk_store(settings, lease)
-    try:
+    with closing(open_bulk_store(settings, lease)) as store:
         run_leased_job(store, settings, utc_now)
-    finally:
-        store.close()
 
 
 def run_leased_job(store: BulkStore, settings: Settings, clock: Clock) -> None:

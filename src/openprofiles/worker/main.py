@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+from openprofiles.bulk.scratch_folder import remove_orphaned_scratch
 from openprofiles.clock import utc_now
 from openprofiles.credentials.administer import check_master_key
 from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
@@ -33,8 +34,10 @@ from openprofiles.settings import Settings
 from openprofiles.store import job_queue, schedules, upload_jobs
 from openprofiles.store.connections import Store
 from openprofiles.store.feeds import limit_impossible_waits
+from openprofiles.store.forget_jobs import add_forget_jobs
 from openprofiles.store.job_queue import Job
 from openprofiles.store.open import open_store
+from openprofiles.store.profile_changes import remove_old_changes_step
 from openprofiles.store.removal import (
     remove_deleted_definitions_step,
     remove_deleted_domain_step,
@@ -50,7 +53,6 @@ from openprofiles.store.upload_job_states import (
 )
 from openprofiles.store.use import using
 from openprofiles.uploads.arrival.files import Files, open_own_files
-from openprofiles.uploads.loading.scratch_folder import remove_orphaned_scratch
 from openprofiles.worker.cleaning import Cleaning
 from openprofiles.worker.feeds import Feeds, FeedWork
 from openprofiles.worker.heartbeat import Heartbeat
@@ -78,8 +80,14 @@ _SPARE_LOADER_SECONDS = 1.0
 _CLEANING_SECONDS = 5.0
 # After each attempt that something has blocked; one for each that may fail.
 _OBSTACLE_PAUSE_SECONDS = (1.0, 5.0, 15.0)
+# With what the clocks of two hosts may differ by.
+_LONGEST_PAUSE = timedelta(minutes=6)
 _UNSTARTED_FILE_AGE = timedelta(days=1)
 _ABANDONED_CHECK_AGE = timedelta(days=1)
+# So long the values of a deleted profile may stay in what loads have kept; then one job removes those of all.
+_DELETED_PROFILE_AGE = timedelta(minutes=15)
+# So often what was deleted is overwritten in the file of a SQLite store, too, and its log is emptied.
+_LOG_SECONDS = 900.0
 
 _logger = EventLogger("openprofiles.worker")
 
@@ -170,6 +178,7 @@ class Worker:
         self._cleanings = self._list_cleanings()
         self._clean_at = 0.0
         self._clean_files_at = 0.0
+        self._empty_log_at = 0.0
         self._closing = threading.Event()
         # In a thread of its own: an object store that does not answer, or a domain that is held for long, must not cost
         # running loads their leases.
@@ -338,6 +347,7 @@ class Worker:
             is_more_left |= cleaning.run(now)
         with self._store.write() as connection:
             schedules.add_due_jobs(connection, now)
+            add_forget_jobs(connection, now - _DELETED_PROFILE_AGE, now)
             expired_before = now - timedelta(days=self._settings.failed_rows_days)
             upload_jobs.forget_old_failed_rows_keys(connection, completed_before=expired_before)
             # Before the previews, by which they are known.
@@ -345,23 +355,34 @@ class Worker:
             remove_expired_jobs(connection, now)
             upload_jobs.forget_unstarted_files(connection, received_before=now - _UNSTARTED_FILE_AGE)
             limit_impossible_waits(connection, now)
+            job_queue.limit_pauses(connection, now, _LONGEST_PAUSE)
         if time.monotonic() >= self._clean_files_at:
             self._clean_files_at = time.monotonic() + self._files.cleaning_seconds
             with self._store.read() as connection:
                 needed = {name for _, name in upload_jobs.list_job_files(connection)}
             self._files.remove_orphans(needed, now)
+        if time.monotonic() >= self._empty_log_at and self._store.empty_log():
+            self._empty_log_at = time.monotonic() + _LOG_SECONDS
         remove_orphaned_scratch(self._settings.scratch_folder, self._list_running_job_ids)
         return is_more_left
 
     def _list_cleanings(self) -> list[Cleaning]:
         remove_rows_of_ended_jobs = partial(
-            remove_rows_of_ended_jobs_step, failed_rows_days=self._settings.failed_rows_days
+            remove_rows_of_ended_jobs_step,
+            failed_rows_days=self._settings.failed_rows_days,
+            replaced_values_days=self._settings.replaced_values_days,
+        )
+        remove_old_changes = partial(
+            remove_old_changes_step,
+            history_days=self._settings.log_days,
+            replaced_values_days=self._settings.replaced_values_days,
         )
         steps = (
             remove_expired_profiles_step,
             remove_deleted_domain_step,
             remove_deleted_definitions_step,
             remove_rows_of_ended_jobs,
+            remove_old_changes,
         )
         return [Cleaning(self._store, step) for step in steps]
 

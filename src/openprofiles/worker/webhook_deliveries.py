@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import openprofiles
-from openprofiles.clock import to_milliseconds
+from openprofiles.clock import to_epoch_seconds, to_milliseconds
 from openprofiles.errors import InvalidRequest
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import DecryptionError
@@ -64,8 +64,8 @@ def body_of(job: EndedJob) -> Mapping[str, Any]:
         "UpdatedRecords": job.updated_count,
         "UnchangedRecords": job.unchanged_count,
         "FailedRecords": job.failed_count,
-        "StartedAt": _epoch_seconds(job.started_at),
-        "CompletedAt": _epoch_seconds(job.completed_at),
+        "StartedAt": to_epoch_seconds(job.started_at),
+        "CompletedAt": to_epoch_seconds(job.completed_at),
     }
     return {name: value for name, value in members.items() if value is not None}
 
@@ -79,7 +79,3 @@ def _headers(secret: bytes, body: bytes, now: datetime) -> dict[str, str]:
         "x-openprofiles-timestamp": timestamp,
         "x-openprofiles-signature": f"v1={signature}",
     }
-
-
-def _epoch_seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else to_milliseconds(moment) / 1000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 from contextlib import suppress
-from importlib import resources
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,10 +21,9 @@ from openprofiles.errors import (
     StoreNotWritable,
     StoreUnreachable,
 )
-from openprofiles.profiles.domains import get_domain
-from openprofiles.profiles.records import Domain
+from openprofiles.facts.records import Domain
 from openprofiles.server.console import connect, domains, jobs, profiles, sign_in, upload
-from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_names
+from openprofiles.server.console.render import SECURITY_HEADERS, STATIC_PATH, render, static_digest, static_files
 from openprofiles.server.console.visitors import (
     HOME_PATH,
     BodyTooLarge,
@@ -94,14 +92,13 @@ async def _redirect_home(_request: Request) -> Response:
 
 async def _send_static(request: Request) -> Response:
     name: str = request.path_params["name"]
-    file = resources.files("openprofiles.server.console").joinpath("static", name)
-    if name not in static_names():
+    if (content := static_files().get(name)) is None:
         return await _answer_not_found(request, NotFound(""))
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     # An address of an earlier version of this program gets the present file, which browsers must not keep.
     is_present = request.path_params["digest"] == static_digest()
     kept = {"Cache-Control": _FOR_EVER if is_present else "no-store"}
-    return Response(file.read_bytes(), media_type=kind, headers=SECURITY_HEADERS | kept)
+    return Response(content, media_type=kind, headers=SECURITY_HEADERS | kept)
 
 
 async def _answer(request: Request, status: int, title: str, message: str) -> Response:
@@ -132,7 +129,7 @@ def _domain_of(visitor: Visitor) -> Domain | None:
     name = visitor.request.path_params.get("domain_name")
     if name is None or "\0" in name or not visitor.principal.may_see_domain(name):
         return None
-    return get_domain(visitor.services.store, name)
+    return visitor.domain()
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

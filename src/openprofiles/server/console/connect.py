@@ -20,10 +20,7 @@ class Snippet:
     code: str
 
 
-# Not profile:Get*, which includes GetUploadJobPath: with it, the file of a waiting job can be replaced.
-CREATE_KEY = """openprofiles credentials create --name my-program \\
-  --action profile:GetDomain --action profile:GetUploadJob \\
-  --action 'profile:List*' --action profile:SearchProfiles"""
+CREATE_KEY = "openprofiles credentials create --name my-program --role viewer"
 SET_KEY = "export AWS_ACCESS_KEY_ID='<access key ID>'\nexport AWS_SECRET_ACCESS_KEY='<secret access key>'"
 
 SNIPPETS = (

@@ -8,8 +8,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.normal_forms import phone_regions
 from openprofiles.profiles import domains
-from openprofiles.profiles.normal_forms import phone_regions
 from openprofiles.server.console.growth_picture import draw_growth
 from openprofiles.server.console.page_permissions import NEEDS, Page
 from openprofiles.server.console.render import PAGE_HEADERS
@@ -43,11 +43,6 @@ def routes(services: Services) -> list[Route]:
     ]
 
 
-def list_domains(visitor: Visitor) -> Response:
-    """Show the start page."""
-    return _list_page(visitor, {})
-
-
 def create_domain(visitor: Visitor) -> Response:
     """Create a domain with the name in the form."""
     form = visitor.form()
@@ -68,18 +63,13 @@ def create_domain(visitor: Visitor) -> Response:
         )
     except InvalidRequest as error:
         are_days_wrong = isinstance(error, _WrongDays)
-        return _list_page(visitor, form, str(error), are_days_wrong=are_days_wrong)
+        return list_domains(visitor, form, str(error), are_days_wrong=are_days_wrong)
     except Forbidden as error:
         # A key that is limited to some domains may do it under another name.
         if not visitor.may("profile:CreateDomain"):
             raise
-        return _list_page(visitor, form, str(error), status=403)
+        return list_domains(visitor, form, str(error), status=403)
     return visitor.redirect_after(name, "domain-created", (Page.DOMAIN, f"/console/domains/{name}"))
-
-
-def show_domain(visitor: Visitor) -> Response:
-    """Show one domain."""
-    return _domain_page(visitor)
 
 
 def change_domain(visitor: Visitor) -> Response:
@@ -87,18 +77,13 @@ def change_domain(visitor: Visitor) -> Response:
     domain = visitor.domain("profile:UpdateDomain")
     text = visitor.form().get("expiration_days", "")
     try:
-        domains.update_domain(
-            visitor.services.store,
-            domain.name,
-            default_expiration_days=_read_days(text),
-            config={},
-            tags=None,
-            now=visitor.services.clock(),
-        )
+        days = _read_days(text)
+        with visitor.writing() as session:
+            domains.update_domain(session, default_expiration_days=days)
     except InvalidRequest as error:
         if not visitor.may_open(Page.DOMAIN, domain.name):
             raise
-        return _domain_page(visitor, days=text, fault=str(error))
+        return show_domain(visitor, days=text, fault=str(error))
     return visitor.redirect_after(
         domain.name, "domain-changed", (Page.DOMAIN, f"/console/domains/{domain.name}?saved=1")
     )
@@ -112,20 +97,21 @@ def remove_domain(visitor: Visitor) -> Response:
         fault = "That is not the name of this domain. Nothing was deleted."
         if not visitor.may_open(Page.DOMAIN, domain.name):
             raise InvalidRequest(fault)
-        return _domain_page(visitor, confirmation=typed, delete_fault=fault)
-    domains.delete_domain(visitor.services.store, domain.name, visitor.services.clock())
+        return show_domain(visitor, confirmation=typed, delete_fault=fault)
+    with visitor.writing() as session:
+        domains.delete_domain(session)
     return RedirectResponse("/console/?deleted=1", 303, headers=PAGE_HEADERS)
 
 
-def _list_page(
+def list_domains(
     visitor: Visitor,
-    form: Mapping[str, str],
+    form: Mapping[str, str] = {},
     fault: str | None = None,
     status: int = 400,
     *,
     are_days_wrong: bool = False,
 ) -> Response:
-    """Show the list and the form for a new domain.
+    """Show the start page: the list and the form for a new domain.
 
     Args:
         form: what was typed into the form.
@@ -157,7 +143,7 @@ def _list_page(
     )
 
 
-def _domain_page(
+def show_domain(
     visitor: Visitor,
     *,
     days: str = "",
@@ -165,19 +151,19 @@ def _domain_page(
     confirmation: str = "",
     delete_fault: str | None = None,
 ) -> Response:
-    domain = visitor.domain(*NEEDS[Page.DOMAIN])
-    store = visitor.services.store
-    now = visitor.services.clock()
-    domain, count = domains.get_domain_with_profile_count(store, domain.name, now)
+    """Show one domain."""
     newest = growth = picture = None
     undo_statuses: dict[int, UploadJobStatus] = {}
-    if visitor.may_open(Page.JOBS, domain.name):
-        newest = jobs.list_jobs(store, domain, max_results=_NEWEST_JOBS, next_token=None, with_checks=False).items
-        # As in the API, listing jobs shows neither their counts nor whether they were undone.
-        if visitor.may_open(Page.JOB, domain.name):
-            undo_statuses = undos.read_undo_statuses(store, newest)
-            growth = read_growth(store, domain)
-            picture = draw_growth(growth, now.date())
+    with visitor.reading(*NEEDS[Page.DOMAIN]) as session:
+        domain = session.domain
+        count = domains.count_profiles(session)
+        if visitor.may_open(Page.JOBS, domain.name):
+            newest = jobs.list_jobs(session, max_results=_NEWEST_JOBS, with_checks=False).items
+            # As in the API, listing jobs shows neither their counts nor whether they were undone.
+            if visitor.may_open(Page.JOB, domain.name):
+                undo_statuses = undos.find_undo_statuses(session, newest)
+                growth = read_growth(session)
+                picture = draw_growth(growth, session.now.date())
     return visitor.page(
         "domain.html",
         status=200 if fault is None and delete_fault is None else 400,

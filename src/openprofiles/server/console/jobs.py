@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -14,8 +15,8 @@ from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.job_kinds import PHASE_WORDS, PREVIEW
-from openprofiles.profiles.domains import get_domain
-from openprofiles.profiles.records import Domain
+from openprofiles.profiles.session import Reading, Writing
+from openprofiles.server.console.failed_rows import parts_of_file, read_failures, send_as_csv
 from openprofiles.server.console.job_progress import (
     milliseconds_between_looks,
     news_of,
@@ -34,9 +35,8 @@ from openprofiles.server.services import Services
 from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads import jobs, undos
-from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv, failed_rows_table
+from openprofiles.uploads.failures.failed_rows_csv import failed_rows_table
 from openprofiles.uploads.failures.failed_rows_workbook import write_failed_rows_workbook
-from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, FailureGroup, group_failures
 from openprofiles.uploads.failures.text_workbook import TooLargeForWorkbook
 from openprofiles.uploads.job_options import (
     CLEAR,
@@ -51,7 +51,6 @@ from openprofiles.uploads.job_report import JobReport, list_repeated_rows, read_
 from openprofiles.uploads.made_profiles import list_made_profiles
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.notices import is_refusal
-from openprofiles.uploads.reading.dialect import Dialect
 from openprofiles.uploads.undo_outlook import UndoOutlook, read_undo_outlook
 from openprofiles.uploads.undos import Undo
 from openprofiles.uploads.webhook_url import host_of
@@ -64,7 +63,6 @@ JOB_PATH = JOBS_PATH + "/{job_id}"
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _UNDOING = "openprofiles:UndoUploadJob"
 _JOBS_PER_PAGE = 50
-_REASONS_SHOWN = 20
 _REPEATED_ROWS_SHOWN = 10
 _KEPT_PROFILES_PER_PAGE = 100
 _MADE_PROFILES_PER_PAGE = 25
@@ -72,7 +70,6 @@ _MIN_RECORDS_OF_A_SPEED = 1000
 # Up to this many profiles are checked before an undo page is sent; if there are more, the page asks afterwards.
 _MAX_CHECKED_BEFORE = 5_000
 _WORKBOOK_BYTES_IN_MEMORY = 4 << 20
-_SENT_BYTES = 256 * 1024
 
 
 def routes(services: Services) -> list[Route]:
@@ -98,69 +95,58 @@ def routes(services: Services) -> list[Route]:
 
 def list_jobs(visitor: Visitor) -> Response:
     """Show the imports of the domain, latest first, or only those with one status."""
-    domain = visitor.domain(*NEEDS[Page.JOBS])
     query = visitor.request.query_params
     # Any other status in an address means all jobs.
     status = next((one for one in UploadJobStatus if one.value == query.get("status")), None)
-    page = jobs.list_jobs(
-        visitor.services.store,
-        domain,
-        max_results=_JOBS_PER_PAGE,
-        next_token=query.get("next-token"),
-        status=status,
-        with_checks=False,
-    )
-    # As in the API, listing jobs shows neither their counts nor whether they were undone.
-    may_see_more = visitor.may_open(Page.JOB, domain.name)
+    with visitor.reading(*NEEDS[Page.JOBS]) as session:
+        page = jobs.list_jobs(
+            session,
+            max_results=_JOBS_PER_PAGE,
+            next_token=query.get("next-token"),
+            status=status,
+            with_checks=False,
+        )
+        # As in the API, listing jobs shows neither their counts nor whether they were undone.
+        may_see_more = visitor.may_open(Page.JOB, session.domain.name)
+        undo_statuses = undos.find_undo_statuses(session, page.items) if may_see_more else {}
     return visitor.page(
         "jobs.html",
-        domain=domain,
+        domain=session.domain,
         page=page,
         wanted=status,
-        undo_statuses=undos.read_undo_statuses(visitor.services.store, page.items) if may_see_more else {},
+        undo_statuses=undo_statuses,
         may_see_more=may_see_more,
         statuses=list(STATUS_WORDS),
         is_first_page="next-token" not in query,
     )
 
 
-def show_job(visitor: Visitor) -> Response:
-    """Show one import."""
-    return _job_page(visitor)
-
-
 def send_state(visitor: Visitor) -> Response:
     """Send the state of the job to the script of its page."""
-    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    report, undo = _read(visitor, domain, job_id)
-    return json_answer(state_document(report, undo, visitor.services.clock()))
+    with visitor.reading(*NEEDS[Page.JOB]) as session:
+        report, undo = _read(session, _job_id(visitor))
+    return json_answer(state_document(report, undo, session.now))
 
 
 def show_profiles(visitor: Visitor) -> Response:
     """Show the profiles that the import created and that still exist."""
-    domain, job_id = _enter(visitor, *NEEDS[Page.JOB_PROFILES])
     token = visitor.request.query_params.get("next-token")
-    job, page = list_made_profiles(
-        visitor.services.store,
-        domain,
-        job_id,
-        max_results=_MADE_PROFILES_PER_PAGE,
-        next_token=token,
-        now=visitor.services.clock(),
-    )
+    with visitor.reading(*NEEDS[Page.JOB_PROFILES]) as session:
+        job, page = list_made_profiles(session, _job_id(visitor), max_results=_MADE_PROFILES_PER_PAGE, next_token=token)
+        changed_count = _count_changed(session, job)
     return visitor.page(
         "job_profiles.html",
-        domain=domain,
+        domain=session.domain,
         job=job,
-        changed_count=_count_changed(visitor, domain, job),
-        job_path=_job_path(domain, job_id),
+        changed_count=changed_count,
+        job_path=_job_path(visitor),
         profiles=[result_of(profile) for profile in page.items],
         next_token=page.next_token,
         is_first_page=token is None,
     )
 
 
-def _count_changed(visitor: Visitor, domain: Domain, job: UploadJob) -> int | None:
+def _count_changed(session: Reading, job: UploadJob) -> int | None:
     """Count the profiles from before the import that it changed; None if that takes too long or is not kept.
 
     The count of rows is not the answer: several rows may go to one profile, which the import itself may have created.
@@ -171,7 +157,7 @@ def _count_changed(visitor: Visitor, domain: Domain, job: UploadJob) -> int | No
     if changed_rows > _MAX_CHECKED_BEFORE:
         return None
     try:
-        outlook = read_undo_outlook(visitor.services.store, domain, job.job_id, now=visitor.services.clock())
+        outlook = read_undo_outlook(session, job.job_id)
     except InvalidRequest:
         return None
     return outlook.changed_count if outlook.all_seen else None
@@ -179,21 +165,19 @@ def _count_changed(visitor: Visitor, domain: Domain, job: UploadJob) -> int | No
 
 def send_failed_rows(visitor: Visitor) -> Response:
     """Send the failed rows as a CSV file that can be fixed and imported again."""
-    job, headers, rows, dialect = _failed_rows(visitor)
-    return StreamingResponse(
-        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not visitor.services.settings.compat_strict),
-        media_type="text/csv",
-        headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job, "csv")},
-    )
+    job = _get_job(visitor)
+    return send_as_csv(visitor, job.job_id, _as_file(job, "csv"))
 
 
 def send_failed_rows_workbook(visitor: Visitor) -> Response:
     """Send the failed rows as an Excel workbook, which ``openprofiles import`` loads."""
-    job, headers, rows, dialect = _failed_rows(visitor)
+    job = _get_job(visitor)
+    rows = jobs.read_failed_rows(visitor.reading, visitor.services.master_key, job.job_id)
     # Written before it is sent, since it may be too large.
     output = tempfile.SpooledTemporaryFile(_WORKBOOK_BYTES_IN_MEMORY)  # noqa: SIM115 (closed when it is sent)
     try:
-        write_failed_rows_workbook(output, failed_rows_table(headers, rows, dialect))
+        write_failed_rows_workbook(output, failed_rows_table(*rows))
+        output.seek(0)
     except TooLargeForWorkbook as error:
         output.close()
         return _fault_page(visitor, InvalidRequest(f"No workbook was made: {error}. Download the CSV file."))
@@ -201,27 +185,16 @@ def send_failed_rows_workbook(visitor: Visitor) -> Response:
         output.close()
         raise
     return StreamingResponse(
-        _sent_parts(output),
+        parts_of_file(output),
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         headers=PAGE_HEADERS | {"Content-Disposition": _as_file(job, "xlsx")},
     )
 
 
-def _failed_rows(visitor: Visitor) -> tuple[UploadJob, list[str], Iterator[jobs.FailedRow], Dialect]:
-    """Return a job, the columns of its file, its failed rows, and their dialect."""
-    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    services = visitor.services
-    # Refuses a preview, which has failed rows but no page.
-    job = jobs.get_job(services.store, domain, job_id)
-    headers, dialect = jobs.read_file_columns(services.store, domain, job_id)
-    return job, headers, jobs.iterate_failed_rows(services.store, services.master_key, domain, job_id), dialect
-
-
-def _sent_parts(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        file.seek(0)
-        while part := file.read(_SENT_BYTES):
-            yield part
+def _get_job(visitor: Visitor) -> UploadJob:
+    """Return the job in the path; a preview, which has failed rows but no page, is refused."""
+    with visitor.reading(*NEEDS[Page.JOB]) as session:
+        return jobs.get_job(session, _job_id(visitor))
 
 
 def _as_file(job: UploadJob, extension: str) -> str:
@@ -234,53 +207,46 @@ def _as_file(job: UploadJob, extension: str) -> str:
 
 def start_job(visitor: Visitor) -> Response:
     """Start a job whose file has arrived."""
-    domain, job_id = _enter(visitor, "profile:StartUploadJob")
-    try:
-        jobs.start_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
-    except InvalidRequest as error:
-        return _fault_page(visitor, error)
-    return _redirect_to_job(visitor, domain, "job-started", _job_path(domain, job_id))
+    return _change_job(visitor, "profile:StartUploadJob", jobs.start_job, "job-started")
 
 
 def stop_job(visitor: Visitor) -> Response:
     """Stop a job before it ends."""
-    domain, job_id = _enter(visitor, "profile:StopUploadJob")
+    return _change_job(visitor, "profile:StopUploadJob", jobs.stop_job, "job-stopped")
+
+
+def _change_job(visitor: Visitor, action: str, change: Callable[[Writing, str], None], done: str) -> Response:
     try:
-        jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock())
+        with visitor.writing(action) as session:
+            change(session, _job_id(visitor))
     except InvalidRequest as error:
         return _fault_page(visitor, error)
-    return _redirect_to_job(visitor, domain, "job-stopped", _job_path(domain, job_id))
-
-
-def show_undo(visitor: Visitor) -> Response:
-    """Show the preview of an undo, its progress or its result."""
-    return _undo_page(visitor)
+    return _redirect_to_job(visitor, done, _job_path(visitor))
 
 
 def start_undo(visitor: Visitor) -> Response:
     """Start the undo of a job."""
-    domain, job_id = _enter(visitor, _UNDOING)
     try:
-        undos.start_undo(visitor.services.store, domain, job_id, now=visitor.services.clock())
+        with visitor.writing(_UNDOING) as session:
+            undos.start_undo(session, _job_id(visitor))
     except InvalidRequest as error:
-        if not visitor.may_open(Page.JOB, domain.name):
+        if not visitor.may_open(Page.JOB, visitor.domain_name):
             raise
-        return _undo_page(visitor, str(error))
-    return _redirect_to_job(visitor, domain, "undo-started", _job_path(domain, job_id) + "/undo")
+        return show_undo(visitor, str(error))
+    return _redirect_to_job(visitor, "undo-started", _job_path(visitor) + "/undo")
 
 
-def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
-    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    report, undo = _read(visitor, domain, job_id)
-    job = report.job
-    mapping = read_mapping(job.fields, job.unique_key, strict=False)
-    options = jobs.get_options(visitor.services.store, domain, job_id)
-    groups, failed_rows_kept = _failures(visitor, domain, report)
+def show_job(visitor: Visitor, fault: str | None = None) -> Response:
+    """Show one import."""
     repeated = []
-    if job.completed_at is not None and report.repeated_count:
-        repeated = list_repeated_rows(
-            visitor.services.store, domain, job_id, max_results=_REPEATED_ROWS_SHOWN, next_token=None
-        ).items
+    with visitor.reading(*NEEDS[Page.JOB]) as session:
+        report, undo = _read(session, _job_id(visitor))
+        job = report.job
+        groups, more_reasons, failed_rows_kept = read_failures(session, visitor.services.master_key, report)
+        if job.completed_at is not None and report.repeated_count:
+            repeated = list_repeated_rows(session, job.job_id, max_results=_REPEATED_ROWS_SHOWN).items
+    mapping = read_mapping(job.fields, job.unique_key, strict=False)
+    options = JobOptions.from_json(job.options)
     notices = notice_sentences(report)
     doubts = []
     if is_refusal(job.failure_message):
@@ -288,11 +254,11 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
     return visitor.page(
         "job.html",
         status=200 if fault is None else 400,
-        **_shared(visitor, domain, report, undo),
+        **_shared(visitor, session, report, undo),
         fault=fault,
         mapping=mapping,
         groups=groups,
-        more_reasons=max(0, len(report.fault_counts) - _REASONS_SHOWN),
+        more_reasons=more_reasons,
         failed_rows_kept=failed_rows_kept,
         repeated=repeated,
         doubts=doubts,
@@ -300,37 +266,38 @@ def _job_page(visitor: Visitor, fault: str | None = None) -> Response:
         policies=_policies(
             options,
             [full_label_of(field.path) for field in mapping.fields if field.name in options.checks],
-            with_webhook=visitor.may(_SETTING_OPTIONS, domain.name),
+            with_webhook=visitor.may(_SETTING_OPTIONS, session.domain.name),
         ),
         steps=[(PHASE_WORDS.get(step, step), seconds) for step, seconds in report.step_seconds.items()],
         records_per_second=_speed_to_show(report),
     )
 
 
-def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
-    domain, job_id = _enter(visitor, *NEEDS[Page.JOB])
-    report, undo = _read(visitor, domain, job_id)
-    store = visitor.services.store
+def show_undo(visitor: Visitor, fault: str | None = None) -> Response:
+    """Show the preview of an undo, its progress or its result."""
     outlook: UndoOutlook | None = None
     kept = None
     may_undo = False
     query = visitor.request.query_params
-    changed_rows = report.job.updated_count - report.job.unchanged_count
-    if undo is None and fault is None:
-        try:
-            undos.require_undoable(report.job, visitor.services.clock())
-            may_undo = True
-            if report.job.created_count + changed_rows <= _MAX_CHECKED_BEFORE or "looked" in query:
-                outlook = read_undo_outlook(store, domain, job_id, now=visitor.services.clock())
-        except InvalidRequest as error:
-            fault = str(error)
-    elif undo is not None and undo.job.completed_at is not None:
-        token = query.get("next-token")
-        kept = undos.list_kept_profiles(store, domain, job_id, max_results=_KEPT_PROFILES_PER_PAGE, next_token=token)
+    with visitor.reading(*NEEDS[Page.JOB]) as session:
+        job_id = _job_id(visitor)
+        report, undo = _read(session, job_id)
+        changed_rows = report.job.updated_count - report.job.unchanged_count
+        if undo is None and fault is None:
+            try:
+                undos.require_undoable(report.job, session.now)
+                may_undo = True
+                if report.job.created_count + changed_rows <= _MAX_CHECKED_BEFORE or "looked" in query:
+                    outlook = read_undo_outlook(session, job_id)
+            except InvalidRequest as error:
+                fault = str(error)
+        elif undo is not None and undo.job.completed_at is not None:
+            token = query.get("next-token")
+            kept = undos.list_kept_profiles(session, job_id, max_results=_KEPT_PROFILES_PER_PAGE, next_token=token)
     return visitor.page(
         "undo.html",
         status=200 if fault is None else 400,
-        **_shared(visitor, domain, report, undo),
+        **_shared(visitor, session, report, undo),
         fault=fault,
         is_undoable=may_undo,
         outlook=outlook,
@@ -340,50 +307,31 @@ def _undo_page(visitor: Visitor, fault: str | None = None) -> Response:
     )
 
 
-def _shared(visitor: Visitor, domain: Domain, report: JobReport, undo: Undo | None) -> dict[str, Any]:
+def _shared(visitor: Visitor, session: Reading, report: JobReport, undo: Undo | None) -> dict[str, Any]:
     """Return what every page about one job needs."""
     parts = parts_of(report.job)
     until = report.job.undo_until
     return {
-        "domain": domain,
+        "domain": session.domain,
         "report": report,
         "job": report.job,
-        "job_path": _job_path(domain, report.job.job_id),
+        "job_path": _job_path(visitor),
         "view": view_of(report),
         "milliseconds_between_looks": milliseconds_between_looks(report),
         "news": news_of(report, undo),
-        "progress": shown_progress(report, undo, visitor.services.clock()),
+        "progress": shown_progress(report, undo, session.now),
         "parts": parts,
         "description": describe(parts),
         "undo": undo,
-        "is_in_time": until is not None and until > visitor.services.clock(),
+        "is_in_time": until is not None and until > session.now,
     }
 
 
-def _read(visitor: Visitor, domain: Domain, job_id: str) -> tuple[JobReport, Undo | None]:
-    store = visitor.services.store
-    report = read_report(store, domain, job_id)
+def _read(session: Reading, job_id: str) -> tuple[JobReport, Undo | None]:
+    report = read_report(session, job_id)
     if report.job.kind == PREVIEW.name:
-        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
-    return report, None if report.undo_status is None else undos.read_undo(store, domain, job_id)
-
-
-def _failures(visitor: Visitor, domain: Domain, report: JobReport) -> tuple[list[FailureGroup], bool]:
-    """Return why rows failed, and whether the rows are still kept."""
-    if not report.fault_counts:
-        return [], False
-    store, job_id = visitor.services.store, report.job.job_id
-    headers, dialect = jobs.read_file_columns(store, domain, job_id)
-    counts = report.fault_counts[:_REASONS_SHOWN]
-    rows = jobs.list_example_rows(
-        store,
-        visitor.services.master_key,
-        domain,
-        job_id,
-        [(one.code, one.column_name, one.first_record) for one in counts],
-        rows_per_reason=EXAMPLES_PER_GROUP,
-    )
-    return group_failures(counts, rows, headers, dialect), bool(rows)
+        raise NotFound(f"Upload job {job_id} does not exist in domain {session.domain.name}.")
+    return report, None if report.undo_status is None else undos.read_undo(session, job_id)
 
 
 def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool) -> list[str]:
@@ -414,18 +362,16 @@ def _policies(options: JobOptions, checked: Sequence[str], *, with_webhook: bool
     return sentences
 
 
-def _enter(visitor: Visitor, *actions: str) -> tuple[Domain, str]:
-    """Return the domain and the job id in the path.
+def _job_id(visitor: Visitor) -> str:
+    """Return the job id in the path.
 
     Raises:
-        Forbidden: the visitor may not.
-        NotFound: the domain does not exist, or no job can have such an id.
+        NotFound: no job can have such an id.
     """
     job_id: str = visitor.request.path_params["job_id"]
-    domain = visitor.domain(*actions)
-    if violations(load_model().operations["GetUploadJob"].input, {"DomainName": domain.name, "JobId": job_id}):
-        raise NotFound(f"Upload job {job_id} does not exist in domain {domain.name}.")
-    return domain, job_id
+    if violations(load_model().operations["GetUploadJob"].input.members["JobId"].shape, job_id):
+        raise NotFound(f"Upload job {job_id} does not exist in domain {visitor.domain_name}.")
+    return job_id
 
 
 def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor], Response]:
@@ -437,12 +383,10 @@ def _with_gone_page(handler: Callable[[Visitor], Response]) -> Callable[[Visitor
         except NotFound:
             if wants_json(visitor.request):
                 raise
-            name: str = visitor.request.path_params["domain_name"]
-            try:
-                domain = get_domain(visitor.services.store, name)
-            except NotFound:
-                domain = None
-            return visitor.page("job_gone.html", 404, domain_name=name, domain=domain)
+            domain = None
+            with suppress(NotFound):
+                domain = visitor.domain()
+            return visitor.page("job_gone.html", 404, domain_name=visitor.domain_name, domain=domain)
 
     return answer
 
@@ -452,9 +396,9 @@ def _fault_page(visitor: Visitor, error: InvalidRequest) -> Response:
 
     Only the error if the visitor may not see the job.
     """
-    if not visitor.may_open(Page.JOB, visitor.request.path_params["domain_name"]):
+    if not visitor.may_open(Page.JOB, visitor.domain_name):
         raise error
-    return _job_page(visitor, str(error))
+    return show_job(visitor, str(error))
 
 
 def _speed_to_show(report: JobReport) -> int | None:
@@ -467,11 +411,10 @@ def _speed_to_show(report: JobReport) -> int | None:
     return round(report.records_per_second)
 
 
-def _job_path(domain: Domain, job_id: str) -> str:
-    return JOB_PATH.format(domain_name=domain.name, job_id=job_id)
+def _job_path(visitor: Visitor) -> str:
+    return JOB_PATH.format(**visitor.request.path_params)
 
 
-def _redirect_to_job(visitor: Visitor, domain: Domain, done: str, place: str) -> Response:
-    return visitor.redirect_after(
-        domain.name, done, (Page.JOB, place), (Page.JOBS, path_of_tab(Page.JOBS, domain.name))
-    )
+def _redirect_to_job(visitor: Visitor, done: str, place: str) -> Response:
+    name = visitor.domain_name
+    return visitor.redirect_after(name, done, (Page.JOB, place), (Page.JOBS, path_of_tab(Page.JOBS, name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from openprofiles.profiles.standard_profile import ADDRESSES, FIELDS, attribute_of_target
+from openprofiles.facts.standard_profile import ADDRESSES, FIELDS, attribute_of_target
 
 
 @dataclass(frozen=True, slots=True)

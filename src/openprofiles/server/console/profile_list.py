@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from openprofiles.profiles.records import Profile
-from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_PATHS, KEY_PATHS, PHONE_KEY
+from openprofiles.facts.records import Profile
+from openprofiles.facts.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_PATHS, KEY_PATHS, PHONE_KEY
 
 
 def name_of(profile: Profile) -> str:

@@ -9,29 +9,30 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.operations.profile_shapes import change_of_request
-from openprofiles.profiles.domains import get_indexed_paths
-from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.profiles import (
-    ENGAGEMENT_PREFERENCES_PATH,
-    ChangedMeanwhile,
-    delete_profile,
-    get_profile,
-    update_profile,
-)
-from openprofiles.profiles.records import Domain, Profile
-from openprofiles.profiles.search import SearchKey, SearchPage, search_profiles
-from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.records import Domain, Profile
+from openprofiles.facts.standard_profile import (
     ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
+    ENGAGEMENT_PREFERENCES_PATH,
     FULL_NAME_KEY,
     KEY_PATHS,
     PHONE_KEY,
     PROFILE_ID_KEY,
     attribute_of_target,
 )
+from openprofiles.operations.profile_shapes import change_of_request
+from openprofiles.profiles.domains import get_indexed_paths
+from openprofiles.profiles.history import list_history
+from openprofiles.profiles.profiles import (
+    ChangedMeanwhile,
+    delete_profile,
+    get_profile,
+    update_profile,
+)
+from openprofiles.profiles.search import SearchKey, SearchPage, search_profiles
+from openprofiles.profiles.search_text import MAX_TEXT_LENGTH, likely_keys
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import GROUPS, full_label_of, label_of
 from openprofiles.server.console.profile_form import (
@@ -47,9 +48,11 @@ from openprofiles.server.console.profile_list import first_of, name_of, result_o
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
+from openprofiles.store.change_actions import ACTION_WORDS
 from openprofiles.uploads import jobs
 
 _PROFILES_PER_PAGE = 25
+_CHANGES_PER_PAGE = 10
 
 _KIND_WORDS = {
     PROFILE_ID_KEY: "a profile ID",
@@ -88,32 +91,26 @@ def routes(services: Services) -> list[Route]:
 
 def find_profiles(visitor: Visitor) -> Response:
     """Show the search box and its results."""
-    domain = visitor.domain(*NEEDS[Page.PROFILES])
     query = visitor.request.query_params
     text = query.get("q", "").strip()
-    indexed_paths = sorted(get_indexed_paths(visitor.services.store, domain))
     page: SearchPage | None = None
     fault = None
-    keys = likely_keys(text, indexed_paths)
-    if keys:
-        try:
-            page = search_profiles(
-                visitor.services.store,
-                domain.name,
-                keys,
-                match_all_keys=False,
-                max_results=_PROFILES_PER_PAGE,
-                next_token=query.get("next-token"),
-                now=visitor.services.clock(),
-            )
-        except InvalidRequest as error:
-            fault = str(error)
-    elif text:
-        fault = f"This is too long. Enter at most {MAX_TEXT_LENGTH:,} characters."
+    with visitor.reading(*NEEDS[Page.PROFILES]) as session:
+        indexed_paths = sorted(get_indexed_paths(session))
+        keys = likely_keys(text, indexed_paths)
+        if keys:
+            try:
+                page = search_profiles(
+                    session, keys, max_results=_PROFILES_PER_PAGE, next_token=query.get("next-token")
+                )
+            except InvalidRequest as error:
+                fault = str(error)
+        elif text:
+            fault = f"This is too long. Enter at most {MAX_TEXT_LENGTH:,} characters."
     return visitor.page(
         "profiles.html",
         status=200 if fault is None else 400,
-        domain=domain,
+        domain=session.domain,
         text=text,
         kinds=_in_words([_kind_of(key) for key in keys], "or"),
         indexed=[_field_in_words(path, "The") for path in indexed_paths],
@@ -127,10 +124,18 @@ def find_profiles(visitor: Visitor) -> Response:
 
 def show_profile(visitor: Visitor) -> Response:
     """Show one profile with all its values."""
-    domain, profile = _find(visitor, Page.PROFILE)
-    last_job = None
-    if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
-        last_job = jobs.find_job_of_number(visitor.services.store, domain, profile.last_upload_job)
+    changes = last_job = None
+    with visitor.reading(*NEEDS[Page.PROFILE]) as session:
+        domain, profile = session.domain, get_profile(session, visitor.request.path_params["profile_id"])
+        if visitor.may("profile:ListProfileHistoryRecords", domain.name):
+            changes = list_history(
+                session,
+                profile.profile_id,
+                max_results=_CHANGES_PER_PAGE,
+                next_token=visitor.request.query_params.get("changes"),
+            )
+        if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
+            last_job = jobs.find_job_of_number(session, profile.last_upload_job)
     return visitor.page(
         "profile.html",
         domain=domain,
@@ -138,22 +143,23 @@ def show_profile(visitor: Visitor) -> Response:
         title=_title_of(profile),
         groups=_shown_groups(profile),
         last_job=last_job,
+        changes=changes,
+        change_words=ACTION_WORDS,
         was_saved="saved" in visitor.request.query_params,
     )
 
 
 def edit_profile(visitor: Visitor) -> Response:
     """Show the form for one profile."""
-    domain, profile = _find(visitor, Page.PROFILE_FORM)
+    domain, profile = _find(visitor)
     return _form_page(visitor, domain, profile, draft_of(profile))
 
 
 def save_profile(visitor: Visitor) -> Response:
     """Save what was changed in the form."""
-    domain, profile = _find(visitor, Page.PROFILE_FORM)
+    domain, profile = _find(visitor)
     draft = read_draft(visitor.form())
     request = draft.request(domain.name, profile.profile_id)
-    now = visitor.services.clock()
     place = _path_of(domain, profile)
     try:
         if faults := faults_of(draft, request):
@@ -161,9 +167,8 @@ def save_profile(visitor: Visitor) -> Response:
         if len(request) == len(("DomainName", "ProfileId")):
             return RedirectResponse(place, 303, headers=PAGE_HEADERS)
         change = change_of_request(request)
-        update_profile(
-            visitor.services.store, domain.name, profile.profile_id, change, now, only_revision=draft.revision
-        )
+        with visitor.writing() as session:
+            update_profile(session, profile.profile_id, change, only_revision=draft.revision)
     except InvalidRequest as error:
         return _form_page(visitor, domain, profile, draft, message=str(error))
     except ChangedMeanwhile as error:
@@ -173,18 +178,17 @@ def save_profile(visitor: Visitor) -> Response:
 
 def remove_profile(visitor: Visitor) -> Response:
     """Delete the profile."""
-    domain = visitor.domain("profile:DeleteProfile")
-    profile_id = visitor.request.path_params["profile_id"]
-    delete_profile(visitor.services.store, domain.name, profile_id, visitor.services.clock())
-    place = path_of_tab(Page.PROFILES, domain.name)
-    return visitor.redirect_after(domain.name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
+    with visitor.writing("profile:DeleteProfile") as session:
+        delete_profile(session, visitor.request.path_params["profile_id"])
+    domain_name = session.domain.name
+    place = path_of_tab(Page.PROFILES, domain_name)
+    return visitor.redirect_after(domain_name, "profile-deleted", (Page.PROFILES, f"{place}?deleted=1"))
 
 
-def _find(visitor: Visitor, page: Page) -> tuple[Domain, Profile]:
-    """Return the profile in the path if the visitor may open this page of it."""
-    domain = visitor.domain(*NEEDS[page])
-    services = visitor.services
-    return domain, get_profile(services.store, domain.name, visitor.request.path_params["profile_id"], services.clock())
+def _find(visitor: Visitor) -> tuple[Domain, Profile]:
+    """Return the profile in the path if the visitor may edit it."""
+    with visitor.reading(*NEEDS[Page.PROFILE_FORM]) as session:
+        return session.domain, get_profile(session, visitor.request.path_params["profile_id"])
 
 
 def _form_page(

@@ -37,22 +37,18 @@ _IN_BRACES = re.compile(r"\{(?:([0-9]{4}-[0-9]{2}-[0-9]{2})|(-?[0-9]+(?:\.[0-9]+
 
 
 @cache
-def static_digest() -> str:
-    """Return a digest of all static files, so that browsers may keep them for ever."""
-    digest = hashlib.sha256()
-    for file in sorted(
-        resources.files("openprofiles.server.console").joinpath("static").iterdir(), key=lambda one: one.name
-    ):
-        if file.is_file():
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
+def static_files() -> Mapping[str, bytes]:
+    """Return the content of all static files by name."""
+    folder = resources.files("openprofiles.server.console").joinpath("static")
+    files = sorted((file for file in folder.iterdir() if file.is_file()), key=lambda one: one.name)
+    return {file.name: file.read_bytes() for file in files}
 
 
 @cache
-def static_names() -> frozenset[str]:
-    """Return the names of all static files."""
-    folder = resources.files("openprofiles.server.console").joinpath("static")
-    return frozenset(file.name for file in folder.iterdir() if file.is_file())
+def static_digest() -> str:
+    """Return a digest of all static files, so that browsers may keep them for ever."""
+    content = b"".join(name.encode() + b"\0" + content for name, content in static_files().items())
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def static_url(name: str) -> str:
@@ -129,17 +125,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["static_url"] = static_url
-    environment.filters["number"] = number
-    environment.filters["moment"] = moment
-    environment.filters["day"] = day
-    environment.filters["share"] = share
-    environment.filters["size"] = size
-    environment.filters["seconds"] = seconds
-    environment.filters["plain"] = plain
+    for convert in (number, moment, day, share, size, seconds, plain, job_name, status_word, undo_word):
+        environment.filters[convert.__name__] = convert
     environment.filters["field_label"] = full_label_of
-    environment.filters["job_name"] = job_name
-    environment.filters["status_word"] = status_word
-    environment.filters["undo_word"] = undo_word
     return environment
 
 

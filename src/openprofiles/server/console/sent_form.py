@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+from openprofiles.facts.standard_profile import FIELD_BY_PATH
 from openprofiles.server.console.profile_fields import full_label_of
 
 CSRF_FIELD = "csrf_token"

@@ -8,18 +8,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, BinaryIO
+from functools import partial
+from itertools import chain
+from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.profiles.records import Domain
-from openprofiles.profiles.standard_profile import FIELDS, TWINS
+from openprofiles.facts.records import Domain
+from openprofiles.facts.standard_profile import FIELDS, TWINS
+from openprofiles.profiles.session import Writing
 from openprofiles.server.console.domains import MAX_EXPIRATION_DAYS
+from openprofiles.server.console.failed_rows import parts_of_file, read_failures, send_as_csv
 from openprofiles.server.console.page_permissions import NEEDS, Page, path_of_tab
 from openprofiles.server.console.profile_fields import full_label_of
 from openprofiles.server.console.render import PAGE_HEADERS
@@ -47,12 +50,11 @@ from openprofiles.uploads.arrival.receive import (
     KEY_MD5_HEADER,
     make_upload_path,
 )
-from openprofiles.uploads.failures.failed_rows_csv import failed_rows_csv
-from openprofiles.uploads.failures.failure_groups import EXAMPLES_PER_GROUP, group_failures
 from openprofiles.uploads.job_options import LOAD, JobOptions
 from openprofiles.uploads.job_report import read_report
 from openprofiles.uploads.mappings import saved_mappings
 from openprofiles.uploads.mappings.header_evidence import describe_doubt, doubt_header
+from openprofiles.uploads.mappings.known_attributes import list_known_attributes
 from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import SOURCE_PREFIX
 from openprofiles.uploads.reading.detect_encoding import EncodingGuess, EncodingUnclear
@@ -71,11 +73,9 @@ _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _PREVIEWING = "openprofiles:PreviewUploadJob"
 _READING = "profile:GetUploadJob"
 _STOPPING = "profile:StopUploadJob"
-_REASONS_SHOWN = 20
 # What it unpacks to has a limit of its own.
 MAX_WORKBOOK_BYTES = 200_000_000
 _WORKBOOKS_AT_ONCE = 2
-_SENT_BYTES = 256 * 1024
 
 
 def routes(services: Services) -> list[Route]:
@@ -117,23 +117,25 @@ def routes(services: Services) -> list[Route]:
 
 def show_page(visitor: Visitor) -> Response:
     """Show the page without a file."""
-    domain = visitor.domain(*NEEDS[Page.UPLOAD])
     settings = visitor.services.settings
     usual_checks = {field.path: SuggestedField("", "", field.path).usual_check for field in FIELDS}
     checked = {path: check for path, check in usual_checks.items() if check}
     mappings = None
-    if visitor.may(_READING, domain.name):
-        mappings = saved_mappings.list_mappings(visitor.services.store, domain, max_results=None, next_token=None).items
+    with visitor.reading(*NEEDS[Page.UPLOAD]) as session:
+        domain = session.domain
+        if visitor.may(_READING, domain.name):
+            mappings = saved_mappings.list_mappings(session).items
     max_days = jobs.STRICT_MAX_DATA_EXPIRY_DAYS if settings.compat_strict else MAX_EXPIRATION_DAYS
+    detected = {"": "Detect automatically"}
     return visitor.page(
         "upload.html",
         domain=domain,
         targets={field.path: full_label_of(field.path) for field in FIELDS},
         checked=checked,
         twins={name: twin for name, (twin, _) in TWINS.items()},
-        delimiters=DELIMITER_NAMES,
+        delimiters=detected | {delimiter: name.capitalize() for delimiter, name in DELIMITER_NAMES.items()},
         mappings=mappings,
-        encodings=encodings(),
+        encodings=detected | {name: name for name in encodings()},
         is_strict=settings.compat_strict,
         may_set_options=_may_set_options(visitor, domain),
         may_preview=visitor.may(_PREVIEWING, domain.name) and visitor.may(_READING, domain.name),
@@ -142,13 +144,7 @@ def show_page(visitor: Visitor) -> Response:
         sample_bytes=SAMPLE_BYTES,
         max_size_bytes=settings.max_upload_size_bytes,
         max_workbook_bytes=min(MAX_WORKBOOK_BYTES, settings.max_upload_size_bytes),
-        workbook_form={
-            "Encoding": WORKBOOK_OPTIONS.encoding,
-            "Delimiter": WORKBOOK_OPTIONS.delimiter,
-            "Quote": WORKBOOK_OPTIONS.quote,
-            "LineEnds": WORKBOOK_OPTIONS.line_ends,
-            "FirstRow": WORKBOOK_OPTIONS.first_row,
-        },
+        workbook_form=FileChoices(file=WORKBOOK_OPTIONS).to_document(),
         days=min(domain.default_expiration_days, max_days),
         max_days=max_days,
     )
@@ -175,8 +171,8 @@ def read_sample(visitor: Visitor) -> Response:
     kept = None
     columns: list[str] = []
     if (name := query.get("mapping")) and _may_set_options(visitor, domain):
-        visitor.require(_READING, domain.name)
-        mapping = saved_mappings.get_mapping(visitor.services.store, domain, name)
+        with visitor.reading(_READING) as session:
+            mapping = saved_mappings.get_mapping(session, name)
         kept = FileChoices.from_json(mapping.reading)
         columns = [one["Source"].removeprefix(SOURCE_PREFIX) for one in mapping.fields.values()]
     doubts: list[EncodingGuess] = []
@@ -207,7 +203,12 @@ def read_sample(visitor: Visitor) -> Response:
             if not _may_set_options(visitor, domain):
                 raise InvalidRequest(f"{describe_doubt(reason)} Add a row with the column names.")
             return json_answer(question_about_header(describe_doubt(reason)), 422)
-    suggestion = suggest_mapping(sample.headers, None, sample.rows, domain.phone_region)
+    may_know = not strict and visitor.may(_READING, domain.name)
+    open_session = partial(visitor.services.reading, domain.name)
+    find_attributes = partial(list_known_attributes, open_session) if may_know else tuple
+    suggestion = suggest_mapping(
+        sample.headers, None, sample.rows, domain.phone_region, find_attributes=find_attributes
+    )
     return json_answer(sample_document(form, sample, suggestion, domain.phone_region, *doubts))
 
 
@@ -230,17 +231,10 @@ def convert_workbook(visitor: Visitor) -> Response:
     )
     document = json.dumps(table.account).encode()
     return StreamingResponse(
-        _sent_parts(document, table.csv),
+        chain([document], parts_of_file(table.csv)),
         media_type="application/octet-stream",
         headers=PAGE_HEADERS | {"X-Document-Bytes": str(len(document))},
     )
-
-
-def _sent_parts(document: bytes, csv: BinaryIO) -> Iterator[bytes]:
-    with csv:
-        yield document
-        while part := csv.read(_SENT_BYTES):
-            yield part
 
 
 def _require_workbooks(visitor: Visitor) -> None:
@@ -253,138 +247,109 @@ def _require_workbooks(visitor: Visitor) -> None:
 
 def apply_mapping(visitor: Visitor) -> Response:
     """Return a saved mapping, applied to the columns of the file."""
-    domain = visitor.domain(_READING)
-    mapping = saved_mappings.get_mapping(visitor.services.store, domain, _mapping_name(visitor))
+    with visitor.reading(_READING) as session:
+        mapping = saved_mappings.get_mapping(session, _mapping_name(visitor))
     # How a job reads its file is one of its options.
-    reading = FileChoices.from_json(mapping.reading) if _may_set_options(visitor, domain) else FileChoices()
+    reading = FileChoices.from_json(mapping.reading) if _may_set_options(visitor, session.domain) else FileChoices()
     return json_answer(saved_mapping_document(mapping, reading, read_columns(visitor.body)))
 
 
 def save_mapping(visitor: Visitor) -> Response:
     """Save the mapping of the page under a name."""
-    domain = visitor.domain("openprofiles:PutMapping")
-    name = _mapping_name(visitor)
-    given = read_mapping_to_save(name, visitor.body)
-    saved_mappings.put_mapping(
-        visitor.services.store,
-        domain,
-        name,
-        fields=given.fields,
-        unique_key=given.unique_key,
-        columns=given.columns,
-        reading=given.reading,
-        strict=visitor.services.settings.compat_strict,
-        now=visitor.services.clock(),
-    )
-    return json_answer({"MappingName": name})
+    visitor.domain("openprofiles:PutMapping")
+    strict = visitor.services.settings.compat_strict
+    given = read_mapping_to_save(_mapping_name(visitor), visitor.body, strict=strict)
+    with visitor.writing() as session:
+        saved_mappings.put_mapping(session, given)
+    return json_answer({"MappingName": given.name})
 
 
 def create_job(visitor: Visitor) -> Response:
     """Create the job and return where to upload its file."""
-    domain = visitor.domain(*NEEDS[Page.UPLOAD])
+    visitor.domain(*NEEDS[Page.UPLOAD])
     try:
-        job = _make_job(visitor, domain)
+        job = _make_job(visitor)
     except WebhookRefused as error:
         # The page knows by this status which field the message belongs to.
         return json_answer({"message": str(error)}, 422)
-    return json_answer({"JobId": job.job_id} | _upload_path(visitor, domain, job.job_id))
+    return json_answer({"JobId": job.job_id} | _upload_path(visitor, job))
 
 
 def make_path(visitor: Visitor) -> Response:
     """Return again where to upload the file of a job."""
     # As in AWS, profile:Get* includes GetUploadJobPath, and with a path one can replace the file.
-    domain = visitor.domain(*NEEDS[Page.UPLOAD])
-    return json_answer(_upload_path(visitor, domain, _job_id(visitor)))
+    with visitor.reading(*NEEDS[Page.UPLOAD]) as session:
+        job = jobs.get_job(session, _job_id(visitor))
+    return json_answer(_upload_path(visitor, job))
 
 
 def rename_job(visitor: Visitor) -> Response:
     """Rename a job that was not started; its file is kept."""
-    domain = visitor.domain(*NEEDS[Page.UPLOAD])
-    jobs.rename_job(visitor.services.store, domain, _job_id(visitor), read_name(visitor.body))
+    with visitor.writing(*NEEDS[Page.UPLOAD]) as session:
+        jobs.rename_job(session, _job_id(visitor), read_name(visitor.body))
     return json_answer({})
 
 
 def stop_unsent_job(visitor: Visitor) -> Response:
     """Stop a job whose upload was cancelled."""
-    domain = visitor.domain(_STOPPING)
-    _stop_if_created(visitor, domain, _job_id(visitor))
+    with visitor.writing(_STOPPING) as session:
+        jobs.stop_job(session, _job_id(visitor), only_if_created=True)
     return json_answer({})
 
 
 def start_preview(visitor: Visitor) -> Response:
     """Start a preview of a job."""
-    domain = visitor.domain(_PREVIEWING)
-    services = visitor.services
-    job_id = _job_id(visitor)
-    preview = previews.start_preview(services.store, services.master_key, domain, job_id, now=services.clock())
+    with visitor.writing(_PREVIEWING) as session:
+        preview = previews.start_preview(session, visitor.services.master_key, _job_id(visitor))
     return json_answer({"PreviewId": preview.job_id})
 
 
 def read_preview(visitor: Visitor) -> Response:
     """Return the progress of a preview or, once it has ended, its results."""
-    domain = visitor.domain(_READING)
-    store, master_key = visitor.services.store, visitor.services.master_key
-    preview_id = _job_id(visitor)
-    preview = previews.read_preview(store, master_key, domain, preview_id)
-    report = read_report(store, domain, preview_id)
-    answer: dict[str, Any] = preview_document(
+    master_key = visitor.services.master_key
+    with visitor.reading(_READING) as session:
+        preview_id = _job_id(visitor)
+        preview = previews.read_preview(session, master_key, preview_id)
+        report = read_report(session, preview_id)
+        groups, more_reasons, _ = read_failures(session, master_key, report)
+    answer = preview_document(
         preview,
         preview_counts(report),
         # Stored values need a permission of their own; the rest is the visitor's own file.
-        with_stored=visitor.may("profile:SearchProfiles", domain.name),
+        with_stored=visitor.may("profile:SearchProfiles", session.domain.name),
     )
     if report.fault_counts:
-        counts = report.fault_counts[:_REASONS_SHOWN]
-        rows = jobs.list_example_rows(
-            store,
-            master_key,
-            domain,
-            preview_id,
-            [(one.code, one.column_name, one.first_record) for one in counts],
-            rows_per_reason=EXAMPLES_PER_GROUP,
-        )
-        headers, dialect = jobs.read_file_columns(store, domain, preview_id)
-        answer |= fault_members(
-            group_failures(counts, rows, headers, dialect), more_reasons=len(report.fault_counts) - len(counts)
-        )
+        answer |= fault_members(groups, more_reasons=more_reasons)
     return json_answer(answer)
 
 
 def send_failed_rows(visitor: Visitor) -> Response:
     """Send the rows that would fail as a CSV file that can be fixed."""
-    domain = visitor.domain(_READING)
-    services = visitor.services
-    preview_id = _require_job_id(visitor.request.query_params.get("preview", ""))
-    previews.read_preview(services.store, services.master_key, domain, preview_id)
-    headers, dialect = jobs.read_file_columns(services.store, domain, preview_id)
-    rows = jobs.iterate_failed_rows(services.store, services.master_key, domain, preview_id)
-    return StreamingResponse(
-        failed_rows_csv(headers, rows, dialect, for_spreadsheet=not services.settings.compat_strict),
-        media_type="text/csv",
-        # The link to it names the file.
-        headers=PAGE_HEADERS | {"Content-Disposition": "attachment"},
-    )
+    with visitor.reading(_READING) as session:
+        preview_id = _require_job_id(visitor.request.query_params.get("preview", ""))
+        previews.read_preview(session, visitor.services.master_key, preview_id)
+    # The link to it names the file.
+    return send_as_csv(visitor, preview_id, "attachment")
 
 
 def stop_preview(visitor: Visitor) -> Response:
     """Stop a preview before it ends."""
-    domain = visitor.domain(_PREVIEWING)
-    services, preview_id = visitor.services, _job_id(visitor)
-    jobs.stop_job(services.store, domain, preview_id, now=services.clock(), is_preview=True)
+    with visitor.writing(_PREVIEWING) as session:
+        jobs.stop_job(session, _job_id(visitor), is_preview=True)
     return json_answer({})
 
 
 def start_job(visitor: Visitor) -> Response:
     """Start a job whose file has arrived, and return the page to go to."""
-    domain = visitor.domain("profile:StartUploadJob")
-    services, job_id = visitor.services, _job_id(visitor)
-    if read_start(visitor.body):
-        _allow_doubtful_rows(visitor, domain, job_id)
-    # The script repeats the request if the answer was lost.
-    jobs.start_job(services.store, domain, job_id, now=services.clock(), idempotency_token=f"console-{job_id}")
-    jobs_path = path_of_tab(Page.JOBS, domain.name)
+    with visitor.writing("profile:StartUploadJob") as session:
+        job_id = _job_id(visitor)
+        if read_start(visitor.body):
+            _allow_doubtful_rows(session, job_id)
+        # The script repeats the request if the answer was lost.
+        jobs.start_job(session, job_id, idempotency_token=f"console-{job_id}")
+    jobs_path = path_of_tab(Page.JOBS, visitor.domain_name)
     pages = (Page.JOB, f"{jobs_path}/{job_id}"), (Page.JOBS, jobs_path)
-    return json_answer({"Location": visitor.path_after(domain.name, "job-started", *pages)})
+    return json_answer({"Location": visitor.path_after(visitor.domain_name, "job-started", *pages)})
 
 
 def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
@@ -392,48 +357,32 @@ def _may_set_options(visitor: Visitor, domain: Domain) -> bool:
     return visitor.may(_SETTING_OPTIONS, domain.name) and not visitor.services.settings.compat_strict
 
 
-def _make_job(visitor: Visitor, domain: Domain) -> UploadJob:
-    services = visitor.services
-    given = read_job(domain.name, visitor.body)
-    options = given.job.options
-    if options is not None:
-        visitor.require(_SETTING_OPTIONS, domain.name)
-    if not services.settings.compat_strict:
-        options = replace(options or JobOptions(), doubtful_rows=given.doubtful_rows)
-    job = jobs.create_job(
-        services.store,
-        services.master_key,
-        domain,
-        display_name=given.job.display_name,
-        fields=given.job.fields,
-        unique_key=given.job.unique_key,
-        data_expiry_days=given.job.data_expiry_days,
-        strict=services.settings.compat_strict,
-        now=services.clock(),
-        options=options,
-        idempotency_token=given.job.idempotency_token,
-        private_addresses=services.settings.webhook_private_addresses,
+def _make_job(visitor: Visitor) -> UploadJob:
+    services, settings = visitor.services, visitor.services.settings
+    given = read_job(visitor.domain_name, visitor.body)
+    request = given.job
+    if request.options is not None:
+        visitor.require(_SETTING_OPTIONS, visitor.domain_name)
+    if not settings.compat_strict:
+        options = replace(request.options or JobOptions(), doubtful_rows=given.doubtful_rows)
+        request = replace(request, options=options)
+    checked = jobs.check_request(
+        request, strict=settings.compat_strict, private_addresses=settings.webhook_private_addresses
     )
-    if given.replaces is not None and visitor.may(_STOPPING, domain.name):
-        # Otherwise it would wait for ever. It may be deleted already.
-        with suppress(NotFound):
-            _stop_if_created(visitor, domain, given.replaces)
+    with visitor.writing() as session:
+        job = jobs.create_job(session, services.master_key, checked)
+        if given.replaces is not None and visitor.may(_STOPPING, visitor.domain_name):
+            # Otherwise it would wait for ever. It may be deleted already.
+            with suppress(NotFound):
+                jobs.stop_job(session, given.replaces, only_if_created=True)
     return job
 
 
-def _allow_doubtful_rows(visitor: Visitor, domain: Domain, job_id: str) -> None:
-    services = visitor.services
-    options = jobs.get_options(services.store, domain, job_id)
+def _allow_doubtful_rows(session: Writing, job_id: str) -> None:
+    options = jobs.get_options(session, job_id)
     # A repeated request finds it allowed, and the job started.
     if options.doubtful_rows != LOAD:
-        jobs.set_options(
-            services.store,
-            domain,
-            job_id,
-            replace(options, doubtful_rows=LOAD),
-            strict=services.settings.compat_strict,
-            private_addresses=services.settings.webhook_private_addresses,
-        )
+        jobs.set_options(session, job_id, replace(options, doubtful_rows=LOAD))
 
 
 def _job_id(visitor: Visitor) -> str:
@@ -475,11 +424,11 @@ def _with_wire_errors(handler: Handler) -> Handler:
     return handle
 
 
-def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any]:
+def _upload_path(visitor: Visitor, job: UploadJob) -> dict[str, Any]:
     services = visitor.services
     path = make_upload_path(
         services.master_key,
-        jobs.get_job(services.store, domain, job_id),
+        job,
         # The console's own origin, to which its pages may connect.
         base_url="",
         lifetime_seconds=services.settings.upload_url_lifetime_seconds,
@@ -493,7 +442,3 @@ def _upload_path(visitor: Visitor, domain: Domain, job_id: str) -> dict[str, Any
         KEY_MD5_HEADER: base64.b64encode(digest).decode(),
     }
     return {"Url": path.url, "Headers": headers}
-
-
-def _stop_if_created(visitor: Visitor, domain: Domain, job_id: str) -> None:
-    jobs.stop_job(visitor.services.store, domain, job_id, now=visitor.services.clock(), only_if_created=True)

@@ -15,14 +15,15 @@ from openprofiles.job_kinds import PHASE_WORDS
 from openprofiles.server.console.job_words import notice_sentences
 from openprofiles.server.job_options_document import file_form_document
 from openprofiles.server.json_bodies import members, read_json, text
-from openprofiles.server.mapping_documents import MappingGiven, key_evidence_document, read_mapping_document
-from openprofiles.server.upload_job_documents import UploadJobGiven, read_create_document
+from openprofiles.server.mapping_documents import key_evidence_document, read_mapping_document
+from openprofiles.server.upload_job_documents import read_create_document
 from openprofiles.uploads.failures.failure_groups import FailureGroup
 from openprofiles.uploads.job_options import LOAD, REFUSE
 from openprofiles.uploads.job_report import JobReport
+from openprofiles.uploads.jobs import JobRequest
 from openprofiles.uploads.mappings.header_drift import compare_headers
 from openprofiles.uploads.mappings.phone_country import weigh_phone_country
-from openprofiles.uploads.mappings.saved_mappings import SavedMapping
+from openprofiles.uploads.mappings.saved_mappings import NewMapping, SavedMapping
 from openprofiles.uploads.mappings.suggest import SuggestedField, Suggestion, suggest_mapping
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 from openprofiles.uploads.reading.file_choices import FileChoices
@@ -65,7 +66,7 @@ class JobGiven:
         replaces: the id of the job that the page created earlier for the same file.
     """
 
-    job: UploadJobGiven
+    job: JobRequest
     doubtful_rows: str
     replaces: str | None
 
@@ -117,7 +118,7 @@ def read_name(body: bytes) -> str:
     return name
 
 
-def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
+def read_mapping_to_save(name: str, body: bytes, *, strict: bool) -> NewMapping:
     """Read the mapping of the page, in the form that is saved.
 
     Raises:
@@ -128,7 +129,7 @@ def read_mapping_to_save(name: str, body: bytes) -> MappingGiven:
     document = {"Fields": suggestion.to_fields(), "UniqueKey": unique_key.name, "Columns": sent["Columns"]}
     if "Reading" in sent:
         document["Reading"] = sent["Reading"]
-    return read_mapping_document(name, json.dumps(document).encode())
+    return read_mapping_document(name, json.dumps(document).encode(), strict=strict)
 
 
 def read_columns(body: bytes) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -19,8 +20,8 @@ from starlette.routing import Match
 
 from openprofiles.credentials.principal import Principal
 from openprofiles.errors import Busy, InvalidRequest
-from openprofiles.profiles.domains import get_domain
-from openprofiles.profiles.records import Domain
+from openprofiles.facts.records import Domain
+from openprofiles.profiles.session import Reading, Writing
 from openprofiles.server.connections import OWN_PACE
 from openprofiles.server.console.page_permissions import ACTION_WORDS, DONE_MESSAGES, NEEDS, TABS, Page, path_of_tab
 from openprofiles.server.console.render import PAGE_HEADERS, render
@@ -80,17 +81,36 @@ class Visitor:
                 f"You don't have permission to {what}. Ask your administrator for an access key that {key}."
             )
 
-    def domain(self, *actions: str) -> Domain:
-        """Return the domain in the path if the visitor may do all of this there.
+    def reading(self, *actions: str) -> AbstractContextManager[Reading]:
+        """Open a session that reads the domain in the path.
+
+        Args:
+            actions: all that the visitor must be allowed to do there.
 
         Raises:
             Forbidden: the visitor may not.
             NotFound: the domain does not exist.
         """
-        name: str = self.request.path_params["domain_name"]
+        return self.services.reading(self._require_in_path(actions))
+
+    def writing(self, *actions: str) -> AbstractContextManager[Writing]:
+        """Begin a session that writes to the domain in the path; see ``reading``."""
+        return self.services.writing(self._require_in_path(actions), self.principal)
+
+    def domain(self, *actions: str) -> Domain:
+        """Return the domain in the path as it is now; see ``reading``."""
+        with self.reading(*actions) as session:
+            return session.domain
+
+    @property
+    def domain_name(self) -> str:
+        """The name of the domain in the path."""
+        return str(self.request.path_params["domain_name"])
+
+    def _require_in_path(self, actions: Iterable[str]) -> str:
         for action in actions:
-            self.require(action, name)
-        return get_domain(self.services.store, name)
+            self.require(action, self.domain_name)
+        return self.domain_name
 
     def may_open(self, page: str, domain_name: str | None = None) -> bool:
         """Return whether the visitor may open a page of a domain; None: of any."""
@@ -176,15 +196,21 @@ def signed_in(
         # First of all, so that an error page can show again what was typed into the form.
         if request.method in _CHANGING_METHODS and CSRF_HEADER not in request.headers:
             _keep_own_form(request, session, body)
-        principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
-        if principal is None:
-            return answer_others(services, request)
-        # Pages about errors have the same navigation.
-        request.state.visitor = visitor = Visitor(services, request, session, principal, body)
-        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
-        return handler(visitor)
+        visitor = _admit(services, request, session, body, is_counted=is_counted)
+        return answer_others(services, request) if visitor is None else handler(visitor)
 
     return endpoint
+
+
+def _admit(services: Services, request: Request, session: Session, body: bytes, *, is_counted: bool) -> Visitor | None:
+    """Return the visitor of a session; None if its key is no longer valid."""
+    principal = services.authenticator.find_principal(session.access_key_id, is_counted=is_counted)
+    if principal is None:
+        return None
+    # Pages about errors have the same navigation.
+    request.state.visitor = visitor = Visitor(services, request, session, principal, body)
+    _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
+    return visitor
 
 
 def find_visitor(services: Services, request: Request) -> Visitor | None:
@@ -339,11 +365,9 @@ def takes_file(
         request.state.access_key_id = session.access_key_id
         _require_own_headers(services, request, session)
         _require_token(session, request.headers.get(CSRF_HEADER, ""))
-        principal = services.authenticator.find_principal(session.access_key_id, is_counted=True)
-        if principal is None:
+        visitor = _admit(services, request, session, b"", is_counted=True)
+        if visitor is None:
             return _ask_to_sign_in(services, request)
-        visitor = Visitor(services, request, session, principal, b"")
-        _refuse_nul([*map(str, request.path_params.values()), *request.query_params.values()])
         may_send(visitor)
         return visitor
 

@@ -12,12 +12,15 @@ Misuse-Resistance" (the STREAM construction), 2015.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from openprofiles.uploads.reading.file_text import PartsReader, Readable
 
 FRAME_BYTES = 64 * 1024
 _TAG_BYTES = 16
@@ -34,13 +37,6 @@ class Writable(Protocol):
 
     def write(self, data: bytes, /) -> int:
         """Append them."""
-
-
-class Readable(Protocol):
-    """A source of bytes."""
-
-    def read(self, size_bytes: int, /) -> bytes:
-        """Read exactly this many bytes, fewer only at the end of the file."""
 
 
 class EncryptingWriter:
@@ -71,7 +67,7 @@ class EncryptingWriter:
         self._frame_number += 1
 
 
-class DecryptingReader:
+class DecryptingReader(PartsReader):
     """Reads such a file from its beginning; ``read`` returns at most this many bytes, empty at the end.
 
     Attributes:
@@ -82,39 +78,20 @@ class DecryptingReader:
         header = file.read(len(_MAGIC) + _SALT_BYTES)
         if len(header) != len(_MAGIC) + _SALT_BYTES or not header.startswith(_MAGIC):
             raise DamagedFile("The uploaded file does not start with the header that openprofiles writes.")
-        self._file = file
-        self._cipher = _cipher(job_key, header[len(_MAGIC) :])
-        self._frame_number = 0
-        self._next = file.read(FRAME_BYTES + _TAG_BYTES)
-        self._plain = b""
-        self._offset = 0
-        self._ended = False
-        self.size_bytes = 0
+        super().__init__(_decrypt_frames(file, _cipher(job_key, header[len(_MAGIC) :])))
 
-    def read(self, size_bytes: int) -> bytes:
-        parts = []
-        wanted = size_bytes
-        while wanted > 0:
-            if self._offset == len(self._plain):
-                if self._ended:
-                    break
-                self._read_frame()
-            part = self._plain[self._offset : self._offset + wanted]
-            self._offset += len(part)
-            wanted -= len(part)
-            parts.append(part)
-        return b"".join(parts)
 
-    def _read_frame(self) -> None:
-        frame, self._next = self._next, self._file.read(FRAME_BYTES + _TAG_BYTES)
-        self._ended = not self._next
+def _decrypt_frames(file: Readable, cipher: AESGCM) -> Iterator[bytes]:
+    number, following = 0, file.read(FRAME_BYTES + _TAG_BYTES)
+    is_last = False
+    while not is_last:
+        frame, following = following, file.read(FRAME_BYTES + _TAG_BYTES)
+        is_last = not following
         try:
-            self._plain = self._cipher.decrypt(_nonce(self._frame_number, last=self._ended), frame, None)
+            yield cipher.decrypt(_nonce(number, last=is_last), frame, None)
         except InvalidTag:
-            raise DamagedFile(f"Frame {self._frame_number} of the uploaded file is damaged or missing.") from None
-        self._offset = 0
-        self._frame_number += 1
-        self.size_bytes += len(self._plain)
+            raise DamagedFile(f"Frame {number} of the uploaded file is damaged or missing.") from None
+        number += 1
 
 
 def _cipher(job_key: bytes, salt: bytes) -> AESGCM:

@@ -92,6 +92,8 @@ def open_upload(
 ) -> FileReceiver:
     """Check URL and headers of a PUT and make ready to take the file.
 
+    The receiver keeps the store: a transaction must not wait for the file.
+
     Args:
         query: the parameters of the URL.
         headers: by lower-case name.
@@ -128,6 +130,8 @@ def receive_local(
     on_received: Callable[[int], None],
 ) -> None:
     """Take the job's file from this machine's disk, with no URL between; its size has no limit but the disk's.
+
+    It takes the store, since a transaction must not wait for the file.
 
     Args:
         file: open at its beginning, for reading bytes.
@@ -268,12 +272,7 @@ def _check_url(master_key: MasterKey, job_id: str, query: Mapping[str, str], now
 def _check_encryption_headers(headers: Mapping[str, str]) -> bytes:
     algorithm, key, md5 = (headers.get(name, "") for name in (ALGORITHM_HEADER, KEY_HEADER, KEY_MD5_HEADER))
     if not algorithm:
-        raise Refused(
-            400,
-            "InvalidArgument",
-            "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption "
-            "algorithm.",
-        )
+        raise _needs("a valid encryption algorithm")
     if algorithm != "AES256":
         raise Refused(
             400,
@@ -281,12 +280,7 @@ def _check_encryption_headers(headers: Mapping[str, str]) -> bytes:
             "The Encryption request you specified is not valid. Supported value: AES256.",
         )
     if not key:
-        raise Refused(
-            400,
-            "InvalidArgument",
-            "Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret "
-            "key.",
-        )
+        raise _needs("an appropriate secret key")
     try:
         raw_key = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
@@ -294,12 +288,7 @@ def _check_encryption_headers(headers: Mapping[str, str]) -> bytes:
     if len(raw_key) != CLIENT_TOKEN_BYTES:
         raise Refused(400, "InvalidArgument", "The secret key was invalid for the specified algorithm.")
     if not md5:
-        raise Refused(
-            400,
-            "InvalidArgument",
-            "Requests specifying Server Side Encryption with Customer provided keys must provide the client calculated "
-            "MD5 of the secret key.",
-        )
+        raise _needs("the client calculated MD5 of the secret key")
     # MD5 guards against a garbled key here, as S3 defines it, and nothing else.
     expected = base64.b64encode(hashlib.md5(raw_key, usedforsecurity=False).digest()).decode()
     if not secrets.compare_digest(md5.encode(), expected.encode()):
@@ -307,6 +296,11 @@ def _check_encryption_headers(headers: Mapping[str, str]) -> bytes:
             400, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash that was provided."
         )
     return raw_key
+
+
+def _needs(what: str) -> Refused:
+    message = f"Requests specifying Server Side Encryption with Customer provided keys must provide {what}."
+    return Refused(400, "InvalidArgument", message)
 
 
 def _too_large() -> Refused:

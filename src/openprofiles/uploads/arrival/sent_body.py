@@ -113,9 +113,7 @@ class SentBody:
             if name.startswith(_CHECKSUM) and name not in _ABOUT_CHECKSUMS:
                 self._digests[name] = _new_digest(name)
                 self._expect(name, value)
-        self._announced = [
-            name for part in headers.get(_TRAILER_HEADER, "").split(",") if (name := part.strip().lower())
-        ]
+        self._announced = _read_names(headers.get(_TRAILER_HEADER, ""))
         if self._announced and self._chunked is None:
             raise Refused(400, "InvalidRequest", f"{_TRAILER_HEADER} needs a body with the encoding aws-chunked.")
         for name in self._announced:

@@ -17,9 +17,10 @@ before the last, says where:
     openprofiles_apostrophe     the headers of the columns with such a text
 
 Uploaded again as it is, the file has the rows fail again that failed for a reason of their own. A row that could not
-be split, or is only a part of a row, has no unique key. Bytes that are not UTF-8 stay those bytes; in the form for
-spreadsheets they become U+FFFD, which fails as long as ``openprofiles_code`` names this fault. Of a failed-rows file
-that was uploaded again the columns of ours are replaced, not doubled; the content of the surplus is kept.
+be split, or is only a part of a row, fails for the same reason as long as all cells but its surplus are blank. Bytes
+that are not UTF-8 stay those bytes; in the form for spreadsheets they become U+FFFD, which fails as long as
+``openprofiles_code`` names this fault. Of a failed-rows file that was uploaded again the columns of ours are replaced,
+not doubled; the content of the surplus is kept.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import compress
 
-from openprofiles.uploads.failures.faults import BROKEN_ROW, SHIFTED_CELLS, sentence_for
+from openprofiles.uploads.failures.faults import BROKEN_ROW, EMPTY_SURPLUS, SHIFTED_CELLS, SURPLUS_LEFT, sentence_for
 from openprofiles.uploads.failures.own_columns import (
     APOSTROPHE,
     OWN_COLUMNS,
@@ -86,7 +87,8 @@ def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect
     yield [*(headers[index] for index in kept), *OWN_COLUMNS]
     for row in rows:
         cells, surplus = split_row(row.content, headers, dialect)
-        if row.content is not None and _must_be_divided_again(row):
+        is_in_cells = any(cells[index] for index in kept) if cells else False
+        if row.content is not None and is_in_cells and _must_be_divided_again(row):
             cells, surplus = [], row.content.decode("utf-8", "surrogateescape")
         if cells and own:
             # What stood there before, and whatever slid there from the left of it.
@@ -97,7 +99,8 @@ def failed_rows_table(headers: Sequence[str], rows: Iterable[FailedRow], dialect
             str(row.line),
             "; ".join(fault.column_name or "" for fault in row.faults),
             "; ".join(fault.code for fault in row.faults),
-            " ".join(sentence_for(fault) for fault in row.faults),
+            " ".join(map(sentence_for, row.faults))
+            + (f" {EMPTY_SURPLUS}" if surplus and row.faults[-1].code != SURPLUS_LEFT else ""),
         ]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openprofiles.profiles.standard_profile import MAX_ADDITIONAL_INFORMATION_LENGTH, MAX_VALUE_LENGTH, PROFILE_TYPES
+from openprofiles.facts.standard_profile import MAX_ADDITIONAL_INFORMATION_LENGTH, MAX_VALUE_LENGTH, PROFILE_TYPES
 
 if TYPE_CHECKING:
     # The loader, which starts for each job, needs only the codes, and not what the queries need.
@@ -34,10 +34,13 @@ NO_PROFILE = "NO_PROFILE"
 MALFORMED_QUOTES = "MALFORMED_QUOTES"
 NUL_BYTE = "NUL_BYTE"
 INVALID_UTF8 = "INVALID_UTF8"
+SURPLUS_LEFT = "SURPLUS_LEFT"
 RECORD_TOO_LONG = "RECORD_TOO_LONG"
 
 
 _LONGEST = f"A field takes {MAX_VALUE_LENGTH} characters, AdditionalInformation {MAX_ADDITIONAL_INFORMATION_LENGTH:,}."
+
+EMPTY_SURPLUS = "Put each value into its column, then empty openprofiles_surplus."
 
 _SENTENCES = {
     MISSING_UNIQUE_KEY: (
@@ -90,6 +93,9 @@ _SENTENCES = {
         "quoted value, write it twice."
     ),
     NUL_BYTE: "The row contains a NUL byte, which is not valid in text. Remove it.",
+    SURPLUS_LEFT: (
+        f"The row had more cells than the header, and openprofiles_surplus has those beyond it. {EMPTY_SURPLUS}"
+    ),
     INVALID_UTF8: (
         "The row contains characters that are not valid in the encoding of the file. Save the file as UTF-8, name "
         "its encoding, or type these characters again."
@@ -119,6 +125,8 @@ _SENTENCES_FOR_MANY = {
 
 def sentence_for(fault: RowFault) -> str:
     """Describe a fault to a person."""
+    if fault.detail is None:
+        return sentence_for_many(fault.code, fault.column_name)
     return _SENTENCES[fault.code].format(column=fault.column_name, detail=fault.detail)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from openprofiles.uploads.sql_text import sql_text
+from openprofiles.facts.sql_text import sql_text
 
 # After a sign, digits and what people write between them are a number or a phone number. A second sign or a slash is
 # not: a spreadsheet calculates +49-30-123. An apostrophe gets another one, so that the first can always be removed.

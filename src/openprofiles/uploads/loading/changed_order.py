@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
 
 _PARTS = 20
 _ROWS_OF_PART = 20

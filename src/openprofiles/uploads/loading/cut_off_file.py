@@ -6,7 +6,7 @@ line end after the last row either, so the key itself must look cut off.
 
 from __future__ import annotations
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
 
 _FEWEST_KEYS = 20
 

@@ -10,33 +10,33 @@ The keys go in at once, so that the next chunk finds them; nothing is left for t
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH
-from openprofiles.uploads.failures import faults
-from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY, JobOptions
-from openprofiles.uploads.loading.chunks import ChunkSize
-from openprofiles.uploads.loading.index import take_keys_out
-from openprofiles.uploads.loading.key_columns import NO_VALUE, KeyRule, sql_keys
-from openprofiles.uploads.loading.leased_work import check_stop
-from openprofiles.uploads.loading.merge import (
-    Load,
-    TooManyFailed,
+from openprofiles.bulk.chunks import ChunkSize
+from openprofiles.bulk.compare import (
+    ProfileChanges,
     changed_columns,
-    changed_rows,
-    count_unchanged,
-    image_of,
-    new_rows,
-    overwritten_origins,
+    compare,
     read_stored,
-    targets_with_values_sql,
 )
+from openprofiles.bulk.key_columns import NO_VALUE, KeyRule, sql_keys
+from openprofiles.bulk.key_writes import KeyStore, take_keys_out
+from openprofiles.bulk.leased_work import check_stop
+from openprofiles.facts.precedence import Source
+from openprofiles.facts.standard_profile import FIELD_BY_PATH
+from openprofiles.store.bulk_protocols import ProfileReader, ProfileRows
+from openprofiles.store.note_tables import FAILED_ROWS
+from openprofiles.uploads.failures import faults
+from openprofiles.uploads.job_options import CREATE_ONLY, UPDATE_ONLY
+from openprofiles.uploads.loading.load_work import Load, TooManyFailed
 from openprofiles.uploads.loading.other_names import find_other_names_since_plan
 from openprofiles.uploads.loading.plan import fold_sql, group_values, read_ordered_records
+from openprofiles.uploads.loading.record_values import new_rows, targets_with_values_sql
 from openprofiles.uploads.loading.same_customer import (
     find_candidates,
     keys_sql,
@@ -44,6 +44,7 @@ from openprofiles.uploads.loading.same_customer import (
     without_keys_of_others,
 )
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
+from openprofiles.uploads.loading.unchanged_records import count_unchanged
 from openprofiles.uploads.notices import Notice, with_more
 
 FOLLOW = "follow"
@@ -70,23 +71,40 @@ class _Writes:
     failed: pa.Table
     created: pa.Table
     created_keys: pa.Table
-    changed: pa.Table
-    changed_keys: pa.Table
-    origins: pa.Table
-    image: bytes | None
-    updated_count: int
-    unchanged_count: int
+    changes: ProfileChanges
+    counts: RecordCounts
     notices: list[Notice]
 
 
-def follow_records(load: Load, position: int) -> None:
+class FollowStore(ProfileRows, KeyStore, Protocol):
+    """What to follow records one by one asks of the store."""
+
+
+@dataclass(slots=True)
+class RecordCounts:
+    """How many records created and updated profiles, how many of the latter changed nothing, and how many failed."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+    def __add__(self, other: RecordCounts) -> RecordCounts:
+        return RecordCounts(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+
+def follow_records(load: Load, store: FollowStore, position: int, record: Callable[[int, RecordCounts], None]) -> None:
     """Write the records that were set apart, those after ``position``.
+
+    Args:
+        store: where they are looked up and written.
+        record: called in each chunk with its last record and its counts.
 
     Raises:
         Stopped: see there. What was written before stays.
         TooManyFailed: see there.
     """
-    scratch, store = load.scratch, load.store
+    scratch = load.scratch
     are_any = read_ordered_records(scratch, store)
     size = ChunkSize(500)
     failed_count = load.job.failed_count
@@ -103,9 +121,8 @@ def follow_records(load: Load, position: int) -> None:
         upto = scratch.value("select max(record) from following")
         if upto is None:
             return
-        now = load.clock()
-        version = store.read_key_version(load.job.domain_id)
-        writes = _place(load)
+        version = store.read_key_version()
+        writes = _place(load, store)
         # Read before the chunk, which holds the domain; and so many that they can be held.
         failed = list(islice(load.failed_rows.tables(writes.failed), _MOST_PARTS))
         if len(failed) == _MOST_PARTS and size.rows > 1:
@@ -114,52 +131,34 @@ def follow_records(load: Load, position: int) -> None:
         with store.chunk() as state, size.timed(scratch.value("select count(*) from following")):
             check_stop(state)
             if state.key_version != version:
-                writes = _place(load)
+                writes = _place(load, store)
                 failed = list(load.failed_rows.tables(writes.failed))
-            domain_id = load.job.domain_id
             for part in failed:
-                store.insert_failed_rows(part)
-            store.insert_profiles(
-                writes.created, domain_id=domain_id, columns=load.columns, now=now, expires_at=load.expires_at
-            )
-            if writes.image is not None:
-                store.insert_undo_image(writes.image)
-            store.update_profiles(
-                writes.changed,
-                domain_id=domain_id,
-                columns=load.columns,
-                now=now,
-                expires_at=load.expires_at,
-                clears=load.clears_blanks,
-            )
-            store.update_origins(domain_id, writes.origins)
+                store.add_notes(FAILED_ROWS, part)
+            store.insert_profiles(writes.created, load.profile_write())
+            writes.changes.write(load, store)
             for rule in load.key_rules:
-                changed = _keys_of(rule, writes.changed_keys)
+                changed = _keys_of(rule, writes.changes.keys)
                 is_added = pa.compute.equal(changed["added"], 1)
-                take_keys_out(load, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"]))
-                store.add_keys(domain_id, rule.name, changed.filter(is_added).drop_columns(["added"]))
-                store.add_keys(domain_id, rule.name, _keys_of(rule, writes.created_keys))
-            store.record_progress(
-                phase=FOLLOW,
-                position=upto,
-                created=writes.created.num_rows,
-                updated=writes.updated_count,
-                unchanged=writes.unchanged_count,
-                failed=writes.failed.num_rows,
-            )
+                take_keys_out(
+                    load, store, rule.name, changed.filter(pa.compute.invert(is_added)).drop_columns(["added"])
+                )
+                store.add_keys(rule.name, changed.filter(is_added).drop_columns(["added"]))
+                store.add_keys(rule.name, _keys_of(rule, writes.created_keys))
+            record(upto, writes.counts)
             if writes.notices:
                 stored = [Notice.from_json(notice) for notice in store.read_notices()]
                 store.record_notices([notice.to_json() for notice in with_more(stored, writes.notices)])
         position = upto
-        failed_count += writes.failed.num_rows
+        failed_count += writes.counts.failed
 
 
-def _place(load: Load) -> _Writes:
+def _place(load: Load, store: FollowStore) -> _Writes:
     """Find a profile for each record in the table ``following``, and fold the records of each."""
     scratch = load.scratch
     group = group_values(load.mapping)
     values = "".join(f", v{index}" for index in group.values())
-    index = _read_index(load)
+    index = _read_index(load, store)
     placed = []
     for row in scratch.table(f"select record, key{values} from following order by record").to_pylist():
         cells = {path: row[f"v{number}"] for path, number in group.items()}
@@ -185,9 +184,9 @@ def _place(load: Load) -> _Writes:
     is_new = pa.compute.is_null(every["pid"])
     new = every.filter(is_new).sort_by("target")
     existing = every.filter(pa.compute.invert(is_new)).sort_by("pid")
-    stored = read_stored(load, existing, changed_columns(load))
+    stored = read_stored(load, store, existing, changed_columns(load))
     existing = without_keys_of_others(existing, stored, cursor=scratch, job=load.job, mapping=load.mapping)
-    changed_keys, changed = changed_rows(load, existing, stored)
+    changes = compare(load, existing, stored)
     created = new_rows(load, new)
     failed = scratch.table(
         "select record, 0 as fault, line, code, ?::varchar as column_name, "
@@ -195,36 +194,32 @@ def _place(load: Load) -> _Writes:
         "from placed join staged using (record) where code is not null order by record",
         [load.mapping.unique_key.header],
     )
-    updated_count = len(placed) - failed.num_rows - created.num_rows
+    updated = len(placed) - failed.num_rows - created.num_rows
     values = ", ".join(
         f"case when is_own then {name} end as {name}" if name == key_column else name for name in load.value_names
     )
     repeated = f"select target, pid, record, {values} from followed join following using (record)"
-    unchanged_count = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
+    unchanged = count_unchanged(load, pa.concat_tables([new, existing]), stored, repeated)
     return _Writes(
         failed,
         created,
         _keys_of_new(load, new),
-        changed,
-        changed_keys,
-        overwritten_origins(load, existing, stored),
-        image_of(load, stored),
-        updated_count,
-        unchanged_count,
-        _find_notices(load, new),
+        changes,
+        RecordCounts(created.num_rows, updated, unchanged, failed.num_rows),
+        _find_notices(load, store, new),
     )
 
 
-def _find_notices(load: Load, new: pa.Table) -> list[Notice]:
+def _find_notices(load: Load, store: ProfileReader, new: pa.Table) -> list[Notice]:
     """Find what the plan could not notice, since profiles were created, changed or deleted after it."""
     # The first plan has noticed what there was before its scratch database was lost.
     if load.scratch.recall("made_again"):
         return []
-    other_names = find_other_names_since_plan(load.scratch, load.store, load.job, load.mapping, load.options)
-    return _find_shared_keys(load, new) + other_names
+    other_names = find_other_names_since_plan(load.scratch, store, load.mapping, load.options)
+    return _find_shared_keys(load, store, new) + other_names
 
 
-def _find_shared_keys(load: Load, new: pa.Table) -> list[Notice]:
+def _find_shared_keys(load: Load, store: ProfileReader, new: pa.Table) -> list[Notice]:
     """Find the rows that the plan treated as updates of profiles that have since been deleted."""
     if not new.num_rows:
         return []
@@ -235,7 +230,7 @@ def _find_shared_keys(load: Load, new: pa.Table) -> list[Notice]:
     )
     if not load.scratch.value("select exists (select 1 from made_here)"):
         return []
-    return find_shared_keys(load.scratch, load.store, load.job, load.mapping, "made_here", "other_holder_here")
+    return find_shared_keys(load.scratch, store, load.job, load.mapping, "made_here", "other_holder_here")
 
 
 def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
@@ -243,7 +238,7 @@ def _keys_of(rule: KeyRule, rows: pa.Table) -> pa.Table:
 
 
 def _keys_of_new(load: Load, targets: pa.Table) -> pa.Table:
-    indexes = {field.path: index for index, field in enumerate(load.mapping.fields)}
+    indexes = {path: index for index, path in enumerate(load.paths)}
     keys = sql_keys(
         load.key_rules,
         lambda path: f"v{indexes[path]}" if path in indexes else NO_VALUE,
@@ -271,8 +266,9 @@ class _Index:
     Owners are row numbers of stored profiles, and minus the first record's number for new ones.
     """
 
-    def __init__(self, options: JobOptions, *, keeps_own_key: bool) -> None:
-        self._write_mode = options.write_mode
+    def __init__(self, source: Source, write_mode: str, *, keeps_own_key: bool) -> None:
+        self._source = source
+        self._write_mode = write_mode
         self._keeps_own_key = keeps_own_key
         self._owners: dict[int, _Owner] = {}
         self._holders: dict[str, set[int]] = {}
@@ -311,7 +307,7 @@ class _Index:
         if owner.target is None:
             owner.target = record
         before = {value for value in owner.keys.values() if value is not None}
-        written = {path: value for path, value in cells.items() if path not in owner.set_by_hand}
+        written = {path: value for path, value in cells.items() if self._source.wins(path, owner.set_by_hand)}
         is_own = True
         if self._keeps_own_key:
             # Found by a key that was given to it, it keeps a different value of its own.
@@ -336,28 +332,27 @@ class _Index:
         return None
 
 
-def _read_index(load: Load) -> _Index:
+def _read_index(load: Load, store: FollowStore) -> _Index:
     """The stored profiles that hold the chunk's unique keys: their fields of the key's group, and their keys."""
-    store, job, name = load.store, load.job, load.mapping.key_name
+    job, name = load.job, load.mapping.key_name
     keys = load.scratch.table(keys_sql(load.mapping, "(select distinct key from following)"))
-    candidates = find_candidates(store, job, load.mapping, keys)
+    candidates = find_candidates(store, load.mapping, keys)
     found, others = split_candidates(candidates, keys, cursor=load.scratch, reader=store, job=job, mapping=load.mapping)
     load.scratch.put("other_holder_here", others)
     pids = pa.compute.unique(found["pid"].combine_chunks())
     paths = load.mapping.identity_paths if load.mapping.can_be_given else ()
     columns = [FIELD_BY_PATH[path].column for path in paths]
-    index = _Index(load.options, keeps_own_key=not load.mapping.matches_group)
+    options = load.options
+    index = _Index(options.source, options.write_mode, keeps_own_key=not load.mapping.matches_group)
     pairs: list[tuple[str, int]] = []
     row: dict[str, Any]
-    for row in store.read_profiles(job.domain_id, pids, ["origins", *columns]).to_pylist():
+    for row in store.read_profiles(pids, ["origins", *columns]).to_pylist():
         values = {path: row[column] for path, column in zip(paths, columns, strict=True) if row[column] is not None}
         forms = {path: load.mapping.identity(value, job.phone_region) for path, value in values.items()}
-        set_by_hand = frozenset() if load.overwrites_hand_set else frozenset(json.loads(row["origins"] or "[]"))
-        index.add_profile(row["pid"], forms, set_by_hand)
+        index.add_profile(row["pid"], forms, frozenset(json.loads(row["origins"] or "[]")))
         pairs += [(form, row["pid"]) for form in set(forms.values()) if form is not None]
     # What a field holds may have been taken from the index by hand, and what is looked for may be there by hand.
     present = store.find_present_keys(
-        job.domain_id,
         name,
         pa.array([load.mapping.search_form(value) for value, _ in pairs], pa.string()),
         pa.array([pid for _, pid in pairs], pa.int64()),
@@ -366,6 +361,6 @@ def _read_index(load: Load) -> _Index:
         index.add_key(*pairs[number])
     for row in found.to_pylist():
         index.add_key(row["key"], row["pid"])
-    for row in store.read_added_keys(pids, name).to_pylist():
+    for row in store.read_held_keys(pids, name).to_pylist():
         index.add_key_by_hand(row["value"], row["pid"])
     return index

@@ -19,39 +19,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
 import pyarrow.compute as pc
 
+from openprofiles.bulk.key_writes import ADD, REMOVE, build_field_index
+from openprofiles.bulk.leased_work import check_stop
+from openprofiles.bulk.run_job import End, JobEnded, failed, run_job
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.steps import Part, Standing, Step, Stopped, WriteEnded
 from openprofiles.clock import Clock
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.keys import field_key_name
 from openprofiles.job_kinds import UPLOAD
 from openprofiles.master_key import MasterKey, load_master_key
-from openprofiles.profiles.keys import field_key_name
 from openprofiles.settings import Settings
-from openprofiles.store.bulk import BulkStore, LeasedUpload
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import LeasedUpload
+from openprofiles.store.note_tables import FAILED_ROWS, ORDERED_RECORDS, REPEATED_ROWS
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, VALIDATION_FAILURE, UploadJobStatus
 from openprofiles.uploads.arrival.client_token import decrypt_client_token
 from openprofiles.uploads.arrival.files import Files, open_files
 from openprofiles.uploads.failures.failed_row_cipher import FailedRowCipher, decrypt_failed_rows_key
 from openprofiles.uploads.failures.failed_row_content import FailedRowContents
 from openprofiles.uploads.failures.original_rows import OriginalRows
-from openprofiles.uploads.job_options import REFUSE, JobOptions
+from openprofiles.uploads.job_options import CLEAR, REFUSE, JobOptions
+from openprofiles.uploads.loading.code_dates import find_code_dates
+from openprofiles.uploads.loading.cut_off_texts import find_cut_off_texts
 from openprofiles.uploads.loading.damaged_values import find_damaged_values
-from openprofiles.uploads.loading.exchanged_values import find_exchanged_values
+from openprofiles.uploads.loading.deleted_rows import find_deleted_rows
+from openprofiles.uploads.loading.exchanged_values import find_exchanged_values, find_taken_values
 from openprofiles.uploads.loading.follow import FOLLOW, follow_records
-from openprofiles.uploads.loading.index import ADD, REMOVE, KeySorting, build_field_index, write_keys
-from openprofiles.uploads.loading.leased_work import check_stop
-from openprofiles.uploads.loading.merge import (
-    CREATE,
-    UPDATE,
-    Load,
-    create_profiles,
-    update_profiles,
-)
+from openprofiles.uploads.loading.index import KeySorting, write_load_keys
+from openprofiles.uploads.loading.load_work import Load
+from openprofiles.uploads.loading.marked_values import find_marked_values
+from openprofiles.uploads.loading.merge import CREATE, UPDATE, create_profiles, update_profiles
+from openprofiles.uploads.loading.mixed_addresses import find_mixed_addresses
 from openprofiles.uploads.loading.older_rows import find_older_rows
 from openprofiles.uploads.loading.other_customers import find_other_customers
 from openprofiles.uploads.loading.other_names import compared_names, find_other_names
@@ -61,20 +67,19 @@ from openprofiles.uploads.loading.preview import PREVIEW, preview_records
 from openprofiles.uploads.loading.probable_doubles import find_probable_doubles
 from openprofiles.uploads.loading.repeated_rows import count_repeated_rows, repeated_rows
 from openprofiles.uploads.loading.replaced_values import ReplacedValues
-from openprofiles.uploads.loading.run_job import End, JobEnded, failed, run_job
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.uploads.loading.reversed_names import find_reversed_names
 from openprofiles.uploads.loading.shared_keys import find_shared_keys
 from openprofiles.uploads.loading.short_rows import find_short_rows
 from openprofiles.uploads.loading.shortened_values import find_shortened_values
 from openprofiles.uploads.loading.sparse_rows import create_sparse_rows_table, find_sparse_rows
 from openprofiles.uploads.loading.split_values import find_split_values
 from openprofiles.uploads.loading.stage import FileRejected, find_noticed_lines, stage
-from openprofiles.uploads.loading.steps import Part, Standing, Step, Stopped, WriteEnded
 from openprofiles.uploads.loading.unlikely_dates import find_unlikely_dates
 from openprofiles.uploads.loading.unusual_keys import find_unusual_keys
+from openprofiles.uploads.loading.whole_names import find_names_replaced_by_whole_ones, find_whole_names
 from openprofiles.uploads.loading.wide_rows import find_wide_rows
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping, read_mapping
-from openprofiles.uploads.notices import Notice, describe_refusal, with_more
+from openprofiles.uploads.notices import SHORTENED_VALUES, TAKEN_EMAIL_ROWS, Notice, describe_refusal, with_more
 from openprofiles.uploads.reading.file_form import STRICT_OPTIONS, FileForm
 from openprofiles.uploads.reading.file_header import read_file_header
 from openprofiles.uploads.reading.file_text import FileDamaged
@@ -106,6 +111,7 @@ def run(store: BulkStore, settings: Settings, clock: Clock) -> None:
         memory_limit_bytes=settings.memory_limit_bytes,
         max_unpacked_bytes=settings.max_upload_size_bytes,
         undo_days=settings.undo_days,
+        keeps_replaced=settings.history_content_days > 0,
         strict=settings.compat_strict,
         clock=clock,
     )
@@ -120,6 +126,7 @@ def run_load(
     memory_limit_bytes: int,
     max_unpacked_bytes: int,
     undo_days: int,
+    keeps_replaced: bool,
     strict: bool,
     clock: Clock,
 ) -> UploadJobStatus:
@@ -128,6 +135,7 @@ def run_load(
     Args:
         undo_days: how long after its end the job can be undone, unless another loader of it has fixed that; 0 keeps
             nothing for that.
+        keeps_replaced: whether the values that the load replaces are kept although it cannot be undone.
 
     Returns:
         its final status.
@@ -156,7 +164,7 @@ def run_load(
         with OriginalRows(file) as originals, ExitStack() as at_end:
             yield _Loading(
                 store, scratch, job, mapping, file, originals, cipher, at_end,
-                undo_days=undo_days, strict=strict, clock=clock,
+                undo_days=undo_days, keeps_replaced=keeps_replaced, strict=strict, clock=clock,
             )  # fmt: skip
 
     status = run_job(store, job, scratch_folder, begin, memory_limit_bytes=memory_limit_bytes, clock=clock)
@@ -185,6 +193,7 @@ class _Loading:
         at_end: ExitStack,
         *,
         undo_days: int,
+        keeps_replaced: bool,
         strict: bool,
         clock: Clock,
     ) -> None:
@@ -197,6 +206,7 @@ class _Loading:
         self._failed_rows = FailedRowContents(originals, cipher)
         self._at_end = at_end
         self._undo_days = undo_days
+        self._keeps_replaced = keeps_replaced
         self._strict = strict
         self._clock = clock
         self._options = JobOptions.from_json(job.options)
@@ -285,14 +295,17 @@ class _Loading:
             reader=self._store,
             job=job,
             mapping=self._mapping,
+            paths=self._mapping.paths,
             options=self._options,
+            source=self._options.source,
+            clears=self._options.blank_cells == CLEAR,
             key_version=scratch.recall("key_version") or 0,
             bytes_per_record=scratch.recall("bytes_per_record") or 1_000,
             all_new=bool(scratch.recall("all_new")),
             pid_base=job.pid_base or 0,
             expires_at=job.started_at + timedelta(days=job.data_expiry_days),
             failed_rows=self._failed_rows,
-            keeps_images=bool(job.undo_days),
+            keeps_images=not job.is_preview and (bool(job.undo_days) or self._keeps_replaced),
             clock=self._clock,
         )
 
@@ -313,7 +326,12 @@ class _Loading:
 
     def _follow(self, at: Standing | None) -> None:
         with self._writing():
-            follow_records(self._load, at.position if at else 0)
+            follow_records(
+                self._load,
+                self._store,
+                at.position if at else 0,
+                lambda upto, counts: self._store.record_progress(phase=FOLLOW, position=upto, **asdict(counts)),
+            )
 
     def _index(self, _at: Standing | None) -> None:
         scratch, job = self._scratch, self._store.read_upload()
@@ -321,7 +339,7 @@ class _Loading:
         # twice does no harm. That of removed keys is always the same.
         position = 0 if scratch.recall("made_again") and job.phase == ADD else job.position
         created = _created_so_far(scratch, job.phase, job.position)
-        write_keys(self._load, created, job.phase, position, self._sorting)
+        write_load_keys(self._load, created, job.phase, position, self._sorting)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -444,11 +462,11 @@ def _report_plan(
     for rows in repeated_rows(scratch) if repeated_count else ():
         with store.chunk() as state:
             check_stop(state)
-            store.insert_repeated_rows(rows)
+            store.add_notes(REPEATED_ROWS, rows)
             store.check_lease()
     with store.chunk() as state:
         check_stop(state)
-        store.insert_ordered_records(scratch.table("select record from ordered order by record"))
+        store.add_notes(ORDERED_RECORDS, scratch.table("select record from ordered order by record"))
         store.record_progress(phase=REPORT, position=0)
         # Last, since everybody who makes a profile waits for it. Records count from 1, so the first reserved number is
         # that of record 1.
@@ -471,18 +489,34 @@ def _find_notices(store: BulkStore, scratch: Scratch, job: LeasedUpload, mapping
     replaced = ReplacedValues(scratch, store, job, mapping, options)
     doubles = find_shared_keys(scratch, store, job, mapping)
     doubles += find_probable_doubles(scratch, store, job, mapping)
+    others = find_other_names(scratch, store, mapping, options)
+    if not compared_names(mapping, options):
+        # Addresses of other customers have been counted.
+        by_email = not any(one.code == TAKEN_EMAIL_ROWS and one.is_doubtful for one in doubles)
+        others += find_other_customers(replaced, by_email=by_email)
+    # Whole customers are not columns that were sorted alone.
+    taken = [] if any(one.is_doubtful for one in others) else find_taken_values(replaced)
+    damaged = with_more(find_damaged_values(replaced), find_names_replaced_by_whole_ones(replaced))
+    without_zeros = [notice.path for notice in damaged if notice.code == SHORTENED_VALUES and notice.path]
     notices = [
         *find_noticed_lines(scratch),
         *find_short_rows(scratch),
         *find_wide_rows(scratch),
         *find_split_values(scratch),
-        *find_other_names(scratch, store, job, mapping, options),
-        *([] if compared_names(mapping, options) else find_other_customers(replaced)),
+        *others,
         *doubles,
         *find_placeholder_values(scratch, mapping),
-        *with_more(find_damaged_values(replaced), find_shortened_values(scratch, mapping)),
+        *with_more(damaged, find_shortened_values(scratch, mapping, without_zeros, job.phone_region)),
+        *find_deleted_rows(scratch, mapping),
+        *find_marked_values(scratch, mapping),
+        *find_code_dates(scratch, mapping),
+        *find_cut_off_texts(scratch, mapping),
+        *find_reversed_names(scratch, mapping),
+        *find_whole_names(scratch, mapping),
         *find_exchanged_values(replaced),
+        *taken,
         *find_older_rows(replaced),
+        *find_mixed_addresses(replaced),
         *find_unlikely_dates(scratch, mapping, job.started_at),
     ]
     replaced.close()
@@ -520,7 +554,7 @@ def _report_failed_rows(store: BulkStore, scratch: Scratch, failed_rows: FailedR
         for part in failed_rows.tables(rows):
             with store.chunk() as state:
                 check_stop(state)
-                store.insert_failed_rows(part)
+                store.add_notes(FAILED_ROWS, part)
                 failed_count = pc.sum(pc.equal(part["fault"], 0)).as_py()
                 store.record_progress(phase=REPORT, position=part["record"][-1].as_py(), failed=failed_count)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
 
 _FEWEST_VALUES = 20
 _ROWS_OF_LOOKS = 1_000

@@ -1,11 +1,11 @@
-"""Count the rows with values of a certain kind, for each field; the unique key has checks of its own."""
+"""Count the rows with values of a certain kind, for each field; the unique key mostly has checks of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.mappings.upload_mapping import UploadMapping
+from openprofiles.bulk.scratch import ScratchCursor
+from openprofiles.uploads.mappings.upload_mapping import MappedField, UploadMapping
 from openprofiles.uploads.notices import MAX_LINES, Notice
 
 _MOST_FIELDS = 10
@@ -14,16 +14,22 @@ _FILTERS_PER_QUERY = 8
 
 
 def find_noticed_values(
-    scratch: ScratchCursor, mapping: UploadMapping, code: str, kinds: Sequence[Callable[[str], str]]
+    scratch: ScratchCursor,
+    mapping: UploadMapping,
+    code: str,
+    kinds: Sequence[Callable[[str], str]],
+    fields: Collection[MappedField] | None = None,
 ) -> list[Notice]:
     """Count the rows by field, the most frequent first; the plan must be made.
 
     Args:
         kinds: build SQL that finds such values. No value is of two kinds.
+        fields: those that are searched; None for all but the unique key.
     """
     # A filter of its own for each column and kind: that is four times as fast as one aggregate over all columns, and
     # twenty times as fast as filters for either kind.
-    indexes = [index for index, field in enumerate(mapping.fields) if field is not mapping.unique_key]
+    searched = [field for field in mapping.fields if field is not mapping.unique_key] if fields is None else fields
+    indexes = [index for index, field in enumerate(mapping.fields) if field in searched]
     looks = [
         f"(select {index} from staged where {sql_is(f'v{index}')} limit 1)" for index in indexes for sql_is in kinds
     ]
@@ -36,13 +42,21 @@ def find_noticed_values(
     for start in range(0, len(looks), _FILTERS_PER_QUERY):
         query = " union all ".join(looks[start : start + _FILTERS_PER_QUERY])
         found.update(index for (index,) in scratch.connection.execute(query).fetchall())
-    notices = []
+    notices: list[Notice] = []
     for index in sorted(found):
         of_kinds = " union all ".join(
             f"select record, line from staged where {sql_is(f'v{index}')} and key is not null" for sql_is in kinds
         )
-        rows = f"from ({of_kinds}) where record not in (select record from failed)"
-        if count := int(scratch.value(f"select count(*) {rows}")):
-            lines = scratch.table(f"select line {rows} order by record limit {MAX_LINES}")["line"].to_pylist()
-            notices.append(Notice(code, mapping.fields[index].path, count, tuple(lines)))
+        notices += count_loaded_rows(scratch, code, mapping.fields[index].path, f"({of_kinds})")
     return sorted(notices, key=lambda notice: -notice.count)[:_MOST_FIELDS]
+
+
+def count_loaded_rows(
+    scratch: ScratchCursor, code: str, path: str | None, table: str, condition: str = "true"
+) -> list[Notice]:
+    """Count the rows of a table that did not fail and fulfil a condition; none make no notice."""
+    rows = f"from {table} where {condition} and record not in (select record from failed)"
+    if not (count := int(scratch.value(f"select count(*) {rows}"))):
+        return []
+    lines = scratch.table(f"select line {rows} order by record limit {MAX_LINES}")["line"].to_pylist()
+    return [Notice(code, path, count, tuple(lines))]

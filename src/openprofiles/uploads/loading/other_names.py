@@ -18,17 +18,18 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from openprofiles.profiles.standard_profile import attribute_of_target
-from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.uploads.job_options import CREATE_ONLY, OVERWRITE, JobOptions
+from openprofiles.bulk.scratch import Scratch, ScratchCursor
+from openprofiles.bulk.stored_values import column_of, stored_value
+from openprofiles.facts.precedence import sql_set_by_hand
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.facts.standard_profile import attribute_of_target
+from openprofiles.store.bulk_protocols import ProfileReader
+from openprofiles.uploads.job_options import CREATE_ONLY, JobOptions
 from openprofiles.uploads.loading.birth_dates import BIRTH_DATE, sql_are_other_dates
 from openprofiles.uploads.loading.notice_examples import describe_others
-from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
-from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.name_fields import PERSON, NameFields, find_name_fields
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import EXCHANGED_NAME_ROWS, MAX_LINES, OTHER_NAME_ROWS, Notice, is_doubtful
-from openprofiles.uploads.sql_text import sql_text
 
 _PROFILES_PER_READ = 20_000
 
@@ -175,7 +176,7 @@ def find_doubted_targets(scratch: Scratch, mapping: UploadMapping, options: JobO
 
 
 def find_other_names(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions
+    scratch: Scratch, store: ProfileReader, mapping: UploadMapping, options: JobOptions
 ) -> list[Notice]:
     """Count the rows; the plan must be made. Their records are kept in the table ``other_name``."""
     names = compared_names(mapping, options)
@@ -192,11 +193,11 @@ def find_other_names(
     )
     if not scratch.value("select exists (select 1 from named_row)"):
         return []
-    _read_stored_names(scratch, store, job, names, options)
+    _read_stored_names(scratch, store, names, options)
     scratch.run(f"create or replace table other_name as {_other_names_sql(scratch, mapping, names)}")
     for table in ("named_row", "stored_name"):
         scratch.run(f"drop table {table}")
-    return _make_notices(scratch, store, job, "other_name", count_updates(scratch))
+    return _make_notices(scratch, store, "other_name", count_updates(scratch))
 
 
 def count_updates(scratch: Scratch) -> int:
@@ -209,7 +210,7 @@ def count_updates(scratch: Scratch) -> int:
 
 
 def find_other_names_since_plan(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping, options: JobOptions
+    scratch: Scratch, store: ProfileReader, mapping: UploadMapping, options: JobOptions
 ) -> list[Notice]:
     """Count the rows of a chunk that are followed one by one because their keys have changed since the plan.
 
@@ -224,13 +225,13 @@ def find_other_names_since_plan(
         f"select record, line, target as place, pid, {', '.join(_values(mapping, names.compared))} "
         "from followed join following using (record)"
     )
-    _read_stored_names(scratch, store, job, names, options)
+    _read_stored_names(scratch, store, names, options)
     scratch.run(
         "create or replace temp table other_name_here as "
         f"select * from ({_other_names_sql(scratch, mapping, names)}) "
         f"where {is_moved} and record not in (select record from other_name)"
     )
-    return _make_notices(scratch, store, job, "other_name_here", 0)
+    return _make_notices(scratch, store, "other_name_here", 0)
 
 
 def sql_name_words(name: str) -> str:
@@ -283,9 +284,7 @@ def _instead_sql(names: ComparedNames) -> str:
     return f"case when {values[-1]} <> '' then concat_ws(' ', nullif({values[0]}, ''), {values[-1]}) end"
 
 
-def _read_stored_names(
-    scratch: Scratch, store: BulkStore, job: LeasedJob, names: ComparedNames, options: JobOptions
-) -> None:
+def _read_stored_names(scratch: Scratch, store: ProfileReader, names: ComparedNames, options: JobOptions) -> None:
     """Make the table ``stored_name`` for the profiles in ``named_row``.
 
     It has the values (s0 ..), whether a load leaves them as they are since they were edited by hand (h0 ..), and the
@@ -294,18 +293,14 @@ def _read_stored_names(
     paths = (*names.held, *names.birth_date)
     kinds = "".join(f", s{index} text, h{index} boolean" for index in range(len(paths)))
     scratch.run(f"create or replace temp table stored_name (pid bigint{kinds}, instead text)")
-    by_hand = "coalesce(from_json(origins, '[\"VARCHAR\"]'), [])"
-    is_overwritten = options.hand_set_fields == OVERWRITE
-    columns = "".join(
-        f", {stored_value(path)}, {'false' if is_overwritten else f'list_contains({by_hand}, {sql_text(path)})'}"
-        for path in paths
-    )
+    by_hand = sql_set_by_hand("origins")
+    columns = "".join(f", {stored_value(path)}, not {options.source.sql_wins(path, by_hand)}" for path in paths)
     read = list(dict.fromkeys([*names.columns, *map(column_of, names.birth_date), "origins"]))
     instead = _instead_sql(names) if names.instead else "null"
     pids = scratch.table("select distinct pid from named_row where pid is not null order by pid")["pid"]
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ).combine_chunks()
-        scratch.put("stored", store.read_profiles(job.domain_id, some, read))
+        scratch.put("stored", store.read_profiles(some, read))
         scratch.run(f"insert into stored_name select pid{columns}, {instead} from stored")
 
 
@@ -373,7 +368,7 @@ def _find_common_words(scratch: Scratch, mapping: UploadMapping, names: Compared
     return [str(word) for word in scratch.table("select word from common_word order by word")["word"].to_pylist()]
 
 
-def _make_notices(scratch: ScratchCursor, store: BulkStore, job: LeasedJob, table: str, updated: int) -> list[Notice]:
+def _make_notices(scratch: ScratchCursor, store: ProfileReader, table: str, updated: int) -> list[Notice]:
     notices = []
     for code, condition in ((OTHER_NAME_ROWS, "not is_exchanged"), (EXCHANGED_NAME_ROWS, "is_exchanged")):
         count = int(scratch.value(f"select count(*) from {table} where {condition}"))
@@ -383,6 +378,6 @@ def _make_notices(scratch: ScratchCursor, store: BulkStore, job: LeasedJob, tabl
             f"select o.line, g.line as other_line, pid from {table} o left join staged g on g.record = o.giver "
             f"where {condition} order by o.record limit {MAX_LINES}"
         )
-        lines, others = tuple(rows["line"].to_pylist()), describe_others(store, job, rows)
+        lines, others = tuple(rows["line"].to_pylist()), describe_others(store, rows)
         notices.append(Notice(code, None, count, lines, bool(updated) and is_doubtful(count, updated), others))
     return notices

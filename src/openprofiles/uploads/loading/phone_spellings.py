@@ -2,25 +2,26 @@
 
 A number with a country code may lack the + or 00 before it, have a 00 where the domain's country has another
 international prefix, or have a (0) where the number has no such digit. It is then read as another number, or not as a
-number at all.
+number at all. Mexican mobile phones had a 1 after the country code until 2019, and many lists still have it.
 """
 
 from __future__ import annotations
 
-from openprofiles.profiles.normal_forms import country_code
-from openprofiles.profiles.standard_profile import PHONE_KEY
-from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.facts.normal_forms import country_code
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.facts.standard_profile import PHONE_KEY
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.shared_values import add_later_ones
 from openprofiles.uploads.loading.similar_keys import KEYS_IN_SAMPLE, look_up_spellings
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.sql_text import sql_text
 
 # The number that was meant, from the text of a row.
 _LEFT_OUT = r"\(0\)|\.0$"
 _DIGITS = f"regexp_replace(regexp_replace(text, {sql_text(_LEFT_OUT)}, '', 'g'), '[^0-9]', '', 'g')"
-_MEANT = f"'+' || regexp_replace({_DIGITS}, '^00', '')"
+_MEANT = f"regexp_replace('+' || regexp_replace({_DIGITS}, '^00', ''), '^[+]521([0-9]{{10}})$', '+52\\1')"
 _IS_NUMBER = "regexp_full_match(meant, '[+][1-9][0-9]{7,14}')"
 
 # National numbers are seldom as long; with a country code, most numbers are.
@@ -29,7 +30,7 @@ _SHORTEST_WITH_CODE = 11
 
 def find_phone_spellings(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
     """Add the rows that create such customers to the table ``double``; the unique key must be a phone number."""
-    has_stored = store.has_keys(job.domain_id, PHONE_KEY)
+    has_stored = store.has_keys(PHONE_KEY)
     code = country_code(job.phone_region)
     # In some countries, all rows may be such rows.
     for limit in (f"limit {KEYS_IN_SAMPLE}", ""):
@@ -81,6 +82,7 @@ def _find_misread_in_store(
     """Look for what is in the store if the number of a new customer was read in another way there."""
     digits = "substr(key, 2)"
     spellings = [digits, f"'00' || {digits}", f"'+{code}' || {digits}"]
+    spellings.append("case when regexp_full_match(key, '[+]52[0-9]{10}') then '521' || substr(key, 4) end")
     # With a (0): of the countries whose code is known.
     spellings += [
         f"case when starts_with(key, '+{one}') then '{one}0' || substr(key, {len(one) + 2}) end"

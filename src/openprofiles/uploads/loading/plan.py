@@ -10,7 +10,7 @@ A value is entangled when a stored profile is found by several of the file's val
 entangled when
 
 - a record holds, in another field of the group, a value that is also some record's unique key (then both are);
-- the profile that it finds has the key's own field set by hand, so that the record's value may not go in.
+- the profile that it finds has the key's own field set by hand, and that wins: the record's value may not go in.
 
 Every other value k stays apart: the profiles that hold k are held by no other value of the file, and no record of
 another value puts k anywhere.
@@ -40,8 +40,14 @@ from queue import SimpleQueue
 
 import pyarrow as pa
 
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.stored_values import column_of, stored_value
 from openprofiles.clock import to_milliseconds
-from openprofiles.store.bulk import BulkReader, BulkStore, LeasedUpload
+from openprofiles.facts.precedence import sql_set_by_hand
+from openprofiles.store.bulk import BulkReader, BulkStore
+from openprofiles.store.bulk_protocols import JobNotes
+from openprofiles.store.leased_jobs import LeasedUpload
+from openprofiles.store.note_tables import ORDERED_RECORDS
 from openprofiles.uploads.failures import faults
 from openprofiles.uploads.job_options import CREATE_AND_UPDATE, CREATE_ONLY, UPDATE_ONLY, JobOptions
 from openprofiles.uploads.loading.other_names import (
@@ -52,8 +58,6 @@ from openprofiles.uploads.loading.other_names import (
     start_names,
 )
 from openprofiles.uploads.loading.same_customer import find_candidates, keys_sql, split_candidates
-from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.stored_values import column_of, stored_value
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _ROWS_PER_READ = 50_000
@@ -95,7 +99,7 @@ def plan(
         _look_up(scratch, store, job, mapping, names)
     scratch.run(_MAKE_OUTCOME)
     scratch.run("create or replace table entangled (key text primary key)")
-    _find_entangled(scratch, store, job, mapping)
+    _find_entangled(scratch, store, job, mapping, options)
     scratch.run("insert into ordered select record from staged where key in (select key from entangled)")
     header = mapping.unique_key.header
     scratch.run(
@@ -143,7 +147,7 @@ def plan_again(
     scratch.run("create or replace table touched (pid bigint)")
     row_numbers = f"select first + {job.pid_base} as pid from key_group union select pid from holder order by pid"
     for pids in _batches(scratch, row_numbers, pa.int64()):
-        scratch.put("touched_here", store.read_touched(job.domain_id, pids))
+        scratch.put("touched_here", store.read_touched(pids))
         scratch.run("insert into touched select pid from touched_here")
     scratch.run(
         f"""
@@ -172,12 +176,12 @@ def plan_again(
         # apart what is left.
         for records in _batches(scratch, "select record from unwritten order by record", pa.int64()):
             with store.chunk():
-                store.insert_ordered_records(pa.table({"record": records}))
+                store.add_notes(ORDERED_RECORDS, pa.table({"record": records}))
                 store.check_lease()
     _fold_members(scratch, mapping)
 
 
-def read_ordered_records(scratch: Scratch, store: BulkStore) -> bool:
+def read_ordered_records(scratch: Scratch, store: JobNotes) -> bool:
     """Fill the table ``ordered`` from the store, which also has the records that were set apart since the plan.
 
     Returns:
@@ -224,9 +228,9 @@ def _look_up(
     Args:
         names: the names of profiles that are compared, if any.
     """
-    if store.has_keys(job.domain_id, mapping.key_name):
+    if store.has_keys(mapping.key_name):
         batches = scratch.tables(keys_sql(mapping, "key_group"), _ROWS_PER_READ)
-        for keys, found in _find_candidates(scratch, store, job, mapping, batches, names.columns if names else ()):
+        for keys, found in _find_candidates(scratch, store, mapping, batches, names.columns if names else ()):
             add_held_names(scratch, found, names)
             same, others = split_candidates(found, keys, cursor=scratch, reader=store, job=job, mapping=mapping)
             for table, pairs in (("holder", same), ("other_holder", others)):
@@ -255,7 +259,7 @@ def _scan(
     name_columns = names.columns if names else []
     after = 0
     while True:
-        rows = store.read_domain_column(job.domain_id, column, after, _ROWS_PER_READ)
+        rows = store.read_domain_column(column, after, _ROWS_PER_READ)
         if not rows.num_rows:
             return
         after = rows["pid"][-1].as_py()
@@ -265,7 +269,7 @@ def _scan(
         )
         # Profiles that have expired by the start are no holders.
         scratch.put("found", found)
-        profiles = store.read_profiles(job.domain_id, found["pid"].combine_chunks(), ["expires_at", *name_columns])
+        profiles = store.read_profiles(found["pid"].combine_chunks(), ["expires_at", *name_columns])
         add_held_names(scratch, profiles, names)
         scratch.put("expiry", profiles.select(["pid", "expires_at"]))
         scratch.run(
@@ -277,7 +281,6 @@ def _scan(
 def _find_candidates(
     scratch: Scratch,
     store: BulkStore,
-    job: LeasedUpload,
     mapping: UploadMapping,
     batches: Iterator[pa.Table],
     columns: Sequence[str],
@@ -288,7 +291,7 @@ def _find_candidates(
     """
     if scratch.has_few_records:
         for keys in batches:
-            yield keys, find_candidates(store, job, mapping, keys, columns)
+            yield keys, find_candidates(store, mapping, keys, columns)
         return
     readers = SimpleQueue[BulkReader]()
     for _ in range(_LOOK_UPS_AT_A_TIME):
@@ -297,7 +300,7 @@ def _find_candidates(
     def find(keys: pa.Table) -> tuple[pa.Table, pa.Table]:
         reader = readers.get()
         try:
-            return keys, find_candidates(reader, job, mapping, keys, columns)
+            return keys, find_candidates(reader, mapping, keys, columns)
         finally:
             readers.put(reader)
 
@@ -313,7 +316,9 @@ def _find_candidates(
         readers.get().close()
 
 
-def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping) -> None:
+def _find_entangled(
+    scratch: Scratch, store: BulkStore, job: LeasedUpload, mapping: UploadMapping, options: JobOptions
+) -> None:
     key_index = mapping.fields.index(mapping.unique_key)
     for index in group_values(mapping).values():
         if index == key_index:
@@ -333,14 +338,14 @@ def _find_entangled(scratch: Scratch, store: BulkStore, job: LeasedUpload, mappi
         "where pid in (select pid from holder group by pid having count(distinct key) > 1)"
     )
     if len(mapping.identity_paths) > 1:
+        wins = options.source.sql_wins(mapping.unique_key.path, sql_set_by_hand("origins"))
         # Only several records of one value can tell the difference.
         several = "from outcome join key_group using (key) where row_count > 1 and holders = 1"
         for pids in _batches(scratch, f"select pid {several} order by pid", pa.int64()):
-            scratch.put("origin", store.read_profiles(job.domain_id, pids, ["origins"]))
+            scratch.put("origin", store.read_profiles(pids, ["origins"]))
             scratch.run(
-                f"insert or ignore into entangled select key {several} and pid in "
-                "(select pid from origin where list_contains(from_json(origins, '[\"VARCHAR\"]'), ?))",
-                [mapping.unique_key.path],
+                f"insert or ignore into entangled select key {several} "
+                f"and pid in (select pid from origin where not {wins})"
             )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
 
 # A file in which every key stands twice must not cost a report as long as itself.
 MAX_REPORTED = 100_000

@@ -5,7 +5,7 @@ value in another field of the key's group, such as the address of an office, doe
 every field of the group counts (``UploadMapping.matches_group``).
 
 The index finds candidates by the search form of the key. Their fields are compared with the row in the identity form,
-which may be finer: see ``profiles.normal_forms``. A given key is kept in its search form only, so it counts for every
+which may be finer: see ``facts.normal_forms``. A given key is kept in its search form only, so it counts for every
 row that a search for it would find.
 """
 
@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.profiles.standard_profile import KEY_PATHS
-from openprofiles.store.bulk import BulkReader, LeasedJob
-from openprofiles.uploads.loading.scratch import ScratchCursor
-from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.bulk.scratch import ScratchCursor
+from openprofiles.bulk.stored_values import column_of, stored_value
+from openprofiles.facts.standard_profile import KEY_PATHS
+from openprofiles.store.bulk_protocols import KeyReader
+from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 
 _PAIRS = pa.schema([("key", pa.string()), ("pid", pa.int64())])
@@ -39,7 +40,7 @@ def keys_sql(mapping: UploadMapping, source: str) -> str:
 
 
 def find_candidates(
-    reader: BulkReader, job: LeasedJob, mapping: UploadMapping, keys: pa.Table, more_columns: Sequence[str] = ()
+    reader: KeyReader, mapping: UploadMapping, keys: pa.Table, more_columns: Sequence[str] = ()
 ) -> pa.Table:
     """Find the profiles that hold these keys in the index, as ``split_candidates`` takes them.
 
@@ -48,7 +49,7 @@ def find_candidates(
         more_columns: of the table ``profile``, which are read as well.
     """
     columns = list(dict.fromkeys((*_held_columns(mapping), *more_columns)))
-    return reader.find_key_holders(job.domain_id, mapping.key_name, _searches(keys, mapping), job.started_at, columns)
+    return reader.find_key_holders(mapping.key_name, _searches(keys, mapping), columns)
 
 
 def _held_columns(mapping: UploadMapping) -> list[str]:
@@ -62,7 +63,7 @@ def split_candidates(
     keys: pa.Table,
     *,
     cursor: ScratchCursor,
-    reader: BulkReader,
+    reader: KeyReader,
     job: LeasedJob,
     mapping: UploadMapping,
 ) -> tuple[pa.Table, pa.Table]:
@@ -133,7 +134,7 @@ def _split_shared_searches(
     keys: pa.Table,
     searches: pa.Array,
     cursor: ScratchCursor,
-    reader: BulkReader,
+    reader: KeyReader,
     job: LeasedJob,
     mapping: UploadMapping,
 ) -> tuple[pa.Table, pa.Table]:
@@ -174,10 +175,10 @@ def _split_shared_searches(
     return same.cast(_PAIRS), cursor.table("select search, pid from not_same")
 
 
-def _put_given_keys(cursor: ScratchCursor, reader: BulkReader, mapping: UploadMapping, table: str) -> None:
+def _put_given_keys(cursor: ScratchCursor, reader: KeyReader, mapping: UploadMapping, table: str) -> None:
     """Make the table ``given_key`` of the keys that were given to the profiles in a table: ``pid`` and ``value``."""
     pids = cursor.table(f"select distinct pid from {table} order by pid")["pid"].combine_chunks()
-    cursor.put("given_key", reader.read_added_keys(pids, mapping.key_name))
+    cursor.put("given_key", reader.read_held_keys(pids, mapping.key_name))
 
 
 def without_keys_of_others(

@@ -5,10 +5,11 @@ Such a value does not identify a customer (``same_customer``), so one customer m
 
 from __future__ import annotations
 
-from openprofiles.profiles.standard_profile import KEY_PATHS
-from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.stored_values import column_of, stored_value
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.stored_values import column_of, stored_value
+from openprofiles.facts.standard_profile import KEY_PATHS
+from openprofiles.store.bulk_protocols import ProfileReader
+from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import MAX_LINES, SHARED_KEY_ROWS, Notice, is_doubtful
 
@@ -21,7 +22,7 @@ NEW_KEYS = "(select key, target as record from target join key_group on first = 
 
 def find_shared_keys(
     scratch: Scratch,
-    store: BulkStore,
+    store: ProfileReader,
     job: LeasedJob,
     mapping: UploadMapping,
     new_keys: str = NEW_KEYS,
@@ -71,7 +72,7 @@ def _find_in_file(scratch: Scratch, job: LeasedJob, mapping: UploadMapping, othe
 
 def _find_in_store(
     scratch: Scratch,
-    store: BulkStore,
+    store: ProfileReader,
     job: LeasedJob,
     mapping: UploadMapping,
     others: list[str],
@@ -85,7 +86,7 @@ def _find_in_store(
     columns = [column_of(path) for path in others]
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ)
-        scratch.put("stored", store.read_profiles(job.domain_id, some, columns))
+        scratch.put("stored", store.read_profiles(some, columns))
         for path in others:
             value = mapping.sql_identity(stored_value(path), job.phone_region)
             scratch.run(

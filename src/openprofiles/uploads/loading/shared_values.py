@@ -7,13 +7,15 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.profiles.normal_forms import has_finer_identity, sql_identity_key, sql_search_form
-from openprofiles.profiles.standard_profile import ACCOUNT_KEY, EMAIL_KEY, PHONE_KEY
-from openprofiles.store.bulk import BulkStore, LeasedJob
-from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.stored_values import column_of
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.stored_values import column_of
+from openprofiles.facts.normal_forms import has_finer_identity, sql_identity_key, sql_normal_full_name, sql_search_form
+from openprofiles.facts.standard_profile import ACCOUNT_KEY, EMAIL_KEY, FULL_NAME_KEY, FULL_NAME_PATHS, PHONE_KEY
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import LeasedJob
+from openprofiles.uploads.loading.birth_dates import BIRTH_DATE, sql_date_parts
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import SAME_ACCOUNT_ROWS, SAME_EMAIL_ROWS, SAME_PHONE_ROWS
+from openprofiles.uploads.notices import SAME_ACCOUNT_ROWS, SAME_EMAIL_ROWS, SAME_NAME_ROWS, SAME_PHONE_ROWS
 
 _ROWS_OF_LARGE_FILE = 50_000
 
@@ -29,11 +31,13 @@ class SharedValue:
     Attributes:
         code: that of the notice.
         path: the field.
-        key_name: the standard key that it feeds.
+        key_name: the standard key that it feeds, or that of full names, by which many customers of a list that was
+            renumbered are found in the store.
         plausible: what is left of a value that identifies somebody, as a regular expression that it matches.
         same_paths: fields whose values must be the same as well.
         differing_path: a field that shows, where two customers have different values, that they are not the same.
         looked_up_first: so many customers are looked up in the store before all are.
+        found_first: of these, more than this share must be found.
         compared_first: a condition on ``value``, in SQL, for what is compared first in a large file; None compares all.
     """
 
@@ -44,12 +48,15 @@ class SharedValue:
     same_paths: tuple[str, ...] = ()
     differing_path: str | None = None
     looked_up_first: int = 1_000
+    found_first: float = 0.0
     compared_first: str | None = "hash(value) % 20 = 0"
 
     @property
     def paths(self) -> list[str]:
         """All of the fields."""
-        return [self.path, *self.same_paths, *([self.differing_path] if self.differing_path else [])]
+        names = FULL_NAME_PATHS if self.key_name == FULL_NAME_KEY else ()
+        differing = [self.differing_path] if self.differing_path else []
+        return list(dict.fromkeys([self.path, *self.same_paths, *names, *differing]))
 
 
 SHARED_VALUES = (
@@ -66,6 +73,28 @@ SHARED_VALUES = (
         compared_first="right(value, 2) between '40' and '44'",
     ),
 )
+# Only one of these is searched for. Twins have other first names.
+SHARED_NAMES = (
+    # The first of January stands for no date: one of the numbers must be another day or month.
+    SharedValue(
+        SAME_NAME_ROWS,
+        BIRTH_DATE,
+        FULL_NAME_KEY,
+        plausible="(^|[^0-9])(0?[2-9]|[12][0-9]|3[01])([^0-9]|$)",
+        same_paths=("FirstName", "LastName"),
+        looked_up_first=100,
+        found_first=0.05,
+    ),
+    SharedValue(
+        SAME_NAME_ROWS,
+        "Address.Address1",
+        FULL_NAME_KEY,
+        plausible="[0-9]",
+        same_paths=("FirstName", "LastName", "Address.PostalCode"),
+        looked_up_first=100,
+        found_first=0.05,
+    ),
+)
 
 
 def find_shared_values(
@@ -73,8 +102,9 @@ def find_shared_values(
 ) -> None:
     """Add the rows that create such customers to the table ``double``; all of the values must be mapped."""
     value_of = {field.path: f"v{index}" for index, field in enumerate(mapping.fields)}
-    _find_in_file(scratch, job, shared, value_of)
-    if store.has_keys(job.domain_id, shared.key_name):
+    if shared.key_name != FULL_NAME_KEY:
+        _find_in_file(scratch, job, shared, value_of)
+    if store.has_keys(shared.key_name):
         _find_in_store(scratch, store, job, shared, value_of)
 
 
@@ -132,7 +162,8 @@ def _find_in_store(
     count = int(scratch.value("select count(*) from target where pid is null"))
     step = -(-count // shared.looked_up_first)
     _look_up(scratch, store, job, shared, value_of, f"hash(target) % {step} = 0")
-    if step > 1 and scratch.value("select exists (select 1 from double where pid is not null)"):
+    found_count = scratch.value("select count(*) from double where pid is not null")
+    if step > 1 and found_count > shared.found_first * shared.looked_up_first:
         _look_up(scratch, store, job, shared, value_of, f"hash(target) % {step} <> 0")
 
 
@@ -160,9 +191,7 @@ def _look_up(
     )
     for wanted in scratch.tables(query, ROWS_PER_READ):
         searches = pa.compute.unique(wanted["search"].combine_chunks().cast(pa.string()))
-        found = store.find_key_holders(
-            job.domain_id, shared.key_name, searches, job.started_at, list(column_of_path.values())
-        )
+        found = store.find_key_holders(shared.key_name, searches, list(column_of_path.values()))
         scratch.put("wanted", wanted)
         scratch.put("asked", pa.table({"i": pa.array(range(len(searches)), pa.int64()), "search": searches}))
         scratch.put("found", found)
@@ -181,9 +210,14 @@ def _forms_sql(shared: SharedValue, value_of: dict[str, str], job: LeasedJob, pr
         value_of: by the path of a field the SQL for its value.
         prefix: of the names of the columns.
     """
-    form = sql_identity_key(shared.key_name, value_of[shared.path], job.phone_region)
+    if shared.key_name == FULL_NAME_KEY:
+        form = sql_normal_full_name(*(value_of.get(path, "null") for path in FULL_NAME_PATHS))
+        born_or_lives = value_of[shared.path]
+        parts = [f"{sql_date_parts(born_or_lives)}::text" if shared.path == BIRTH_DATE else _plain_sql(born_or_lives)]
+    else:
+        form, parts = sql_identity_key(shared.key_name, value_of[shared.path], job.phone_region), []
     # Null if one of them is.
-    value = " || chr(10) || ".join([form, *(_plain_sql(value_of[path]) for path in shared.same_paths)])
+    value = " || chr(10) || ".join([form, *parts, *(_plain_sql(value_of[path]) for path in shared.same_paths)])
     differing = value_of.get(shared.differing_path or "")
     return (
         f"{form} as {prefix}form, {value} as {prefix}value, "

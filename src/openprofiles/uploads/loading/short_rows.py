@@ -9,8 +9,8 @@ begin a record. A short row whose unique key looks like that of no other row has
 
 from __future__ import annotations
 
+from openprofiles.bulk.scratch import ScratchCursor
 from openprofiles.uploads.job_options import JUDGE, REJECT
-from openprofiles.uploads.loading.scratch import ScratchCursor
 from openprofiles.uploads.loading.value_looks import sql_common_looks, sql_differs
 from openprofiles.uploads.notices import MAX_LINES, SHORT_ROWS, Notice
 

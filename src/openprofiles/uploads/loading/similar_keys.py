@@ -11,8 +11,12 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from openprofiles.profiles.standard_profile import PHONE_KEY
-from openprofiles.store.bulk import BulkStore, LeasedJob
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.stored_values import column_of
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.facts.standard_profile import PHONE_KEY
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import LeasedJob
 from openprofiles.uploads.loading.key_spellings import (
     GUID_IN_BRACES,
     GUID_OF_BARE,
@@ -23,12 +27,9 @@ from openprofiles.uploads.loading.key_spellings import (
     OTHER_SEPARATORS,
     SEPARATORS,
 )
-from openprofiles.uploads.loading.scratch import Scratch
 from openprofiles.uploads.loading.shared_keys import NEW_KEYS
 from openprofiles.uploads.loading.shared_values import add_later_ones
-from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.sql_text import sql_text
 
 _ROWS_PER_READ = 50_000
 
@@ -116,7 +117,7 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
         f"insert into double select record, null, min(pid) from {NEW_KEYS} join other_holder "
         f"on search = {mapping.sql_search_form('key')} group by record"
     )
-    if not store.has_keys(job.domain_id, mapping.key_name):
+    if not store.has_keys(mapping.key_name):
         return
     scratch.run(
         f"create or replace table number_of as select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) "
@@ -152,7 +153,7 @@ def look_up_spellings(
     is_same = "".join(f" and {mapping.sql_identity(column, job.phone_region)} = value" for column in columns)
     for wanted in scratch.tables(query, _ROWS_PER_READ):
         values_here = wanted["value"].combine_chunks().cast(pa.string())
-        found = store.find_key_holders(job.domain_id, mapping.key_name, values_here, job.started_at, columns)
+        found = store.find_key_holders(mapping.key_name, values_here, columns)
         scratch.put("wanted", wanted.append_column("i", pa.array(range(len(values_here)), pa.int64())))
         scratch.put("found", found)
         scratch.run(

@@ -6,11 +6,12 @@ loaded, since it may be a customer about whom little is known, and counted for t
 
 from __future__ import annotations
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.uploads.loading.noticed_values import count_loaded_rows
 from openprofiles.uploads.loading.value_looks import sql_common_looks, sql_differs
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.notices import MAX_LINES, SPARSE_ROWS, Notice
-from openprofiles.uploads.sql_text import sql_text
+from openprofiles.uploads.notices import SPARSE_ROWS, Notice
 
 _FEWEST_FIELDS = 2
 # With fewer fields, a row with its unique key alone is nothing special.
@@ -58,6 +59,4 @@ def find_sparse_rows(scratch: ScratchCursor, mapping: UploadMapping) -> list[Not
         )
         """
     )
-    count = int(scratch.value("select count(*) from sparse_row"))
-    lines = scratch.table(f"select line from sparse_row order by record limit {MAX_LINES}")["line"].to_pylist()
-    return [Notice(SPARSE_ROWS, None, count, tuple(lines))] if count else []
+    return count_loaded_rows(scratch, SPARSE_ROWS, None, "sparse_row")

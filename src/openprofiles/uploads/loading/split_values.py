@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
 from openprofiles.uploads.loading.value_looks import sql_common_looks, sql_differs
 from openprofiles.uploads.notices import MAX_LINES, SPLIT_VALUE_ROWS, Notice
 

@@ -32,20 +32,22 @@ from queue import SimpleQueue
 import numpy as np
 import pyarrow as pa
 
+from openprofiles.bulk.leased_work import MOST_FIELDS_OF_TWO_THREADS
+from openprofiles.bulk.scratch import Scratch, ScratchCursor
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import is_blank, sql_is_blank
-from openprofiles.profiles.placeholders import sql_is_leftover, sql_is_placeholder, sql_is_shortened_number
+from openprofiles.facts.blanks import is_blank, sql_is_blank
+from openprofiles.facts.placeholders import sql_is_leftover, sql_is_placeholder, sql_is_shortened_number
+from openprofiles.facts.sql_text import sql_text
 from openprofiles.uploads.arrival.block_files import BlockFiles
 from openprofiles.uploads.failures import faults
-from openprofiles.uploads.failures.own_columns import CODE, has_apostrophes
+from openprofiles.uploads.failures.own_columns import CODE, SURPLUS, has_apostrophes
 from openprofiles.uploads.failures.spreadsheet_texts import remove_apostrophe, sql_remove_apostrophe
 from openprofiles.uploads.job_options import CLEAR, LOAD, JobOptions
 from openprofiles.uploads.loading.changed_order import find_changed_order
 from openprofiles.uploads.loading.cut_off_file import find_cut_off_line
-from openprofiles.uploads.loading.leased_work import MOST_FIELDS_OF_TWO_THREADS
 from openprofiles.uploads.loading.misread_rows import MisreadBlocks
 from openprofiles.uploads.loading.moved_cells import find_moved_rows
-from openprofiles.uploads.loading.scratch import Scratch, ScratchCursor
+from openprofiles.uploads.loading.phone_function import register_phone_function
 from openprofiles.uploads.loading.short_rows import create_short_rows_table, find_broken_rows
 from openprofiles.uploads.loading.split_values import create_split_rows_table, find_split_rows
 from openprofiles.uploads.loading.swallowed_rows import find_swallowed_rows
@@ -78,7 +80,6 @@ from openprofiles.uploads.reading.records import (
     UnclosedQuoteError,
 )
 from openprofiles.uploads.reading.text_formulas import BEGINNING, sql_text_of_formula, text_of_formula
-from openprofiles.uploads.sql_text import sql_text
 from openprofiles.uploads.value_checks import ValueCheck
 
 # Records with a few cells more than the header has are read like the others; only those with more yet are split one
@@ -111,14 +112,15 @@ class Disagreement(Exception):
 class _Columns:
     """Where the mapped columns are. ``indexes`` has one entry per field of the mapping.
 
-    Of a file of failed rows, ``has_apostrophes`` says whether texts may begin with an additional one, and ``code`` is
-    the index of the column with the codes of the errors.
+    Of a file of failed rows, ``has_apostrophes`` says whether texts may begin with an additional one. ``code`` and
+    ``surplus`` are the indexes of its columns with the codes of the errors and with the cells beyond the header.
     """
 
     count: int
     indexes: tuple[int, ...]
     has_apostrophes: bool
     code: int | None
+    surplus: int | None
 
 
 def stage(
@@ -154,6 +156,7 @@ def stage(
         header = scanner.read_header()
         columns = _find_columns(header, mapping, form, strict=strict)
         _create_tables(scratch, mapping)
+        register_phone_function(scratch.connection, phone_region)
         scanner.max_clean_cells = columns.count + _SPARE_COLUMNS
         # A block of short records may hold very many, each of them as wide as the mapping.
         scanner.max_block_records = max(1, _CELLS_PER_BLOCK // (len(mapping.fields) + _SPARE_COLUMNS))
@@ -185,7 +188,7 @@ def stage(
         _record_lines(scratch, SKIPPED_LINES, scanner.skipped_line_count, scanner.skipped_lines)
         _record_lines(scratch, BLANK_ROWS, scanner.blank_row_count, scanner.blank_row_lines)
         _record_lines(scratch, SWALLOWED_ROWS, len(swallowed), swallowed[:MAX_LINES])
-        misread_lines = misread.find_lines(scratch, len(mapping.fields))
+        misread_lines = misread.find_lines(scratch, mapping)
         _record_lines(scratch, MISREAD_ROWS, len(misread_lines), misread_lines[:MAX_LINES])
     except NoHeaderError:
         raise FileRejected(no_header_message(form)) from None
@@ -286,8 +289,13 @@ def _find_columns(header: Header, mapping: UploadMapping, form: FileForm, *, str
         len(names),
         tuple(indexes),
         has_apostrophes=has_apostrophes(names) and not strict,
-        code=names.index(CODE) if names.count(CODE) == 1 and not strict else None,
+        code=None if strict else _find_only(names, CODE),
+        surplus=None if strict else _find_only(names, SURPLUS),
     )
+
+
+def _find_only(names: Sequence[str], name: str) -> int | None:
+    return names.index(name) if names.count(name) == 1 else None
 
 
 def _create_tables(scratch: Scratch, mapping: UploadMapping) -> None:
@@ -345,7 +353,7 @@ class _Stager:
         cells = {f"c{index}": f"c{index}" for index in wanted}
         if columns.has_apostrophes:
             cells = {cell: sql_remove_apostrophe(cell) for cell in cells}
-        unfixed = [] if columns.code is None else [f"{_unfixed_sql(columns.code, columns.count)} as unfixed"]
+        unfixed = [] if columns.code is None else [f"{_unfixed_sql(columns, columns.code)} as unfixed"]
         self._selected = ", ".join([*(f"{sql} as {cell}" for cell, sql in cells.items()), *unfixed])
         self._selected_of_formulas = ", ".join(
             [*(f"{sql_text_of_formula(sql)} as {cell}" for cell, sql in cells.items()), *unfixed]
@@ -428,14 +436,14 @@ class _Stager:
             rows["line"].append(int(block.line[record - block.first_record]))
             rows["surplus"].append(last_filled if last_filled > count else 0)
             if self._columns.code is not None:
-                rows["unfixed"].append(_is_unfixed(cells, self._columns.code))
+                rows["unfixed"].append(_unfixed(cells, self._columns, self._columns.code))
             if self._columns.has_apostrophes:
                 cells = [remove_apostrophe(cell) for cell in cells]
             if self._is_cleaned:
                 cells = [text_of_formula(cell) for cell in cells]
             for index in wanted:
                 rows[f"c{index}"].append(cells[index] if index < len(cells) else None)
-        types = dict.fromkeys(("record", "line", "surplus"), pa.int64()) | {"unfixed": pa.bool_()}
+        types = dict.fromkeys(("record", "line", "surplus"), pa.int64()) | {"unfixed": pa.int32()}
         self._scratch.put(
             "odd_record",
             pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in rows.items()}),
@@ -468,8 +476,12 @@ _SURPLUS = 1
 _FAULTY = 2
 # No fault of the record: the reader gave none where the scan found one.
 _NOT_READ = 3
-# A failed row whose characters that were not valid are still there.
-_UNFIXED = 4
+# Their surplus is the whole row, of which the values may be in their columns now.
+_CODES_OF_WHOLE_ROW = (faults.MALFORMED_QUOTES, faults.SHIFTED_CELLS, faults.BROKEN_ROW)
+# A row of a file of failed rows whose error is still there: characters that are not valid, cells beyond the header, or
+# nothing but its surplus.
+_UNFIXED = {code: 4 + i for i, code in enumerate((faults.INVALID_UTF8, faults.SURPLUS_LEFT, *_CODES_OF_WHOLE_ROW))}
+_SET_APART = ", ".join(map(str, (_NO_FAULT, _NOT_READ, *_UNFIXED.values())))
 
 
 def _set_failed_apart(
@@ -497,13 +509,11 @@ def _set_failed_apart(
         scratch.run(f"update staged set fault = {_FAULTY}, key = null where fault = {_NO_FAULT} and {is_shifted}")
     # Narrow tables of few rows: what follows looks at them once for each field.
     if columns.code is not None:
-        scratch.run(
-            f"insert into failed select record, line, 0, ?, null, null from staged where fault = {_UNFIXED}",
-            [faults.INVALID_UTF8],
-        )
-    faulty_count = scratch.value(
-        f"create temp table faulty as select * from staged where fault not in ({_NO_FAULT}, {_NOT_READ}, {_UNFIXED})"
-    )
+        for code, fault in _UNFIXED.items():
+            scratch.run(
+                f"insert into failed select record, line, 0, ?, null, null from staged where fault = {fault}", [code]
+            )
+    faulty_count = scratch.value(f"create temp table faulty as select * from staged where fault not in ({_SET_APART})")
     if faulty_count and not strict:
         _set_headers_apart(scratch, mapping)
     if faulty_count and scratch.value("select exists (select 1 from faulty)"):
@@ -620,23 +630,42 @@ def _surplus_sql(columns: _Columns) -> _Surplus:
 # Characters that are not valid are written as U+FFFD into a file of failed rows for spreadsheets.
 _NOT_VALID = "\ufffd"
 _CODE_OF_NOT_VALID = re.compile(rf"\b{faults.INVALID_UTF8}\b")
+_NOT_SURPLUS = re.compile(rf"\b({'|'.join(_CODES_OF_WHOLE_ROW)})\b")
 
 
-def _is_unfixed(cells: Sequence[str], code: int) -> bool:
-    """Return whether a failed row still has the characters that were not valid.
+def _unfixed(cells: Sequence[str], columns: _Columns, code: int) -> int:
+    """Return the value of ``_UNFIXED`` for a row of a file of failed rows; 0 if its error may be fixed.
 
     Args:
         code: the index of the column with the codes of its errors.
     """
-    return (
-        code < len(cells) and bool(_CODE_OF_NOT_VALID.search(cells[code])) and any(_NOT_VALID in cell for cell in cells)
-    )
+    if code < len(cells):
+        if _CODE_OF_NOT_VALID.search(cells[code]) and any(_NOT_VALID in cell for cell in cells):
+            return _UNFIXED[faults.INVALID_UTF8]
+        surplus = columns.surplus
+        has_surplus = surplus is not None and surplus < len(cells) and not is_blank(cells[surplus])
+        whole_row = _NOT_SURPLUS.search(cells[code])
+        if has_surplus and (whole_row is None or all(map(is_blank, cells[:surplus]))):
+            return _UNFIXED[whole_row[0] if whole_row else faults.SURPLUS_LEFT]
+    return 0
 
 
-def _unfixed_sql(code: int, column_count: int) -> str:
-    cells = ", ".join(f"c{index}" for index in range(column_count))
-    is_of_code = f"regexp_matches(c{code}, {sql_text(_CODE_OF_NOT_VALID.pattern)})"
-    return f"coalesce({is_of_code} and contains(concat({cells}), {sql_text(_NOT_VALID)}), false)"
+def _unfixed_sql(columns: _Columns, code: int) -> str:
+    cells = ", ".join(f"c{index}" for index in range(columns.count))
+    is_not_valid = f"contains(concat({cells}), {sql_text(_NOT_VALID)})"
+    cases = f"when {_sql_has(code, _CODE_OF_NOT_VALID)} and {is_not_valid} then {_UNFIXED[faults.INVALID_UTF8]}"
+    if columns.surplus is not None:
+        has_surplus = f"not {sql_is_blank(f'c{columns.surplus}')}"
+        cases += f" when {has_surplus} and not {_sql_has(code, _NOT_SURPLUS)} then {_UNFIXED[faults.SURPLUS_LEFT]}"
+        others = ", ".join(f"c{index}" for index in range(columns.surplus))
+        for one in _CODES_OF_WHOLE_ROW:
+            is_unfixed = f"{_sql_has(code, re.compile(one))} and {sql_is_blank(f'concat({others})')}"
+            cases += f" when {has_surplus} and {is_unfixed} then {_UNFIXED[one]}"
+    return f"case {cases} else 0 end"
+
+
+def _sql_has(code: int, pattern: re.Pattern[str]) -> str:
+    return f"regexp_matches(coalesce(c{code}, ''), {sql_text(pattern.pattern)})"
 
 
 def _too_long_sql(value: str, field: MappedField) -> str:
@@ -763,7 +792,7 @@ def _check_sql(
     if no_identity:
         key = f"case when {' or '.join(no_identity.values())} then null else {key} end"
     names = ", ".join(f"v{index}" for index in range(len(mapping.fields)))
-    is_unfixed = "" if columns.code is None else f"when unfixed then {_UNFIXED}"
+    is_unfixed = "" if columns.code is None else "when unfixed > 0 then unfixed"
     return f"""
         with mapped as (
             select *, {", ".join(values)} from {source}

@@ -9,15 +9,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.profiles.normal_forms import sql_normal_key
-from openprofiles.profiles.standard_profile import EMAIL_KEY
-from openprofiles.store.bulk import BulkStore, LeasedUpload
-from openprofiles.uploads.job_options import OVERWRITE, JobOptions
-from openprofiles.uploads.loading.scratch import Scratch
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.stored_values import column_of
+from openprofiles.facts.normal_forms import sql_normal_key
+from openprofiles.facts.precedence import sql_set_by_hand
+from openprofiles.facts.standard_profile import EMAIL_KEY
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.leased_jobs import LeasedUpload
+from openprofiles.uploads.job_options import JobOptions
 from openprofiles.uploads.loading.shared_values import MOST_CUSTOMERS, ROWS_PER_READ
-from openprofiles.uploads.loading.stored_values import column_of
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
-from openprofiles.uploads.sql_text import sql_text
 
 EMAIL_PATH = "EmailAddress"
 _LOOKED_UP_FIRST = 2_000
@@ -58,7 +59,7 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedUpload, value: str, 
     )
     for wanted in scratch.tables(query, ROWS_PER_READ):
         values = pa.compute.unique(wanted["value"].combine_chunks().cast(pa.string()))
-        found = store.find_key_holders(job.domain_id, EMAIL_KEY, values, job.started_at, [column_of(EMAIL_PATH)])
+        found = store.find_key_holders(EMAIL_KEY, values, [column_of(EMAIL_PATH)])
         scratch.put("wanted", wanted)
         scratch.put("asked", pa.table({"i": pa.array(range(len(values)), pa.int64()), "value": values}))
         scratch.put("found", found)
@@ -75,13 +76,12 @@ def _look_up(scratch: Scratch, store: BulkStore, job: LeasedUpload, value: str, 
 
 def _remove_kept(scratch: Scratch, store: BulkStore, job: LeasedUpload) -> None:
     """Remove rows whose profile keeps the address it has, which was edited by hand, from the table ``taken``."""
-    if JobOptions.from_json(job.options).hand_set_fields == OVERWRITE:
+    source = JobOptions.from_json(job.options).source
+    if source.always_wins:
         return
+    wins = source.sql_wins(EMAIL_PATH, sql_set_by_hand("origins"))
     pids = scratch.table("select distinct own from taken order by own")["own"].combine_chunks()
     for start in range(0, len(pids), _PROFILES_PER_READ):
         some = pids.slice(start, _PROFILES_PER_READ)
-        scratch.put("origin", store.read_profiles(job.domain_id, some, ["origins"]))
-        scratch.run(
-            "delete from taken where own in (select pid from origin "
-            f"where list_contains(from_json(origins, '[\"VARCHAR\"]'), {sql_text(EMAIL_PATH)}))"
-        )
+        scratch.put("origin", store.read_profiles(some, ["origins"]))
+        scratch.run(f"delete from taken where own in (select pid from origin where not {wins})")

@@ -16,7 +16,7 @@ last one first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,21 +24,24 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute
 
+from openprofiles.bulk.chunks import ChunkSize
+from openprofiles.bulk.compare import KEY_CHANGES, changed_columns, key_changes
+from openprofiles.bulk.images import image_columns, unpack_images
+from openprofiles.bulk.key_columns import sql_keys
+from openprofiles.bulk.key_writes import ADD, REMOVE, apply_pending_keys, write_pending_keys
+from openprofiles.bulk.leased_work import LeasedWork, check_stop, valid_chunk
+from openprofiles.bulk.run_job import End, run_job
+from openprofiles.bulk.scratch import Scratch
+from openprofiles.bulk.steps import Part, Standing, Step
+from openprofiles.bulk.stored_values import stored_value
 from openprofiles.clock import Clock
 from openprofiles.job_kinds import UNDO
 from openprofiles.settings import Settings
-from openprofiles.store.bulk import BulkStore, LeasedJob, UndoneJob
+from openprofiles.store.bulk import BulkStore
+from openprofiles.store.bulk_protocols import NUMBERS
+from openprofiles.store.leased_jobs import LeasedJob, UndoneJob
+from openprofiles.store.note_tables import KEPT_PROFILES
 from openprofiles.store.upload_job_states import INTERNAL_FAILURE, UploadJobStatus
-from openprofiles.uploads.loading.chunks import ChunkSize
-from openprofiles.uploads.loading.index import ADD, REMOVE, apply_pending_keys, write_pending_keys
-from openprofiles.uploads.loading.key_columns import sql_keys
-from openprofiles.uploads.loading.leased_work import LeasedWork, check_stop
-from openprofiles.uploads.loading.merge import KEY_CHANGES, changed_columns, key_changes
-from openprofiles.uploads.loading.run_job import End, run_job
-from openprofiles.uploads.loading.scratch import Scratch
-from openprofiles.uploads.loading.steps import Part, Standing, Step
-from openprofiles.uploads.loading.stored_values import stored_value
-from openprofiles.uploads.loading.undo_images import IMAGE_NUMBERS, image_columns, unpack_images
 from openprofiles.uploads.mappings.upload_mapping import read_mapping
 
 STAGE = "stage"
@@ -57,17 +60,17 @@ class _Part:
     """What one chunk undoes.
 
     Attributes:
-        key_version: of the domain, for which it holds.
-        asked: what it was made of: profiles that the job has made (pid), or the images of those that it has changed.
+        key_version: see ``Made``.
+        made_of: profiles that the job has made (pid), or the images of those that it has changed.
         rows: those of them that are as the job left them: pid alone, or what ``restore_profiles`` takes.
         key_changes: for ``insert_pending_keys``.
         keys_out: keys that go at once: name, value, pid.
-        kept: for ``insert_kept_profiles``.
+        kept: for ``note_tables.KEPT_PROFILES``.
         gone_count: those that are no longer there.
     """
 
     key_version: int
-    asked: pa.Table
+    made_of: pa.Table
     rows: pa.Table
     key_changes: pa.Table
     keys_out: pa.Table
@@ -84,9 +87,9 @@ class UndoState(LeasedWork):
 
     def make_removal(self, pids: pa.Table) -> _Part:
         """What becomes of profiles that the job has made."""
-        version = self.reader.read_key_version(self.job.domain_id)
-        columns = [*changed_columns(self), "profile_id"]
-        stored = self.reader.read_profiles(self.job.domain_id, pids["pid"].combine_chunks(), columns, ["revision"])
+        version = self.reader.read_key_version()
+        columns = [*changed_columns(self), "profile_id", "revision"]
+        stored = self.reader.read_profiles(pids["pid"].combine_chunks(), columns)
         return self.removal_of(version, pids, stored)
 
     def removal_of(self, version: int, pids: pa.Table, stored: pa.Table) -> _Part:
@@ -114,10 +117,10 @@ class UndoState(LeasedWork):
 
     def make_restoration(self, images: pa.Table) -> _Part:
         """What becomes of profiles that the job has changed."""
-        version = self.reader.read_key_version(self.job.domain_id)
+        version = self.reader.read_key_version()
         pids = images["pid"].combine_chunks()
-        columns = [*changed_columns(self), "profile_id"]
-        stored = self.reader.read_profiles(self.job.domain_id, pids, columns, ["revision"])
+        columns = [*changed_columns(self), "profile_id", "revision"]
+        stored = self.reader.read_profiles(pids, columns)
         self.cursor.put("image_part", images)
         self.cursor.put("stored", stored)
         found = self.cursor.table(
@@ -127,14 +130,10 @@ class UndoState(LeasedWork):
         stored = stored.filter(found["is_untouched"])
         old = images.filter(pa.compute.is_in(pids, stored["pid"].combine_chunks()))
         self.cursor.put("stored", old)
-        values = ", ".join(
-            f"coalesce({stored_value(field.path)}, '') as v{index}" for index, field in enumerate(self.mapping.fields)
-        )
+        values = ", ".join(f"coalesce({stored_value(path)}, '') as v{index}" for index, path in enumerate(self.paths))
         # An empty value clears what was not there before.
         targets = self.cursor.table(f"select pid, {values} from stored order by pid")
-        changes = pa.concat_tables(
-            [KEY_CHANGES.empty_table(), *(key_changes(self, rule, targets, stored) for rule in self.key_rules)]
-        )
+        changes = key_changes(self, targets, stored)
         keys_out = _no_keys()
         if self.cursor.value("select count(*) from absent"):
             self.cursor.put("restored", old.select(["pid"]))
@@ -147,7 +146,7 @@ class UndoState(LeasedWork):
         return _Part(
             version,
             images,
-            old.select([*image_columns(self.mapping), *IMAGE_NUMBERS, "pid"]),
+            old.select([*image_columns(self.paths), *NUMBERS, "pid"]),
             changes,
             keys_out,
             _kept(found, was_created=False),
@@ -244,7 +243,7 @@ def _make_undo(store: BulkStore, scratch: Scratch, job: LeasedJob, clock: Clock)
         store=store,
         reader=store,
         job=job,
-        mapping=read_mapping(undone.fields, undone.unique_key, strict=False),
+        paths=read_mapping(undone.fields, undone.unique_key, strict=False).paths,
         key_version=key_version,
         clock=clock,
         undone_id=job.subject,
@@ -264,8 +263,8 @@ def _forget(undo: UndoState) -> None:
 def _stage(undo: UndoState) -> None:
     """Read the images, and find out what revision the job has left each profile with."""
     scratch, store = undo.scratch, undo.store
-    texts = "".join(f", {column} text" for column in image_columns(undo.mapping))
-    numbers = "".join(f", {column} bigint" for column in IMAGE_NUMBERS)
+    texts = "".join(f", {column} text" for column in image_columns(undo.paths))
+    numbers = "".join(f", {column} bigint" for column in NUMBERS)
     scratch.run(f"create or replace table image (pid bigint{texts}{numbers})")
     for rows in unpack_images(store.read_undo_images(undo.undone_id)):
         scratch.put("image_part", rows)
@@ -299,11 +298,12 @@ def _remove_created(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
     with undo.made_ahead(lambda ahead: _created_parts(ahead, position, size), _PARTS_AHEAD) as parts:
         for first_made in parts:
-            with _valid_chunk(undo, first_made, UndoState.make_removal, size) as part:
-                undo.store.delete_profiles(undo.job.domain_id, part.rows["pid"].combine_chunks())
+            with valid_chunk(undo, first_made, UndoState.make_removal, size) as part:
+                _note(undo, part)
+                undo.store.delete_profiles(part.rows["pid"].combine_chunks(), undo.clock())
                 undo.store.record_progress(
                     phase=REMOVE_CREATED,
-                    position=part.asked["pid"][-1].as_py(),
+                    position=part.made_of["pid"][-1].as_py(),
                     removed=part.rows.num_rows,
                     kept=part.kept.num_rows,
                 )
@@ -315,14 +315,12 @@ def _remove_created(undo: UndoState, position: int) -> None:
 
 def _created_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator[_Part, None, None]:
     """The profiles that the job has made and that are there, with a row number above ``position``, in their order."""
-    domain_id, undone = undo.job.domain_id, undo.undone
+    undone = undo.undone
     after = max(position, undone.pid_base)
-    columns = [*changed_columns(undo), "profile_id"]
+    columns = [*changed_columns(undo), "profile_id", "revision"]
     while True:
-        version = undo.reader.read_key_version(domain_id)
-        stored = undo.reader.read_profile_range(
-            domain_id, after, undone.pid_base + undone.record_count, size.rows, columns, ["revision"]
-        )
+        version = undo.reader.read_key_version()
+        stored = undo.reader.read_profile_range(after, undone.pid_base + undone.record_count, size.rows, columns)
         if not stored.num_rows:
             return
         after = stored["pid"][-1].as_py()
@@ -333,15 +331,15 @@ def _restore_changed(undo: UndoState, position: int) -> None:
     size = ChunkSize(_FIRST_PART)
     with undo.made_ahead(lambda ahead: _changed_parts(ahead, position, size), _PARTS_AHEAD) as parts:
         for first_made in parts:
-            with _valid_chunk(undo, first_made, UndoState.make_restoration, size) as part:
-                domain_id = undo.job.domain_id
-                undo.store.restore_profiles(part.rows, domain_id=domain_id, columns=image_columns(undo.mapping))
+            with valid_chunk(undo, first_made, UndoState.make_restoration, size) as part:
+                _note(undo, part)
+                undo.store.restore_profiles(part.rows, image_columns(undo.paths), undo.clock())
                 for name in pa.compute.unique(part.keys_out["name"]).to_pylist():
                     keys = part.keys_out.filter(pa.compute.equal(part.keys_out["name"], name))
-                    undo.store.remove_keys(domain_id, name, keys.drop_columns(["name"]))
+                    undo.store.remove_keys(name, keys.drop_columns(["name"]))
                 undo.store.record_progress(
                     phase=RESTORE_CHANGED,
-                    position=part.asked["pid"][-1].as_py(),
+                    position=part.made_of["pid"][-1].as_py(),
                     restored=part.rows.num_rows,
                     kept=part.kept.num_rows,
                     gone=part.gone_count,
@@ -362,18 +360,10 @@ def _changed_parts(undo: UndoState, position: int, size: ChunkSize) -> Generator
         yield undo.make_restoration(images)
 
 
-@contextmanager
-def _valid_chunk(
-    undo: UndoState, part: _Part, make_again: Callable[[UndoState, pa.Table], _Part], size: ChunkSize
-) -> Iterator[_Part]:
-    """A chunk that notes what a part changes in the index and keeps, made again if something has written since."""
-    with undo.store.chunk() as state, size.timed(part.asked.num_rows):
-        check_stop(state)
-        if state.key_version != part.key_version:
-            part = make_again(undo, part.asked)
-        undo.store.insert_pending_keys(part.key_changes)
-        undo.store.insert_kept_profiles(part.kept)
-        yield part
+def _note(undo: UndoState, part: _Part) -> None:
+    """Note what a part changes in the index, and what it keeps."""
+    undo.store.insert_pending_keys(part.key_changes)
+    undo.store.add_notes(KEPT_PROFILES, part.kept)
 
 
 def _kept(found: pa.Table, *, was_created: bool) -> pa.Table:

@@ -9,10 +9,10 @@ any letter or digit, names begin with any word, and in some lists two kinds of n
 
 from __future__ import annotations
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
+from openprofiles.facts.sql_text import sql_text
 from openprofiles.uploads.mappings.upload_mapping import UploadMapping
 from openprofiles.uploads.notices import MAX_LINES, UNUSUAL_KEY_ROWS, Notice
-from openprofiles.uploads.sql_text import sql_text
 
 _FEWEST_USUAL_KEYS = 20
 # One of so many keys may look different; from two on, both kinds are normal.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openprofiles.uploads.sql_text import sql_text
+from openprofiles.facts.sql_text import sql_text
 
 # Blanks inside, an at sign, a digit, a letter.
 KEY_PATTERNS = ("[^ ] +[^ ]", "@", "[0-9]", "[A-Za-z]")

@@ -7,7 +7,7 @@ surplus cells, they are counted for the user, and those whose values do not look
 
 from __future__ import annotations
 
-from openprofiles.uploads.loading.scratch import ScratchCursor
+from openprofiles.bulk.scratch import ScratchCursor
 from openprofiles.uploads.loading.value_looks import sql_common_looks, sql_differs
 from openprofiles.uploads.notices import MAX_LINES, WIDE_ROWS, Notice
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from openprofiles.profiles.blanks import is_blank
+from openprofiles.facts.blanks import is_blank
 from openprofiles.uploads.failures.own_columns import SPREADSHEET_COLUMNS
 
 

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from openprofiles.profiles.blanks import is_blank
+from openprofiles.facts.blanks import is_blank
 from openprofiles.uploads.mappings.header_names import names_field
 from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind, find_column_kind
 

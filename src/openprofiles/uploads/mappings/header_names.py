@@ -1,6 +1,6 @@
 """Tell from the name of a column which field of the standard profile it means.
 
-Names are compared as their words run together, in lower case and without accents. The words themselves are tables in
+Names are compared as their words run together, in lower case and without accents. The words themselves are in
 ``header_words``.
 """
 
@@ -11,20 +11,18 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from openprofiles.profiles.standard_profile import ADDRESS_MEMBERS, ADDRESSES, FIELD_BY_PATH, FULL_NAME_PATHS
+from openprofiles.facts.standard_profile import ADDRESS_MEMBERS, ADDRESSES, FIELD_BY_PATH, FULL_NAME_PATHS
 from openprofiles.uploads.mappings.header_words import (
-    ADDRESS_NAMES,
     ADDRESS_WORDS,
     AMBIGUOUS_NAMES,
     CARD_WORDS,
-    CHANGE_DATES,
     CONNECTING_WORDS,
     CUSTOMER_WORDS,
     FILLER_WORDS,
     FULL_NAMES,
     ID_WORDS,
+    LANGUAGES,
     LAST_NAMES_BESIDE_FIRST,
-    NAMES,
     NOT_FIELDS,
     PRIMARY_WORDS,
     QUALIFIED_ADDRESS_NAMES,
@@ -104,11 +102,6 @@ def is_ambiguous(header: str) -> bool:
 def names_customer_number(header: str) -> bool:
     """Return whether a header names the numbers of customers, such as ``Kunden-Nr.``."""
     return _CUSTOMER_NUMBER.fullmatch("".join(words_of(header))) is not None
-
-
-def names_change_date(header: str) -> bool:
-    """Return whether a header names the date of a row's last change, such as ``Updated``."""
-    return "".join(words_of(header)) in CHANGE_DATES
 
 
 def names_row_number(header: str) -> bool:
@@ -229,8 +222,8 @@ def _any_of(words: Iterable[str]) -> str:
     return "|".join(sorted(words, key=len, reverse=True))
 
 
-_NAMES = _index(NAMES)
-_ADDRESS_NAMES = _index(ADDRESS_NAMES, ADDRESS_MEMBERS)
+_NAMES = _index(one.fields for one in LANGUAGES)
+_ADDRESS_NAMES = _index((one.address for one in LANGUAGES), ADDRESS_MEMBERS)
 _QUALIFIED_ADDRESS_NAMES = _ADDRESS_NAMES | _index([QUALIFIED_ADDRESS_NAMES])
 _ADDRESS_OF_WORD = _index([ADDRESS_WORDS])
 _OWN_NAMES = {path.replace(".", "").lower(): path for path in FIELD_BY_PATH} | {

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from openprofiles.profiles.blanks import is_blank
-from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import identity_key, normal_full_name
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.blanks import is_blank
+from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.normal_forms import identity_key, normal_full_name
+from openprofiles.facts.standard_profile import (
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
     FULL_NAME_PATHS,
@@ -31,6 +31,9 @@ from openprofiles.uploads.mappings.header_words import ID_WORDS
 from openprofiles.uploads.mappings.name_fields import BUSINESS, find_name_fields
 from openprofiles.uploads.mappings.value_kinds import KIND_OF_KEY, may_be
 from openprofiles.uploads.mappings.whole_rows import are_whole_rows
+
+if TYPE_CHECKING:
+    from openprofiles.uploads.mappings.suggest import SuggestedField
 
 # The fields that are good unique keys, the best first.
 _WORTH = {
@@ -50,19 +53,6 @@ _CONFIDENCE_IF_DOUBTED = 0.75
 _FEWEST_FILLED = 0.9
 _FEWEST_DISTINCT = 0.9
 _FEWEST_STEPS_OF_ONE = 0.8
-
-
-class KeyField(Protocol):
-    """A column that is loaded, and where it goes."""
-
-    @property
-    def header(self) -> str: ...
-
-    @property
-    def target(self) -> str: ...
-
-    @property
-    def is_doubtful(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +115,9 @@ class KeySample:
         phone_region: country (ISO 3166) of numbers without a country code.
     """
 
-    def __init__(self, fields: Sequence[KeyField], values: Mapping[str, Sequence[str]], phone_region: str) -> None:
+    def __init__(
+        self, fields: Sequence[SuggestedField], values: Mapping[str, Sequence[str]], phone_region: str
+    ) -> None:
         self._values = values
         self._row_count = max(map(len, values.values()), default=0)
         self._phone_region = phone_region
@@ -137,7 +129,7 @@ class KeySample:
         ]
         self._identifiers = [(field.header, key_name, self._keys_of(field)) for field, key_name in identifiers]
 
-    def weigh(self, field: KeyField) -> KeyEvidence:
+    def weigh(self, field: SuggestedField) -> KeyEvidence:
         """Weigh a column as the unique key."""
         keys = self._keys_of(field)
         filled = [key for key in keys if key is not None]
@@ -186,7 +178,7 @@ class KeySample:
             kind_worth,
         )
 
-    def is_key_by_kind(self, field: KeyField) -> bool:
+    def is_key_by_kind(self, field: SuggestedField) -> bool:
         """Return whether the name and the target of a field suit a key."""
         return bool(_kind_worth(field))
 
@@ -203,7 +195,7 @@ class KeySample:
         # A row or two are always distinct.
         return self._row_count / (self._row_count + 2) * (filled_count / self._row_count) * share
 
-    def _describe_doubled(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+    def _describe_doubled(self, field: SuggestedField, keys: Sequence[str | None]) -> str | None:
         """Describe rows that seem to be one customer but have different keys."""
         for header, key_name, others in self._identifiers:
             if header == field.header or (self._names is None and key_name != EMAIL_KEY):
@@ -218,7 +210,7 @@ class KeySample:
                 )
         return None
 
-    def _describe_shared_address(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+    def _describe_shared_address(self, field: SuggestedField, keys: Sequence[str | None]) -> str | None:
         """Describe rows with one email address and different keys, whatever their names."""
         for header, key_name, others in self._identifiers:
             if header == field.header or key_name != EMAIL_KEY:
@@ -250,7 +242,7 @@ class KeySample:
                 pairs.append(((other, name), key))
         return pairs
 
-    def _describe_merged(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+    def _describe_merged(self, field: SuggestedField, keys: Sequence[str | None]) -> str | None:
         """Describe rows with one key that seem to be different customers."""
         for what, values in self._comparisons(field):
             if count := _count_further(_filled_pairs(keys, values)):
@@ -261,7 +253,7 @@ class KeySample:
                 )
         return None
 
-    def _find_comparison(self, field: KeyField, keys: Sequence[str | None]) -> str | None:
+    def _find_comparison(self, field: SuggestedField, keys: Sequence[str | None]) -> str | None:
         """Find what says of rows with one key whether they are one customer."""
         for what, values in self._comparisons(field):
             pairs = _filled_pairs(keys, values)
@@ -269,7 +261,7 @@ class KeySample:
                 return what
         return None
 
-    def _comparisons(self, field: KeyField) -> list[tuple[str, Sequence[str | None]]]:
+    def _comparisons(self, field: SuggestedField) -> list[tuple[str, Sequence[str | None]]]:
         """Return what one customer has only one of: the name or, without names, the other identifiers."""
         if self._names is not None:
             return [("name", self._names)]
@@ -279,7 +271,7 @@ class KeySample:
             if name != PHONE_KEY and header != field.header
         ]
 
-    def _keys_of(self, field: KeyField) -> list[str | None]:
+    def _keys_of(self, field: SuggestedField) -> list[str | None]:
         """Return what a load compares of each row; None: nothing."""
         standard = field_of_target(field.target)
         name = (standard and standard.key_name) or field_key_name(field.target)
@@ -292,7 +284,7 @@ class KeySample:
             for value in self._cells(field.header)
         ]
 
-    def _find_names(self, fields: Sequence[KeyField]) -> list[str | None] | None:
+    def _find_names(self, fields: Sequence[SuggestedField]) -> list[str | None] | None:
         names = find_name_fields((field.header, field.target) for field in fields)
         if names is None or names.paths == BUSINESS:
             return None
@@ -308,7 +300,7 @@ class KeySample:
         return cells + [""] * (self._row_count - len(cells))
 
 
-def _kind_worth(field: KeyField) -> float:
+def _kind_worth(field: SuggestedField) -> float:
     if field.is_doubtful or names_row_number(field.header):
         return 0.0
     worth = _WORTH.get(field.target, 0.0)
@@ -316,7 +308,7 @@ def _kind_worth(field: KeyField) -> float:
     return _WORTH_OF_ATTRIBUTE if not worth and field.target.startswith(ATTRIBUTES_PREFIX) and is_id else worth
 
 
-def _is_counter(field: KeyField, cells: Iterable[str]) -> bool:
+def _is_counter(field: SuggestedField, cells: Iterable[str]) -> bool:
     """Return whether the values count up by one, like row numbers. Phone numbers do not count."""
     standard = field_of_target(field.target)
     if standard is not None and standard.key_name in (EMAIL_KEY, PHONE_KEY):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-from openprofiles.profiles.standard_profile import FIELD_BY_PATH
+from openprofiles.facts.standard_profile import FIELD_BY_PATH
 from openprofiles.uploads.mappings.header_names import match_header, words_of
 
 _MOST_NAMES = 3

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from openprofiles.profiles.blanks import BLANKS
-from openprofiles.profiles.standard_profile import field_of_target
+from openprofiles.facts.blanks import BLANKS
+from openprofiles.facts.sql_text import sql_text
+from openprofiles.facts.standard_profile import field_of_target
 from openprofiles.uploads.mappings.header_names import is_full_name, words_of
 from openprofiles.uploads.mappings.header_words import CUSTOMERS
-from openprofiles.uploads.sql_text import sql_text
 
 PERSON = ("FirstName", "LastName")
 BUSINESS = ("BusinessName",)

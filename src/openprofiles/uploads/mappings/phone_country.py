@@ -8,15 +8,21 @@ and numbers of the file say which of these is likely.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY, field_of_target
+from openprofiles.facts.standard_profile import EMAIL_KEY, PHONE_KEY, field_of_target
 from openprofiles.uploads.mappings.header_names import words_of
-from openprofiles.uploads.mappings.header_words import ADDRESS_NAMES, NAMES
+from openprofiles.uploads.mappings.header_words import LANGUAGES
 from openprofiles.uploads.mappings.suggest import SuggestedField
 from openprofiles.uploads.mappings.value_kinds import ValueKind, may_be
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
 
 _MOST_NUMBERS = 100
 # So few decide whether a country is looked at in full.
@@ -39,63 +45,12 @@ _TOP_LEVEL = re.compile(r"@.*\.([A-Za-z]{2})\s*\Z")
 _SOLD_AS_WORDS = frozenset(("ai", "ac", "ag", "cc", "co", "fm", "io", "is", "la", "me", "sh", "to", "tv", "ws"))
 _REGION_OF_TOP_LEVEL = {"uk": "GB"}
 
-# Names of countries in a column of countries: in English, and by their own people.
-_COUNTRY_NAMES = {
-    "AT": "Austria Österreich",
-    "AU": "Australia",
-    "BE": "Belgium Belgique België",
-    "BR": "Brazil Brasil",
-    "CA": "Canada",
-    "CH": "Switzerland Schweiz Suisse Svizzera",
-    "CZ": "Czechia Česko",
-    "DE": "Germany Deutschland Allemagne Alemania Germania BRD",
-    "DK": "Denmark Danmark",
-    "ES": "Spain España Spanien",
-    "FI": "Finland Suomi",
-    "FR": "France Frankreich",
-    "GB": "UK England Scotland Wales Britain",
-    "IE": "Ireland Éire",
-    "IN": "India Bharat",
-    "IT": "Italy Italia Italien",
-    "JP": "Japan 日本",
-    "MX": "Mexico México",
-    "NL": "Netherlands Nederland Holland Niederlande",
-    "NO": "Norway Norge",
-    "PL": "Poland Polska Polen",
-    "PT": "Portugal",
-    "SE": "Sweden Sverige",
-    "TR": "Turkey Türkiye",
-    "US": "USA",
-}
-_REGION_OF_NAME = {name.casefold(): region for region, names in _COUNTRY_NAMES.items() for name in names.split()}
-
-# Postal codes by their form; where several countries share one, each gets less.
-_POSTAL_CODES: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
-    (re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}", re.IGNORECASE), ("GB",)),
-    (re.compile(r"[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]", re.IGNORECASE), ("CA",)),
-    (re.compile(r"[0-9]{4} ?[A-Z]{2}", re.IGNORECASE), ("NL",)),
-    (re.compile(r"[0-9]{2}-[0-9]{3}"), ("PL",)),
-    (re.compile(r"[0-9]{4}-[0-9]{3}"), ("PT",)),
-    (re.compile(r"[0-9]{5}-[0-9]{3}"), ("BR",)),
-    (re.compile(r"[0-9]{3}-[0-9]{4}"), ("JP",)),
-    (re.compile(r"[0-9]{3} [0-9]{2}"), ("SE", "CZ", "SK", "GR")),
-    (re.compile(r"[0-9]{5}-[0-9]{4}"), ("US",)),
-    (re.compile(r"[0-9]{5}"), ("DE", "FR", "IT", "ES", "US", "MX", "TR", "FI")),
-    (re.compile(r"[0-9]{4}"), ("AT", "CH", "BE", "DK", "NO", "AU", "HU", "NZ", "ZA")),
-    (re.compile(r"[0-9]{6}"), ("IN", "CN", "RU", "SG", "RO")),
-)
-# The countries of the languages of header_words, in its order.
-_COUNTRIES_OF_LANGUAGE: tuple[tuple[str, ...], ...] = (
-    # English names stand in files of all countries.
-    (),
-    ("DE", "AT", "CH"),
-    ("FR", "BE", "CH", "CA"),
-    ("ES", "MX", "AR", "CO", "CL", "PE"),
-    ("IT", "CH"),
-    ("BR", "PT"),
-    ("NL", "BE"),
-    ("PL",),
-)
+_COUNTRIES = tomllib.loads(Path(__file__).with_name("countries.toml").read_text(encoding="utf-8"))
+_COUNTRY_NAMES: Mapping[str, Sequence[str]] = {region: names.split() for region, names in _COUNTRIES["names"].items()}
+_REGION_OF_NAME = {name.casefold(): region for region, names in _COUNTRY_NAMES.items() for name in names}
+_POSTAL_CODES = [
+    (re.compile(form, re.IGNORECASE), regions.split()) for form, regions in _COUNTRIES["postal_codes"].items()
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +103,7 @@ def country_name(region: str) -> str:
         return "the United Kingdom (GB)"
     names = _COUNTRY_NAMES.get(region)
     article = "the " if region == "NL" else ""
-    return region if names is None else f"{article}{names.split()[0]} ({region})"
+    return region if names is None else f"{article}{names[0]} ({region})"
 
 
 def weigh_phone_country(
@@ -235,8 +190,8 @@ def _points(with_code: Sequence[str], columns: Mapping[str, Sequence[str]], head
                 if share >= _LIKELY_SHARE:
                     for region in regions:
                         points[region] += 1 if len(regions) == 1 else 0.5
-    for regions, share in zip(_COUNTRIES_OF_LANGUAGE, _language_shares(headers), strict=True):
-        for position, region in enumerate(regions):
+    for language, share in zip(LANGUAGES, _language_shares(headers), strict=True):
+        for position, region in enumerate(language.countries):
             points[region] += share * (2 if position == 0 else 1)
     return points
 
@@ -247,8 +202,7 @@ def _language_shares(headers: Sequence[str]) -> list[float]:
     Names that several languages have do not count.
     """
     words = [
-        frozenset(word for table in (names, addresses) for text in table.values() for word in text.split())
-        for names, addresses in zip(NAMES, ADDRESS_NAMES, strict=True)
+        frozenset(" ".join((*language.fields.values(), *language.address.values())).split()) for language in LANGUAGES
     ]
     counts = [0] * len(words)
     for header in headers:
@@ -281,11 +235,8 @@ def _regions_of(with_code: Sequence[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for value in with_code[:_MOST_NUMBERS]:
         digits = value.strip().lstrip("'(").strip()
-        try:
-            number = phonenumbers.parse("+" + digits.removeprefix("00") if digits.startswith("00") else digits)
-        except phonenumbers.NumberParseException:
-            continue
-        region = phonenumbers.region_code_for_number(number)
+        number = _parse("+" + digits.removeprefix("00") if digits.startswith("00") else digits)
+        region = None if number is None else phonenumbers.region_code_for_number(number)
         if region is not None:
             found[region] += 1
     return found
@@ -300,11 +251,7 @@ def _count_read(numbers: Sequence[str], region: str) -> int:
     import phonenumbers
 
     count = 0
-    for number in numbers:
-        try:
-            parsed = phonenumbers.parse(number, region)
-        except phonenumbers.NumberParseException:
-            continue
+    for parsed in filter(None, (_parse(number, region) for number in numbers)):
         is_local = (
             phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY
         )
@@ -315,11 +262,14 @@ def _count_read(numbers: Sequence[str], region: str) -> int:
 def _count_valid(numbers: Sequence[str], region: str) -> int:
     import phonenumbers
 
-    count = 0
-    for number in numbers:
-        try:
-            parsed = phonenumbers.parse(number, region)
-        except phonenumbers.NumberParseException:
-            continue
-        count += phonenumbers.is_valid_number_for_region(parsed, region)
-    return count
+    parsed = filter(None, (_parse(number, region) for number in numbers))
+    return sum(phonenumbers.is_valid_number_for_region(number, region) for number in parsed)
+
+
+def _parse(number: str, region: str | None = None) -> PhoneNumber | None:
+    import phonenumbers
+
+    try:
+        return phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None

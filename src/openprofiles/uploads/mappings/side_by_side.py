@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from openprofiles.profiles.blanks import is_blank
-from openprofiles.profiles.standard_profile import ADDRESSES
+from openprofiles.facts.blanks import is_blank
+from openprofiles.facts.standard_profile import ADDRESSES
 from openprofiles.uploads.mappings.header_names import is_full_name, match_header, names_customer_number
 
 _FEWEST_NAMES = 2

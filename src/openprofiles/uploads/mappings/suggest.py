@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import is_blank
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.blanks import is_blank
+from openprofiles.facts.standard_profile import (
     ACCOUNT_KEY,
     ATTRIBUTES_PREFIX,
     EMAIL_KEY,
@@ -55,6 +56,8 @@ _MAX_HEADER_LENGTH = 1000 - len(SOURCE_PREFIX)
 
 _FIELD_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,64}\Z")
 _NOT_IN_FIELD_NAME = re.compile(r"[^a-zA-Z0-9_.-]+")
+# Other signs distinguish columns, such as # and %.
+_SEPARATORS = re.compile(r"[\s_.-]+")
 # The rule of the website for names of custom attributes (reference, section 2.3).
 _ATTRIBUTE_NAME = re.compile(r"[a-zA-Z0-9]+(?:[ _\-]+[a-zA-Z0-9]+)*\Z")
 _NOT_IN_ATTRIBUTE_NAME = re.compile(r"[^a-zA-Z0-9 _-]+")
@@ -79,6 +82,7 @@ _WITHOUT_VALUES = 0.1
 _CONTRADICTED_CONFIDENCE = 0.2
 _VALUES_ALONE_CONFIDENCE = 0.6
 _ATTRIBUTE_CONFIDENCE = 0.5
+_DIVIDED_CONFIDENCE = 0.4
 
 # So many of the values must be of a kind before it is said that the column holds it; and so few, that it does not.
 _CLEAR_SHARE = 0.8
@@ -87,6 +91,9 @@ _CONTRADICTING_SHARE = 0.5
 _FIRST_NAME, _LAST_NAME = "FirstName", "LastName"
 # That of a "Name" next to a first name.
 _RANK_BESIDE_FIRST_NAME = 2
+
+# Each of two columns of one kind has values in at least this many rows if two lists were put together; none has both.
+_FEWEST_OF_LIST, _SHARE_OF_LIST = 5, 0.1
 
 # A column that is called primary, but is filled less than half as often as another one, is not preferred to it.
 _FEWEST_FILLED_OF_PRIMARY = 0.5
@@ -112,6 +119,7 @@ class SuggestedField:
         confidence: that the target is right, 0 to 1; 1: it was chosen.
         reason: for the target, for people; never a value of the file.
         displaced_by: the header of the column that was chosen for the field that this one would go to.
+        is_known_attribute: whether the domain has the attribute, and the column another name.
     """
 
     name: str
@@ -120,6 +128,7 @@ class SuggestedField:
     confidence: float = _CHOSEN_CONFIDENCE
     reason: str = "it was chosen"
     displaced_by: str | None = None
+    is_known_attribute: bool = False
 
     @property
     def is_doubtful(self) -> bool:
@@ -231,6 +240,7 @@ def suggest_mapping(
     sample: Sequence[Sequence[str]] = (),
     phone_region: str = DEFAULT_PHONE_REGION,
     key_header: str | None = None,
+    find_attributes: Callable[[], Iterable[str]] = tuple,
 ) -> Suggestion:
     """Suggest a target for each column, and a unique key.
 
@@ -241,6 +251,8 @@ def suggest_mapping(
         sample: some rows of the file, each with its cells in the order of the headers; one may have fewer or more.
         phone_region: country (ISO 3166) of phone numbers without a country code.
         key_header: the column that was chosen as the unique key. It means what its name says, whatever its values are.
+        find_attributes: returns the names of attributes that the domain has, the newest first; called if there is a
+            column for one. Of names that differ only in case, blanks and signs, the domain keeps its own.
 
     Raises:
         InvalidRequest: a chosen header is not a column, or names several; or no column is left to load, or only one
@@ -273,12 +285,10 @@ def suggest_mapping(
         raise InvalidRequest(_describe_nothing_left(left_out))
     if len(columns) == 1 and (lost := [one for one in left_out if _is_lost(one, sample)]):
         raise InvalidRequest(_describe_one_left(columns[0].header, lost))
-    targets = _assign_targets(columns, chosen, key_header)
+    targets = _assign_targets(columns, chosen, key_header, find_attributes)
     names = _name_fields([column.header for column in columns])
     fields = tuple(
-        SuggestedField(
-            names[column.header], column.header, target.path, target.confidence, target.reason, target.displaced_by
-        )
+        SuggestedField(names[column.header], column.header, *target)
         for column, target in zip(columns, targets, strict=True)
     )
     key_sample = KeySample(fields, {column.header: column.values for column in columns}, phone_region)
@@ -353,12 +363,14 @@ class _Column:
         return self.kind.kind is not None and self.kind.kind in kinds and self.kind.share >= _CLEAR_SHARE
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
+    """The last members of a ``SuggestedField``."""
+
     path: str
     confidence: float
     reason: str
     displaced_by: str | None = None
+    is_known_attribute: bool = False
 
 
 def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping[str, str]) -> str | None:
@@ -375,7 +387,12 @@ def _reason_to_leave_out(header: str, counts: Mapping[str, int], chosen: Mapping
     return None
 
 
-def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str], key_header: str | None) -> list[_Target]:
+def _assign_targets(
+    columns: Sequence[_Column],
+    chosen: Mapping[str, str],
+    key_header: str | None,
+    find_attributes: Callable[[], Iterable[str]],
+) -> list[_Target]:
     targets = {
         position: _Target(_full_path(chosen[column.header]), _CHOSEN_CONFIDENCE, "it was chosen")
         for position, column in enumerate(columns)
@@ -413,21 +430,44 @@ def _assign_targets(columns: Sequence[_Column], chosen: Mapping[str, str], key_h
             )
             taken.add(target)
     names = {target.removeprefix(ATTRIBUTES_PREFIX) for target in taken if target.startswith(ATTRIBUTES_PREFIX)}
-    for position, column in enumerate(columns):
-        if position not in targets:
-            name = _make_unique(_attribute_name(column.header, position + 1), names, MAX_ATTRIBUTE_NAME_LENGTH)
-            names.add(name)
-            path = matches[position].path if position in matches else None
-            other = chosen_for.get(path) if path else None
-            reason = "kept as a custom attribute"
-            if other is not None:
-                reason += f", because {other!r} was chosen for {path}"
-            elif path is not None:
-                reason += f", because another column goes to {path}"
-            elif position in others:
-                reason += ", because its name can mean other things, and its values do not fit a field"
-            targets[position] = _Target(ATTRIBUTES_PREFIX + name, _ATTRIBUTE_CONFIDENCE, reason, other)
+    own_names = {
+        position: _attribute_name(column.header, position + 1)
+        for position, column in enumerate(columns)
+        if position not in targets
+    }
+    known = list(find_attributes()) if own_names else []
+    known_of = {_plain_name(name): name for name in reversed(known)}
+    for position, own in own_names.items():
+        name = own if own in known else known_of.get(_plain_name(own), own)
+        is_known = name != own and name not in names.union(own_names.values())
+        name = _make_unique(name if is_known else own, names, MAX_ATTRIBUTE_NAME_LENGTH)
+        names.add(name)
+        path = matches[position].path if position in matches else None
+        other = chosen_for.get(path) if path else None
+        reason, confidence = "kept as a custom attribute", _ATTRIBUTE_CONFIDENCE
+        if is_known:
+            reason = f"kept as the custom attribute {name!r}, which the domain has"
+        if other is not None:
+            reason += f", because {other!r} was chosen for {path}"
+        elif path is not None:
+            reason += f", because another column goes to {path}"
+            owner = next(one for one, target in targets.items() if target.path == path)
+            if _are_of_two_lists(columns, matches, owner, position):
+                reason += f"; no row has both, so merge it with {columns[owner].header!r} into one column"
+                confidence = _DIVIDED_CONFIDENCE
+        elif position in others:
+            reason += ", because its name can mean other things, and its values do not fit a field"
+        targets[position] = _Target(ATTRIBUTES_PREFIX + name, confidence, reason, other, is_known)
     return [targets[position] for position in range(len(columns))]
+
+
+def _are_of_two_lists(columns: Sequence[_Column], matches: Mapping[int, HeaderMatch], *both: int) -> bool:
+    if len({matches[one].qualifier if one in matches else None for one in both}) > 1:
+        return False
+    of_both = [columns[one].values for one in both]
+    filled = [{row for row, value in enumerate(values) if not is_blank(value)} for values in of_both]
+    fewest = max(_FEWEST_OF_LIST, _SHARE_OF_LIST * len(of_both[0]))
+    return min(map(len, filled)) >= fewest and filled[0].isdisjoint(filled[1])
 
 
 def _choose_columns(columns: Sequence[_Column], matches: Mapping[int, HeaderMatch]) -> list[int]:
@@ -560,6 +600,11 @@ def _attribute_name(header: str, position: int) -> str:
         # A name in another script would lose everything that distinguishes it from the next one.
         text = cleaned if _keeps_letters(text, cleaned) else text
     return text[:MAX_ATTRIBUTE_NAME_LENGTH].rstrip(" _-") or f"column {position}"
+
+
+def _plain_name(name: str) -> str:
+    """Return a name without case, accents, and what separates its words; the name itself if nothing is left."""
+    return _SEPARATORS.sub("", without_accents(name).casefold()) or name
 
 
 def _name_fields(columns: Sequence[str]) -> dict[str, str]:

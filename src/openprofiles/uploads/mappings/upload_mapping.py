@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.keys import field_key_name
-from openprofiles.profiles.normal_forms import (
+from openprofiles.facts.keys import field_key_name
+from openprofiles.facts.normal_forms import (
     has_finer_identity,
     identity_key,
     normal_key,
@@ -22,7 +22,7 @@ from openprofiles.profiles.normal_forms import (
     sql_normal_key,
     sql_search_form,
 )
-from openprofiles.profiles.standard_profile import (
+from openprofiles.facts.standard_profile import (
     ADDRESSES,
     KEY_PATHS,
     MAX_ATTRIBUTE_NAME_LENGTH,
@@ -82,6 +82,11 @@ class UploadMapping:
     fields: tuple[MappedField, ...]
     unique_key: MappedField
     matches_group: bool = False
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The fields of the profile, in the order of ``fields``."""
+        return tuple(field.path for field in self.fields)
 
     @property
     def key_name(self) -> str:
@@ -161,7 +166,8 @@ def _read_field(name: str, field: Dict[str, str]) -> MappedField:
 
     source = field.get("Source", "")
     target = field.get("Target", "")
-    if "{{" in source:
+    # A column may have such a name, where a template was not filled.
+    if "{{" in source and not source.startswith(SOURCE_PREFIX):
         fail("Source is a macro; upload jobs accept only a column, as _source.<header>.")
     if not source.startswith(SOURCE_PREFIX) or source == SOURCE_PREFIX:
         fail("Source must be _source.<header>, with the header exactly as in the file.")

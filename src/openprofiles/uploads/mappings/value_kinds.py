@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from openprofiles.profiles.blanks import BLANKS, is_blank
-from openprofiles.profiles.standard_profile import EMAIL_KEY, PHONE_KEY
+from openprofiles.facts.blanks import BLANKS, is_blank
+from openprofiles.facts.standard_profile import EMAIL_KEY, PHONE_KEY
 
 
 class ValueKind(Enum):

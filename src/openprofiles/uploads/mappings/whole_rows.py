@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from openprofiles.profiles.blanks import is_blank
+from openprofiles.facts.blanks import is_blank
 
 # What separates cells: a delimiter, or more than one blank.
 _SEPARATOR = re.compile(r"[,;|\t]|\S[ \u00a0]{2,}\S")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from itertools import islice
 
 from openprofiles.uploads.reading.detect_header import split_rows
-from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.dialect import Dialect, quoted_pattern
 from openprofiles.uploads.reading.unquoted_text import without_blanks
 
 _MOST_ROWS = 200
@@ -70,9 +70,14 @@ def _are_quotes_after_blanks_closed(text: bytes, delimiter: bytes, quote: bytes)
 
 def _cells(delimiter: bytes, quote: bytes) -> re.Pattern[bytes]:
     """Return the pattern of a filled cell: the delimiter before it, blanks, and its text."""
-    quoted = quote + rb"[^" + quote + rb"]*+(?:" + quote + quote + rb"[^" + quote + rb"]*+)*+" + quote
     return re.compile(
-        rb"(?:(" + delimiter + rb")|(?<=\n)|\A)( *+)((?P<quoted>" + quoted + rb")|[^" + delimiter + rb"\r\n]++)"
+        rb"(?:("
+        + delimiter
+        + rb")|(?<=\n)|\A)( *+)((?P<quoted>"
+        + quoted_pattern(quote)
+        + rb")|[^"
+        + delimiter
+        + rb"\r\n]++)"
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import chain
 
 from openprofiles.errors import InvalidRequest
+from openprofiles.facts.sql_text import sql_text
 from openprofiles.uploads.reading.detect_blanks import has_blanks_after_delimiters
 from openprofiles.uploads.reading.detect_encoding import (
     EncodingGuess,
@@ -42,7 +43,6 @@ from openprofiles.uploads.reading.program_messages import find_messages_end
 from openprofiles.uploads.reading.rule_lines import find_rule_end, without_rule_below
 from openprofiles.uploads.reading.stray_marks import without_stray_marks
 from openprofiles.uploads.reading.unquoted_text import remove_quoted, without_blanks
-from openprofiles.uploads.sql_text import sql_text
 
 # Enough for a few thousand rows; a sniffer needs some hundred.
 _HEAD_BYTES = 256 * 1024

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from openprofiles.errors import InvalidRequest
-from openprofiles.profiles.blanks import is_blank
+from openprofiles.facts.blanks import is_blank
 from openprofiles.uploads.mappings.header_names import names_field
 from openprofiles.uploads.mappings.value_kinds import ValueKind, clear_kind, find_column_kind, is_date
 from openprofiles.uploads.reading.cells import MalformedQuotesError, split_text

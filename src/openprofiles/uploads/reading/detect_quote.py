@@ -11,9 +11,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
-from openprofiles.uploads.reading.cells import split_record
-from openprofiles.uploads.reading.dialect import Dialect, record_patterns
+from openprofiles.uploads.reading.detect_header import split_rows
+from openprofiles.uploads.reading.dialect import Dialect
 
 # Rows with a cell in a column, before the share that is quoted says anything.
 _FEWEST_CELLS = 3
@@ -76,29 +77,16 @@ def _are_proven_by_lines(header: list[str], others: list[list[str]], delimiter: 
 
 def _join_lines(text: bytes, delimiter: str) -> bool:
     """Return whether quoted cells hold line ends, with every record as wide as the header."""
-    dialect = Dialect(delimiter, "'")
-    patterns = record_patterns(dialect)
     cell_count: int | None = None
-    start, joins = 0, False
-    for _ in range(_MOST_LINES):
-        if start >= len(text):
-            break
-        found = patterns.cells.match(text, start)
-        end = found.end() if found else start
-        if end < len(text) and text[end : end + 1] != b"\n":
-            # A quote that is not closed here.
+    joins = False
+    for cells in islice(split_rows(text, 0, Dialect(delimiter, "'")), _MOST_LINES):
+        # A quote that is not closed here, or one where none is allowed.
+        if cells is None:
             return False
-        record = text[start:end].rstrip(b"\r")
-        start = end + 1
-        if not record.strip():
-            continue
-        if not patterns.well_quoted.match(record):
-            return False
-        cells = split_record(record.decode("utf-8", "replace").encode(), dialect)
         cell_count = cell_count or len(cells)
         if len(cells) != cell_count:
             return False
-        joins = joins or b"\n" in record
+        joins = joins or any("\n" in cell for cell in cells)
     return joins and cell_count is not None and cell_count > 1
 
 

@@ -67,6 +67,11 @@ class RecordPatterns:
     blank_rows: re.Pattern[bytes]
 
 
+def quoted_pattern(q: bytes) -> bytes:
+    """Return the pattern of a quoted cell, from its opening quote to its closing one."""
+    return q + rb"[^" + q + rb"]*+(?:" + q + q + rb"[^" + q + rb"]*+)*+" + q
+
+
 @cache
 def record_patterns(dialect: Dialect) -> RecordPatterns:
     delimiter = re.escape(dialect.delimiter).encode()
@@ -74,7 +79,7 @@ def record_patterns(dialect: Dialect) -> RecordPatterns:
     if dialect.quote is None:
         return RecordPatterns(re.compile(rb"[^\n]*+"), re.compile(rb"(?s:.*+)\Z"), blank_rows)
     q = dialect.quote_byte
-    quoted = q + rb"[^" + q + rb"]*+(?:" + q + q + rb"[^" + q + rb"]*+)*+" + q
+    quoted = quoted_pattern(q)
     # After a closing quote that does not end its cell, the rest of the cell is read as unquoted.
     cell = (
         rb"(?:" + quoted + rb"[^" + delimiter + rb"\n]*+"

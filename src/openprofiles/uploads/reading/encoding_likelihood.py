@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import re
+import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-from openprofiles.uploads.reading.language_words import WORDS
+from pathlib import Path
 
 # A character, and those before and after it.
 _Spot = tuple[str, str, str]
@@ -41,12 +41,7 @@ _AT_WORDS = frozenset("’‘“”„«»…®™ºª¿¡–")
 _USUAL_SYMBOLS = frozenset("’‘“”„«»…®™ºª¿¡–—€©°§£·•½²³№±\u00a0\u3000・（）ー、。「」，：")
 _NEIGHBOUR_WEIGHT = 3.0
 
-# The regions (ISO 3166) of each language; the usual encodings of a language are likelier in its regions.
-_REGIONS = {
-    "pl": "PL", "cs": "CZ SK", "hu": "HU", "ro": "RO MD", "hr": "HR RS SI BA ME", "lt": "LT", "lv": "LV", "et": "EE",
-    "tr": "TR CY", "ru": "RU BY KZ KG BG", "uk": "UA", "el": "GR CY", "he": "IL", "ar": "EG SA AE JO LB MA DZ TN IQ KW",
-    "th": "TH", "ja": "JP", "zh-hans": "CN SG", "zh-hant": "TW HK MO", "ko": "KR",
-}  # fmt: skip
+_LANGUAGES_FILE = Path(__file__).with_name("language_words.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +52,13 @@ class Language:
     letters: dict[str, float]
     before: dict[str, float]
     after: dict[str, float]
+    # The usual encodings of a language are likelier in its regions.
     regions: frozenset[str]
 
 
 @functools.cache
 def languages() -> tuple[Language, ...]:
-    return tuple(_learn(name, encodings, words) for name, (encodings, words) in WORDS.items())
+    return tuple(map(_learn, tomllib.loads(_LANGUAGES_FILE.read_text(encoding="utf-8")).values()))
 
 
 @functools.cache
@@ -75,8 +71,8 @@ def _latin_letters() -> frozenset[str]:
     return frozenset(letter for one in languages() if one.is_latin for letter in one.letters)
 
 
-def _learn(name: str, encodings: tuple[str, ...], words: str) -> Language:
-    text = " " + " ".join("".join(map(_lower, words)).split()) + " "
+def _learn(language: Mapping[str, str]) -> Language:
+    text = " " + " ".join("".join(map(_lower, language["words"])).split()) + " "
     letters = Counter(c for c in text if not c.isascii())
     every = Counter(text)
     total, total_letters = len(text), letters.total()
@@ -97,12 +93,12 @@ def _learn(name: str, encodings: tuple[str, ...], words: str) -> Language:
     # The many signs of East Asian scripts say little about their neighbours in so few words.
     has_neighbours = len(letters) < 100
     return Language(
-        encodings=encodings,
+        encodings=tuple(language["encodings"].split()),
         is_latin=is_latin,
         letters={letter: math.log((count + 0.5) / (total_letters + 20)) for letter, count in letters.items()},
         before=ratios(before=True) if has_neighbours else {},
         after=ratios(before=False) if has_neighbours else {},
-        regions=frozenset(_REGIONS.get(name, "").split()),
+        regions=frozenset(language.get("regions", "").split()),
     )
 
 

@@ -28,11 +28,8 @@ class Readable(Protocol):
         """Read exactly this many bytes, fewer only at the end of the file."""
 
 
-class TextReader(Protocol):
+class TextReader(Readable, Protocol):
     """A file from its beginning, as UTF-8."""
-
-    def read(self, size_bytes: int, /) -> bytes:
-        """Read exactly this many bytes, fewer only at the end."""
 
     @property
     def size_bytes(self) -> int:

@@ -1,15 +1,16 @@
-"""Recognize text that a program damaged before it wrote the file: ``JÃ¼rgen``, ``J�rgen``, ``J?rgen``, ``J&uuml;rgen``.
+"""Recognize text that a program damaged before it wrote the file: ``JÃ¼rgen``, ``J?rgen``, ``<b>J&uuml;rgen</b>``.
 
 The file is valid UTF-8, so its bytes show nothing. The characters do: a letter that begins a misread
 character, followed by a symbol that hardly ever stands after this letter. Or the text has a question mark between two
 letters, or an escape sequence of HTML, JSON, a URL, email or a database, outside of a value in which these are normal.
+Or the whole value is formatted for a web page, in HTML or Markdown. Or a line break is spelled out.
 """
 
 from __future__ import annotations
 
 import re
 
-from openprofiles.uploads.sql_text import sql_text
+from openprofiles.facts.sql_text import sql_text
 
 # What the second bytes of UTF-8 are in windows-1252, without quotation marks, dashes and others that may end a text.
 _SYMBOLS = "\x80-\x9f€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ¡¢£¤¥¦§¨©ª«¬\xad®¯°±²³´µ¶·¸¹º¼½¾¿"
@@ -59,8 +60,23 @@ _QUOTED_PRINTABLE = "=C[2-9A-F]=[89AB][0-9A-F]"
 # Of databases, as in O\\'Neil.
 _APOSTROPHE = r"[A-Za-z]\\'[A-Za-z]"
 
+# A carriage return, as it is in a workbook.
+_CARRIAGE_RETURN = "_x000D_"
+# Line breaks in a value of a single line, for DuckDB: those of a web page, and of a database or a program.
+BREAK_TAG = "(?i:<br ?/?>)"
+BREAK_ESCAPE = r"[^ \\](\\[rn])*\\n[^ \\]"
+
 # Between the values of a row that are searched together. Hardly any value has it.
 SEPARATOR = "\x1f"
+
+# All of a value: a paragraph of HTML is normal in a note, and a link to a page in a column of pages.
+_INLINE_TAG = "(?:b|i|u|em|strong|font|span)"
+_TAGS = rf"<{_INLINE_TAG}(?: [^<>{SEPARATOR}]*)?>[^<>{SEPARATOR}]*</{_INLINE_TAG}>"
+_MAIL = (
+    rf"<a href=[\"']?mailto:[^<>{SEPARATOR}]*>[^<>{SEPARATOR}]*</a>"
+    rf"|\[[^\[\]{SEPARATOR}]+\]\(mailto:[^ (){SEPARATOR}]+\)"
+)
+_MARKUP = f"(?i:{_TAGS}|{_MAIL})"
 
 
 def _in_value_without(characters: str, pattern: str, followed_by: str = "") -> str:
@@ -80,8 +96,10 @@ _PATTERN = "|".join(
         _in_value_without("/=?", _PERCENT),
         _in_value_without("/=&", _QUESTION_MARK, f"[^{_OF_ADDRESSES}{SEPARATOR}]"),
         _ENCODED_WORD,
+        _CARRIAGE_RETURN,
         _in_value_without("/?&", _QUOTED_PRINTABLE),
         _in_value_without(r"{\[\"", _APOSTROPHE),
+        f"(?:^|{SEPARATOR})(?:{_MARKUP})(?:{SEPARATOR}|$)",
     )
 )
 # The first byte alone is found fastest, and few texts have it; then what is fast to find, then the sequence itself.
@@ -93,6 +111,9 @@ _ESCAPES_IN_BYTES = (
     (b"?", rb"\?\??[A-Za-z]", _QUESTION_MARK_IN_BYTES.encode()),
     (b"?", rb"=\?", _ENCODED_WORD.encode()),
     (b"=", rb"=C.=", _QUOTED_PRINTABLE.encode()),
+    (b"_", _CARRIAGE_RETURN.encode(), _CARRIAGE_RETURN.encode()),
+    (b"<", rb"<[/A-Za-z]", rf"(?i:</{_INLINE_TAG}>|<a href=)".encode()),
+    (b"]", rb"\]\([A-Za-z]", rb"\]\((?i:mailto:)"),
 )
 
 
@@ -108,6 +129,11 @@ def has_escapes(data: bytes) -> bool:
         first in data and re.search(simple, data) is not None and re.search(exact, data) is not None
         for first, simple, exact in _ESCAPES_IN_BYTES
     )
+
+
+def may_have_breaks(data: bytes) -> bool:
+    """Return whether a part of a file may have line breaks that are spelled out."""
+    return (b"\\" in data and rb"\n" in data) or (b"<" in data and re.search(b"<[bB][rR]", data) is not None)
 
 
 def sql_is_misread(value: str) -> str:

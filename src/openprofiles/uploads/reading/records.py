@@ -286,8 +286,7 @@ class Scanner:
         return header
 
     def _skip_rule_below_header(self) -> None:
-        is_ruled = self._dialect.skips_blank_rows and self._dialect.delimiter == "|"
-        if is_ruled and (rule := match_rule(self._carry)) is not None:
+        if self._dialect.skips_blank_rows and (rule := match_rule(self._carry)) is not None:
             self._add_blank_row(self._carry_line)
             self._pass(len(rule), self._carry_line + 1)
 

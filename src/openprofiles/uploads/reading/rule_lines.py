@@ -1,6 +1,7 @@
 """Find the lines that database consoles and Markdown draw around the header of a table.
 
-``+----+------+`` may stand above and below the header, ``|----|:-----|`` below it.
+``+----+------+`` may stand above and below the header, ``|----|:-----|`` below it, and ``----,------``, with any
+delimiter, too.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import re
 
 _RULE = rb"[ \t]*[+|]?[ \t:]*-(?=[^\n]*-)(?=[^\n]*[|+])[-=+|: \t]*\r?\n"
 _ABOVE = re.compile(rb"(?:[ \t\r]*\n)*" + _RULE + rb"(?=[^\n]*\|)")
-_LINE = re.compile(_RULE)
-_BELOW_FIRST = re.compile(rb"\A([^\n]*\n)" + _RULE)
+_BELOW = _RULE + rb"|[ \t]*-(?=-|[^\n]*--)(?=[^\n]*[,;|\t]-)[-,;|\t ]*\r?\n"
+_LINE = re.compile(_BELOW)
+_BELOW_FIRST = re.compile(rb"\A([^\n]*\n)(?:" + _BELOW + rb")")
 
 
 def find_rule_end(text: bytes) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from openprofiles.profiles.blanks import BLANKS
-from openprofiles.uploads.sql_text import sql_text
+from openprofiles.facts.blanks import BLANKS
+from openprofiles.facts.sql_text import sql_text
 
 # Every such cell has it, in a CSV file with and without quotes around the cell.
 BEGINNING = b'="'

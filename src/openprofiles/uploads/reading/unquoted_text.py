@@ -11,7 +11,7 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from openprofiles.uploads.reading.dialect import Dialect
+from openprofiles.uploads.reading.dialect import Dialect, quoted_pattern
 
 # A quote that is not closed within this many bytes does not hold the text back any longer.
 _MOST_QUOTED_BYTES = 2 << 20
@@ -52,7 +52,7 @@ def with_single_returns(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def remove_quoted(text: bytes, delimiters: str, quote: str) -> bytes:
     """Remove the quoted cells from a text."""
-    quoted = _cell_start(delimiters) + _quoted(quote.encode()).pattern
+    quoted = _cell_start(delimiters) + quoted_pattern(quote.encode())
     return re.sub(quoted, b"", text) if quote.encode() in text else text
 
 
@@ -68,7 +68,7 @@ def _change(
     find = None
     if dialect.quote is not None:
         opening = re.compile(_cell_start(dialect.delimiter) + before_quote + dialect.quote_byte)
-        find = partial(_next_quoted, opening, _quoted(dialect.quote_byte))
+        find = partial(_next_quoted, opening, re.compile(quoted_pattern(dialect.quote_byte)))
     ends_of_cells = (dialect.delimiter.encode(), b"\n", b"\r")
     # Begins with the byte before what is not yet yielded; at the beginning of the file, with a line end that is not.
     text, done = b"\n", 1
@@ -126,7 +126,3 @@ def _next_quoted(
 
 def _cell_start(delimiters: str) -> bytes:
     return rb"(?:(?<=[" + re.escape(delimiters).encode() + rb"\r\n])|\A)"
-
-
-def _quoted(q: bytes) -> re.Pattern[bytes]:
-    return re.compile(q + rb"[^" + q + rb"]*+(?:" + q + q + rb"[^" + q + rb"]*+)*+" + q)

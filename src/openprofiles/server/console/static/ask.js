@@ -1,11 +1,12 @@
 // Sends JSON requests to the console's own paths, and turns failures into plain words.
 
-const tokenElement = document.querySelector('meta[name="csrf-token"]');
+import { find, make } from "./elements.js";
+
+const metaContent = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 const SILENT = "Can't reach the server. Check your connection, then try again.";
 const SESSION_PATIENCE_MS = 10000;
-let token = tokenElement ? tokenElement.content : "";
-const keyElement = document.querySelector('meta[name="access-key-id"]');
-let accessKeyId = keyElement ? keyElement.content : "";
+let token = metaContent("csrf-token");
+let accessKeyId = metaContent("access-key-id");
 
 export class Refused extends Error {
   constructor(message, status, answer = {}) {
@@ -101,11 +102,18 @@ async function hasNewToken() {
 export function showMessage(element, error) {
   element.hidden = error === null;
   element.textContent = error === null ? "" : typeof error === "string" ? error : error.message;
-  if (error !== null && error.status === 401) {
-    const link = document.createElement("a");
-    link.href = "/console/sign-in";
-    link.target = "_blank";
-    link.textContent = "Sign in";
-    element.append(" ", link);
+  if (error?.status === 401) {
+    element.append(" ", make("a", { href: "/console/sign-in", target: "_blank" }, "Sign in"));
+  }
+}
+
+// Shows an error below a field, and marks the field; null clears it.
+export function mark(field, fault) {
+  showMessage(find(`${field.id}-fault`), fault);
+  if (fault === null) {
+    field.removeAttribute("aria-invalid");
+  } else {
+    field.setAttribute("aria-invalid", "true");
+    field.closest("details")?.setAttribute("open", "");
   }
 }

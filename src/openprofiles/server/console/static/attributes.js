@@ -1,9 +1,9 @@
 // Adds rows for more new attributes than the form comes with.
 
-const fieldset = document.getElementById("attributes");
-const button = document.createElement("button");
-button.type = "button";
-button.textContent = "Add attribute";
+import { find, make } from "./elements.js";
+
+const fieldset = find("attributes");
+const button = make("button", { type: "button" }, "Add attribute");
 button.addEventListener("click", () => {
   const rows = fieldset.querySelectorAll(".new-attribute");
   const row = rows[rows.length - 1].cloneNode(true);

@@ -1,6 +1,8 @@
-// Makes elements. Text is never read as HTML.
+// Finds and makes elements. Text is never read as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
+
+export const find = (id) => document.getElementById(id);
 
 export function make(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);

@@ -3,6 +3,7 @@
 // at once.
 
 import { OtherKey, Refused, readSession, showMessage } from "./ask.js";
+import { make } from "./elements.js";
 
 const asked = new WeakSet();
 const passed = new WeakSet();
@@ -101,11 +102,7 @@ function faultOf(form, button) {
   const isInside = place.contains(form);
   let fault = (isInside ? form : place).querySelector(isInside ? "[data-form-fault]" : ":scope > [data-form-fault]");
   if (!fault) {
-    fault = document.createElement("p");
-    fault.className = "fault";
-    fault.dataset.formFault = "";
-    fault.setAttribute("role", "alert");
-    fault.hidden = true;
+    fault = make("p", { class: "fault", "data-form-fault": true, role: "alert", hidden: true });
     if (!isInside) {
       place.prepend(fault);
     } else if (button && form.contains(button)) {

@@ -1,6 +1,7 @@
 // Keeps a page about an import up to date: numbers are changed in place, and when the import has reached another state,
 // the page's content is fetched again. Without this script the browser reloads the page.
 
+import { find, make } from "./elements.js";
 import { localise, numberText, sentenceText, shareText } from "./locale.js";
 
 const SECONDS_BETWEEN_ANNOUNCEMENTS = 10;
@@ -11,8 +12,8 @@ const FAILURES_BEFORE_TROUBLE = 3;
 // The server responds, but not with what was asked for.
 class Unwell extends Error {}
 
-const announcer = document.getElementById("announcer");
-const trouble = document.getElementById("trouble");
+const announcer = find("announcer");
+const trouble = find("trouble");
 const title = document.title;
 
 let timer = null;
@@ -20,7 +21,7 @@ let isLooking = false;
 let failures = 0;
 let announcedAt = performance.now();
 
-const job = () => document.getElementById("job");
+const job = () => find("job");
 
 function announce(text) {
   announcedAt = performance.now();
@@ -30,18 +31,8 @@ function announce(text) {
 function showTrouble(text, link) {
   if (trouble.dataset.text === text) return;
   trouble.dataset.text = text;
-  trouble.replaceChildren();
-  if (!text) return;
-  const line = document.createElement("p");
-  line.className = "fault";
-  line.append(text);
-  if (link) {
-    const anchor = document.createElement("a");
-    anchor.href = link.href;
-    anchor.textContent = link.text;
-    line.append(" ", anchor);
-  }
-  trouble.append(line);
+  const anchor = link ? [" ", make("a", { href: link.href }, link.text)] : [];
+  trouble.replaceChildren(...(text ? [make("p", { class: "fault" }, text, ...anchor)] : []));
 }
 
 function showProgress(root, progress) {
@@ -99,7 +90,7 @@ async function makeAnew() {
 
 // Fetches the counts that the page was shown without.
 async function fillOutlook() {
-  const place = document.getElementById("outlook");
+  const place = find("outlook");
   const from = place?.dataset.comesFrom;
   if (!from) return;
   for (const count of place.querySelectorAll("[data-awaited]")) count.textContent = "checking…";
@@ -183,7 +174,7 @@ document.addEventListener("submit", (event) => {
   const asks = event.target.dataset.asks;
   if (!asks) return;
   event.preventDefault();
-  document.getElementById(asks).showModal();
+  find(asks).showModal();
 });
 
 document.addEventListener("click", (event) => {

@@ -51,31 +51,30 @@ function nameRegions(root) {
   }
 }
 
+function momentTextOf(element) {
+  const moment = new Date(element.dateTime);
+  element.title = moment.toISOString();
+  return momentText.format(moment);
+}
+
+// The texts of elements, by what selects them.
+const TEXTS = {
+  "data.number": (element) => decimalTexts[element.dataset.digits].format(Number(element.value)),
+  "data.share": (element) => shareText(Number(element.value)),
+  "data.bytes": (element) => bytes(Number(element.value)),
+  "data.seconds": (element) => secondsText(Number(element.value)),
+  "[data-sentence]": (element) => sentenceText(element.dataset.sentence),
+  "time.moment": momentTextOf,
+  "time.day": (element) => dayText.format(new Date(element.dateTime)),
+};
+
 export function localise(root) {
-  for (const element of root.querySelectorAll("data.number")) {
-    element.textContent = decimalTexts[element.dataset.digits].format(Number(element.value));
-  }
-  for (const element of root.querySelectorAll("data.share")) {
-    element.textContent = shareText(Number(element.value));
-  }
-  for (const element of root.querySelectorAll("data.bytes")) {
-    element.textContent = bytes(Number(element.value));
-  }
-  for (const element of root.querySelectorAll("data.seconds")) {
-    element.textContent = secondsText(Number(element.value));
-  }
-  for (const element of root.querySelectorAll("[data-sentence]")) {
-    element.textContent = sentenceText(element.dataset.sentence);
+  for (const [selector, textOf] of Object.entries(TEXTS)) {
+    for (const element of root.querySelectorAll(selector)) {
+      element.textContent = textOf(element);
+    }
   }
   nameRegions(root);
-  for (const element of root.querySelectorAll("time.moment")) {
-    const moment = new Date(element.dateTime);
-    element.title = moment.toISOString();
-    element.textContent = momentText.format(moment);
-  }
-  for (const element of root.querySelectorAll("time.day")) {
-    element.textContent = dayText.format(new Date(element.dateTime));
-  }
 }
 
 localise(document);

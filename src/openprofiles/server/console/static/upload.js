@@ -3,6 +3,7 @@
 
 import { bytes } from "./amounts.js";
 import { Refused, ask } from "./ask.js";
+import { find } from "./elements.js";
 import { startTransfer } from "./transfer.js";
 import { JobForm, readForm } from "./upload_form.js";
 import { saveMapping } from "./upload_mappings.js";
@@ -13,7 +14,6 @@ import { convertWorkbook, hasSheet, isWorkbook, showWorkbook } from "./upload_wo
 
 const STOP_PATIENCE_MS = 5000;
 
-const find = (id) => document.getElementById(id);
 const { dataset } = find("upload");
 const base = location.pathname;
 const form = new JobForm({ checked: JSON.parse(dataset.checked), twins: JSON.parse(dataset.twins), maxDays: Number(dataset.maxDays), workbookForm: JSON.parse(dataset.workbookForm) });

@@ -2,6 +2,7 @@
 // people; both these and the API's names can be typed.
 
 import { percent } from "./amounts.js";
+import { mark } from "./ask.js";
 import { make, makeSvg } from "./elements.js";
 
 const ATTRIBUTES = "Attributes.";
@@ -79,7 +80,7 @@ export class Columns {
     const checks = Object.create(null);
     for (const { header, path } of this.loaded) {
       const kind = this.checked.get(path);
-      if (kind && kinds.has(kind)) {
+      if (kinds.includes(kind)) {
         checks[header] = { Type: kind };
       }
     }
@@ -99,19 +100,10 @@ export class Columns {
         fault = `The column ${owners.get(path)} already goes to this field.`;
       }
       owners.set(path, column.header);
-      this.mark(column, fault);
+      mark(column.input, fault);
       first ??= fault === null ? null : column.input;
     }
     return first;
-  }
-
-  mark(column, fault) {
-    column.fault.hidden = fault === null;
-    column.fault.textContent = fault ?? "";
-    column.input.removeAttribute("aria-invalid");
-    if (fault !== null) {
-      column.input.setAttribute("aria-invalid", "true");
-    }
   }
 
   pathOf(typed) {
@@ -160,11 +152,11 @@ export class Columns {
       spellcheck: "false",
       autocapitalize: "off",
       maxlength: 266,
-      "aria-describedby": `fault-${index} api-name-${index} why-${index} examples-${index}`,
+      "aria-describedby": `target-${index}-fault api-name-${index} why-${index} examples-${index}`,
     });
     input.value = this.shown(suggestion.Target);
     const apiName = make("code", { class: "api-name", id: `api-name-${index}` });
-    const fault = make("p", { class: "fault", id: `fault-${index}`, hidden: true });
+    const fault = make("p", { class: "fault", id: `target-${index}-fault`, hidden: true });
     const toggle = make("button", { type: "button", class: "quiet" });
     const item = make(
       "li",
@@ -173,7 +165,7 @@ export class Columns {
       make("div", {}, make("div", { class: "target" }, input, toggle), apiName, fault),
       why,
     );
-    const column = { header, shown, suggestion, item, input, apiName, fault, toggle, why, chosenBy: null };
+    const column = { header, shown, suggestion, item, input, apiName, toggle, why, chosenBy: null };
     // Typing replaces the present value, so that the whole list can be searched at once.
     input.addEventListener("focus", () => input.select());
     input.addEventListener("input", () => this.change(column));
@@ -192,7 +184,7 @@ export class Columns {
 
   change(column) {
     column.chosenBy = this.pathOf(column.input.value) === column.suggestion.Target ? null : "you";
-    this.mark(column, null);
+    mark(column.input, null);
     this.explain(column);
     this.onChange();
   }

@@ -1,22 +1,12 @@
 // The fields of the page that describe an import: the mapping of its columns, its unique key and its options.
 
-import { showMessage } from "./ask.js";
-import { make } from "./elements.js";
+import { mark } from "./ask.js";
+import { find, make } from "./elements.js";
 import { Columns } from "./upload_columns.js";
 
+// The usual checks, with the ids of their fields.
+const CHECKS = { EMAIL_ADDRESS: "check-email", PHONE_NUMBER: "check-phone" };
 const POLICIES = { "write-mode": ["WriteMode", "CREATE_AND_UPDATE"], "blank-cells": ["BlankCells", "KEEP"], "short-rows": ["ShortRows", "JUDGE"], "hand-set": ["HandSetFields", "KEEP"] };
-
-const find = (id) => document.getElementById(id);
-
-export function mark(field, fault) {
-  showMessage(find(`${field.id}-fault`), fault);
-  if (fault === null) {
-    field.removeAttribute("aria-invalid");
-  } else {
-    field.setAttribute("aria-invalid", "true");
-    field.closest("details")?.setAttribute("open", "");
-  }
-}
 
 export class JobForm {
   // checked, twins: as for Columns.
@@ -208,13 +198,7 @@ export class JobForm {
     if (find("limit").value) {
       options.FailureLimit = limits[find("limit").value];
     }
-    const kinds = new Set();
-    if (find("check-email").checked) {
-      kinds.add("EMAIL_ADDRESS");
-    }
-    if (find("check-phone").checked) {
-      kinds.add("PHONE_NUMBER");
-    }
+    const kinds = Object.keys(CHECKS).filter((kind) => find(CHECKS[kind]).checked);
     if (find("webhook-url").value.trim()) {
       options.Webhook = { Url: find("webhook-url").value.trim() };
     }

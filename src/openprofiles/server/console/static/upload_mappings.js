@@ -1,10 +1,7 @@
 // Saved mappings: saving one, offering it, and how the columns of a file differ from it.
 
-import { ask, showMessage } from "./ask.js";
-import { make } from "./elements.js";
-import { mark } from "./upload_form.js";
-
-const find = (id) => document.getElementById(id);
+import { ask, mark, showMessage } from "./ask.js";
+import { find, make } from "./elements.js";
 
 // Saves the mapping of the form under the name in its field.
 // file: the one that is shown; how it is read is saved, too.

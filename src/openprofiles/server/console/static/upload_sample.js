@@ -1,13 +1,11 @@
 // The first rows of a file, and how it was read.
 
 import { bytes } from "./amounts.js";
-import { make } from "./elements.js";
+import { find, make } from "./elements.js";
 import { numberText } from "./locale.js";
 import { encodingChoices } from "./upload_encodings.js";
 
 const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "carets", "~": "tildes" };
-
-const find = (id) => document.getElementById(id);
 
 // onEncoding: called with the encoding that the user has chosen because the detected one is doubtful.
 export function showSample(file, sample, { onEncoding }) {

@@ -2,11 +2,10 @@
 // announced twice.
 
 import { bytes, duration, percent } from "./amounts.js";
-import { showMessage } from "./ask.js";
-import { make } from "./elements.js";
+import { mark, showMessage } from "./ask.js";
+import { find, make } from "./elements.js";
 import { numberText } from "./locale.js";
 import { encodingChoices } from "./upload_encodings.js";
-import { mark } from "./upload_form.js";
 import { showDrift } from "./upload_mappings.js";
 import { previewCounts, previewDetails, previewSentence } from "./upload_preview.js";
 import { doubtsOf } from "./upload_state.js";
@@ -16,7 +15,29 @@ const MESSAGES = { choose: "choose-fault", notTaken: "not-taken", form: "form-fa
 // The fields that have a message of their own.
 const MARKS = { webhook: "webhook-url", doubts: "doubts-confirmed" };
 
-const find = (id) => document.getElementById(id);
+// What shows each part of the state; before: the state that was shown, or null.
+const PARTS = {
+  busy: ({ busy }, before, view) => view.disable(busy !== null, before !== null && before.busy !== null),
+  step: showStep,
+  goal: showStep,
+  messages: ({ messages }, before) => showMessages(messages, before?.messages),
+  file({ file }) {
+    find("keep-file").hidden = file === null;
+    find("keep-file").textContent = file === null ? "" : `Continue with ${file.name}`;
+  },
+  candidate({ candidate }) {
+    find("choose-status").textContent = candidate === null ? "" : `Reading ${candidate.file.name}…`;
+  },
+  refused: ({ refused }, _, view) => showRefused(refused, view.onEncoding),
+  drift: ({ drift }) => showDrift(drift),
+  transfer: ({ transfer }, before) => showTransfer(transfer, before?.transfer),
+  check: (state, before, view) => view.showCheck(state, before?.check),
+  isConfirmed({ isConfirmed }) {
+    if (find("doubts-confirmed")) {
+      find("doubts-confirmed").checked = isConfirmed;
+    }
+  },
+};
 
 export class View {
   // base: the path of the page; previewOptions: as of previewDetails; onEncoding: called with the encoding that the user
@@ -31,37 +52,10 @@ export class View {
   show(state) {
     const before = this.shown;
     this.shown = state;
-    const isNew = (part) => before === null || before[part] !== state[part];
-    if (isNew("busy")) {
-      this.disable(state.busy !== null, before !== null && before.busy !== null);
-    }
-    if (isNew("step") || isNew("goal")) {
-      showStep(state);
-    }
-    if (isNew("messages")) {
-      showMessages(state.messages, before?.messages);
-    }
-    if (isNew("file")) {
-      find("keep-file").hidden = state.file === null;
-      find("keep-file").textContent = state.file === null ? "" : `Continue with ${state.file.name}`;
-    }
-    if (isNew("candidate")) {
-      find("choose-status").textContent = state.candidate === null ? "" : `Reading ${state.candidate.file.name}…`;
-    }
-    if (isNew("refused")) {
-      showRefused(state.refused, this.onEncoding);
-    }
-    if (isNew("drift")) {
-      showDrift(state.drift);
-    }
-    if (isNew("transfer")) {
-      showTransfer(state.transfer, before?.transfer);
-    }
-    if (isNew("check")) {
-      this.showCheck(state, before?.check);
-    }
-    if (isNew("isConfirmed") && find("doubts-confirmed")) {
-      find("doubts-confirmed").checked = state.isConfirmed;
+    for (const [part, showPart] of Object.entries(PARTS)) {
+      if (before === null || before[part] !== state[part]) {
+        showPart(state, before, this);
+      }
     }
   }
 

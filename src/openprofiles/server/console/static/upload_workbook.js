@@ -1,11 +1,9 @@
 // Excel workbooks: the server turns the chosen sheet into CSV, which is then imported like any other file.
 
 import { askForAnswer } from "./ask.js";
-import { make } from "./elements.js";
+import { find, make } from "./elements.js";
 
 const MAGIC = "504b0304";
-
-const find = (id) => document.getElementById(id);
 
 // Whether the file begins as a ZIP archive, as a workbook does.
 export async function isWorkbook(file) {

@@ -15,7 +15,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-# As ``profiles.normal_forms`` had them when this step was written.
+# As ``facts.normal_forms`` had them when this step was written.
 BLANKS = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )

@@ -158,9 +158,17 @@ class JsonRows:
                     f"Line {text.line} of the file has a comma after a JSON object. Remove the commas between the "
                     "objects, or put [ and ] around all of them."
                 )
-            is_first = False
             line = text.line
-            yield line, dict(self._flatten(text.read_object(), line))
+            found = text.read_object()
+            text.skip_blanks()
+            if is_first and not is_array and text.is_at_end() and _are_rows(list(found.values())):
+                raise TableUnreadable(
+                    "The file is one JSON object, and its members seem to be the rows. Turn it into an array: "
+                    "jq '[to_entries[] | {key} + .value]' FILE | openprofiles import - --domain NAME. If it is one "
+                    "row, put [ and ] around it."
+                )
+            is_first = False
+            yield line, dict(self._flatten(found, line))
 
     def _flatten(self, found: dict[str, Any], line: int) -> Iterator[tuple[str, Any]]:
         taken: set[str] = set()
@@ -275,6 +283,13 @@ def _describe(line: int, place: int, reason: str) -> str:
     if place == line:
         return f"The object on line {line} of the file {reason}."
     return f"The object that begins on line {line} of the file {reason} (on line {place})."
+
+
+def _are_rows(values: Sequence[Any]) -> bool:
+    """Return whether all values are objects, of which two share a member name."""
+    if not all(isinstance(value, dict) for value in values):
+        return False
+    return len(set().union(*values)) < sum(map(len, values))
 
 
 def _find_inner_list(row: dict[str, Any]) -> str | None:

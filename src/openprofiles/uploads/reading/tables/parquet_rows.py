@@ -9,6 +9,11 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, BinaryIO
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+
 from openprofiles.uploads.reading.file_form import MAX_COLUMNS
 from openprofiles.uploads.reading.tables.cell_texts import moment_text, plain_number
 from openprofiles.uploads.reading.tables.table import PARQUET, TableAccount, TableUnreadable
@@ -38,9 +43,6 @@ class ParquetRows:
         Raises:
             TableUnreadable: it is damaged, or has a value that cannot be written as text.
         """
-        import pyarrow as pa
-        import pyarrow.parquet
-
         try:
             table = pyarrow.parquet.ParquetFile(self._file)
             columns = [field.name for field in table.schema_arrow]
@@ -61,9 +63,6 @@ class ParquetRows:
             raise TableUnreadable(_DAMAGED) from error
 
     def _texts(self, column: Any) -> list[str]:
-        import pyarrow as pa
-        import pyarrow.compute
-
         if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
             # The dictionary may have more texts than these rows.
             used = pyarrow.compute.unique(column.indices.drop_null())
@@ -108,8 +107,6 @@ class ParquetRows:
 
 
 def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
     return any(
         is_kind(kind)
         for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
@@ -126,9 +123,6 @@ def _batch_rows(metadata: Any, most_rows: int) -> int:
 
 def _longest_texts(as_dictionaries: Any, group: int) -> int:
     """Return the size of a row that has the longest text of each dictionary."""
-    import pyarrow as pa
-    import pyarrow.compute
-
     size_bytes = 0
     # Its first row comes with the dictionaries of all rows.
     for batch in as_dictionaries.iter_batches(1, row_groups=[group]):
@@ -141,8 +135,6 @@ def _longest_texts(as_dictionaries: Any, group: int) -> int:
 
 
 def _has_short_floats(kind: Any) -> bool:
-    import pyarrow as pa
-
     if pa.types.is_float32(kind) or pa.types.is_float16(kind):
         return True
     return any(_has_short_floats(kind.field(index).type) for index in range(kind.num_fields))
@@ -153,9 +145,6 @@ def _shortest(value: Any, kind: Any) -> Any:
 
     So 0.1 stays 0.1, and does not become 0.10000000149011612.
     """
-    import numpy as np
-    import pyarrow as pa
-
     if value is None:
         return None
     if pa.types.is_float32(kind):

@@ -78,6 +78,9 @@ class TableAccount:
         uncalculated: cells with a formula whose result is not in the file.
         shortened: whole numbers of more than 15 digits whose other digits are zeros; Excel keeps only 15.
         merged: merged areas; of their cells, only the first one has a value.
+        struck: cells whose text is struck through; they are read like the others.
+        comments: cells with a comment, which is not read.
+        linked_addresses: how many email addresses are only in links of cells, which are not read.
         hidden_rows: how many rows the sheet hides; they are read like the others.
         not_a_number: how many cells are NaN, which is read as blank.
         absent_columns: the indexes of the columns whose member some objects do not have.
@@ -94,6 +97,9 @@ class TableAccount:
     uncalculated: CellsFound = field(default_factory=CellsFound)
     shortened: CellsFound = field(default_factory=CellsFound)
     merged: CellsFound = field(default_factory=CellsFound)
+    struck: CellsFound = field(default_factory=CellsFound)
+    comments: CellsFound = field(default_factory=CellsFound)
+    linked_addresses: int = 0
     hidden_rows: int = 0
     not_a_number: int = 0
     absent_columns: set[int] = field(default_factory=set)
@@ -107,6 +113,8 @@ class TableAccount:
 
     def describe(self) -> str:
         """Describe the table for people, as part of a sentence."""
+        if self.is_single_object and self.kind == JSON_LINES:
+            return "a JSON object"
         return self.kind if self.sheet is None else f"{self.kind}, sheet {self.sheet!r}"
 
     def notes(self) -> list[str]:
@@ -136,6 +144,25 @@ class TableAccount:
             notes.append(
                 f"The sheet has {areas}: {self.merged.describe_places()}. Only the first cell of each has the value; "
                 "the other rows and columns have none."
+            )
+        if self.struck.count:
+            notes.append(
+                f"{_cells(self.struck.count)} text that is struck through: {self.struck.describe_places()}. It is read "
+                "like other text. If its customers or values are no longer valid, delete these rows or cells."
+            )
+        if self.comments.count:
+            notes.append(
+                f"{_cells(self.comments.count)} a comment: {self.comments.describe_places()}. Comments are not read. "
+                "If they say who is no longer a customer or wants no calls, put this into a column, or delete these "
+                "rows."
+            )
+        if self.linked_addresses:
+            are = (
+                "1 email address is" if self.linked_addresses == 1 else f"{self.linked_addresses:,} email addresses are"
+            )
+            notes.append(
+                f"{are} only in links of cells, whose text is another one, and not read. To load the addresses, put "
+                "them into a column."
             )
         if self.hidden_rows:
             rows = "1 hidden row" if self.hidden_rows == 1 else f"{self.hidden_rows:,} hidden rows"
@@ -169,6 +196,9 @@ class TableAccount:
                 "uncalculated_cells": self.uncalculated.count,
                 "shortened_cells": self.shortened.count,
                 "merged_areas": self.merged.count,
+                "struck_cells": self.struck.count,
+                "comment_cells": self.comments.count,
+                "linked_addresses": self.linked_addresses,
                 "hidden_rows": self.hidden_rows,
             }
         return members | {"not_a_number": self.not_a_number}

@@ -21,7 +21,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from posixpath import join, normpath
+from posixpath import join, normpath, split
 from typing import BinaryIO, TypeVar
 from xml.parsers import expat
 
@@ -132,19 +132,23 @@ class Workbook:
             TableUnreadable: the workbook is damaged, or too large.
         """
         with self._opened() as archive:
-            formats = self._read_formats(archive)
+            formats, struck = self._read_styles(archive)
             with closing(_Texts()) as texts:
                 self._read_texts(archive, texts)
-                reader = _SheetReader(texts, formats, self.account)
+                reader = _SheetReader(texts, formats, struck, self.account)
                 assert self._sheet.path is not None, "only such a sheet is chosen"
+                linked = self._read_relations(archive, self._sheet.path)
                 width, has_cells = 0, False
                 for _ in self._parse(archive, self._sheet.path, reader.start, reader.end, reader.take_text):
                     for row in reader.take_rows():
                         # Padded one by one: many rows of one cell may follow a header of thousands.
                         width = max(width, len(row))
                         has_cells = has_cells or any(row)
+                        if linked:
+                            linked.difference_update(cell.strip().lower() for cell in row)
                         yield [*row, *[""] * (width - len(row))] if row else row
 
+                self.account.linked_addresses = len(linked)
                 if not has_cells:
                     notes = "".join(f" {note}" for note in self.account.notes())
                     raise TableUnreadable(f"The sheet {self._sheet.name!r} has no values.{notes}")
@@ -194,10 +198,37 @@ class Workbook:
         ]
         return sheets, dates[:1] in (["1"], ["true"], ["on"])
 
-    def _read_formats(self, archive: zipfile.ZipFile) -> list[NumberFormat | None]:
-        """Read the number format of each style."""
+    def _read_relations(self, archive: zipfile.ZipFile, sheet: str) -> set[str]:
+        """Count the comments of a sheet; return the email addresses that its cells link to."""
+        folder, name = split(sheet)
+        comments: list[str] = []
+        linked: set[str] = set()
+
+        def start_relation(_tag: str, attributes: dict[str, str]) -> None:
+            target = attributes.get("Target", "")
+            if attributes.get("Type", "").endswith("/comments"):
+                comments.append(normpath(join("/", folder, target)).lstrip("/"))
+            elif target.lower().startswith("mailto:"):
+                linked.add(target[7:].partition("?")[0].strip().lower())
+
+        def start(tag: str, attributes: dict[str, str]) -> None:
+            if _main_tag(tag) == "comment":
+                self.account.comments.add(attributes.get("ref", ""), ())
+
+        path = join(folder, "_rels", f"{name}.rels")
+        if _find_entry(archive, path) is not None:
+            self._parse_all(archive, path, start_relation)
+        for path in comments:
+            if _find_entry(archive, path) is not None:
+                self._parse_all(archive, path, start)
+        return linked - {""}
+
+    def _read_styles(self, archive: zipfile.ZipFile) -> tuple[list[NumberFormat | None], frozenset[str]]:
+        """Read the number format of each style, and which styles strike text through."""
         codes: dict[int, str] = {}
         ids: list[int] = []
+        fonts: list[bool] = []
+        fonts_of_styles: list[int] = []
         inside: list[str] = []
 
         def start(tag: str, attributes: dict[str, str]) -> None:
@@ -206,15 +237,23 @@ class Workbook:
                 codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
             elif name == "xf" and inside[-1:] == ["cellXfs"]:
                 ids.append(_number(attributes.get("numFmtId", "0")))
+                fonts_of_styles.append(_number(attributes.get("fontId", "0")))
+            elif name == "font" and inside[-1:] == ["fonts"]:
+                fonts.append(False)
+            elif name == "strike" and inside[-2:] == ["fonts", "font"]:
+                fonts[-1] = attributes.get("val", "1") in ("1", "true")
             inside.append(name)
-            if max(len(ids), len(codes)) > _MAX_STYLES:
+            if max(len(ids), len(codes), len(fonts)) > _MAX_STYLES:
                 raise _Damaged("too many styles")
 
         path = "xl/styles.xml"
         if _find_entry(archive, path) is not None:
             self._parse_all(archive, path, start, lambda _tag: inside.pop())
         known = {one: find_format(one, codes, counts_from_1904=self._counts_from_1904) for one in set(ids)}
-        return [known[one] for one in ids]
+        struck = {number for number, is_struck in enumerate(fonts) if is_struck}
+        return [known[one] for one in ids], frozenset(
+            str(style) for style, font in enumerate(fonts_of_styles) if font in struck
+        )
 
     def _read_texts(self, archive: zipfile.ZipFile, texts: _Texts) -> None:
         parts: list[str] = []
@@ -348,9 +387,12 @@ class _Texts:
 class _SheetReader:
     """Takes the events of a sheet's XML, and gives its rows."""
 
-    def __init__(self, texts: _Texts, formats: Sequence[NumberFormat | None], account: TableAccount) -> None:
+    def __init__(
+        self, texts: _Texts, formats: Sequence[NumberFormat | None], struck: frozenset[str], account: TableAccount
+    ) -> None:
         self._texts = texts
         self._formats = formats
+        self._struck = struck
         self._account = account
         # A cell that refers to a text is its number until the row is taken: many cells may have the same long text.
         self._rows: list[Sequence[str | int]] = []
@@ -362,6 +404,7 @@ class _SheetReader:
         self._column = -1
         self._type = "n"
         self._format: NumberFormat | None = None
+        self._is_struck = False
         self._has_formula = False
         self._reads = False
         self._is_phonetic = False
@@ -436,6 +479,7 @@ class _SheetReader:
         self._type = attributes.get("t", "n")
         style = attributes.get("s")
         self._format = None if style is None else self._find_format(style)
+        self._is_struck = style in self._struck
         self._has_formula = False
         self._parts = []
 
@@ -464,6 +508,8 @@ class _SheetReader:
             self._cells.append(self._cell_text(text))
         except ValueError as error:
             raise _Damaged("a number that is not one") from error
+        if self._is_struck and self._cells[-1] != "":
+            self._account.struck.add(self._place(), (self._column,))
 
     def _cell_text(self, text: str) -> str | int:
         """Write the cell as the sheet shows it, or return the number of its text.

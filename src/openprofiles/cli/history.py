@@ -1,0 +1,167 @@
+"""``openprofiles history PROFILE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.options import domain_command, print_json
+from openprofiles.cli.place import open_place
+from openprofiles.settings import Settings
+from openprofiles.store.change_actions import ACTION_WORDS, KEY_ACTIONS
+
+if TYPE_CHECKING:
+    from openprofiles.cli.place import Place
+
+_PROFILES_NAMED = 10
+_MOST_CHANGES = 100
+
+
+@click.command()
+@click.argument("profile", metavar="PROFILE")
+@domain_command("Domain of the profile.", "master_key")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _MOST_CHANGES),
+    default=20,
+    show_default=True,
+    help="Number of changes to print, the newest first.",
+)
+def history(settings: Settings, domain: str, endpoint_url: str | None, output: str, profile: str, limit: int) -> None:
+    """Print the changes of a profile, newest first.
+
+    These are calls, edits in the console, imports and undos.
+
+    PROFILE is its id, or an email address, phone number, account number or full name of it.
+
+    Times are in UTC. The fields that a change has changed are known for as long as the values that it replaced are
+    kept (--undo-days of the server, or --history-content-days).
+
+    \b
+    Examples:
+      openprofiles history ada@example.com --domain demo
+      openprofiles history 019e7044887b7ae3847600000000009a --domain demo --output json
+    """
+    from openprofiles.cli.job_tables import utc_text
+    from openprofiles.cli.terminal_text import terminal_width
+    from openprofiles.cli.text_table import Column, table_lines
+
+    with closing(open_place(settings, endpoint_url)) as place:
+        of_profile = {"DomainName": domain, "ProfileId": _find_profile_id(place, domain, profile)}
+        # With the one before the last that is printed, which says what that has changed.
+        records = list(islice(_read_records(place, of_profile, limit + 1), limit + 1))
+        contents = [_read_content(place, of_profile, record) for record in records]
+    if output == "json":
+        shown = zip(records[:limit], contents, strict=False)
+        print_json(
+            [
+                {
+                    "id": record["Id"],
+                    "changed_at": record["CreatedAt"].isoformat(),
+                    "action": record["ActionType"],
+                    "performed_by": record["PerformedBy"],
+                    "content": content,
+                }
+                for record, content in shown
+            ]
+        )
+        return
+    rows = [
+        (
+            utc_text(record["CreatedAt"]),
+            ACTION_WORDS.get(record["ActionType"], record["ActionType"]),
+            _performer(record["PerformedBy"]),
+            _describe(record, contents, position),
+        )
+        for position, record in enumerate(records[:limit])
+    ]
+    columns = (Column("TIME"), Column("CHANGE"), Column("BY"), Column("FIELDS", shrinks_to=20))
+    click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+    if len(records) > limit:
+        click.echo(f"There are older changes. Print more with --limit, up to {_MOST_CHANGES}.", err=True)
+
+
+def _find_profile_id(place: Place, domain: str, given: str) -> str:
+    """Find the id of the profile that is meant.
+
+    Raises:
+        CommandFault: there is none, or there are several; the message lists these.
+    """
+    from openprofiles.profiles.search_text import likely_keys
+
+    found: dict[str, None] = {}
+    for key in likely_keys(given):
+        page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=list(key.values))
+        found |= dict.fromkeys(one["ProfileId"] for one in page["Items"])
+    if not found:
+        raise CommandFault(f"No profile of the domain {domain} has the id, address, number or name {given}.")
+    if len(found) > 1:
+        ids = "".join(f"\n  {profile_id}" for profile_id in islice(found, _PROFILES_NAMED))
+        raise CommandFault(f"Several profiles of the domain {domain} are found by {given}. Give the id of one:{ids}")
+    return next(iter(found))
+
+
+def _read_records(place: Place, of_profile: Mapping[str, str], at_once: int) -> Iterator[Mapping[str, Any]]:
+    """Iterate over the changes of a profile, newest first."""
+    token: dict[str, str] = {}
+    while True:
+        page = place.call("ListProfileHistoryRecords", **of_profile, MaxResults=min(at_once, _MOST_CHANGES), **token)
+        yield from page["ProfileHistoryRecords"]
+        if "NextToken" not in page:
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def _read_content(place: Place, of_profile: Mapping[str, str], record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Read what came of a change; None if it is no longer known."""
+    found = place.call("GetProfileHistoryRecord", **of_profile, Id=record["Id"])
+    return json.loads(found["Content"]) if "Content" in found else None
+
+
+def _performer(arn: str) -> str:
+    """Return the credential, the import or the undo that an ARN stands for."""
+    _, _, resource = arn.rpartition(":")
+    kind, _, name = resource.partition("/")
+    if kind == "user":
+        return name
+    _, is_job, job_id = resource.partition("/upload-jobs/")
+    if not is_job:
+        return resource
+    return f"undo of import {job_id.removesuffix('/undo')}" if job_id.endswith("/undo") else f"import {job_id}"
+
+
+def _describe(record: Mapping[str, Any], contents: Sequence[Mapping[str, Any] | None], position: int) -> str:
+    """List the fields that a change has changed, or the key; empty if that is not known."""
+    content = contents[position]
+    if content is None:
+        return ""
+    if record["ActionType"] in KEY_ACTIONS:
+        return f"{content['KeyName']} {', '.join(content['Values'])}"
+    after = _flat(content)
+    if record["ActionType"] == "CREATED":
+        return ", ".join(after)
+    # A change of keys leaves the profile as it was.
+    older = (one for one in contents[position + 1 :] if one is None or "KeyName" not in one)
+    found = next(older, None)
+    if found is None:
+        return ""
+    before = _flat(found)
+    changed = [name for name in dict.fromkeys((*after, *before)) if after.get(name) != before.get(name)]
+    return ", ".join(changed) or "none"
+
+
+def _flat(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """Map the fields of a profile to their values, without its id."""
+    flat: dict[str, Any] = {}
+    for name, value in profile.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{inner}": one for inner, one in value.items()}
+        elif name != "ProfileId":
+            flat[name] = value
+    return flat

@@ -1,0 +1,82 @@
+"""Decide which source wins a field: whether a writer may replace the value that another one has set.
+
+A source wins a field unless the value in it comes from a source of a higher rank. Among equal ranks the last one wins.
+A profile names the fields that a person has set (``Profile.origins``); every other value counts as loaded from a file,
+and a load writes nothing per field.
+
+The rule has two implementations, for one profile in Python and for many in SQL (DuckDB). A test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from openprofiles.facts.sql_text import sql_text
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source of values, as it takes part in a write.
+
+    Attributes:
+        rank: the higher one wins.
+        is_hand: whether the fields that it gives a value are set by hand from then on.
+    """
+
+    rank: int
+    is_hand: bool = False
+
+    @property
+    def always_wins(self) -> bool:
+        """Whether it wins every field, also one that was set by hand."""
+        return self.rank >= HAND.rank
+
+    def wins(self, path: str, set_by_hand: Set[str]) -> bool:
+        """Return whether it may write a field.
+
+        Args:
+            set_by_hand: the fields of the profile that were set by hand.
+        """
+        return self.always_wins or path not in set_by_hand
+
+    def sql_wins(self, path: str, set_by_hand: str) -> str:
+        """Build an SQL condition that is equal to ``wins``.
+
+        Args:
+            set_by_hand: SQL of ``sql_set_by_hand``, or a column with it.
+        """
+        return "true" if self.always_wins else f"not list_contains({set_by_hand}, {sql_text(path)})"
+
+    def leaves_set_by_hand(self, written: Mapping[str, bool], set_by_hand: Set[str]) -> frozenset[str]:
+        """Return the fields that are set by hand once it has written.
+
+        Args:
+            written: whether each field that it was to write gets a value; otherwise it is cleared.
+        """
+        won = {path for path in written if self.wins(path, set_by_hand)}
+        return frozenset(set_by_hand - won).union(path for path in won if self.is_hand and written[path])
+
+    def sql_leaves_set_by_hand(self, is_written: Mapping[str, str], set_by_hand: str) -> str:
+        """Build SQL that is equal to ``leaves_set_by_hand`` for a source that sets nothing by hand.
+
+        Args:
+            is_written: an SQL condition for each field that it may write.
+            set_by_hand: as of ``sql_wins``.
+        """
+        won = ", ".join(
+            f"case when {condition} and {self.sql_wins(path, set_by_hand)} then {sql_text(path)} end"
+            for path, condition in is_written.items()
+        )
+        return f"list_filter({set_by_hand}, lambda path: not list_contains([{won}], path))"
+
+
+# A person's value may be removed or replaced by a person, and by a job that overwrites what was set by hand.
+HAND = Source(rank=1, is_hand=True)
+FILE = Source(rank=0)
+OVERWRITING_FILE = Source(rank=HAND.rank)
+
+
+def sql_set_by_hand(origins: str) -> str:
+    """Build SQL for the list of fields that a column ``origins`` names; empty if there are none."""
+    return f"coalesce(from_json({origins}, '[\"VARCHAR\"]'), [])"

@@ -1,0 +1,99 @@
+"""The operations that show what has changed a profile."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from openprofiles.operations.call import Call
+from openprofiles.operations.profile_shapes import profile_answer
+from openprofiles.operations.registry import operation
+from openprofiles.profiles import history
+from openprofiles.profiles.history import HistoryRecord
+from openprofiles.store.profile_changes import ProfileChange
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        GetProfileHistoryRecordRequest,
+        GetProfileHistoryRecordResponse,
+        ListProfileHistoryRecordsRequest,
+        ListProfileHistoryRecordsResponse,
+    )
+
+_OBJECT_TYPE = "_profile"
+# Our choice; AWS does not say.
+_DEFAULT_PAGE_SIZE = 100
+
+
+@operation("ListProfileHistoryRecords")
+def list_profile_history_records(
+    call: Call, request: ListProfileHistoryRecordsRequest
+) -> ListProfileHistoryRecordsResponse:
+    """List what has changed a profile, newest first: calls, upload jobs and undos.
+
+    Errors:
+        ResourceNotFoundException: no such domain, or no such profile in it.
+        BadRequestException: a token of another list.
+    """
+    domain_name = request["DomainName"]
+
+    def is_wanted(change: ProfileChange) -> bool:
+        return (
+            request.get("ObjectTypeName", _OBJECT_TYPE) == _OBJECT_TYPE
+            and request.get("ActionType", change.action) == change.action
+            and request.get("PerformedBy", (by := _performer(call, domain_name, change))) == by
+        )
+
+    with call.reading(domain_name) as session:
+        page = history.list_history(
+            session,
+            request["ProfileId"],
+            is_wanted=is_wanted,
+            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+            next_token=request.get("NextToken"),
+        )
+    answer: ListProfileHistoryRecordsResponse = {
+        "ProfileHistoryRecords": [_members(call, domain_name, record) for record in page.records]
+    }
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("GetProfileHistoryRecord")
+def get_profile_history_record(call: Call, request: GetProfileHistoryRecordRequest) -> GetProfileHistoryRecordResponse:
+    """Return a change of a profile with what came of it: the profile, or the keys.
+
+    The content is absent once the values that later changes have replaced are no longer kept.
+
+    Errors:
+        ResourceNotFoundException: no such domain, no such profile in it, or no such record of the profile.
+    """
+    with call.reading(request["DomainName"]) as session:
+        found = history.get_history_record(session, request["ProfileId"], request["Id"])
+    answer = cast("GetProfileHistoryRecordResponse", _members(call, request["DomainName"], found.record))
+    content = found.keys if found.profile is None else profile_answer(found.profile)
+    if content is not None:
+        answer["Content"] = json.dumps(content, ensure_ascii=False)
+    return answer
+
+
+def _members(call: Call, domain_name: str, record: HistoryRecord) -> Any:
+    change = record.change
+    return {
+        "Id": record.record_id,
+        "ObjectTypeName": _OBJECT_TYPE,
+        "CreatedAt": change.changed_at,
+        "LastUpdatedAt": change.changed_at,
+        "ActionType": change.action.value,
+        "PerformedBy": _performer(call, domain_name, change),
+    }
+
+
+def _performer(call: Call, domain_name: str, change: ProfileChange) -> str:
+    """Return who made a change: the ARN of the caller, or one for an upload job or its undo."""
+    if change.actor is not None:
+        return change.actor
+    # AWS has no ARN for an upload job; this has the form of those for the other parts of a domain.
+    job = f"arn:aws:profile:{call.region}:{call.account_id}:domains/{domain_name}/upload-jobs/{change.job_id}"
+    return f"{job}/undo" if change.undone_number is not None else job

@@ -1,0 +1,34 @@
+"""What can be done to profiles, as the log of changes names it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ChangeAction(StrEnum):
+    """What was done to the profiles of a change; the API's ActionType."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    INGESTED = "INGESTED"
+    ADDED_KEY = "ADDED_PROFILE_KEY"
+    DELETED_KEY = "DELETED_PROFILE_KEY"
+    DELETED = "DELETED_BY_CUSTOMER"
+    EXPIRED = "EXPIRED"
+
+
+# A change after which the profiles are gone.
+REMOVING_ACTIONS = (ChangeAction.DELETED, ChangeAction.EXPIRED)
+IS_REMOVAL_SQL = f"action IN ({', '.join(repr(action.value) for action in REMOVING_ACTIONS)})"
+# A change of the keys that were added to a profile, not of its values.
+KEY_ACTIONS = (ChangeAction.ADDED_KEY, ChangeAction.DELETED_KEY)
+# What people read.
+ACTION_WORDS = {
+    ChangeAction.CREATED: "created",
+    ChangeAction.UPDATED: "updated",
+    ChangeAction.INGESTED: "updated by an import",
+    ChangeAction.ADDED_KEY: "key added",
+    ChangeAction.DELETED_KEY: "key deleted",
+    ChangeAction.DELETED: "deleted",
+    ChangeAction.EXPIRED: "expired",
+}

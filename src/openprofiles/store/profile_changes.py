@@ -1,0 +1,224 @@
+"""The log of changes: who changed which profiles, when, in what order. Jobs write to it in ``bulk_jobs``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Table, bindparam, delete, func, insert, literal_column, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.change_actions import ChangeAction
+from openprofiles.store.prepared import PreparedStatement
+from openprofiles.store.row_number_lists import pack_row_numbers, unpack_row_numbers
+from openprofiles.store.tables import change_content, domain, job, undo_image
+from openprofiles.store.tables import profile_change as table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChange:
+    """One change of a profile.
+
+    Attributes:
+        number: of the change, in the order in which the domain's profiles were changed.
+        actor: see ``tables``; None: a job.
+        job_id: the upload job that made the change, or that was undone by it.
+        job_number: that of the job that made the change.
+        undone_number: that of the upload job that was undone by it.
+    """
+
+    number: int
+    changed_at: datetime
+    action: ChangeAction
+    actor: str | None
+    job_id: str | None
+    job_number: int | None
+    undone_number: int | None
+
+    @property
+    def actor_name(self) -> str:
+        """What the ARN of the actor ends with: the name of a credential, or of the service."""
+        return (self.actor or "").rpartition("/")[2]
+
+
+def insert_change(
+    connection: Connection,
+    domain_id: int,
+    action: ChangeAction,
+    pids: Sequence[int],
+    *,
+    changed_at: datetime,
+    actor: str,
+    profiles_added: int = 0,
+    content: bytes | None = None,
+) -> None:
+    """Write a change of profiles to the log, in the transaction that makes it.
+
+    Args:
+        pids: their row numbers, ascending, at least one.
+        profiles_added: how many more profiles the domain has.
+        content: see ``tables``; None: there is none, or it is not kept.
+    """
+    number = _COUNT.number(connection, of_domain=domain_id, profiles_added=profiles_added)
+    _INSERT.run(
+        connection,
+        domain_id=domain_id,
+        number=number,
+        changed_at=changed_at,
+        action=action.value,
+        actor=actor,
+        first_pid=pids[0],
+        last_pid=pids[-1],
+        profile_count=len(pids),
+        pids=pack_row_numbers(pids),
+    )
+    if content is not None:
+        _INSERT_CONTENT.run(connection, domain_id=domain_id, number=number, content=content)
+
+
+def forget_contents(connection: Connection, domain_id: int, pids: Iterable[int]) -> None:
+    """Remove the values of these profiles from the changes that calls have made."""
+    connection.execute(_FORGET, [{"of_domain": domain_id, "of_pid": pid} for pid in pids])
+
+
+def remove_old_changes_step(
+    connection: Connection, now: datetime, limit: int, *, history_days: int, replaced_values_days: int
+) -> int:
+    """Remove up to ``limit`` rows of the log that have been kept long enough; return their number.
+
+    Args:
+        history_days: how long changes are kept, at least as long as the values.
+        replaced_values_days: how long the values that calls have replaced are kept.
+    """
+    removed = 0
+    for domain_id in (
+        connection.execute(select(domain.c.domain_id).where(domain.c.deleted_at.is_(None))).scalars().all()
+    ):
+        for rows, days in ((change_content, replaced_values_days), (table, history_days)):
+            removed += _remove_oldest(connection, rows, domain_id, now - timedelta(days=days), limit - removed)
+    return removed
+
+
+def _remove_oldest(connection: Connection, rows: Table, domain_id: int, before: datetime, limit: int) -> int:
+    """Remove up to ``limit`` rows of changes that were made before; return their number."""
+    # The first rows are the oldest, so a later one need not be looked at.
+    first = (
+        select(rows.c.number)
+        .where(rows.c.domain_id == domain_id)
+        .order_by(rows.c.domain_id, rows.c.number)
+        .limit(limit)
+        .subquery()
+    )
+    last = connection.execute(
+        select(func.max(first.c.number), func.count())
+        .join_from(first, table, table.c.number == first.c.number)
+        .where(table.c.domain_id == domain_id, table.c.changed_at < before)
+    ).one()
+    if last[1]:
+        connection.execute(delete(rows).where(rows.c.domain_id == domain_id, rows.c.number <= last[0]))
+    return int(last[1])
+
+
+def list_change_numbers(connection: Connection, domain_id: int, pid: int, before: int | None) -> list[tuple[int, bool]]:
+    """List the changes that may be of a profile, newest first.
+
+    Each comes with whether it is of no other profile.
+
+    Args:
+        before: only changes with a lower number; None: all.
+    """
+    of_domain = table.c.domain_id == domain_id
+    alone = select(table.c.number).where(of_domain, _OF_ONE, table.c.first_pid == pid)
+    among = select(table.c.number).where(of_domain, _OF_MANY, table.c.first_pid <= pid, table.c.last_pid >= pid)
+    numbers = [(number, True) for number in connection.execute(alone).scalars()]
+    numbers += [(number, False) for number in connection.execute(among).scalars()]
+    # Not by the engine: SQLite would walk all changes of the domain with a lower number.
+    return sorted((one for one in numbers if before is None or one[0] < before), reverse=True)
+
+
+def read_changes(
+    connection: Connection, domain_id: int, pid: int, numbers: Iterable[tuple[int, bool]]
+) -> Iterator[tuple[int, ProfileChange | None]]:
+    """Read these changes of ``list_change_numbers``; None for one that is not of this profile."""
+    for number, is_alone in numbers:
+        is_of_profile = is_alone or _is_among(connection, domain_id, pid, number)
+        yield number, _read(connection, domain_id, number) if is_of_profile else None
+
+
+def find_change(connection: Connection, domain_id: int, pid: int, number: int) -> ProfileChange | None:
+    """Find a change of a profile by its number."""
+    return _read(connection, domain_id, number) if _is_among(connection, domain_id, pid, number) else None
+
+
+def read_content(connection: Connection, domain_id: int, number: int) -> bytes | None:
+    """Read what a call has changed; None if it is not kept."""
+    is_number = (change_content.c.domain_id == domain_id) & (change_content.c.number == number)
+    return connection.execute(select(change_content.c.content).where(is_number)).scalar_one_or_none()
+
+
+def read_image(connection: Connection, change: ProfileChange) -> bytes | None:
+    """Read what profiles were before a chunk of a job has changed them; None if it is not kept."""
+    is_change = (undo_image.c.upload_job_id == change.job_number) & (undo_image.c.number == change.number)
+    return connection.execute(select(undo_image.c.content).where(is_change)).scalar_one_or_none()
+
+
+def _is_among(connection: Connection, domain_id: int, pid: int, number: int) -> bool:
+    """Return whether a change is of this profile, among others; reads no values."""
+    row = connection.execute(_PIDS, {"of_domain": domain_id, "of_number": number}).one_or_none()
+    return row is not None and pid in unpack_row_numbers(*row)
+
+
+def _read(connection: Connection, domain_id: int, number: int) -> ProfileChange:
+    row = connection.execute(_ROW, {"of_domain": domain_id, "of_number": number}).one()
+    return ProfileChange(
+        number=row.number,
+        changed_at=row.changed_at,
+        action=ChangeAction(row.action),
+        actor=row.actor,
+        job_id=row.undone_id or row.job_id,
+        job_number=row.job_number,
+        undone_number=row.undone_number,
+    )
+
+
+# Literals, since a parameter would keep SQLite from the partial indexes.
+_OF_ONE = table.c.profile_count == literal_column("1")
+_OF_MANY = table.c.profile_count > literal_column("1")
+
+_undone = job.alias()
+_IS_NUMBER = (table.c.domain_id == bindparam("of_domain")) & (table.c.number == bindparam("of_number"))
+_PIDS = select(table.c.first_pid, table.c.last_pid, table.c.pids).where(_IS_NUMBER)
+_ROW = (
+    select(
+        table.c.number,
+        table.c.changed_at,
+        table.c.action,
+        table.c.actor,
+        table.c.job_number,
+        job.c.job_id,
+        _undone.c.job_number.label("undone_number"),
+        _undone.c.job_id.label("undone_id"),
+    )
+    .outerjoin(job, job.c.job_number == table.c.job_number)
+    .outerjoin(_undone, _undone.c.job_number == job.c.subject)
+    .where(_IS_NUMBER)
+)
+_COUNT = PreparedStatement(
+    update(domain)
+    .where(domain.c.domain_id == bindparam("of_domain"))
+    .values(
+        change_number=domain.c.change_number + 1, profile_count=domain.c.profile_count + bindparam("profiles_added")
+    )
+    .returning(domain.c.change_number)
+)
+_INSERT = PreparedStatement(insert(table))
+_INSERT_CONTENT = PreparedStatement(insert(change_content))
+_FORGET = delete(change_content).where(
+    change_content.c.domain_id == bindparam("of_domain"),
+    change_content.c.number.in_(
+        select(table.c.number).where(
+            table.c.domain_id == bindparam("of_domain"), _OF_ONE, table.c.first_pid == bindparam("of_pid")
+        )
+    ),
+)
