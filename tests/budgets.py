@@ -24,15 +24,15 @@ def _examples(*, daily: int, long: int) -> settings:
 
 
 # By what an example does. A drawn test that names none of these takes the number of the profile.
-SCANS = _examples(daily=500, long=20_000)
-CALLS = _examples(daily=300, long=5_000)
-REQUESTS = _examples(daily=1_000, long=10_000)
-QUERIES = _examples(daily=150, long=1_000)
+SCANS = _examples(daily=350, long=20_000)
+CALLS = _examples(daily=200, long=5_000)
+REQUESTS = _examples(daily=700, long=10_000)
+QUERIES = _examples(daily=100, long=1_000)
 STATEMENTS = _examples(daily=50, long=500)
 FILES = _examples(daily=10, long=200)
 # A load takes 0.2 seconds of processor time, and an example has up to three.
 LOADS = _examples(daily=5, long=60)
-ENTANGLED_LOADS = _examples(daily=10, long=120)
+ENTANGLED_LOADS = _examples(daily=7, long=120)
 DYING_LOADS = _examples(daily=3, long=30)
 
 # How many processes tests/faults kills while one load runs.

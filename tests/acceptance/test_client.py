@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import boto3
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 from jsonschema import Draft202012Validator
 
 from acceptance.running import RunningServer, run_command, running_server, wait_until
 from acceptance.test_upload_flow import FIELDS, create, load, put, wait_for_end
+from openapi_document import OPENAPI, TEXT
 from openprofiles.client import Client
 from openprofiles.server import extension
 from openprofiles.store.upload_job_states import UploadJobStatus
@@ -26,7 +26,6 @@ from openprofiles.wire.model import TextShape, load_model
 
 pytestmark = pytest.mark.usefixtures("quick_loaders")
 
-DOCUMENT: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 # 2,400 rows: three pages of those that failed.
 FAILING = 2_300
 FILE = "Email,First,Tier\nada@x.example,Zoë,gold\n".encode() + b"".join(b",Nobody %d,\n" % n for n in range(FAILING))
@@ -69,7 +68,7 @@ def client(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
 
 
 def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": OPENAPI["components"]})
 
 
 def test_progress_and_failed_rows_are_told_as_the_document_says(client: Client, job_id: str) -> None:
@@ -502,16 +501,16 @@ def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
         for route in routes
         for method in route.methods or ()
         if method != "HEAD"
-    } == {(path, method) for path, item in DOCUMENT["paths"].items() for method in item if method != "parameters"}
+    } == {(path, method) for path, item in OPENAPI["paths"].items() for method in item if method != "parameters"}
 
 
 def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
+    schemas = OPENAPI["components"]["schemas"]
     members = load_model().operations["GetUploadJob"].input.members
 
     assert schemas["Fault"]["properties"]["Code"]["enum"] == list(CODES)
     assert set(schemas["Progress"]["properties"]["Status"]["enum"]) == {status.value for status in UploadJobStatus}
-    for name, given in DOCUMENT["components"]["parameters"].items():
+    for name, given in OPENAPI["components"]["parameters"].items():
         if given["in"] != "path":
             continue
         # Mappings are named like domains.
@@ -524,11 +523,11 @@ def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:
-    references = re.findall(r'\$ref: "#/([^"]+)"', (Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
+    references = re.findall(r'\$ref: "#/([^"]+)"', TEXT)
 
     assert len(references) > 15
     for reference in references:
-        found: Any = DOCUMENT
+        found: Any = OPENAPI
         for part in reference.split("/"):
             found = found[part]
-    Draft202012Validator.check_schema({"$defs": DOCUMENT["components"]["schemas"]})
+    Draft202012Validator.check_schema({"$defs": OPENAPI["components"]["schemas"]})

@@ -31,6 +31,7 @@ def count_rows(url: str, table: str) -> int:
     return int(row[0])
 
 
+@pytest.mark.long(daily="tests/store/test_store_copies.py::test_an_interrupted_copy_cannot_be_used_and_goes_on")
 def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     tmp_path: Path, postgresql_server: PostgresqlServer
 ) -> None:
@@ -72,10 +73,11 @@ def test_a_copy_killed_again_and_again_ends_whole_and_its_jobs_go_on(
     assert ended["ResultsSummary"]["CreatedRecords"] == SIZE.new
 
 
-def test_files_of_waiting_jobs_come_along_to_a_bucket(
+def test_files_of_waiting_jobs_come_along_to_a_bucket_and_the_jobs_go_on(
     tmp_path: Path, postgresql_server: PostgresqlServer, s3_server: S3Server
 ) -> None:
-    data, bucket = tmp_path / "data", s3_server.create_bucket("copied")
+    data, bucket, url = tmp_path / "data", s3_server.create_bucket("copied"), postgresql_server.create_database()
+    place = {"OPENPROFILES_STORE": url, "OPENPROFILES_FILES": f"s3://{bucket}/files", **s3_server.environment()}
     prepare_load(Installation(data), 1, LoadSize(new=100, updates=100, repeats=5, entangled=5, failing=5))
 
     done = run_command(
@@ -86,7 +88,7 @@ def test_files_of_waiting_jobs_come_along_to_a_bucket(
             "--from",
             data / "openprofiles.db",
             "--to",
-            postgresql_server.create_database(),
+            url,
         ),
         *("--to-files", f"s3://{bucket}/files"),
         **s3_server.environment(),
@@ -100,6 +102,17 @@ def test_files_of_waiting_jobs_come_along_to_a_bucket(
         if one["Key"] != "files/owner"
     }
     assert copied == {f"files/{path.name}": path.read_bytes() for path in (data / "uploads").iterdir()}
+    with running_server(data, "--workers", "1", **place) as server:
+        client = server.client()
+        (waiting, _) = client.list_upload_jobs(DomainName="shop-1")["Items"]
+        job = {"DomainName": "shop-1", "JobId": waiting["JobId"]}
+        wait_until(
+            lambda: client.get_upload_job(**job)["Status"] != "IN_PROGRESS",
+            "the job that waited has ended",
+            JOB_TIMEOUT_SECONDS,
+        )
+        ended = client.get_upload_job(**job)
+    assert ended["Status"] == "PARTIALLY_SUCCEEDED"
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["source is used", "target is used"])

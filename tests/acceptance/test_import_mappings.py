@@ -205,6 +205,7 @@ def test_a_choice_that_drives_another_column_out_of_its_field_is_warned_of_befor
     assert dry_json.stderr == f"{warning}\n"
 
 
+@pytest.mark.daily_on("directly")
 def test_a_column_goes_to_the_attribute_of_an_earlier_file_and_the_command_says_so(
     tmp_path: Path, place: Place
 ) -> None:
@@ -444,6 +445,7 @@ def test_a_saved_mapping_finds_its_header_and_the_country_of_the_domain_its_enco
     assert told["created"] == 1
 
 
+@pytest.mark.daily_on("directly")
 def test_a_saved_mapping_keeps_how_the_file_is_read(tmp_path: Path, place: Place) -> None:
     first = write(tmp_path / "a.csv", "Mail;Imię;Phone\na@x.example;Łukasz;ask Bo\n".encode("windows-1250"))
     second = write(tmp_path / "b.csv", "Mail;Imię;Phone\nb@x.example;Paweł;ask Cy\n".encode("windows-1250"))

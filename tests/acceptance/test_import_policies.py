@@ -128,6 +128,9 @@ def test_policies_that_cannot_be_are_told_with_nothing_made(tmp_path: Path, opti
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.long(
+    daily="tests/acceptance/test_client.py::test_options_need_an_action_of_their_own_and_a_server_that_is_not_strict"
+)
 def test_through_a_server_policies_go_along_and_a_strict_one_refuses_them(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", MIXED)
     given: list[str | Path] = [file, "--domain", "demo", "--unique-key", "Email"]

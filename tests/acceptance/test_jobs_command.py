@@ -660,6 +660,7 @@ def test_a_job_that_cannot_be_taken_back_is_refused_with_the_reason(data: Path, 
 # Through a server
 
 
+@pytest.mark.long(daily="tests/acceptance/test_client.py::test_a_job_is_taken_back_once_and_what_stays_is_listed")
 def test_through_a_server_a_load_is_taken_back_by_its_worker(updated: Path) -> None:
     second = job_ids(updated)["second.csv"]
     with running_server(updated, "--workers", "1") as server:
@@ -751,6 +752,7 @@ def test_through_a_server_every_command_tells_the_same(data: Path, tmp_path: Pat
     }
 
 
+@pytest.mark.long(daily="test_a_job_that_nobody_works_on_is_waited_for_until_a_worker_comes")
 def test_through_a_server_a_job_is_watched_from_before_its_start_to_its_stop(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", "--workers", "1") as server, (tmp_path / "log").open("w") as log:
         variables = variables_for(server)

@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from acceptance.running import RunningServer, children_of, command, environment, run_command, running_server, wait_until
+from faults import loads
 from postgresql_server import PostgresqlServer
 from s3_server import S3Server
 
@@ -199,7 +200,17 @@ def test_a_host_with_another_master_key_is_refused(installation: Installation) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [("credentials", "create", "--name", "x", "--action", "*"), ("worker",)], ids=["credentials", "worker"]
+    "arguments",
+    [
+        pytest.param(("credentials", "create", "--name", "x", "--action", "*"), id="credentials"),
+        pytest.param(
+            ("worker",),
+            id="worker",
+            marks=pytest.mark.long(
+                daily="test_a_host_that_was_not_given_the_key_writes_nothing_with_one_of_its_own[credentials]"
+            ),
+        ),
+    ],
 )
 def test_a_host_that_was_not_given_the_key_writes_nothing_with_one_of_its_own(
     installation: Installation, arguments: tuple[str, ...]
@@ -216,6 +227,7 @@ def test_a_host_that_was_not_given_the_key_writes_nothing_with_one_of_its_own(
     assert listed.stdout.count("allows") == 1
 
 
+@pytest.mark.long(daily="test_the_key_of_a_data_folder_is_changed_in_its_place")
 def test_credentials_and_waiting_jobs_go_on_under_a_changed_master_key(installation: Installation) -> None:
     with installation.server("one") as server:
         client = make_client(installation, server)
@@ -247,6 +259,10 @@ def test_credentials_and_waiting_jobs_go_on_under_a_changed_master_key(installat
 
 def test_the_key_of_a_data_folder_is_changed_in_its_place(tmp_path: Path) -> None:
     data = tmp_path / "data"
+    # With a job that waits for a worker.
+    loads.prepare_load(
+        loads.Installation(data), 1, loads.LoadSize(new=100, updates=100, repeats=10, entangled=10, failing=10)
+    )
     made = run_command("credentials", "create", "--name", "one", "--data", data)
     old = (data / "master.key").read_bytes()
     new = tmp_path / "new.key"
@@ -258,8 +274,11 @@ def test_the_key_of_a_data_folder_is_changed_in_its_place(tmp_path: Path) -> Non
     assert changed.returncode == 0, changed.stderr
     assert (data / "master.key").read_bytes() == new.read_bytes() != old
     assert (data / "master.key").stat().st_mode & 0o777 == 0o600
-    with running_server(data) as server:
-        assert server.client().list_domains()["Items"] == []
+    with running_server(data, "--workers", "1") as server:
+        client = server.client()
+        (waiting, _) = client.list_upload_jobs(DomainName="shop-1")["Items"]
+        ended = wait_for_end(client, waiting["JobId"], "shop-1")
+    assert (ended["Status"], ended["ResultsSummary"]["CreatedRecords"]) == ("PARTIALLY_SUCCEEDED", 100)
 
 
 def test_a_master_key_is_never_overwritten(tmp_path: Path) -> None:

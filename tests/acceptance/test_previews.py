@@ -52,6 +52,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[list[str | Pa
     )
 
 
+@pytest.mark.daily_on("directly")
 def test_a_dry_run_tells_what_a_load_then_does(tmp_path: Path, place: tuple[list[str | Path], dict[str, str]]) -> None:
     options, variables = place
     given: list[str | Path] = ["--domain", "demo", "--unique-key", "Email", *options]

@@ -201,6 +201,7 @@ def shell_environment(server: RunningServer, domain: str, csv: Path, **more: str
     }
 
 
+@pytest.mark.long(daily="tests/acceptance/test_cli_base.py::test_env_is_all_that_the_aws_cli_needs")
 def test_the_aws_cli_loads_a_file_after_eval_of_env(server: RunningServer, tmp_path: Path) -> None:
     csv = tmp_path / "customers.csv"
     csv.write_bytes(CSV)
@@ -432,6 +433,9 @@ def test_every_record_is_counted_once_and_each_failed_one_is_reported_with_its_l
         reader.start_upload_job(DomainName=domain, JobId=shown["JobId"])
 
 
+@pytest.mark.long(
+    daily="tests/load/test_races.py::test_what_a_stopped_load_has_written_is_counted_and_found_and_nothing_follows"
+)
 def test_a_job_that_is_stopped_while_it_runs_keeps_what_it_wrote(server: RunningServer, domain: str) -> None:
     count = 200_000
     job_id = create(server, domain)

@@ -138,6 +138,9 @@ def test_the_end_of_a_job_is_told_once_signed_and_without_anything_of_the_file(
         assert value not in log
 
 
+@pytest.mark.long(
+    daily="tests/store/test_webhooks.py::test_a_receiver_that_fails_first_and_then_takes_it_is_told_no_more"
+)
 def test_a_receiver_that_fails_is_told_again_and_the_url_of_a_job_wins(tmp_path: Path, receiver: Receiver) -> None:
     receiver.answers = [500]
     with running_server(tmp_path / "data", "--workers", "1", ALLOWED) as server:
@@ -162,6 +165,7 @@ def test_a_receiver_that_fails_is_told_again_and_the_url_of_a_job_wins(tmp_path:
     assert all(one.is_signed_with("0123456789abcdef") for one in receiver.received)
 
 
+@pytest.mark.long(daily="tests/store/test_webhooks.py::test_a_private_address_is_refused_at_the_attempt_too")
 def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_path: Path, receiver: Receiver) -> None:
     data = tmp_path / "data"
     with running_server(data) as server:
@@ -189,6 +193,9 @@ def test_private_addresses_are_refused_by_default_and_never_connected_to(tmp_pat
     assert "geheim" not in log
 
 
+@pytest.mark.long(
+    daily="tests/store/test_webhooks.py::test_an_attempt_is_made_by_one_worker_alone_and_again_when_that_one_died"
+)
 def test_a_worker_that_is_killed_while_it_tells_is_followed_by_one_that_does(
     tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -229,6 +236,7 @@ def test_a_slow_receiver_holds_up_no_load(tmp_path: Path, receiver: Receiver) ->
     assert (ended["Status"], is_told) == ("PARTIALLY_SUCCEEDED", False)
 
 
+@pytest.mark.long(daily="tests/store/test_webhooks.py::test_with_another_master_key_it_is_signed_as_before")
 def test_a_changed_master_key_signs_with_the_same_secret_and_a_strict_server_tells_too(
     tmp_path: Path, receiver: Receiver
 ) -> None:

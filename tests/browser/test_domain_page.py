@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from acceptance.running import RunningServer
@@ -41,6 +42,7 @@ def test_a_domain_shows_its_numbers_growth_jobs_and_tags(
     assert find_barriers(page) == []
 
 
+@pytest.mark.long(daily="test_a_new_domain_reads_phone_numbers_as_those_of_its_country")
 def test_a_new_domain_says_that_nothing_was_loaded(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -98,6 +100,7 @@ def test_the_settings_are_changed_and_what_is_wrong_with_them_is_told(
     assert server.client().get_domain(DomainName="settled")["DefaultExpirationDays"] == 60
 
 
+@pytest.mark.long(daily="test_the_settings_are_changed_and_what_is_wrong_with_them_is_told")
 def test_what_is_wrong_with_a_new_domain_is_told_at_its_field(
     page: Page, server: RunningServer, find_barriers: Callable[[Page], list[str]]
 ) -> None:

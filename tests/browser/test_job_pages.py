@@ -161,6 +161,7 @@ def test_jobs_are_listed_newest_first_and_filtered_by_status(
     expect(rows).to_have_count(3)
 
 
+@pytest.mark.long(daily="tests/store/test_upload_job_lists.py::test_jobs_of_one_status_come_in_pages_newest_first")
 def test_many_jobs_come_in_pages(page: Page, server: RunningServer, domain: str, find_barriers: Barriers) -> None:
     job_ids = [create(server, domain) for _ in range(60)]
 
@@ -211,6 +212,7 @@ def test_progress_moves_without_reloading_to_the_account_at_the_end(
     assert find_barriers(page) == []
 
 
+@pytest.mark.long(daily="test_progress_moves_without_reloading_to_the_account_at_the_end")
 def test_how_fast_a_job_is_and_how_long_it_takes_is_told_but_not_all_the_time(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:
@@ -409,6 +411,7 @@ def test_an_expired_session_is_told_and_the_link_leads_back_to_the_job(
     expect(page.get_by_role("heading", name="customers.csv")).to_be_visible()
 
 
+@pytest.mark.long(daily="test_an_expired_session_is_told_and_the_link_leads_back_to_the_job")
 def test_a_link_to_a_job_leads_a_colleague_to_it_through_the_sign_in(
     visitor: Page, server: RunningServer, loaded: Loaded
 ) -> None:
@@ -473,6 +476,7 @@ def test_a_job_whose_file_could_not_be_read_says_why(
     assert find_barriers(page) == []
 
 
+@pytest.mark.long(daily="test_each_reason_has_examples_although_its_rows_come_behind_a_great_many_others")
 def test_a_great_many_failures_of_many_kinds_leave_the_page_quick_and_short(
     page: Page, server: RunningServer, domain: str
 ) -> None:
@@ -605,8 +609,12 @@ def test_a_job_is_taken_back_after_it_is_told_what_that_does(
     assert find_barriers(page) == []
     page.get_by_role("link", name="Show the kept profiles").click()
     expect(kept).to_be_visible()
+    page.goto(place_of(domain))
+    badges = [row.locator(".badge").all_inner_texts() for row in page.locator("table.jobs tbody tr").all()]
+    assert badges == [["Succeeded", "Undone"], ["Succeeded"]]
 
 
+@pytest.mark.long(daily="test_a_job_is_taken_back_after_it_is_told_what_that_does")
 def test_a_large_job_is_taken_back_before_ones_eyes(
     page: Page, server: RunningServer, forked_loaders: ForkedLoaders, domain: str, find_barriers: Barriers
 ) -> None:
@@ -643,6 +651,7 @@ def test_a_large_job_is_taken_back_before_ones_eyes(
     assert page.locator(".facts dd").first.inner_text() == f"{MANY:,}"
 
 
+@pytest.mark.long(daily="test_a_job_is_taken_back_after_it_is_told_what_that_does")
 def test_the_profiles_that_were_left_come_in_pages(page: Page, server: RunningServer, domain: str) -> None:
     job_id = load(server, domain, many_rows(130))["JobId"]
     load(server, domain, many_rows(130, "iron"))
@@ -747,6 +756,9 @@ def test_who_may_not_look_at_jobs_sees_none(server: RunningServer, loaded: Loade
 # What is not there
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_links_and_permissions.py::test_an_error_says_what_is_missing_and_keeps_the_navigation"
+)
 def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_lead_on(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:
@@ -764,6 +776,7 @@ def test_a_job_that_does_not_exist_and_one_of_a_deleted_domain_have_pages_that_l
     assert find_barriers(page) == []
 
 
+@pytest.mark.long(daily="test_a_job_is_taken_back_after_it_is_told_what_that_does")
 def test_taking_a_job_back_is_no_job_in_the_list_but_told_beside_its_status(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:
@@ -855,8 +868,13 @@ def test_markup_in_names_headers_and_cells_is_text(
     expect(page.get_by_role("link", name=HOSTILE)).to_be_visible()
     assert dialogs == []
     assert page.locator("main script, main img").count() == 0
+    page.set_viewport_size({"width": 360, "height": 740})
+    for place in (place_of(domain), place_of(domain, job_id), place_of(domain, job_id) + "/undo"):
+        page.goto(place)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.long(daily="test_markup_in_names_headers_and_cells_is_text")
 def test_the_pages_fit_on_a_narrow_screen(
     page: Page, server: RunningServer, domain: str, find_barriers: Barriers
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode, urljoin
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from acceptance.forked_loaders import ForkedLoaders
 from acceptance.running import RunningServer, running_server
@@ -37,6 +38,13 @@ OF_BUTTONS = (
     "profile:DeleteProfile",
     "openprofiles:UndoUploadJob",
 )
+# Of each test of a permission these are enough on most days: their pages have the most links to others.
+OF_DAILY_PAGES = ("profile:ListUploadJobs", "profile:GetUploadJob", "profile:SearchProfiles")
+
+
+def pages_daily(actions: tuple[str, ...], test: str) -> list[str | ParameterSet]:
+    others = pytest.mark.long(daily=test)
+    return [action if action in OF_DAILY_PAGES else pytest.param(action, marks=others) for action in actions]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +102,7 @@ def refused_ways(server: RunningServer, cookie: str, paths: list[str]) -> list[s
     return refused
 
 
-@pytest.mark.parametrize("missing", OF_PAGES)
+@pytest.mark.parametrize("missing", pages_daily(OF_PAGES, "test_whoever_lacks_one_permission_is_led_to_no_refusal"))
 def test_whoever_lacks_one_permission_is_led_to_no_refusal(server: RunningServer, missing: str) -> None:
     keys = keys_that_may(server, *(action for action in (*OF_PAGES, *OF_BUTTONS) if action != missing))
     cookie = cookie_of(server, *keys)
@@ -102,7 +110,7 @@ def test_whoever_lacks_one_permission_is_led_to_no_refusal(server: RunningServer
     assert refused_ways(server, cookie, linked_domain(server)[1]) == []
 
 
-@pytest.mark.parametrize("only", OF_PAGES[1:])
+@pytest.mark.parametrize("only", pages_daily(OF_PAGES[1:], "test_whoever_may_see_one_page_alone_is_led_to_no_refusal"))
 def test_whoever_may_see_one_page_alone_is_led_to_no_refusal(server: RunningServer, only: str) -> None:
     cookie = cookie_of(server, *keys_that_may(server, "profile:ListDomains", only, *OF_BUTTONS))
 

@@ -89,6 +89,7 @@ def test_a_job(german: Page, job_id: str) -> None:
     assert wrong_forms(german) == []
 
 
+@pytest.mark.long(daily="test_a_job")
 def test_the_other_pages_of_a_job_and_of_its_domain(german: Page, server: RunningServer, job_id: str) -> None:
     (customer,) = find_by_email(server, DOMAIN, "customer7@example.com")
     base = f"/console/domains/{DOMAIN}"
@@ -104,6 +105,7 @@ def test_the_other_pages_of_a_job_and_of_its_domain(german: Page, server: Runnin
     ).to_be_visible()
 
 
+@pytest.mark.long(daily="test_a_job")
 def test_what_is_told_when_a_job_ends_and_the_size_of_a_file_that_waits(german: Page, server: RunningServer) -> None:
     name = "deutsch-running"
     server.client().create_domain(DomainName=name, DefaultExpirationDays=30)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from acceptance.running import RunningServer, running_server
 from acceptance.test_upload_flow import create, load
@@ -109,6 +109,7 @@ def test_who_signs_out_in_one_tab_and_in_again_goes_on_in_the_other(
     assert client.get_domain(DomainName=DOMAIN)["DefaultExpirationDays"] == 60
 
 
+@pytest.mark.long(daily="test_who_signs_out_in_one_tab_and_in_again_goes_on_in_the_other")
 def test_a_token_of_an_earlier_session_is_no_hindrance(page: Page, server: RunningServer) -> None:
     page.goto("/console/")
     page.get_by_label("Name").fill("later")
@@ -119,6 +120,22 @@ def test_a_token_of_an_earlier_session_is_no_hindrance(page: Page, server: Runni
     expect(page.get_by_role("heading", name="later", level=1)).to_be_visible()
 
 
+def test_a_server_that_cannot_be_reached_takes_nothing(page: Page) -> None:
+    page.goto("/console/")
+    page.get_by_label("Name").fill("distant")
+    page.route("**/console/session", lambda route: route.abort())
+    press(page, "Create")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "Can't reach the server. Check your connection, then press “Create domain” again. Nothing you entered is lost."
+    )
+    expect(page.get_by_label("Name")).to_have_value("distant")
+    page.unroute("**/console/session")
+    press(page, "Create")
+
+    expect(page.get_by_role("heading", name="distant", level=1)).to_be_visible()
+
+
+@pytest.mark.long(daily="test_a_server_that_cannot_be_reached_takes_nothing")
 def test_a_server_that_is_away_or_silent_takes_nothing(
     browser: Browser, tmp_path: Path, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -151,6 +168,25 @@ def test_a_server_that_is_away_or_silent_takes_nothing(
         page.close()
 
 
+def test_a_form_of_more_than_the_server_takes_is_not_sent(page: Page, ada: str) -> None:
+    def take_little(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"MaxFormBytes": 20_000})
+
+    page.route("**/console/session", take_little)
+    page.goto(place_of(ada, DOMAIN) + "/edit")
+    name = page.get_by_label("First name")
+    name.fill("x" * 20_001)
+    press(page, "Save")
+
+    expect(page.get_by_role("alert")).to_contain_text("This is too much text for one form. Shorten it, then press")
+    name.fill("Augusta")
+    press(page, "Save")
+
+    expect(page.get_by_role("status")).to_have_text("Profile saved.")
+
+
+@pytest.mark.long(daily="test_a_form_of_more_than_the_server_takes_is_not_sent")
 def test_a_form_that_is_too_large_is_not_sent(page: Page, ada: str) -> None:
     page.goto(place_of(ada, DOMAIN) + "/edit")
     name = page.get_by_label("First name")
@@ -228,6 +264,7 @@ def test_what_was_typed_for_a_domain_that_is_gone_is_shown(page: Page, server: R
     expect(page.get_by_label("Retention (days)")).to_have_value("77")
 
 
+@pytest.mark.long(daily="test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again")
 def test_a_form_that_another_key_may_not_save_can_be_sent_by_the_first(
     page: Page, server: RunningServer, client: Any, ada: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -277,6 +314,9 @@ def test_a_fault_of_the_server_takes_nothing_and_the_form_is_sent_again(browser:
         page.close()
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_links_and_permissions.py::test_whoever_is_held_to_other_domains_is_told_so_in_the_form"
+)
 def test_who_may_not_make_a_domain_of_one_name_is_asked_for_another(visitor: Page, server: RunningServer) -> None:
     sign_in(visitor, *make_key(server, "--name", "held", "--domain", "allowed"))
     visitor.get_by_label("Name").fill("forbidden")
@@ -326,6 +366,7 @@ def test_what_another_site_has_made_up_is_not_shown(server: RunningServer) -> No
     assert (ended[0], "CsrfToken" in ended[2]) == (401, False)
 
 
+@pytest.mark.long(daily="test_a_form_outlives_its_session")
 def test_a_button_without_a_form_to_fill_in_works_after_signing_in_again_elsewhere(
     page: Page, server: RunningServer, client: Any, ada: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -357,6 +398,7 @@ def test_a_button_without_a_form_to_fill_in_works_after_signing_in_again_elsewhe
     expect(page.get_by_role("status")).to_have_count(0)
 
 
+@pytest.mark.long(daily="tests/browser/test_sign_in.py::test_whoever_has_no_session_signs_out_too")
 def test_whoever_signs_out_does_so_whatever_has_become_of_the_session(page: Page, server: RunningServer) -> None:
     page.goto("/console/")
     other = page.context.new_page()

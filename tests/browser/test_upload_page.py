@@ -223,6 +223,7 @@ def test_a_check_shows_changes_before_and_after(upload: Page, server: RunningSer
     expect(change.get_by_role("row", name="Last name")).to_have_count(0)
 
 
+@pytest.mark.long(daily="test_a_workbook_is_dropped_like_a_csv_file_with_its_sheet_to_choose")
 def test_a_file_that_is_dropped_is_loaded_without_a_check(upload: Page, server: RunningServer, domain: str) -> None:
     drop(upload, ("dropped.csv", b"E-Mail;Vorname\na@example.com;Ann\nb@example.com;Bob"))
     expect(upload.get_by_role("heading", name="Preview of dropped.csv")).to_be_focused()
@@ -283,6 +284,7 @@ def test_a_refused_request_leaves_the_focus_where_it_was(upload: Page) -> None:
     expect(upload.get_by_role("button", name="Import now")).to_be_focused()
 
 
+@pytest.mark.long(daily="tests/unit/test_page_scripts.py::test_the_scripts_pass_their_own_tests")
 def test_a_second_file_that_is_refused_takes_nothing_from_the_first(upload: Page) -> None:
     choose(upload, WEBSHOP)
     target(upload, "Ort").fill("Attributes.town")
@@ -352,6 +354,7 @@ def test_a_file_that_was_read_wrongly_is_read_as_one_says(upload: Page, server: 
     assert wait_for_end(server, domain, job_id)["ResultsSummary"]["CreatedRecords"] == 2
 
 
+@pytest.mark.long(daily="test_a_file_whose_encoding_is_unclear_can_be_given_its_encoding_at_once")
 def test_an_encoding_that_is_chosen_holds_at_once_and_what_was_typed_stays(
     upload: Page, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -427,6 +430,7 @@ def test_what_was_chosen_is_not_lost_with_the_page_without_a_question(
     assert asked == ["beforeunload"]
 
 
+@pytest.mark.long(daily="test_what_was_chosen_is_not_lost_with_the_page_without_a_question")
 def test_each_change_on_the_columns_counts_as_one_that_can_be_lost(upload: Page) -> None:
     asked: list[str] = []
 
@@ -520,6 +524,7 @@ def test_a_first_row_of_values_is_asked_about_and_lines_above_the_header_are_sho
     expect(upload.locator("#mapping li")).to_have_count(3)
 
 
+@pytest.mark.long(daily="test_whoever_may_only_load_sees_neither_policies_nor_a_check")
 def test_whoever_cannot_give_an_encoding_is_not_told_to(visitor: Page, server: RunningServer, domain: str) -> None:
     sign_in_with(visitor, server, "profile:CreateUploadJob", "profile:GetUploadJobPath")
     visitor.goto(f"/console/domains/{domain}/upload")
@@ -607,6 +612,7 @@ def test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed
     assert {field["Target"] for field in fields.values()} == {"_profile.EmailAddress", "_profile.Attributes.tier"}
 
 
+@pytest.mark.long(daily="test_a_mapping_is_saved_and_chosen_for_a_later_file_whose_header_has_changed")
 def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     choose(upload, b"Mail,Level\na@example.com,gold\n")
     expect(upload.get_by_label("Saved mapping")).to_be_hidden()
@@ -628,6 +634,7 @@ def test_a_mapping_that_was_saved_can_be_chosen_at_once(upload: Page) -> None:
     expect(upload.get_by_label("Saved mapping")).to_have_value("weekly")
 
 
+@pytest.mark.long(daily="tests/unit/test_page_scripts.py::test_the_scripts_pass_their_own_tests")
 def test_a_saved_mapping_keeps_how_the_file_is_read(upload: Page, server: RunningServer, domain: str) -> None:
     content = "Email,Town\na@example.com,Köln\nb@example.com,Jülich\n".encode("windows-1252")
     choose(upload, content)
@@ -701,6 +708,9 @@ def test_values_that_are_no_addresses_fail_also_where_it_is_doubtful_that_they_s
     expect(upload.locator(".counts .created")).to_have_text("Would be created3")
 
 
+@pytest.mark.long(
+    daily="tests/browser/test_job_pages.py::test_each_reason_has_examples_although_its_rows_come_behind_a_great_many_others"
+)
 def test_each_reason_has_its_sentence_however_late_its_rows_come(upload: Page) -> None:
     rows = [f"{number},none,+12065550100" for number in range(1200)]
     rows += [f"x{number},a{number}@example.com,12" for number in range(5)]
@@ -716,6 +726,14 @@ def test_each_reason_has_its_sentence_however_late_its_rows_come(upload: Page) -
 
 def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Page) -> None:
     choose(upload, WEBSHOP)
+    # What the server alone can tell.
+    upload.get_by_text("Import options").click()
+    webhook = upload.get_by_label("Webhook for this import")
+    webhook.fill("http://127.0.0.1:8420/x?token=secret")
+    upload.get_by_role("button", name="Check first").click()
+    expect(upload.locator("#webhook-url-fault")).to_contain_text("does not have a public IP address.")
+    expect(webhook).to_be_focused()
+
     target(upload, "Ort").fill("Town")
     target(upload, "Vorname").fill("lastname")
     upload.get_by_label("Retention (days)").fill("2000")
@@ -734,6 +752,7 @@ def test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost(upload: Pag
     expect(upload.get_by_label("Unique key")).to_have_value("")
 
 
+@pytest.mark.long(daily="test_what_cannot_be_is_told_beside_its_field_and_nothing_is_lost")
 def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     upload: Page, server: RunningServer, domain: str, find_barriers: Callable[[Page], list[str]]
 ) -> None:
@@ -779,6 +798,7 @@ def test_a_webhook_of_the_job_is_held_to_the_server_s_rules_beside_its_field(
     expect(upload.get_by_text("Calls a webhook at 8.8.8.8 when it ends.")).to_be_visible()
 
 
+@pytest.mark.long(daily="tests/unit/test_page_scripts.py::test_the_scripts_pass_their_own_tests")
 def test_a_load_that_fails_whole_is_told_before_it_is_started(upload: Page, server: RunningServer, domain: str) -> None:
     choose(upload, WEBSHOP)
     upload.get_by_text("Import options").click()

@@ -105,6 +105,7 @@ def test_a_load_whose_disk_stays_full_waits_for_room_and_the_log_says_so(disk: S
         assert "load_waits_for_room" in server.log() or "disk_full" in server.log()
 
 
+@pytest.mark.long(daily="test_a_load_whose_disk_is_full_goes_on_when_there_is_room_and_the_api_can_be_read_meanwhile")
 def test_a_worker_that_finds_the_disk_full_says_so_and_waits_for_room(disk: SmallDisk) -> None:
     installation = prepared_load(2, SMALL).copy(disk.data_folder)
     log_path = disk.data_folder.with_name("worker.log")

@@ -95,7 +95,7 @@ def test_a_load_killed_in_every_step_and_at_random_moments_ends_like_an_undistur
     assert kills.count >= kills.wanted, kills
 
 
-@pytest.mark.daily_on("postgresql")
+@pytest.mark.daily_on("sqlite")
 @pytest.mark.parametrize("phase", PHASES if IS_LONG else ["create"])
 def test_a_server_killed_with_all_its_processes_goes_on_with_its_load_when_it_starts_again(
     work_folder: Path, server: PostgresqlServer | None, phase: str

@@ -54,6 +54,7 @@ def test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undis
         assert_store_is_whole(shop)
 
 
+@pytest.mark.long(daily="test_a_load_whose_scratch_folder_is_removed_while_it_runs_ends_like_an_undisturbed_one")
 def test_a_load_goes_on_from_a_backup_that_was_made_while_it_ran(tmp_path: Path) -> None:
     expected = undisturbed_load(2, SMALL)
     running = prepared_load(2, SMALL).copy(tmp_path / "backed-up")

@@ -234,7 +234,8 @@ writes = st.builds(
 )
 
 
-@pytest.mark.daily_on("sqlite", "postgresql")
+# Where a write need not wait for the chunk of a load.
+@pytest.mark.daily_on("postgresql")
 @budgets.LOADS
 @given(
     starts=st.lists(st.tuples(st.sampled_from(VALUES), st.sampled_from([None, *VALUES])), max_size=4),
@@ -327,7 +328,8 @@ def _write(shop: Shop, before: KnownDomain, write: Write, deleted_keys: set[tupl
         deleted_keys.add((pid, Key("_email", write.email)))
 
 
-@pytest.mark.daily_on("sqlite", "postgresql")
+# Where a write need not wait for the chunk of a load.
+@pytest.mark.daily_on("postgresql")
 def test_many_small_writes_beside_a_large_load_leave_the_index_right(shop: Shop) -> None:
     """Not at chosen moments but all the time: many rows, and writes from another thread until the load ends."""
     row_count = budgets.ROWS_BESIDE_WRITES

@@ -436,6 +436,7 @@ def test_many_rows_that_would_give_customers_the_values_of_others_are_refused(sh
     )
 
 
+@pytest.mark.long(daily="test_many_rows_that_would_give_customers_the_values_of_others_are_refused")
 def test_a_column_that_was_sorted_alone_is_seen_in_a_large_file(shop: Shop) -> None:
     columns = [ACCOUNT, BORN, CITY]
     rows = [(number, f"19{number % 61 + 30}-{number % 12 + 1:02}-{number % 28 + 1:02}", "x") for number in range(9_000)]
@@ -488,6 +489,7 @@ def test_several_rows_of_a_customer_may_have_values_in_turn(shop: Shop) -> None:
     assert (again.unchanged_count, notices_of(shop, again)) == (100, [])
 
 
+@pytest.mark.long(daily="test_all_rows_of_a_large_file_are_compared_if_some_lose_their_zeros")
 def test_damage_in_any_twentieth_of_a_long_file_is_seen(shop: Shop) -> None:
     columns = [ACCOUNT, ZIP, *(Column(f"c{number}", f"Attributes.c{number}") for number in range(18))]
     rows = [(number, f"0{1000 + number}", *(["x"] * 18)) for number in range(4_000)]

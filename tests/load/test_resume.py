@@ -104,7 +104,6 @@ deaths = st.lists(
 )
 
 
-@pytest.mark.daily_on("sqlite", "postgresql")
 @budgets.DYING_LOADS
 @given(scenario=st.one_of(scenarios(), entangled_scenarios(), scenarios_with_policies()), deaths=deaths)
 def test_a_load_whose_loaders_die_leaves_what_a_reading_row_by_row_leaves(

@@ -67,7 +67,6 @@ def counts(undo: Undo) -> tuple[int, int, int, int]:
     return undo.job.removed_count, undo.job.restored_count, undo.job.kept_count, undo.job.gone_count
 
 
-@pytest.mark.daily_on("sqlite", "postgresql")
 @budgets.DYING_LOADS
 @given(scenario=st.one_of(scenarios_with_policies(), entangled_scenarios()), deaths=deaths)
 def test_any_loads_that_are_taken_back_the_last_first_leave_everything_as_it_was_before_each_of_them(

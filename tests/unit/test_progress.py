@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
+from openapi_document import OPENAPI
 from openprofiles.server.progress_document import progress_document, read_progress_document
 from openprofiles.store.job_queue import Job
 from openprofiles.store.undos import UndoJob
@@ -18,7 +17,6 @@ from openprofiles.store.upload_job_states import UploadJobStatus
 from openprofiles.store.upload_jobs import UploadJob
 from openprofiles.uploads.progress import Progress, describe_amount, describe_step, progress_of
 
-OPENAPI = yaml.safe_load((Path(__file__).parents[2] / "docs/openapi.yaml").read_text())
 BEGAN = datetime(2026, 11, 28, tzinfo=UTC)
 COMMON: dict[str, Any] = {
     "job_number": 1,
