@@ -324,13 +324,16 @@ OPENINGS = [
 @pytest.mark.parametrize("opening", OPENINGS, ids=["idle", "half a head", "half a body", "kept alive"])
 def test_at_the_limit_the_connection_that_waits_for_longest_makes_room(patient: Served, opening: bytes) -> None:
     with ExitStack() as stack:
-        first = stack.enter_context(patient.connect())
-        first.sendall(opening)
-        for _ in range(80):
-            stack.enter_context(patient.connect()).sendall(opening)
+        connections: list[socket.socket] = []
+        for _ in range(81):
+            connections.append(stack.enter_context(patient.connect()))
+            connections[-1].sendall(opening)
+            if opening == GET:
+                # Until it is answered, its connection does not wait, and makes no room.
+                read_answer(connections[-1])
 
         assert patient.is_answering()
-        assert b" 408 " not in read_to_end(first)
+        assert b" 408 " not in read_to_end(connections[0])
         assert patient.connections.open_count <= 50
 
 
