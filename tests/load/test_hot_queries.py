@@ -194,8 +194,9 @@ def test_a_statement_without_the_column_would_be_seen(statement: str) -> None:
     assert not carries(statement, "profile", "domain_id")
 
 
+@pytest.mark.parametrize("counted", ["never", "before the domain was made"])
 def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
-    postgresql_server: PostgresqlServer, tmp_path: Path
+    postgresql_server: PostgresqlServer, tmp_path: Path, counted: str
 ) -> None:
     url = postgresql_server.create_database()
     place = Place(tmp_path / "data", PostgresqlUrl(url))
@@ -203,11 +204,16 @@ def test_a_load_into_tables_that_nobody_has_counted_looks_at_single_rows(
         # As it is in the minute before autovacuum comes.
         connection.execute("alter table profile set (autovacuum_enabled = false)")
         connection.execute("alter table profile_key set (autovacuum_enabled = false)")
-        shop = place.open_shop()
         rows = "".join(f"c{number}@example.com,+1202{number:07},Ann\n" for number in range(ROWS))
+        if counted != "never":
+            place.open_shop().load(COLUMNS, "Email", f"Email,Phone,First\n{rows}".encode())
+            connection.execute("vacuum analyze")
+        shop = place.open_shop()
         shop.load(COLUMNS, "Email", f"Email,Phone,First\n{rows}".encode())
 
         job = shop.load(COLUMNS, "Email", f"Email,Phone,First\n{rows.replace('Ann', 'Bob')}".encode())
+        changed = search(shop, "_email", "c150@example.com")
+        by_hand.update_profile(shop.store, shop.name, changed.profile_id, ProfileChange(values={"City": "Rome"}), NOW)
 
         assert job.updated_count == ROWS
         place.close()

@@ -14,6 +14,7 @@ from openprofiles.facts.standard_profile import FIELDS, attribute_of_target
 from openprofiles.ids import ProfileId
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.prepared import PreparedQuery, PreparedStatement
+from openprofiles.store.tables import FOR_EXPIRY_INDEX
 from openprofiles.store.tables import profile as table
 
 
@@ -70,10 +71,7 @@ def read_expired_profiles(
     if has_attributes:
         columns.append(table.c.attributes)
     rows = connection.execute(
-        select(*columns)
-        .where(table.c.domain_id == domain_id, table.c.expires_at <= now)
-        .order_by(table.c.domain_id, table.c.expires_at)
-        .limit(limit)
+        select(*columns).where(_is_expired(domain_id, now)).order_by(table.c.domain_id, table.c.expires_at).limit(limit)
     )
     return [
         KeySource(
@@ -90,7 +88,7 @@ def count_expired_profiles(connection: Connection, domain_id: int, now: datetime
 
     Reads the expired part of an index.
     """
-    expired = select(table.c.pid).where(table.c.domain_id == domain_id, table.c.expires_at <= now).limit(at_most)
+    expired = select(table.c.pid).where(_is_expired(domain_id, now)).limit(at_most)
     count: int = connection.execute(select(func.count()).select_from(expired.subquery())).scalar_one()
     return count
 
@@ -132,6 +130,10 @@ def count_changed_in_range(
     count: int = connection.execute(select(func.count()).select_from(first)).scalar_one()
     changed = connection.execute(select(first.c.pid, first.c.revision).where(first.c.revision != 1))
     return count, {row.pid: row.revision for row in changed}
+
+
+def _is_expired(domain_id: int, now: datetime) -> ColumnElement[bool]:
+    return and_(table.c.domain_id == domain_id, table.c.expires_at <= now, FOR_EXPIRY_INDEX)
 
 
 def _of_domain(connection: Connection, domain_id: int, is_row: ColumnElement[bool]) -> ColumnElement[bool]:

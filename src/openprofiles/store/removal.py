@@ -36,6 +36,7 @@ from openprofiles.job_kinds import KINDS, UNDO
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.owned_rows import Kept, Owner, owned_rows
 from openprofiles.store.tables import (
+    FOR_EXPIRY_INDEX,
     definition,
     definition_body,
     domain,
@@ -203,7 +204,10 @@ def _remove_some_profiles(connection: Connection, domain_id: int, limit: int) ->
     is_of_domain = profile.c.domain_id == domain_id
     pids = list(
         connection.execute(
-            select(profile.c.pid).where(is_of_domain).order_by(profile.c.domain_id, profile.c.expires_at).limit(limit)
+            select(profile.c.pid)
+            .where(is_of_domain, FOR_EXPIRY_INDEX)
+            .order_by(profile.c.domain_id, profile.c.expires_at)
+            .limit(limit)
         ).scalars()
     )
     if not pids:

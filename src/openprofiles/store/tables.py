@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
+    literal_column,
     text,
 )
 from sqlalchemy.engine import Connection, Dialect
@@ -58,6 +59,8 @@ RowNumber = BigInteger().with_variant(Integer, "sqlite")
 ByteOrderedText = Text().with_variant(Text(collation="C"), "postgresql")
 
 metadata = MetaData()
+# In the info of an index: the condition of one that is partial on PostgreSQL alone.
+_ONLY_ON_POSTGRESQL = "only on PostgreSQL"
 
 
 @event.listens_for(metadata, "before_create")
@@ -70,7 +73,8 @@ def _make_indexes_partial(_metadata: MetaData, connection: Connection, **_more: 
         return
     for table in metadata.tables.values():
         for index in table.indexes:
-            condition = index.dialect_kwargs.get("sqlite_where")
+            on_both = index.dialect_kwargs.get("sqlite_where")
+            condition = index.info.get(_ONLY_ON_POSTGRESQL) if on_both is None else on_both
             if condition is not None:
                 index.dialect_kwargs["postgresql_where"] = condition
 
@@ -145,8 +149,11 @@ profile = Table(
     Column("last_upload_job", BigInteger),
     info=owned_by(Owner.DOMAIN, "one for each profile", is_distributed=True),
 )
+# All profiles: a query with this condition may use the index on expiry. PostgreSQL thinks of a domain that is new since
+# its tables were counted that it has one profile, and would walk all of the domain to find a profile by its number.
+FOR_EXPIRY_INDEX = profile.c.expires_at < literal_column("9223372036854775807")
 # For expiry, for removing a domain's data and for counting; a load appends to it in order.
-Index("profile_expiry", profile.c.domain_id, profile.c.expires_at)
+Index("profile_expiry", profile.c.domain_id, profile.c.expires_at, info={_ONLY_ON_POSTGRESQL: FOR_EXPIRY_INDEX})
 
 profile_key = Table(
     "profile_key",
