@@ -54,7 +54,8 @@ def find_taken_values(replaced: ReplacedValues) -> list[Notice]:
         )
         # Several rows of one customer may have values in turn.
         is_exchanged = "sum(sign) = 0 and min(pid) <> max(pid)"
-        is_taken = f"{new} <> {old} and {new} in (select value from ({moved}) group by value having {is_exchanged})"
+        exchanged = replaced.put_values(f"select value from ({moved}) group by value having {is_exchanged}")
+        is_taken = f"{new} <> {old} and {new} in {exchanged}"
         if path not in FIELD_BY_PATH:
             is_taken += f" and strlen({new}) >= {_SHORTEST_ATTRIBUTE}"
         found = replaced.describe_found(path, is_taken)

@@ -129,7 +129,8 @@ class ReplacedValues:
         )
         if not condition:
             return []
-        rows = self._scratch.table(f"select distinct field from changed_value where {condition} order by field")
+        with self._scratch.not_optimized():
+            rows = self._scratch.table(f"select distinct field from changed_value where {condition} order by field")
         return [self._paths[field] for field in rows["field"].to_pylist()]
 
     def find_exchanged_fields(self) -> list[tuple[str, str]]:
@@ -176,6 +177,11 @@ class ReplacedValues:
                 moved.append(self._paths[field])
         return moved
 
+    def put_values(self, query: str) -> str:
+        """Make a table of a query for ``value``; return SQL for its values, as they stand after ``in``."""
+        self._scratch.run(f"create or replace temp table found_value as {query}")
+        return "(select value from found_value)"
+
     def count_distinct_found(self, path: str, condition: str) -> int:
         """Count the distinct new values of a field in the rows that the last ``find`` has found."""
         return int(
@@ -186,7 +192,9 @@ class ReplacedValues:
         """Drop the tables, which take memory."""
         for name in (_PARTLY, _WHOLLY):
             self._scratch.run(f"drop table if exists {name}_updating; drop table if exists {name}_held")
-        self._scratch.run("drop table if exists changed_value; drop table if exists replacing")
+        self._scratch.run(
+            "drop table if exists changed_value; drop table if exists replacing; drop table if exists found_value"
+        )
 
     def _put_changed(self) -> None:
         """Make the table ``changed_value`` of the values that differ: ``record``, ``field``, ``new`` and ``old``."""

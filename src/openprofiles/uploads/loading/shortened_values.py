@@ -56,7 +56,7 @@ def _sql_is_shortened(value: str) -> str:
 
 
 def _sql_is_decimal(value: str) -> str:
-    return f"ends_with({value}, '.0') and regexp_full_match({value}, '[0-9]{{3,}}[.]0')"
+    return f"{value} between '0' and ':' and ends_with({value}, '.0') and regexp_full_match({value}, '[0-9]{{3,}}[.]0')"
 
 
 def _find_short_codes(

@@ -119,17 +119,12 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     )
     if not store.has_keys(mapping.key_name):
         return
-    scratch.run(
-        f"create or replace table number_of as select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) "
-        "where regexp_full_match(loose, '[0-9]{1,18}') order by record"
-    )
-    if not scratch.value("select exists (select 1 from number_of)"):
-        return
-    sample = f"(select * from number_of order by record limit {KEYS_IN_SAMPLE})"
-    look_up_spellings(scratch, store, job, mapping, sample, _SPELLINGS)
+    is_number = "regexp_full_match(loose, '[0-9]{1,18}')"
+    numbers = f"select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) where {is_number}"
+    look_up_spellings(scratch, store, job, mapping, f"({numbers} limit {KEYS_IN_SAMPLE})", _SPELLINGS)
     seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
     if seen:
-        look_up_spellings(scratch, store, job, mapping, "number_of", [_SPELLINGS[number] for number in seen])
+        look_up_spellings(scratch, store, job, mapping, f"({numbers})", [_SPELLINGS[number] for number in seen])
         scratch.run("insert into double select record, null, pid from spelled")
 
 
