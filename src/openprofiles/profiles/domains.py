@@ -127,7 +127,7 @@ def list_domains(
 
 
 def delete_domain(session: Writing) -> None:
-    """Delete a domain, free its name, and ask its running upload job to stop.
+    """Delete a domain, free its name, and ask its running jobs to stop.
 
     The worker removes the data later, in ``store.removal.remove_deleted_domain_step``.
     """

@@ -109,7 +109,7 @@ def read_indexed_paths(connection: Connection, domain_id: int) -> frozenset[str]
 
 
 def mark_deleted(connection: Connection, domain_id: int, now: datetime) -> None:
-    """Mark a domain as deleted, free its name, and stop its upload jobs."""
+    """Mark a domain as deleted, free its name, and stop its jobs."""
     connection.execute(update(table).where(table.c.domain_id == domain_id).values(deleted_at=now))
     connection.execute(
         update(job)
