@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 
+# No moment that is stored comes after it, in milliseconds since 1970.
+LAST_MOMENT_MS = 2**63 - 1
+
 
 def utc_now() -> datetime:
     """Return the present time, aware, in UTC, cut to whole milliseconds."""

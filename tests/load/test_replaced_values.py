@@ -436,7 +436,6 @@ def test_many_rows_that_would_give_customers_the_values_of_others_are_refused(sh
     )
 
 
-@pytest.mark.long(daily="test_many_rows_that_would_give_customers_the_values_of_others_are_refused")
 def test_a_column_that_was_sorted_alone_is_seen_in_a_large_file(shop: Shop) -> None:
     columns = [ACCOUNT, BORN, CITY]
     rows = [(number, f"19{number % 61 + 30}-{number % 12 + 1:02}-{number % 28 + 1:02}", "x") for number in range(9_000)]

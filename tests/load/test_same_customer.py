@@ -597,6 +597,18 @@ def members(count: int, first: int = 0, born: str = "19{}-03-{:02}", street: str
 
 
 @pytest.mark.daily_on("sqlite")
+def test_keys_that_lost_their_zeros_are_seen_though_new_customers_have_lower_numbers(shop: Shop) -> None:
+    columns = [ACCOUNT, Column("First", "FirstName"), Column("Last", "LastName")]
+    stored = "".join(f"{number:010},Ann{number},Rao\n" for number in range(50_000, 53_500))
+    shop.load(columns, "Account", f"Account,First,Last\n{stored}".encode())
+    lost = "".join(f"{number},Ann{number},Rao\n" for number in range(50_000, 53_500))
+    new = "".join(f"{number},Bea{number},Lee\n" for number in range(10_000, 13_500))
+
+    job = shop.load(columns, "Account", f"Account,First,Last\n{lost}{new}".encode())
+
+    assert [(one.code, one.count) for one in report_of(shop, job).notices] == [(SIMILAR_KEY_ROWS, 3_500)]
+
+
 def test_a_list_that_was_renumbered_is_counted_by_names_and_dates_of_birth_or_addresses(shop: Shop) -> None:
     columns = [ACCOUNT, NAME, LAST, Column("Born", "BirthDate"), STREET, Column("Zip", "Address.PostalCode")]
     without_dates = [column for column in columns if column.header != "Born"]

@@ -48,6 +48,8 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
     _JOIN: ClassVar[str]
     # The domain of a profile ``p`` where a range of row numbers is read.
     _OF_DOMAIN: ClassVar[str] = "p.domain_id"
+    # What else a query says that may read all profiles of a domain by the index on expiry.
+    _FOR_EXPIRY_INDEX: ClassVar[str] = ""
 
     @abstractmethod
     def _fill(self, temporary_table: str, rows: Mapping[str, pa.Array]) -> None:
@@ -108,7 +110,7 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
         """One text column of a domain's profiles, in order of row number: ``pid`` and ``value``, without nulls."""
         return self._table(
             f"select pid, cast({column} as text) as value from profile "
-            f"where domain_id = ? and pid > ? and {column} is not null order by pid limit ?",
+            f"where domain_id = ? and pid > ? and {column} is not null{self._FOR_EXPIRY_INDEX} order by pid limit ?",
             {"pid": pa.int64(), "value": pa.string()},
             self._domain_id,
             after_pid,

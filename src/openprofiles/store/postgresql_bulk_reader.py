@@ -11,6 +11,7 @@ from typing import Any
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
+from openprofiles.clock import LAST_MOMENT_MS
 from openprofiles.store.bulk import BulkReader
 from openprofiles.store.bulk_protocols import PreparedRows
 from openprofiles.store.leased_jobs import Lease
@@ -49,6 +50,7 @@ class PostgresqlBulkReader(BulkReader):
 
     _TEXT = "cast({} as text)"
     _JOIN = "join"
+    _FOR_EXPIRY_INDEX = f" and expires_at < {LAST_MOMENT_MS}"
 
     def __init__(self, connection: adbc.Connection, lease: Lease) -> None:
         super().__init__(lease)

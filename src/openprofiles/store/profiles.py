@@ -133,6 +133,7 @@ def count_changed_in_range(
 
 
 def _is_expired(domain_id: int, now: datetime) -> ColumnElement[bool]:
+    # In this order: SQLite looks up the first of the two limits in the index.
     return and_(table.c.domain_id == domain_id, table.c.expires_at <= now, FOR_EXPIRY_INDEX)
 
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection, Dialect
 
-from openprofiles.clock import from_milliseconds, to_milliseconds
+from openprofiles.clock import LAST_MOMENT_MS, from_milliseconds, to_milliseconds
 from openprofiles.facts.standard_profile import FIELDS
 from openprofiles.store.change_actions import IS_REMOVAL_SQL
 from openprofiles.store.owned_rows import Kept, Owner, owned_by, owned_rows
@@ -151,7 +151,7 @@ profile = Table(
 )
 # All profiles: a query with this condition may use the index on expiry. PostgreSQL thinks of a domain that is new since
 # its tables were counted that it has one profile, and would walk all of the domain to find a profile by its number.
-FOR_EXPIRY_INDEX = profile.c.expires_at < literal_column("9223372036854775807")
+FOR_EXPIRY_INDEX = profile.c.expires_at < literal_column(str(LAST_MOMENT_MS))
 # For expiry, for removing a domain's data and for counting; a load appends to it in order.
 Index("profile_expiry", profile.c.domain_id, profile.c.expires_at, info={_ONLY_ON_POSTGRESQL: FOR_EXPIRY_INDEX})
 

@@ -33,7 +33,6 @@ _FIELDS_PER_QUERY = 50
 # A column that was sorted alone changes so many of the rows compared first, and its values are not those of many rows.
 _FEWEST_CHANGED = 5
 _MOST_OF_A_VALUE = 5
-_SHARE_LEFT = 0.9
 # The parts of an address that another one hardly ever has as well. Most customers stay in their country.
 _PARTS_OF_ADDRESS = ("Address2", "Address3", "Address4", "City", "County", "State", "Province", "PostalCode")
 
@@ -170,10 +169,8 @@ class ReplacedValues:
                 f"join staged s on s.v{self._index_of[self._paths[field]]} = c.old "
                 f"where field = {field} and s.key <> own.key"
             )
-            # Customers move to places where others have lived, too: to read all values for that would take long. A
-            # column of which most rows change was sorted alone only if it lost hardly any of its values.
-            is_whole = 2 * rows > row_count
-            if found > (_SHARE_LEFT if is_whole else 0.5) * rows and (is_whole or holders <= _MOST_OF_A_VALUE * found):
+            # Customers move to places where others have lived, too: to read all values for that would take long.
+            if 2 * found > rows and (holders <= _MOST_OF_A_VALUE * found or 2 * rows > row_count):
                 moved.append(self._paths[field])
         return moved
 

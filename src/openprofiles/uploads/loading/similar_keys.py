@@ -78,6 +78,8 @@ _SPELLINGS = (
 )
 # Other spellings are looked up for all keys only if they occur among the first ones.
 KEYS_IN_SAMPLE = 500
+# The sample is of these, so that the others need not be written in their bare form.
+_FIRST_KEYS = 10_000
 
 
 def find_similar_keys(scratch: Scratch, store: BulkStore, job: LeasedJob, mapping: UploadMapping) -> None:
@@ -96,6 +98,12 @@ def _loose_sql(source: str) -> str:
     loose = f"coalesce(nullif(ltrim({bare}, '0'), ''), '0')"
     clean = f"select *, {_CLEAN} as clean from {source}, {_LENGTHS}"
     return f"select * exclude (clean, has_long_id, has_guid), {loose} as loose from ({clean})"
+
+
+def _numbers_sql(source: str) -> str:
+    """Build a query for the keys that are numbers, with their ``record`` and ``digits``."""
+    is_number = "regexp_full_match(loose, '[0-9]{1,18}')"
+    return f"select record, key, loose as digits from ({_loose_sql(source)}) where {is_number}"
 
 
 def _find_similar_in_file(scratch: Scratch) -> None:
@@ -119,12 +127,14 @@ def _find_similar_in_store(scratch: Scratch, store: BulkStore, job: LeasedJob, m
     )
     if not store.has_keys(mapping.key_name):
         return
-    is_number = "regexp_full_match(loose, '[0-9]{1,18}')"
-    numbers = f"select record, key, loose as digits from ({_loose_sql(NEW_KEYS)}) where {is_number}"
-    look_up_spellings(scratch, store, job, mapping, f"({numbers} limit {KEYS_IN_SAMPLE})", _SPELLINGS)
+    first = f"(select key, record from {NEW_KEYS} order by record limit {_FIRST_KEYS})"
+    sample = f"({_numbers_sql(first)} order by record limit {KEYS_IN_SAMPLE})"
+    look_up_spellings(scratch, store, job, mapping, sample, _SPELLINGS)
     seen = scratch.table("select distinct spelling from spelled order by spelling")["spelling"].to_pylist()
     if seen:
-        look_up_spellings(scratch, store, job, mapping, f"({numbers})", [_SPELLINGS[number] for number in seen])
+        look_up_spellings(
+            scratch, store, job, mapping, f"({_numbers_sql(NEW_KEYS)})", [_SPELLINGS[number] for number in seen]
+        )
         scratch.run("insert into double select record, null, pid from spelled")
 
 
