@@ -18,7 +18,7 @@ demo: $(INSTALLED) ## load a CSV file into profiles with boto3, on a server in a
 test: $(INSTALLED) $(JS_INSTALLED) ## all checks that a change must pass: lint, types, imports and the daily tests
 	@$(BIN)/python scripts/run_tests.py
 
-test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before a release; 35 minutes on two processors
+test-long: $(INSTALLED) $(JS_INSTALLED) ## all tests in their long form, before a release; 40 minutes on two processors
 	@OPENPROFILES_TEST_FORM=long $(BIN)/python scripts/run_tests.py
 
 check: $(INSTALLED) ## lint, types, imports and the fast two thirds of the tests, while you edit
