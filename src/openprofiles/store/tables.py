@@ -149,8 +149,8 @@ profile = Table(
     Column("last_upload_job", BigInteger),
     info=owned_by(Owner.DOMAIN, "one for each profile", is_distributed=True),
 )
-# All profiles: a query with this condition may use the index on expiry. PostgreSQL thinks of a domain that is new since
-# its tables were counted that it has one profile, and would walk all of the domain to find a profile by its number.
+# True of all profiles: a query with this condition may use the index on expiry. Without the condition, PostgreSQL would
+# use it to find a profile by its number in a domain that is newer than its statistics, and read the whole domain.
 FOR_EXPIRY_INDEX = profile.c.expires_at < literal_column(str(LAST_MOMENT_MS))
 # For expiry, for removing a domain's data and for counting; a load appends to it in order.
 Index("profile_expiry", profile.c.domain_id, profile.c.expires_at, info={_ONLY_ON_POSTGRESQL: FOR_EXPIRY_INDEX})
