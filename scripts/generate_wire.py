@@ -43,6 +43,9 @@ LINE_LENGTH = 120
 # Members that only explain.
 PROSE = {"documentation", "deprecatedMessage", "deprecatedSince"}
 
+# Values that AWS documents and takes, and that botocore's model lacks: the standard object _contact.
+NEWER_VALUES = {"StandardIdentifier": "CONTACT"}
+
 
 def main(arguments: list[str]) -> int:
     """Write the files, or compare them; return the exit status."""
@@ -93,6 +96,11 @@ def read_service() -> dict[str, Any]:
             if end in operation:
                 operation[end] = _without_prose(operation[end])
         operation["errors"] = [_without_prose(error) for error in operation["errors"]]
+    for name, value in NEWER_VALUES.items():
+        values = document["shapes"][name]["enum"]
+        if value in values:
+            raise ValueError(f"botocore has the value {value} of {name} now. Remove it from NEWER_VALUES.")
+        values.append(value)
     return document
 
 

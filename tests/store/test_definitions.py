@@ -29,7 +29,7 @@ MEMBERS = {
     "IsDefault": True,
     "Layout": "{}",
 }
-# All that a kind needs: these lines, and one in definitions.kinds if it has an ARN.
+# All that a kind needs: these lines, and one in definition_kinds if it has an ARN.
 TOY = DefinitionKind(name="toy", noun="toy", arn_part="toys")
 
 

@@ -244,9 +244,9 @@ WRONG_ARNS = [
     pytest.param(ARN.replace("eu-west-1", "us-east-1") + "shop", NotFound, "region eu-west-1", id="another region"),
     pytest.param(ARN.replace("9012", "0000") + "shop", NotFound, "account 123456789012", id="another account"),
     pytest.param(
-        ARN + "shop/object-types/x", NotFound, "Only domains and their layouts have tags", id="another kind of resource"
+        ARN + "shop/upload-jobs/x", NotFound, "Only domains and their .* have tags", id="another kind of resource"
     ),
-    pytest.param(ARN + "shop\n", NotFound, "Only domains and their layouts have tags", id="line end"),
+    pytest.param(ARN + "shop\n", NotFound, "Only domains and their .* have tags", id="line end"),
     pytest.param("arn:aws:profile", InvalidRequest, "not an ARN of this service", id="cut off"),
     pytest.param("arn:other:profile:eu-west-1:123456789012:domains/shop", InvalidRequest, "not an ARN", id="partition"),
     pytest.param(ARN + "shop:x", InvalidRequest, "not an ARN of this service", id="too many parts"),

@@ -13,7 +13,7 @@ from openprofiles.errors import InvalidRequest, NotFound
 
 _PROFILE_ARN = re.compile(r"arn:aws:profile:(?P<region>[^:]*):(?P<account_id>[^:]*):(?P<resource>[^:]+)\Z")
 _RESOURCE = re.compile(
-    r"domains/(?P<domain>[a-zA-Z0-9_-]{1,64})(?:/(?P<kind>[a-z-]+)/(?P<name>[a-zA-Z0-9_-]{1,64}))?\Z"
+    r"domains/(?P<domain>[a-zA-Z0-9_-]{1,64})(?:/(?P<kind>[a-z-]+)/(?P<name>[a-zA-Z0-9_-]{1,255}))?\Z"
 )
 
 

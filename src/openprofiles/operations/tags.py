@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openprofiles.definition_kinds import KIND_OF_ARN_PART
 from openprofiles.definitions import definitions
-from openprofiles.definitions.kinds import KIND_OF_ARN_PART
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
 from openprofiles.operations.resource_arns import Resource, resource_of_arn

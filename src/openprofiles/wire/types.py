@@ -301,6 +301,7 @@ StandardIdentifier: TypeAlias = Literal[
     "SECONDARY",
     "LOOKUP_ONLY",
     "NEW_ONLY",
+    "CONTACT",
 ]
 Statistic: TypeAlias = Literal[
     "FIRST_OCCURRENCE",

@@ -1,0 +1,1 @@
+"""Profile objects: what object types say about them, and what becomes of each object."""

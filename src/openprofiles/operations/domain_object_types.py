@@ -1,0 +1,99 @@
+"""The operations on domain object types, whose objects belong to a domain and not to a profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from openprofiles.definitions import definitions
+from openprofiles.objects.domain_object_types import DOMAIN_OBJECT_TYPE, put_domain_object_type
+from openprofiles.operations.call import Call
+from openprofiles.operations.registry import operation
+from openprofiles.store.definitions import Definition
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        DeleteDomainObjectTypeRequest,
+        DeleteDomainObjectTypeResponse,
+        DomainObjectTypesListItem,
+        GetDomainObjectTypeRequest,
+        GetDomainObjectTypeResponse,
+        ListDomainObjectTypesRequest,
+        ListDomainObjectTypesResponse,
+        PutDomainObjectTypeRequest,
+        PutDomainObjectTypeResponse,
+    )
+
+_DEFAULT_PAGE_SIZE = 100
+_NAMES = ("DomainName", "ObjectTypeName", "Tags")
+
+
+@operation("PutDomainObjectType")
+def put_domain_object_type_(call: Call, request: PutDomainObjectTypeRequest) -> PutDomainObjectTypeResponse:
+    """Create a domain object type, or replace its definition; tags count only when it is created.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the domain has no data store or another domain object type, or a field cannot be read.
+    """
+    members = {member: value for member, value in request.items() if member not in _NAMES}
+    with call.writing(request["DomainName"]) as session:
+        written = put_domain_object_type(session, request["ObjectTypeName"], members, request.get("Tags", {}))
+    return cast("PutDomainObjectTypeResponse", {**written.body, **_item(written.definition)})
+
+
+@operation("GetDomainObjectType")
+def get_domain_object_type(call: Call, request: GetDomainObjectTypeRequest) -> GetDomainObjectTypeResponse:
+    """Show a domain object type with its fields.
+
+    Errors:
+        ResourceNotFoundException: no such domain or domain object type.
+    """
+    with call.reading(request["DomainName"]) as session:
+        found = definitions.get_definition(session, DOMAIN_OBJECT_TYPE, request["ObjectTypeName"])
+    return cast("GetDomainObjectTypeResponse", {**found.body, **_item(found.definition)})
+
+
+@operation("ListDomainObjectTypes")
+def list_domain_object_types(call: Call, request: ListDomainObjectTypesRequest) -> ListDomainObjectTypesResponse:
+    """List domain object types by name, without their fields; 100 to a page by default.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: the token is not one of this list's.
+    """
+    with call.reading(request["DomainName"]) as session:
+        page = definitions.list_definitions(
+            session,
+            DOMAIN_OBJECT_TYPE,
+            list_name="ListDomainObjectTypes",
+            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+            next_token=request.get("NextToken"),
+        )
+    answer: ListDomainObjectTypesResponse = {
+        "Items": [cast("DomainObjectTypesListItem", _item(one)) for one in page.definitions]
+    }
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("DeleteDomainObjectType")
+def delete_domain_object_type(call: Call, request: DeleteDomainObjectTypeRequest) -> DeleteDomainObjectTypeResponse:
+    """Delete a domain object type; its name is free at once.
+
+    Errors:
+        ResourceNotFoundException: no such domain or domain object type.
+    """
+    with call.writing(request["DomainName"]) as session:
+        definitions.delete_definition(session, DOMAIN_OBJECT_TYPE, request["ObjectTypeName"])
+    return {}
+
+
+def _item(object_type: Definition) -> dict[str, Any]:
+    item = {
+        "ObjectTypeName": object_type.name,
+        **object_type.summary,
+        "CreatedAt": object_type.created_at,
+        "LastUpdatedAt": object_type.updated_at,
+    }
+    return {**item, "Tags": dict(object_type.tags)} if object_type.tags else item
