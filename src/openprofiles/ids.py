@@ -39,6 +39,11 @@ def new_profile_id(now: datetime, row_number: int) -> ProfileId:
     return ProfileId(_uuid7(now, secrets.randbits(14) << ROW_NUMBER_BITS | row_number))
 
 
+def new_object_id(now: datetime, object_no: int) -> str:
+    """Make the id of a new standard object, which carries its number."""
+    return new_profile_id(now, object_no)
+
+
 def row_number_of(profile_id: str) -> int | None:
     """Return the row number that a profile id carries, or None for any other text."""
     return int(profile_id[-12:], 16) if is_id(profile_id) else None

@@ -78,7 +78,20 @@ def original_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         connection.execute(text("insert into undo_job values (2, 3, 4, 5, 6)"))
         connection.execute(text("insert into undo_image values (8, 1, x'00ff', 9)"))
         connection.execute(
-            text("insert into profile_change values (1, 9999, 5, 'INGESTED', null, 1, 3, 8, 2, x'00ff')")
+            text("insert into profile_change values (1, 9999, 5, 'INGESTED', null, 1, 3, 8, 2, x'00ff', null)")
+        )
+        connection.execute(
+            text(
+                "insert into profile_object values (9, 1, 3, -3, x'00ff', '{\"OrderId\":\"Ünï\"}', null, false, "
+                '\'[["order", "Ünï"]]\', null, 5, 6, 7)'
+            )
+        )
+        connection.execute(text("insert into object_list values (3, -3, 9)"))
+        connection.execute(text("insert into object_unique values (1, -3, -9223372036854775808, 9)"))
+        connection.execute(
+            text(
+                "insert into dead_letter values (1, 1, 'Orders', x'00ff', '{\"id\":\"Ünï\"}', 'NO_PROFILE', 1, 5, 6, 7)"
+            )
         )
         connection.execute(text("insert into undo_absent_key values (1, '_email', 'Ünï@x', 3)"))
         connection.execute(text("insert into undo_kept_profile values (1, 3, 'a', 1)"))

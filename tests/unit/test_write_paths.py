@@ -61,7 +61,7 @@ def test_profiles_and_keys_are_written_in_one_place_for_calls_and_in_one_for_job
     assert {name for name, module in modules().items() if writes(module)} == WRITERS
 
 
-def test_only_the_module_that_writes_the_log_calls_the_functions_that_write_profiles() -> None:
+def test_only_modules_that_write_the_log_call_the_functions_that_write_profiles() -> None:
     callers = {
         name
         for name, module in modules().items()
@@ -71,4 +71,10 @@ def test_only_the_module_that_writes_the_log_calls_the_functions_that_write_prof
         and node.value.id in ("profile_rows", "key_rows")
         and node.attr in CALLS
     }
-    assert callers == {"profiles/profiles.py"}
+    logging = {
+        name
+        for name, module in modules().items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "insert_change"
+    }
+    assert callers == logging == {"profiles/profiles.py", "objects/ingestion.py", "objects/removal.py"}

@@ -80,3 +80,36 @@ OVERWRITING_FILE = Source(rank=HAND.rank)
 def sql_set_by_hand(origins: str) -> str:
     """Build SQL for the list of fields that a column ``origins`` names; empty if there are none."""
     return f"coalesce(from_json({origins}, '[\"VARCHAR\"]'), [])"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSource:
+    """An object as a source of values.
+
+    Attributes:
+        priority: the SourcePriority of its type, 1 is the best; None: it has none.
+        source_at_ms: when its source has changed it last, if known.
+    """
+
+    priority: int | None
+    source_at_ms: int | None
+
+    def wins(self, path: str, set_by_hand: Set[str], owner: ObjectSource | None) -> bool:
+        """Return whether it may write a field.
+
+        Source: admin guide, "Profile matching" and "Troubleshooting"; design page of objects, O4 and O5.
+
+        Args:
+            set_by_hand: the fields of the profile that were set by hand.
+            owner: the object that has given the field its value, with the present priority of its type; None: a file,
+                a person, or none has.
+        """
+        if path in set_by_hand:
+            return self.priority is not None
+        if owner is None:
+            return True
+        if self.priority != owner.priority:
+            return owner.priority is None or (self.priority is not None and self.priority < owner.priority)
+        if self.source_at_ms is None or owner.source_at_ms is None:
+            return True
+        return self.source_at_ms >= owner.source_at_ms

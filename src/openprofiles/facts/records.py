@@ -23,6 +23,8 @@ class Domain:
         phone_region: ISO 3166 country whose phone numbers are written without a country code.
         profile_count: profiles in the store, also expired ones that the worker has not removed yet.
         change_number: of the last change of its profiles or their keys.
+        object_count: profile objects in the store, standard objects and expired ones among them.
+        object_salt: random bytes that the unique keys of its objects are computed with.
     """
 
     domain_id: int
@@ -35,6 +37,27 @@ class Domain:
     change_number: int
     created_at: datetime
     updated_at: datetime
+    object_count: int
+    object_salt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldSource:
+    """An object that has given a profile values.
+
+    Attributes:
+        object_no: its number; the object itself may be gone.
+        object_type_id: the number of the definition of its type.
+        ingested_at_ms: when it came, milliseconds since 1970.
+        source_at_ms: when its source has changed it last, as the source says, or None.
+        paths: the fields whose values are its own, sorted.
+    """
+
+    object_no: int
+    object_type_id: int
+    ingested_at_ms: int
+    source_at_ms: int | None
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +72,8 @@ class Profile:
         origins: paths of what was set by hand (API or console); ``Attributes.<name>`` for a custom attribute.
         revision: 1 when new, grows by one with every write.
         last_upload_job: row number of the upload job that touched it last.
+        sources: the objects that have given it values. A field that neither they nor ``origins`` name is from a file.
+        object_count: how many objects it has.
     """
 
     pid: int
@@ -63,3 +88,5 @@ class Profile:
     updated_at: datetime
     expires_at: datetime
     last_upload_job: int | None = None
+    sources: tuple[FieldSource, ...] = ()
+    object_count: int = 0

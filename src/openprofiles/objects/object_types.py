@@ -11,20 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.standard_profile import (
-    ACCOUNT_KEY,
-    EMAIL_KEY,
-    FULL_NAME_KEY,
     MAX_ATTRIBUTE_NAME_LENGTH,
-    PHONE_KEY,
     PROFILE_ID_KEY,
     TWINS,
     attribute_of_target,
     field_of_target,
 )
+from openprofiles.facts.typed_keys import STANDARD_KEYS, STRING, KeyForms
 from openprofiles.objects.field_sources import ReadField, SourceError, compile_source
 from openprofiles.objects.standard_objects import PROFILE, PROFILE_IDENTIFIER, standard_objects
 from openprofiles.objects.templates import template_key_names
@@ -37,12 +34,8 @@ SECONDARY = "SECONDARY"
 LOOKUP_ONLY = "LOOKUP_ONLY"
 NEW_ONLY = "NEW_ONLY"
 
-STRING = "STRING"
-
 # The target that says when the source has changed the object last.
 SOURCE_TIMESTAMP_PATH = "SourceLastUpdatedTimestamp"
-# The normal form of these goes by the name of the key, whatever the content type of its fields.
-STANDARD_KEYS = frozenset((EMAIL_KEY, PHONE_KEY, ACCOUNT_KEY, FULL_NAME_KEY))
 # Names of keys that find profiles and standard objects by ids that the service sets.
 ID_KEYS = frozenset((PROFILE_ID_KEY, "_orderId", "_caseId", "_assetId"))
 
@@ -53,9 +46,6 @@ _TAGS = ("Tags", "tags")
 _SET_BY_SERVICE = ("ProfileId", "ImportIds", "FoundByItems", "FoundByItems[]")
 # An object that is stored under one of these needs no key of its own.
 _KEYLESS = frozenset(("_communicationRecord",))
-
-# For each name of a key, the content types of the fields of each of its definitions.
-KeyForms: TypeAlias = Mapping[str, frozenset[tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)

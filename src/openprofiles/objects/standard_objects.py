@@ -22,6 +22,7 @@ class StandardObject:
 
     Attributes:
         name: as in targets, ``_asset``.
+        number: what the store has in the place of the number of an object type; never changes.
         identifier: the standard identifier of the keys that find it, ``ASSET``.
         id_field: the field with its id, which the service sets.
         keys: the names of keys that list operations filter it by, and the field of each.
@@ -29,6 +30,7 @@ class StandardObject:
     """
 
     name: str
+    number: int
     identifier: str
     id_field: str
     keys: Mapping[str, str]
@@ -42,6 +44,7 @@ def standard_objects() -> Mapping[str, StandardObject]:
     return {
         name: StandardObject(
             name=name,
+            number=one["number"],
             identifier=one["identifier"],
             id_field=one["id_field"],
             keys={key: fields[0] for key, fields in one["keys"].items()},
@@ -49,3 +52,9 @@ def standard_objects() -> Mapping[str, StandardObject]:
         )
         for name, one in facts.items()
     }
+
+
+@cache
+def standard_object_names() -> Mapping[int, str]:
+    """Return the names of the standard objects by their numbers."""
+    return {one.number: one.name for one in standard_objects().values()}

@@ -17,13 +17,14 @@ from openprofiles.definitions.definitions import (
     list_definitions,
 )
 from openprofiles.errors import InvalidRequest, NotFound
-from openprofiles.objects.object_types import KeyForms, compile_object_type, key_forms
-from openprofiles.objects.standard_objects import PROFILE, standard_objects
+from openprofiles.facts.typed_keys import KeyForms
+from openprofiles.objects.object_types import compile_object_type, key_forms
+from openprofiles.objects.standard_objects import PROFILE, standard_object_names, standard_objects
 from openprofiles.objects.templates import get_template
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.store.definitions import Definition, find_definition, read_body
+from openprofiles.store.definitions import KEY_FORMS, OBJECT_TYPES, Definition, find_definition, read_key_forms
 
-OBJECT_TYPE = DefinitionKind(name="object_type", noun="object type", arn_part="object-types")
+OBJECT_TYPE = DefinitionKind(name=OBJECT_TYPES, noun="object type", arn_part="object-types")
 
 MAX_OBJECT_TYPES = 100
 # Over all types; a limit of a type is not additional room. Source: reference, 4.8.
@@ -32,10 +33,15 @@ MAX_OBJECTS_PER_PROFILE = 1_000
 # What a template decides.
 _OF_TEMPLATE = ("AllowProfileCreation", "SourceLastUpdatedTimestampFormat", "Fields", "Keys")
 # What lists show.
-_SUMMARY = ("Description", "MaxProfileObjectCount", "SourcePriority")
+SHOWN_IN_LISTS = ("Description", "MaxProfileObjectCount", "SourcePriority")
 _TEMPLATE_ID = "TemplateId"
 _LIMIT = "MaxProfileObjectCount"
+_PRIORITY = "SourcePriority"
+# Source: reference, 4.8.
+_DEFAULT_LIMITS = {"WebAnalytics-Clickstream": 100, "_webAnalytics": 250}
 _KEY = "EncryptionKey"
+# What else is of use without the whole definition.
+_FOR_INGESTION = (_KEY,)
 
 
 def put_object_type(
@@ -57,7 +63,8 @@ def put_object_type(
         compile_object_type(body, strict=strict)
     before = find_definition(session.connection, session.domain.domain_id, OBJECT_TYPE.name, name)
     _check_against_domain(session, name, body, before)
-    summary = {member: body[member] for member in _SUMMARY if member in body}
+    summary = {member: body[member] for member in (*SHOWN_IN_LISTS, *_FOR_INGESTION) if member in body}
+    summary[KEY_FORMS] = {name: sorted(forms) for name, forms in key_forms(body).items()}
     if before is None:
         return create_definition(session, OBJECT_TYPE, name, summary=summary, body=body, tags=tags)
     return change_definition(session, OBJECT_TYPE, before, summary=summary, body=body)
@@ -102,6 +109,26 @@ def available_object_count(session: Reading, name: str) -> int:
     return max(0, MAX_OBJECTS_PER_PROFILE - taken)
 
 
+def read_priorities(session: Reading) -> dict[int, int]:
+    """Return the SourcePriority of the object types that have one, by number."""
+    types = list_all_definitions(session, OBJECT_TYPE)
+    return {one.definition_id: one.summary[_PRIORITY] for one in types if _PRIORITY in one.summary}
+
+
+def read_object_limits(session: Reading) -> dict[int, int]:
+    """Return the limits of objects of a profile, by the number of the type."""
+    limits = {
+        number: _DEFAULT_LIMITS[name] for number, name in standard_object_names().items() if name in _DEFAULT_LIMITS
+    }
+    for one in list_all_definitions(session, OBJECT_TYPE):
+        standard = standard_objects().get(one.name)
+        number = one.definition_id if standard is None else standard.number
+        limit = one.summary.get(_LIMIT, _DEFAULT_LIMITS.get(one.name))
+        if limit is not None:
+            limits[number] = limit
+    return limits
+
+
 def _check_name(name: str, members: Mapping[str, Any]) -> None:
     if not name.startswith("_"):
         return
@@ -141,10 +168,10 @@ def _check_against_domain(session: Reading, name: str, body: Mapping[str, Any], 
             "one that is not needed."
         )
     if (session.domain.config.get("DataStore") or {}).get("Enabled"):
-        _check_with_data_store(session, name, body, before, others)
+        _check_with_data_store(name, body, before, others)
     forms = key_forms(body)
     for other in others:
-        _check_key_forms(other.name, forms, key_forms(read_body(session.connection, other)))
+        _check_key_forms(other.name, forms, read_key_forms([other]))
 
 
 def _check_key_forms(other_name: str, forms: KeyForms, others: KeyForms) -> None:
@@ -161,7 +188,7 @@ def _check_key_forms(other_name: str, forms: KeyForms, others: KeyForms) -> None
 
 
 def _check_with_data_store(
-    session: Reading, name: str, body: Mapping[str, Any], before: Definition | None, others: list[Definition]
+    name: str, body: Mapping[str, Any], before: Definition | None, others: list[Definition]
 ) -> None:
     """Check the further rules for domains with a data store."""
     taken = next((one.name for one in others if _table_name(one.name) == _table_name(name)), None)
@@ -170,7 +197,7 @@ def _check_with_data_store(
             f"ObjectTypeName {name} is too similar to the object type {taken}: in the data store, case does not count, "
             "and - is the same as _."
         )
-    if before is not None and read_body(session.connection, before).get(_KEY) != body.get(_KEY):
+    if before is not None and before.summary.get(_KEY) != body.get(_KEY):
         raise InvalidRequest(f"{_KEY} of an object type cannot be changed while the data store of its domain is on.")
 
 

@@ -49,8 +49,8 @@ def create_domain(call: Call, request: CreateDomainRequest) -> CreateDomainRespo
 def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
     """Show a domain and how many profiles it has that have not expired.
 
-    ``ObjectCount`` and ``TotalSize`` (of the objects) are 0: this version keeps no profile objects. For the same
-    reason each profile is metered once (``MeteringProfileCount``: one more for every further 100 objects).
+    ``ObjectCount`` includes standard objects, and expired ones until the worker removes them. Nothing is billed here,
+    so each profile is metered once, and ``TotalSize`` (of the objects) is 0.
 
     Errors:
         ResourceNotFoundException: no such domain.
@@ -61,7 +61,7 @@ def get_domain(call: Call, request: GetDomainRequest) -> GetDomainResponse:
     answer["Stats"] = {
         "ProfileCount": profile_count,
         "MeteringProfileCount": profile_count,
-        "ObjectCount": 0,
+        "ObjectCount": session.domain.object_count,
         "TotalSize": 0,
     }
     return answer

@@ -133,7 +133,7 @@ def list_profile_object_type_templates(
 def _item(session: Reading, object_type: Definition) -> dict[str, Any]:
     item = {
         "ObjectTypeName": object_type.name,
-        **object_type.summary,
+        **{name: value for name, value in object_type.summary.items() if name in type_definitions.SHOWN_IN_LISTS},
         "CreatedAt": object_type.created_at,
         "LastUpdatedAt": object_type.updated_at,
         "MaxAvailableProfileObjectCount": type_definitions.available_object_count(session, object_type.name),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         ListProfileHistoryRecordsResponse,
     )
 
-_OBJECT_TYPE = "_profile"
+_PROFILE = "_profile"
 # Our choice; AWS does not say.
 _DEFAULT_PAGE_SIZE = 100
 
@@ -39,8 +39,8 @@ def list_profile_history_records(
 
     def is_wanted(change: ProfileChange) -> bool:
         return (
-            request.get("ObjectTypeName", _OBJECT_TYPE) == _OBJECT_TYPE
-            and request.get("ActionType", change.action) == change.action
+            request.get("ObjectTypeName", _type_of(change)) == _type_of(change)
+            and request.get("ActionType", change.action.api_name) == change.action.api_name
             and request.get("PerformedBy", (by := _performer(call, domain_name, change))) == by
         )
 
@@ -82,12 +82,16 @@ def _members(call: Call, domain_name: str, record: HistoryRecord) -> Any:
     change = record.change
     return {
         "Id": record.record_id,
-        "ObjectTypeName": _OBJECT_TYPE,
+        "ObjectTypeName": _type_of(change),
         "CreatedAt": change.changed_at,
         "LastUpdatedAt": change.changed_at,
-        "ActionType": change.action.value,
+        "ActionType": change.action.api_name,
         "PerformedBy": _performer(call, domain_name, change),
     }
+
+
+def _type_of(change: ProfileChange) -> str:
+    return change.object_type or _PROFILE
 
 
 def _performer(call: Call, domain_name: str, change: ProfileChange) -> str:

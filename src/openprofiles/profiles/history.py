@@ -14,7 +14,7 @@ from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.change_contents import with_values_before, with_values_of_image
 from openprofiles.profiles.profiles import get_profile
 from openprofiles.profiles.session import Reading
-from openprofiles.store.change_actions import KEY_ACTIONS
+from openprofiles.store.change_actions import KEY_ACTIONS, WITHOUT_VALUES
 from openprofiles.store.profile_changes import (
     ProfileChange,
     find_change,
@@ -146,7 +146,7 @@ def _profile_after(session: Reading, profile: Profile, number: int) -> Profile |
             is_in_undone = False
         elif undone:
             is_in_undone = later.job_number == undone[-1]
-        elif later.action not in KEY_ACTIONS:
+        elif later.action not in WITHOUT_VALUES:
             found = _before(session, found, later)
     return None
 

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from openprofiles.errors import InvalidRequest, NotFound
+from openprofiles.facts.field_ownership import without_paths
 from openprofiles.facts.keys import Key, derived_keys, key_changes
-from openprofiles.facts.normal_forms import normal_key
 from openprofiles.facts.precedence import HAND
 from openprofiles.facts.records import Domain, Profile
 from openprofiles.facts.standard_profile import (
@@ -23,8 +23,10 @@ from openprofiles.facts.standard_profile import (
     KEY_FIELD_PATHS,
     PROFILE_ID_KEY,
 )
+from openprofiles.facts.typed_keys import searched_key
 from openprofiles.ids import new_profile_id, row_number_of
 from openprofiles.profiles.change_contents import pack_keys, pack_values_before
+from openprofiles.profiles.key_forms import read_forms
 from openprofiles.profiles.session import Reading, Writing, hold_domain
 from openprofiles.store import domains as domain_rows
 from openprofiles.store import profile_keys as key_rows
@@ -32,6 +34,7 @@ from openprofiles.store import profiles as profile_rows
 from openprofiles.store import row_sequence
 from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.connections import Connection
+from openprofiles.store.objects import delete_objects_of_profiles
 from openprofiles.store.profile_changes import forget_contents, insert_change
 
 # What PerformedBy says of profiles that have expired.
@@ -181,8 +184,9 @@ def add_profile_key(session: Writing, profile_id: str, key_name: str, values: Se
     connection, domain = session.connection, session.domain
     profile = _lock_profile(session, profile_id)
     keys = set()
+    forms = read_forms(session, [key_name])
     for position, text in enumerate(values):
-        normal = normal_key(key_name, text, domain.phone_region)
+        normal = searched_key(key_name, text, forms, domain.phone_region)
         if normal is None:
             raise InvalidRequest(f"Values[{position}] is not a valid value of the key {key_name}.")
         keys.add(Key(key_name, normal))
@@ -205,7 +209,8 @@ def delete_profile_key(session: Writing, profile_id: str, key_name: str, values:
     _check_key_name(key_name)
     connection, domain = session.connection, session.domain
     profile = _lock_profile(session, profile_id)
-    normal_values = {normal_key(key_name, text, domain.phone_region) for text in values}
+    forms = read_forms(session, [key_name])
+    normal_values = {searched_key(key_name, text, forms, domain.phone_region) for text in values}
     keys = {Key(key_name, value) for value in normal_values if value is not None}
     released = key_rows.release_keys(connection, {profile.pid: keys})
     removed = key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: keys})
@@ -272,6 +277,7 @@ def _with_change(profile: Profile, change: ProfileChange) -> Profile:
         attributes=_merged(profile.attributes, change.attributes),
         engagement_preferences=profile.engagement_preferences if preferences is None else preferences or None,
         origins=HAND.leaves_set_by_hand(written, profile.origins),
+        sources=without_paths(profile.sources, written),
     )
 
 
@@ -320,6 +326,7 @@ def _remove_with_keys(session: Writing, action: ChangeAction, derived: Mapping[i
     keys = {pid: derived[pid] | held[pid] for pid in derived}
     key_rows.remove_from_index(connection, domain_id, keys)
     key_rows.release_keys(connection, held)
+    delete_objects_of_profiles(connection, domain_id, derived.keys())
     profile_rows.delete_profiles(connection, domain_id, derived.keys())
     pids = sorted(derived)
     forget_contents(connection, domain_id, pids)

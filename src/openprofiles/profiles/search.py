@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.keys import Key
-from openprofiles.facts.normal_forms import normal_key
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import PROFILE_ID_KEY
+from openprofiles.facts.typed_keys import searched_key
 from openprofiles.ids import row_number_of
 from openprofiles.pages import read_token, write_token
+from openprofiles.profiles.key_forms import read_forms
 from openprofiles.profiles.session import Reading
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
@@ -93,6 +94,7 @@ class _Search:
         self._now = session.now
         self._keys = keys
         self._match_all_keys = match_all_keys
+        self._forms = read_forms(session, [key.name for key in keys])
         # For each key of the request its values, in their order, as keys of the index; None finds nothing.
         self._index_keys = [[self._index_key(key.name, text) for text in key.values] for key in keys]
 
@@ -119,7 +121,7 @@ class _Search:
         return found, last_pid
 
     def _index_key(self, name: str, text: str) -> Key | None:
-        value = normal_key(name, text, self._domain.phone_region)
+        value = searched_key(name, text, self._forms, self._domain.phone_region)
         return None if value is None else Key(name, value)
 
     def _read_pids(self, key: Key, after_pid: int, limit: int) -> list[int]:

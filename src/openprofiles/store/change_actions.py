@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ChangeAction(StrEnum):
-    """What was done to the profiles of a change; the API's ActionType."""
+    """What was done to the profiles of a change."""
 
     CREATED = "CREATED"
     UPDATED = "UPDATED"
@@ -15,6 +15,18 @@ class ChangeAction(StrEnum):
     DELETED_KEY = "DELETED_PROFILE_KEY"
     DELETED = "DELETED_BY_CUSTOMER"
     EXPIRED = "EXPIRED"
+    # Of an object; the profile stays. The API has no names of their own for them (``api_name``).
+    DELETED_OBJECT = "DELETED_OBJECT"
+    EXPIRED_OBJECT = "EXPIRED_OBJECT"
+
+    @property
+    def api_name(self) -> str:
+        """The ActionType of the API."""
+        of_objects = {
+            ChangeAction.DELETED_OBJECT: ChangeAction.DELETED,
+            ChangeAction.EXPIRED_OBJECT: ChangeAction.EXPIRED,
+        }
+        return of_objects.get(self, self).value
 
 
 # A change after which the profiles are gone.
@@ -31,4 +43,8 @@ ACTION_WORDS = {
     ChangeAction.DELETED_KEY: "key deleted",
     ChangeAction.DELETED: "deleted",
     ChangeAction.EXPIRED: "expired",
+    ChangeAction.DELETED_OBJECT: "object deleted",
+    ChangeAction.EXPIRED_OBJECT: "object expired",
 }
+# Changes that leave the values of profiles as they are.
+WITHOUT_VALUES = (*KEY_ACTIONS, ChangeAction.DELETED_OBJECT, ChangeAction.EXPIRED_OBJECT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,11 @@ class Definition:
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+# The kind of definition that has keys, and where its summary has the content types of their fields.
+OBJECT_TYPES = "object_type"
+KEY_FORMS = "KeyForms"
 
 
 class NameTaken(Exception):
@@ -89,6 +94,21 @@ def list_definitions(
         .limit(limit)
     )
     return [Definition(*row) for row in rows]
+
+
+def read_key_forms(object_types: Iterable[Definition]) -> dict[str, set[tuple[str, ...]]]:
+    """Return the content types of each key's fields, by name."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for one in object_types:
+        for name, forms in one.summary[KEY_FORMS].items():
+            found.setdefault(name, set()).update(map(tuple, forms))
+    return found
+
+
+def read_key_forms_of_domain(connection: Connection, domain_id: int) -> dict[str, set[tuple[str, ...]]]:
+    """Return the content types of the keys of all object types of a domain."""
+    rows = connection.execute(select(*_COLUMNS).where(_of_kind(domain_id, OBJECT_TYPES)))
+    return read_key_forms(Definition(*row) for row in rows)
 
 
 def read_body(connection: Connection, definition: Definition, version: int | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
@@ -44,6 +45,7 @@ def insert_domain(
                 phone_region=phone_region,
                 created_at=now,
                 updated_at=now,
+                object_salt=secrets.token_bytes(16),
             )
             .returning(*table.c)
         ).one()

@@ -26,6 +26,7 @@ class ProfileChange:
         job_id: the upload job that made the change, or that was undone by it.
         job_number: that of the job that made the change.
         undone_number: that of the upload job that was undone by it.
+        object_type: the name of the type of the object that was ingested or deleted; None: neither.
     """
 
     number: int
@@ -35,6 +36,7 @@ class ProfileChange:
     job_id: str | None
     job_number: int | None
     undone_number: int | None
+    object_type: str | None = None
 
     @property
     def actor_name(self) -> str:
@@ -52,6 +54,7 @@ def insert_change(
     actor: str,
     profiles_added: int = 0,
     content: bytes | None = None,
+    object_type: str | None = None,
 ) -> None:
     """Write a change of profiles to the log, in the transaction that makes it.
 
@@ -59,6 +62,7 @@ def insert_change(
         pids: their row numbers, ascending, at least one.
         profiles_added: how many more profiles the domain has.
         content: see ``tables``; None: there is none, or it is not kept.
+        object_type: the name of the type of the object that was ingested or deleted.
     """
     number = _COUNT.number(connection, of_domain=domain_id, profiles_added=profiles_added)
     _INSERT.run(
@@ -72,6 +76,7 @@ def insert_change(
         last_pid=pids[-1],
         profile_count=len(pids),
         pids=pack_row_numbers(pids),
+        object_type=object_type,
     )
     if content is not None:
         _INSERT_CONTENT.run(connection, domain_id=domain_id, number=number, content=content)
@@ -179,6 +184,7 @@ def _read(connection: Connection, domain_id: int, number: int) -> ProfileChange:
         job_id=row.undone_id or row.job_id,
         job_number=row.job_number,
         undone_number=row.undone_number,
+        object_type=row.object_type,
     )
 
 
@@ -196,6 +202,7 @@ _ROW = (
         table.c.action,
         table.c.actor,
         table.c.job_number,
+        table.c.object_type,
         job.c.job_id,
         _undone.c.job_number.label("undone_number"),
         _undone.c.job_id.label("undone_id"),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.engine import Connection
 
 from openprofiles.facts.keys import Key
-from openprofiles.store.tables import held_key, profile_key
+from openprofiles.store.prepared import PreparedQuery
+from openprofiles.store.tables import held_key, profile, profile_key
 
 KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
 
@@ -31,8 +33,16 @@ _HOLD = text(
     "insert into held_key (pid, name, value, holder) values (:pid, :name, :value, :holder) on conflict do nothing"
 )
 _RELEASE = text("delete from held_key where pid = :pid and name = :name and value = :value")
+_RELEASE_OF_HOLDER = text(
+    "delete from held_key where pid = :pid and name = :name and value = :value and holder = :holder"
+)
 # The holder of keys that AddProfileKey added.
 HAND = "hand"
+
+
+def holder_of_object(object_no: int) -> str:
+    """Return the holder of the keys of an object."""
+    return f"o{object_no}"
 
 
 def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> None:
@@ -63,6 +73,26 @@ def read_held_keys(connection: Connection, pids: Collection[int]) -> dict[int, f
     for row in rows:
         keys[row.pid].add(Key(row.name, row.value))
     return {pid: frozenset(of_profile) for pid, of_profile in keys.items()}
+
+
+def read_holders(connection: Connection, pid: int) -> dict[Key, set[str]]:
+    """Read what holds each of the keys of a profile that something holds."""
+    holders: dict[Key, set[str]] = {}
+    for name, value, holder in _HOLDERS.all(connection, of_pid=pid):
+        holders.setdefault(Key(name, value), set()).add(holder)
+    return holders
+
+
+def release_keys_of(connection: Connection, pid: int, keys: Collection[Key], holder: str) -> None:
+    """Note that one holder does not hold these keys of a profile any more."""
+    if keys:
+        rows = [{"pid": pid, "name": key.name, "value": key.value, "holder": holder} for key in sorted(keys)]
+        connection.execute(_RELEASE_OF_HOLDER, rows)
+
+
+def find_living_pids(connection: Connection, domain_id: int, key: Key, now: datetime, limit: int) -> list[int]:
+    """Find up to ``limit`` unexpired profiles by a key, by row number."""
+    return _LIVING.all(connection, of_domain=domain_id, key_name=key.name, key_value=key.value, after=now, most=limit)
 
 
 def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:
@@ -104,3 +134,23 @@ def _rows(keys_by_pid: KeysByPid) -> list[dict[str, Any]]:
 def _entries(keys_by_pid: KeysByPid) -> list[tuple[Key, int]]:
     # Sorted as the index is, so that each of its pages is written about once.
     return sorted((key, pid) for pid, keys in keys_by_pid.items() for key in keys)
+
+
+_HOLDERS = PreparedQuery(
+    select(held_key.c.name, held_key.c.value, held_key.c.holder).where(held_key.c.pid == bindparam("of_pid")),
+    lambda row: (str(row["name"]), str(row["value"]), str(row["holder"])),
+)
+_LIVING = PreparedQuery(
+    select(profile_key.c.pid)
+    .join(profile, profile.c.pid == profile_key.c.pid)
+    .where(
+        profile_key.c.domain_id == bindparam("of_domain"),
+        profile_key.c.name == bindparam("key_name"),
+        profile_key.c.value == bindparam("key_value"),
+        profile.c.domain_id == bindparam("of_domain"),
+        profile.c.expires_at > bindparam("after"),
+    )
+    .order_by(profile_key.c.pid)
+    .limit(bindparam("most")),
+    lambda row: int(row["pid"]),
+)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.facts.records import Profile
+from openprofiles.facts.records import FieldSource, Profile
 from openprofiles.facts.standard_profile import FIELDS, attribute_of_target
 from openprofiles.ids import ProfileId
 from openprofiles.store.index_order import read_in_index_order
@@ -162,6 +162,12 @@ def _row_of(profile: Profile) -> dict[str, Any]:
         "updated_at": profile.updated_at,
         "expires_at": profile.expires_at,
         "last_upload_job": profile.last_upload_job,
+        "sources": [
+            [one.object_no, one.object_type_id, one.ingested_at_ms, one.source_at_ms, one.paths]
+            for one in profile.sources
+        ]
+        or None,
+        "object_count": profile.object_count or None,
     }
 
 
@@ -179,6 +185,20 @@ def _profile_of(columns: Mapping[Any, Any]) -> Profile:
         updated_at=columns["updated_at"],
         expires_at=columns["expires_at"],
         last_upload_job=columns["last_upload_job"],
+        sources=tuple(_source_of(*one) for one in columns["sources"] or ()),
+        object_count=columns["object_count"] or 0,
+    )
+
+
+def _source_of(
+    object_no: int, type_id: int, ingested_at_ms: int, source_at_ms: int | None, paths: list[str]
+) -> FieldSource:
+    return FieldSource(
+        object_no=object_no,
+        object_type_id=type_id,
+        ingested_at_ms=ingested_at_ms,
+        source_at_ms=source_at_ms,
+        paths=tuple(paths),
     )
 
 

@@ -110,6 +110,11 @@ domain = Table(
     Column("deleted_at", Moment),
     # Of the last change by which profiles were deleted whose values are forgotten in undo images too.
     Column("forgotten_number", BigInteger, nullable=False, server_default=text("0")),
+    # Of profile objects, standard objects among them.
+    Column("object_count", BigInteger, nullable=False, server_default=text("0")),
+    # What the unique keys of objects are computed with, so that nobody guesses an email address from one. Never null,
+    # but a migration cannot add a column without nulls.
+    Column("object_salt", LargeBinary),
     sqlite_autoincrement=True,
     info=owned_by(Owner.DOMAIN, "few"),
 )
@@ -147,6 +152,11 @@ profile = Table(
     Column("updated_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("last_upload_job", BigInteger),
+    # Which objects have given which fields (FieldSource): a list of [object number, object type, time of the
+    # ingestion, time at the source or null, [paths]]; null if none has.
+    Column("sources", JSON(none_as_null=True)),
+    # Null if it never had an object.
+    Column("object_count", Integer),
     info=owned_by(Owner.DOMAIN, "one for each profile", is_distributed=True),
 )
 # True of all profiles: a query with this condition may use the index on expiry. Without the condition, PostgreSQL would
@@ -173,10 +183,10 @@ held_key = Table(
     Column("pid", BigInteger, primary_key=True),
     Column("name", ByteOrderedText, primary_key=True),
     Column("value", ByteOrderedText, primary_key=True),
-    # What holds it: "hand" (AddProfileKey). A key stays as long as anything holds it.
+    # What holds it: "hand" (AddProfileKey), or "o" and the number of an object. It stays while anything holds it.
     Column("holder", ByteOrderedText, primary_key=True),
     sqlite_with_rowid=False,
-    info=owned_by(Owner.PROFILE, "one for each key that AddProfileKey added"),
+    info=owned_by(Owner.PROFILE, "one for each key that AddProfileKey added, and for each key of an object"),
 )
 
 # The log of changes: a row for each call that writes to profiles, and for each chunk of a job. The row of the domain
@@ -198,6 +208,8 @@ profile_change = Table(
     Column("last_pid", BigInteger, nullable=False),
     Column("profile_count", BigInteger, nullable=False),
     Column("pids", LargeBinary, nullable=False),
+    # The name of the object type, if an object was ingested or deleted.
+    Column("object_type", Text),
     sqlite_with_rowid=False,
     info=owned_by(
         Owner.DOMAIN,
@@ -547,6 +559,77 @@ definition_body = Table(
     sqlite_with_rowid=False,
     info=owned_by(Owner.DOMAIN, "one for each definition, of up to several megabytes", rows_at_once=8),
 )
+
+# The objects of profiles. Their numbers are row numbers of profiles' sequence, in the order in which they came.
+profile_object = Table(
+    "profile_object",
+    metadata,
+    Column("object_no", RowNumber, primary_key=True, autoincrement=False),
+    Column("domain_id", BigInteger, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    # The number of its definition; that of a standard object is negative (objects.standard_objects).
+    Column("object_type_id", BigInteger, nullable=False),
+    # The 32 bytes of ProfileObjectUniqueKey.
+    Column("unique_key", LargeBinary, nullable=False),
+    # The JSON text, as it came.
+    Column("content", Text, nullable=False),
+    # The version of the definition by which it was ingested; null for a standard object.
+    Column("version", Integer),
+    # Whether it created its profile.
+    Column("made_profile", Boolean, nullable=False),
+    # Of a standard object: the keys that find it in its profile, as a list of [name, value].
+    Column("keys", JSON(none_as_null=True)),
+    # When the source says that it was changed last.
+    Column("source_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    info=owned_by(Owner.DOMAIN, "one for each object", is_distributed=True, rows_at_once=200),
+)
+Index("profile_object_expiry", profile_object.c.domain_id, profile_object.c.expires_at)
+
+# The two indexes of objects are tables, so that a load can fill them in their order: by profile, and by unique key.
+object_list = Table(
+    "object_list",
+    metadata,
+    Column("pid", BigInteger, primary_key=True),
+    Column("object_type_id", BigInteger, primary_key=True),
+    Column("object_no", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.PROFILE, "one for each object"),
+)
+object_unique = Table(
+    "object_unique",
+    metadata,
+    Column("domain_id", BigInteger, primary_key=True),
+    Column("object_type_id", BigInteger, primary_key=True),
+    # The first 8 bytes of the unique key; of a standard object, also those of each key that finds it in its profile.
+    Column("hash", BigInteger, primary_key=True),
+    Column("object_no", BigInteger, primary_key=True),
+    sqlite_with_rowid=False,
+    info=owned_by(Owner.DOMAIN, "one for each object, and for each key of a standard object", is_distributed=True),
+)
+
+# Objects that could not be given to a profile.
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("dead_letter_id", RowNumber, primary_key=True, autoincrement=True),
+    Column("domain_id", BigInteger, ForeignKey("domain.domain_id"), nullable=False),
+    Column("object_type", Text, nullable=False),
+    Column("unique_key", LargeBinary, nullable=False),
+    Column("content", Text, nullable=False),
+    # A DeadLetterCode.
+    Column("code", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    sqlite_autoincrement=True,
+    info=owned_by(Owner.DOMAIN, "one for each object that found no profile, for 14 days", rows_at_once=200),
+)
+Index("dead_letter_list", dead_letter.c.domain_id, dead_letter.c.dead_letter_id)
+Index("dead_letter_expiry", dead_letter.c.expires_at)
 
 # The URL to call when upload jobs of a domain end.
 webhook = Table(

@@ -1,0 +1,278 @@
+"""Ingest objects: each finds its profile, fills its fields, and is kept with it.
+
+An object replaces the one with its unique key as a whole; the fields of profiles and of standard objects keep what
+earlier objects have given. Source: design page of objects, 4.3.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from openprofiles.clock import to_milliseconds
+from openprofiles.facts.field_ownership import owner_of, with_source
+from openprofiles.facts.keys import Key, derived_keys, key_changes
+from openprofiles.facts.precedence import ObjectSource
+from openprofiles.facts.records import FieldSource, Profile
+from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, attribute_of_target
+from openprofiles.ids import ProfileId, new_profile_id
+from openprofiles.objects.object_types import ID_KEYS, LOOKUP_ONLY, NEW_ONLY
+from openprofiles.objects.placement import DeadLetterCode, Rejected, find_profile, find_standard_object, standard_keys
+from openprofiles.objects.prepared_objects import PreparedObject
+from openprofiles.objects.removal import remove_object, remove_oldest_over_limit
+from openprofiles.objects.standard_object_rows import write_standard_object
+from openprofiles.objects.type_definitions import read_priorities
+from openprofiles.profiles.change_contents import pack_values_before
+from openprofiles.profiles.session import Writing
+from openprofiles.store import domains as domain_rows
+from openprofiles.store import objects as rows
+from openprofiles.store import profile_keys as key_rows
+from openprofiles.store import profiles as profile_rows
+from openprofiles.store import row_sequence
+from openprofiles.store.change_actions import ChangeAction
+from openprofiles.store.dead_letters import insert_dead_letter
+from openprofiles.store.definitions import Definition
+from openprofiles.store.objects import ProfileObject
+from openprofiles.store.profile_changes import insert_change
+
+DEAD_LETTER_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an object.
+
+    Attributes:
+        profile_id: None if it is a dead letter.
+        is_new_profile: whether it created its profile.
+        replaced: whether an object of its unique key was there.
+        decided_by: the name of the key that found the profile, if one did.
+        dead_letter: why it was not given to a profile.
+    """
+
+    profile_id: ProfileId | None = None
+    is_new_profile: bool = False
+    replaced: bool = False
+    decided_by: str | None = None
+    dead_letter: DeadLetterCode | None = None
+
+
+def ingest_object(session: Writing, prepared: PreparedObject) -> Outcome:
+    """Give an object to its profile; one that finds none becomes a dead letter.
+
+    Args:
+        prepared: of a type that the domain has.
+    """
+    definition = prepared.type.definition
+    if definition is None:
+        raise ValueError(f"Object type {prepared.type.name} has no definition yet.")
+    connection, domain_id = session.connection, session.domain.domain_id
+    before = rows.find_by_unique_key(connection, domain_id, definition.definition_id, prepared.unique_key)
+    if before is not None and before.expires_at <= session.now:
+        remove_object(session, before, ChangeAction.EXPIRED_OBJECT, prepared.type.name)
+        before = None
+    try:
+        placement = find_profile(session, prepared, before)
+        standard = {
+            name: find_standard_object(session, name, placement.pid, standard_keys(prepared, name))
+            for name in prepared.standard_values
+        }
+    except Rejected as rejected:
+        insert_dead_letter(
+            connection,
+            domain_id,
+            object_type=prepared.type.name,
+            unique_key=prepared.unique_key,
+            content=prepared.content,
+            code=rejected.code.value,
+            now=session.now,
+            expires_at=session.now + timedelta(days=DEAD_LETTER_DAYS),
+        )
+        return Outcome(dead_letter=rejected.code)
+    ingested = _Ingestion(session, prepared, definition, before, standard).run(placement.pid)
+    return Outcome(
+        profile_id=ingested.profile_id,
+        is_new_profile=placement.pid is None,
+        replaced=before is not None,
+        decided_by=None if placement.decided_by is None else placement.decided_by.name,
+    )
+
+
+class _Ingestion:
+    """One object that has found its place.
+
+    Args:
+        before: the object that it replaces.
+        standard: the standard objects that it writes to, by name; None: a new one.
+    """
+
+    def __init__(
+        self,
+        session: Writing,
+        prepared: PreparedObject,
+        definition: Definition,
+        before: ProfileObject | None,
+        standard: Mapping[str, ProfileObject | None],
+    ) -> None:
+        self._session = session
+        self._prepared = prepared
+        self._definition = definition
+        self._before = before
+        self._standard = standard
+        self._priorities: Mapping[int, int] | None = None
+        days = prepared.type.members.get("ExpirationDays", session.domain.default_expiration_days)
+        self._expires_at = session.now + timedelta(days=days)
+        self._object_no = row_sequence.reserve(session.connection, 1) if before is None else before.object_no
+
+    def run(self, pid: int | None) -> Profile:
+        """Write the object with its profile, its standard objects and its keys; return the profile."""
+        session, before = self._session, self._before
+        connection, domain_id = session.connection, session.domain.domain_id
+        if before is not None and before.pid != pid and pid is not None:
+            # It belongs to a different customer now.
+            remove_object(session, before, ChangeAction.DELETED_OBJECT, self._prepared.type.name)
+            self._before = before = None
+        profile = None if pid is None else profile_rows.lock_profile(connection, domain_id, pid, session.now)
+        written = self._new_profile() if profile is None else self._changed_profile(profile)
+        new_standard = sum(one is None for one in self._standard.values())
+        count = written.object_count + (before is None) + new_standard
+        written = dataclasses.replace(written, object_count=count)
+        self._write_object(written, made_profile=profile is None)
+        for name, one in self._standard.items():
+            write_standard_object(session, self._prepared, name, one, written.pid, self._expires_at)
+        rows.count_objects(connection, domain_id, (before is None) + new_standard)
+        if profile is None:
+            profile_rows.insert_profile(connection, written)
+        else:
+            profile_rows.update_profile(connection, written)
+        self._write_keys(profile, written, made_profile=profile is None or bool(before and before.made_profile))
+        insert_change(
+            connection,
+            domain_id,
+            ChangeAction.INGESTED,
+            [written.pid],
+            changed_at=session.now,
+            actor=session.actor,
+            profiles_added=int(profile is None),
+            content=pack_values_before(profile, written) if profile is not None and session.keeps_replaced else None,
+            object_type=self._prepared.type.name,
+        )
+        remove_oldest_over_limit(session, written, self._definition)
+        return written
+
+    def _new_profile(self) -> Profile:
+        session, prepared = self._session, self._prepared
+        pid = row_sequence.reserve(session.connection, 1)
+        given = {**prepared.inferred_values, **prepared.profile_values}
+        empty = Profile(
+            pid=pid,
+            domain_id=session.domain.domain_id,
+            profile_id=new_profile_id(session.now, pid),
+            values={},
+            created_at=session.now,
+            updated_at=session.now,
+            expires_at=self._expires_at,
+        )
+        return self._with_values(empty, given)
+
+    def _changed_profile(self, profile: Profile) -> Profile:
+        own = self._object_source()
+        won = {
+            path: text
+            for path, text in self._prepared.profile_values.items()
+            if own.wins(path, profile.origins, self._owner(profile, path))
+        }
+        return dataclasses.replace(
+            self._with_values(profile, won),
+            revision=profile.revision + 1,
+            updated_at=self._session.now,
+            expires_at=max(profile.expires_at, self._expires_at),
+        )
+
+    def _object_source(self) -> ObjectSource:
+        return ObjectSource(self._prepared.type.members.get("SourcePriority"), self._source_at_ms())
+
+    def _owner(self, profile: Profile, path: str) -> ObjectSource | None:
+        source = owner_of(profile.sources, path)
+        if source is None:
+            return None
+        if self._priorities is None:
+            self._priorities = read_priorities(self._session)
+        return ObjectSource(self._priorities.get(source.object_type_id), source.source_at_ms)
+
+    def _source_at_ms(self) -> int | None:
+        source_at = self._prepared.source_at
+        return None if source_at is None else to_milliseconds(source_at)
+
+    def _with_values(self, profile: Profile, given: Mapping[str, str]) -> Profile:
+        attributes = {name: text for path, text in given.items() if (name := attribute_of_target(path)) is not None}
+        values = {path: text for path, text in given.items() if not path.startswith(ATTRIBUTES_PREFIX)}
+        written = FieldSource(
+            object_no=self._object_no,
+            object_type_id=self._definition.definition_id,
+            ingested_at_ms=to_milliseconds(self._session.now),
+            source_at_ms=self._source_at_ms(),
+            paths=tuple(given),
+        )
+        return dataclasses.replace(
+            profile,
+            values={**profile.values, **values},
+            attributes={**profile.attributes, **attributes},
+            origins=profile.origins - given.keys(),
+            sources=with_source(profile.sources, written),
+        )
+
+    def _write_object(self, profile: Profile, *, made_profile: bool) -> None:
+        session, before = self._session, self._before
+        made = made_profile or (before is not None and before.made_profile)
+        written = ProfileObject(
+            object_no=self._object_no,
+            domain_id=profile.domain_id,
+            pid=profile.pid,
+            object_type_id=self._definition.definition_id,
+            unique_key=self._prepared.unique_key,
+            content=self._prepared.content,
+            version=self._definition.version,
+            made_profile=made,
+            keys=None,
+            source_at=self._prepared.source_at,
+            created_at=session.now if before is None else before.created_at,
+            updated_at=session.now,
+            expires_at=self._expires_at,
+        )
+        if before is None:
+            rows.insert_object(session.connection, written)
+        else:
+            rows.update_object(session.connection, before, written)
+
+    def _write_keys(self, before: Profile | None, after: Profile, *, made_profile: bool) -> None:
+        """Write the changes of the index of keys."""
+        session, pid = self._session, after.pid
+        connection, domain_id = session.connection, session.domain.domain_id
+        holder = key_rows.holder_of_object(self._object_no)
+        own = {
+            key
+            for definition, key in self._prepared.keys
+            if key.name not in ID_KEYS
+            and LOOKUP_ONLY not in definition.identifiers
+            and (made_profile or NEW_ONLY not in definition.identifiers)
+        }
+        holders = {} if before is None else key_rows.read_holders(connection, pid)
+        former = {key for key, of_key in holders.items() if holder in of_key}
+        held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
+        derived_before, derived_after = (
+            frozenset[Key]() if one is None else self._derived_keys(one) for one in (before, after)
+        )
+        held_after = held_by_others | own
+        changes = key_changes(derived_before | former, derived_after | own, held_after)
+        key_rows.release_keys_of(connection, pid, former - own, holder)
+        key_rows.hold_keys(connection, {pid: own - former}, holder)
+        key_rows.remove_from_index(connection, domain_id, {pid: changes.removed})
+        key_rows.add_to_index(connection, domain_id, {pid: changes.added | (own - former)})
+
+    def _derived_keys(self, profile: Profile) -> frozenset[Key]:
+        domain = self._session.domain
+        indexed_paths = domain_rows.read_indexed_paths(self._session.connection, domain.domain_id)
+        return derived_keys(profile.values, profile.attributes, domain.phone_region, indexed_paths)

@@ -1,0 +1,135 @@
+"""Find the profile of an object, and the standard objects that it belongs to.
+
+Source: admin guide, "Profile matching"; design page of objects, 4.3, O7 to O9 and O12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from openprofiles.facts.keys import Key
+from openprofiles.facts.standard_profile import PROFILE_ID_KEY
+from openprofiles.ids import row_number_of
+from openprofiles.objects.prepared_objects import PreparedObject
+from openprofiles.objects.standard_objects import standard_objects
+from openprofiles.profiles.session import Writing
+from openprofiles.store import objects as rows
+from openprofiles.store.objects import ProfileObject
+from openprofiles.store.profile_keys import find_living_pids
+from openprofiles.store.profiles import read_profiles
+
+
+class DeadLetterCode(StrEnum):
+    """Why an object was not given to a profile."""
+
+    AMBIGUOUS_KEYS = "AMBIGUOUS_KEYS"
+    NO_PROFILE = "NO_PROFILE"
+    AMBIGUOUS_STANDARD_OBJECT = "AMBIGUOUS_STANDARD_OBJECT"
+
+    @property
+    def message(self) -> str:
+        """What people read, as AWS writes it where that is known (reference, 4.7)."""
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    DeadLetterCode.AMBIGUOUS_KEYS: "All keys of this object are binding to more than one profiles",
+    DeadLetterCode.NO_PROFILE: "No key of this object finds a profile, and its object type does not create profiles",
+    DeadLetterCode.AMBIGUOUS_STANDARD_OBJECT: "A key of this object finds more than one standard object of the profile",
+}
+
+
+class Rejected(Exception):
+    """The object cannot be given to a profile. Nothing was written."""
+
+    def __init__(self, code: DeadLetterCode) -> None:
+        super().__init__(code.message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an object goes.
+
+    Attributes:
+        pid: of its profile; None: a new one.
+        decided_by: the key that found the profile; None: none did.
+    """
+
+    pid: int | None
+    decided_by: Key | None
+
+
+def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObject | None) -> Placement:
+    """Find the profile of an object.
+
+    Args:
+        before: the object that it replaces, if it is stored already.
+
+    Raises:
+        Rejected: no profile can be found or created.
+    """
+    is_free = False
+    for key in _profile_keys(prepared):
+        pids = _living_pids(session, key)
+        if len(pids) == 1:
+            return Placement(pids[0], key)
+        is_free = is_free or not pids
+    if before is not None:
+        return Placement(before.pid, None)
+    if not is_free:
+        raise Rejected(DeadLetterCode.AMBIGUOUS_KEYS)
+    if not prepared.type.creates_profiles:
+        raise Rejected(DeadLetterCode.NO_PROFILE)
+    return Placement(None, None)
+
+
+def find_standard_object(
+    session: Writing, object_name: str, pid: int | None, keys: Sequence[Key]
+) -> ProfileObject | None:
+    """Find the standard object of a profile that one of the keys belongs to.
+
+    Raises:
+        Rejected: there are several.
+    """
+    if pid is None:
+        return None
+    number = standard_objects()[object_name].number
+    found: dict[int, ProfileObject] = {}
+    for key in keys:
+        in_index = rows.standard_key(pid, key.name, key.value)
+        for one in rows.find_by_hash(session.connection, session.domain.domain_id, number, in_index):
+            if one.pid == pid and list(key) in map(list, one.keys or ()):
+                found[one.object_no] = one
+    if len(found) > 1:
+        raise Rejected(DeadLetterCode.AMBIGUOUS_STANDARD_OBJECT)
+    return next(iter(found.values()), None)
+
+
+def standard_keys(prepared: PreparedObject, object_name: str) -> list[Key]:
+    """Return the keys of an object that find a standard object."""
+    identifier = standard_objects()[object_name].identifier
+    return list(dict.fromkeys(key for definition, key in prepared.keys if identifier in definition.identifiers))
+
+
+def _profile_keys(prepared: PreparedObject) -> list[Key]:
+    """Return the keys that find the profile, in the order in which they are tried."""
+    mapping = prepared.type.mapping
+    return [
+        key
+        for group in (mapping.primary_keys, mapping.secondary_keys)
+        for definition, key in prepared.keys
+        if definition in group
+    ]
+
+
+def _living_pids(session: Writing, key: Key) -> list[int]:
+    """Find up to two profiles by a key."""
+    connection, domain_id = session.connection, session.domain.domain_id
+    if key.name != PROFILE_ID_KEY:
+        return find_living_pids(connection, domain_id, key, session.now, limit=2)
+    pid = row_number_of(key.value)
+    found = {} if pid is None else read_profiles(connection, domain_id, [pid], session.now)
+    return [pid for pid, profile in found.items() if profile.profile_id == key.value]

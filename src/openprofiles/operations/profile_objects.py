@@ -1,0 +1,114 @@
+"""The operations on profile objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from openprofiles.errors import InvalidRequest
+from openprofiles.objects import objects
+from openprofiles.objects.objects import ObjectFilter, unique_key_text
+from openprofiles.operations.call import Call
+from openprofiles.operations.registry import operation
+
+if TYPE_CHECKING:
+    from openprofiles.wire.types import (
+        BatchPutProfileObjectErrorItem,
+        BatchPutProfileObjectRequest,
+        BatchPutProfileObjectResponse,
+        BatchPutProfileObjectResponseItem,
+        DeleteProfileObjectRequest,
+        DeleteProfileObjectResponse,
+        ListProfileObjectsRequest,
+        ListProfileObjectsResponse,
+        PutProfileObjectRequest,
+        PutProfileObjectResponse,
+    )
+
+_DEFAULT_PAGE_SIZE = 100
+
+
+@operation("PutProfileObject")
+def put_profile_object(call: Call, request: PutProfileObjectRequest) -> PutProfileObjectResponse:
+    """Ingest an object; it is stored with its profile when the answer arrives.
+
+    As in AWS, the answer does not say whether the object found a profile: one that did not is a dead letter.
+
+    Errors:
+        ResourceNotFoundException: no such domain or object type.
+        BadRequestException: the object is not JSON, is too large, lacks its keys, or has a value that is too long.
+    """
+    with call.writing(request["DomainName"]) as session:
+        unique_key = objects.put_object(session, request["ObjectTypeName"], request["Object"])
+    return {"ProfileObjectUniqueKey": unique_key_text(unique_key)}
+
+
+@operation("BatchPutProfileObject")
+def batch_put_profile_object(call: Call, request: BatchPutProfileObjectRequest) -> BatchPutProfileObjectResponse:
+    """Ingest up to ten objects of one type, in their order and in one transaction; each fails by itself.
+
+    Errors:
+        ResourceNotFoundException: no such domain or object type.
+        BadRequestException: two items have the same id.
+    """
+    items = request["Items"]
+    repeated = [name for name, count in Counter(item["Id"] for item in items).items() if count > 1]
+    if repeated:
+        raise InvalidRequest(f"Items: more than one item has the Id {repeated[0]}. Give each item an Id of its own.")
+    with call.writing(request["DomainName"]) as session:
+        results = objects.put_objects(session, request["ObjectTypeName"], [item["Object"] for item in items])
+    successful: list[BatchPutProfileObjectResponseItem] = []
+    failed: list[BatchPutProfileObjectErrorItem] = []
+    for item, result in zip(items, results, strict=True):
+        if result.unique_key is None:
+            failed.append({"Id": item["Id"], "Code": 400, "Message": str(result.error)})
+        else:
+            successful.append({"Id": item["Id"], "ProfileObjectUniqueKey": unique_key_text(result.unique_key)})
+    return {"Successful": successful, "Failed": failed}
+
+
+@operation("ListProfileObjects")
+def list_profile_objects(call: Call, request: ListProfileObjectsRequest) -> ListProfileObjectsResponse:
+    """List a profile's objects of one type, newest first; 100 to a page by default.
+
+    Errors:
+        ResourceNotFoundException: no such domain, profile or object type.
+        BadRequestException: a token of another list, or a filter by a key that the type does not have.
+    """
+    given = request.get("ObjectFilter")
+    with call.reading(request["DomainName"]) as session:
+        page = objects.list_profile_objects(
+            session,
+            request["ProfileId"],
+            request["ObjectTypeName"],
+            object_filter=None if given is None else ObjectFilter(given["KeyName"], tuple(given["Values"])),
+            max_results=request.get("MaxResults", _DEFAULT_PAGE_SIZE),
+            next_token=request.get("NextToken"),
+        )
+    answer: ListProfileObjectsResponse = {
+        "Items": [
+            {
+                "ObjectTypeName": request["ObjectTypeName"],
+                "ProfileObjectUniqueKey": unique_key_text(one.unique_key),
+                "Object": one.content,
+            }
+            for one in page.objects
+        ]
+    }
+    if page.next_token is not None:
+        answer["NextToken"] = page.next_token
+    return answer
+
+
+@operation("DeleteProfileObject")
+def delete_profile_object(call: Call, request: DeleteProfileObjectRequest) -> DeleteProfileObjectResponse:
+    """Remove an object, and the keys that only it gave its profile; the fields of the profile stay.
+
+    Errors:
+        ResourceNotFoundException: no such domain or profile, or the profile has no such object of this type.
+    """
+    with call.writing(request["DomainName"]) as session:
+        objects.delete_profile_object(
+            session, request["ProfileId"], request["ObjectTypeName"], request["ProfileObjectUniqueKey"]
+        )
+    return {"Message": f"OK: object of the type {request['ObjectTypeName']} deleted"}

@@ -1,0 +1,90 @@
+"""Objects that could not be given to a profile, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.tables import dead_letter as table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An object that found no profile; the columns are explained in ``tables``."""
+
+    dead_letter_id: int
+    object_type: str
+    unique_key: bytes
+    content: str
+    code: str
+    attempts: int
+    created_at: datetime
+    updated_at: datetime
+
+
+def insert_dead_letter(
+    connection: Connection,
+    domain_id: int,
+    *,
+    object_type: str,
+    unique_key: bytes,
+    content: str,
+    code: str,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Keep an object that could not be given to a profile."""
+    connection.execute(
+        insert(table).values(
+            domain_id=domain_id,
+            object_type=object_type,
+            unique_key=unique_key,
+            content=content,
+            code=code,
+            attempts=1,
+            created_at=now,
+            updated_at=now,
+            expires_at=expires_at,
+        )
+    )
+
+
+def list_dead_letters(
+    connection: Connection, domain_id: int, now: datetime, *, after_id: int, limit: int
+) -> list[DeadLetter]:
+    """List up to ``limit`` dead letters of a domain with higher ids, oldest first."""
+    rows = connection.execute(
+        select(table)
+        .where(table.c.domain_id == domain_id, table.c.dead_letter_id > after_id, table.c.expires_at > now)
+        .order_by(table.c.dead_letter_id)
+        .limit(limit)
+    ).mappings()
+    return [_letter_of(row) for row in rows]
+
+
+def remove_expired_dead_letters_step(connection: Connection, now: datetime, limit: int) -> int:
+    """Remove up to ``limit`` dead letters that were kept long enough; return their number."""
+    ids = (
+        connection.execute(select(table.c.dead_letter_id).where(table.c.expires_at <= now).limit(limit)).scalars().all()
+    )
+    if ids:
+        connection.execute(delete(table).where(table.c.dead_letter_id.in_(ids)))
+    return len(ids)
+
+
+def _letter_of(row: Mapping[Any, Any]) -> DeadLetter:
+    return DeadLetter(
+        dead_letter_id=row["dead_letter_id"],
+        object_type=row["object_type"],
+        unique_key=bytes(row["unique_key"]),
+        content=row["content"],
+        code=row["code"],
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

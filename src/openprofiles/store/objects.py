@@ -1,0 +1,247 @@
+"""Profile objects as rows, with their two indexes: by profile, and by unique key."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.engine import Connection
+
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement
+from openprofiles.store.tables import domain, object_list, object_unique
+from openprofiles.store.tables import profile_object as table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileObject:
+    """An object as it is stored; the columns are explained in ``tables``."""
+
+    object_no: int
+    domain_id: int
+    pid: int
+    object_type_id: int
+    unique_key: bytes
+    content: str
+    version: int | None
+    made_profile: bool
+    keys: Sequence[Sequence[str]] | None
+    source_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+
+    @property
+    def hashes(self) -> set[int]:
+        """The entries of the index by unique key: of that, and of each key that finds a standard object."""
+        of_keys = (key_hash(standard_key(self.pid, name, value)) for name, value in self.keys or ())
+        return {key_hash(self.unique_key), *of_keys}
+
+
+def key_hash(unique_key: bytes) -> int:
+    """Return what the index has of a unique key; several keys may have one hash."""
+    return int.from_bytes(unique_key[:8], "big", signed=True)
+
+
+def standard_key(pid: int, name: str, value: str) -> bytes:
+    """Return the entry of the index for a key of a standard object."""
+    return hashlib.sha256(f"{pid}\0{name}\0{value}".encode()).digest()
+
+
+def insert_object(connection: Connection, one: ProfileObject) -> None:
+    """Write a new object with its entries in both indexes."""
+    _INSERT.run(connection, **_row_of(one))
+    _INSERT_LISTED.run(connection, pid=one.pid, object_type_id=one.object_type_id, object_no=one.object_no)
+    _add_hashes(connection, one, one.hashes)
+
+
+def update_object(connection: Connection, before: ProfileObject, after: ProfileObject) -> None:
+    """Write what can change of an object; its profile stays."""
+    row = _row_of(after)
+    _UPDATE.run(connection, of_object=after.object_no, **{name: row[name] for name in _CHANGEABLE})
+    _add_hashes(connection, after, after.hashes - before.hashes)
+
+
+def delete_object(connection: Connection, one: ProfileObject) -> None:
+    """Remove an object with its entries in both indexes."""
+    _DELETE.run(connection, of_object=one.object_no)
+    _DELETE_LISTED.run(connection, of_pid=one.pid, of_type=one.object_type_id, of_object=one.object_no)
+    for one_hash in one.hashes:
+        _DELETE_UNIQUE.run(
+            connection,
+            of_domain=one.domain_id,
+            of_type=one.object_type_id,
+            of_hash=one_hash,
+            of_object=one.object_no,
+        )
+
+
+def delete_objects_of_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
+    """Remove all objects of these profiles of the domain, which the caller holds."""
+    objects = list_objects_of_profiles(connection, pids)
+    for one in objects:
+        delete_object(connection, one)
+    count_objects(connection, domain_id, -len(objects))
+
+
+def _add_hashes(connection: Connection, one: ProfileObject, hashes: Iterable[int]) -> None:
+    for one_hash in sorted(hashes):
+        _INSERT_UNIQUE.run(
+            connection,
+            domain_id=one.domain_id,
+            object_type_id=one.object_type_id,
+            hash=one_hash,
+            object_no=one.object_no,
+        )
+
+
+def count_objects(connection: Connection, domain_id: int, more: int) -> None:
+    """Change the domain's number of objects, which the caller holds."""
+    if more:
+        _COUNT.run(connection, of_domain=domain_id, objects_added=more)
+
+
+def find_by_hash(connection: Connection, domain_id: int, object_type_id: int, unique_key: bytes) -> list[ProfileObject]:
+    """Find the objects of a type by the hash of a key; the caller compares the key itself."""
+    return _BY_HASH.all(connection, of_domain=domain_id, of_type=object_type_id, of_hash=key_hash(unique_key))
+
+
+def find_by_unique_key(
+    connection: Connection, domain_id: int, object_type_id: int, unique_key: bytes
+) -> ProfileObject | None:
+    """Find an object by its unique key, expired or not."""
+    found = find_by_hash(connection, domain_id, object_type_id, unique_key)
+    return next((one for one in found if one.unique_key == unique_key), None)
+
+
+def list_objects(
+    connection: Connection, pid: int, object_type_id: int, now: datetime, *, before_no: int, limit: int
+) -> list[ProfileObject]:
+    """List up to ``limit`` objects of a profile and type, newest first.
+
+    Expired ones are left out.
+
+    Args:
+        before_no: only objects with lower numbers.
+    """
+    return _OF_PROFILE.all(connection, of_pid=pid, of_type=object_type_id, before_no=before_no, after=now, most=limit)
+
+
+def find_oldest_object(connection: Connection, pid: int, object_type_id: int) -> ProfileObject | None:
+    """Find the object of a profile and type that came first."""
+    return _OLDEST.one_or_none(connection, of_pid=pid, of_type=object_type_id)
+
+
+def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
+    """Count the objects of a profile by type, expired ones among them."""
+    rows = connection.execute(
+        select(object_list.c.object_type_id, func.count())
+        .where(object_list.c.pid == pid)
+        .group_by(object_list.c.object_type_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def list_objects_of_profiles(connection: Connection, pids: Collection[int]) -> list[ProfileObject]:
+    """List all objects of these profiles, expired ones among them."""
+    numbers = select(object_list.c.object_no).where(object_list.c.pid.in_(pids))
+    rows = connection.execute(select(table).where(table.c.object_no.in_(numbers))).mappings()
+    return [_object_of(row) for row in rows]
+
+
+def list_objects_of_type(
+    connection: Connection, domain_id: int, object_type_id: int, limit: int
+) -> list[ProfileObject]:
+    """List up to ``limit`` objects of a type, in no particular order."""
+    numbers = (
+        select(object_unique.c.object_no)
+        .where(object_unique.c.domain_id == domain_id, object_unique.c.object_type_id == object_type_id)
+        .limit(limit)
+    )
+    rows = connection.execute(select(table).where(table.c.object_no.in_(numbers))).mappings()
+    return [_object_of(row) for row in rows]
+
+
+def list_expired_objects(connection: Connection, domain_id: int, now: datetime, limit: int) -> list[ProfileObject]:
+    """List up to ``limit`` expired objects of a domain, longest ago first."""
+    rows = connection.execute(
+        select(table)
+        .where(table.c.domain_id == domain_id, table.c.expires_at <= now)
+        .order_by(table.c.domain_id, table.c.expires_at)
+        .limit(limit)
+    ).mappings()
+    return [_object_of(row) for row in rows]
+
+
+def _row_of(one: ProfileObject) -> dict[str, Any]:
+    return {column.name: getattr(one, column.name) for column in table.columns}
+
+
+def _object_of(row: Mapping[Any, Any]) -> ProfileObject:
+    values = {column.name: row[column.name] for column in table.columns}
+    return ProfileObject(**{**values, "unique_key": bytes(values["unique_key"])})
+
+
+_CHANGEABLE = ("content", "version", "made_profile", "keys", "source_at", "updated_at", "expires_at")
+_is_listed = (
+    (object_list.c.pid == bindparam("of_pid"))
+    & (object_list.c.object_type_id == bindparam("of_type"))
+    & (object_list.c.object_no == bindparam("of_object"))
+)
+_INSERT = PreparedStatement(insert(table))
+_UPDATE = PreparedStatement(
+    update(table)
+    .where(table.c.object_no == bindparam("of_object"))
+    .values({name: bindparam(name, type_=table.c[name].type) for name in _CHANGEABLE})
+)
+_DELETE = PreparedStatement(delete(table).where(table.c.object_no == bindparam("of_object")))
+_INSERT_LISTED = PreparedStatement(insert(object_list))
+_DELETE_LISTED = PreparedStatement(delete(object_list).where(_is_listed))
+_INSERT_UNIQUE = PreparedStatement(insert(object_unique))
+_DELETE_UNIQUE = PreparedStatement(
+    delete(object_unique).where(
+        object_unique.c.domain_id == bindparam("of_domain"),
+        object_unique.c.object_type_id == bindparam("of_type"),
+        object_unique.c.hash == bindparam("of_hash"),
+        object_unique.c.object_no == bindparam("of_object"),
+    )
+)
+_COUNT = PreparedStatement(
+    update(domain)
+    .where(domain.c.domain_id == bindparam("of_domain"))
+    .values(object_count=domain.c.object_count + bindparam("objects_added"))
+)
+_BY_HASH = PreparedQuery(
+    select(table)
+    .join(object_unique, object_unique.c.object_no == table.c.object_no)
+    .where(
+        object_unique.c.domain_id == bindparam("of_domain"),
+        object_unique.c.object_type_id == bindparam("of_type"),
+        object_unique.c.hash == bindparam("of_hash"),
+    ),
+    _object_of,
+)
+_OF_PROFILE = PreparedQuery(
+    select(table)
+    .join(object_list, object_list.c.object_no == table.c.object_no)
+    .where(
+        object_list.c.pid == bindparam("of_pid"),
+        object_list.c.object_type_id == bindparam("of_type"),
+        object_list.c.object_no < bindparam("before_no"),
+        table.c.expires_at > bindparam("after"),
+    )
+    .order_by(object_list.c.object_no.desc())
+    .limit(bindparam("most")),
+    _object_of,
+)
+_OLDEST = PreparedQuery(
+    select(table)
+    .join(object_list, object_list.c.object_no == table.c.object_no)
+    .where(object_list.c.pid == bindparam("of_pid"), object_list.c.object_type_id == bindparam("of_type"))
+    .order_by(object_list.c.object_no)
+    .limit(1),
+    _object_of,
+)
