@@ -13,9 +13,11 @@ import psycopg
 import pytest
 
 import by_hand
-from load.loading import FAR_FUTURE, NOW, Place, Shop
+from load.loading import DAY, FAR_FUTURE, NOW, Place, Shop
 from load.oracle import Column
 from openprofiles.facts.records import Profile
+from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
+from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.profiles.history import get_history_record, list_history
 from openprofiles.profiles.profiles import ProfileChange, remove_expired_profiles_step
 from openprofiles.profiles.search import SearchKey, search_profiles
@@ -26,6 +28,7 @@ from openprofiles.uploads import jobs, undos
 from openprofiles.uploads.job_report import list_repeated_rows, read_report
 from openprofiles.uploads.made_profiles import list_made_profiles
 from postgresql_server import PostgresqlServer
+from store.object_shop import ObjectShop
 
 PAGE = Path(__file__).parents[2] / "docs" / "growing.md"
 COLUMNS = (Column("Email", "EmailAddress"), Column("Phone", "PhoneNumber"), Column("First", "FirstName"))
@@ -44,6 +47,8 @@ VERBS = {
     "ordered_record": {"select", "copy", "delete"},
     "undo_image": {"select", "insert", "delete"},
     "undo_absent_key": {"select", "copy", "delete"},
+    "profile_object": {"select", "insert", "update", "delete"},
+    "object_unique": {"select", "insert", "delete"},
     "undo_kept_profile": {"select", "copy"},
 }
 
@@ -120,6 +125,19 @@ def use_everything(shop: Shop) -> None:
         states = [get_history_record(session, touched.profile_id, one.record_id).profile for one in changes]
         # The undo has removed what the load had kept.
         assert [state is None for state in states] == [False, False, True]
+    objects = ObjectShop(store, shop.domain)
+    objects.define("Crm")
+    objects.define("Short", ExpirationDays=1)
+    for first_name in ("Ada", "Augusta"):
+        objects.put("Crm", {"id": "7", "first": first_name})
+    objects.put("Short", {"id": "7", "first": "Short"})
+    assert len(objects.objects(objects.only("crmId", "7"), "Crm")) == 1
+    with store.write() as connection:
+        assert remove_expired_objects_step(connection, NOW + 2 * DAY, 50) == 1
+    by_hand.write(store, name, delete_object_type, "Crm")
+    with store.write() as connection:
+        step = remove_objects_of_deleted_types_step
+        assert step(connection, NOW, 50, keeps_replaced=True, strict=False) == 1
     with store.write() as connection:
         assert remove_expired_profiles_step(connection, FAR_FUTURE, 50) == 50
 
@@ -154,7 +172,7 @@ def carries(statement: str, table: str, column: str) -> bool:
     """Whether a statement says which value of the column it is about: by comparing it, or by writing it."""
     if re.match(rf"(insert into|copy) {table} \([^)]*\b{column}\b", statement):
         return True
-    no_alias = r"(?!(?:on|set|where|order|for|limit|using|left)\b)"
+    no_alias = r"(?!(?:on|set|where|order|for|limit|using|left|join)\b)"
     uses = re.findall(rf"\b(?:from|join|update|using) {table}\b(?: (?:as )?{no_alias}(\w+))?", statement)
     prefixes = [rf"\b{alias}\." if alias else rf"(?<![.\w])(?:{table}\.)?" for alias in uses]
     return bool(prefixes) and all(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import by_hand
-from openprofiles.facts.records import Profile
+from openprofiles.facts.records import Domain, Profile
 from openprofiles.objects import objects, type_definitions
 from openprofiles.objects.objects import ObjectFilter, unique_key_text
 from openprofiles.profiles import profiles, search
@@ -16,7 +16,7 @@ from openprofiles.profiles.profiles import ProfileChange
 from openprofiles.profiles.search import SearchKey
 from openprofiles.store.connections import Store
 from openprofiles.store.dead_letters import DeadLetter, list_dead_letters
-from store.made_rows import NOW, make_domain
+from store.made_rows import NOW
 
 
 def key(*identifiers: str, fields: tuple[str, ...] = ("id",)) -> dict[str, Any]:
@@ -45,9 +45,9 @@ CRM: dict[str, Any] = {
 class ObjectShop:
     """A domain, at a time that a test can move."""
 
-    def __init__(self, store: Store, name: str = "shop") -> None:
+    def __init__(self, store: Store, domain: Domain) -> None:
         self.store = store
-        self.domain = make_domain(store, name)
+        self.domain = domain
         self.now = NOW
 
     @property

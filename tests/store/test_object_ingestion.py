@@ -13,7 +13,9 @@ from openprofiles.objects import objects, type_definitions
 from openprofiles.profiles import profiles
 from openprofiles.store import tables
 from openprofiles.store.connections import Store
-from openprofiles.store.definitions import OBJECT_TYPES, find_definition
+from openprofiles.store.definition_names import OBJECT_TYPES
+from openprofiles.store.definitions import find_definition
+from store.made_rows import make_domain
 from store.object_shop import CRM, ObjectShop, field, key
 
 ORDERS: dict[str, Any] = {
@@ -41,7 +43,7 @@ TICKETS: dict[str, Any] = {
 
 @pytest.fixture
 def shop(store: Store) -> ObjectShop:
-    made = ObjectShop(store)
+    made = ObjectShop(store, make_domain(store, "shop"))
     made.define("Crm")
     return made
 
@@ -163,7 +165,7 @@ def test_a_profile_id_finds_its_own_profile_only(store: Store, shop: ObjectShop)
     fields = {"id": field("id"), "profile": field("profile"), "first": field("first", "_profile.FirstName")}
     keys = {"_profileId": [key("PROFILE", "LOOKUP_ONLY", fields=("profile",))], "note": [key("UNIQUE")]}
     shop.define("Notes", {"Fields": fields, "Keys": keys})
-    profile, other = shop.create(), ObjectShop(store, "other").create()
+    profile, other = shop.create(), ObjectShop(store, make_domain(store, "other")).create()
 
     shop.put("Notes", {"id": 1, "profile": profile.profile_id, "first": "Ada"})
     shop.put("Notes", {"id": 2, "profile": other.profile_id})

@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from openprofiles.bulk.images import image_columns, pack_rows
+from openprofiles.bulk.images import image_columns, pack_rows, without_protected
 from openprofiles.bulk.key_columns import KeyRule
 from openprofiles.bulk.leased_work import LeasedWork
 from openprofiles.bulk.profile_work import ProfileWork
 from openprofiles.bulk.stored_values import column_of, stored_value
-from openprofiles.facts.precedence import sql_set_by_hand
+from openprofiles.facts.precedence import sql_set_by_hand, sql_without_protected
 from openprofiles.facts.sql_text import sql_text
 from openprofiles.store.bulk_protocols import NUMBERS, ProfileReader, ProfileRows
 
@@ -76,7 +76,7 @@ def compare(work: ProfileWork, targets: pa.Table, stored: pa.Table) -> ProfileCh
         targets = _without_lost_values(work, targets, stored)
     image = None
     if work.keeps_images and stored.num_rows:
-        image = pack_rows(stored.select(["pid", *image_columns(work.paths), *NUMBERS]))
+        image = pack_rows(without_protected(stored.select(["pid", *image_columns(work.paths), *NUMBERS])))
     rows = targets.select([*work.standard_columns, "attributes", "pid"])
     return ProfileChanges(rows, key_changes(work, targets, stored), origins, image)
 
@@ -88,16 +88,17 @@ def _overwritten_origins(work: ProfileWork, targets: pa.Table, stored: pa.Table)
         columns origins (a JSON list, null if nothing is left) and pid.
     """
     source = work.source
-    if not source.always_wins or stored["origins"].null_count == stored.num_rows:
+    if not source.replaces_set_by_hand or stored["origins"].null_count == stored.num_rows:
         return ORIGINS.empty_table()
     work.cursor.put("chosen", targets)
     work.cursor.put("stored", stored)
     written = {path: f"v{index} is not null" for index, path in enumerate(work.paths)}
     return work.cursor.table(
-        "select case when len(left_over) > 0 then to_json(left_over)::varchar end as origins, pid from ("
+        "select case when len(kept) > 0 then to_json(kept)::varchar end as origins, pid from ("
+        f"select *, {sql_without_protected('left_over')} as kept from ("
         f"select *, {source.sql_leaves_set_by_hand(written, 'by_hand')} as left_over from ("
         f"select chosen.*, {sql_set_by_hand('origins')} as by_hand "
-        "from chosen join (select pid, origins from stored where origins is not null) using (pid))) "
+        "from chosen join (select pid, origins from stored where origins is not null) using (pid)))) "
         "where len(left_over) < len(by_hand) order by pid"
     ).cast(ORIGINS)
 

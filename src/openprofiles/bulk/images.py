@@ -7,12 +7,14 @@ whether something else has changed the profile since. New profiles need no image
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.ipc
 
 from openprofiles.bulk.stored_values import column_of
+from openprofiles.facts.precedence import PROTECTED
 
 _COMPRESSION = "lz4"
 
@@ -20,6 +22,20 @@ _COMPRESSION = "lz4"
 def image_columns(paths: Iterable[str]) -> list[str]:
     """List the text columns of the table ``profile`` that these fields are in, and ``origins``."""
     return [*dict.fromkeys(map(column_of, paths)), "origins"]
+
+
+def without_protected(rows: pa.Table) -> pa.Table:
+    """Return rows with ``origins`` as the profiles keep it, without the fields that only their objects protect."""
+    origins = rows["origins"].to_pylist() if rows["origins"].null_count < rows.num_rows else []
+    if not any(text is not None and f'"{PROTECTED}' in text for text in origins):
+        return rows
+    kept = [None if text is None else _kept_origins(text) for text in origins]
+    return rows.set_column(rows.schema.get_field_index("origins"), "origins", pa.array(kept, pa.string()))
+
+
+def _kept_origins(text: str) -> str | None:
+    paths = [path for path in json.loads(text) if not path.startswith(PROTECTED)]
+    return json.dumps(paths) if paths else None
 
 
 def pack_rows(rows: pa.Table) -> bytes:

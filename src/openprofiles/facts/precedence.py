@@ -1,10 +1,12 @@
 """Decide which source wins a field: whether a writer may replace the value that another one has set.
 
 A source wins a field unless the value in it comes from a source of a higher rank. Among equal ranks the last one wins.
-A profile names the fields that a person has set (``Profile.origins``); every other value counts as loaded from a file,
-and a load writes nothing per field.
+A profile names the fields that a person has set (``Profile.origins``), and those that objects have given
+(``Profile.sources``); every other value counts as loaded from a file, and a load writes nothing per field.
 
-The rule has two implementations, for one profile in Python and for many in SQL (DuckDB). A test compares them.
+For files, the rule has two implementations, for one profile in Python and for many in SQL (DuckDB). A test compares
+them. They take one list of fields: those that were set by hand by their paths, and those of objects whose type has a
+SourcePriority, which no file replaces, with ``PROTECTED`` before their paths.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from openprofiles.facts.sql_text import sql_text
+
+# Before the path of a field that no file replaces. No path begins with it.
+PROTECTED = "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +34,23 @@ class Source:
 
     @property
     def always_wins(self) -> bool:
-        """Whether it wins every field, also one that was set by hand."""
-        return self.rank >= HAND.rank
+        """Whether it wins every field."""
+        return self.rank >= _PERSON
+
+    @property
+    def replaces_set_by_hand(self) -> bool:
+        """Whether it wins fields that were set by hand."""
+        return self.rank >= _BY_HAND
 
     def wins(self, path: str, set_by_hand: Set[str]) -> bool:
         """Return whether it may write a field.
 
         Args:
-            set_by_hand: the fields of the profile that were set by hand.
+            set_by_hand: the fields of the profile that were set by hand, or are protected.
         """
-        return self.always_wins or path not in set_by_hand
+        if PROTECTED + path in set_by_hand:
+            return self.always_wins
+        return self.replaces_set_by_hand or path not in set_by_hand
 
     def sql_wins(self, path: str, set_by_hand: str) -> str:
         """Build an SQL condition that is equal to ``wins``.
@@ -46,7 +58,12 @@ class Source:
         Args:
             set_by_hand: SQL of ``sql_set_by_hand``, or a column with it.
         """
-        return "true" if self.always_wins else f"not list_contains({set_by_hand}, {sql_text(path)})"
+        if self.always_wins:
+            return "true"
+        is_protected = f"list_contains({set_by_hand}, {sql_text(PROTECTED + path)})"
+        if self.replaces_set_by_hand:
+            return f"not {is_protected}"
+        return f"not list_has_any({set_by_hand}, [{sql_text(path)}, {sql_text(PROTECTED + path)}])"
 
     def leaves_set_by_hand(self, written: Mapping[str, bool], set_by_hand: Set[str]) -> frozenset[str]:
         """Return the fields that are set by hand once it has written.
@@ -71,10 +88,19 @@ class Source:
         return f"list_filter({set_by_hand}, lambda path: not list_contains([{won}], path))"
 
 
+# The ranks of values that were set by hand, and of a person, who replaces everything.
+_BY_HAND = 1
+_PERSON = 2
+
 # A person's value may be removed or replaced by a person, and by a job that overwrites what was set by hand.
-HAND = Source(rank=1, is_hand=True)
+HAND = Source(rank=_PERSON, is_hand=True)
 FILE = Source(rank=0)
-OVERWRITING_FILE = Source(rank=HAND.rank)
+OVERWRITING_FILE = Source(rank=_BY_HAND)
+
+
+def sql_without_protected(set_by_hand: str) -> str:
+    """Build SQL for the part of a list that a profile itself keeps."""
+    return f"list_filter({set_by_hand}, lambda path: not starts_with(path, {sql_text(PROTECTED)}))"
 
 
 def sql_set_by_hand(origins: str) -> str:

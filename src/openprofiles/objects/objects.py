@@ -122,7 +122,13 @@ def list_profile_objects(
     found: list[ProfileObject] = []
     while listed.number is not None:
         part = rows.list_objects(
-            session.connection, profile.pid, listed.number, session.now, before_no=before_no, limit=_OBJECTS_PER_READ
+            session.connection,
+            profile.domain_id,
+            profile.pid,
+            listed.number,
+            session.now,
+            before_no=before_no,
+            limit=_OBJECTS_PER_READ,
         )
         for one in part:
             if is_wanted(one):

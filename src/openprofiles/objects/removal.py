@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
+from openprofiles.clock import to_milliseconds
+from openprofiles.errors import InvalidRequest
+from openprofiles.facts.field_ownership import with_source, without_paths
 from openprofiles.facts.keys import Key, derived_keys
-from openprofiles.facts.records import Profile
-from openprofiles.objects.type_definitions import MAX_OBJECTS_PER_PROFILE, read_object_limits
-from openprofiles.profiles.session import Writing
+from openprofiles.facts.records import FieldSource, Profile
+from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
+from openprofiles.objects.prepared_objects import prepare_object
+from openprofiles.objects.type_definitions import (
+    MAX_OBJECTS_PER_PROFILE,
+    list_object_type_rows,
+    read_object_limits,
+    read_type_name,
+)
+from openprofiles.objects.used_types import read_used_type
+from openprofiles.profiles.change_contents import pack_values_before
+from openprofiles.profiles.profiles import SERVICE
+from openprofiles.profiles.session import Writing, hold_domain
 from openprofiles.store import domains as domain_rows
 from openprofiles.store import objects as rows
 from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store.change_actions import ChangeAction
-from openprofiles.store.definitions import Definition
+from openprofiles.store.connections import Connection
+from openprofiles.store.definitions import Definition, list_deleted_object_types
 from openprofiles.store.objects import ProfileObject
 from openprofiles.store.profile_changes import insert_change
 
 
 def remove_object(session: Writing, one: ProfileObject, action: ChangeAction, type_name: str) -> None:
     """Remove an object, and the keys that nothing else gives its profile; the profile keeps its fields."""
-    connection, domain_id = session.connection, session.domain.domain_id
-    rows.delete_object(connection, one)
-    rows.count_objects(connection, domain_id, -1)
-    profile = profile_rows.lock_profile(connection, domain_id, one.pid, session.now)
-    if profile is None:
-        # It has expired, and is removed with its keys.
-        return
-    _release_keys(session, profile, key_rows.holder_of_object(one.object_no))
-    after = dataclasses.replace(
-        profile, object_count=profile.object_count - 1, revision=profile.revision + 1, updated_at=session.now
-    )
-    profile_rows.update_profile(connection, after)
-    insert_change(
-        connection,
-        domain_id,
-        action,
-        [one.pid],
-        changed_at=session.now,
-        actor=session.actor,
-        object_type=type_name,
-    )
+    _delete_row(session, one)
+    profile = profile_rows.lock_profile(session.connection, session.domain.domain_id, one.pid, session.now)
+    # One that has expired is removed with its keys.
+    if profile is not None:
+        _write_profile(session, profile, profile, one, action, type_name)
 
 
 def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Definition) -> None:
@@ -54,20 +54,171 @@ def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Defin
     counts = rows.count_by_type(session.connection, profile.pid)
     over = {number: count - limits[number] for number, count in counts.items() if count > limits.get(number, count)}
     victim = max(over, key=lambda number: (over[number], number)) if over else incoming.definition_id
-    oldest = rows.find_oldest_object(session.connection, profile.pid, victim)
+    oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim)
     if oldest is not None:
-        remove_object(session, oldest, ChangeAction.EXPIRED_OBJECT, incoming.name)
+        type_name = read_type_name(session.connection, victim)
+        remove_object(session, oldest, ChangeAction.EXPIRED_OBJECT, type_name)
 
 
-def _release_keys(session: Writing, profile: Profile, holder: str) -> None:
-    connection, domain = session.connection, session.domain
-    holders = key_rows.read_holders(connection, profile.pid)
-    own = {key for key, of_key in holders.items() if holder in of_key}
-    if not own:
+def remove_expired_objects_step(connection: Connection, now: datetime, limit: int) -> int:
+    """Remove up to ``limit`` expired objects of all domains; return their number."""
+    removed = 0
+    for domain in domain_rows.read_all_domains(connection):
+        if rows.list_expired_objects(connection, domain.domain_id, now, 1):
+            session = hold_domain(connection, domain, now, SERVICE, keeps_replaced=False)
+            expired = rows.list_expired_objects(connection, domain.domain_id, now, limit - removed)
+            names = {number: read_type_name(connection, number) for number in {one.object_type_id for one in expired}}
+            for one in expired:
+                remove_object(session, one, ChangeAction.EXPIRED_OBJECT, names[one.object_type_id])
+            removed += len(expired)
+        if removed >= limit:
+            break
+    return removed
+
+
+def remove_objects_of_deleted_types_step(
+    connection: Connection, now: datetime, limit: int, *, keeps_replaced: bool, strict: bool
+) -> int:
+    """Remove up to ``limit`` objects of deleted object types, with the fields that they have given.
+
+    A field gets the value of the best object that is left, by priority and recency. What was set by hand stays.
+    Source: design page of objects, O14.
+
+    Args:
+        keeps_replaced: whether the log of changes keeps the values that are replaced.
+        strict: clear the fields, as AWS does, also if another object has a value.
+    """
+    domains = {domain.domain_id: domain for domain in domain_rows.read_all_domains(connection)}
+    for definition in list_deleted_object_types(connection):
+        domain = domains.get(definition.domain_id)
+        if domain is None or not rows.has_objects_of_type(connection, domain.domain_id, definition.definition_id):
+            continue
+        session = hold_domain(connection, domain, now, SERVICE, keeps_replaced=keeps_replaced)
+        found = rows.list_objects_of_type(connection, domain.domain_id, definition.definition_id, limit)
+        for one in found:
+            _scrub(session, one, definition.name, falls_back=not strict)
+        return len(found)
+    return 0
+
+
+def _scrub(session: Writing, one: ProfileObject, type_name: str, *, falls_back: bool) -> None:
+    _delete_row(session, one)
+    profile = profile_rows.lock_profile(session.connection, session.domain.domain_id, one.pid, session.now)
+    if profile is None:
         return
+    freed = [path for source in profile.sources if source.object_no == one.object_no for path in source.paths]
+    after = _without_values(profile, freed)
+    if falls_back and freed:
+        for source, values in _best_values(session, one, freed):
+            after = _with_values(after, source, values)
+    _write_profile(session, profile, after, one, ChangeAction.UPDATED, type_name)
+
+
+def _without_values(profile: Profile, paths: Collection[str]) -> Profile:
+    return dataclasses.replace(
+        profile,
+        values={path: text for path, text in profile.values.items() if path not in paths},
+        attributes={name: text for name, text in profile.attributes.items() if ATTRIBUTES_PREFIX + name not in paths},
+        sources=without_paths(profile.sources, paths),
+    )
+
+
+def _with_values(profile: Profile, source: FieldSource, given: Mapping[str, str]) -> Profile:
+    prefix = len(ATTRIBUTES_PREFIX)
+    attributes = {path[prefix:]: text for path, text in given.items() if path.startswith(ATTRIBUTES_PREFIX)}
+    values = {path: text for path, text in given.items() if not path.startswith(ATTRIBUTES_PREFIX)}
+    return dataclasses.replace(
+        profile,
+        values={**profile.values, **values},
+        attributes={**profile.attributes, **attributes},
+        sources=with_source(profile.sources, source),
+    )
+
+
+def _best_values(
+    session: Writing, removed: ProfileObject, paths: Collection[str]
+) -> list[tuple[FieldSource, dict[str, str]]]:
+    """Find what the other objects of a profile have for these fields: which of them, and their values, each once."""
+    definitions = {one.definition_id: one for one in list_object_type_rows(session)}
+    others = [
+        one
+        for one in rows.list_objects_of_profiles(session.connection, removed.domain_id, [removed.pid])
+        if one.object_type_id in definitions and one.expires_at > session.now
+    ]
+    # The best first: those without a priority after all others, and of equal ones the latest.
+    others.sort(
+        key=lambda one: (
+            definitions[one.object_type_id].summary.get("SourcePriority", float("inf")),
+            -to_milliseconds(one.updated_at),
+            -one.object_no,
+        )
+    )
+    left = set(paths)
+    found = []
+    for one in others:
+        values = {path: text for path, text in _values_of(session, definitions, one).items() if path in left}
+        left -= values.keys()
+        if values:
+            source = FieldSource(
+                object_no=one.object_no,
+                object_type_id=one.object_type_id,
+                ingested_at_ms=to_milliseconds(one.updated_at),
+                source_at_ms=None if one.source_at is None else to_milliseconds(one.source_at),
+                paths=tuple(values),
+            )
+            found.append((source, values))
+    return found
+
+
+def _values_of(session: Writing, definitions: Mapping[int, Definition], one: ProfileObject) -> Mapping[str, str]:
+    """Return what an object has for the profile, by the mapping by which it was ingested."""
+    domain = session.domain
+    used = read_used_type(session, definitions[one.object_type_id], one.version)
+    try:
+        prepared = prepare_object(used, one.content, salt=domain.object_salt, phone_region=domain.phone_region)
+    except InvalidRequest:
+        # A rule that came later refuses what was accepted.
+        return {}
+    return {**(prepared.inferred_values if one.made_profile else {}), **prepared.profile_values}
+
+
+def _delete_row(session: Writing, one: ProfileObject) -> None:
+    rows.delete_object(session.connection, one)
+    rows.count_objects(session.connection, session.domain.domain_id, -1)
+
+
+def _write_profile(
+    session: Writing, before: Profile, after: Profile, one: ProfileObject, action: ChangeAction, type_name: str
+) -> None:
+    """Write a profile that has lost an object, without the keys that nothing gives it any more."""
+    connection, domain_id, pid = session.connection, session.domain.domain_id, before.pid
+    holder = key_rows.holder_of_object(one.object_no)
+    holders = key_rows.read_holders(connection, pid)
+    own = {key for key, of_key in holders.items() if holder in of_key}
     held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
-    indexed_paths = domain_rows.read_indexed_paths(connection, domain.domain_id)
-    derived = derived_keys(profile.values, profile.attributes, domain.phone_region, indexed_paths)
-    gone: set[Key] = own - held_by_others - derived
-    key_rows.release_keys_of(connection, profile.pid, own, holder)
-    key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: gone})
+    derived_before, derived_after = (_derived_keys(session, profile) for profile in (before, after))
+    key_rows.release_keys_of(connection, pid, own, holder)
+    gone = (derived_before | own) - derived_after - held_by_others
+    key_rows.remove_from_index(connection, domain_id, {pid: gone})
+    key_rows.add_to_index(connection, domain_id, {pid: derived_after - derived_before})
+    written = dataclasses.replace(
+        after, object_count=before.object_count - 1, revision=before.revision + 1, updated_at=session.now
+    )
+    profile_rows.update_profile(connection, written)
+    has_content = action is ChangeAction.UPDATED and session.keeps_replaced
+    insert_change(
+        connection,
+        domain_id,
+        action,
+        [pid],
+        changed_at=session.now,
+        actor=session.actor,
+        content=pack_values_before(before, written) if has_content else None,
+        object_type=type_name,
+    )
+
+
+def _derived_keys(session: Writing, profile: Profile) -> frozenset[Key]:
+    domain = session.domain
+    indexed_paths = domain_rows.read_indexed_paths(session.connection, domain.domain_id)
+    return derived_keys(profile.values, profile.attributes, domain.phone_region, indexed_paths)

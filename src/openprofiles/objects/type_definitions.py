@@ -22,9 +22,18 @@ from openprofiles.objects.object_types import compile_object_type, key_forms
 from openprofiles.objects.standard_objects import PROFILE, standard_object_names, standard_objects
 from openprofiles.objects.templates import get_template
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.store.definitions import KEY_FORMS, OBJECT_TYPES, Definition, find_definition, read_key_forms
+from openprofiles.store.connections import Connection
+from openprofiles.store.definition_names import KEY_FORMS, OBJECT_TYPES
+from openprofiles.store.definitions import Definition, find_definition, read_definition_name, read_key_forms
+from openprofiles.store.objects import has_objects_of_type
 
-OBJECT_TYPE = DefinitionKind(name=OBJECT_TYPES, noun="object type", arn_part="object-types")
+OBJECT_TYPE = DefinitionKind(
+    name=OBJECT_TYPES,
+    noun="object type",
+    arn_part="object-types",
+    # Its objects are read again by the mapping by which they were ingested.
+    is_body_needed=lambda connection, one: has_objects_of_type(connection, one.domain_id, one.definition_id),
+)
 
 MAX_OBJECT_TYPES = 100
 # Over all types; a limit of a type is not additional room. Source: reference, 4.8.
@@ -107,6 +116,16 @@ def available_object_count(session: Reading, name: str) -> int:
     others = (one for one in list_all_definitions(session, OBJECT_TYPE) if one.name != name)
     taken: int = sum(one.summary.get(_LIMIT, 0) for one in others)
     return max(0, MAX_OBJECTS_PER_PROFILE - taken)
+
+
+def list_object_type_rows(session: Reading) -> list[Definition]:
+    """List all object types of a domain, without their definitions."""
+    return list_all_definitions(session, OBJECT_TYPE)
+
+
+def read_type_name(connection: Connection, number: int) -> str:
+    """Return the name of an object type, deleted ones among them, or of a standard object."""
+    return standard_object_names().get(number) or read_definition_name(connection, number)
 
 
 def read_priorities(session: Reading) -> dict[int, int]:

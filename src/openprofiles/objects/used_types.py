@@ -12,7 +12,7 @@ from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
 from openprofiles.objects.type_definitions import OBJECT_TYPE, put_object_type
 from openprofiles.profiles.session import Reading, Writing
-from openprofiles.store.definitions import find_definition, read_body
+from openprofiles.store.definitions import Definition, find_definition, read_body
 
 # By the salt of the domain, which no other domain of any store has, and the number and version of the definition.
 _compiled: dict[tuple[bytes, int, int], UsedType] = {}
@@ -37,12 +37,24 @@ def find_used_type(session: Reading, name: str) -> UsedType:
         members = templates()[name]
         _check_mapping(name, members)
         return UsedType(name=name, definition=None, mapping=compile_object_type(members), members=members)
-    key = (session.domain.object_salt, definition.definition_id, definition.version)
+    return read_used_type(session, definition, definition.version)
+
+
+def read_used_type(session: Reading, definition: Definition, version: int | None) -> UsedType:
+    """Read a version of an object type that has objects; None: the present one.
+
+    Raises:
+        InvalidRequest: it has no mapping.
+    """
+    version = version or definition.version
+    key = (session.domain.object_salt, definition.definition_id, version)
     found = _compiled.get(key)
     if found is None:
-        members = read_body(session.connection, definition)
-        _check_mapping(name, members)
-        found = UsedType(name=name, definition=definition, mapping=compile_object_type(members), members=members)
+        members = read_body(session.connection, definition, version)
+        _check_mapping(definition.name, members)
+        found = UsedType(
+            name=definition.name, definition=definition, mapping=compile_object_type(members), members=members
+        )
         if len(_compiled) >= _MAX_COMPILED:
             _compiled.clear()
         _compiled[key] = found

@@ -38,7 +38,7 @@ from openprofiles.store.objects import delete_objects_of_profiles
 from openprofiles.store.profile_changes import forget_contents, insert_change
 
 # What PerformedBy says of profiles that have expired.
-_SERVICE = "profile.amazonaws.com"
+SERVICE = "profile.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +230,7 @@ def remove_expired_profiles_step(connection: Connection, now: datetime, limit: i
     removed = 0
     for domain in domain_rows.read_all_domains(connection):
         if profile_rows.count_expired_profiles(connection, domain.domain_id, now, at_most=1):
-            session = hold_domain(connection, domain, now, _SERVICE, keeps_replaced=False)
+            session = hold_domain(connection, domain, now, SERVICE, keeps_replaced=False)
             removed += _remove_expired(session, limit - removed)
         if removed == limit:
             break

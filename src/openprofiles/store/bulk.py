@@ -9,12 +9,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from openprofiles.job_kinds import UNDO
 from openprofiles.store.bulk_jobs import LeasedJobReader, LeasedJobWriter
 from openprofiles.store.bulk_protocols import (
     NUMBERS,
@@ -50,6 +52,12 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
     _OF_DOMAIN: ClassVar[str] = "p.domain_id"
     # What else a query says that may read all profiles of a domain by the index on expiry.
     _FOR_EXPIRY_INDEX: ClassVar[str] = ""
+
+    # The list of fields that are set by hand or protected, for profiles ``p`` with sources; ``{types}`` are the types
+    # that protect theirs. Otherwise ``origins`` is read as it is.
+    _PROTECTING: ClassVar[str]
+    # The types of the domain that protect their fields.
+    _PROTECTING_TYPES: ClassVar[str]
 
     @abstractmethod
     def _fill(self, temporary_table: str, rows: Mapping[str, pa.Array]) -> None:
@@ -157,9 +165,24 @@ class BulkReader(LeasedJobReader, ProfileReader, KeyReader):
     def _chosen(self, columns: Sequence[str]) -> tuple[str, dict[str, pa.DataType]]:
         """What a select reads of a profile ``p``, and its types."""
         forms = {column: "coalesce({}, 0)" if column in NUMBERS else self._TEXT for column in columns}
-        chosen = "".join(f", {form.format(f'p.{column}')} as {column}" for column, form in forms.items())
+        chosen = "".join(f", {form.format(self._read_form(column))} as {column}" for column, form in forms.items())
         kinds = {column: pa.int64() if column in NUMBERS else pa.string() for column in columns}
         return f"p.pid{chosen}", {"pid": pa.int64(), **kinds}
+
+    def _read_form(self, column: str) -> str:
+        if column != "origins" or not self._protecting_types:
+            return f"p.{column}"
+        types = ", ".join(map(str, self._protecting_types))
+        return f"case when p.sources is null then p.origins else {self._PROTECTING.format(types=types)} end"
+
+    @cached_property
+    def _protecting_types(self) -> list[int]:
+        """The object types whose fields no file replaces; none for an undo, which restores everything."""
+        if self._lease.kind == UNDO.name:
+            return []
+        rows = self._table(self._PROTECTING_TYPES, {"definition_id": pa.int64()}, self._domain_id)
+        found: list[int] = rows["definition_id"].to_pylist()
+        return found
 
 
 class BulkStore(BulkReader, LeasedJobWriter, ProfileRows, KeyIndex, JobNotes):

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from openprofiles.store.definition_names import KEY_FORMS, OBJECT_TYPES
 from openprofiles.store.tables import definition as table
 from openprofiles.store.tables import definition_body as bodies
 
@@ -28,11 +29,6 @@ class Definition:
     version: int
     created_at: datetime
     updated_at: datetime
-
-
-# The kind of definition that has keys, and where its summary has the content types of their fields.
-OBJECT_TYPES = "object_type"
-KEY_FORMS = "KeyForms"
 
 
 class NameTaken(Exception):
@@ -109,6 +105,19 @@ def read_key_forms_of_domain(connection: Connection, domain_id: int) -> dict[str
     """Return the content types of the keys of all object types of a domain."""
     rows = connection.execute(select(*_COLUMNS).where(_of_kind(domain_id, OBJECT_TYPES)))
     return read_key_forms(Definition(*row) for row in rows)
+
+
+def list_deleted_object_types(connection: Connection) -> list[Definition]:
+    """List the deleted object types of all domains that are not removed yet."""
+    is_deleted = and_(table.c.kind == OBJECT_TYPES, table.c.deleted_at.is_not(None))
+    rows = connection.execute(select(*_COLUMNS).where(is_deleted).order_by(table.c.definition_id))
+    return [Definition(*row) for row in rows]
+
+
+def read_definition_name(connection: Connection, definition_id: int) -> str:
+    """Return the name of a definition, deleted or not."""
+    name: str = connection.execute(select(table.c.name).where(table.c.definition_id == definition_id)).scalar_one()
+    return name
 
 
 def read_body(connection: Connection, definition: Definition, version: int | None = None) -> dict[str, Any]:

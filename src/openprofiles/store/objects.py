@@ -61,13 +61,15 @@ def insert_object(connection: Connection, one: ProfileObject) -> None:
 def update_object(connection: Connection, before: ProfileObject, after: ProfileObject) -> None:
     """Write what can change of an object; its profile stays."""
     row = _row_of(after)
-    _UPDATE.run(connection, of_object=after.object_no, **{name: row[name] for name in _CHANGEABLE})
+    _UPDATE.run(
+        connection, of_domain=after.domain_id, of_object=after.object_no, **{name: row[name] for name in _CHANGEABLE}
+    )
     _add_hashes(connection, after, after.hashes - before.hashes)
 
 
 def delete_object(connection: Connection, one: ProfileObject) -> None:
     """Remove an object with its entries in both indexes."""
-    _DELETE.run(connection, of_object=one.object_no)
+    _DELETE.run(connection, of_domain=one.domain_id, of_object=one.object_no)
     _DELETE_LISTED.run(connection, of_pid=one.pid, of_type=one.object_type_id, of_object=one.object_no)
     for one_hash in one.hashes:
         _DELETE_UNIQUE.run(
@@ -81,7 +83,7 @@ def delete_object(connection: Connection, one: ProfileObject) -> None:
 
 def delete_objects_of_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
     """Remove all objects of these profiles of the domain, which the caller holds."""
-    objects = list_objects_of_profiles(connection, pids)
+    objects = list_objects_of_profiles(connection, domain_id, pids)
     for one in objects:
         delete_object(connection, one)
     count_objects(connection, domain_id, -len(objects))
@@ -118,7 +120,14 @@ def find_by_unique_key(
 
 
 def list_objects(
-    connection: Connection, pid: int, object_type_id: int, now: datetime, *, before_no: int, limit: int
+    connection: Connection,
+    domain_id: int,
+    pid: int,
+    object_type_id: int,
+    now: datetime,
+    *,
+    before_no: int,
+    limit: int,
 ) -> list[ProfileObject]:
     """List up to ``limit`` objects of a profile and type, newest first.
 
@@ -127,12 +136,20 @@ def list_objects(
     Args:
         before_no: only objects with lower numbers.
     """
-    return _OF_PROFILE.all(connection, of_pid=pid, of_type=object_type_id, before_no=before_no, after=now, most=limit)
+    return _OF_PROFILE.all(
+        connection,
+        of_domain=domain_id,
+        of_pid=pid,
+        of_type=object_type_id,
+        before_no=before_no,
+        after=now,
+        most=limit,
+    )
 
 
-def find_oldest_object(connection: Connection, pid: int, object_type_id: int) -> ProfileObject | None:
+def find_oldest_object(connection: Connection, domain_id: int, pid: int, object_type_id: int) -> ProfileObject | None:
     """Find the object of a profile and type that came first."""
-    return _OLDEST.one_or_none(connection, of_pid=pid, of_type=object_type_id)
+    return _OLDEST.one_or_none(connection, of_domain=domain_id, of_pid=pid, of_type=object_type_id)
 
 
 def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
@@ -145,10 +162,11 @@ def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def list_objects_of_profiles(connection: Connection, pids: Collection[int]) -> list[ProfileObject]:
+def list_objects_of_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> list[ProfileObject]:
     """List all objects of these profiles, expired ones among them."""
     numbers = select(object_list.c.object_no).where(object_list.c.pid.in_(pids))
-    rows = connection.execute(select(table).where(table.c.object_no.in_(numbers))).mappings()
+    is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(numbers)
+    rows = connection.execute(select(table).where(is_object)).mappings()
     return [_object_of(row) for row in rows]
 
 
@@ -161,8 +179,19 @@ def list_objects_of_type(
         .where(object_unique.c.domain_id == domain_id, object_unique.c.object_type_id == object_type_id)
         .limit(limit)
     )
-    rows = connection.execute(select(table).where(table.c.object_no.in_(numbers))).mappings()
+    is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(numbers)
+    rows = connection.execute(select(table).where(is_object)).mappings()
     return [_object_of(row) for row in rows]
+
+
+def has_objects_of_type(connection: Connection, domain_id: int, object_type_id: int) -> bool:
+    """Return whether a type has any objects, expired ones among them."""
+    query = (
+        select(object_unique.c.object_no)
+        .where(object_unique.c.domain_id == domain_id, object_unique.c.object_type_id == object_type_id)
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none() is not None
 
 
 def list_expired_objects(connection: Connection, domain_id: int, now: datetime, limit: int) -> list[ProfileObject]:
@@ -186,6 +215,8 @@ def _object_of(row: Mapping[Any, Any]) -> ProfileObject:
 
 
 _CHANGEABLE = ("content", "version", "made_profile", "keys", "source_at", "updated_at", "expires_at")
+_is_object = (table.c.domain_id == bindparam("of_domain")) & (table.c.object_no == bindparam("of_object"))
+_is_of_domain = table.c.domain_id == bindparam("of_domain")
 _is_listed = (
     (object_list.c.pid == bindparam("of_pid"))
     & (object_list.c.object_type_id == bindparam("of_type"))
@@ -193,11 +224,9 @@ _is_listed = (
 )
 _INSERT = PreparedStatement(insert(table))
 _UPDATE = PreparedStatement(
-    update(table)
-    .where(table.c.object_no == bindparam("of_object"))
-    .values({name: bindparam(name, type_=table.c[name].type) for name in _CHANGEABLE})
+    update(table).where(_is_object).values({name: bindparam(name, type_=table.c[name].type) for name in _CHANGEABLE})
 )
-_DELETE = PreparedStatement(delete(table).where(table.c.object_no == bindparam("of_object")))
+_DELETE = PreparedStatement(delete(table).where(_is_object))
 _INSERT_LISTED = PreparedStatement(insert(object_list))
 _DELETE_LISTED = PreparedStatement(delete(object_list).where(_is_listed))
 _INSERT_UNIQUE = PreparedStatement(insert(object_unique))
@@ -218,6 +247,7 @@ _BY_HASH = PreparedQuery(
     select(table)
     .join(object_unique, object_unique.c.object_no == table.c.object_no)
     .where(
+        _is_of_domain,
         object_unique.c.domain_id == bindparam("of_domain"),
         object_unique.c.object_type_id == bindparam("of_type"),
         object_unique.c.hash == bindparam("of_hash"),
@@ -228,6 +258,7 @@ _OF_PROFILE = PreparedQuery(
     select(table)
     .join(object_list, object_list.c.object_no == table.c.object_no)
     .where(
+        _is_of_domain,
         object_list.c.pid == bindparam("of_pid"),
         object_list.c.object_type_id == bindparam("of_type"),
         object_list.c.object_no < bindparam("before_no"),
@@ -240,7 +271,9 @@ _OF_PROFILE = PreparedQuery(
 _OLDEST = PreparedQuery(
     select(table)
     .join(object_list, object_list.c.object_no == table.c.object_no)
-    .where(object_list.c.pid == bindparam("of_pid"), object_list.c.object_type_id == bindparam("of_type"))
+    .where(
+        _is_of_domain, object_list.c.pid == bindparam("of_pid"), object_list.c.object_type_id == bindparam("of_type")
+    )
     .order_by(object_list.c.object_no)
     .limit(1),
     _object_of,

@@ -12,8 +12,10 @@ import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from openprofiles.clock import LAST_MOMENT_MS
+from openprofiles.facts.precedence import PROTECTED
 from openprofiles.store.bulk import BulkReader
 from openprofiles.store.bulk_protocols import PreparedRows
+from openprofiles.store.definition_names import OBJECT_TYPES
 from openprofiles.store.leased_jobs import Lease
 from openprofiles.store.postgresql_session import COMMON_SESSION, session_statement
 
@@ -50,6 +52,17 @@ class PostgresqlBulkReader(BulkReader):
 
     _TEXT = "cast({} as text)"
     _JOIN = "join"
+    _PROTECTING = (
+        "(select json_agg(path) from ("
+        "select value as path from json_array_elements_text(coalesce(p.origins, '[]'::json)) union all "
+        f"select '{PROTECTED}' || given from json_array_elements(p.sources) source, "
+        "json_array_elements_text(source->4) given "
+        "where (source->>1)::bigint in ({types})) paths)"
+    )
+    _PROTECTING_TYPES = (
+        f"select definition_id from definition where domain_id = ? and kind = '{OBJECT_TYPES}' and deleted_at is null "
+        "and summary->>'SourcePriority' is not null"
+    )
     _FOR_EXPIRY_INDEX = f" and expires_at < {LAST_MOMENT_MS}"
 
     def __init__(self, connection: adbc.Connection, lease: Lease) -> None:

@@ -42,6 +42,7 @@ from openprofiles.store.tables import (
     domain,
     job,
     metadata,
+    object_unique,
     profile,
     tables_of,
     upload_job,
@@ -141,11 +142,18 @@ def remove_rows_of_ended_jobs_step(
 
 
 def remove_deleted_definitions_step(connection: Connection, _now: datetime, limit: int) -> int:
-    """Remove up to ``limit`` deleted definitions with their bodies; return their number."""
+    """Remove up to ``limit`` deleted definitions with their bodies; return their number.
+
+    An object type stays until its objects are removed.
+    """
+    has_objects = exists().where(
+        object_unique.c.domain_id == definition.c.domain_id,
+        object_unique.c.object_type_id == definition.c.definition_id,
+    )
     limit = min(limit, owned_rows(definition_body).rows_at_once)
     rows = connection.execute(
         select(definition.c.domain_id, definition.c.definition_id)
-        .where(definition.c.deleted_at.is_not(None))
+        .where(definition.c.deleted_at.is_not(None), ~has_objects)
         .order_by(definition.c.definition_id)
         .limit(limit)
     ).all()

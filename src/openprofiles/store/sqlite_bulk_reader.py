@@ -16,8 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from openprofiles.facts.precedence import PROTECTED
 from openprofiles.store.bulk import BulkReader
 from openprofiles.store.bulk_protocols import PreparedRows
+from openprofiles.store.definition_names import OBJECT_TYPES
 from openprofiles.store.leased_jobs import Lease
 from openprofiles.store.sqlite_version import require_safe_sqlite
 
@@ -42,6 +44,16 @@ class SqliteBulkReader(BulkReader):
 
     _TEXT = "ifnull({}, char(0))"
     _JOIN = "cross join"
+    _PROTECTING = (
+        "(select nullif(json_group_array(path), '[]') from ("
+        "select value as path from json_each(coalesce(p.origins, '[]')) union all "
+        f"select '{PROTECTED}' || given.value from json_each(p.sources) source, json_each(source.value, '$[4]') given "
+        "where json_extract(source.value, '$[1]') in ({types})))"
+    )
+    _PROTECTING_TYPES = (
+        f"select definition_id from definition where domain_id = ? and kind = '{OBJECT_TYPES}' and deleted_at is null "
+        "and json_extract(summary, '$.SourcePriority') is not null"
+    )
     # The domain's index would be walked as a whole.
     _OF_DOMAIN = "+p.domain_id"
 

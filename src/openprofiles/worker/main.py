@@ -29,10 +29,12 @@ from openprofiles.errors import Busy, StoreNotWritable, StoreUnreachable
 from openprofiles.job_kinds import KINDS
 from openprofiles.logs import EventLogger
 from openprofiles.master_key import load_master_key
+from openprofiles.objects.removal import remove_expired_objects_step, remove_objects_of_deleted_types_step
 from openprofiles.profiles.profiles import remove_expired_profiles_step
 from openprofiles.settings import Settings
 from openprofiles.store import job_queue, schedules, upload_jobs
 from openprofiles.store.connections import Store
+from openprofiles.store.dead_letters import remove_expired_dead_letters_step
 from openprofiles.store.feeds import limit_impossible_waits
 from openprofiles.store.forget_jobs import add_forget_jobs
 from openprofiles.store.job_queue import Job
@@ -377,8 +379,16 @@ class Worker:
             history_days=self._settings.log_days,
             replaced_values_days=self._settings.replaced_values_days,
         )
+        remove_objects_of_deleted_types = partial(
+            remove_objects_of_deleted_types_step,
+            keeps_replaced=self._settings.replaced_values_days > 0,
+            strict=self._settings.compat_strict,
+        )
         steps = (
             remove_expired_profiles_step,
+            remove_expired_objects_step,
+            remove_objects_of_deleted_types,
+            remove_expired_dead_letters_step,
             remove_deleted_domain_step,
             remove_deleted_definitions_step,
             remove_rows_of_ended_jobs,
