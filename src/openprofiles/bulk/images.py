@@ -25,7 +25,7 @@ def image_columns(paths: Iterable[str]) -> list[str]:
 
 
 def without_protected(rows: pa.Table) -> pa.Table:
-    """Return rows with ``origins`` as the profiles keep it, without the fields that only their objects protect."""
+    """Return rows with ``origins`` as the profiles keep it."""
     origins = rows["origins"].to_pylist() if rows["origins"].null_count < rows.num_rows else []
     if not any(text is not None and f'"{PROTECTED}' in text for text in origins):
         return rows

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from openprofiles.clock import to_milliseconds
 from openprofiles.facts.field_ownership import owner_of, with_source
@@ -59,12 +60,32 @@ class Outcome:
     dead_letter: DeadLetterCode | None = None
 
 
-def ingest_object(session: Writing, prepared: PreparedObject) -> Outcome:
-    """Give an object to its profile; one that finds none becomes a dead letter.
+class Ingestion:
+    """Ingests the objects of one transaction, one after the other."""
 
-    Args:
-        prepared: of a type that the domain has.
-    """
+    def __init__(self, session: Writing) -> None:
+        self._session = session
+
+    @cached_property
+    def indexed_paths(self) -> frozenset[str]:
+        """The fields, other than standard keys, that profiles are indexed by."""
+        return domain_rows.read_indexed_paths(self._session.connection, self._session.domain.domain_id)
+
+    @cached_property
+    def priorities(self) -> Mapping[int, int]:
+        """The SourcePriority of each object type that has one, by its number."""
+        return read_priorities(self._session)
+
+    def ingest(self, prepared: PreparedObject) -> Outcome:
+        """Give an object to its profile; one that finds none becomes a dead letter.
+
+        Args:
+            prepared: of a type that the domain has.
+        """
+        return _ingest(self, self._session, prepared)
+
+
+def _ingest(ingestion: Ingestion, session: Writing, prepared: PreparedObject) -> Outcome:
     definition = prepared.type.definition
     if definition is None:
         raise ValueError(f"Object type {prepared.type.name} has no definition yet.")
@@ -76,7 +97,7 @@ def ingest_object(session: Writing, prepared: PreparedObject) -> Outcome:
     try:
         placement = find_profile(session, prepared, before)
         standard = {
-            name: find_standard_object(session, name, placement.pid, standard_keys(prepared, name))
+            name: find_standard_object(session, name, placement.profile, standard_keys(prepared, name))
             for name in prepared.standard_values
         }
     except Rejected as rejected:
@@ -91,16 +112,16 @@ def ingest_object(session: Writing, prepared: PreparedObject) -> Outcome:
             expires_at=session.now + timedelta(days=DEAD_LETTER_DAYS),
         )
         return Outcome(dead_letter=rejected.code)
-    ingested = _Ingestion(session, prepared, definition, before, standard).run(placement.pid)
+    ingested = _ObjectInPlace(ingestion, session, prepared, definition, before, standard).run(placement.profile)
     return Outcome(
         profile_id=ingested.profile_id,
-        is_new_profile=placement.pid is None,
+        is_new_profile=placement.profile is None,
         replaced=before is not None,
         decided_by=None if placement.decided_by is None else placement.decided_by.name,
     )
 
 
-class _Ingestion:
+class _ObjectInPlace:
     """One object that has found its place.
 
     Args:
@@ -110,31 +131,31 @@ class _Ingestion:
 
     def __init__(
         self,
+        ingestion: Ingestion,
         session: Writing,
         prepared: PreparedObject,
         definition: Definition,
         before: ProfileObject | None,
         standard: Mapping[str, ProfileObject | None],
     ) -> None:
+        self._ingestion = ingestion
         self._session = session
         self._prepared = prepared
         self._definition = definition
         self._before = before
         self._standard = standard
-        self._priorities: Mapping[int, int] | None = None
         days = prepared.type.members.get("ExpirationDays", session.domain.default_expiration_days)
         self._expires_at = session.now + timedelta(days=days)
         self._object_no = row_sequence.reserve(session.connection, 1) if before is None else before.object_no
 
-    def run(self, pid: int | None) -> Profile:
+    def run(self, profile: Profile | None) -> Profile:
         """Write the object with its profile, its standard objects and its keys; return the profile."""
         session, before = self._session, self._before
         connection, domain_id = session.connection, session.domain.domain_id
-        if before is not None and before.pid != pid and pid is not None:
+        if before is not None and (profile is None or before.pid != profile.pid):
             # It belongs to a different customer now.
             remove_object(session, before, ChangeAction.DELETED_OBJECT, self._prepared.type.name)
             self._before = before = None
-        profile = None if pid is None else profile_rows.lock_profile(connection, domain_id, pid, session.now)
         written = self._new_profile() if profile is None else self._changed_profile(profile)
         new_standard = sum(one is None for one in self._standard.values())
         count = written.object_count + (before is None) + new_standard
@@ -198,9 +219,9 @@ class _Ingestion:
         source = owner_of(profile.sources, path)
         if source is None:
             return None
-        if self._priorities is None:
-            self._priorities = read_priorities(self._session)
-        return ObjectSource(self._priorities.get(source.object_type_id), source.source_at_ms)
+        if source.object_type_id == self._definition.definition_id:
+            return ObjectSource(self._prepared.type.members.get("SourcePriority"), source.source_at_ms)
+        return ObjectSource(self._ingestion.priorities.get(source.object_type_id), source.source_at_ms)
 
     def _source_at_ms(self) -> int | None:
         source_at = self._prepared.source_at
@@ -273,6 +294,5 @@ class _Ingestion:
         key_rows.add_to_index(connection, domain_id, {pid: changes.added | (own - former)})
 
     def _derived_keys(self, profile: Profile) -> frozenset[Key]:
-        domain = self._session.domain
-        indexed_paths = domain_rows.read_indexed_paths(self._session.connection, domain.domain_id)
-        return derived_keys(profile.values, profile.attributes, domain.phone_region, indexed_paths)
+        region = self._session.domain.phone_region
+        return derived_keys(profile.values, profile.attributes, region, self._ingestion.indexed_paths)

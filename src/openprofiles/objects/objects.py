@@ -11,7 +11,7 @@ from typing import Any
 
 from openprofiles.errors import DomainError, InvalidRequest, NotFound
 from openprofiles.facts.typed_keys import searched_key, typed_key
-from openprofiles.objects.ingestion import ingest_object
+from openprofiles.objects.ingestion import Ingestion
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import ObjectType, compile_object_type, key_forms
 from openprofiles.objects.prepared_objects import prepare_object
@@ -88,6 +88,7 @@ def put_objects(session: Writing, type_name: str, contents: Sequence[str]) -> li
     """
     object_type = with_definition(session, find_used_type(session, type_name))
     domain = session.domain
+    ingestion = Ingestion(session)
     results = []
     for content in contents:
         try:
@@ -95,7 +96,7 @@ def put_objects(session: Writing, type_name: str, contents: Sequence[str]) -> li
         except DomainError as error:
             results.append(PutResult(None, error))
             continue
-        ingest_object(session, prepared)
+        ingestion.ingest(prepared)
         results.append(PutResult(prepared.unique_key, None))
     return results
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from openprofiles.facts.keys import Key
+from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import PROFILE_ID_KEY
 from openprofiles.ids import row_number_of
 from openprofiles.objects.prepared_objects import PreparedObject
@@ -17,8 +18,12 @@ from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.profiles.session import Writing
 from openprofiles.store import objects as rows
 from openprofiles.store.objects import ProfileObject
-from openprofiles.store.profile_keys import find_living_pids
-from openprofiles.store.profiles import read_profiles
+from openprofiles.store.profile_keys import pids_with_key
+from openprofiles.store.profiles import lock_profile
+
+# So many profiles of one key are several.
+_AMBIGUOUS = 2
+_PIDS_PER_READ = 20
 
 
 class DeadLetterCode(StrEnum):
@@ -54,11 +59,11 @@ class Placement:
     """Where an object goes.
 
     Attributes:
-        pid: of its profile; None: a new one.
+        profile: its profile, locked; None: a new one.
         decided_by: the key that found the profile; None: none did.
     """
 
-    pid: int | None
+    profile: Profile | None
     decided_by: Key | None
 
 
@@ -73,12 +78,12 @@ def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObje
     """
     is_free = False
     for key in _profile_keys(prepared):
-        pids = _living_pids(session, key)
-        if len(pids) == 1:
-            return Placement(pids[0], key)
-        is_free = is_free or not pids
+        found = _living_profiles(session, key)
+        if len(found) == 1:
+            return Placement(found[0], key)
+        is_free = is_free or not found
     if before is not None:
-        return Placement(before.pid, None)
+        return Placement(lock_profile(session.connection, before.domain_id, before.pid, session.now), None)
     if not is_free:
         raise Rejected(DeadLetterCode.AMBIGUOUS_KEYS)
     if not prepared.type.creates_profiles:
@@ -87,15 +92,16 @@ def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObje
 
 
 def find_standard_object(
-    session: Writing, object_name: str, pid: int | None, keys: Sequence[Key]
+    session: Writing, object_name: str, profile: Profile | None, keys: Sequence[Key]
 ) -> ProfileObject | None:
     """Find the standard object of a profile that one of the keys belongs to.
 
     Raises:
         Rejected: there are several.
     """
-    if pid is None:
+    if profile is None:
         return None
+    pid = profile.pid
     number = standard_objects()[object_name].number
     found: dict[int, ProfileObject] = {}
     for key in keys:
@@ -125,11 +131,24 @@ def _profile_keys(prepared: PreparedObject) -> list[Key]:
     ]
 
 
-def _living_pids(session: Writing, key: Key) -> list[int]:
-    """Find up to two profiles by a key."""
+def _living_profiles(session: Writing, key: Key) -> list[Profile]:
+    """Find up to two unexpired profiles by a key, and lock them."""
     connection, domain_id = session.connection, session.domain.domain_id
-    if key.name != PROFILE_ID_KEY:
-        return find_living_pids(connection, domain_id, key, session.now, limit=2)
-    pid = row_number_of(key.value)
-    found = {} if pid is None else read_profiles(connection, domain_id, [pid], session.now)
-    return [pid for pid, profile in found.items() if profile.profile_id == key.value]
+    if key.name == PROFILE_ID_KEY:
+        pid = row_number_of(key.value)
+        named = None if pid is None else lock_profile(connection, domain_id, pid, session.now)
+        return [named] if named is not None and named.profile_id == key.value else []
+    found: list[Profile] = []
+    after_pid = 0
+    while len(found) < _AMBIGUOUS:
+        pids = pids_with_key(connection, domain_id, key, after_pid, _PIDS_PER_READ)
+        for pid in pids:
+            profile = lock_profile(connection, domain_id, pid, session.now)
+            if profile is not None:
+                found.append(profile)
+                if len(found) == _AMBIGUOUS:
+                    break
+        if len(pids) < _PIDS_PER_READ:
+            break
+        after_pid = pids[-1]
+    return found

@@ -79,10 +79,10 @@ def remove_expired_objects_step(connection: Connection, now: datetime, limit: in
 def remove_objects_of_deleted_types_step(
     connection: Connection, now: datetime, limit: int, *, keeps_replaced: bool, strict: bool
 ) -> int:
-    """Remove up to ``limit`` objects of deleted object types, with the fields that they have given.
+    """Remove up to ``limit`` objects of deleted object types.
 
-    A field gets the value of the best object that is left, by priority and recency. What was set by hand stays.
-    Source: design page of objects, O14.
+    The fields that they have given go with them, or get the value of the best object that is left, by priority and
+    recency. What was set by hand stays. Source: design page of objects, O14.
 
     Args:
         keeps_replaced: whether the log of changes keeps the values that are replaced.
@@ -171,7 +171,7 @@ def _best_values(
 
 
 def _values_of(session: Writing, definitions: Mapping[int, Definition], one: ProfileObject) -> Mapping[str, str]:
-    """Return what an object has for the profile, by the mapping by which it was ingested."""
+    """Return what an object has for the profile, by its own mapping."""
     domain = session.domain
     used = read_used_type(session, definitions[one.object_type_id], one.version)
     try:
@@ -190,7 +190,7 @@ def _delete_row(session: Writing, one: ProfileObject) -> None:
 def _write_profile(
     session: Writing, before: Profile, after: Profile, one: ProfileObject, action: ChangeAction, type_name: str
 ) -> None:
-    """Write a profile that has lost an object, without the keys that nothing gives it any more."""
+    """Write a profile that has lost an object, and the changes of its keys."""
     connection, domain_id, pid = session.connection, session.domain.domain_id, before.pid
     holder = key_rows.holder_of_object(one.object_no)
     holders = key_rows.read_holders(connection, pid)

@@ -124,7 +124,7 @@ def list_object_type_rows(session: Reading) -> list[Definition]:
 
 
 def read_type_name(connection: Connection, number: int) -> str:
-    """Return the name of an object type, deleted ones among them, or of a standard object."""
+    """Return the name of an object type, deleted or not, or of a standard object."""
     return standard_object_names().get(number) or read_definition_name(connection, number)
 
 

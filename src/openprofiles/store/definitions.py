@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from openprofiles.store.definition_names import KEY_FORMS, OBJECT_TYPES
+from openprofiles.store.prepared import PreparedQuery
 from openprofiles.store.tables import definition as table
 from openprofiles.store.tables import definition_body as bodies
 
@@ -75,21 +76,14 @@ def insert_definition(
 
 def find_definition(connection: Connection, domain_id: int, kind: str, name: str) -> Definition | None:
     """Find the definition of this kind and name."""
-    row = connection.execute(select(*_COLUMNS).where(_of_kind(domain_id, kind), table.c.name == name)).one_or_none()
-    return None if row is None else Definition(*row)
+    return _OF_NAME.one_or_none(connection, of_domain=domain_id, of_kind=kind, of_name=name)
 
 
 def list_definitions(
     connection: Connection, domain_id: int, kind: str, *, after_name: str, limit: int
 ) -> list[Definition]:
     """List up to ``limit`` definitions after ``after_name``, by the bytes of their names."""
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .where(_of_kind(domain_id, kind), table.c.name > after_name)
-        .order_by(table.c.name)
-        .limit(limit)
-    )
-    return [Definition(*row) for row in rows]
+    return _AFTER_NAME.all(connection, of_domain=domain_id, of_kind=kind, after_name=after_name, most=limit)
 
 
 def read_key_forms(object_types: Iterable[Definition]) -> dict[str, set[tuple[str, ...]]]:
@@ -103,8 +97,7 @@ def read_key_forms(object_types: Iterable[Definition]) -> dict[str, set[tuple[st
 
 def read_key_forms_of_domain(connection: Connection, domain_id: int) -> dict[str, set[tuple[str, ...]]]:
     """Return the content types of the keys of all object types of a domain."""
-    rows = connection.execute(select(*_COLUMNS).where(_of_kind(domain_id, OBJECT_TYPES)))
-    return read_key_forms(Definition(*row) for row in rows)
+    return read_key_forms(_OF_KIND.all(connection, of_domain=domain_id, of_kind=OBJECT_TYPES))
 
 
 def list_deleted_object_types(connection: Connection) -> list[Definition]:
@@ -171,13 +164,26 @@ def _insert_body(connection: Connection, definition: Definition, body: Mapping[s
     )
 
 
-def _of_kind(domain_id: int, kind: str) -> ColumnElement[bool]:
-    return and_(table.c.domain_id == domain_id, table.c.kind == kind, table.c.deleted_at.is_(None))
-
-
 def _is_body(definition: Definition, version: int) -> ColumnElement[bool]:
     return and_(
         bodies.c.domain_id == definition.domain_id,
         bodies.c.definition_id == definition.definition_id,
         bodies.c.version == version,
     )
+
+
+_SELECT = select(*_COLUMNS).where(
+    table.c.domain_id == bindparam("of_domain"), table.c.kind == bindparam("of_kind"), table.c.deleted_at.is_(None)
+)
+
+
+def _definition_of(row: Mapping[str, Any]) -> Definition:
+    return Definition(**row)
+
+
+_OF_KIND = PreparedQuery(_SELECT, _definition_of)
+_OF_NAME = PreparedQuery(_SELECT.where(table.c.name == bindparam("of_name")), _definition_of)
+_AFTER_NAME = PreparedQuery(
+    _SELECT.where(table.c.name > bindparam("after_name")).order_by(table.c.name).limit(bindparam("most")),
+    _definition_of,
+)

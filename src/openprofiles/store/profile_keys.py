@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import bindparam, select, text
@@ -11,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from openprofiles.facts.keys import Key
 from openprofiles.store.prepared import PreparedQuery
-from openprofiles.store.tables import held_key, profile, profile_key
+from openprofiles.store.tables import held_key, profile_key
 
 KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
 
@@ -90,11 +89,6 @@ def release_keys_of(connection: Connection, pid: int, keys: Collection[Key], hol
         connection.execute(_RELEASE_OF_HOLDER, rows)
 
 
-def find_living_pids(connection: Connection, domain_id: int, key: Key, now: datetime, limit: int) -> list[int]:
-    """Find up to ``limit`` unexpired profiles by a key, by row number."""
-    return _LIVING.all(connection, of_domain=domain_id, key_name=key.name, key_value=key.value, after=now, most=limit)
-
-
 def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:
     """Note what holds keys, so that no change of a field removes them."""
     if rows := _rows(keys_by_pid):
@@ -113,18 +107,9 @@ def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: i
 
     Expired profiles and those that are just being removed are among them. Reads at most ``limit`` entries of the index.
     """
-    rows = connection.execute(
-        select(profile_key.c.pid)
-        .where(
-            profile_key.c.domain_id == domain_id,
-            profile_key.c.name == key.name,
-            profile_key.c.value == key.value,
-            profile_key.c.pid > after_pid,
-        )
-        .order_by(profile_key.c.pid)
-        .limit(limit)
+    return _WITH_KEY.all(
+        connection, of_domain=domain_id, key_name=key.name, key_value=key.value, after=after_pid, most=limit
     )
-    return list(rows.scalars())
 
 
 def _rows(keys_by_pid: KeysByPid) -> list[dict[str, Any]]:
@@ -140,15 +125,13 @@ _HOLDERS = PreparedQuery(
     select(held_key.c.name, held_key.c.value, held_key.c.holder).where(held_key.c.pid == bindparam("of_pid")),
     lambda row: (str(row["name"]), str(row["value"]), str(row["holder"])),
 )
-_LIVING = PreparedQuery(
+_WITH_KEY = PreparedQuery(
     select(profile_key.c.pid)
-    .join(profile, profile.c.pid == profile_key.c.pid)
     .where(
         profile_key.c.domain_id == bindparam("of_domain"),
         profile_key.c.name == bindparam("key_name"),
         profile_key.c.value == bindparam("key_value"),
-        profile.c.domain_id == bindparam("of_domain"),
-        profile.c.expires_at > bindparam("after"),
+        profile_key.c.pid > bindparam("after"),
     )
     .order_by(profile_key.c.pid)
     .limit(bindparam("most")),
