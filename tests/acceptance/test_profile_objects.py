@@ -187,3 +187,31 @@ def test_an_answered_object_survives_a_killed_server(tmp_path: Path) -> None:
         assert [put(client, {"id": number, "mail": f"{number}@example.com"}) for number in range(5)] == keys
         stats = client.get_domain(DomainName="shop")["Stats"]
         assert (stats["ProfileCount"], stats["ObjectCount"]) == (5, 5)
+
+
+def test_the_attributes_of_objects_are_listed_and_a_type_is_suggested(server: RunningServer) -> None:
+    client = server.client()
+    client.create_domain(DomainName="data", DefaultExpirationDays=30, DataStore={"Enabled": True})
+    samples = [json.dumps({"id": number, "email": f"{number}@x.org", "age": 20 + number}) for number in range(3)]
+    (detected,) = client.detect_profile_object_type(DomainName="data", Objects=samples)["DetectedProfileObjectTypes"]
+    definition = {"Description": "Detected", "AllowProfileCreation": True, **detected}
+    of_type = {"DomainName": "data", "ObjectTypeName": "Detected"}
+    client.put_profile_object_type(**of_type, **definition)
+    for sample in samples:
+        client.put_profile_object(**of_type, Object=sample)
+
+    attributes = client.list_object_type_attributes(**of_type)["Items"]
+    values = client.list_object_type_attribute_values(**of_type, AttributeName="age")["Items"]
+    ages = client.list_profile_attribute_values(DomainName="data", AttributeName="Attributes.age")
+    numbers = client.get_object_type_attribute_statistics(**of_type, AttributeName="age")["Statistics"]
+    none = client.get_object_type_attribute_statistics(**of_type, AttributeName="email")["Statistics"]
+
+    assert [one["AttributeName"] for one in attributes] == ["age", "email", "id"]
+    assert {one["Value"] for one in values} == {"20", "21", "22"} == {one["Value"] for one in ages["Items"]}
+    assert (numbers["Minimum"], numbers["Average"], numbers["Percentiles"]["P50"]) == (20, 21, 21)
+    assert "Average" not in none or none["Average"] is None
+    with pytest.raises(ClientError, match="less than or equal to 5"):
+        client.detect_profile_object_type(DomainName="data", Objects=[samples[0]] * 6)
+    assert (
+        client.detect_profile_object_type(DomainName="data", Objects=['{"a": 1}'])["DetectedProfileObjectTypes"] == []
+    )

@@ -18,9 +18,16 @@ from openprofiles.facts.keys import Key, derived_keys, key_changes
 from openprofiles.facts.precedence import ObjectSource
 from openprofiles.facts.records import FieldSource, Profile
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, attribute_of_target
-from openprofiles.ids import ProfileId, new_profile_id
+from openprofiles.ids import new_profile_id
 from openprofiles.objects.object_types import ID_KEYS, LOOKUP_ONLY, NEW_ONLY
-from openprofiles.objects.placement import DeadLetterCode, Rejected, find_profile, find_standard_object, standard_keys
+from openprofiles.objects.placement import (
+    DeadLetterCode,
+    Rejected,
+    TriedKey,
+    find_profile,
+    find_standard_object,
+    standard_keys,
+)
 from openprofiles.objects.prepared_objects import PreparedObject
 from openprofiles.objects.removal import remove_object, remove_oldest_over_limit
 from openprofiles.objects.standard_object_rows import write_standard_object
@@ -46,18 +53,18 @@ class Outcome:
     """What became of an object.
 
     Attributes:
-        profile_id: None if it is a dead letter.
-        is_new_profile: whether it created its profile.
+        tried: the keys by which its profile was looked for.
+        before: its profile before; None if the object created it, or is rejected.
+        after: its profile now; None if the object is rejected.
         replaced: whether an object of its unique key was there.
-        decided_by: the name of the key that found the profile, if one did.
-        dead_letter: why it was not given to a profile.
+        rejection: why it was not given to a profile.
     """
 
-    profile_id: ProfileId | None = None
-    is_new_profile: bool = False
+    tried: tuple[TriedKey, ...]
+    before: Profile | None = None
+    after: Profile | None = None
     replaced: bool = False
-    decided_by: str | None = None
-    dead_letter: DeadLetterCode | None = None
+    rejection: DeadLetterCode | None = None
 
 
 class Ingestion:
@@ -82,10 +89,30 @@ class Ingestion:
         Args:
             prepared: of a type that the domain has.
         """
-        return _ingest(self, self._session, prepared)
+        outcome = self.place(prepared)
+        if outcome.rejection is not None:
+            insert_dead_letter(
+                self._session.connection,
+                self._session.domain.domain_id,
+                object_type=prepared.type.name,
+                unique_key=prepared.unique_key,
+                content=prepared.content,
+                code=outcome.rejection.value,
+                now=self._session.now,
+                expires_at=self._session.now + timedelta(days=DEAD_LETTER_DAYS),
+            )
+        return outcome
+
+    def place(self, prepared: PreparedObject) -> Outcome:
+        """Give an object to its profile; of one that finds none, nothing is written.
+
+        Args:
+            prepared: of a type that the domain has.
+        """
+        return _place(self, self._session, prepared)
 
 
-def _ingest(ingestion: Ingestion, session: Writing, prepared: PreparedObject) -> Outcome:
+def _place(ingestion: Ingestion, session: Writing, prepared: PreparedObject) -> Outcome:
     definition = prepared.type.definition
     if definition is None:
         raise ValueError(f"Object type {prepared.type.name} has no definition yet.")
@@ -101,24 +128,9 @@ def _ingest(ingestion: Ingestion, session: Writing, prepared: PreparedObject) ->
             for name in prepared.standard_values
         }
     except Rejected as rejected:
-        insert_dead_letter(
-            connection,
-            domain_id,
-            object_type=prepared.type.name,
-            unique_key=prepared.unique_key,
-            content=prepared.content,
-            code=rejected.code.value,
-            now=session.now,
-            expires_at=session.now + timedelta(days=DEAD_LETTER_DAYS),
-        )
-        return Outcome(dead_letter=rejected.code)
-    ingested = _ObjectInPlace(ingestion, session, prepared, definition, before, standard).run(placement.profile)
-    return Outcome(
-        profile_id=ingested.profile_id,
-        is_new_profile=placement.profile is None,
-        replaced=before is not None,
-        decided_by=None if placement.decided_by is None else placement.decided_by.name,
-    )
+        return Outcome(tried=rejected.tried, rejection=rejected.code)
+    after = _ObjectInPlace(ingestion, session, prepared, definition, before, standard).run(placement.profile)
+    return Outcome(tried=placement.tried, before=placement.profile, after=after, replaced=before is not None)
 
 
 class _ObjectInPlace:

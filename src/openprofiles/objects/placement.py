@@ -46,12 +46,27 @@ _MESSAGES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class TriedKey:
+    """A key by which a profile was looked for.
+
+    Attributes:
+        profile_count: how many profiles it found; 2 stands for several.
+        decided: whether it found the profile of the object.
+    """
+
+    key: Key
+    profile_count: int
+    decided: bool
+
+
 class Rejected(Exception):
     """The object cannot be given to a profile. Nothing was written."""
 
-    def __init__(self, code: DeadLetterCode) -> None:
+    def __init__(self, code: DeadLetterCode, tried: Sequence[TriedKey] = ()) -> None:
         super().__init__(code.message)
         self.code = code
+        self.tried = tuple(tried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +75,11 @@ class Placement:
 
     Attributes:
         profile: its profile, locked; None: a new one.
-        decided_by: the key that found the profile; None: none did.
+        tried: the keys that were looked for, in their order.
     """
 
     profile: Profile | None
-    decided_by: Key | None
+    tried: tuple[TriedKey, ...]
 
 
 def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObject | None) -> Placement:
@@ -76,19 +91,20 @@ def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObje
     Raises:
         Rejected: no profile can be found or created.
     """
-    is_free = False
+    tried: list[TriedKey] = []
     for key in _profile_keys(prepared):
         found = _living_profiles(session, key)
+        tried.append(TriedKey(key, len(found), decided=len(found) == 1))
         if len(found) == 1:
-            return Placement(found[0], key)
-        is_free = is_free or not found
+            return Placement(found[0], tuple(tried))
     if before is not None:
-        return Placement(lock_profile(session.connection, before.domain_id, before.pid, session.now), None)
-    if not is_free:
-        raise Rejected(DeadLetterCode.AMBIGUOUS_KEYS)
+        profile = lock_profile(session.connection, before.domain_id, before.pid, session.now)
+        return Placement(profile, tuple(tried))
+    if all(one.profile_count for one in tried):
+        raise Rejected(DeadLetterCode.AMBIGUOUS_KEYS, tried)
     if not prepared.type.creates_profiles:
-        raise Rejected(DeadLetterCode.NO_PROFILE)
-    return Placement(None, None)
+        raise Rejected(DeadLetterCode.NO_PROFILE, tried)
+    return Placement(None, tuple(tried))
 
 
 def find_standard_object(

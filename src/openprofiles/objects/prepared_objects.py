@@ -63,6 +63,7 @@ class PreparedObject:
         inferred_values: the values that a profile gets in addition if the object creates it.
         standard_values: the values for each standard object that the object writes to or is about, by name and path.
         source_at: when the source has changed it last, if it says so in the form of its type.
+        filled_fields: the fields of the type that it has a value for.
     """
 
     type: UsedType
@@ -73,6 +74,7 @@ class PreparedObject:
     inferred_values: Mapping[str, str]
     standard_values: Mapping[str, Mapping[str, FieldValue]]
     source_at: datetime | None
+    filled_fields: frozenset[str]
 
 
 def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_region: str) -> PreparedObject:
@@ -115,6 +117,7 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         inferred_values=_inferred_values(mapping, values),
         standard_values=_standard_values(mapping, values, keys),
         source_at=source_at,
+        filled_fields=frozenset(values),
     )
 
 

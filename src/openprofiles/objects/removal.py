@@ -6,20 +6,12 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from openprofiles.clock import to_milliseconds
-from openprofiles.errors import InvalidRequest
 from openprofiles.facts.field_ownership import with_source, without_paths
 from openprofiles.facts.keys import Key, derived_keys
 from openprofiles.facts.records import FieldSource, Profile
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
-from openprofiles.objects.prepared_objects import prepare_object
-from openprofiles.objects.type_definitions import (
-    MAX_OBJECTS_PER_PROFILE,
-    list_object_type_rows,
-    read_object_limits,
-    read_type_name,
-)
-from openprofiles.objects.used_types import read_used_type
+from openprofiles.objects.stored_values import best_first, read_stored_values
+from openprofiles.objects.type_definitions import MAX_OBJECTS_PER_PROFILE, read_object_limits, read_type_name
 from openprofiles.profiles.change_contents import pack_values_before
 from openprofiles.profiles.profiles import SERVICE
 from openprofiles.profiles.session import Writing, hold_domain
@@ -139,47 +131,14 @@ def _best_values(
     session: Writing, removed: ProfileObject, paths: Collection[str]
 ) -> list[tuple[FieldSource, dict[str, str]]]:
     """Find what the other objects of a profile have for these fields: which of them, and their values, each once."""
-    definitions = {one.definition_id: one for one in list_object_type_rows(session)}
-    others = [
-        one
-        for one in rows.list_objects_of_profiles(session.connection, removed.domain_id, [removed.pid])
-        if one.object_type_id in definitions and one.expires_at > session.now
-    ]
-    # The best first: those without a priority after all others, and of equal ones the latest.
-    others.sort(
-        key=lambda one: (
-            definitions[one.object_type_id].summary.get("SourcePriority", float("inf")),
-            -to_milliseconds(one.updated_at),
-            -one.object_no,
-        )
-    )
     left = set(paths)
     found = []
-    for one in others:
-        values = {path: text for path, text in _values_of(session, definitions, one).items() if path in left}
+    for one in best_first(read_stored_values(session, removed.pid)):
+        values = {path: text for path, text in one.values.items() if path in left}
         left -= values.keys()
         if values:
-            source = FieldSource(
-                object_no=one.object_no,
-                object_type_id=one.object_type_id,
-                ingested_at_ms=to_milliseconds(one.updated_at),
-                source_at_ms=None if one.source_at is None else to_milliseconds(one.source_at),
-                paths=tuple(values),
-            )
-            found.append((source, values))
+            found.append((one.as_source(values), values))
     return found
-
-
-def _values_of(session: Writing, definitions: Mapping[int, Definition], one: ProfileObject) -> Mapping[str, str]:
-    """Return what an object has for the profile, by its own mapping."""
-    domain = session.domain
-    used = read_used_type(session, definitions[one.object_type_id], one.version)
-    try:
-        prepared = prepare_object(used, one.content, salt=domain.object_salt, phone_region=domain.phone_region)
-    except InvalidRequest:
-        # A rule that came later refuses what was accepted.
-        return {}
-    return {**(prepared.inferred_values if one.made_profile else {}), **prepared.profile_values}
 
 
 def _delete_row(session: Writing, one: ProfileObject) -> None:

@@ -9,11 +9,15 @@ from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
 from openprofiles.profiles.session import Reading
 from openprofiles.store.definitions import Definition
+from openprofiles.uploads.mappings.detect_object_type import detect_object_type
 
 if TYPE_CHECKING:
     from openprofiles.wire.types import (
         DeleteProfileObjectTypeRequest,
         DeleteProfileObjectTypeResponse,
+        DetectedProfileObjectType,
+        DetectProfileObjectTypeRequest,
+        DetectProfileObjectTypeResponse,
         GetProfileObjectTypeRequest,
         GetProfileObjectTypeResponse,
         GetProfileObjectTypeTemplateRequest,
@@ -128,6 +132,21 @@ def list_profile_object_type_templates(
     if next_token is not None:
         answer["NextToken"] = next_token
     return answer
+
+
+@operation("DetectProfileObjectType")
+def detect_profile_object_type(call: Call, request: DetectProfileObjectTypeRequest) -> DetectProfileObjectTypeResponse:
+    """Suggest the definition of an object type from up to five objects, by rules; the list is empty without keys.
+
+    Errors:
+        ResourceNotFoundException: no such domain.
+        BadRequestException: a text is not a JSON object, or the objects have more than 120 members.
+    """
+    with call.reading(request["DomainName"]) as session:
+        phone_region = session.domain.phone_region
+    found = detect_object_type(request["Objects"], phone_region)
+    detected = [] if found is None else [cast("DetectedProfileObjectType", found)]
+    return {"DetectedProfileObjectTypes": detected}
 
 
 def _item(session: Reading, object_type: Definition) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.store.tables import dead_letter as table
@@ -65,6 +65,26 @@ def list_dead_letters(
         .limit(limit)
     ).mappings()
     return [_letter_of(row) for row in rows]
+
+
+def find_dead_letter(connection: Connection, domain_id: int, dead_letter_id: int, now: datetime) -> DeadLetter | None:
+    """Find a dead letter of a domain by its id."""
+    found = list_dead_letters(connection, domain_id, now, after_id=dead_letter_id - 1, limit=1)
+    return found[0] if found and found[0].dead_letter_id == dead_letter_id else None
+
+
+def count_attempt(connection: Connection, dead_letter_id: int, code: str, now: datetime) -> None:
+    """Note that a dead letter was tried again, and why it was rejected."""
+    connection.execute(
+        update(table)
+        .where(table.c.dead_letter_id == dead_letter_id)
+        .values(code=code, attempts=table.c.attempts + 1, updated_at=now)
+    )
+
+
+def delete_dead_letter(connection: Connection, dead_letter_id: int) -> None:
+    """Remove a dead letter."""
+    connection.execute(delete(table).where(table.c.dead_letter_id == dead_letter_id))
 
 
 def remove_expired_dead_letters_step(connection: Connection, now: datetime, limit: int) -> int:

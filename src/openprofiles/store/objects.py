@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, type_coerce, update
 from sqlalchemy.engine import Connection
 
+from openprofiles.clock import to_milliseconds
 from openprofiles.store.prepared import PreparedQuery, PreparedStatement
 from openprofiles.store.tables import domain, object_list, object_unique
 from openprofiles.store.tables import profile_object as table
+
+_OBJECTS_PER_READ = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,33 @@ def list_objects_of_type(
     is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(numbers)
     rows = connection.execute(select(table).where(is_object)).mappings()
     return [_object_of(row) for row in rows]
+
+
+def read_newest_objects(
+    connection: Connection, domain_id: int, object_type_id: int, now: datetime, limit: int
+) -> Iterator[tuple[str, datetime]]:
+    """Yield the contents of the newest ``limit`` objects of a type, with their times."""
+    numbers = (
+        connection.execute(
+            # Several entries of a standard object have one number.
+            select(object_unique.c.object_no)
+            .distinct()
+            .where(object_unique.c.domain_id == domain_id, object_unique.c.object_type_id == object_type_id)
+            .order_by(object_unique.c.object_no.desc())
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )
+    for start in range(0, len(numbers), _OBJECTS_PER_READ):
+        part = numbers[start : start + _OBJECTS_PER_READ]
+        is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(part)
+        rows = connection.execute(
+            select(table.c.content, table.c.updated_at)
+            .where(is_object, type_coerce(table.c.expires_at, BigInteger) + 0 > to_milliseconds(now))
+            .order_by(table.c.object_no.desc())
+        )
+        yield from ((row.content, row.updated_at) for row in rows)
 
 
 def has_objects_of_type(connection: Connection, domain_id: int, object_type_id: int) -> bool:

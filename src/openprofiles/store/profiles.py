@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -110,6 +110,14 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
     is_row = and_(table.c.pid > after_pid, table.c.pid <= upto_pid)
     query = select(table).where(_of_domain(connection, domain_id, is_row)).order_by(table.c.pid).limit(limit)
     return [one for one in map(_profile_of, connection.execute(query).mappings()) if one.domain_id == domain_id]
+
+
+def read_newest(connection: Connection, domain_id: int, now: datetime, limit: int) -> Iterator[Profile]:
+    """Yield the unexpired ones of the newest ``limit`` profiles of the domain."""
+    read_in_index_order(connection)
+    query = select(table).where(_of_domain(connection, domain_id, table.c.pid > 0)).order_by(table.c.pid.desc())
+    found = map(_profile_of, connection.execute(query.limit(limit)).mappings())
+    yield from (one for one in found if one.domain_id == domain_id and one.expires_at > now)
 
 
 def count_changed_in_range(

@@ -305,6 +305,10 @@ def _wrong(path: str, what: str) -> WireError:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
+# The value of a member that is null in an answer although the model requires it, as AWS documents it in one place.
+NULL: Any = object()
+
+
 class _Unfit(Exception):
     """An error in a part of an answer. Its location is added while it is raised, so a valid answer costs nothing."""
 
@@ -328,9 +332,11 @@ def _write_structure(shape: StructureShape, value: Any) -> dict[str, Any]:
     for name in shape.required:
         if value.get(name) is None:
             raise _Unfit("is required and missing", f".{name}")
-    document = {}
+    document: dict[str, Any] = {}
     for name, entry in value.items():
-        if entry is not None:
+        if entry is NULL:
+            document[members[name].wire_name] = None
+        elif entry is not None:
             member = members[name]
             shape_of_member = member.shape
             if type(entry) is str and type(shape_of_member) is TextShape and entry.isascii():
