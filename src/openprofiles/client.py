@@ -295,6 +295,36 @@ class Client:
         """Save a mapping no longer; upload jobs that were made from it stay as they are."""
         self._ask("DeleteMapping", "DELETE", self._domain_url(domain_name, "mappings", mapping_name))
 
+    def explain_object(self, domain_name: str, object_type_name: str, content: str) -> dict[str, Any]:
+        """Explain what an object would do if it were ingested now, and why; nothing is written.
+
+        Args:
+            content: the JSON text of the object, as in PutProfileObject.
+        """
+        body = json.dumps({"ObjectTypeName": object_type_name, "Object": content}).encode()
+        return self._ask("ExplainObject", "POST", self._domain_url(domain_name, "objects", "explain"), body)
+
+    def get_lineage(self, domain_name: str, profile_id: str) -> dict[str, Any]:
+        """Read where the value of each field of a profile comes from."""
+        return self._ask("GetLineage", "GET", self._domain_url(domain_name, "profiles", profile_id, "lineage"))
+
+    def list_dead_letters(self, domain_name: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects that found no profile, oldest first, without their content."""
+        return self._pages("ListDeadLetters", self._domain_url(domain_name, "dead-letters"))
+
+    def get_dead_letter(self, domain_name: str, dead_letter_id: str) -> dict[str, Any]:
+        """Read an object that found no profile."""
+        return self._ask("GetDeadLetter", "GET", self._domain_url(domain_name, "dead-letters", dead_letter_id))
+
+    def retry_dead_letter(self, domain_name: str, dead_letter_id: str) -> dict[str, Any]:
+        """Ingest an object again that found no profile: ``Ingested``, with ``Code`` and ``Message`` if it is not."""
+        url = self._domain_url(domain_name, "dead-letters", dead_letter_id, "retry")
+        return self._ask("RetryDeadLetter", "POST", url)
+
+    def delete_dead_letter(self, domain_name: str, dead_letter_id: str) -> None:
+        """Delete an object that found no profile."""
+        self._ask("DeleteDeadLetter", "DELETE", self._domain_url(domain_name, "dead-letters", dead_letter_id))
+
     def put_webhook(self, domain_name: str, *, url: str | None = None, secret: str | None = None) -> str | None:
         """Have a URL told when upload jobs of the domain end, in place of the one that is told now.
 

@@ -495,7 +495,13 @@ def test_the_document_has_every_path_of_the_server_and_no_other() -> None:
 
     assert {
         (
-            route.path.format(domain_name="{DomainName}", job_id="{JobId}", mapping_name="{MappingName}"),
+            route.path.format(
+                domain_name="{DomainName}",
+                job_id="{JobId}",
+                mapping_name="{MappingName}",
+                profile_id="{ProfileId}",
+                dead_letter_id="{DeadLetterId}",
+            ),
             method.lower(),
         )
         for route in routes
@@ -511,7 +517,7 @@ def test_the_document_knows_the_codes_states_and_forms_that_there_are() -> None:
     assert schemas["Fault"]["properties"]["Code"]["enum"] == list(CODES)
     assert set(schemas["Progress"]["properties"]["Status"]["enum"]) == {status.value for status in UploadJobStatus}
     for name, given in OPENAPI["components"]["parameters"].items():
-        if given["in"] != "path":
+        if given["in"] != "path" or name in ("ProfileId", "DeadLetterId"):
             continue
         # Mappings are named like domains.
         shape = members["DomainName" if name == "MappingName" else name].shape

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.find_profile import find_profile_id
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
 from openprofiles.settings import Settings
@@ -19,7 +19,6 @@ from openprofiles.store.change_actions import ACTION_WORDS, KEY_ACTIONS
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
 
-_PROFILES_NAMED = 10
 _MOST_CHANGES = 100
 
 
@@ -53,7 +52,7 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
     from openprofiles.cli.text_table import Column, table_lines
 
     with closing(open_place(settings, endpoint_url)) as place:
-        of_profile = {"DomainName": domain, "ProfileId": _find_profile_id(place, domain, profile)}
+        of_profile = {"DomainName": domain, "ProfileId": find_profile_id(place, domain, profile)}
         # With the one before the last that is printed, which says what that has changed.
         records = list(islice(_read_records(place, of_profile, limit + 1), limit + 1))
         contents = [_read_content(place, of_profile, record) for record in records]
@@ -85,26 +84,6 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
     click.echo("\n".join(table_lines(columns, rows, terminal_width())))
     if len(records) > limit:
         click.echo(f"There are older changes. Print more with --limit, up to {_MOST_CHANGES}.", err=True)
-
-
-def _find_profile_id(place: Place, domain: str, given: str) -> str:
-    """Find the id of the profile that is meant.
-
-    Raises:
-        CommandFault: there is none, or there are several; the message lists these.
-    """
-    from openprofiles.profiles.search_text import likely_keys
-
-    found: dict[str, None] = {}
-    for key in likely_keys(given):
-        page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=list(key.values))
-        found |= dict.fromkeys(one["ProfileId"] for one in page["Items"])
-    if not found:
-        raise CommandFault(f"No profile of the domain {domain} has the id, address, number or name {given}.")
-    if len(found) > 1:
-        ids = "".join(f"\n  {profile_id}" for profile_id in islice(found, _PROFILES_NAMED))
-        raise CommandFault(f"Several profiles of the domain {domain} are found by {given}. Give the id of one:{ids}")
-    return next(iter(found))
 
 
 def _read_records(place: Place, of_profile: Mapping[str, str], at_once: int) -> Iterator[Mapping[str, Any]]:

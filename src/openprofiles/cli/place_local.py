@@ -33,6 +33,7 @@ from openprofiles.uploads.reading.file_choices import FileChoices
 
 if TYPE_CHECKING:
     from openprofiles.cli.job_runner import JobRunner
+    from openprofiles.cli.local_objects import LocalObjects
     from openprofiles.uploads.arrival.files import Files
 
 # Who calls: nobody asks for the credentials of somebody who can read the store.
@@ -326,6 +327,14 @@ class LocalPlace:
         """Delete a saved mapping."""
         with self._writing(domain_name) as session:
             saved_mappings.delete_mapping(session, mapping_name)
+
+    @property
+    def objects(self) -> LocalObjects:
+        """What is done with objects."""
+        # Other commands, such as a small import, do not wait for it.
+        from openprofiles.cli.local_objects import LocalObjects
+
+        return LocalObjects(self._reading, self._writing)
 
     def close(self) -> None:
         """Let go of everything; a job of ours that still runs is given back and can be taken up later."""

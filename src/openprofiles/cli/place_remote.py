@@ -185,6 +185,11 @@ class RemotePlace(Client):
         with self._asking():
             yield from super().read_failed_rows_file(domain_name, job_id, for_spreadsheet=for_spreadsheet)
 
+    @property
+    def objects(self) -> RemotePlace:
+        """What is done with objects."""
+        return self
+
     def close(self) -> None:
         self._aws.close()
         self._sending.close()

@@ -6,12 +6,17 @@ from collections.abc import Mapping
 
 # Actions that AWS has no operation for. `profile:` and the name of an operation are the others.
 OWN_ACTIONS = (
+    "openprofiles:DeleteDeadLetter",
     "openprofiles:DeleteMapping",
     "openprofiles:DeleteWebhook",
+    "openprofiles:ExplainObject",
+    "openprofiles:GetDeadLetter",
+    "openprofiles:GetLineage",
     "openprofiles:GetWebhook",
     "openprofiles:PreviewUploadJob",
     "openprofiles:PutMapping",
     "openprofiles:PutWebhook",
+    "openprofiles:RetryDeadLetter",
     "openprofiles:SetUploadJobOptions",
     "openprofiles:UndoUploadJob",
 )
@@ -19,12 +24,20 @@ OWN_ACTIONS = (
 # Not profile:Get*: with GetUploadJobPath a program can replace the file of a waiting job.
 _VIEWER = (
     "profile:BatchGetProfile",
+    "profile:DetectProfileObjectType",
     "profile:GetDomain",
     "profile:GetDomainLayout",
+    "profile:GetDomainObjectType",
+    "profile:GetObjectTypeAttributeStatistics",
     "profile:GetProfileHistoryRecord",
+    "profile:GetProfileObjectType",
+    "profile:GetProfileObjectTypeTemplate",
     "profile:GetUploadJob",
     "profile:List*",
     "profile:SearchProfiles",
+    "openprofiles:ExplainObject",
+    "openprofiles:GetDeadLetter",
+    "openprofiles:GetLineage",
 )
 _LOADER = (
     *_VIEWER,
@@ -32,6 +45,9 @@ _LOADER = (
     "profile:GetUploadJobPath",
     "profile:StartUploadJob",
     "profile:StopUploadJob",
+    "profile:BatchPutProfileObject",
+    "profile:PutProfileObject",
+    "openprofiles:RetryDeadLetter",
     "openprofiles:SetUploadJobOptions",
     "openprofiles:PreviewUploadJob",
     "openprofiles:UndoUploadJob",

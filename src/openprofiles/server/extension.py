@@ -23,6 +23,9 @@ from openprofiles.credentials.authorise import authorise_action
 from openprofiles.credentials.principal import Principal
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.records import Domain
+from openprofiles.objects import dead_letters
+from openprofiles.objects.explanation import explain_object
+from openprofiles.objects.lineage import read_lineage
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.server.job_options_document import options_document, read_options
 from openprofiles.server.job_report_documents import failed_row_item, repeated_row_item, report_document
@@ -32,6 +35,14 @@ from openprofiles.server.mapping_documents import (
     mapping_item,
     read_mapping_document,
     suggestion_document,
+)
+from openprofiles.server.object_documents import (
+    dead_letter_document,
+    dead_letter_item,
+    explanation_document,
+    lineage_document,
+    read_explain_document,
+    retry_document,
 )
 from openprofiles.server.preview_document import preview_document
 from openprofiles.server.services import Services
@@ -58,6 +69,9 @@ _READING = "profile:GetUploadJob"
 _SETTING_OPTIONS = "openprofiles:SetUploadJobOptions"
 _DOMAIN_PATH = "/openprofiles/v1/domains/{domain_name}"
 _MAPPING_PATH = "/mappings/{mapping_name}"
+_DEAD_LETTER_PATH = "/dead-letters/{dead_letter_id}"
+_EXPLAINING = "openprofiles:ExplainObject"
+_READING_LETTERS = "openprofiles:GetDeadLetter"
 _MAX_RESULTS = jobs.DEFAULT_FAILED_ROWS_PER_PAGE
 _BODY_LIMIT_BYTES = 64 * 1024
 # 500 fields with long names, or the beginning of a file.
@@ -133,7 +147,7 @@ _Answer: TypeAlias = dict[str, Any] | Response | None
 
 
 def routes(services: Services) -> list[Route]:
-    """Make the routes of upload jobs, mappings and webhooks."""
+    """Make the routes of upload jobs, mappings, objects and webhooks."""
 
     def route(
         method: str,
@@ -213,6 +227,12 @@ def routes(services: Services) -> list[Route]:
         of_domain("GET", _MAPPING_PATH, _get_mapping),
         of_domain("PUT", _MAPPING_PATH, _put_mapping, action="openprofiles:PutMapping", body_limit_bytes=large),
         of_domain("DELETE", _MAPPING_PATH, _delete_mapping, action="openprofiles:DeleteMapping"),
+        of_domain("POST", "/objects/explain", _explain_object, action=_EXPLAINING, body_limit_bytes=large),
+        of_domain("GET", "/profiles/{profile_id}/lineage", _read_lineage, action="openprofiles:GetLineage"),
+        of_domain("GET", "/dead-letters", _list_dead_letters, action=_READING_LETTERS),
+        of_domain("GET", _DEAD_LETTER_PATH, _get_dead_letter, action=_READING_LETTERS),
+        of_domain("POST", f"{_DEAD_LETTER_PATH}/retry", _retry_dead_letter, action="openprofiles:RetryDeadLetter"),
+        of_domain("DELETE", _DEAD_LETTER_PATH, _delete_dead_letter, action="openprofiles:DeleteDeadLetter"),
         of_domain("GET", "/webhook", _get_webhook, action="openprofiles:GetWebhook"),
         of_domain("PUT", "/webhook", _put_webhook, action="openprofiles:PutWebhook", body_limit_bytes=small),
         of_domain("DELETE", "/webhook", _delete_webhook, action="openprofiles:DeleteWebhook"),
@@ -392,6 +412,54 @@ def _mapping_name(asked: _Asked) -> str:
     if broken := violations(load_model().operations["GetDomain"].input.members["DomainName"].shape, name):
         raise bad_request(describe_violations([Violation("MappingName", one.message) for one in broken]))
     return name
+
+
+def _explain_object(asked: _Asked) -> _Answer:
+    type_name, content = read_explain_document(asked.body)
+    with asked.writing() as session:
+        return explanation_document(explain_object(session, type_name, content))
+
+
+def _read_lineage(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        return lineage_document(read_lineage(session, asked.request.path_params["profile_id"]))
+
+
+def _list_dead_letters(asked: _Asked) -> _Answer:
+    page_given = asked.page()
+    with asked.reading() as session:
+        page = dead_letters.list_dead_letters(
+            session, page_given["max_results"] or _MAX_RESULTS, page_given["next_token"]
+        )
+    return {"Items": [dead_letter_item(one) for one in page.letters], "NextToken": page.next_token}
+
+
+def _get_dead_letter(asked: _Asked) -> _Answer:
+    with asked.reading() as session:
+        return dead_letter_document(dead_letters.get_dead_letter(session, _dead_letter_id(asked)))
+
+
+def _retry_dead_letter(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        return retry_document(dead_letters.retry_dead_letter(session, _dead_letter_id(asked)))
+
+
+def _delete_dead_letter(asked: _Asked) -> _Answer:
+    with asked.writing() as session:
+        dead_letters.delete_dead_letter(session, _dead_letter_id(asked))
+    return None
+
+
+def _dead_letter_id(asked: _Asked) -> int:
+    """Read the id in the path.
+
+    Raises:
+        WireError: a dead letter can have no such id.
+    """
+    text = asked.request.path_params["dead_letter_id"]
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise bad_request("DeadLetterId must be a whole number, as ListDeadLetters shows it.")
+    return int(text)
 
 
 def _get_webhook(asked: _Asked) -> _Answer:

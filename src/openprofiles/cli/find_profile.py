@@ -1,0 +1,33 @@
+"""Find the profile that a command names by its id, or by a key."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from openprofiles.cli.exit_statuses import CommandFault
+
+if TYPE_CHECKING:
+    from openprofiles.cli.place import Place
+
+_PROFILES_NAMED = 10
+
+
+def find_profile_id(place: Place, domain: str, given: str) -> str:
+    """Find the id of the profile that is meant.
+
+    Raises:
+        CommandFault: there is none, or there are several; the message lists these.
+    """
+    from openprofiles.profiles.search_text import likely_keys
+
+    found: dict[str, None] = {}
+    for key in likely_keys(given):
+        page = place.call("SearchProfiles", DomainName=domain, KeyName=key.name, Values=list(key.values))
+        found |= dict.fromkeys(one["ProfileId"] for one in page["Items"])
+    if not found:
+        raise CommandFault(f"No profile of the domain {domain} has the id, address, number or name {given}.")
+    if len(found) > 1:
+        ids = "".join(f"\n  {profile_id}" for profile_id in islice(found, _PROFILES_NAMED))
+        raise CommandFault(f"Several profiles of the domain {domain} are found by {given}. Give the id of one:{ids}")
+    return next(iter(found))

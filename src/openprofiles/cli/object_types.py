@@ -1,0 +1,249 @@
+"""``openprofiles object-types list | show | put | delete | templates | detect``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openprofiles.cli.command_group import CommandGroup
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.options import domain_command, print_json
+from openprofiles.cli.place import open_place
+from openprofiles.settings import Settings
+
+if TYPE_CHECKING:
+    from openprofiles.cli.place import Place
+
+_of_a_domain = domain_command("Domain of the object types.")
+_type_name = click.argument("name", metavar="NAME")
+_MAX_SAMPLES = 5
+
+
+@click.group("object-types", cls=CommandGroup)
+def object_types() -> None:
+    """List, show, define and delete a domain's object types.
+
+    An object type says how an object of another system, such as an order, finds its profile, and which fields it fills.
+
+    \b
+    Example:
+      openprofiles object-types list --domain demo
+    """
+
+
+@object_types.command("list")
+@_of_a_domain
+def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str) -> None:
+    """List a domain's object types by name.
+
+    \b
+    Example:
+      openprofiles object-types list --domain demo
+    """
+    from openprofiles.cli.job_tables import utc_text
+    from openprofiles.cli.terminal_text import terminal_width
+    from openprofiles.cli.text_table import Column, table_lines
+
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = list(_list_types(place, domain))
+    if output == "json":
+        print_json([_plain(one) for one in found])
+    elif found:
+        rows = [
+            (
+                one["ObjectTypeName"],
+                one["Description"],
+                str(one.get("SourcePriority", "")),
+                utc_text(one["LastUpdatedAt"]),
+            )
+            for one in found
+        ]
+        columns = (Column("NAME"), Column("DESCRIPTION", shrinks_to=20), Column("PRIORITY"), Column("UPDATED AT"))
+        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+    else:
+        click.echo(f"The domain {domain} has no object type.", err=True)
+
+
+@object_types.command()
+@_type_name
+@_of_a_domain
+def show(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str) -> None:
+    """Print the definition of an object type as JSON, in the form that `put` reads.
+
+    \b
+    Example:
+      openprofiles object-types show Orders --domain demo > orders.json
+    """
+    del output  # It is JSON in any case.
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = place.call("GetProfileObjectType", DomainName=domain, ObjectTypeName=name)
+    print_json({member: value for member, value in _plain(found).items() if member in _WRITTEN_MEMBERS})
+
+
+@object_types.command()
+@_type_name
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_of_a_domain
+def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str, file: Path) -> None:
+    """Define an object type, or replace its definition.
+
+    FILE is a JSON object with the members of PutProfileObjectType, such as Description, TemplateId, Fields and Keys.
+    `-` reads it from standard input. Objects that were ingested before stay as they are.
+
+    \b
+    Examples:
+      openprofiles object-types put Orders orders.json --domain demo
+      echo '{"TemplateId": "Shopify-Order"}' | openprofiles object-types put Orders - --domain demo
+    """
+    members = _read_definition(file)
+    members.setdefault("Description", name)
+    with closing(open_place(settings, endpoint_url)) as place:
+        made = place.call("PutProfileObjectType", DomainName=domain, ObjectTypeName=name, **members)
+    if output == "json":
+        print_json(_plain(made))
+    else:
+        click.echo(
+            f"The object type {name} has {len(made.get('Fields', {}))} fields and {len(made.get('Keys', {}))} keys."
+        )
+
+
+@object_types.command()
+@_type_name
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_of_a_domain
+def delete(settings: Settings, domain: str, endpoint_url: str | None, output: str, name: str, *, yes: bool) -> None:
+    """Delete an object type with its objects.
+
+    The fields of profiles that its objects have given get the value of the best object of another type, or lose theirs.
+    A worker does that within minutes.
+
+    \b
+    Example:
+      openprofiles object-types delete Orders --domain demo
+    """
+    if not yes:
+        click.confirm(f"Delete the object type {name} and all of its objects?", abort=True, err=True)
+    with closing(open_place(settings, endpoint_url)) as place:
+        place.call("DeleteProfileObjectType", DomainName=domain, ObjectTypeName=name)
+    if output == "json":
+        print_json({"name": name, "deleted": True})
+    else:
+        click.echo(f"The object type {name} has been deleted. A worker removes its objects.")
+
+
+@object_types.command()
+@click.argument("template", metavar="[TEMPLATE]", required=False)
+@_of_a_domain
+def templates(settings: Settings, domain: str, endpoint_url: str | None, output: str, template: str | None) -> None:
+    """List AWS's templates of object types, or print one as JSON.
+
+    \b
+    Examples:
+      openprofiles object-types templates --domain demo
+      openprofiles object-types templates Shopify-Order --domain demo
+    """
+    del domain  # Templates are the same in all domains.
+    with closing(open_place(settings, endpoint_url)) as place:
+        if template is not None:
+            print_json(_plain(place.call("GetProfileObjectTypeTemplate", TemplateId=template)))
+            return
+        page = place.call("ListProfileObjectTypeTemplates", MaxResults=100)
+    if output == "json":
+        print_json(page["Items"])
+    else:
+        click.echo("\n".join(one["TemplateId"] for one in page["Items"]))
+
+
+@object_types.command()
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@_of_a_domain
+def detect(settings: Settings, domain: str, endpoint_url: str | None, output: str, file: Path) -> None:
+    """Suggest a definition from sample objects, as JSON that `put` reads.
+
+    FILE has one to five objects in JSON, one per line; `-` reads them from standard input.
+
+    \b
+    Example:
+      openprofiles object-types detect sample.jsonl --domain demo > orders.json
+    """
+    del output  # It is JSON in any case.
+    lines = [line for line in _read_text(file).splitlines() if line.strip()]
+    if not 0 < len(lines) <= _MAX_SAMPLES:
+        raise CommandFault(f"{file} has {len(lines)} objects. Give 1 to {_MAX_SAMPLES}, one per line.")
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = place.call("DetectProfileObjectType", DomainName=domain, Objects=lines)["DetectedProfileObjectTypes"]
+    if not found:
+        raise CommandFault(
+            "The objects have no member that identifies them, or none that finds a customer. They need an id of their "
+            "own, and an email address, a customer number or a phone number."
+        )
+    print_json({"AllowProfileCreation": True, **found[0]})
+
+
+_WRITTEN_MEMBERS = (
+    "Description",
+    "TemplateId",
+    "ExpirationDays",
+    "EncryptionKey",
+    "AllowProfileCreation",
+    "SourceLastUpdatedTimestampFormat",
+    "MaxProfileObjectCount",
+    "SourcePriority",
+    "Fields",
+    "Keys",
+)
+
+
+def _list_types(place: Place, domain: str) -> Iterator[Mapping[str, Any]]:
+    token: dict[str, str] = {}
+    while True:
+        page = place.call("ListProfileObjectTypes", DomainName=domain, **token)
+        yield from page["Items"]
+        if "NextToken" not in page:
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer of an operation in the form of JSON."""
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in document.items()
+        if name != "ResponseMetadata"
+    }
+
+
+def _read_definition(file: Path) -> dict[str, Any]:
+    try:
+        members = json.loads(_read_text(file))
+    except ValueError as error:
+        raise CommandFault(f"{file} is not JSON: {error}.") from None
+    if not isinstance(members, dict):
+        raise CommandFault(f"{file} must be a JSON object with the members of PutProfileObjectType.")
+    unknown = [member for member in members if member not in (*_WRITTEN_MEMBERS, "Tags")]
+    if unknown:
+        raise CommandFault(
+            f"{file} has the member {unknown[0]}, which PutProfileObjectType does not take. It takes "
+            f"{', '.join(_WRITTEN_MEMBERS)} and Tags."
+        )
+    if "TemplateId" in members:
+        # What `show` prints in addition follows from it.
+        for member in ("Fields", "Keys", "AllowProfileCreation", "SourceLastUpdatedTimestampFormat"):
+            members.pop(member, None)
+    return members
+
+
+def _read_text(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CommandFault(f"{file} cannot be read: {reason}.") from None

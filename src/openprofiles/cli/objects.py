@@ -1,0 +1,381 @@
+"""``openprofiles objects``, ``openprofiles lineage`` and ``openprofiles dead-letters``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from openprofiles.cli.command_group import CommandGroup
+from openprofiles.cli.exit_statuses import CommandFault
+from openprofiles.cli.find_profile import find_profile_id
+from openprofiles.cli.options import domain_command, print_json
+from openprofiles.cli.place import open_place
+from openprofiles.clock import from_epoch_seconds
+from openprofiles.settings import Settings
+
+if TYPE_CHECKING:
+    from openprofiles.cli.place import Place
+
+_of_a_domain = domain_command("Domain of the objects.", "master_key")
+_type_name = click.argument("type_name", metavar="TYPE")
+_object_file = click.argument("file", metavar="FILE", type=click.File("rb"))
+_letter_id = click.argument("letter_id", metavar="ID")
+_OBJECTS_PER_CALL = 10
+_FAILURES_NAMED = 10
+_ORIGINS = {
+    "MANUAL": "edited by hand",
+    "OBJECT": "object",
+    "UPLOAD_JOB": "import",
+    "UNKNOWN": "not known",
+}
+
+
+@click.group(cls=CommandGroup)
+def objects() -> None:
+    """Ingest, list, explain and delete profile objects.
+
+    \b
+    Example:
+      openprofiles objects put Orders orders.jsonl --domain demo
+    """
+
+
+@objects.command()
+@_type_name
+@_object_file
+@_of_a_domain
+def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, file: BinaryIO) -> None:
+    """Ingest the objects of a file, one JSON object per line.
+
+    `-` reads them from standard input. An object that cannot be read is reported with its line, and the others are
+    ingested. Exit status 1 if any could not be read.
+
+    \b
+    Example:
+      openprofiles objects put Orders orders.jsonl --domain demo
+    """
+    count, failures = 0, []
+    with closing(open_place(settings, endpoint_url)) as place:
+        lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+        while group := list(islice(lines, _OBJECTS_PER_CALL)):
+            items = [{"Id": str(number), "Object": _text(number, line)} for number, line in group]
+            answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
+            count += len(answer["Successful"])
+            failures += answer["Failed"]
+    if output == "json":
+        print_json(
+            {"ingested": count, "failed": [{"line": int(one["Id"]), "message": one["Message"]} for one in failures]}
+        )
+    else:
+        for one in failures[:_FAILURES_NAMED]:
+            click.echo(f"line {one['Id']}: {one['Message']}", err=True)
+        if len(failures) > _FAILURES_NAMED:
+            click.echo(f"... and {len(failures) - _FAILURES_NAMED} more", err=True)
+        click.echo(f"Ingested {count:,} objects of the type {type_name}; {len(failures):,} could not be read.")
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+@objects.command("list")
+@_type_name
+@click.argument("profile", metavar="PROFILE")
+@_of_a_domain
+def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, profile: str) -> None:
+    """Print a profile's objects of one type, newest first, one JSON object per line.
+
+    PROFILE is its id, or an email address, phone number, account number or full name of it.
+
+    \b
+    Example:
+      openprofiles objects list _order ada@example.com --domain demo
+    """
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = list(_list_objects(place, domain, find_profile_id(place, domain, profile), type_name))
+    if output == "json":
+        print_json(
+            [{"unique_key": one["ProfileObjectUniqueKey"], "object": json.loads(one["Object"])} for one in found]
+        )
+    elif found:
+        for one in found:
+            click.echo(" ".join(one["Object"].splitlines()))
+    else:
+        click.echo(f"The profile has no object of the type {type_name}.", err=True)
+
+
+@objects.command()
+@_type_name
+@click.argument("profile", metavar="PROFILE")
+@click.argument("unique_key", metavar="UNIQUE_KEY")
+@_of_a_domain
+def delete(
+    settings: Settings,
+    domain: str,
+    endpoint_url: str | None,
+    output: str,
+    type_name: str,
+    profile: str,
+    unique_key: str,
+) -> None:
+    """Delete an object of a profile. The fields of the profile stay.
+
+    UNIQUE_KEY is that of `objects list --output json`.
+
+    \b
+    Example:
+      openprofiles objects delete Orders ada@example.com w7rb3HISZsELqNtJuEC/oh7flFAT2YJclNS1joYceJY= --domain demo
+    """
+    with closing(open_place(settings, endpoint_url)) as place:
+        place.call(
+            "DeleteProfileObject",
+            DomainName=domain,
+            ProfileId=find_profile_id(place, domain, profile),
+            ObjectTypeName=type_name,
+            ProfileObjectUniqueKey=unique_key,
+        )
+    if output == "json":
+        print_json({"unique_key": unique_key, "deleted": True})
+    else:
+        click.echo("The object has been deleted.")
+
+
+@objects.command()
+@_type_name
+@_object_file
+@_of_a_domain
+def explain(
+    settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, file: BinaryIO
+) -> None:
+    """Print what an object would do if it were ingested now, and why. Nothing is written.
+
+    FILE has one JSON object; `-` reads it from standard input.
+
+    \b
+    Example:
+      echo '{"id": "7", "mail": "ada@example.com"}' | openprofiles objects explain Orders - --domain demo
+    """
+    content = _text(None, file.read()).strip()
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = place.objects.explain_object(domain, type_name, content)
+    if output == "json":
+        print_json(found)
+        return
+    click.echo("\n".join(_explanation_lines(found)))
+
+
+@click.command()
+@click.argument("profile", metavar="PROFILE")
+@_of_a_domain
+def lineage(settings: Settings, domain: str, endpoint_url: str | None, output: str, profile: str) -> None:
+    """Print where the value of each field of a profile comes from.
+
+    PROFILE is its id, or an email address, phone number, account number or full name of it.
+
+    Times are in UTC. NEXT is the object type whose value would take its place.
+
+    \b
+    Example:
+      openprofiles lineage ada@example.com --domain demo
+    """
+    from openprofiles.cli.job_tables import utc_text
+    from openprofiles.cli.terminal_text import terminal_width
+    from openprofiles.cli.text_table import Column, table_lines
+
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = place.objects.get_lineage(domain, find_profile_id(place, domain, profile))["Fields"]
+    if output == "json":
+        print_json(found)
+    elif found:
+        rows = [
+            (
+                one["Field"],
+                _ORIGINS[one["Origin"]],
+                one.get("ObjectTypeName", one.get("JobId", "")),
+                utc_text(from_epoch_seconds(one["IngestedAt"])) if "IngestedAt" in one else "",
+                one.get("NextObjectTypeName", ""),
+            )
+            for one in found
+        ]
+        columns = (Column("FIELD"), Column("FROM"), Column("TYPE OR JOB"), Column("AT"), Column("NEXT"))
+        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+    else:
+        click.echo("The profile has no values.", err=True)
+
+
+@click.group("dead-letters", cls=CommandGroup)
+def dead_letters() -> None:
+    """List, show, retry and delete objects that found no profile.
+
+    They are kept for 14 days.
+
+    \b
+    Example:
+      openprofiles dead-letters list --domain demo
+    """
+
+
+@dead_letters.command("list")
+@_of_a_domain
+def list_dead_letters(settings: Settings, domain: str, endpoint_url: str | None, output: str) -> None:
+    """List a domain's dead letters, oldest first.
+
+    Times are in UTC.
+
+    \b
+    Example:
+      openprofiles dead-letters list --domain demo
+    """
+    from openprofiles.cli.job_tables import utc_text
+    from openprofiles.cli.terminal_text import terminal_width
+    from openprofiles.cli.text_table import Column, table_lines
+
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = list(place.objects.list_dead_letters(domain))
+    if output == "json":
+        print_json(found)
+    elif found:
+        rows = [
+            (
+                one["DeadLetterId"],
+                one["ObjectTypeName"],
+                utc_text(from_epoch_seconds(one["CreatedAt"])),
+                str(one["Attempts"]),
+                one["Message"],
+            )
+            for one in found
+        ]
+        columns = (
+            Column("ID", is_number=True),
+            Column("TYPE"),
+            Column("SINCE"),
+            Column("ATTEMPTS", is_number=True),
+            Column("REASON", shrinks_to=20),
+        )
+        click.echo("\n".join(table_lines(columns, rows, terminal_width())))
+    else:
+        click.echo(f"The domain {domain} has no dead letter.", err=True)
+
+
+@dead_letters.command("show")
+@_letter_id
+@_of_a_domain
+def show_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, output: str, letter_id: str) -> None:
+    """Print a dead letter with its object.
+
+    \b
+    Example:
+      openprofiles dead-letters show 3 --domain demo
+    """
+    with closing(open_place(settings, endpoint_url)) as place:
+        found = place.objects.get_dead_letter(domain, letter_id)
+    if output == "json":
+        print_json(found)
+        return
+    click.echo(f"Dead letter {letter_id}, an object of the type {found['ObjectTypeName']}")
+    click.echo(f"{found['Message']}.")
+    click.echo(found["Object"])
+
+
+@dead_letters.command("retry")
+@click.argument("letter_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "retries_all", is_flag=True, help="Retry all dead letters of the domain.")
+@_of_a_domain
+def retry_dead_letters(
+    settings: Settings,
+    domain: str,
+    endpoint_url: str | None,
+    output: str,
+    letter_ids: tuple[str, ...],
+    *,
+    retries_all: bool,
+) -> None:
+    """Ingest dead letters again, by their object types as they are now. Exit status 1 if any is rejected again.
+
+    \b
+    Examples:
+      openprofiles dead-letters retry 3 --domain demo
+      openprofiles dead-letters retry --all --domain demo
+    """
+    if bool(letter_ids) == retries_all:
+        raise click.UsageError("Give the ids of dead letters, or --all.")
+    with closing(open_place(settings, endpoint_url)) as place:
+        if retries_all:
+            letter_ids = tuple(one["DeadLetterId"] for one in place.objects.list_dead_letters(domain))
+        results = {one: place.objects.retry_dead_letter(domain, one) for one in letter_ids}
+    rejected = {one: found for one, found in results.items() if not found["Ingested"]}
+    if output == "json":
+        print_json([{"id": one, **found} for one, found in results.items()])
+    else:
+        for one, found in rejected.items():
+            click.echo(f"{one}: {found['Message']}", err=True)
+        click.echo(f"Ingested: {len(results) - len(rejected):,}. Rejected again: {len(rejected):,}.")
+    if rejected:
+        raise click.exceptions.Exit(1)
+
+
+@dead_letters.command("delete")
+@_letter_id
+@_of_a_domain
+def delete_dead_letter(settings: Settings, domain: str, endpoint_url: str | None, output: str, letter_id: str) -> None:
+    """Delete a dead letter with its object.
+
+    \b
+    Example:
+      openprofiles dead-letters delete 3 --domain demo
+    """
+    with closing(open_place(settings, endpoint_url)) as place:
+        place.objects.delete_dead_letter(domain, letter_id)
+    if output == "json":
+        print_json({"id": letter_id, "deleted": True})
+    else:
+        click.echo(f"The dead letter {letter_id} has been deleted.")
+
+
+def _list_objects(place: Place, domain: str, profile_id: str, type_name: str) -> Iterator[Mapping[str, Any]]:
+    token: dict[str, str] = {}
+    while True:
+        page = place.call(
+            "ListProfileObjects", DomainName=domain, ProfileId=profile_id, ObjectTypeName=type_name, **token
+        )
+        yield from page["Items"]
+        if "NextToken" not in page:
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def _text(line_number: int | None, line: bytes) -> str:
+    try:
+        return line.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        where = "The object" if line_number is None else f"Line {line_number}"
+        raise CommandFault(f"{where} is not UTF-8.") from None
+
+
+def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    outcome = found["Outcome"]
+    if outcome == "WOULD_CREATE":
+        yield "It would create a profile."
+    elif outcome == "WOULD_JOIN":
+        replaced = " and replace an object there" if found["Overwrites"] else ""
+        yield f"It would join the profile {found['ProfileId']}{replaced}."
+    else:
+        yield f"It would become a dead letter: {found['Message']}."
+    counts = {"NONE": "no profile", "ONE": "one profile", "SEVERAL": "several profiles"}
+    for key in found["Keys"]:
+        yield f"  key {key['KeyName']}: {counts[key['Profiles']]}{', which decides' if key['Decided'] else ''}"
+    for field in found["Fields"]:
+        target = field["Target"].removeprefix("_profile.")
+        if field["Effect"] == "KEEP":
+            yield f"  {target}: stays as it is. {field['Reason']}"
+        elif field["Effect"] == "SAME":
+            yield f"  {target}: has this value already"
+        else:
+            yield f"  {target}: {field.get('Before', '(none)')} -> {field['Given']}"
+    for name in found["StandardObjects"]:
+        yield f"  writes to {name}"
+    if found["MissingFields"]:
+        yield f"  without a value: {', '.join(found['MissingFields'])}"

@@ -1,0 +1,191 @@
+"""The commands for objects, on a data folder and through a server, with the same results."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import boto3
+import pytest
+from jsonschema import Draft202012Validator
+
+from acceptance.running import RunningServer, run_command, running_server
+from openapi_document import OPENAPI
+from openprofiles.client import Client
+
+CUSTOMERS = {
+    "Description": "Customers",
+    "AllowProfileCreation": True,
+    "SourcePriority": 1,
+    "Fields": {
+        "id": {"Source": "_source.id"},
+        "mail": {"Source": "_source.mail", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
+        "first": {"Source": "_source.first", "Target": "_profile.FirstName"},
+    },
+    "Keys": {
+        "shopId": [{"StandardIdentifiers": ["PROFILE", "UNIQUE"], "FieldNames": ["id"]}],
+        "_email": [{"StandardIdentifiers": ["PROFILE", "SECONDARY"], "FieldNames": ["mail"]}],
+    },
+}
+LINES = ['{"id": 1, "mail": "ada@x.org", "first": "Ada"}', "", "no JSON", '{"id": 2, "mail": "bob@x.org"}']
+
+Run = Callable[..., CompletedProcess[str]]
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with running_server(tmp_path_factory.mktemp("commands") / "data", "--workers", "0") as running:
+        yield running
+
+
+@pytest.fixture(params=["data folder", "server"])
+def run(request: pytest.FixtureRequest, server: RunningServer, tmp_path: Path) -> Run:
+    """Run a command on a domain of its own."""
+    domain = f"shop-{next(_numbers)}"
+    if request.param == "server":
+        server.client().create_domain(DomainName=domain, DefaultExpirationDays=30)
+        key_id, secret = server.admin()
+        where: dict[str, str] = {
+            "OPENPROFILES_ENDPOINT_URL": server.url,
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+    else:
+        (tmp_path / "first.csv").write_text("Email\nzoe@x.org\n")
+        where = {"OPENPROFILES_DATA": str(tmp_path / "data")}
+        run_command("import", tmp_path / "first.csv", "--unique-key", "Email", "--domain", domain, **where)
+
+    def run_here(*arguments: str | Path) -> CompletedProcess[str]:
+        return run_command(*arguments, "--domain", domain, **where)
+
+    return run_here
+
+
+def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path: Path) -> None:
+    definition, objects, one = tmp_path / "customers.json", tmp_path / "objects.jsonl", tmp_path / "one.json"
+    definition.write_text(json.dumps(CUSTOMERS))
+    objects.write_text("\n".join(LINES))
+    one.write_text('{"id": 9, "mail": "ada@x.org", "first": "Eve"}')
+
+    put_type = run("object-types", "put", "Customers", definition)
+    shown = run("object-types", "show", "Customers")
+    listed = run("object-types", "list")
+    put = run("objects", "put", "Customers", objects)
+    explained = run("objects", "explain", "Customers", one)
+    lineage = run("lineage", "ada@x.org")
+    of_profile = run("objects", "list", "Customers", "ada@x.org", "--output", "json")
+
+    assert put_type.stdout == "The object type Customers has 3 fields and 2 keys.\n", put_type.stderr
+    assert json.loads(shown.stdout) == CUSTOMERS
+    assert listed.stdout.splitlines()[1].split()[:3] == ["Customers", "Customers", "1"]
+    assert (put.returncode, put.stdout) == (1, "Ingested 2 objects of the type Customers; 1 could not be read.\n")
+    assert put.stderr == "line 3: Could not parse object string into JSON\n"
+    assert explained.stdout.splitlines()[1:] == [
+        "  key shopId: no profile",
+        "  key _email: one profile, which decides",
+        "  EmailAddress: has this value already",
+        "  FirstName: Ada -> Eve",
+    ]
+    assert explained.stdout.startswith("It would join the profile ")
+    assert [line.split()[:3] for line in lineage.stdout.splitlines()] == [
+        ["FIELD", "FROM", "TYPE"],
+        ["EmailAddress", "object", "Customers"],
+        ["FirstName", "object", "Customers"],
+    ]
+    (found,) = json.loads(of_profile.stdout)
+    assert found["object"] == {"id": 1, "mail": "ada@x.org", "first": "Ada"}
+
+    deleted = run("objects", "delete", "Customers", "ada@x.org", found["unique_key"])
+    assert deleted.stdout == "The object has been deleted.\n"
+    assert (
+        run("objects", "list", "Customers", "ada@x.org").stderr == "The profile has no object of the type Customers.\n"
+    )
+    gone = run("object-types", "delete", "Customers", "--yes")
+    assert gone.stdout == "The object type Customers has been deleted. A worker removes its objects.\n"
+    assert run("object-types", "list").stderr.endswith(" has no object type.\n")
+
+
+def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -> None:
+    definition, objects = tmp_path / "visits.json", tmp_path / "objects.jsonl"
+    definition.write_text(json.dumps({**CUSTOMERS, "AllowProfileCreation": False}))
+    objects.write_text('{"id": 1}\n{"id": 2}\n{"id": 3}\n')
+    run("object-types", "put", "Visits", definition)
+    put = run("objects", "put", "Visits", objects)
+    listed = run("dead-letters", "list", "--output", "json")
+    first, second, third = (one["DeadLetterId"] for one in json.loads(listed.stdout))
+
+    shown = run("dead-letters", "show", first)
+    again = run("dead-letters", "retry", first)
+    definition.write_text(json.dumps(CUSTOMERS))
+    run("object-types", "put", "Visits", definition)
+    deleted = run("dead-letters", "delete", second)
+    all_of_them = run("dead-letters", "retry", "--all")
+
+    assert put.stdout == "Ingested 3 objects of the type Visits; 0 could not be read.\n"
+    assert shown.stdout.splitlines() == [
+        f"Dead letter {first}, an object of the type Visits",
+        "No key of this object finds a profile, and its object type does not create profiles.",
+        '{"id": 1}',
+    ]
+    assert (again.returncode, again.stdout) == (1, "Ingested: 0. Rejected again: 1.\n")
+    assert deleted.stdout == f"The dead letter {second} has been deleted.\n"
+    assert (all_of_them.returncode, all_of_them.stdout) == (0, "Ingested: 2. Rejected again: 0.\n")
+    assert run("dead-letters", "list").stderr.endswith(" has no dead letter.\n")
+    assert f"has no dead letter {third}" in run("dead-letters", "show", third).stderr
+    assert run("dead-letters", "retry").returncode == 2
+
+
+def test_templates_are_shown_and_a_definition_is_detected(run: Run, tmp_path: Path) -> None:
+    samples, wrong = tmp_path / "samples.jsonl", tmp_path / "wrong.json"
+    samples.write_text('{"order_id": "A", "email": "a@x.org"}\n{"order_id": "B", "email": "b@x.org"}\n')
+    wrong.write_text('{"Descripton": "x"}')
+
+    template = json.loads(run("object-types", "templates", "Shopify-Order").stdout)
+    detected = run("object-types", "detect", samples)
+    (tmp_path / "detected.json").write_text(detected.stdout)
+    put = run("object-types", "put", "Orders", tmp_path / "detected.json")
+
+    assert len(run("object-types", "templates").stdout.split()) == 41
+    assert "_shopifyOrderId" in template["Keys"]
+    assert put.stdout == "The object type Orders has 2 fields and 2 keys.\n"
+    assert (
+        "has the member Descripton, which PutProfileObjectType does not take"
+        in run("object-types", "put", "Wrong", wrong).stderr
+    )
+
+
+def test_the_documents_of_the_server_are_those_of_the_description(server: RunningServer) -> None:
+    aws = server.client()
+    key_id, secret = server.admin()
+    session = boto3.Session(aws_access_key_id=key_id, aws_secret_access_key=secret, region_name="us-east-1")
+    client = Client(session, server.url)
+    aws.create_domain(DomainName="documents", DefaultExpirationDays=30)
+    aws.put_profile_object_type(DomainName="documents", ObjectTypeName="A", **CUSTOMERS)
+    closed = {**CUSTOMERS, "AllowProfileCreation": False}
+    aws.put_profile_object_type(DomainName="documents", ObjectTypeName="B", **closed)
+    aws.put_profile_object(DomainName="documents", ObjectTypeName="A", Object=LINES[0])
+    aws.put_profile_object(DomainName="documents", ObjectTypeName="B", Object='{"id": 5}')
+    (profile,) = aws.search_profiles(DomainName="documents", KeyName="shopId", Values=["1"])["Items"]
+
+    def check(schema: str, document: Any) -> Any:
+        schemas = {"$ref": f"#/components/schemas/{schema}", "components": OPENAPI["components"]}
+        Draft202012Validator(schemas).validate(document)
+        return document
+
+    check("Explanation", client.explain_object("documents", "B", '{"id": 7}'))
+    check("Explanation", client.explain_object("documents", "A", LINES[0]))
+    check("Lineage", client.get_lineage("documents", profile["ProfileId"]))
+    (letter,) = client.list_dead_letters("documents")
+    check("DeadLetter", letter)
+    whole = check("DeadLetter", client.get_dead_letter("documents", letter["DeadLetterId"]))
+    retried = check("Retry", client.retry_dead_letter("documents", letter["DeadLetterId"]))
+    assert (whole["Object"], retried["Ingested"]) == ('{"id": 5}', False)
+    client.delete_dead_letter("documents", letter["DeadLetterId"])
+    assert list(client.list_dead_letters("documents")) == []
