@@ -1,4 +1,4 @@
-"""The commands of docs/tutorial.md run, in one shell, and print what the page says they do."""
+"""The commands of docs/tutorial.md and docs/objects.md run, in one shell, and print what the pages say they do."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from acceptance.running import environment
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# A suggestion and a refusal end with 2, a load of which some rows failed with 1.
-STATUSES = [2, 0, 1, 1, 0, 0, 1, 0, 0, 2]
-# Blocks that print nothing.
-SILENT = (1,)
+# The exit status of each block, and those that print nothing. A suggestion and a refusal end with 2, a load of which some
+# rows failed with 1.
+TUTORIAL = ("tutorial.md", [2, 0, 1, 1, 0, 0, 1, 0, 0, 2], (1,))
+OBJECTS = ("objects.md", [0] * 12, ())
 
 
 def pattern_of(transcript: str) -> str:
@@ -28,13 +28,16 @@ def pattern_of(transcript: str) -> str:
     return re.sub(r"in\\ 1\\\.0\\ seconds", r"in \\d+\\.\\d seconds", escaped.replace("…", ".*"))
 
 
-def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path: Path, forked_loaders: ForkedLoaders) -> None:
+@pytest.mark.parametrize(("page", "statuses", "silent"), [TUTORIAL, OBJECTS], ids=["tutorial", "objects"])
+def test_the_commands_of_a_tutorial_print_what_it_says(
+    tmp_path: Path, forked_loaders: ForkedLoaders, page: str, statuses: list[int], silent: tuple[int, ...]
+) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("the tutorial uses bash")
     (tmp_path / "examples").mkdir()
     shutil.copy(ROOT / "examples" / "webshop-export.csv", tmp_path / "examples")
-    blocks = _BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+    blocks = _BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     commands = [code for kind, code in blocks if kind == "sh"]
     expected = [text for kind, text in blocks if kind == "text"]
     script = "set -u -o pipefail\n" + "".join(f'{code}\necho "-- ended with $?"\n' for code in commands)
@@ -51,8 +54,8 @@ def test_the_commands_of_the_tutorial_print_what_it_says(tmp_path: Path, forked_
     )
 
     told = re.split(r"^-- ended with (\d+)\n", answer.stdout, flags=re.MULTILINE)
-    outputs = [output for number, output in enumerate(told[0:-1:2]) if number not in SILENT]
-    assert [int(status) for status in told[1::2]] == STATUSES, answer.stdout
+    outputs = [output for number, output in enumerate(told[0:-1:2]) if number not in silent]
+    assert [int(status) for status in told[1::2]] == statuses, answer.stdout
     assert len(outputs) == len(expected)
     for output, transcript in zip(outputs, expected, strict=True):
         # What is printed before and after it on standard error is not part of the page.
