@@ -71,17 +71,17 @@ class Ingestion:
     """Ingests the objects of one transaction, one after the other."""
 
     def __init__(self, session: Writing) -> None:
-        self._session = session
+        self.session = session
 
     @cached_property
     def indexed_paths(self) -> frozenset[str]:
         """The fields, other than standard keys, that profiles are indexed by."""
-        return domain_rows.read_indexed_paths(self._session.connection, self._session.domain.domain_id)
+        return domain_rows.read_indexed_paths(self.session.connection, self.session.domain.domain_id)
 
     @cached_property
     def priorities(self) -> Mapping[int, int]:
         """The SourcePriority of each object type that has one, by its number."""
-        return read_priorities(self._session)
+        return read_priorities(self.session)
 
     def ingest(self, prepared: PreparedObject) -> Outcome:
         """Give an object to its profile; one that finds none becomes a dead letter.
@@ -92,14 +92,14 @@ class Ingestion:
         outcome = self.place(prepared)
         if outcome.rejection is not None:
             insert_dead_letter(
-                self._session.connection,
-                self._session.domain.domain_id,
+                self.session.connection,
+                self.session.domain.domain_id,
                 object_type=prepared.type.name,
                 unique_key=prepared.unique_key,
                 content=prepared.content,
                 code=outcome.rejection.value,
-                now=self._session.now,
-                expires_at=self._session.now + timedelta(days=DEAD_LETTER_DAYS),
+                now=self.session.now,
+                expires_at=self.session.now + timedelta(days=DEAD_LETTER_DAYS),
             )
         return outcome
 
@@ -109,7 +109,7 @@ class Ingestion:
         Args:
             prepared: of a type that the domain has.
         """
-        return _place(self, self._session, prepared)
+        return _place(self, self.session, prepared)
 
 
 def _place(ingestion: Ingestion, session: Writing, prepared: PreparedObject) -> Outcome:

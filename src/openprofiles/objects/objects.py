@@ -14,7 +14,7 @@ from openprofiles.facts.typed_keys import searched_key, typed_key
 from openprofiles.objects.ingestion import Ingestion
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import ObjectType, compile_object_type, key_forms
-from openprofiles.objects.prepared_objects import prepare_object
+from openprofiles.objects.prepared_objects import UsedType, prepare_object
 from openprofiles.objects.removal import remove_object
 from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
@@ -60,6 +60,23 @@ def put_object(session: Writing, type_name: str, content: str) -> bytes:
     return put_objects(session, type_name, [content])[0].result()
 
 
+def put_objects_of_callers(session: Writing, objects: Sequence[tuple[str, str]]) -> list[PutResult]:
+    """Ingest objects of several calls in their order, each by itself.
+
+    Args:
+        objects: the name of the type and the JSON text of each.
+    """
+    ingestion = Ingestion(session)
+    types: dict[str, UsedType | DomainError] = {}
+    results = []
+    for type_name, content in objects:
+        if type_name not in types:
+            types[type_name] = _find_type(session, type_name)
+        found = types[type_name]
+        results.append(PutResult(None, found) if isinstance(found, DomainError) else _put(ingestion, found, content))
+    return results
+
+
 @dataclass(frozen=True, slots=True)
 class PutResult:
     """What became of an object of a batch: its unique key, or why it was refused."""
@@ -87,18 +104,8 @@ def put_objects(session: Writing, type_name: str, contents: Sequence[str]) -> li
         InvalidRequest: it has no mapping.
     """
     object_type = with_definition(session, find_used_type(session, type_name))
-    domain = session.domain
     ingestion = Ingestion(session)
-    results = []
-    for content in contents:
-        try:
-            prepared = prepare_object(object_type, content, salt=domain.object_salt, phone_region=domain.phone_region)
-        except DomainError as error:
-            results.append(PutResult(None, error))
-            continue
-        ingestion.ingest(prepared)
-        results.append(PutResult(prepared.unique_key, None))
-    return results
+    return [_put(ingestion, object_type, content) for content in contents]
 
 
 def list_profile_objects(
@@ -162,6 +169,23 @@ def delete_profile_object(session: Writing, profile_id: str, type_name: str, uni
 def unique_key_text(unique_key: bytes) -> str:
     """Return a unique key as the API shows it: 44 characters of base64."""
     return base64.b64encode(unique_key).decode()
+
+
+def _find_type(session: Writing, name: str) -> UsedType | DomainError:
+    try:
+        return with_definition(session, find_used_type(session, name))
+    except DomainError as error:
+        return error
+
+
+def _put(ingestion: Ingestion, object_type: UsedType, content: str) -> PutResult:
+    domain = ingestion.session.domain
+    try:
+        prepared = prepare_object(object_type, content, salt=domain.object_salt, phone_region=domain.phone_region)
+    except DomainError as error:
+        return PutResult(None, error)
+    ingestion.ingest(prepared)
+    return PutResult(prepared.unique_key, None)
 
 
 @dataclass(frozen=True, slots=True)

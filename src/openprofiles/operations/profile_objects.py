@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.objects import objects
-from openprofiles.objects.objects import ObjectFilter, unique_key_text
+from openprofiles.objects.group_commit import GroupCommit
+from openprofiles.objects.objects import ObjectFilter, PutResult, unique_key_text
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
+from openprofiles.store.connections import Store
 
 if TYPE_CHECKING:
     from openprofiles.wire.types import (
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     )
 
 _DEFAULT_PAGE_SIZE = 100
+# Of each store: the calls of one caller on one domain are written together.
+_groups: WeakKeyDictionary[Store, dict[tuple[str, str], GroupCommit[tuple[str, str], PutResult]]] = WeakKeyDictionary()
+_groups_lock = Lock()
 
 
 @operation("PutProfileObject")
@@ -38,8 +46,14 @@ def put_profile_object(call: Call, request: PutProfileObjectRequest) -> PutProfi
         ResourceNotFoundException: no such domain or object type.
         BadRequestException: the object is not JSON, is too large, lacks its keys, or has a value that is too long.
     """
-    with call.writing(request["DomainName"]) as session:
-        unique_key = objects.put_object(session, request["ObjectTypeName"], request["Object"])
+    domain_name = request["DomainName"]
+
+    def write(items: Sequence[tuple[str, str]]) -> Sequence[PutResult]:
+        with call.writing(domain_name) as session:
+            return objects.put_objects_of_callers(session, items)
+
+    group = _group_of(call, domain_name)
+    unique_key = group.submit((request["ObjectTypeName"], request["Object"]), write).result()
     return {"ProfileObjectUniqueKey": unique_key_text(unique_key)}
 
 
@@ -112,3 +126,9 @@ def delete_profile_object(call: Call, request: DeleteProfileObjectRequest) -> De
             session, request["ProfileId"], request["ObjectTypeName"], request["ProfileObjectUniqueKey"]
         )
     return {"Message": f"OK: object of the type {request['ObjectTypeName']} deleted"}
+
+
+def _group_of(call: Call, domain_name: str) -> GroupCommit[tuple[str, str], PutResult]:
+    with _groups_lock:
+        of_store = _groups.setdefault(call.store, {})
+        return of_store.setdefault((domain_name, call.principal.arn(call.account_id)), GroupCommit())
