@@ -23,10 +23,22 @@ SMALL = Sizes(rows=10_000, many_rows=50_000, notes_rows=2_000, load_rows=1_000_0
 DEFAULT = Sizes(rows=200_000, many_rows=1_000_000, notes_rows=50_000, load_rows=1_000_000)
 FULL = Sizes(rows=1_000_000, many_rows=5_000_000, notes_rows=200_000, load_rows=1_000_000)
 
-PARTS = ("loads", "undo", "console", "api", "busy", "postgresql", "niceness", "encodings", "small", "history")
+PARTS = (
+    "loads",
+    "undo",
+    "console",
+    "api",
+    "busy",
+    "postgresql",
+    "niceness",
+    "encodings",
+    "small",
+    "history",
+    "objects",
+)
 # These modules print a table, without a server and without rounds. They are imported only when they run, since they use
 # modules of openprofiles, which another commit may not have.
-TABLES = ("encodings", "small", "history")
+TABLES = ("encodings", "small", "history", "objects")
 # PostgreSQL takes as long as all other parts together, and the niceness has to be chosen only once.
 DEFAULT_PARTS = ("loads", "undo", "console", "api", "busy")
 FULL_PARTS = (*DEFAULT_PARTS, "postgresql")

@@ -156,7 +156,7 @@ class Caller:
         )
 
     def get_upload_job(self) -> str:
-        return self._signed("GET", f"/domains/{DOMAIN}/upload-jobs/{self.newest_job()}")
+        return self.signed("GET", f"/domains/{DOMAIN}/upload-jobs/{self.newest_job()}")
 
     def jobs(self) -> list[Any]:
         """Return the items of ListUploadJobs, newest first."""
@@ -180,12 +180,12 @@ class Caller:
         for number in range(1, 900_000, 4_500):
             email = next(data.customers([number])).split(",")[3]
             body = json.dumps({"KeyName": "_email", "Values": [email]})
-            found.append(self._signed("POST", f"/domains/{DOMAIN}/profiles/search", body))
+            found.append(self.signed("POST", f"/domains/{DOMAIN}/profiles/search", body))
         return found
 
     def writes(self, domain: str = DOMAIN) -> list[str]:
         body = json.dumps({"FirstName": "Ada", "EmailAddress": f"ada-{time.monotonic_ns()}@example.com"})
-        return [self._signed("POST", f"/domains/{domain}/profiles", body)]
+        return [self.signed("POST", f"/domains/{domain}/profiles", body)]
 
     def start_load(self, domain: str, file: Path) -> tuple[str, str]:
         """Create, upload and start an upload job in a new domain; return domain and job id."""
@@ -222,7 +222,8 @@ class Caller:
         status: str = self.client.get_upload_job(DomainName=job[0], JobId=job[1])["Status"]
         return status
 
-    def _signed(self, method: str, path: str, body: str = "") -> str:
+    def signed(self, method: str, path: str, body: str = "") -> str:
+        """Return a signed request, as it goes over the wire."""
         request = AWSRequest(
             method, f"http://127.0.0.1:{self.port}{path}", {"Content-Type": "application/json"}, body or None
         )

@@ -25,7 +25,7 @@ PREFIX = "PostgreSQL, "
 WORKERS = (1, 4)
 ONE_BY_ONE = "one by one"
 
-_SETTINGS = ("fsync=on", "full_page_writes=on", "shared_buffers=512MB", "max_wal_size=4GB", "max_connections=200")
+SETTINGS = ("fsync=on", "full_page_writes=on", "shared_buffers=512MB", "max_wal_size=4GB", "max_connections=200")
 _SCRIPTS = {name: Path(__file__).with_name(f"by_hand_{name}.sql") for name in ("first", "second")}
 _WORKER_DOMAINS = 4
 _POLL_SECONDS = 0.1
@@ -47,7 +47,7 @@ class PostgresqlBenchmark:
         self._figures = figures
         self._files = {"first": first_file(folder, sizes.rows), "second": second_file(folder, sizes.rows)}
         self._worker_file = first_file(folder, sizes.rows // _WORKER_DOMAINS)
-        self._server = PostgresqlServer(_SETTINGS)
+        self._server = PostgresqlServer(SETTINGS)
         try:
             self._api = ApiBenchmark(
                 folder, first_file(folder, sizes.load_rows), figures, postgresql=self._server, prefix=PREFIX

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -63,7 +63,11 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
     with closing(open_place(settings, endpoint_url)) as place:
         lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
         while group := list(islice(lines, _OBJECTS_PER_CALL)):
-            items = [{"Id": str(number), "Object": _text(number, line)} for number, line in group]
+            readable, unreadable = _decoded(group)
+            failures += unreadable
+            items = [{"Id": str(number), "Object": text} for number, text in readable]
+            if not items:
+                continue
             answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
             count += len(answer["Successful"])
             failures += answer["Failed"]
@@ -158,7 +162,10 @@ def explain(
     Example:
       echo '{"id": "7", "mail": "ada@example.com"}' | openprofiles objects explain Orders - --domain demo
     """
-    content = _text(None, file.read()).strip()
+    try:
+        content = _decode(file.read())
+    except UnicodeDecodeError:
+        raise CommandFault("The object is not UTF-8.") from None
     with closing(open_place(settings, endpoint_url)) as place:
         found = place.objects.explain_object(domain, type_name, content)
     if output == "json":
@@ -347,12 +354,20 @@ def _list_objects(place: Place, domain: str, profile_id: str, type_name: str) ->
         token = {"NextToken": page["NextToken"]}
 
 
-def _text(line_number: int | None, line: bytes) -> str:
-    try:
-        return line.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        where = "The object" if line_number is None else f"Line {line_number}"
-        raise CommandFault(f"{where} is not UTF-8.") from None
+def _decoded(lines: Sequence[tuple[int, bytes]]) -> tuple[list[tuple[int, str]], list[dict[str, str]]]:
+    """Decode lines; return them with their numbers, and those that are not UTF-8 as failures."""
+    readable, failures = [], []
+    for number, line in lines:
+        try:
+            readable.append((number, _decode(line)))
+        except UnicodeDecodeError:
+            failures.append({"Id": str(number), "Message": "The line is not UTF-8."})
+    return readable, failures
+
+
+def _decode(line: bytes) -> str:
+    # Some programs begin a file with a byte order mark.
+    return line.decode("utf-8").removeprefix("\ufeff").strip()
 
 
 def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -28,10 +28,8 @@ def without_paths(sources: Iterable[FieldSource], paths: Collection[str]) -> tup
 def with_source(sources: Iterable[FieldSource], written: FieldSource) -> tuple[FieldSource, ...]:
     """Return the sources of a profile after an object has written fields.
 
-    What an earlier version of the object has given, and this one has not, stays its own.
+    What an earlier version of the object has given, and this one has not, stays its own, with its former times.
     """
-    others = without_paths(sources, written.paths)
-    own = [path for source in others if source.object_no == written.object_no for path in source.paths]
-    left = tuple(source for source in others if source.object_no != written.object_no)
-    paths = tuple(sorted({*own, *written.paths}))
+    left = without_paths(sources, written.paths)
+    paths = tuple(sorted(written.paths))
     return (*left, dataclasses.replace(written, paths=paths)) if paths else left

@@ -7,8 +7,9 @@ name, whatever the content types. A key of several fields is one text: the norma
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TypeAlias
 
 from openprofiles.facts.blanks import BLANKS
@@ -33,6 +34,7 @@ _JOINT = "\x1f"
 MAX_KEY_LENGTH = 255
 # A number beyond would have as many digits.
 _MAX_DIGITS = 100
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.ASCII)
 
 
 def typed_key(
@@ -46,13 +48,15 @@ def typed_key(
         content_types: of the fields, one for each text.
         allow_gaps: whether one part is enough; otherwise each must have a value.
     """
+    if name == FULL_NAME_KEY:
+        return normal_full_name(*texts)
     parts = [
         _normal_part(name, content_type, text, phone_region) if text else None
         for content_type, text in zip(content_types, texts, strict=True)
     ]
     if not any(parts) or not (allow_gaps or all(parts)):
         return None
-    return _JOINT.join(part or "" for part in parts)
+    return _JOINT.join((part or "").replace(_JOINT, " ") for part in parts)
 
 
 def searched_key(name: str, text: str, forms: KeyForms, phone_region: str) -> str | None:
@@ -86,7 +90,7 @@ def _listed_parts(text: str) -> list[str] | None:
 def _normal_part(name: str, content_type: str, text: str, phone_region: str) -> str | None:
     if name in STANDARD_KEYS:
         return normal_key(name, text, phone_region)
-    if is_placeholder(text) or is_shortened_number(text):
+    if is_placeholder(text) or (content_type != NUMBER and is_shortened_number(text)):
         return None
     if content_type == EMAIL_ADDRESS:
         return normal_key(EMAIL_KEY, text, phone_region)
@@ -99,11 +103,13 @@ def _normal_part(name: str, content_type: str, text: str, phone_region: str) -> 
 
 def _normal_number(text: str) -> str | None:
     trimmed = text.strip(BLANKS)
-    try:
-        number = Decimal(trimmed)
-    except InvalidOperation:
+    if not _NUMBER.fullmatch(trimmed) or len(trimmed) > _MAX_DIGITS:
         return trimmed or None
-    if not number.is_finite() or abs(number.adjusted()) > _MAX_DIGITS or len(trimmed) > _MAX_DIGITS:
+    number = Decimal(trimmed)
+    if abs(number.adjusted()) > _MAX_DIGITS:
         return trimmed
-    # -0 and 0 are one number.
-    return format(number.normalize() + 0, "f")
+    # In digits, since arithmetic would round to those of the context.
+    digits = format(number, "f")
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return "0" if digits in ("-0", "-") else digits

@@ -6,7 +6,6 @@ pages show it again and again.
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import time
@@ -17,7 +16,7 @@ from typing import Any, TypeAlias
 
 from openprofiles.errors import InvalidRequest, NotFound
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, attribute_of_target, field_of_target
-from openprofiles.objects.object_text import value_text
+from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
 from openprofiles.objects.type_definitions import OBJECT_TYPE
@@ -141,11 +140,14 @@ def read_statistics(session: Reading, type_name: str, attribute: str) -> NumberS
     numbers = sorted(number for text in texts if (number := _number(text)) is not None)
     if not numbers:
         return None
+    # Sums and squares of numbers at most 1 do not overflow.
+    scale = max(abs(numbers[0]), abs(numbers[-1])) or 1.0
+    scaled = [number / scale for number in numbers]
     return NumberStatistics(
         minimum=numbers[0],
         maximum=numbers[-1],
-        average=statistics.fmean(numbers),
-        standard_deviation=statistics.pstdev(numbers),
+        average=statistics.fmean(scaled) * scale,
+        standard_deviation=statistics.pstdev(scaled) * scale,
         percentiles={percent: _percentile(numbers, percent) for percent in PERCENTS},
     )
 
@@ -180,7 +182,7 @@ def _rows_of_type(session: Reading, type_name: str) -> Iterator[_Row]:
             session.connection, session.domain.domain_id, number, session.now, SAMPLED_OBJECTS
         )
         for content, at in newest:
-            yield read(json.loads(content)), at
+            yield read(parse_object(content)), at
 
 
 def _reader_of_type(
@@ -265,4 +267,5 @@ def _percentile(numbers: Sequence[float], percent: int) -> float:
     place = (len(numbers) - 1) * percent / 100
     low = math.floor(place)
     high = min(low + 1, len(numbers) - 1)
-    return numbers[low] + (numbers[high] - numbers[low]) * (place - low)
+    share = place - low
+    return numbers[low] * (1 - share) + numbers[high] * share

@@ -55,6 +55,8 @@ def get_dead_letter(session: Reading, dead_letter_id: int) -> DeadLetter:
 def retry_dead_letter(session: Writing, dead_letter_id: int) -> DeadLetterCode | None:
     """Ingest the object of a dead letter again, by its type as it is now.
 
+    A newer object of its unique key has removed the letter, so that it does not replace that one.
+
     Returns:
         why it is still a dead letter; None if it has found its profile, and the letter is gone.
 
@@ -71,12 +73,7 @@ def retry_dead_letter(session: Writing, dead_letter_id: int) -> DeadLetterCode |
         )
     except InvalidRequest as error:
         raise InvalidRequest(f"Dead letter {dead_letter_id}: {error}") from None
-    outcome = Ingestion(session).place(prepared)
-    if outcome.rejection is None:
-        rows.delete_dead_letter(session.connection, dead_letter_id)
-    else:
-        rows.count_attempt(session.connection, dead_letter_id, outcome.rejection.value, session.now)
-    return outcome.rejection
+    return Ingestion(session).ingest(prepared).rejection
 
 
 def delete_dead_letter(session: Writing, dead_letter_id: int) -> None:

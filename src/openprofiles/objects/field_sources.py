@@ -23,12 +23,15 @@ ReadField: TypeAlias = Callable[[Mapping[str, Any]], FieldValue]
 
 _PREFIX = "_source."
 _BLOCKS = ("if", "unless", "each", "with", "removeExtraSpace")
-_TAG = re.compile(r"\{\{(\{?)\s*([#/]?)\s*([^{}]*?)\s*(\}?)\}\}")
+_TAG = re.compile(r"\{\{(\{?)([^{}]*)(\}?)\}\}")
 _BRACES = re.compile(r"\{\{|\}\}")
 # A path in an expression: _source.a.b, this.a, a.[0].b, @index.
 _PATH = re.compile(r"(?:this|\.|@(?:index|key|first|last)|[A-Za-z_$][\w$-]*)(?:\.\[?[\w$ -]+\]?|\[[0-9]+\])*\Z")
 _STEP = re.compile(r"\.\[([^\]]+)\]|\[([0-9]+)\]|\.?([^.\[]+)")
 _EACH_ITEM = "[]"
+# Of an expression on one object. Our choice: as many characters as an object has.
+MAX_STEPS = 20_000
+MAX_CHARACTERS = 256_000
 
 
 class SourceError(ValueError):
@@ -76,9 +79,13 @@ def _compile_list_accessor(steps: Sequence[str]) -> ReadField:
 
     def read(source: Mapping[str, Any]) -> FieldValue:
         found = walk(source, 0)
-        return found if found != [] else None
+        return found if _has_value(found) else None
 
     return read
+
+
+def _has_value(value: FieldValue) -> bool:
+    return any(map(_has_value, value)) if isinstance(value, list) else value is not None
 
 
 def _filled(text: str | None) -> str | None:
@@ -119,20 +126,47 @@ class _Block:
 _Node: TypeAlias = "str | tuple[str, ...] | _Block"
 
 
+@dataclass(slots=True)
+class _Budget:
+    """The steps and characters that an expression may still take on one object."""
+
+    steps: int = MAX_STEPS
+    characters: int = MAX_CHARACTERS
+
+    def take(self, characters: int) -> None:
+        """Take a step that gives characters.
+
+        Raises:
+            SourceError: nothing is left.
+        """
+        self.steps -= 1
+        self.characters -= characters
+        if self.steps < 0 or self.characters < 0:
+            raise SourceError(
+                f"its expression takes more than {MAX_STEPS:,} steps on this object, or gives more than "
+                f"{MAX_CHARACTERS:,} characters"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What paths in a block refer to: the whole object, the present value, and the place in a loop."""
+    """What paths in a block refer to: the whole object, the present value, and the place in a loop.
+
+    Attributes:
+        budget: what is left for the whole expression.
+    """
 
     whole: Mapping[str, Any]
     this: Any
     loop: Mapping[str, Any]
+    budget: _Budget
 
 
 def _compile_expression(source: str) -> ReadField:
     nodes = _parse(source)
 
     def read(whole: Mapping[str, Any]) -> FieldValue:
-        return _filled("".join(_render(nodes, _Scope(whole, whole, {}))))
+        return _filled("".join(_render(nodes, _Scope(whole, whole, {}, _Budget()))))
 
     return read
 
@@ -144,9 +178,11 @@ def _parse(source: str) -> list[_Node]:
     for tag in _TAG.finditer(source):
         _add_constant(stack[-1], source[position : tag.start()])
         position = tag.end()
-        if bool(tag[1]) != bool(tag[4]):
+        if bool(tag[1]) != bool(tag[3]):
             raise SourceError("Source has an expression with three braces on one side and two on the other.")
-        sign, content = tag[2], tag[3]
+        content = tag[2].strip()
+        sign = content[:1] if content[:1] in ("#", "/") else ""
+        content = content.removeprefix(sign).strip()
         if sign == "#":
             stack.append(_open_block(content))
             stack[-2].open_part.append(stack[-1])
@@ -203,10 +239,14 @@ def _add_constant(block: _Block, text: str) -> None:
 def _render(nodes: Sequence[_Node], scope: _Scope) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, str):
+            scope.budget.take(len(node))
             yield node
         elif isinstance(node, tuple):
-            yield value_text(_look_up(node, scope)) or ""
+            text = value_text(_look_up(node, scope)) or ""
+            scope.budget.take(len(text))
+            yield text
         else:
+            scope.budget.take(0)
             yield from _render_block(node, scope)
 
 
@@ -220,9 +260,9 @@ def _render_block(block: _Block, scope: _Scope) -> Iterator[str]:
         items = list(value.items() if isinstance(value, dict) else enumerate(value))
         for index, (key, item) in enumerate(items):
             loop = {"@index": index, "@key": key, "@first": index == 0, "@last": index == len(items) - 1}
-            yield from _render(block.body, _Scope(scope.whole, item, loop))
+            yield from _render(block.body, _Scope(scope.whole, item, loop, scope.budget))
     elif block.kind != "each" and is_there != (block.kind == "unless"):
-        inner = _Scope(scope.whole, value, scope.loop) if block.kind == "with" else scope
+        inner = _Scope(scope.whole, value, scope.loop, scope.budget) if block.kind == "with" else scope
         yield from _render(block.body, inner)
     else:
         yield from _render(block.otherwise or (), scope)

@@ -40,7 +40,7 @@ from openprofiles.store import profile_keys as key_rows
 from openprofiles.store import profiles as profile_rows
 from openprofiles.store import row_sequence
 from openprofiles.store.change_actions import ChangeAction
-from openprofiles.store.dead_letters import insert_dead_letter
+from openprofiles.store.dead_letters import delete_dead_letter_of, write_dead_letter
 from openprofiles.store.definitions import Definition
 from openprofiles.store.objects import ProfileObject
 from openprofiles.store.profile_changes import insert_change
@@ -90,10 +90,13 @@ class Ingestion:
             prepared: of a type that the domain has.
         """
         outcome = self.place(prepared)
-        if outcome.rejection is not None:
-            insert_dead_letter(
-                self.session.connection,
-                self.session.domain.domain_id,
+        connection, domain_id = self.session.connection, self.session.domain.domain_id
+        if outcome.rejection is None:
+            delete_dead_letter_of(connection, domain_id, prepared.unique_key)
+        else:
+            write_dead_letter(
+                connection,
+                domain_id,
                 object_type=prepared.type.name,
                 unique_key=prepared.unique_key,
                 content=prepared.content,
@@ -192,7 +195,7 @@ class _ObjectInPlace:
             content=pack_values_before(profile, written) if profile is not None and session.keeps_replaced else None,
             object_type=self._prepared.type.name,
         )
-        remove_oldest_over_limit(session, written, self._definition)
+        remove_oldest_over_limit(session, written, self._definition, self._object_no)
         return written
 
     def _new_profile(self) -> Profile:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from openprofiles.clock import from_milliseconds
+from openprofiles.clock import from_milliseconds, to_milliseconds
 from openprofiles.facts.field_ownership import owner_of
 from openprofiles.facts.records import FieldSource, Profile
 from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
@@ -82,7 +82,12 @@ def _of_field(
     source = owner_of(profile.sources, path)
     own = None if source is None else next((one for one in stored if one.object_no == source.object_no), None)
     # A file replaces a value without a note for each field; then it differs from what the object has.
-    is_from_object = source is not None and (own is None or own.values.get(path, values[path]) == values[path])
+    is_from_object = source is not None and (
+        own is None
+        # What an earlier version of the object has given is no longer known.
+        or to_milliseconds(own.updated_at) != source.ingested_at_ms
+        or own.values.get(path, values[path]) == values[path]
+    )
     if source is None or not is_from_object:
         origin = Origin.UNKNOWN if job_id is None else Origin.UPLOAD_JOB
         return FieldLineage(path=path, origin=origin, job_id=job_id, next_object_type=_next_type(path, stored, None))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
 
 # In bytes of UTF-8; the service model limits the characters.
 MAX_OBJECT_BYTES = 256_000
+
+
+# A number of so few characters reads back the same from a 64-bit float.
+_EXACT_DIGITS = 15
 
 
 class _HugeNumber(str):
@@ -53,7 +58,10 @@ def value_text(value: Any) -> str | None:
         return "false"
     if isinstance(value, int | float):
         return repr(value)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    except RecursionError:
+        raise InvalidRequest("Could not parse object string into JSON") from None
 
 
 def _integer(digits: str) -> int | _HugeNumber:
@@ -66,7 +74,10 @@ def _integer(digits: str) -> int | _HugeNumber:
 
 def _fraction(text: str) -> float | _HugeNumber:
     number = float(text)
-    return _HugeNumber(text) if math.isinf(number) else number
+    if math.isinf(number):
+        return _HugeNumber(text)
+    # Two numbers with more digits than a float has must not become one.
+    return number if len(text) <= _EXACT_DIGITS or Decimal(text) == Decimal(repr(number)) else _HugeNumber(text)
 
 
 def _refuse_constant(name: str) -> None:

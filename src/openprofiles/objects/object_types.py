@@ -265,6 +265,21 @@ def _check_keys(keys: Sequence[ObjectKey], *, creates: bool, strict: bool) -> No
         )
 
 
+def _check_shapes(object_name: str, paths: Sequence[str]) -> None:
+    """Check that targets agree about what is a value, a list or a group."""
+    shapes: dict[str, str] = {}
+    for path in paths:
+        steps = path.split(".")
+        for size in range(1, len(steps) + 1):
+            step = ".".join(steps[:size])
+            place = step.replace("[]", "")
+            shape = ("list" if step.endswith("[]") else "value") + (" of groups" if size < len(steps) else "")
+            if shapes.setdefault(place, shape) != shape:
+                raise InvalidRequest(
+                    f"Fields write to {object_name}.{place} both as {shapes[place]} and as {shape}. Choose one of them."
+                )
+
+
 def _check_targets(
     given_fields: Mapping[str, Any],
     targets: Mapping[str, Sequence[ObjectField]],
@@ -277,6 +292,9 @@ def _check_targets(
         identifier = standard_objects()[object_name].identifier
         if not any(identifier in key.identifiers for key in keys):
             raise InvalidRequest(f"Fields write to {object_name}, so at least one key must be {identifier}.")
+    for object_name, fields in targets.items():
+        if object_name != PROFILE:
+            _check_shapes(object_name, [field.target.path for field in fields if field.target is not None])
     given_targets = {members.get("Target") for members in given_fields.values()}
     for member, (twin, _) in TWINS.items():
         if {f"{PROFILE}.{member}", f"{PROFILE}.{twin}"} <= given_targets:

@@ -5,6 +5,7 @@ Source: admin guide, "Profile matching"; design page of objects, 4.3, O7 to O9 a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,7 @@ from openprofiles.facts.keys import Key
 from openprofiles.facts.records import Profile
 from openprofiles.facts.standard_profile import PROFILE_ID_KEY
 from openprofiles.ids import row_number_of
+from openprofiles.objects.object_types import ID_KEYS, LOOKUP_ONLY
 from openprofiles.objects.prepared_objects import PreparedObject
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.profiles.session import Writing
@@ -21,6 +23,8 @@ from openprofiles.store.objects import ProfileObject
 from openprofiles.store.profile_keys import pids_with_key
 from openprofiles.store.profiles import lock_profile
 
+# The key of a standard object that no key of its object identifies. No key of an object type has an empty name.
+_OWN_OBJECT = ""
 # So many profiles of one key are several.
 _AMBIGUOUS = 2
 _PIDS_PER_READ = 20
@@ -121,19 +125,44 @@ def find_standard_object(
     number = standard_objects()[object_name].number
     found: dict[int, ProfileObject] = {}
     for key in keys:
-        in_index = rows.standard_key(pid, key.name, key.value)
-        for one in rows.find_by_hash(session.connection, session.domain.domain_id, number, in_index):
-            if one.pid == pid and list(key) in map(list, one.keys or ()):
+        for one in _stored_under(session, number, pid, key):
+            # An expired one does not come back.
+            if one.pid == pid and one.expires_at > session.now:
                 found[one.object_no] = one
     if len(found) > 1:
         raise Rejected(DeadLetterCode.AMBIGUOUS_STANDARD_OBJECT)
     return next(iter(found.values()), None)
 
 
-def standard_keys(prepared: PreparedObject, object_name: str) -> list[Key]:
-    """Return the keys of an object that find a standard object."""
+def standard_keys(prepared: PreparedObject, object_name: str, *, to_store: bool = False) -> list[Key]:
+    """Return the keys of an object that find a standard object.
+
+    One without a key belongs to the object that has written it.
+
+    Args:
+        to_store: leave out those that are only looked up.
+    """
     identifier = standard_objects()[object_name].identifier
-    return list(dict.fromkeys(key for definition, key in prepared.keys if identifier in definition.identifiers))
+    found = [(one, key) for one, key in prepared.keys if identifier in one.identifiers]
+    if not found:
+        return [Key(_OWN_OBJECT, prepared.unique_key.hex())]
+    keys = (key for one, key in found if not (to_store and LOOKUP_ONLY in one.identifiers))
+    return list(dict.fromkeys(keys))
+
+
+def standard_unique_key(salt: bytes, object_id: str) -> bytes:
+    """Return the unique key of a standard object."""
+    return hashlib.sha256(salt + object_id.encode()).digest()
+
+
+def _stored_under(session: Writing, number: int, pid: int, key: Key) -> list[ProfileObject]:
+    connection, domain_id = session.connection, session.domain.domain_id
+    if key.name in ID_KEYS:
+        unique_key = standard_unique_key(session.domain.object_salt, key.value)
+        named = rows.find_by_unique_key(connection, domain_id, number, unique_key)
+        return [] if named is None else [named]
+    found = rows.find_by_hash(connection, domain_id, number, rows.standard_key(pid, key.name, key.value))
+    return [one for one in found if list(key) in map(list, one.keys or ())]
 
 
 def _profile_keys(prepared: PreparedObject) -> list[Key]:

@@ -12,7 +12,7 @@ from openprofiles.errors import InvalidRequest
 from openprofiles.facts.keys import Key
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, MAX_VALUE_LENGTH
 from openprofiles.facts.typed_keys import EMAIL_ADDRESS, MAX_KEY_LENGTH, PHONE_NUMBER, typed_key
-from openprofiles.objects.field_sources import FieldValue
+from openprofiles.objects.field_sources import FieldValue, SourceError
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import (
     SOURCE_TIMESTAMP_PATH,
@@ -86,7 +86,7 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
     """
     source = parse_object(content)
     mapping = object_type.mapping
-    values = {field.name: value for field in mapping.fields.values() if (value := field.read(source)) is not None}
+    values = _read_values(mapping, source)
     for name, value in values.items():
         _check_characters(name, _text(value) or "")
     keys = tuple(
@@ -119,6 +119,18 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         source_at=source_at,
         filled_fields=frozenset(values),
     )
+
+
+def _read_values(mapping: ObjectType, source: Mapping[str, Any]) -> dict[str, FieldValue]:
+    values: dict[str, FieldValue] = {}
+    for field in mapping.fields.values():
+        try:
+            value = field.read(source)
+        except SourceError as error:
+            raise InvalidRequest(f"The value of field {field.name} cannot be computed: {error}.") from None
+        if value is not None:
+            values[field.name] = value
+    return values
 
 
 def _key_value(key: ObjectKey, values: Mapping[str, FieldValue], phone_region: str) -> str | None:

@@ -35,21 +35,35 @@ def remove_object(session: Writing, one: ProfileObject, action: ChangeAction, ty
         _write_profile(session, profile, profile, one, action, type_name)
 
 
-def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Definition) -> None:
-    """Remove the oldest object of a profile that has too many.
+def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Definition, incoming_no: int) -> None:
+    """Remove the oldest objects of a profile that has too many.
 
-    It is of the type that is furthest over its own limit; if no type is, of the incoming one's type.
+    Each is of the type that is furthest over its own limit; if no type is, of the incoming one's type. If that has no
+    other object, it is a standard object, or the profile keeps one too many.
+
+    Args:
+        incoming_no: the number of the object that has just come, which stays.
     """
     if profile.object_count <= MAX_OBJECTS_PER_PROFILE:
         return
     limits = read_object_limits(session)
     counts = rows.count_by_type(session.connection, profile.pid)
-    over = {number: count - limits[number] for number, count in counts.items() if count > limits.get(number, count)}
-    victim = max(over, key=lambda number: (over[number], number)) if over else incoming.definition_id
-    oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim)
-    if oldest is not None:
-        type_name = read_type_name(session.connection, victim)
-        remove_object(session, oldest, ChangeAction.EXPIRED_OBJECT, type_name)
+    for _ in range(profile.object_count - MAX_OBJECTS_PER_PROFILE):
+        over = {number: count - limits[number] for number, count in counts.items() if count > limits.get(number, count)}
+        victims = [max(over, key=lambda number: (over[number], number)) if over else incoming.definition_id]
+        # Each object may bring a standard object, of which the oldest goes once no other object of its type is left.
+        victims += sorted(
+            (number for number, count in counts.items() if number < 0 and count > 1), key=counts.__getitem__
+        )[-1:]
+        for victim in victims:
+            oldest = rows.find_oldest_object(session.connection, profile.domain_id, profile.pid, victim, incoming_no)
+            if oldest is not None:
+                counts[victim] -= 1
+                type_name = read_type_name(session.connection, victim)
+                remove_object(session, oldest, ChangeAction.EXPIRED_OBJECT, type_name)
+                break
+        else:
+            return
 
 
 def remove_expired_objects_step(connection: Connection, now: datetime, limit: int) -> int:
@@ -160,9 +174,10 @@ def _write_profile(
     gone = (derived_before | own) - derived_after - held_by_others
     key_rows.remove_from_index(connection, domain_id, {pid: gone})
     key_rows.add_to_index(connection, domain_id, {pid: derived_after - derived_before})
-    written = dataclasses.replace(
-        after, object_count=before.object_count - 1, revision=before.revision + 1, updated_at=session.now
-    )
+    written = dataclasses.replace(after, object_count=before.object_count - 1)
+    if action is not ChangeAction.EXPIRED_OBJECT:
+        # Otherwise an import could not be undone any more because an object has expired, which changes no field.
+        written = dataclasses.replace(written, revision=before.revision + 1, updated_at=session.now)
     profile_rows.update_profile(connection, written)
     has_content = action is ChangeAction.UPDATED and session.keeps_replaced
     insert_change(

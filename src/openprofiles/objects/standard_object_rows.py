@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import Any
 from openprofiles.ids import new_object_id
 from openprofiles.objects.field_sources import FieldValue
 from openprofiles.objects.object_text import value_text
-from openprofiles.objects.placement import standard_keys
+from openprofiles.objects.placement import standard_keys, standard_unique_key
 from openprofiles.objects.prepared_objects import PreparedObject
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.profiles.session import Writing
@@ -40,7 +39,7 @@ def write_standard_object(
     """
     connection, now = session.connection, session.now
     given = prepared.standard_values[object_name]
-    keys = [list(key) for key in standard_keys(prepared, object_name)]
+    keys = [list(key) for key in standard_keys(prepared, object_name, to_store=True)]
     if before is not None:
         document = json.loads(before.content)
         fill_document(document, given)
@@ -67,7 +66,7 @@ def write_standard_object(
             domain_id=session.domain.domain_id,
             pid=pid,
             object_type_id=standard_objects()[object_name].number,
-            unique_key=hashlib.sha256(session.domain.object_salt + object_id.encode()).digest(),
+            unique_key=standard_unique_key(session.domain.object_salt, object_id),
             content=_text_of(document),
             version=None,
             made_profile=False,
@@ -111,7 +110,11 @@ def _put(document: dict[str, Any], steps: Sequence[str], value: FieldValue) -> N
         if not rest:
             document[name] = [item if item is None else value_text(item) for item in items]
             return
-        known = document.setdefault(name, [])
+        known = document.get(name)
+        # A definition of before may have written something else there.
+        known = document[name] = (
+            [one if isinstance(one, dict) else {} for one in known] if isinstance(known, list) else []
+        )
         known += [{} for _ in range(len(items) - len(known))]
         for one, item in zip(known, items, strict=False):
             if item is not None:

@@ -36,6 +36,8 @@ OBJECT_TYPE = DefinitionKind(
 )
 
 MAX_OBJECT_TYPES = 100
+# What is shown of a type that was deleted long ago. No type has this name.
+REMOVED_TYPE = "(deleted)"
 # Over all types; a limit of a type is not additional room. Source: reference, 4.8.
 MAX_OBJECTS_PER_PROFILE = 1_000
 
@@ -125,7 +127,7 @@ def list_object_type_rows(session: Reading) -> list[Definition]:
 
 def read_type_name(connection: Connection, number: int) -> str:
     """Return the name of an object type, deleted or not, or of a standard object."""
-    return standard_object_names().get(number) or read_definition_name(connection, number)
+    return standard_object_names().get(number) or read_definition_name(connection, number) or REMOVED_TYPE
 
 
 def read_priorities(session: Reading) -> dict[int, int]:

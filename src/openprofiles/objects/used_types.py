@@ -14,8 +14,9 @@ from openprofiles.objects.type_definitions import OBJECT_TYPE, put_object_type
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store.definitions import Definition, find_definition, read_body
 
-# By the salt of the domain, which no other domain of any store has, and the number and version of the definition.
-_compiled: dict[tuple[bytes, int, int], UsedType] = {}
+# By the salt of the domain, which no other domain of any store has, and the number and version of the definition; with
+# its name and time too, since a number and version that were rolled back are given out again.
+_compiled: dict[tuple[object, ...], UsedType] = {}
 _MAX_COMPILED = 1_000
 
 
@@ -47,7 +48,14 @@ def read_used_type(session: Reading, definition: Definition, version: int | None
         InvalidRequest: it has no mapping.
     """
     version = version or definition.version
-    key = (session.domain.object_salt, definition.definition_id, version)
+    key = (
+        session.domain.object_salt,
+        definition.definition_id,
+        version,
+        definition.name,
+        definition.created_at,
+        definition.updated_at,
+    )
     found = _compiled.get(key)
     if found is None:
         members = read_body(session.connection, definition, version)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
+from openprofiles.store.prepared import PreparedStatement
 from openprofiles.store.tables import dead_letter as table
 
 
@@ -27,7 +28,7 @@ class DeadLetter:
     updated_at: datetime
 
 
-def insert_dead_letter(
+def write_dead_letter(
     connection: Connection,
     domain_id: int,
     *,
@@ -38,20 +39,29 @@ def insert_dead_letter(
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Keep an object that could not be given to a profile."""
-    connection.execute(
-        insert(table).values(
-            domain_id=domain_id,
-            object_type=object_type,
-            unique_key=unique_key,
-            content=content,
-            code=code,
-            attempts=1,
-            created_at=now,
-            updated_at=now,
-            expires_at=expires_at,
+    """Keep an object that could not be given to a profile; it replaces an earlier one of its unique key.
+
+    The caller holds the domain's row, so that of two at once the second sees the first.
+    """
+    values = {"content": content, "code": code, "updated_at": now, "expires_at": expires_at}
+    is_letter = (table.c.domain_id == domain_id) & (table.c.unique_key == unique_key)
+    changed = connection.execute(update(table).where(is_letter).values(attempts=table.c.attempts + 1, **values))
+    if changed.rowcount == 0:
+        connection.execute(
+            insert(table).values(
+                domain_id=domain_id,
+                object_type=object_type,
+                unique_key=unique_key,
+                attempts=1,
+                created_at=now,
+                **values,
+            )
         )
-    )
+
+
+def delete_dead_letter_of(connection: Connection, domain_id: int, unique_key: bytes) -> None:
+    """Remove the dead letter of an object that has found its profile, if any."""
+    _DELETE.run(connection, of_domain=domain_id, of_key=unique_key)
 
 
 def list_dead_letters(
@@ -71,15 +81,6 @@ def find_dead_letter(connection: Connection, domain_id: int, dead_letter_id: int
     """Find a dead letter of a domain by its id."""
     found = list_dead_letters(connection, domain_id, now, after_id=dead_letter_id - 1, limit=1)
     return found[0] if found and found[0].dead_letter_id == dead_letter_id else None
-
-
-def count_attempt(connection: Connection, dead_letter_id: int, code: str, now: datetime) -> None:
-    """Note that a dead letter was tried again, and why it was rejected."""
-    connection.execute(
-        update(table)
-        .where(table.c.dead_letter_id == dead_letter_id)
-        .values(code=code, attempts=table.c.attempts + 1, updated_at=now)
-    )
 
 
 def delete_dead_letter(connection: Connection, dead_letter_id: int) -> None:
@@ -108,3 +109,8 @@ def _letter_of(row: Mapping[Any, Any]) -> DeadLetter:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+_DELETE = PreparedStatement(
+    delete(table).where(table.c.domain_id == bindparam("of_domain"), table.c.unique_key == bindparam("of_key"))
+)

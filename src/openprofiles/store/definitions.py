@@ -107,10 +107,10 @@ def list_deleted_object_types(connection: Connection) -> list[Definition]:
     return [Definition(*row) for row in rows]
 
 
-def read_definition_name(connection: Connection, definition_id: int) -> str:
-    """Return the name of a definition, deleted or not."""
-    name: str = connection.execute(select(table.c.name).where(table.c.definition_id == definition_id)).scalar_one()
-    return name
+def read_definition_name(connection: Connection, definition_id: int) -> str | None:
+    """Return the name of a definition, deleted or not; None if it is removed."""
+    query = select(table.c.name).where(table.c.definition_id == definition_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def read_body(connection: Connection, definition: Definition, version: int | None = None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func, insert, select, type_coerce, update
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
@@ -150,9 +150,11 @@ def list_objects(
     )
 
 
-def find_oldest_object(connection: Connection, domain_id: int, pid: int, object_type_id: int) -> ProfileObject | None:
-    """Find the object of a profile and type that came first."""
-    return _OLDEST.one_or_none(connection, of_domain=domain_id, of_pid=pid, of_type=object_type_id)
+def find_oldest_object(
+    connection: Connection, domain_id: int, pid: int, object_type_id: int, but_no: int
+) -> ProfileObject | None:
+    """Find the object of a profile and type that came first, except one."""
+    return _OLDEST.one_or_none(connection, of_domain=domain_id, of_pid=pid, of_type=object_type_id, but_no=but_no)
 
 
 def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
@@ -168,7 +170,7 @@ def count_by_type(connection: Connection, pid: int) -> dict[int, int]:
 def list_objects_of_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> list[ProfileObject]:
     """List all objects of these profiles, expired ones among them."""
     numbers = select(object_list.c.object_no).where(object_list.c.pid.in_(pids))
-    is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(numbers)
+    is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
     rows = connection.execute(select(table).where(is_object)).mappings()
     return [_object_of(row) for row in rows]
 
@@ -182,7 +184,7 @@ def list_objects_of_type(
         .where(object_unique.c.domain_id == domain_id, object_unique.c.object_type_id == object_type_id)
         .limit(limit)
     )
-    is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(numbers)
+    is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
     rows = connection.execute(select(table).where(is_object)).mappings()
     return [_object_of(row) for row in rows]
 
@@ -205,7 +207,7 @@ def read_newest_objects(
     )
     for start in range(0, len(numbers), _OBJECTS_PER_READ):
         part = numbers[start : start + _OBJECTS_PER_READ]
-        is_object = (table.c.domain_id == domain_id) & table.c.object_no.in_(part)
+        is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(part))
         rows = connection.execute(
             select(table.c.content, table.c.updated_at)
             .where(is_object, type_coerce(table.c.expires_at, BigInteger) + 0 > to_milliseconds(now))
@@ -233,6 +235,11 @@ def list_expired_objects(connection: Connection, domain_id: int, now: datetime, 
         .limit(limit)
     ).mappings()
     return [_object_of(row) for row in rows]
+
+
+def _of_numbers(connection: Connection, domain_id: int, is_number: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Build the condition for objects that are known by number; see ``profiles._of_domain``."""
+    return is_number if connection.dialect.name == "sqlite" else and_(table.c.domain_id == domain_id, is_number)
 
 
 def _row_of(one: ProfileObject) -> dict[str, Any]:
@@ -302,7 +309,10 @@ _OLDEST = PreparedQuery(
     select(table)
     .join(object_list, object_list.c.object_no == table.c.object_no)
     .where(
-        _is_of_domain, object_list.c.pid == bindparam("of_pid"), object_list.c.object_type_id == bindparam("of_type")
+        _is_of_domain,
+        object_list.c.pid == bindparam("of_pid"),
+        object_list.c.object_type_id == bindparam("of_type"),
+        object_list.c.object_no != bindparam("but_no"),
     )
     .order_by(object_list.c.object_no)
     .limit(1),

@@ -113,11 +113,17 @@ def read_range(connection: Connection, domain_id: int, after_pid: int, upto_pid:
 
 
 def read_newest(connection: Connection, domain_id: int, now: datetime, limit: int) -> Iterator[Profile]:
-    """Yield the unexpired ones of the newest ``limit`` profiles of the domain."""
+    """Yield up to ``limit`` unexpired profiles of the domain, those that expire last first.
+
+    They were written last, and there is an index for this order.
+    """
     read_in_index_order(connection)
-    query = select(table).where(_of_domain(connection, domain_id, table.c.pid > 0)).order_by(table.c.pid.desc())
-    found = map(_profile_of, connection.execute(query.limit(limit)).mappings())
-    yield from (one for one in found if one.domain_id == domain_id and one.expires_at > now)
+    query = (
+        select(table)
+        .where(table.c.domain_id == domain_id, table.c.expires_at > now, FOR_EXPIRY_INDEX)
+        .order_by(table.c.domain_id.desc(), table.c.expires_at.desc())
+    )
+    yield from map(_profile_of, connection.execute(query.limit(limit)).mappings())
 
 
 def count_changed_in_range(

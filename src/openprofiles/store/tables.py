@@ -630,6 +630,8 @@ dead_letter = Table(
 )
 Index("dead_letter_list", dead_letter.c.domain_id, dead_letter.c.dead_letter_id)
 Index("dead_letter_expiry", dead_letter.c.expires_at)
+# At most one of each object.
+Index("dead_letter_key", dead_letter.c.domain_id, dead_letter.c.unique_key, unique=True)
 
 # The URL to call when upload jobs of a domain end.
 webhook = Table(

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.facts.normal_forms import normal_key
 from openprofiles.facts.standard_profile import ACCOUNT_KEY, EMAIL_KEY, KEY_PATHS, PHONE_KEY
+from openprofiles.objects.field_sources import SourceError, compile_source
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import MAX_KEYS, SOURCE_TIMESTAMP_PATH
 from openprofiles.objects.source_timestamps import EPOCH_MILLISECONDS, read_source_time
 from openprofiles.uploads.mappings.header_names import names_customer_number, words_of
-from openprofiles.uploads.mappings.suggest import SuggestedField, suggest_mapping
+from openprofiles.uploads.mappings.suggest import MAX_FIELD_NAME_LENGTH, SuggestedField, suggest_mapping
 
 MAX_ATTRIBUTES = 120
 
@@ -48,17 +50,18 @@ def detect_object_type(texts: Sequence[str], phone_region: str) -> dict[str, Any
         InvalidRequest: a text is not a JSON object, or the objects have too many members.
     """
     rows = [dict(_flat("", parse_object(text))) for text in texts]
-    paths = list(dict.fromkeys(path for row in rows for path in row))
+    paths = list(dict.fromkeys(path for row in rows for path in row if _is_readable(path)))
     if len(paths) > MAX_ATTRIBUTES:
         # Text of AWS: reference, 4.9.
         raise InvalidRequest(f"Breached limit of {MAX_ATTRIBUTES} attributes")
     if not paths:
         return None
     suggestion = suggest_mapping(paths, sample=[[row.get(path, "") for path in paths] for row in rows])
-    fields = {field.name: field for field in suggestion.fields}
-    timestamp, time_format = _find_timestamp(suggestion.fields, rows)
-    unique = _find_unique(suggestion.fields, rows)
-    profile_keys = _find_profile_keys(suggestion.fields, rows, phone_region)
+    columns = [replace(field, name=_field_name(field.name)) for field in suggestion.fields]
+    fields = {field.name: field for field in columns}
+    timestamp, time_format = _find_timestamp(columns, rows)
+    unique = _find_unique(columns, rows)
+    profile_keys = _find_profile_keys(columns, rows, phone_region)
     if unique is None or not profile_keys:
         return None
     members = {name: _entry(field, is_timestamp=field is timestamp) for name, field in fields.items()}
@@ -71,6 +74,15 @@ def detect_object_type(texts: Sequence[str], phone_region: str) -> dict[str, Any
         keys[name] = [{"StandardIdentifiers": ["UNIQUE"], "FieldNames": [unique.name]}]
     found: dict[str, Any] = {"Fields": members, "Keys": keys}
     return found if time_format is None else {**found, "SourceLastUpdatedTimestampFormat": time_format}
+
+
+def _is_readable(path: str) -> bool:
+    """Return whether a source can name the member."""
+    try:
+        compile_source(f"_source.{path}")
+    except SourceError:
+        return False
+    return "[]" not in path and "{{" not in path
 
 
 def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
@@ -135,6 +147,13 @@ def _find_timestamp(
             if all(read_source_time(text, pattern) is not None for text in values):
                 return field, pattern
     return None, None
+
+
+def _field_name(name: str) -> str:
+    """Return a name that a field of an object type can have."""
+    if name in ("Tags", "tags") or not name[0].isalpha():
+        name = f"field_{name}"
+    return name[:MAX_FIELD_NAME_LENGTH]
 
 
 def _own_key_name(field_name: str, taken: Mapping[str, Any]) -> str:

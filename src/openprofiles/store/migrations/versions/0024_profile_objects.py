@@ -73,6 +73,7 @@ def upgrade() -> None:
     )
     op.create_index("dead_letter_list", "dead_letter", ["domain_id", "dead_letter_id"])
     op.create_index("dead_letter_expiry", "dead_letter", ["expires_at"])
+    op.create_index("dead_letter_key", "dead_letter", ["domain_id", "unique_key"], unique=True)
 
 
 def _row_number() -> sa.types.TypeEngine[int]:
