@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+import by_hand
 from load.loading import NOW, Shop
 from load.oracle import Column
 from openprofiles.facts.records import Profile
+from openprofiles.objects.lineage import read_lineage
+from openprofiles.objects.removal import remove_objects_of_deleted_types_step
+from openprofiles.objects.type_definitions import delete_object_type
 from openprofiles.uploads.job_options import OVERWRITE, JobOptions
 from store.object_shop import CRM, ObjectShop
 
@@ -69,6 +73,23 @@ def test_a_file_that_changes_only_protected_fields_changes_nothing(shop: Shop) -
 
     assert (job.updated_count, job.unchanged_count) == (2, 2)
     assert values(made, "a@x.org") == ("Object", "Objectville")
+
+
+def test_a_deleted_type_takes_no_value_of_a_file_along(shop: Shop) -> None:
+    made = fill(shop)
+    shop.load(COLUMNS, "email", FILE)
+
+    by_hand.write(shop.store, shop.name, delete_object_type, "Web")
+    with shop.store.write() as connection:
+        remove_objects_of_deleted_types_step(connection, NOW, 100, keeps_replaced=True, strict=False)
+    found = by_hand.read(shop.store, shop.name, read_lineage, made.only("_email", "a@x.org").profile_id)
+
+    assert values(made, "a@x.org") == ("Object", "Filetown")
+    assert [(one.path, one.origin.value, one.object_type) for one in found] == [
+        ("Address.City", "UPLOAD_JOB", None),
+        ("EmailAddress", "OBJECT", "Crm"),
+        ("FirstName", "OBJECT", "Crm"),
+    ]
 
 
 def test_a_file_takes_no_key_that_an_object_holds(shop: Shop) -> None:

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
+from openprofiles.clock import to_milliseconds
 from openprofiles.facts.field_ownership import with_source, without_paths
 from openprofiles.facts.keys import Key, derived_keys
 from openprofiles.facts.records import FieldSource, Profile
-from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX
-from openprofiles.objects.stored_values import best_first, read_stored_values
+from openprofiles.facts.standard_profile import ATTRIBUTES_PREFIX, attribute_of_target
+from openprofiles.objects.stored_values import StoredValues, best_first, read_stored_values, read_values_of
 from openprofiles.objects.type_definitions import MAX_OBJECTS_PER_PROFILE, read_object_limits, read_type_name
 from openprofiles.profiles.change_contents import pack_values_before
 from openprofiles.profiles.profiles import SERVICE
@@ -102,22 +103,35 @@ def remove_objects_of_deleted_types_step(
         session = hold_domain(connection, domain, now, SERVICE, keeps_replaced=keeps_replaced)
         found = rows.list_objects_of_type(connection, domain.domain_id, definition.definition_id, limit)
         for one in found:
-            _scrub(session, one, definition.name, falls_back=not strict)
+            _scrub(session, one, definition, falls_back=not strict)
         return len(found)
     return 0
 
 
-def _scrub(session: Writing, one: ProfileObject, type_name: str, *, falls_back: bool) -> None:
+def _scrub(session: Writing, one: ProfileObject, definition: Definition, *, falls_back: bool) -> None:
     _delete_row(session, one)
     profile = profile_rows.lock_profile(session.connection, session.domain.domain_id, one.pid, session.now)
     if profile is None:
         return
-    freed = [path for source in profile.sources if source.object_no == one.object_no for path in source.paths]
-    after = _without_values(profile, freed)
+    own = [source for source in profile.sources if source.object_no == one.object_no]
+    values = read_values_of(session, definition, one)
+    freed = [path for source in own for path in source.paths if not _is_from_file(profile, source, path, values)]
+    owned = [path for source in own for path in source.paths]
+    after = _without_values(dataclasses.replace(profile, sources=without_paths(profile.sources, owned)), freed)
     if falls_back and freed:
-        for source, values in _best_values(session, one, freed):
-            after = _with_values(after, source, values)
-    _write_profile(session, profile, after, one, ChangeAction.UPDATED, type_name)
+        for source, best in _best_values(session, one, freed):
+            after = _with_values(after, source, best)
+    _write_profile(session, profile, after, one, ChangeAction.UPDATED, definition.name)
+
+
+def _is_from_file(profile: Profile, source: FieldSource, path: str, values: StoredValues | None) -> bool:
+    """Return whether a file has replaced what an object gave: files note no fields, so the values differ then."""
+    if values is None or to_milliseconds(values.updated_at) != source.ingested_at_ms:
+        return False
+    given = values.values.get(path)
+    attribute = attribute_of_target(path)
+    stored = profile.values.get(path) if attribute is None else profile.attributes.get(attribute)
+    return given is not None and stored is not None and given != stored
 
 
 def _without_values(profile: Profile, paths: Collection[str]) -> Profile:

@@ -54,7 +54,7 @@ def read_stored_values(session: Reading, pid: int) -> list[StoredValues]:
     """Read what the unexpired objects of a profile have for its fields; those of deleted types are left out."""
     definitions = {one.definition_id: one for one in list_object_type_rows(session)}
     found = (
-        _values_of(session, definitions[one.object_type_id], one)
+        read_values_of(session, definitions[one.object_type_id], one)
         for one in rows.list_objects_of_profiles(session.connection, session.domain.domain_id, [pid])
         if one.object_type_id in definitions and one.expires_at > session.now
     )
@@ -73,13 +73,13 @@ def best_first(stored: Sequence[StoredValues]) -> list[StoredValues]:
     )
 
 
-def _values_of(session: Reading, definition: Definition, one: ProfileObject) -> StoredValues | None:
+def read_values_of(session: Reading, definition: Definition, one: ProfileObject) -> StoredValues | None:
+    """Read what an object has for the fields of its profile; None if a later rule refuses it."""
     domain = session.domain
     used = read_used_type(session, definition, one.version)
     try:
         prepared = prepare_object(used, one.content, salt=domain.object_salt, phone_region=domain.phone_region)
     except InvalidRequest:
-        # A rule that came later refuses what was accepted.
         return None
     values = {**(prepared.inferred_values if one.made_profile else {}), **prepared.profile_values}
     return StoredValues(
