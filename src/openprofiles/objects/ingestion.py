@@ -182,7 +182,7 @@ class _ObjectInPlace:
         if profile is None:
             profile_rows.insert_profile(connection, written)
         else:
-            profile_rows.update_profile(connection, written)
+            profile_rows.update_profile(connection, profile, written)
         self._write_keys(profile, written, made_profile=profile is None or bool(before and before.made_profile))
         insert_change(
             connection,

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from openprofiles.errors import DomainError, InvalidRequest, NotFound
 from openprofiles.facts.typed_keys import searched_key, typed_key
@@ -50,33 +50,6 @@ class ObjectPage:
     next_token: str | None
 
 
-def put_object(session: Writing, type_name: str, content: str) -> bytes:
-    """Ingest an object; return its unique key, also if it became a dead letter.
-
-    Raises:
-        NotFound: there is no such object type.
-        InvalidRequest: the object cannot be read, or lacks its keys.
-    """
-    return put_objects(session, type_name, [content])[0].result()
-
-
-def put_objects_of_callers(session: Writing, objects: Sequence[tuple[str, str]]) -> list[PutResult]:
-    """Ingest objects of several calls in their order, each by itself.
-
-    Args:
-        objects: the name of the type and the JSON text of each.
-    """
-    ingestion = Ingestion(session)
-    types: dict[str, UsedType | DomainError] = {}
-    results = []
-    for type_name, content in objects:
-        if type_name not in types:
-            types[type_name] = _find_type(session, type_name)
-        found = types[type_name]
-        results.append(PutResult(None, found) if isinstance(found, DomainError) else _put(ingestion, found, content))
-    return results
-
-
 @dataclass(frozen=True, slots=True)
 class PutResult:
     """What became of an object of a batch: its unique key, or why it was refused."""
@@ -96,6 +69,20 @@ class PutResult:
         return self.unique_key
 
 
+# The results of the objects of one call; or why the call is refused.
+CallResult: TypeAlias = list[PutResult] | DomainError
+
+
+def put_object(session: Writing, type_name: str, content: str) -> bytes:
+    """Ingest an object; return its unique key, also if it became a dead letter.
+
+    Raises:
+        NotFound: there is no such object type.
+        InvalidRequest: the object cannot be read, or lacks its keys.
+    """
+    return put_objects(session, type_name, [content])[0].result()
+
+
 def put_objects(session: Writing, type_name: str, contents: Sequence[str]) -> list[PutResult]:
     """Ingest objects of one type in their order, each by itself.
 
@@ -103,9 +90,38 @@ def put_objects(session: Writing, type_name: str, contents: Sequence[str]) -> li
         NotFound: there is no such object type.
         InvalidRequest: it has no mapping.
     """
-    object_type = with_definition(session, find_used_type(session, type_name))
+    return results_of(put_objects_of_calls(session, [(type_name, contents)])[0])
+
+
+def put_objects_of_calls(session: Writing, calls: Sequence[tuple[str, Sequence[str]]]) -> list[CallResult]:
+    """Ingest objects of several calls in their order, each by itself.
+
+    Args:
+        calls: the name of the object type, and the JSON texts of the objects, of each call.
+    """
     ingestion = Ingestion(session)
-    return [_put(ingestion, object_type, content) for content in contents]
+    types: dict[str, UsedType | DomainError] = {}
+    results: list[CallResult] = []
+    for type_name, contents in calls:
+        if type_name not in types:
+            types[type_name] = _find_type(session, type_name)
+        found = types[type_name]
+        if isinstance(found, DomainError):
+            results.append(found)
+        else:
+            results.append([_put(ingestion, found, content) for content in contents])
+    return results
+
+
+def results_of(call: CallResult) -> list[PutResult]:
+    """Return the results of a call.
+
+    Raises:
+        DomainError: the call was refused.
+    """
+    if isinstance(call, DomainError):
+        raise call
+    return call
 
 
 def list_profile_objects(

@@ -192,7 +192,7 @@ def _write_profile(
     if action is not ChangeAction.EXPIRED_OBJECT:
         # Otherwise an import could not be undone any more because an object has expired, which changes no field.
         written = dataclasses.replace(written, revision=before.revision + 1, updated_at=session.now)
-    profile_rows.update_profile(connection, written)
+    profile_rows.update_profile(connection, before, written)
     has_content = action is ChangeAction.UPDATED and session.keeps_replaced
     insert_change(
         connection,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from openprofiles.errors import InvalidRequest
 from openprofiles.objects import objects
 from openprofiles.objects.group_commit import GroupCommit
-from openprofiles.objects.objects import ObjectFilter, PutResult, unique_key_text
+from openprofiles.objects.objects import CallResult, ObjectFilter, PutResult, results_of, unique_key_text
 from openprofiles.operations.call import Call
 from openprofiles.operations.registry import operation
 from openprofiles.store.connections import Store
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     )
 
 _DEFAULT_PAGE_SIZE = 100
+# The name of the object type, and the JSON texts of objects.
+_Objects: TypeAlias = tuple[str, Sequence[str]]
 # Of each store: the calls of one caller on one domain are written together.
-_groups: WeakKeyDictionary[Store, dict[tuple[str, str], GroupCommit[tuple[str, str], PutResult]]] = WeakKeyDictionary()
+_groups: WeakKeyDictionary[Store, dict[tuple[str, str], GroupCommit[_Objects, CallResult]]] = WeakKeyDictionary()
 _groups_lock = Lock()
 
 
@@ -46,15 +48,8 @@ def put_profile_object(call: Call, request: PutProfileObjectRequest) -> PutProfi
         ResourceNotFoundException: no such domain or object type.
         BadRequestException: the object is not JSON, is too large, lacks its keys, or has a value that is too long.
     """
-    domain_name = request["DomainName"]
-
-    def write(items: Sequence[tuple[str, str]]) -> Sequence[PutResult]:
-        with call.writing(domain_name) as session:
-            return objects.put_objects_of_callers(session, items)
-
-    group = _group_of(call, domain_name)
-    unique_key = group.submit((request["ObjectTypeName"], request["Object"]), write).result()
-    return {"ProfileObjectUniqueKey": unique_key_text(unique_key)}
+    (result,) = _put_together(call, request["DomainName"], request["ObjectTypeName"], [request["Object"]])
+    return {"ProfileObjectUniqueKey": unique_key_text(result.result())}
 
 
 @operation("BatchPutProfileObject")
@@ -69,8 +64,8 @@ def batch_put_profile_object(call: Call, request: BatchPutProfileObjectRequest) 
     repeated = [name for name, count in Counter(item["Id"] for item in items).items() if count > 1]
     if repeated:
         raise InvalidRequest(f"Items: more than one item has the Id {repeated[0]}. Give each item an Id of its own.")
-    with call.writing(request["DomainName"]) as session:
-        results = objects.put_objects(session, request["ObjectTypeName"], [item["Object"] for item in items])
+    contents = [item["Object"] for item in items]
+    results = _put_together(call, request["DomainName"], request["ObjectTypeName"], contents)
     successful: list[BatchPutProfileObjectResponseItem] = []
     failed: list[BatchPutProfileObjectErrorItem] = []
     for item, result in zip(items, results, strict=True):
@@ -128,7 +123,17 @@ def delete_profile_object(call: Call, request: DeleteProfileObjectRequest) -> De
     return {"Message": f"OK: object of the type {request['ObjectTypeName']} deleted"}
 
 
-def _group_of(call: Call, domain_name: str) -> GroupCommit[tuple[str, str], PutResult]:
+def _put_together(call: Call, domain_name: str, type_name: str, contents: Sequence[str]) -> list[PutResult]:
+    """Ingest objects, in one transaction with those of other calls that wait."""
+
+    def write(calls: Sequence[_Objects]) -> Sequence[CallResult]:
+        with call.writing(domain_name) as session:
+            return objects.put_objects_of_calls(session, calls)
+
+    return results_of(_group_of(call, domain_name).submit((type_name, contents), write))
+
+
+def _group_of(call: Call, domain_name: str) -> GroupCommit[_Objects, CallResult]:
     with _groups_lock:
         of_store = _groups.setdefault(call.store, {})
         return of_store.setdefault((domain_name, call.principal.arn(call.account_id)), GroupCommit())

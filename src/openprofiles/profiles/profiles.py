@@ -129,7 +129,7 @@ def update_profile(
         _derived_keys(connection, domain, [after])[pid],
         key_rows.read_held_keys(connection, [pid])[pid],
     )
-    profile_rows.update_profile(connection, after)
+    profile_rows.update_profile(connection, before, after)
     key_rows.remove_from_index(connection, domain.domain_id, {pid: changes.removed})
     key_rows.add_to_index(connection, domain.domain_id, {pid: changes.added})
     # Also when no key changed: a running load must see what was edited by hand.
@@ -192,7 +192,7 @@ def add_profile_key(session: Writing, profile_id: str, key_name: str, values: Se
         keys.add(Key(key_name, normal))
     key_rows.hold_keys(connection, {profile.pid: keys}, key_rows.HAND)
     key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})
-    profile_rows.update_profile(connection, _touched(profile, session))
+    profile_rows.update_profile(connection, profile, _touched(profile, session))
     _note_change(session, ChangeAction.ADDED_KEY, profile, content=pack_keys(key_name, values))
 
 
@@ -216,7 +216,7 @@ def delete_profile_key(session: Writing, profile_id: str, key_name: str, values:
     removed = key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: keys})
     if released or removed:
         touched = dataclasses.replace(profile, revision=profile.revision + 1, updated_at=session.now)
-        profile_rows.update_profile(connection, touched)
+        profile_rows.update_profile(connection, profile, touched)
         _note_change(session, ChangeAction.DELETED_KEY, profile, content=pack_keys(key_name, values))
 
 

@@ -7,8 +7,7 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Delete, Insert, Select, TextClause, Update
@@ -48,15 +47,21 @@ class PreparedStatement:
 
     def run(self, connection: Connection, **values: Any) -> int:
         """Run the statement once, and return the number of rows that it wrote."""
-        with self._of(connection).run(connection, values) as cursor:
-            count: int = cursor.rowcount
-            return count
+        cursor = self._of(connection).run(connection, values)
+        count: int = cursor.rowcount
+        cursor.close()
+        return count
+
+    def run_each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Run the statement once for each of these rows, given by name."""
+        self._of(connection).run_each(connection, rows)
 
     def number(self, connection: Connection, **values: Any) -> int:
         """Run the statement once, and return the only value that it returns."""
-        with self._of(connection).run(connection, values) as cursor:
-            number: int = cursor.fetchone()[0]
-            return number
+        cursor = self._of(connection).run(connection, values)
+        number: int = cursor.fetchone()[0]
+        cursor.close()
+        return number
 
     def _of(self, connection: Connection) -> _Compiled:
         compiled = self._compiled.get(connection.dialect.name)
@@ -81,26 +86,40 @@ class _Compiled:
             if (convert := parameter.type.dialect_impl(dialect).bind_processor(dialect)) is not None
         ]
 
-    @contextmanager
-    def run(self, connection: Connection, values: dict[str, Any]) -> Iterator[Any]:
-        """Run the statement, and open a cursor on its result."""
+    def run(self, connection: Connection, values: dict[str, Any]) -> Any:
+        """Run the statement, and return the cursor on its result, which the caller closes."""
+        parameters = self._parameters(values)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self._sql, parameters)
+        except connection.dialect.loaded_dbapi.Error as error:
+            cursor.close()
+            raise _library_error(connection, self._sql, error) from error
+        return cursor
+
+    def run_each(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        """Run the statement for each of these values."""
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(self._sql, [self._parameters(row) for row in rows])
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _library_error(connection, self._sql, error) from error
+        finally:
+            cursor.close()
+
+    def _parameters(self, values: dict[str, Any]) -> Any:
         if not self._required <= values.keys() <= self._fixed.keys():
             raise TypeError(f"The statement takes {sorted(self._required)}, but was given {sorted(values)}.")
         given = {**self._fixed, **values}
         for name, convert in self._converted:
             given[name] = convert(given[name])
-        parameters = given if self._names is None else [given[name] for name in self._names]
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(self._sql, parameters)
-            yield cursor
-        except connection.dialect.loaded_dbapi.Error as error:
-            # As SQLAlchemy raises it, and like there without the parameters: they may be a customer's.
-            raise DBAPIError.instance(
-                self._sql, None, error, connection.dialect.loaded_dbapi.Error, hide_parameters=True
-            ) from error
-        finally:
-            cursor.close()
+        return given if self._names is None else [given[name] for name in self._names]
+
+
+def _library_error(connection: Connection, sql: str, error: Exception) -> Exception:
+    """Return the error as SQLAlchemy raises it, without the parameters: they may be a customer's."""
+    kind = connection.dialect.loaded_dbapi.Error
+    return DBAPIError.instance(sql, None, error, kind, hide_parameters=True)
 
 
 class _CompiledQuery(_Compiled):
@@ -114,8 +133,13 @@ class _CompiledQuery(_Compiled):
         ]
 
     def fetch(self, connection: Connection, values: dict[str, Any]) -> list[dict[str, Any]]:
-        with self.run(connection, values) as cursor:
+        cursor = self.run(connection, values)
+        try:
             rows = cursor.fetchall()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _library_error(connection, self._sql, error) from error
+        finally:
+            cursor.close()
         return [
             {
                 name: cell if process is None else process(cell)

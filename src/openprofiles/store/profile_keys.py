@@ -9,15 +9,17 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.engine import Connection
 
 from openprofiles.facts.keys import Key
-from openprofiles.store.prepared import PreparedQuery
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement
 from openprofiles.store.tables import held_key, profile_key
 
 KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
 
 # Both engines read this form; SQLAlchemy spells "on conflict do nothing" differently for each.
-_ADD_TO_INDEX = text(
-    "insert into profile_key (domain_id, name, value, pid) "
-    "values (:domain_id, :name, :value, :pid) on conflict do nothing"
+_ADD_TO_INDEX = PreparedStatement(
+    text(
+        "insert into profile_key (domain_id, name, value, pid) "
+        "values (:domain_id, :name, :value, :pid) on conflict do nothing"
+    )
 )
 # Each key is looked up by itself, whatever PostgreSQL knows of the table. One statement for many is ten times as fast
 # as one for each.
@@ -28,12 +30,12 @@ _REMOVE_FROM_INDEX_POSTGRESQL = text(
     "and k.name = wanted.name and k.value = wanted.value and k.pid = wanted.pid offset 0) found))"
 )
 _REMOVE_FROM_INDEX_SQLITE = "delete from profile_key where domain_id = ? and name = ? and value = ? and pid = ?"
-_HOLD = text(
-    "insert into held_key (pid, name, value, holder) values (:pid, :name, :value, :holder) on conflict do nothing"
+_HOLD = PreparedStatement(
+    text("insert into held_key (pid, name, value, holder) values (:pid, :name, :value, :holder) on conflict do nothing")
 )
 _RELEASE = text("delete from held_key where pid = :pid and name = :name and value = :value")
-_RELEASE_OF_HOLDER = text(
-    "delete from held_key where pid = :pid and name = :name and value = :value and holder = :holder"
+_RELEASE_OF_HOLDER = PreparedStatement(
+    text("delete from held_key where pid = :pid and name = :name and value = :value and holder = :holder")
 )
 # The holder of keys that AddProfileKey added.
 HAND = "hand"
@@ -47,7 +49,7 @@ def holder_of_object(object_no: int) -> str:
 def add_to_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> None:
     """Add keys of profiles (by row number) to the index; existing ones stay."""
     if rows := _rows(keys_by_pid):
-        connection.execute(_ADD_TO_INDEX, [{"domain_id": domain_id, **row} for row in rows])
+        _ADD_TO_INDEX.run_each(connection, [{"domain_id": domain_id, **row} for row in rows])
 
 
 def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysByPid) -> int:
@@ -86,13 +88,13 @@ def release_keys_of(connection: Connection, pid: int, keys: Collection[Key], hol
     """Note that one holder does not hold these keys of a profile any more."""
     if keys:
         rows = [{"pid": pid, "name": key.name, "value": key.value, "holder": holder} for key in sorted(keys)]
-        connection.execute(_RELEASE_OF_HOLDER, rows)
+        _RELEASE_OF_HOLDER.run_each(connection, rows)
 
 
 def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:
     """Note what holds keys, so that no change of a field removes them."""
     if rows := _rows(keys_by_pid):
-        connection.execute(_HOLD, [{**row, "holder": holder} for row in rows])
+        _HOLD.run_each(connection, [{**row, "holder": holder} for row in rows])
 
 
 def release_keys(connection: Connection, keys_by_pid: KeysByPid) -> int:

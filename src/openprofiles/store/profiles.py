@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, sel
 from sqlalchemy.engine import Connection
 
 from openprofiles.facts.records import FieldSource, Profile
-from openprofiles.facts.standard_profile import FIELDS, attribute_of_target
+from openprofiles.facts.standard_profile import FIELD_BY_PATH, FIELDS, attribute_of_target
 from openprofiles.ids import ProfileId
 from openprofiles.store.index_order import read_in_index_order
 from openprofiles.store.prepared import PreparedQuery, PreparedStatement
@@ -28,12 +28,22 @@ class KeySource(NamedTuple):
 
 def insert_profile(connection: Connection, profile: Profile) -> None:
     """Write a new profile under the row number that was reserved for it."""
-    _INSERT.run(connection, **_row_of(profile))
+    _INSERT.run(connection, **_row_of(profile, _COLUMNS))
 
 
-def update_profile(connection: Connection, profile: Profile) -> None:
-    """Write all columns of an existing profile."""
-    _UPDATE.run(connection, of_domain=profile.domain_id, of_pid=profile.pid, **_row_of(profile))
+def update_profile(connection: Connection, before: Profile, after: Profile) -> None:
+    """Write the columns of an existing profile that change."""
+    columns = frozenset(_changed_columns(before, after))
+    if not columns:
+        return
+    statement = _updates.get(columns)
+    if statement is None:
+        if len(_updates) >= _MAX_UPDATES:
+            _updates.clear()
+        values = {name: bindparam(name, type_=table.c[name].type) for name in sorted(columns)}
+        statement = _updates[columns] = PreparedStatement(update(table).where(_IS_PROFILE).values(values))
+    row = _row_of(after, columns)
+    statement.run(connection, of_domain=after.domain_id, of_pid=after.pid, **row)
 
 
 def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
@@ -162,27 +172,45 @@ def _of_domain(connection: Connection, domain_id: int, is_row: ColumnElement[boo
     return and_(table.c.domain_id == domain_id, is_row)
 
 
-def _row_of(profile: Profile) -> dict[str, Any]:
+def _changed_columns(before: Profile, after: Profile) -> Iterator[str]:
+    for path in before.values.keys() | after.values.keys():
+        if before.values.get(path) != after.values.get(path):
+            yield FIELD_BY_PATH[path].column
+    for name in _OTHER_COLUMNS:
+        if getattr(before, name) != getattr(after, name):
+            yield name
+
+
+def _row_of(profile: Profile, columns: Collection[str]) -> dict[str, Any]:
+    """Return these columns of a profile."""
     return {
-        "pid": profile.pid,
-        "domain_id": profile.domain_id,
-        "profile_id": profile.profile_id,
-        **{field.column: profile.values.get(field.path) for field in FIELDS},
-        "attributes": dict(profile.attributes) or None,
-        "engagement_preferences": profile.engagement_preferences,
-        "origins": sorted(profile.origins) or None,
-        "revision": profile.revision,
-        "created_at": profile.created_at,
-        "updated_at": profile.updated_at,
-        "expires_at": profile.expires_at,
-        "last_upload_job": profile.last_upload_job,
-        "sources": [
-            [one.object_no, one.object_type_id, one.ingested_at_ms, one.source_at_ms, one.paths]
-            for one in profile.sources
-        ]
-        or None,
-        "object_count": profile.object_count or None,
+        name: profile.values.get(_PATH_OF_COLUMN[name])
+        if name in _PATH_OF_COLUMN
+        else _WRITTEN.get(name, _as_it_is)(getattr(profile, name))
+        for name in columns
     }
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# How members of a profile are written that are not a column as they are.
+_WRITTEN: Mapping[str, Callable[[Any], Any]] = {
+    "attributes": lambda attributes: dict(attributes) or None,
+    "origins": lambda origins: sorted(origins) or None,
+    "sources": lambda sources: (
+        [[one.object_no, one.object_type_id, one.ingested_at_ms, one.source_at_ms, one.paths] for one in sources]
+        or None
+    ),
+    "object_count": lambda count: count or None,
+}
+_PATH_OF_COLUMN = {field.column: field.path for field in FIELDS}
+_COLUMNS = tuple(column.name for column in table.columns)
+_OTHER_COLUMNS = tuple(name for name in _COLUMNS if name not in _PATH_OF_COLUMN)
+# By the columns that they change.
+_updates: dict[frozenset[str], PreparedStatement] = {}
+_MAX_UPDATES = 500
 
 
 def _profile_of(columns: Mapping[Any, Any]) -> Profile:
@@ -218,9 +246,6 @@ def _source_of(
 
 _IS_PROFILE = (table.c.pid == bindparam("of_pid")) & (table.c.domain_id == bindparam("of_domain"))
 _INSERT = PreparedStatement(insert(table))
-_UPDATE = PreparedStatement(
-    update(table).where(_IS_PROFILE).values({column.name: bindparam(column.name) for column in table.columns})
-)
 _FOR_CHANGE = PreparedQuery(
     select(table).where(_IS_PROFILE, table.c.expires_at > bindparam("after")).with_for_update(), _profile_of
 )
