@@ -12,6 +12,7 @@ from openprofiles.facts.records import Domain, Profile
 from openprofiles.ids import new_profile_id
 from openprofiles.store import row_sequence
 from openprofiles.store.connections import Store
+from openprofiles.store.prepared import written_together
 from openprofiles.store.profiles import delete_profiles, insert_profile, read_range
 from openprofiles.uploads.made_profiles import list_made_profiles
 from store.made_rows import NOW, make_domain, make_job
@@ -28,12 +29,12 @@ def domain(store: Store) -> Domain:
 
 def make_profiles(store: Store, domain: Domain, count: int, expires_at: datetime = NOW + DAY) -> list[int]:
     """Profiles one after the other; their row numbers."""
-    with store.write() as connection:
+    with store.write() as connection, written_together(connection) as writes:
         first = row_sequence.reserve(connection, count)
         pids = list(range(first, first + count))
         for pid in pids:
             insert_profile(
-                connection,
+                writes,
                 Profile(
                     pid=pid,
                     domain_id=domain.domain_id,

@@ -23,7 +23,7 @@ WRITERS = {
     "store/removal.py",
 }
 # The functions of the store that write, and the only module that calls them.
-CALLS = {"insert_profile", "update_profile", "delete_profiles", "add_to_index", "remove_from_index"}
+CALLS = {"insert_profile", "update_profile", "delete_profiles", "add_to_index", "remove_from_index", "change_keys"}
 
 
 @cache
@@ -75,6 +75,6 @@ def test_only_modules_that_write_the_log_call_the_functions_that_write_profiles(
         name
         for name, module in modules().items()
         for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "insert_change"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "insert_changes"
     }
     assert callers == logging == {"profiles/profiles.py", "objects/ingestion.py", "objects/removal.py"}

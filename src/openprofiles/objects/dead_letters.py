@@ -73,7 +73,10 @@ def retry_dead_letter(session: Writing, dead_letter_id: int) -> DeadLetterCode |
         )
     except InvalidRequest as error:
         raise InvalidRequest(f"Dead letter {dead_letter_id}: {error}") from None
-    return Ingestion(session).ingest(prepared).rejection
+    ingestion = Ingestion(session)
+    rejection = ingestion.ingest(prepared).rejection
+    ingestion.finish()
+    return rejection
 
 
 def delete_dead_letter(session: Writing, dead_letter_id: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
@@ -29,7 +29,7 @@ from openprofiles.objects.placement import (
     standard_keys,
 )
 from openprofiles.objects.prepared_objects import PreparedObject
-from openprofiles.objects.removal import remove_object, remove_oldest_over_limit
+from openprofiles.objects.removal import has_too_many, remove_object, remove_oldest_over_limit
 from openprofiles.objects.standard_object_rows import write_standard_object
 from openprofiles.objects.type_definitions import read_priorities
 from openprofiles.profiles.change_contents import pack_values_before
@@ -43,7 +43,8 @@ from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.dead_letters import delete_dead_letter_of, write_dead_letter
 from openprofiles.store.definitions import Definition
 from openprofiles.store.objects import ProfileObject
-from openprofiles.store.profile_changes import insert_change
+from openprofiles.store.prepared import Writes
+from openprofiles.store.profile_changes import NewChange, insert_changes
 
 DEAD_LETTER_DAYS = 14
 
@@ -67,11 +68,25 @@ class Outcome:
     rejection: DeadLetterCode | None = None
 
 
+@dataclass(slots=True)
+class _Pending:
+    """What was ingested and is not written yet. An object that has any of it in common waits until it is."""
+
+    pids: set[int] = field(default_factory=set)
+    unique_keys: set[bytes] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
+    changes: list[NewChange] = field(default_factory=list)
+    profiles_added: int = 0
+    objects_added: int = 0
+
+
 class Ingestion:
-    """Ingests the objects of one transaction, one after the other."""
+    """Ingests the objects of one transaction, one after the other; ``finish`` writes what is not written yet."""
 
     def __init__(self, session: Writing) -> None:
         self.session = session
+        self.writes = Writes(session.connection)
+        self.pending = _Pending()
 
     @cached_property
     def indexed_paths(self) -> frozenset[str]:
@@ -92,7 +107,7 @@ class Ingestion:
         outcome = self.place(prepared)
         connection, domain_id = self.session.connection, self.session.domain.domain_id
         if outcome.rejection is None:
-            delete_dead_letter_of(connection, domain_id, prepared.unique_key)
+            delete_dead_letter_of(self.writes, domain_id, prepared.unique_key)
         else:
             write_dead_letter(
                 connection,
@@ -112,28 +127,54 @@ class Ingestion:
         Args:
             prepared: of a type that the domain has.
         """
-        return _place(self, self.session, prepared)
+        definition = prepared.type.definition
+        if definition is None:
+            raise ValueError(f"Object type {prepared.type.name} has no definition yet.")
+        session, pending = self.session, self.pending
+        if prepared.unique_key in pending.unique_keys or any(key in pending.keys for _, key in prepared.keys):
+            self.finish()
+        before = self._find_before(prepared, definition)
+        try:
+            placement = find_profile(session, prepared, before)
+            pids = {one.pid for one in (before, placement.profile) if one is not None}
+            if pids & self.pending.pids:
+                # It is read again as the objects before this one leave it.
+                self.finish()
+                before = self._find_before(prepared, definition)
+                placement = find_profile(session, prepared, before)
+            standard = {
+                name: find_standard_object(session, name, placement.profile, standard_keys(prepared, name))
+                for name in prepared.standard_values
+            }
+        except Rejected as rejected:
+            return Outcome(tried=rejected.tried, rejection=rejected.code)
+        after = _ObjectInPlace(self, prepared, definition, before, standard).run(placement.profile)
+        return Outcome(tried=placement.tried, before=placement.profile, after=after, replaced=before is not None)
 
+    def finish(self) -> None:
+        """Write what is not written yet."""
+        pending, self.pending = self.pending, _Pending()
+        self.writes.run()
+        if pending.changes:
+            insert_changes(
+                self.session.connection,
+                self.session.domain.domain_id,
+                pending.changes,
+                profiles_added=pending.profiles_added,
+                objects_added=pending.objects_added,
+            )
 
-def _place(ingestion: Ingestion, session: Writing, prepared: PreparedObject) -> Outcome:
-    definition = prepared.type.definition
-    if definition is None:
-        raise ValueError(f"Object type {prepared.type.name} has no definition yet.")
-    connection, domain_id = session.connection, session.domain.domain_id
-    before = rows.find_by_unique_key(connection, domain_id, definition.definition_id, prepared.unique_key)
-    if before is not None and before.expires_at <= session.now:
-        remove_object(session, before, ChangeAction.EXPIRED_OBJECT, prepared.type.name)
-        before = None
-    try:
-        placement = find_profile(session, prepared, before)
-        standard = {
-            name: find_standard_object(session, name, placement.profile, standard_keys(prepared, name))
-            for name in prepared.standard_values
-        }
-    except Rejected as rejected:
-        return Outcome(tried=rejected.tried, rejection=rejected.code)
-    after = _ObjectInPlace(ingestion, session, prepared, definition, before, standard).run(placement.profile)
-    return Outcome(tried=placement.tried, before=placement.profile, after=after, replaced=before is not None)
+    def _find_before(self, prepared: PreparedObject, definition: Definition) -> ProfileObject | None:
+        """Find the object that an object replaces; one that has expired is removed."""
+        session = self.session
+        before = rows.find_by_unique_key(
+            session.connection, session.domain.domain_id, definition.definition_id, prepared.unique_key
+        )
+        if before is not None and before.expires_at <= session.now:
+            self.finish()
+            remove_object(session, before, ChangeAction.EXPIRED_OBJECT, prepared.type.name)
+            return None
+        return before
 
 
 class _ObjectInPlace:
@@ -147,60 +188,68 @@ class _ObjectInPlace:
     def __init__(
         self,
         ingestion: Ingestion,
-        session: Writing,
         prepared: PreparedObject,
         definition: Definition,
         before: ProfileObject | None,
         standard: Mapping[str, ProfileObject | None],
     ) -> None:
         self._ingestion = ingestion
-        self._session = session
+        self._session = session = ingestion.session
         self._prepared = prepared
         self._definition = definition
         self._before = before
         self._standard = standard
         days = prepared.type.members.get("ExpirationDays", session.domain.default_expiration_days)
         self._expires_at = session.now + timedelta(days=days)
-        self._object_no = row_sequence.reserve(session.connection, 1) if before is None else before.object_no
+        # Of the object, its profile and its standard objects; a number that is not used is not missed.
+        most = 2 + sum(one is None for one in standard.values())
+        first = row_sequence.reserve(session.connection, most)
+        self._numbers = iter(range(first, first + most))
+        self._object_no = next(self._numbers) if before is None else before.object_no
 
     def run(self, profile: Profile | None) -> Profile:
         """Write the object with its profile, its standard objects and its keys; return the profile."""
-        session, before = self._session, self._before
-        connection, domain_id = session.connection, session.domain.domain_id
+        ingestion, session, before = self._ingestion, self._session, self._before
         if before is not None and (profile is None or before.pid != profile.pid):
             # It belongs to a different customer now.
+            ingestion.finish()
             remove_object(session, before, ChangeAction.DELETED_OBJECT, self._prepared.type.name)
             self._before = before = None
+        writes, pending = ingestion.writes, ingestion.pending
         written = self._new_profile() if profile is None else self._changed_profile(profile)
-        new_standard = sum(one is None for one in self._standard.values())
-        count = written.object_count + (before is None) + new_standard
-        written = dataclasses.replace(written, object_count=count)
+        objects_added = (before is None) + sum(one is None for one in self._standard.values())
+        written = dataclasses.replace(written, object_count=written.object_count + objects_added)
         self._write_object(written, made_profile=profile is None)
         for name, one in self._standard.items():
-            write_standard_object(session, self._prepared, name, one, written.pid, self._expires_at)
-        rows.count_objects(connection, domain_id, (before is None) + new_standard)
+            number = next(self._numbers) if one is None else one.object_no
+            write_standard_object(session, writes, number, self._prepared, name, one, written.pid, self._expires_at)
         if profile is None:
-            profile_rows.insert_profile(connection, written)
+            profile_rows.insert_profile(writes, written)
         else:
-            profile_rows.update_profile(connection, profile, written)
+            profile_rows.update_profile(writes, profile, written)
         self._write_keys(profile, written, made_profile=profile is None or bool(before and before.made_profile))
-        insert_change(
-            connection,
-            domain_id,
-            ChangeAction.INGESTED,
-            [written.pid],
-            changed_at=session.now,
-            actor=session.actor,
-            profiles_added=int(profile is None),
-            content=pack_values_before(profile, written) if profile is not None and session.keeps_replaced else None,
-            object_type=self._prepared.type.name,
+        pending.changes.append(
+            NewChange(
+                action=ChangeAction.INGESTED,
+                pids=[written.pid],
+                changed_at=session.now,
+                actor=session.actor,
+                content=pack_values_before(profile, written) if profile and session.keeps_replaced else None,
+                object_type=self._prepared.type.name,
+            )
         )
-        remove_oldest_over_limit(session, written, self._definition, self._object_no)
+        pending.pids.add(written.pid)
+        pending.unique_keys.add(self._prepared.unique_key)
+        pending.profiles_added += profile is None
+        pending.objects_added += objects_added
+        if has_too_many(written):
+            ingestion.finish()
+            remove_oldest_over_limit(session, written, self._definition, self._object_no)
         return written
 
     def _new_profile(self) -> Profile:
         session, prepared = self._session, self._prepared
-        pid = row_sequence.reserve(session.connection, 1)
+        pid = next(self._numbers)
         given = {**prepared.inferred_values, **prepared.profile_values}
         empty = Profile(
             pid=pid,
@@ -279,9 +328,9 @@ class _ObjectInPlace:
             expires_at=self._expires_at,
         )
         if before is None:
-            rows.insert_object(session.connection, written)
+            rows.insert_object(self._ingestion.writes, written)
         else:
-            rows.update_object(session.connection, before, written)
+            rows.update_object(self._ingestion.writes, before, written)
 
     def _write_keys(self, before: Profile | None, after: Profile, *, made_profile: bool) -> None:
         """Write the changes of the index of keys."""
@@ -303,10 +352,18 @@ class _ObjectInPlace:
         )
         held_after = held_by_others | own
         changes = key_changes(derived_before | former, derived_after | own, held_after)
-        key_rows.release_keys_of(connection, pid, former - own, holder)
-        key_rows.hold_keys(connection, {pid: own - former}, holder)
-        key_rows.remove_from_index(connection, domain_id, {pid: changes.removed})
-        key_rows.add_to_index(connection, domain_id, {pid: changes.added | (own - former)})
+        added = changes.added | (own - former)
+        key_rows.change_keys(
+            self._ingestion.writes,
+            domain_id,
+            pid,
+            holder,
+            held=own - former,
+            released=former - own,
+            added=added,
+            removed=changes.removed,
+        )
+        self._ingestion.pending.keys.update(added, changes.removed)
 
     def _derived_keys(self, profile: Profile) -> frozenset[Key]:
         region = self._session.domain.phone_region

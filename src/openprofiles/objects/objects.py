@@ -110,6 +110,7 @@ def put_objects_of_calls(session: Writing, calls: Sequence[tuple[str, Sequence[s
             results.append(found)
         else:
             results.append([_put(ingestion, found, content) for content in contents])
+    ingestion.finish()
     return results
 
 

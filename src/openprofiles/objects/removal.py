@@ -24,7 +24,8 @@ from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.connections import Connection
 from openprofiles.store.definitions import Definition, list_deleted_object_types
 from openprofiles.store.objects import ProfileObject
-from openprofiles.store.profile_changes import insert_change
+from openprofiles.store.prepared import written_together
+from openprofiles.store.profile_changes import NewChange, insert_changes
 
 
 def remove_object(session: Writing, one: ProfileObject, action: ChangeAction, type_name: str) -> None:
@@ -36,6 +37,11 @@ def remove_object(session: Writing, one: ProfileObject, action: ChangeAction, ty
         _write_profile(session, profile, profile, one, action, type_name)
 
 
+def has_too_many(profile: Profile) -> bool:
+    """Return whether a profile has more objects than the limit."""
+    return profile.object_count > MAX_OBJECTS_PER_PROFILE
+
+
 def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Definition, incoming_no: int) -> None:
     """Remove the oldest objects of a profile that has too many.
 
@@ -45,8 +51,6 @@ def remove_oldest_over_limit(session: Writing, profile: Profile, incoming: Defin
     Args:
         incoming_no: the number of the object that has just come, which stays.
     """
-    if profile.object_count <= MAX_OBJECTS_PER_PROFILE:
-        return
     limits = read_object_limits(session)
     counts = rows.count_by_type(session.connection, profile.pid)
     for _ in range(profile.object_count - MAX_OBJECTS_PER_PROFILE):
@@ -184,26 +188,33 @@ def _write_profile(
     own = {key for key, of_key in holders.items() if holder in of_key}
     held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
     derived_before, derived_after = (_derived_keys(session, profile) for profile in (before, after))
-    key_rows.release_keys_of(connection, pid, own, holder)
-    gone = (derived_before | own) - derived_after - held_by_others
-    key_rows.remove_from_index(connection, domain_id, {pid: gone})
-    key_rows.add_to_index(connection, domain_id, {pid: derived_after - derived_before})
     written = dataclasses.replace(after, object_count=before.object_count - 1)
     if action is not ChangeAction.EXPIRED_OBJECT:
         # Otherwise an import could not be undone any more because an object has expired, which changes no field.
         written = dataclasses.replace(written, revision=before.revision + 1, updated_at=session.now)
-    profile_rows.update_profile(connection, before, written)
-    has_content = action is ChangeAction.UPDATED and session.keeps_replaced
-    insert_change(
-        connection,
-        domain_id,
-        action,
-        [pid],
+    with written_together(connection) as writes:
+        key_rows.change_keys(
+            writes,
+            domain_id,
+            pid,
+            holder,
+            held=(),
+            released=own,
+            added=derived_after - derived_before,
+            removed=(derived_before | own) - derived_after - held_by_others,
+        )
+        profile_rows.update_profile(writes, before, written)
+    change = NewChange(
+        action=action,
+        pids=[pid],
         changed_at=session.now,
         actor=session.actor,
-        content=pack_values_before(before, written) if has_content else None,
+        content=pack_values_before(before, written)
+        if action is ChangeAction.UPDATED and session.keeps_replaced
+        else None,
         object_type=type_name,
     )
+    insert_changes(connection, domain_id, [change])
 
 
 def _derived_keys(session: Writing, profile: Profile) -> frozenset[Key]:

@@ -16,8 +16,8 @@ from openprofiles.objects.prepared_objects import PreparedObject
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.profiles.session import Writing
 from openprofiles.store import objects as rows
-from openprofiles.store import row_sequence
 from openprofiles.store.objects import ProfileObject
+from openprofiles.store.prepared import Writes
 
 _LIST = "[]"
 # These name the object type that created them.
@@ -26,6 +26,8 @@ _WITH_DATA_SOURCE = ("_asset", "_case")
 
 def write_standard_object(
     session: Writing,
+    writes: Writes,
+    number: int,
     prepared: PreparedObject,
     object_name: str,
     before: ProfileObject | None,
@@ -35,9 +37,10 @@ def write_standard_object(
     """Write what an object says about a standard object of its profile.
 
     Args:
+        number: of a new one.
         before: the standard object; None: a new one.
     """
-    connection, now = session.connection, session.now
+    now = session.now
     given = prepared.standard_values[object_name]
     keys = [list(key) for key in standard_keys(prepared, object_name, to_store=True)]
     if before is not None:
@@ -51,16 +54,15 @@ def write_standard_object(
             updated_at=now,
             expires_at=max(before.expires_at, expires_at),
         )
-        rows.update_object(connection, before, after)
+        rows.update_object(writes, before, after)
         return
-    number = row_sequence.reserve(connection, 1)
     object_id = new_object_id(now, number)
     document = {standard_objects()[object_name].id_field: object_id}
     fill_document(document, given)
     if object_name in _WITH_DATA_SOURCE:
         document.setdefault("DataSource", prepared.type.name)
     rows.insert_object(
-        connection,
+        writes,
         ProfileObject(
             object_no=number,
             domain_id=session.domain.domain_id,

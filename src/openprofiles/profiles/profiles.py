@@ -35,7 +35,8 @@ from openprofiles.store import row_sequence
 from openprofiles.store.change_actions import ChangeAction
 from openprofiles.store.connections import Connection
 from openprofiles.store.objects import delete_objects_of_profiles
-from openprofiles.store.profile_changes import forget_contents, insert_change
+from openprofiles.store.prepared import written_together
+from openprofiles.store.profile_changes import NewChange, forget_contents, insert_changes
 
 # What PerformedBy says of profiles that have expired.
 SERVICE = "profile.amazonaws.com"
@@ -96,7 +97,8 @@ def create_profile(session: Writing, change: ProfileChange) -> Profile:
         expires_at=now + timedelta(days=domain.default_expiration_days),
     )
     profile = _with_change(empty, change)
-    profile_rows.insert_profile(connection, profile)
+    with written_together(connection) as writes:
+        profile_rows.insert_profile(writes, profile)
     key_rows.add_to_index(connection, domain.domain_id, _derived_keys(connection, domain, [profile]))
     _note_change(session, ChangeAction.CREATED, profile, profiles_added=1)
     return profile
@@ -129,7 +131,8 @@ def update_profile(
         _derived_keys(connection, domain, [after])[pid],
         key_rows.read_held_keys(connection, [pid])[pid],
     )
-    profile_rows.update_profile(connection, before, after)
+    with written_together(connection) as writes:
+        profile_rows.update_profile(writes, before, after)
     key_rows.remove_from_index(connection, domain.domain_id, {pid: changes.removed})
     key_rows.add_to_index(connection, domain.domain_id, {pid: changes.added})
     # Also when no key changed: a running load must see what was edited by hand.
@@ -192,7 +195,8 @@ def add_profile_key(session: Writing, profile_id: str, key_name: str, values: Se
         keys.add(Key(key_name, normal))
     key_rows.hold_keys(connection, {profile.pid: keys}, key_rows.HAND)
     key_rows.add_to_index(connection, domain.domain_id, {profile.pid: keys})
-    profile_rows.update_profile(connection, profile, _touched(profile, session))
+    with written_together(connection) as writes:
+        profile_rows.update_profile(writes, profile, _touched(profile, session))
     _note_change(session, ChangeAction.ADDED_KEY, profile, content=pack_keys(key_name, values))
 
 
@@ -216,7 +220,8 @@ def delete_profile_key(session: Writing, profile_id: str, key_name: str, values:
     removed = key_rows.remove_from_index(connection, domain.domain_id, {profile.pid: keys})
     if released or removed:
         touched = dataclasses.replace(profile, revision=profile.revision + 1, updated_at=session.now)
-        profile_rows.update_profile(connection, profile, touched)
+        with written_together(connection) as writes:
+            profile_rows.update_profile(writes, profile, touched)
         _note_change(session, ChangeAction.DELETED_KEY, profile, content=pack_keys(key_name, values))
 
 
@@ -330,15 +335,8 @@ def _remove_with_keys(session: Writing, action: ChangeAction, derived: Mapping[i
     profile_rows.delete_profiles(connection, domain_id, derived.keys())
     pids = sorted(derived)
     forget_contents(connection, domain_id, pids)
-    insert_change(
-        connection,
-        domain_id,
-        action,
-        pids,
-        changed_at=session.now,
-        actor=session.actor,
-        profiles_added=-len(pids),
-    )
+    change = NewChange(action=action, pids=pids, changed_at=session.now, actor=session.actor)
+    insert_changes(connection, domain_id, [change], profiles_added=-len(pids))
 
 
 def _note_change(
@@ -349,13 +347,11 @@ def _note_change(
     profiles_added: int = 0,
     content: bytes | None = None,
 ) -> None:
-    insert_change(
-        session.connection,
-        session.domain.domain_id,
-        action,
-        [profile.pid],
+    change = NewChange(
+        action=action,
+        pids=[profile.pid],
         changed_at=session.now,
         actor=session.actor,
-        profiles_added=profiles_added,
         content=content if session.keeps_replaced else None,
     )
+    insert_changes(session.connection, session.domain.domain_id, [change], profiles_added=profiles_added)

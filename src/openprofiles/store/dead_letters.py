@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
-from openprofiles.store.prepared import PreparedStatement
+from openprofiles.store.prepared import PreparedStatement, Writes
 from openprofiles.store.tables import dead_letter as table
 
 
@@ -59,9 +59,9 @@ def write_dead_letter(
         )
 
 
-def delete_dead_letter_of(connection: Connection, domain_id: int, unique_key: bytes) -> None:
+def delete_dead_letter_of(writes: Writes, domain_id: int, unique_key: bytes) -> None:
     """Remove the dead letter of an object that has found its profile, if any."""
-    _DELETE.run(connection, of_domain=domain_id, of_key=unique_key)
+    writes.add(_DELETE, of_domain=domain_id, of_key=unique_key)
 
 
 def list_dead_letters(

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, delete, func,
 from sqlalchemy.engine import Connection
 
 from openprofiles.clock import to_milliseconds
-from openprofiles.store.prepared import PreparedQuery, PreparedStatement
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement, Writes
 from openprofiles.store.tables import domain, object_list, object_unique
 from openprofiles.store.tables import profile_object as table
 
@@ -54,20 +54,19 @@ def standard_key(pid: int, name: str, value: str) -> bytes:
     return hashlib.sha256(f"{pid}\0{name}\0{value}".encode()).digest()
 
 
-def insert_object(connection: Connection, one: ProfileObject) -> None:
+def insert_object(writes: Writes, one: ProfileObject) -> None:
     """Write a new object with its entries in both indexes."""
-    _INSERT.run(connection, **_row_of(one))
-    _INSERT_LISTED.run(connection, pid=one.pid, object_type_id=one.object_type_id, object_no=one.object_no)
-    _add_hashes(connection, one, one.hashes)
+    writes.add(_INSERT, **_row_of(one))
+    writes.add(_INSERT_LISTED, pid=one.pid, object_type_id=one.object_type_id, object_no=one.object_no)
+    _add_hashes(writes, one, one.hashes)
 
 
-def update_object(connection: Connection, before: ProfileObject, after: ProfileObject) -> None:
+def update_object(writes: Writes, before: ProfileObject, after: ProfileObject) -> None:
     """Write what can change of an object; its profile stays."""
     row = _row_of(after)
-    _UPDATE.run(
-        connection, of_domain=after.domain_id, of_object=after.object_no, **{name: row[name] for name in _CHANGEABLE}
-    )
-    _add_hashes(connection, after, after.hashes - before.hashes)
+    changed = {name: row[name] for name in _CHANGEABLE}
+    writes.add(_UPDATE, of_domain=after.domain_id, of_object=after.object_no, **changed)
+    _add_hashes(writes, after, after.hashes - before.hashes)
 
 
 def delete_object(connection: Connection, one: ProfileObject) -> None:
@@ -92,10 +91,10 @@ def delete_objects_of_profiles(connection: Connection, domain_id: int, pids: Col
     count_objects(connection, domain_id, -len(objects))
 
 
-def _add_hashes(connection: Connection, one: ProfileObject, hashes: Iterable[int]) -> None:
+def _add_hashes(writes: Writes, one: ProfileObject, hashes: Iterable[int]) -> None:
     for one_hash in sorted(hashes):
-        _INSERT_UNIQUE.run(
-            connection,
+        writes.add(
+            _INSERT_UNIQUE,
             domain_id=one.domain_id,
             object_type_id=one.object_type_id,
             hash=one_hash,

@@ -7,7 +7,8 @@ engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Delete, Insert, Select, TextClause, Update
@@ -68,6 +69,35 @@ class PreparedStatement:
         if compiled is None:
             compiled = self._compiled[connection.dialect.name] = _Compiled(self._statement, connection.dialect)
         return compiled
+
+
+class Writes:
+    """Collects the writes of a transaction, and runs those of one statement together.
+
+    Writes to different rows may be run in any order. Before a row is written a second time, run what was added.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._rows: dict[PreparedStatement, list[dict[str, Any]]] = {}
+
+    def add(self, statement: PreparedStatement, **values: Any) -> None:
+        """Add a statement with its values, by the names of its parameters."""
+        self._rows.setdefault(statement, []).append(values)
+
+    def run(self) -> None:
+        """Run what was added, in the order in which the statements came first."""
+        for statement, rows in self._rows.items():
+            statement.run_each(self.connection, rows)
+        self._rows = {}
+
+
+@contextmanager
+def written_together(connection: Connection) -> Iterator[Writes]:
+    """Collect writes, and run them at the end of the block unless it raises."""
+    writes = Writes(connection)
+    yield writes
+    writes.run()
 
 
 class _Compiled:

@@ -44,42 +44,69 @@ class ProfileChange:
         return (self.actor or "").rpartition("/")[2]
 
 
-def insert_change(
-    connection: Connection,
-    domain_id: int,
-    action: ChangeAction,
-    pids: Sequence[int],
-    *,
-    changed_at: datetime,
-    actor: str,
-    profiles_added: int = 0,
-    content: bytes | None = None,
-    object_type: str | None = None,
-) -> None:
-    """Write a change of profiles to the log, in the transaction that makes it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChange:
+    """A change of profiles by a call, for the log.
 
-    Args:
-        pids: their row numbers, ascending, at least one.
-        profiles_added: how many more profiles the domain has.
+    Attributes:
+        pids: the row numbers of the profiles, ascending, at least one.
         content: see ``tables``; None: there is none, or it is not kept.
         object_type: the name of the type of the object that was ingested or deleted.
     """
-    number = _COUNT.number(connection, of_domain=domain_id, profiles_added=profiles_added)
-    _INSERT.run(
+
+    action: ChangeAction
+    pids: Sequence[int]
+    changed_at: datetime
+    actor: str
+    content: bytes | None = None
+    object_type: str | None = None
+
+
+def insert_changes(
+    connection: Connection,
+    domain_id: int,
+    changes: Sequence[NewChange],
+    *,
+    profiles_added: int = 0,
+    objects_added: int = 0,
+) -> None:
+    """Write changes of profiles to the log, in the transaction that makes them.
+
+    Args:
+        profiles_added: how many more profiles the domain has.
+        objects_added: how many more objects it has.
+    """
+    last = _COUNT.number(
         connection,
-        domain_id=domain_id,
-        number=number,
-        changed_at=changed_at,
-        action=action.value,
-        actor=actor,
-        first_pid=pids[0],
-        last_pid=pids[-1],
-        profile_count=len(pids),
-        pids=pack_row_numbers(pids),
-        object_type=object_type,
+        of_domain=domain_id,
+        changes=len(changes),
+        profiles_added=profiles_added,
+        objects_added=objects_added,
     )
-    if content is not None:
-        _INSERT_CONTENT.run(connection, domain_id=domain_id, number=number, content=content)
+    numbered = list(enumerate(changes, start=last - len(changes) + 1))
+    rows = [
+        {
+            "domain_id": domain_id,
+            "number": number,
+            "changed_at": change.changed_at,
+            "action": change.action.value,
+            "actor": change.actor,
+            "first_pid": change.pids[0],
+            "last_pid": change.pids[-1],
+            "profile_count": len(change.pids),
+            "pids": pack_row_numbers(change.pids),
+            "object_type": change.object_type,
+        }
+        for number, change in numbered
+    ]
+    _INSERT.run_each(connection, rows)
+    contents = [
+        {"domain_id": domain_id, "number": number, "content": change.content}
+        for number, change in numbered
+        if change.content is not None
+    ]
+    if contents:
+        _INSERT_CONTENT.run_each(connection, contents)
 
 
 def forget_contents(connection: Connection, domain_id: int, pids: Iterable[int]) -> None:
@@ -215,7 +242,9 @@ _COUNT = PreparedStatement(
     update(domain)
     .where(domain.c.domain_id == bindparam("of_domain"))
     .values(
-        change_number=domain.c.change_number + 1, profile_count=domain.c.profile_count + bindparam("profiles_added")
+        change_number=domain.c.change_number + bindparam("changes"),
+        profile_count=domain.c.profile_count + bindparam("profiles_added"),
+        object_count=domain.c.object_count + bindparam("objects_added"),
     )
     .returning(domain.c.change_number)
 )

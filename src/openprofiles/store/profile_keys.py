@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.engine import Connection
 
 from openprofiles.facts.keys import Key
-from openprofiles.store.prepared import PreparedQuery, PreparedStatement
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement, Writes
 from openprofiles.store.tables import held_key, profile_key
 
 KeysByPid: TypeAlias = Mapping[int, Collection[Key]]
@@ -30,6 +30,9 @@ _REMOVE_FROM_INDEX_POSTGRESQL = text(
     "and k.name = wanted.name and k.value = wanted.value and k.pid = wanted.pid offset 0) found))"
 )
 _REMOVE_FROM_INDEX_SQLITE = "delete from profile_key where domain_id = ? and name = ? and value = ? and pid = ?"
+_REMOVE_ONE = PreparedStatement(
+    text("delete from profile_key where domain_id = :domain_id and name = :name and value = :value and pid = :pid")
+)
 _HOLD = PreparedStatement(
     text("insert into held_key (pid, name, value, holder) values (:pid, :name, :value, :holder) on conflict do nothing")
 )
@@ -76,19 +79,41 @@ def read_held_keys(connection: Connection, pids: Collection[int]) -> dict[int, f
     return {pid: frozenset(of_profile) for pid, of_profile in keys.items()}
 
 
+def change_keys(
+    writes: Writes,
+    domain_id: int,
+    pid: int,
+    holder: str,
+    *,
+    held: Iterable[Key],
+    released: Iterable[Key],
+    added: Iterable[Key],
+    removed: Iterable[Key],
+) -> None:
+    """Change the keys that a holder holds of a profile, and the index.
+
+    Args:
+        held: the keys that it holds from now on.
+        released: those that it does not hold any more.
+        added: those that come into the index; existing ones stay.
+        removed: those that go from the index.
+    """
+    for statement, keys, more in (
+        (_RELEASE_OF_HOLDER, released, {"holder": holder}),
+        (_HOLD, held, {"holder": holder}),
+        (_REMOVE_ONE, removed, {"domain_id": domain_id}),
+        (_ADD_TO_INDEX, added, {"domain_id": domain_id}),
+    ):
+        for key in sorted(keys):
+            writes.add(statement, pid=pid, name=key.name, value=key.value, **more)
+
+
 def read_holders(connection: Connection, pid: int) -> dict[Key, set[str]]:
     """Read what holds each of the keys of a profile that something holds."""
     holders: dict[Key, set[str]] = {}
     for name, value, holder in _HOLDERS.all(connection, of_pid=pid):
         holders.setdefault(Key(name, value), set()).add(holder)
     return holders
-
-
-def release_keys_of(connection: Connection, pid: int, keys: Collection[Key], holder: str) -> None:
-    """Note that one holder does not hold these keys of a profile any more."""
-    if keys:
-        rows = [{"pid": pid, "name": key.name, "value": key.value, "holder": holder} for key in sorted(keys)]
-        _RELEASE_OF_HOLDER.run_each(connection, rows)
 
 
 def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:

@@ -13,7 +13,7 @@ from openprofiles.facts.records import FieldSource, Profile
 from openprofiles.facts.standard_profile import FIELD_BY_PATH, FIELDS, attribute_of_target
 from openprofiles.ids import ProfileId
 from openprofiles.store.index_order import read_in_index_order
-from openprofiles.store.prepared import PreparedQuery, PreparedStatement
+from openprofiles.store.prepared import PreparedQuery, PreparedStatement, Writes
 from openprofiles.store.tables import FOR_EXPIRY_INDEX
 from openprofiles.store.tables import profile as table
 
@@ -26,12 +26,12 @@ class KeySource(NamedTuple):
     attributes: Mapping[str, str]
 
 
-def insert_profile(connection: Connection, profile: Profile) -> None:
+def insert_profile(writes: Writes, profile: Profile) -> None:
     """Write a new profile under the row number that was reserved for it."""
-    _INSERT.run(connection, **_row_of(profile, _COLUMNS))
+    writes.add(_INSERT, **_row_of(profile, _COLUMNS))
 
 
-def update_profile(connection: Connection, before: Profile, after: Profile) -> None:
+def update_profile(writes: Writes, before: Profile, after: Profile) -> None:
     """Write the columns of an existing profile that change."""
     columns = frozenset(_changed_columns(before, after))
     if not columns:
@@ -42,8 +42,7 @@ def update_profile(connection: Connection, before: Profile, after: Profile) -> N
             _updates.clear()
         values = {name: bindparam(name, type_=table.c[name].type) for name in sorted(columns)}
         statement = _updates[columns] = PreparedStatement(update(table).where(_IS_PROFILE).values(values))
-    row = _row_of(after, columns)
-    statement.run(connection, of_domain=after.domain_id, of_pid=after.pid, **row)
+    writes.add(statement, of_domain=after.domain_id, of_pid=after.pid, **_row_of(after, columns))
 
 
 def delete_profiles(connection: Connection, domain_id: int, pids: Collection[int]) -> None:
