@@ -107,6 +107,11 @@ def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path:
     assert (
         run("objects", "list", "Customers", "ada@x.org").stderr == "The profile has no object of the type Customers.\n"
     )
+    history = run("history", "ada@x.org")
+    assert [
+        any(words in line for line in history.stdout.splitlines())
+        for words in ("Customers object ingested", "Customers object deleted")
+    ] == [True, True], history.stdout
     gone = run("object-types", "delete", "Customers", "--yes")
     assert gone.stdout == "The object type Customers has been deleted. A worker removes its objects.\n"
     assert run("object-types", "list").stderr.endswith(" has no object type.\n")

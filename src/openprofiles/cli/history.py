@@ -14,7 +14,7 @@ from openprofiles.cli.find_profile import find_profile_id
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
 from openprofiles.settings import Settings
-from openprofiles.store.change_actions import ACTION_WORDS, KEY_ACTIONS
+from openprofiles.store.change_actions import KEY_ACTIONS, action_words
 
 if TYPE_CHECKING:
     from openprofiles.cli.place import Place
@@ -35,7 +35,7 @@ _MOST_CHANGES = 100
 def history(settings: Settings, domain: str, endpoint_url: str | None, output: str, profile: str, limit: int) -> None:
     """Print the changes of a profile, newest first.
 
-    These are calls, edits in the console, imports and undos.
+    These are calls, edits in the console, objects, imports and undos.
 
     PROFILE is its id, or an email address, phone number, account number or full name of it.
 
@@ -64,6 +64,7 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
                     "id": record["Id"],
                     "changed_at": record["CreatedAt"].isoformat(),
                     "action": record["ActionType"],
+                    "object_type": _object_type_of(record),
                     "performed_by": record["PerformedBy"],
                     "content": content,
                 }
@@ -74,7 +75,7 @@ def history(settings: Settings, domain: str, endpoint_url: str | None, output: s
     rows = [
         (
             utc_text(record["CreatedAt"]),
-            ACTION_WORDS.get(record["ActionType"], record["ActionType"]),
+            action_words(record["ActionType"], _object_type_of(record)),
             _performer(record["PerformedBy"]),
             _describe(record, contents, position),
         )
@@ -101,6 +102,11 @@ def _read_content(place: Place, of_profile: Mapping[str, str], record: Mapping[s
     """Read what came of a change; None if it is no longer known."""
     found = place.call("GetProfileHistoryRecord", **of_profile, Id=record["Id"])
     return json.loads(found["Content"]) if "Content" in found else None
+
+
+def _object_type_of(record: Mapping[str, Any]) -> str | None:
+    """Return the type of the object that made a change; None if none did."""
+    return None if record["ObjectTypeName"] == "_profile" else str(record["ObjectTypeName"])
 
 
 def _performer(arn: str) -> str:

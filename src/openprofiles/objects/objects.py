@@ -18,7 +18,7 @@ from openprofiles.objects.prepared_objects import UsedType, prepare_object
 from openprofiles.objects.removal import remove_object
 from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
-from openprofiles.objects.type_definitions import OBJECT_TYPE
+from openprofiles.objects.type_definitions import OBJECT_TYPE, read_type_name
 from openprofiles.objects.used_types import find_used_type, with_definition
 from openprofiles.pages import read_token, write_token
 from openprofiles.profiles.profiles import get_profile
@@ -164,6 +164,44 @@ def list_profile_objects(
             break
         before_no = part[-1].object_no
     return ObjectPage(tuple(found), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsOfType:
+    """The objects of one type that a profile has.
+
+    Attributes:
+        count: expired ones are among them until the worker has removed them.
+        newest: the newest ones.
+    """
+
+    type_name: str
+    count: int
+    newest: tuple[ProfileObject, ...]
+
+
+def list_newest_objects(session: Reading, pid: int, *, per_type: int) -> list[ObjectsOfType]:
+    """List the newest objects of a profile, by the name of their type."""
+    counts = rows.count_by_type(session.connection, pid)
+    found = [
+        ObjectsOfType(
+            read_type_name(session.connection, number),
+            count,
+            tuple(
+                rows.list_objects(
+                    session.connection,
+                    session.domain.domain_id,
+                    pid,
+                    number,
+                    session.now,
+                    before_no=_NEWEST,
+                    limit=per_type,
+                )
+            ),
+        )
+        for number, count in counts.items()
+    ]
+    return sorted((one for one in found if one.newest), key=lambda one: one.type_name)
 
 
 def delete_profile_object(session: Writing, profile_id: str, type_name: str, unique_key_text: str) -> None:

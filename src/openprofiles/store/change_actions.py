@@ -34,8 +34,7 @@ REMOVING_ACTIONS = (ChangeAction.DELETED, ChangeAction.EXPIRED)
 IS_REMOVAL_SQL = f"action IN ({', '.join(repr(action.value) for action in REMOVING_ACTIONS)})"
 # A change of the keys that were added to a profile, not of its values.
 KEY_ACTIONS = (ChangeAction.ADDED_KEY, ChangeAction.DELETED_KEY)
-# What people read.
-ACTION_WORDS = {
+_WORDS = {
     ChangeAction.CREATED: "created",
     ChangeAction.UPDATED: "updated",
     ChangeAction.INGESTED: "updated by an import",
@@ -43,8 +42,26 @@ ACTION_WORDS = {
     ChangeAction.DELETED_KEY: "key deleted",
     ChangeAction.DELETED: "deleted",
     ChangeAction.EXPIRED: "expired",
-    ChangeAction.DELETED_OBJECT: "object deleted",
-    ChangeAction.EXPIRED_OBJECT: "object expired",
+}
+_WORDS_OF_OBJECTS = {
+    ChangeAction.INGESTED: "{object_type} object ingested",
+    ChangeAction.DELETED: "{object_type} object deleted",
+    ChangeAction.EXPIRED: "{object_type} object expired",
 }
 # Changes that leave the values of profiles as they are.
 WITHOUT_VALUES = (*KEY_ACTIONS, ChangeAction.DELETED_OBJECT, ChangeAction.EXPIRED_OBJECT)
+
+
+def action_words(api_name: str, object_type: str | None) -> str:
+    """Return the words that people read for a change.
+
+    Args:
+        api_name: the ActionType of the API; one that is not known is returned as it is.
+        object_type: the name of the type of the object that made the change; None if none did.
+    """
+    if api_name not in set(ChangeAction):
+        return api_name
+    action = ChangeAction(api_name)
+    if object_type is not None and action in _WORDS_OF_OBJECTS:
+        return _WORDS_OF_OBJECTS[action].format(object_type=object_type)
+    return _WORDS[action]

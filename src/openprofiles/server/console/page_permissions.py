@@ -19,6 +19,7 @@ class Page(StrEnum):
     PROFILES = "profiles"
     PROFILE = "profile"
     PROFILE_FORM = "profile form"
+    OBJECTS = "objects"
 
 
 # The start page and the page about connecting need nothing. The undo page belongs to the job.
@@ -31,6 +32,7 @@ NEEDS: Mapping[Page, tuple[str, ...]] = {
     Page.PROFILES: ("profile:SearchProfiles",),
     Page.PROFILE: ("profile:SearchProfiles",),
     Page.PROFILE_FORM: ("profile:SearchProfiles", "profile:UpdateProfile"),
+    Page.OBJECTS: ("profile:ListProfileObjectTypes",),
 }
 
 # What an action lets people do, for the message to somebody who may not.
@@ -48,6 +50,11 @@ ACTION_WORDS: Mapping[str, str] = {
     "profile:SearchProfiles": "search the profiles in {domain}",
     "profile:UpdateProfile": "edit profiles in {domain}",
     "profile:DeleteProfile": "delete profiles from {domain}",
+    "profile:ListProfileObjectTypes": "see the object types of {domain}",
+    "openprofiles:ExplainObject": "try objects in {domain}",
+    "openprofiles:GetDeadLetter": "see the dead letters of {domain}",
+    "openprofiles:RetryDeadLetter": "retry dead letters of {domain}",
+    "openprofiles:DeleteDeadLetter": "delete dead letters of {domain}",
     "openprofiles:PreviewUploadJob": "check files before an import into {domain}",
     "openprofiles:PutMapping": "save mappings in {domain}",
     "openprofiles:SetUploadJobOptions": "choose import options in {domain}",
@@ -55,7 +62,7 @@ ACTION_WORDS: Mapping[str, str] = {
 }
 
 # Pages whose address needs only the name of the domain, in the order of their tabs.
-TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES)
+TABS = (Page.DOMAIN, Page.UPLOAD, Page.JOBS, Page.PROFILES, Page.OBJECTS)
 
 # Messages about what was done, for pages that do not show it otherwise; an address names a message by its key.
 DONE_MESSAGES: Mapping[str, str] = {
@@ -65,6 +72,9 @@ DONE_MESSAGES: Mapping[str, str] = {
     "job-stopped": "Import stopping.",
     "undo-started": "Undo started.",
     "profile-deleted": "Profile deleted.",
+    "object-ingested": "Object ingested.",
+    "object-rejected": "Object rejected again.",
+    "letter-deleted": "Dead letter deleted.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -22,6 +23,8 @@ from openprofiles.facts.standard_profile import (
     PROFILE_ID_KEY,
     attribute_of_target,
 )
+from openprofiles.objects.lineage import read_lineage
+from openprofiles.objects.objects import ObjectsOfType, list_newest_objects
 from openprofiles.operations.profile_shapes import change_of_request
 from openprofiles.profiles.domains import get_indexed_paths
 from openprofiles.profiles.history import list_history
@@ -48,11 +51,12 @@ from openprofiles.server.console.profile_list import first_of, name_of, result_o
 from openprofiles.server.console.render import PAGE_HEADERS
 from openprofiles.server.console.visitors import Visitor, signed_in
 from openprofiles.server.services import Services
-from openprofiles.store.change_actions import ACTION_WORDS
+from openprofiles.store.change_actions import action_words
 from openprofiles.uploads import jobs
 
 _PROFILES_PER_PAGE = 25
 _CHANGES_PER_PAGE = 10
+_OBJECTS_PER_TYPE = 5
 
 _KIND_WORDS = {
     PROFILE_ID_KEY: "a profile ID",
@@ -69,12 +73,14 @@ class _ShownValue:
 
     Attributes:
         api_name: the name of the field in the API; None if the label is that name.
+        object_type: the name of the type of the object that has given it; None: none has, or that is not shown.
     """
 
     label: str
     api_name: str | None
     text: str
     is_edited_by_hand: bool
+    object_type: str | None = None
 
 
 def routes(services: Services) -> list[Route]:
@@ -125,6 +131,8 @@ def find_profiles(visitor: Visitor) -> Response:
 def show_profile(visitor: Visitor) -> Response:
     """Show one profile with all its values."""
     changes = last_job = None
+    object_types: dict[str, str] = {}
+    objects: list[ObjectsOfType] = []
     with visitor.reading(*NEEDS[Page.PROFILE]) as session:
         domain, profile = session.domain, get_profile(session, visitor.request.path_params["profile_id"])
         if visitor.may("profile:ListProfileHistoryRecords", domain.name):
@@ -134,6 +142,11 @@ def show_profile(visitor: Visitor) -> Response:
                 max_results=_CHANGES_PER_PAGE,
                 next_token=visitor.request.query_params.get("changes"),
             )
+        if profile.sources and visitor.may("openprofiles:GetLineage", domain.name):
+            lineage = read_lineage(session, profile.profile_id)
+            object_types = {one.path: one.object_type for one in lineage if one.object_type is not None}
+        if profile.object_count and visitor.may("profile:ListProfileObjects", domain.name):
+            objects = list_newest_objects(session, profile.pid, per_type=_OBJECTS_PER_TYPE)
         if profile.last_upload_job is not None and visitor.may_open(Page.JOB, domain.name):
             last_job = jobs.find_job_of_number(session, profile.last_upload_job)
     return visitor.page(
@@ -141,10 +154,11 @@ def show_profile(visitor: Visitor) -> Response:
         domain=domain,
         profile=profile,
         title=_title_of(profile),
-        groups=_shown_groups(profile),
+        groups=_shown_groups(profile, object_types),
+        objects=objects,
         last_job=last_job,
         changes=changes,
-        change_words=ACTION_WORDS,
+        action_words=action_words,
         was_saved="saved" in visitor.request.query_params,
     )
 
@@ -239,13 +253,13 @@ def _title_of(profile: Profile) -> str:
     return name_of(profile) or first_of(profile, KEY_PATHS[EMAIL_KEY]) or "Profile without a name"
 
 
-def _shown_groups(profile: Profile) -> list[tuple[str, list[_ShownValue]]]:
+def _shown_groups(profile: Profile, object_types: Mapping[str, str]) -> list[tuple[str, list[_ShownValue]]]:
     """Return the groups of values that the profile has, with their titles."""
     groups = [
         (
             group.title,
             [
-                _ShownValue(label_of(path), path, profile.values[path], path in profile.origins)
+                _ShownValue(label_of(path), path, profile.values[path], path in profile.origins, object_types.get(path))
                 for path in group.paths
                 if path in profile.values
             ],
@@ -253,7 +267,7 @@ def _shown_groups(profile: Profile) -> list[tuple[str, list[_ShownValue]]]:
         for group in GROUPS
     ]
     attributes = [
-        _ShownValue(name, None, text, ATTRIBUTES_PREFIX + name in profile.origins)
+        _ShownValue(name, None, text, (path := ATTRIBUTES_PREFIX + name) in profile.origins, object_types.get(path))
         for name, text in sorted(profile.attributes.items())
     ]
     groups[-1:-1] = [("Custom attributes", attributes), ("Engagement preferences", _shown_preferences(profile))]

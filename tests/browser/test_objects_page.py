@@ -1,0 +1,108 @@
+"""Objects in the browser: types, dead letters, trying an object, and the objects of a profile."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from acceptance.running import RunningServer
+
+DOMAIN = "objects"
+CUSTOMERS: dict[str, Any] = {
+    "Description": "Customers <b>of the shop</b>",
+    "AllowProfileCreation": True,
+    "SourcePriority": 2,
+    "Fields": {
+        "id": {"Source": "_source.id"},
+        "mail": {"Source": "_source.mail", "Target": "_profile.EmailAddress", "ContentType": "EMAIL_ADDRESS"},
+        "first": {"Source": "_source.first", "Target": "_profile.FirstName"},
+    },
+    "Keys": {
+        "shopId": [{"StandardIdentifiers": ["PROFILE", "UNIQUE"], "FieldNames": ["id"]}],
+        "_email": [{"StandardIdentifiers": ["PROFILE", "SECONDARY"], "FieldNames": ["mail"]}],
+    },
+}
+ADA = {"id": "1", "mail": "ada@example.com", "first": "Ada", "note": "<script>alert(1)</script>"}
+HOME = f"/console/domains/{DOMAIN}/objects"
+
+
+@pytest.fixture(scope="module")
+def client(server: RunningServer) -> Any:
+    made = server.client()
+    made.create_domain(DomainName=DOMAIN, DefaultExpirationDays=100)
+    made.put_profile_object_type(DomainName=DOMAIN, ObjectTypeName="Customers", **CUSTOMERS)
+    closed = {**CUSTOMERS, "AllowProfileCreation": False}
+    made.put_profile_object_type(DomainName=DOMAIN, ObjectTypeName="Visits", **closed)
+    made.put_profile_object(DomainName=DOMAIN, ObjectTypeName="Customers", Object=json.dumps(ADA))
+    return made
+
+
+def test_an_object_is_tried_and_the_page_says_what_it_would_do(
+    page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    page.goto(f"/console/domains/{DOMAIN}")
+    page.get_by_role("link", name="Objects", exact=True).click()
+    expect(page.get_by_role("row", name="Customers Customers")).to_contain_text("Customers <b>of the shop</b>")
+    assert find_barriers(page) == []
+
+    page.get_by_label("Object type", exact=True).select_option("Customers")
+    page.get_by_label("Object (JSON)").fill('{"id": "9", "mail": "ADA@example.com", "first": "Eve"}')
+    page.get_by_role("button", name="Try").click()
+
+    result = page.get_by_role("status")
+    expect(result).to_contain_text("It would join this profile.")
+    expect(result).to_contain_text("_email: one profile, which decides")
+    expect(result.get_by_role("row", name="FirstName")).to_contain_text("written")
+    assert find_barriers(page) == []
+
+    page.get_by_label("Object (JSON)").fill("no JSON")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("alert")).to_have_text("Could not parse object string into JSON")
+    expect(page.get_by_label("Object (JSON)")).to_have_value("no JSON")
+
+
+def test_a_dead_letter_is_shown_tried_again_and_deleted(
+    page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    for number in ("7", "8"):
+        client.put_profile_object(
+            DomainName=DOMAIN, ObjectTypeName="Visits", Object=f'{{"id": "{number}", "x": "<b>"}}'
+        )
+    page.goto(HOME)
+    first, second = (row.get_by_role("link") for row in page.get_by_role("row").filter(has_text="No key of this").all())
+    second_path = second.get_attribute("href")
+
+    first.click()
+    expect(page.locator("pre")).to_have_text('{"id": "7", "x": "<b>"}')
+    assert find_barriers(page) == []
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("alert")).to_contain_text("It was rejected again: No key of this object finds a profile")
+
+    client.put_profile_object(DomainName=DOMAIN, ObjectTypeName="Customers", Object='{"id": "7"}')
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Object ingested.")).to_be_visible()
+
+    page.goto(str(second_path))
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    expect(page.get_by_text("Dead letter deleted.")).to_be_visible()
+    expect(page.get_by_text("No dead letters.")).to_be_visible()
+
+
+def test_a_profile_shows_its_objects_and_which_has_given_each_value(
+    page: Page, client: Any, find_barriers: Callable[[Page], list[str]]
+) -> None:
+    (profile,) = client.search_profiles(DomainName=DOMAIN, KeyName="shopId", Values=["1"])["Items"]
+    page.goto(f"/console/domains/{DOMAIN}/profiles/{profile['ProfileId']}")
+
+    expect(page.get_by_text("from Customers")).to_have_count(2)
+    page.get_by_text("Customers (1)").click()
+    expect(page.get_by_role("region", name="Customers, object 1")).to_have_text(json.dumps(ADA))
+    assert find_barriers(page) == []
+
+    history = page.get_by_role("region", name="History")
+    expect(history.get_by_role("row").last).to_contain_text("Customers object ingested")
