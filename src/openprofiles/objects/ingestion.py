@@ -47,6 +47,8 @@ from openprofiles.store.prepared import Writes
 from openprofiles.store.profile_changes import NewChange, insert_changes
 
 DEAD_LETTER_DAYS = 14
+# Of an object and its profile.
+_FIRST_NUMBERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,18 @@ class Ingestion:
         self.session = session
         self.writes = Writes(session.connection)
         self.pending = _Pending()
+        self._numbers = range(0)
+        self._numbers_per_reserve = _FIRST_NUMBERS
+
+    def next_number(self) -> int:
+        """Return a new row number of a profile or an object."""
+        if not self._numbers:
+            # Each time twice as many, so that at most half of them are left unused; those are not missed.
+            first = row_sequence.reserve(self.session.connection, self._numbers_per_reserve)
+            self._numbers = range(first, first + self._numbers_per_reserve)
+            self._numbers_per_reserve *= 2
+        number, self._numbers = self._numbers[0], self._numbers[1:]
+        return number
 
     @cached_property
     def indexed_paths(self) -> frozenset[str]:
@@ -201,11 +215,7 @@ class _ObjectInPlace:
         self._standard = standard
         days = prepared.type.members.get("ExpirationDays", session.domain.default_expiration_days)
         self._expires_at = session.now + timedelta(days=days)
-        # Of the object, its profile and its standard objects; a number that is not used is not missed.
-        most = 2 + sum(one is None for one in standard.values())
-        first = row_sequence.reserve(session.connection, most)
-        self._numbers = iter(range(first, first + most))
-        self._object_no = next(self._numbers) if before is None else before.object_no
+        self._object_no = ingestion.next_number() if before is None else before.object_no
 
     def run(self, profile: Profile | None) -> Profile:
         """Write the object with its profile, its standard objects and its keys; return the profile."""
@@ -221,7 +231,7 @@ class _ObjectInPlace:
         written = dataclasses.replace(written, object_count=written.object_count + objects_added)
         self._write_object(written, made_profile=profile is None)
         for name, one in self._standard.items():
-            number = next(self._numbers) if one is None else one.object_no
+            number = ingestion.next_number() if one is None else one.object_no
             write_standard_object(session, writes, number, self._prepared, name, one, written.pid, self._expires_at)
         if profile is None:
             profile_rows.insert_profile(writes, written)
@@ -249,7 +259,7 @@ class _ObjectInPlace:
 
     def _new_profile(self) -> Profile:
         session, prepared = self._session, self._prepared
-        pid = next(self._numbers)
+        pid = self._ingestion.next_number()
         given = {**prepared.inferred_values, **prepared.profile_values}
         empty = Profile(
             pid=pid,
