@@ -37,7 +37,7 @@ ids, mails = st.sampled_from(["1", "2", "3"]), st.sampled_from(["a@x.org", "b@x.
 names = st.sampled_from(["Ada", "Bob", ""])
 customers = st.fixed_dictionaries({"id": ids, "mail": mails, "first": names})
 orders = st.fixed_dictionaries({"id": ids, "who": ids | st.just(""), "mail": mails, "city": names, "first": names})
-some_objects = st.tuples(st.sampled_from(["Crm", "Prior"]), customers) | st.tuples(st.just("Orders"), orders)
+some_objects = st.tuples(st.sampled_from(["Crm", "Prior", "Visits"]), customers) | st.tuples(st.just("Orders"), orders)
 groups = st.lists(st.lists(some_objects, max_size=8), max_size=4)
 
 _numbers = count(1)
@@ -47,6 +47,7 @@ def make_shop(store: Store) -> ObjectShop:
     shop = ObjectShop(store, make_domain(store, f"shop-{next(_numbers)}"))
     shop.define("Crm", CRM)
     shop.define("Prior", CRM, SourcePriority=1)
+    shop.define("Visits", {**CRM, "AllowProfileCreation": False})
     shop.define("Orders", ORDERS)
     return shop
 
@@ -115,6 +116,7 @@ def test_objects_of_a_group_give_what_they_give_one_after_the_other(
 def test_a_group_on_any_engine_sees_what_its_first_objects_have_made(store: Store) -> None:
     alone, together = make_shop(store), make_shop(store)
     group = [
+        ("Visits", {"id": "1", "mail": "", "first": ""}),
         ("Crm", {"id": "1", "mail": "a@x.org", "first": "Ada"}),
         ("Orders", {"id": "1", "who": "1", "mail": "", "city": "Bern", "first": ""}),
         ("Orders", {"id": "2", "who": "", "mail": "A@x.org", "city": "", "first": "Bob"}),
@@ -122,6 +124,7 @@ def test_a_group_on_any_engine_sees_what_its_first_objects_have_made(store: Stor
         ("Crm", {"id": "1", "mail": "a@x.org", "first": "Ada"}),
         ("Orders", {"id": "1", "who": "2", "mail": "", "city": "Rome", "first": ""}),
         ("Nothing", {"id": "1"}),
+        ("Visits", {"id": "1", "mail": "", "first": ""}),
         ("Orders", {"id": "1", "who": "2", "mail": "", "city": "Oslo", "first": "Zoe"}),
     ]
 
@@ -129,7 +132,8 @@ def test_a_group_on_any_engine_sees_what_its_first_objects_have_made(store: Stor
     for one in group:
         put_group(alone, [one])
 
-    assert results == [True] * 6 + [False, True]
+    assert results == [True] * 7 + [False, True, True]
     assert state(alone) == state(together)
     # The second customer is unknown, so the order stays with the first.
-    assert together.counts() == (1, 6)
+    assert together.counts() == (1, 7)
+    assert together.letters() == []

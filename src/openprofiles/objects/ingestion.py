@@ -7,7 +7,7 @@ earlier objects have given. Source: design page of objects, 4.3.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -29,6 +29,7 @@ from openprofiles.objects.placement import (
     standard_keys,
 )
 from openprofiles.objects.prepared_objects import PreparedObject
+from openprofiles.objects.read_ahead import ReadAhead
 from openprofiles.objects.removal import has_too_many, remove_object, remove_oldest_over_limit
 from openprofiles.objects.standard_object_rows import write_standard_object
 from openprofiles.objects.type_definitions import read_priorities
@@ -88,6 +89,7 @@ class Ingestion:
     def __init__(self, session: Writing) -> None:
         self.session = session
         self.writes = Writes(session.connection)
+        self.reads = ReadAhead(session)
         self.pending = _Pending()
         self._numbers = range(0)
         self._numbers_per_reserve = _FIRST_NUMBERS
@@ -112,6 +114,12 @@ class Ingestion:
         """The SourcePriority of each object type that has one, by its number."""
         return read_priorities(self.session)
 
+    def read_ahead(self, group: Sequence[PreparedObject]) -> None:
+        """Read what the next objects look for, before any of them is ingested."""
+        self.finish()
+        if len(group) > 1:
+            self.reads.read(group)
+
     def ingest(self, prepared: PreparedObject) -> Outcome:
         """Give an object to its profile; one that finds none becomes a dead letter.
 
@@ -121,8 +129,10 @@ class Ingestion:
         outcome = self.place(prepared)
         connection, domain_id = self.session.connection, self.session.domain.domain_id
         if outcome.rejection is None:
-            delete_dead_letter_of(self.writes, domain_id, prepared.unique_key)
+            if self.reads.may_have_dead_letter(prepared.unique_key):
+                delete_dead_letter_of(self.writes, domain_id, prepared.unique_key)
         else:
+            self.reads.forget_letter(prepared.unique_key)
             write_dead_letter(
                 connection,
                 domain_id,
@@ -149,13 +159,13 @@ class Ingestion:
             self.finish()
         before = self._find_before(prepared, definition)
         try:
-            placement = find_profile(session, prepared, before)
+            placement = find_profile(self.reads, prepared, before)
             pids = {one.pid for one in (before, placement.profile) if one is not None}
             if pids & self.pending.pids:
                 # It is read again as the objects before this one leave it.
                 self.finish()
                 before = self._find_before(prepared, definition)
-                placement = find_profile(session, prepared, before)
+                placement = find_profile(self.reads, prepared, before)
             standard = {
                 name: find_standard_object(session, name, placement.profile, standard_keys(prepared, name))
                 for name in prepared.standard_values
@@ -178,14 +188,17 @@ class Ingestion:
                 objects_added=pending.objects_added,
             )
 
+    def finish_for_removal(self) -> None:
+        """Write what is not written yet, before an object is removed."""
+        self.finish()
+        self.reads.clear()
+
     def _find_before(self, prepared: PreparedObject, definition: Definition) -> ProfileObject | None:
         """Find the object that an object replaces; one that has expired is removed."""
         session = self.session
-        before = rows.find_by_unique_key(
-            session.connection, session.domain.domain_id, definition.definition_id, prepared.unique_key
-        )
+        before = self.reads.object(definition.definition_id, prepared.unique_key)
         if before is not None and before.expires_at <= session.now:
-            self.finish()
+            self.finish_for_removal()
             remove_object(session, before, ChangeAction.EXPIRED_OBJECT, prepared.type.name)
             return None
         return before
@@ -222,7 +235,7 @@ class _ObjectInPlace:
         ingestion, session, before = self._ingestion, self._session, self._before
         if before is not None and (profile is None or before.pid != profile.pid):
             # It belongs to a different customer now.
-            ingestion.finish()
+            ingestion.finish_for_removal()
             remove_object(session, before, ChangeAction.DELETED_OBJECT, self._prepared.type.name)
             self._before = before = None
         writes, pending = ingestion.writes, ingestion.pending
@@ -253,7 +266,7 @@ class _ObjectInPlace:
         pending.profiles_added += profile is None
         pending.objects_added += objects_added
         if has_too_many(written):
-            ingestion.finish()
+            ingestion.finish_for_removal()
             remove_oldest_over_limit(session, written, self._definition, self._object_no)
         return written
 
@@ -345,7 +358,7 @@ class _ObjectInPlace:
     def _write_keys(self, before: Profile | None, after: Profile, *, made_profile: bool) -> None:
         """Write the changes of the index of keys."""
         session, pid = self._session, after.pid
-        connection, domain_id = session.connection, session.domain.domain_id
+        domain_id = session.domain.domain_id
         holder = key_rows.holder_of_object(self._object_no)
         own = {
             key
@@ -354,7 +367,7 @@ class _ObjectInPlace:
             and LOOKUP_ONLY not in definition.identifiers
             and (made_profile or NEW_ONLY not in definition.identifiers)
         }
-        holders = {} if before is None else key_rows.read_holders(connection, pid)
+        holders = {} if before is None else self._ingestion.reads.holders(pid)
         former = {key for key, of_key in holders.items() if holder in of_key}
         held_by_others = {key for key, of_key in holders.items() if of_key - {holder}}
         derived_before, derived_after = (
@@ -373,7 +386,9 @@ class _ObjectInPlace:
             added=added,
             removed=changes.removed,
         )
-        self._ingestion.pending.keys.update(added, changes.removed)
+        touched = added | changes.removed
+        self._ingestion.pending.keys |= touched
+        self._ingestion.reads.forget(pid, self._prepared.unique_key, touched)
 
     def _derived_keys(self, profile: Profile) -> frozenset[Key]:
         region = self._session.domain.phone_region

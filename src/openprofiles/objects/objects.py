@@ -14,7 +14,7 @@ from openprofiles.facts.typed_keys import searched_key, typed_key
 from openprofiles.objects.ingestion import Ingestion
 from openprofiles.objects.object_text import parse_object, value_text
 from openprofiles.objects.object_types import ObjectType, compile_object_type, key_forms
-from openprofiles.objects.prepared_objects import UsedType, prepare_object
+from openprofiles.objects.prepared_objects import PreparedObject, UsedType, prepare_object
 from openprofiles.objects.removal import remove_object
 from openprofiles.objects.standard_objects import PROFILE, standard_objects
 from openprofiles.objects.templates import templates
@@ -32,6 +32,7 @@ _LIST_NAME = "ListProfileObjects"
 # Above every number of an object.
 _NEWEST = (1 << 63) - 1
 _OBJECTS_PER_READ = 200
+_OBJECTS_PER_GROUP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,9 @@ def put_objects_of_calls(session: Writing, calls: Sequence[tuple[str, Sequence[s
     Args:
         calls: the name of the object type, and the JSON texts of the objects, of each call.
     """
-    ingestion = Ingestion(session)
     types: dict[str, UsedType | DomainError] = {}
     results: list[CallResult] = []
+    objects: list[tuple[list[PutResult], UsedType, str]] = []
     for type_name, contents in calls:
         if type_name not in types:
             types[type_name] = _find_type(session, type_name)
@@ -109,7 +110,20 @@ def put_objects_of_calls(session: Writing, calls: Sequence[tuple[str, Sequence[s
         if isinstance(found, DomainError):
             results.append(found)
         else:
-            results.append([_put(ingestion, found, content) for content in contents])
+            of_call: list[PutResult] = []
+            results.append(of_call)
+            objects += [(of_call, found, content) for content in contents]
+    ingestion = Ingestion(session)
+    for start in range(0, len(objects), _OBJECTS_PER_GROUP):
+        part = objects[start : start + _OBJECTS_PER_GROUP]
+        prepared = [_prepare(session, object_type, content) for _, object_type, content in part]
+        ingestion.read_ahead([one for one in prepared if isinstance(one, PreparedObject)])
+        for (of_call, _, _), one in zip(part, prepared, strict=True):
+            if isinstance(one, DomainError):
+                of_call.append(PutResult(None, one))
+            else:
+                ingestion.ingest(one)
+                of_call.append(PutResult(one.unique_key, None))
     ingestion.finish()
     return results
 
@@ -233,14 +247,12 @@ def _find_type(session: Writing, name: str) -> UsedType | DomainError:
         return error
 
 
-def _put(ingestion: Ingestion, object_type: UsedType, content: str) -> PutResult:
-    domain = ingestion.session.domain
+def _prepare(session: Writing, object_type: UsedType, content: str) -> PreparedObject | DomainError:
+    domain = session.domain
     try:
-        prepared = prepare_object(object_type, content, salt=domain.object_salt, phone_region=domain.phone_region)
+        return prepare_object(object_type, content, salt=domain.object_salt, phone_region=domain.phone_region)
     except DomainError as error:
-        return PutResult(None, error)
-    ingestion.ingest(prepared)
-    return PutResult(prepared.unique_key, None)
+        return error
 
 
 @dataclass(frozen=True, slots=True)

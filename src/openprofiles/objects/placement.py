@@ -16,12 +16,11 @@ from openprofiles.facts.standard_profile import PROFILE_ID_KEY
 from openprofiles.ids import row_number_of
 from openprofiles.objects.object_types import ID_KEYS, LOOKUP_ONLY
 from openprofiles.objects.prepared_objects import PreparedObject
+from openprofiles.objects.read_ahead import ReadAhead
 from openprofiles.objects.standard_objects import standard_objects
 from openprofiles.profiles.session import Writing
 from openprofiles.store import objects as rows
 from openprofiles.store.objects import ProfileObject
-from openprofiles.store.profile_keys import pids_with_key
-from openprofiles.store.profiles import lock_profile
 
 # The key of a standard object that no key of its object identifies. No key of an object type has an empty name.
 _OWN_OBJECT = ""
@@ -86,10 +85,11 @@ class Placement:
     tried: tuple[TriedKey, ...]
 
 
-def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObject | None) -> Placement:
+def find_profile(reads: ReadAhead, prepared: PreparedObject, before: ProfileObject | None) -> Placement:
     """Find the profile of an object.
 
     Args:
+        reads: reads what is stored.
         before: the object that it replaces, if it is stored already.
 
     Raises:
@@ -97,13 +97,12 @@ def find_profile(session: Writing, prepared: PreparedObject, before: ProfileObje
     """
     tried: list[TriedKey] = []
     for key in _profile_keys(prepared):
-        found = _living_profiles(session, key)
+        found = _living_profiles(reads, key)
         tried.append(TriedKey(key, len(found), decided=len(found) == 1))
         if len(found) == 1:
             return Placement(found[0], tuple(tried))
     if before is not None:
-        profile = lock_profile(session.connection, before.domain_id, before.pid, session.now)
-        return Placement(profile, tuple(tried))
+        return Placement(reads.profile(before.pid), tuple(tried))
     if all(one.profile_count for one in tried):
         raise Rejected(DeadLetterCode.AMBIGUOUS_KEYS, tried)
     if not prepared.type.creates_profiles:
@@ -176,19 +175,18 @@ def _profile_keys(prepared: PreparedObject) -> list[Key]:
     ]
 
 
-def _living_profiles(session: Writing, key: Key) -> list[Profile]:
+def _living_profiles(reads: ReadAhead, key: Key) -> list[Profile]:
     """Find up to two unexpired profiles by a key, and lock them."""
-    connection, domain_id = session.connection, session.domain.domain_id
     if key.name == PROFILE_ID_KEY:
         pid = row_number_of(key.value)
-        named = None if pid is None else lock_profile(connection, domain_id, pid, session.now)
+        named = None if pid is None else reads.profile(pid)
         return [named] if named is not None and named.profile_id == key.value else []
     found: list[Profile] = []
     after_pid = 0
     while len(found) < _AMBIGUOUS:
-        pids = pids_with_key(connection, domain_id, key, after_pid, _PIDS_PER_READ)
+        pids = reads.pids_with_key(key, after_pid, _PIDS_PER_READ)
         for pid in pids:
-            profile = lock_profile(connection, domain_id, pid, session.now)
+            profile = reads.profile(pid)
             if profile is not None:
                 found.append(profile)
                 if len(found) == _AMBIGUOUS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,6 +57,12 @@ def write_dead_letter(
                 **values,
             )
         )
+
+
+def find_dead_letters_of(connection: Connection, domain_id: int, unique_keys: Collection[bytes]) -> set[bytes]:
+    """Return those of these unique keys that have a dead letter."""
+    is_letter = (table.c.domain_id == domain_id) & table.c.unique_key.in_(unique_keys)
+    return {bytes(one) for one in connection.execute(select(table.c.unique_key).where(is_letter)).scalars()}
 
 
 def delete_dead_letter_of(writes: Writes, domain_id: int, unique_key: bytes) -> None:

@@ -121,6 +121,24 @@ def find_by_unique_key(
     return next((one for one in found if one.unique_key == unique_key), None)
 
 
+def find_by_unique_keys(
+    connection: Connection, domain_id: int, object_type_id: int, unique_keys: Collection[bytes]
+) -> dict[bytes, ProfileObject | None]:
+    """Find the objects of a type by their unique keys, expired or not; each unique key has an entry."""
+    numbers = select(object_unique.c.object_no).where(
+        object_unique.c.domain_id == domain_id,
+        object_unique.c.object_type_id == object_type_id,
+        object_unique.c.hash.in_([key_hash(one) for one in unique_keys]),
+    )
+    is_object = _of_numbers(connection, domain_id, table.c.object_no.in_(numbers))
+    rows = connection.execute(select(table).where(is_object)).mappings()
+    found: dict[bytes, ProfileObject | None] = dict.fromkeys(unique_keys)
+    for one in map(_object_of, rows):
+        if one.unique_key in found:
+            found[one.unique_key] = one
+    return found
+
+
 def list_objects(
     connection: Connection,
     domain_id: int,

@@ -40,6 +40,8 @@ _RELEASE = text("delete from held_key where pid = :pid and name = :name and valu
 _RELEASE_OF_HOLDER = PreparedStatement(
     text("delete from held_key where pid = :pid and name = :name and value = :value and holder = :holder")
 )
+# A key identifies one profile; of a key of many, one after the other is read.
+_PIDS_PER_KEY = 4
 # The holder of keys that AddProfileKey added.
 HAND = "hand"
 
@@ -72,11 +74,7 @@ def remove_from_index(connection: Connection, domain_id: int, keys_by_pid: KeysB
 
 def read_held_keys(connection: Connection, pids: Collection[int]) -> dict[int, frozenset[Key]]:
     """Read the keys of these profiles that something holds; each profile has an entry."""
-    rows = connection.execute(select(held_key).where(held_key.c.pid.in_(pids)))
-    keys: dict[int, set[Key]] = {pid: set() for pid in pids}
-    for row in rows:
-        keys[row.pid].add(Key(row.name, row.value))
-    return {pid: frozenset(of_profile) for pid, of_profile in keys.items()}
+    return {pid: frozenset(holders) for pid, holders in read_holders_of(connection, pids).items()}
 
 
 def change_keys(
@@ -116,6 +114,15 @@ def read_holders(connection: Connection, pid: int) -> dict[Key, set[str]]:
     return holders
 
 
+def read_holders_of(connection: Connection, pids: Collection[int]) -> dict[int, dict[Key, set[str]]]:
+    """Read what holds each of the held keys of these profiles; each profile has an entry."""
+    rows = connection.execute(select(held_key).where(held_key.c.pid.in_(pids)))
+    holders: dict[int, dict[Key, set[str]]] = {pid: {} for pid in pids}
+    for row in rows:
+        holders[row.pid].setdefault(Key(row.name, row.value), set()).add(row.holder)
+    return holders
+
+
 def hold_keys(connection: Connection, keys_by_pid: KeysByPid, holder: str) -> None:
     """Note what holds keys, so that no change of a field removes them."""
     if rows := _rows(keys_by_pid):
@@ -137,6 +144,31 @@ def pids_with_key(connection: Connection, domain_id: int, key: Key, after_pid: i
     return _WITH_KEY.all(
         connection, of_domain=domain_id, key_name=key.name, key_value=key.value, after=after_pid, most=limit
     )
+
+
+def pids_with_keys(connection: Connection, domain_id: int, keys: Iterable[Key]) -> dict[Key, list[int]]:
+    """Find the profiles of several keys: all their row numbers, ascending.
+
+    Keys without profiles have an entry. If there are many profiles, some keys have none.
+    """
+    values_of: dict[str, list[str]] = {}
+    for key in keys:
+        values_of.setdefault(key.name, []).append(key.value)
+    found: dict[Key, list[int]] = {}
+    for name, values in values_of.items():
+        limit = _PIDS_PER_KEY * len(values)
+        is_wanted = profile_key.c.name == name, profile_key.c.value.in_(values)
+        rows = connection.execute(
+            select(profile_key.c.value, profile_key.c.pid)
+            .where(profile_key.c.domain_id == domain_id, *is_wanted)
+            .order_by(profile_key.c.value, profile_key.c.pid)
+            .limit(limit)
+        ).all()
+        if len(rows) < limit:
+            found |= {Key(name, value): [] for value in values}
+            for value, pid in rows:
+                found[Key(name, value)].append(pid)
+    return found
 
 
 def _rows(keys_by_pid: KeysByPid) -> list[dict[str, Any]]:
