@@ -85,7 +85,7 @@ def test_objects_are_defined_ingested_explained_and_followed(run: Run, tmp_path:
     assert put_type.stdout == "The object type Customers has 3 fields and 2 keys.\n", put_type.stderr
     assert json.loads(shown.stdout) == CUSTOMERS
     assert listed.stdout.splitlines()[1].split()[:3] == ["Customers", "Customers", "1"]
-    assert (put.returncode, put.stdout) == (1, "Ingested 2 objects of the type Customers; 1 could not be read.\n")
+    assert (put.returncode, put.stdout) == (1, "Ingested 2 objects of the type Customers; 1 rejected.\n")
     assert put.stderr == "line 3: Could not parse object string into JSON\n"
     assert explained.stdout.splitlines()[1:] == [
         "  key shopId: no profile",
@@ -133,7 +133,10 @@ def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -
     deleted = run("dead-letters", "delete", second)
     all_of_them = run("dead-letters", "retry", "--all")
 
-    assert put.stdout == "Ingested 3 objects of the type Visits; 0 could not be read.\n"
+    assert (put.returncode, put.stdout) == (
+        1,
+        "Ingested 0 objects of the type Visits; 3 found no profile (openprofiles dead-letters list); 0 rejected.\n",
+    )
     assert shown.stdout.splitlines() == [
         f"Dead letter {first}, an object of the type Visits",
         "No key of this object finds a profile, and its object type does not create profiles.",
@@ -145,6 +148,62 @@ def test_dead_letters_are_listed_retried_and_deleted(run: Run, tmp_path: Path) -
     assert run("dead-letters", "list").stderr.endswith(" has no dead letter.\n")
     assert f"has no dead letter {third}" in run("dead-letters", "show", third).stderr
     assert run("dead-letters", "retry").returncode == 2
+    missing = run("dead-letters", "retry", third, "999")
+    assert (missing.returncode, missing.stdout) == (1, "Ingested: 0. Rejected again: 2.\n")
+    assert "999: " in missing.stderr
+
+
+def test_the_lines_after_an_object_that_is_too_large_are_ingested(run: Run, tmp_path: Path) -> None:
+    definition, objects = tmp_path / "customers.json", tmp_path / "objects.jsonl"
+    definition.write_text(json.dumps(CUSTOMERS))
+    large = json.dumps({"id": "large", "note": "x" * 300_000})
+    objects.write_text("\n".join(['{"id": 1}', large, '{"id": 2}']))
+    (tmp_path / "empty.jsonl").write_text("\n")
+    (tmp_path / "pretty.json").write_text(json.dumps({"id": 1}, indent=2))
+    run("object-types", "put", "Customers", definition)
+
+    put = run("objects", "put", "Customers", objects)
+    empty = run("objects", "put", "Customers", tmp_path / "empty.jsonl")
+    pretty = run("objects", "put", "Customers", tmp_path / "pretty.json")
+
+    assert (put.returncode, put.stdout) == (1, "Ingested 2 objects of the type Customers; 1 rejected.\n")
+    assert put.stderr == "line 2: The object is larger than 256,000 bytes.\n"
+    assert (empty.returncode, empty.stderr) == (0, f"There are no objects in {tmp_path / 'empty.jsonl'}.\n")
+    assert pretty.stderr.endswith("The file must have one JSON object per line. `jq -c . FILE` writes it so.\n")
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ({"Fields": ["id"]}, "Value at 'Fields' must be an object."),
+        ({"Fields": {"id": "_source.id"}}, "Value at 'Fields.id' must be an object."),
+        ({"Keys": {"k": {"FieldNames": ["id"]}}}, "Value at 'Keys.k' must be a list."),
+        ({"Fields": {"id": {"Source": 5}}}, "Value at 'Fields.id.Source' must be text."),
+        (
+            {"Fields": {"id": {"Taget": "_profile.FirstName"}}},
+            "There is no member 'Fields.id.Taget'. The members there are ContentType, Source, Target.",
+        ),
+        ({"ExpirationDays": "ten"}, "Value at 'ExpirationDays' must be an integer."),
+        ({"AllowProfileCreation": "false"}, "Value at 'AllowProfileCreation' must be true or false."),
+        (
+            {"SourcePriority": 0},
+            "Value at 'SourcePriority' failed to satisfy constraint: Member must have value greater",
+        ),
+        ({"Fields": {"id": {"ContentType": "EMAIL"}}}, "Member must satisfy enum value set: ["),
+    ],
+)
+def test_a_definition_that_the_api_does_not_accept_is_refused_by_member(
+    server: RunningServer, tmp_path: Path, definition: dict[str, Any], message: str
+) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps(definition))
+    refused = run_command(
+        "object-types", "put", "Wrong", file, "--domain", "shop", OPENPROFILES_ENDPOINT_URL=server.url
+    )
+
+    assert refused.returncode == 2
+    assert message in refused.stderr
+    assert refused.stderr.startswith(f"Error: {file}: ")
 
 
 def test_templates_are_shown_and_a_definition_is_detected(run: Run, tmp_path: Path) -> None:

@@ -129,3 +129,13 @@ def test_a_dead_letter_is_kept_for_14_days(shop: ObjectShop) -> None:
 
     assert run(shop, remove_expired_dead_letters_step) == [1, 0]
     assert [one.content for one in shop.letters()] == ['{"id": "10"}']
+
+
+def test_the_dead_letters_of_a_deleted_type_go_with_it(shop: ObjectShop) -> None:
+    for name in ("Visits", "Calls"):
+        shop.define(name, {**CRM, "AllowProfileCreation": False})
+        shop.put(name, {"id": "9"})
+
+    delete_type(shop, "Visits")
+
+    assert [one.object_type for one in shop.letters()] == ["Calls"]

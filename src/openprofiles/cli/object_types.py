@@ -15,6 +15,7 @@ from openprofiles.cli.command_group import CommandGroup
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
+from openprofiles.cli.words import count_of, source_name
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _of_a_domain = domain_command("Domain of the object types.")
 _type_name = click.argument("name", metavar="NAME")
 _MAX_SAMPLES = 5
+_EXPECTED = "It must be a JSON object with the members of PutProfileObjectType."
 
 
 @click.group("object-types", cls=CommandGroup)
@@ -101,15 +103,19 @@ def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, 
       openprofiles object-types put Orders orders.json --domain demo
       echo '{"TemplateId": "Shopify-Order"}' | openprofiles object-types put Orders - --domain demo
     """
-    members = _read_definition(file)
-    members.setdefault("Description", name)
+    from openprofiles.cli.api_requests import checked_request
+
+    members = {"Description": name, **_read_definition(file)}
+    request = {"DomainName": domain, "ObjectTypeName": name, **members}
+    checked_request("PutProfileObjectType", request, source=source_name(file))
     with closing(open_place(settings, endpoint_url)) as place:
-        made = place.call("PutProfileObjectType", DomainName=domain, ObjectTypeName=name, **members)
+        made = place.call("PutProfileObjectType", **request)
     if output == "json":
         print_json(_plain(made))
     else:
         click.echo(
-            f"The object type {name} has {len(made.get('Fields', {}))} fields and {len(made.get('Keys', {}))} keys."
+            f"The object type {name} has {count_of(len(made.get('Fields', {})), 'field')} and "
+            f"{count_of(len(made.get('Keys', {})), 'key')}."
         )
 
 
@@ -175,7 +181,9 @@ def detect(settings: Settings, domain: str, endpoint_url: str | None, output: st
     del output  # It is JSON in any case.
     lines = [line for line in _read_text(file).splitlines() if line.strip()]
     if not 0 < len(lines) <= _MAX_SAMPLES:
-        raise CommandFault(f"{file} has {len(lines)} objects. Give 1 to {_MAX_SAMPLES}, one per line.")
+        raise CommandFault(
+            f"{source_name(file)} has {count_of(len(lines), 'line')}. Give 1 to {_MAX_SAMPLES} objects, one per line."
+        )
     with closing(open_place(settings, endpoint_url)) as place:
         found = place.call("DetectProfileObjectType", DomainName=domain, Objects=lines)["DetectedProfileObjectTypes"]
     if not found:
@@ -220,16 +228,19 @@ def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_definition(file: Path) -> dict[str, Any]:
+    text = _read_text(file)
     try:
-        members = json.loads(_read_text(file))
+        members = json.loads(text)
     except ValueError as error:
-        raise CommandFault(f"{file} is not JSON: {error}.") from None
+        if not text.strip():
+            raise CommandFault(f"{source_name(file)} is empty. {_EXPECTED}") from None
+        raise CommandFault(f"{source_name(file)} is not one JSON object: {error}. {_EXPECTED}") from None
     if not isinstance(members, dict):
-        raise CommandFault(f"{file} must be a JSON object with the members of PutProfileObjectType.")
+        raise CommandFault(f"{source_name(file)} is not a JSON object. {_EXPECTED}")
     unknown = [member for member in members if member not in (*_WRITTEN_MEMBERS, "Tags")]
     if unknown:
         raise CommandFault(
-            f"{file} has the member {unknown[0]}, which PutProfileObjectType does not take. It takes "
+            f"{source_name(file)} has the member {unknown[0]}, which PutProfileObjectType does not take. It takes "
             f"{', '.join(_WRITTEN_MEMBERS)} and Tags."
         )
     if "TemplateId" in members:
@@ -246,4 +257,4 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise CommandFault(f"{file} cannot be read: {reason}.") from None
+        raise CommandFault(f"{source_name(file)} cannot be read: {reason}.") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
@@ -15,7 +14,10 @@ from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.find_profile import find_profile_id
 from openprofiles.cli.options import domain_command, print_json
 from openprofiles.cli.place import open_place
+from openprofiles.cli.words import count_of, source_name
 from openprofiles.clock import from_epoch_seconds
+from openprofiles.errors import DomainError
+from openprofiles.objects.object_text import MAX_OBJECT_BYTES, parse_object
 from openprofiles.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,37 +54,76 @@ def objects() -> None:
 def put(settings: Settings, domain: str, endpoint_url: str | None, output: str, type_name: str, file: BinaryIO) -> None:
     """Ingest the objects of a file, one JSON object per line.
 
-    `-` reads them from standard input. An object that cannot be read is reported with its line, and the others are
-    ingested. Exit status 1 if any could not be read.
+    `-` reads them from standard input. An object that is rejected is reported with its line, and the others are
+    ingested. One that finds no profile becomes a dead letter. Exit status 1 if any was rejected or is a dead letter.
 
     \b
     Example:
       openprofiles objects put Orders orders.jsonl --domain demo
     """
-    count, failures = 0, []
+    name = source_name(file.name if file.name != "<stdin>" else "-")
     with closing(open_place(settings, endpoint_url)) as place:
-        lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
-        while group := list(islice(lines, _OBJECTS_PER_CALL)):
-            readable, unreadable = _decoded(group)
-            failures += unreadable
-            items = [{"Id": str(number), "Object": text} for number, text in readable]
-            if not items:
-                continue
-            answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
-            count += len(answer["Successful"])
-            failures += answer["Failed"]
+        attempts_before = _count_attempts(place, domain, type_name)
+        stored, failures = _put_lines(place, domain, type_name, file)
+        attempts = _count_attempts(place, domain, type_name) if stored else attempts_before
+    dead = None
+    if attempts is not None and attempts_before is not None:
+        dead = sum(attempts_before.get(letter_id) != count for letter_id, count in attempts.items())
+    ingested = max(0, stored - (dead or 0))
     if output == "json":
-        print_json(
-            {"ingested": count, "failed": [{"line": int(one["Id"]), "message": one["Message"]} for one in failures]}
-        )
+        failed = [{"line": int(one["Id"]), "message": one["Message"]} for one in failures]
+        print_json({"ingested": ingested, "dead_letters": dead, "failed": failed})
     else:
         for one in failures[:_FAILURES_NAMED]:
             click.echo(f"line {one['Id']}: {one['Message']}", err=True)
         if len(failures) > _FAILURES_NAMED:
-            click.echo(f"... and {len(failures) - _FAILURES_NAMED} more", err=True)
-        click.echo(f"Ingested {count:,} objects of the type {type_name}; {len(failures):,} could not be read.")
-    if failures:
+            click.echo(f"... and {len(failures) - _FAILURES_NAMED:,} more", err=True)
+        if failures and not stored:
+            click.echo("The file must have one JSON object per line. `jq -c . FILE` writes it so.", err=True)
+        if not failures and not stored:
+            click.echo(f"There are no objects in {name}.", err=True)
+        counts = [f"Ingested {count_of(ingested, 'object')} of the type {type_name}"]
+        if dead is None:
+            counts.append("those without a profile among them (counting them needs openprofiles:GetDeadLetter)")
+        elif dead:
+            counts.append(f"{dead:,} found no profile (openprofiles dead-letters list)")
+        click.echo("; ".join([*counts, f"{len(failures):,} rejected"]) + ".")
+    if failures or dead:
         raise click.exceptions.Exit(1)
+
+
+def _put_lines(place: Place, domain: str, type_name: str, file: BinaryIO) -> tuple[int, list[Mapping[str, Any]]]:
+    """Ingest the objects of a file; return how many were stored, and the Failed items of the others."""
+    stored, failures = 0, list[Mapping[str, Any]]()
+    lines = ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+    while group := list(islice(lines, _OBJECTS_PER_CALL)):
+        readable, unreadable = _decoded(group)
+        failures += unreadable
+        items = [{"Id": str(number), "Object": text} for number, text in readable]
+        if not items:
+            continue
+        try:
+            answer = place.call("BatchPutProfileObject", DomainName=domain, ObjectTypeName=type_name, Items=items)
+        except (CommandFault, DomainError) as fault:
+            if not stored:
+                raise
+            raise CommandFault(
+                f"{fault} Before line {group[0][0]:,}, {count_of(stored, 'object')} had been stored; putting the file "
+                "again replaces them."
+            ) from fault
+        stored += len(answer["Successful"])
+        failures += answer["Failed"]
+    return stored, failures
+
+
+def _count_attempts(place: Place, domain: str, type_name: str) -> dict[str, int] | None:
+    """Read how often each dead letter of a type was tried, by its id; None if the credential may not read them."""
+    try:
+        letters = list(place.objects.list_dead_letters(domain))
+    except CommandFault:
+        # If it is something else than the permission, the put has the same fault, and reports it.
+        return None
+    return {one["DeadLetterId"]: one["Attempts"] for one in letters if one["ObjectTypeName"] == type_name}
 
 
 @objects.command("list")
@@ -102,7 +143,7 @@ def list_(settings: Settings, domain: str, endpoint_url: str | None, output: str
         found = list(_list_objects(place, domain, find_profile_id(place, domain, profile), type_name))
     if output == "json":
         print_json(
-            [{"unique_key": one["ProfileObjectUniqueKey"], "object": json.loads(one["Object"])} for one in found]
+            [{"unique_key": one["ProfileObjectUniqueKey"], "object": parse_object(one["Object"])} for one in found]
         )
     elif found:
         for one in found:
@@ -308,11 +349,11 @@ def retry_dead_letters(
       openprofiles dead-letters retry --all --domain demo
     """
     if bool(letter_ids) == retries_all:
-        raise click.UsageError("Give the ids of dead letters, or --all.")
+        raise click.UsageError("Give either the ids of dead letters or --all.")
     with closing(open_place(settings, endpoint_url)) as place:
         if retries_all:
             letter_ids = tuple(one["DeadLetterId"] for one in place.objects.list_dead_letters(domain))
-        results = {one: place.objects.retry_dead_letter(domain, one) for one in letter_ids}
+        results = {one: _retry(place, domain, one) for one in letter_ids}
     rejected = {one: found for one, found in results.items() if not found["Ingested"]}
     if output == "json":
         print_json([{"id": one, **found} for one, found in results.items()])
@@ -322,6 +363,14 @@ def retry_dead_letters(
         click.echo(f"Ingested: {len(results) - len(rejected):,}. Rejected again: {len(rejected):,}.")
     if rejected:
         raise click.exceptions.Exit(1)
+
+
+def _retry(place: Place, domain: str, letter_id: str) -> Mapping[str, Any]:
+    """Retry a dead letter; one that cannot be retried is rejected with the reason, and does not stop the others."""
+    try:
+        return place.objects.retry_dead_letter(domain, letter_id)
+    except (CommandFault, DomainError) as fault:
+        return {"Ingested": False, "Message": str(fault)}
 
 
 @dead_letters.command("delete")
@@ -355,9 +404,12 @@ def _list_objects(place: Place, domain: str, profile_id: str, type_name: str) ->
 
 
 def _decoded(lines: Sequence[tuple[int, bytes]]) -> tuple[list[tuple[int, str]], list[dict[str, str]]]:
-    """Decode lines; return them with their numbers, and those that are not UTF-8 as failures."""
+    """Decode lines; return them with their numbers, and those that are too large or not UTF-8 as failures."""
     readable, failures = [], []
     for number, line in lines:
+        if len(line) > MAX_OBJECT_BYTES and len(line.strip()) > MAX_OBJECT_BYTES:
+            failures.append({"Id": str(number), "Message": f"The object is larger than {MAX_OBJECT_BYTES:,} bytes."})
+            continue
         try:
             readable.append((number, _decode(line)))
         except UnicodeDecodeError:
@@ -375,7 +427,7 @@ def _explanation_lines(found: Mapping[str, Any]) -> Iterator[str]:
     if outcome == "WOULD_CREATE":
         yield "It would create a profile."
     elif outcome == "WOULD_JOIN":
-        replaced = " and replace an object there" if found["Overwrites"] else ""
+        replaced = " and replace the object with its unique key" if found["Overwrites"] else ""
         yield f"It would join the profile {found['ProfileId']}{replaced}."
     else:
         yield f"It would become a dead letter: {found['Message']}."

@@ -108,9 +108,11 @@ class LocalPlace:
 
     def call(self, operation: str, **request: Any) -> Any:
         """Call an operation of the API; return its answer."""
+        from openprofiles.cli.api_requests import checked_request
         from openprofiles.operations.call import Call
         from openprofiles.operations.registry import handlers
 
+        request = checked_request(operation, request)
         settings = self._settings
         call = Call(
             store=self._store,

@@ -23,6 +23,7 @@ from openprofiles.objects.standard_objects import PROFILE, standard_object_names
 from openprofiles.objects.templates import get_template
 from openprofiles.profiles.session import Reading, Writing
 from openprofiles.store.connections import Connection
+from openprofiles.store.dead_letters import delete_dead_letters_of_type
 from openprofiles.store.definition_names import KEY_FORMS, OBJECT_TYPES
 from openprofiles.store.definitions import Definition, find_definition, read_definition_name, read_key_forms
 from openprofiles.store.objects import has_objects_of_type
@@ -102,7 +103,7 @@ def list_object_types(session: Reading, max_results: int, next_token: str | None
 
 
 def delete_object_type(session: Writing, name: str) -> None:
-    """Delete an object type; its name is free at once.
+    """Delete an object type with its dead letters; its name is free at once.
 
     Raises:
         NotFound: the domain has no such object type.
@@ -111,6 +112,7 @@ def delete_object_type(session: Writing, name: str) -> None:
     if name == PROFILE or name in standard_objects():
         raise InvalidRequest(f"{name} is a standard object, which cannot be deleted.")
     delete_definition(session, OBJECT_TYPE, name)
+    delete_dead_letters_of_type(session.connection, session.domain.domain_id, name)
 
 
 def available_object_count(session: Reading, name: str) -> int:

@@ -94,6 +94,12 @@ def delete_dead_letter(connection: Connection, dead_letter_id: int) -> None:
     connection.execute(delete(table).where(table.c.dead_letter_id == dead_letter_id))
 
 
+def delete_dead_letters_of_type(connection: Connection, domain_id: int, object_type: str) -> None:
+    """Remove the dead letters of an object type. They are few: the others were kept with their profiles."""
+    is_letter = (table.c.domain_id == domain_id) & (table.c.object_type == object_type)
+    connection.execute(delete(table).where(is_letter))
+
+
 def remove_expired_dead_letters_step(connection: Connection, now: datetime, limit: int) -> int:
     """Remove up to ``limit`` dead letters that were kept long enough; return their number."""
     ids = (

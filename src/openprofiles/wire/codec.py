@@ -202,11 +202,19 @@ def _read_members(members: list[Member], document: dict[str, Any], path: str) ->
     for member in members:
         value = document.get(member.wire_name)
         if value is not None:
-            values[member.name] = _read_json(member.shape, value, member_path(path, member.name))
+            values[member.name] = read_value(member.shape, value, member_path(path, member.name))
     return values
 
 
-def _read_json(shape: Shape, value: Any, path: str) -> Any:
+def read_value(shape: Shape, value: Any, path: str) -> Any:
+    """Read a value of a JSON body; unknown members are left out.
+
+    Args:
+        path: where it is, for messages: ``Fields.Email.Target``.
+
+    Raises:
+        WireError: BadRequestException, naming the member, when it cannot be what its shape asks for.
+    """
     match shape:
         case TextShape():
             if not isinstance(value, str):
@@ -225,7 +233,7 @@ def _read_json(shape: Shape, value: Any, path: str) -> Any:
         case ListShape():
             if not isinstance(value, list):
                 raise _wrong(path, "must be a list")
-            return [_read_json(shape.element, element, f"{path}[{at}]") for at, element in enumerate(value)]
+            return [read_value(shape.element, element, f"{path}[{at}]") for at, element in enumerate(value)]
         case MapShape():
             if not isinstance(value, dict):
                 raise _wrong(path, "must be an object")
@@ -239,7 +247,7 @@ def _read_json(shape: Shape, value: Any, path: str) -> Any:
 def _read_map(shape: MapShape, value: dict[str, Any], path: str) -> dict[str, Any]:
     entries = {}
     for at, (key, entry) in enumerate(value.items()):
-        entries[_storable(key, f"{path}[{at}]")] = _read_json(shape.value, entry, entry_path(path, shape, at, key))
+        entries[_storable(key, f"{path}[{at}]")] = read_value(shape.value, entry, entry_path(path, shape, at, key))
     return entries
 
 
