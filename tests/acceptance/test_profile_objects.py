@@ -122,7 +122,12 @@ def test_each_object_of_a_batch_fails_by_itself(server: RunningServer) -> None:
     assert [one["Id"] for one in answer["Successful"]] == ["a", "d", "e"]
     assert [(one["Id"], one["Code"], one["Message"]) for one in answer["Failed"]] == [
         ("b", 400, "Could not parse object string into JSON"),
-        ("c", 400, "The UNIQUE key or PROFILE key does not exist in the profile object"),
+        (
+            "c",
+            400,
+            "The UNIQUE key or PROFILE key does not exist in the profile object. It has no value for the key shopId "
+            "(id).",
+        ),
     ]
     assert find(client, "shopId", "b1")[0]["Attributes"] == {"Name": "E "}
     with pytest.raises(ClientError, match="more than one item has the Id a"):

@@ -81,7 +81,7 @@ def test_a_list_without_any_value_is_no_value(shop: ObjectShop) -> None:
     keys = {"who": [key("PROFILE", fields=("who",))], "u": [key("UNIQUE")]}
     shop.define("Lines", {"AllowProfileCreation": True, "Fields": fields, "Keys": keys})
 
-    with pytest.raises(InvalidRequest, match="The UNIQUE key or PROFILE key"):
+    with pytest.raises(InvalidRequest, match=r"in the profile object\. It has no value for the key who \(who\)\.$"):
         shop.put("Lines", {"id": 1, "lines": [{"a": 1}, {"who": " "}]})
     shop.put("Lines", {"id": 2, "lines": [{"who": "x"}, {}]})
 

@@ -95,8 +95,11 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         if (value := _key_value(key, values, phone_region)) is not None
     )
     unique = next((key.value for definition, key in keys if definition is mapping.unique_key), None)
-    if unique is None or not any(definition.is_for_profiles for definition, _ in keys):
-        raise InvalidRequest(_NO_KEY)
+    if unique is None:
+        raise InvalidRequest(f"{_NO_KEY}. It has no value for {_described([mapping.unique_key])}.")
+    if not any(definition.is_for_profiles for definition, _ in keys):
+        wanted = [key for key in mapping.keys if key.is_for_profiles]
+        raise InvalidRequest(f"{_NO_KEY}. It has no value for {_described(wanted)}.")
     profile_values: dict[str, str] = {}
     source_at = None
     for field in mapping.targets.get(PROFILE, ()):
@@ -119,6 +122,11 @@ def prepare_object(object_type: UsedType, content: str, *, salt: bytes, phone_re
         source_at=source_at,
         filled_fields=frozenset(values),
     )
+
+
+def _described(keys: Sequence[ObjectKey]) -> str:
+    """Name keys with the fields that they need."""
+    return " or ".join(f"the key {one.name} ({', '.join(field.name for field in one.fields)})" for one in keys)
 
 
 def _read_values(mapping: ObjectType, source: Mapping[str, Any]) -> dict[str, FieldValue]:
