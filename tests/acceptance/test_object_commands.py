@@ -206,6 +206,13 @@ def test_a_definition_that_the_api_does_not_accept_is_refused_by_member(
     assert refused.stderr.startswith(f"Error: {file}: ")
 
 
+def test_a_name_that_the_api_does_not_accept_is_refused_with_the_same_words(run: Run, tmp_path: Path) -> None:
+    refused = run("object-types", "show", "Bad Name")
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("Error: 1 validation error detected: Value at 'ObjectTypeName' failed to satisfy")
+
+
 def test_templates_are_shown_and_a_definition_is_detected(run: Run, tmp_path: Path) -> None:
     samples, wrong = tmp_path / "samples.jsonl", tmp_path / "wrong.json"
     samples.write_text('{"order_id": "A", "email": "a@x.org"}\n{"order_id": "B", "email": "b@x.org"}\n')

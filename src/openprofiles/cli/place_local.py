@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from openprofiles.cli.api_requests import checked_request
 from openprofiles.cli.existing_domain import domain_names, of_existing_domain
 from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
@@ -108,11 +109,9 @@ class LocalPlace:
 
     def call(self, operation: str, **request: Any) -> Any:
         """Call an operation of the API; return its answer."""
-        from openprofiles.cli.api_requests import checked_request
         from openprofiles.operations.call import Call
         from openprofiles.operations.registry import handlers
 
-        request = checked_request(operation, request)
         settings = self._settings
         call = Call(
             store=self._store,
@@ -128,7 +127,7 @@ class LocalPlace:
             strict=False,
             keeps_replaced=settings.replaced_values_days > 0,
         )
-        return handlers()[operation](call, request)
+        return handlers()[operation](call, checked_request(operation, request))
 
     def domain_names(self) -> Sequence[str]:
         """List the domains that there are; empty where the credential has no permission for that."""

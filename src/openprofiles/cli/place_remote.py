@@ -17,6 +17,7 @@ import requests
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
+from openprofiles.cli.api_requests import checked_request
 from openprofiles.cli.exit_statuses import CommandFault
 from openprofiles.cli.importer import ImportFault
 from openprofiles.cli.place import NEW_DOMAIN_EXPIRATION_DAYS, ImportDomain
@@ -88,8 +89,10 @@ class RemotePlace(Client):
             self._aws.delete_domain(DomainName=name)
 
     def call(self, operation: str, **request: Any) -> Any:
+        # Before boto3 does, whose message would be taken for the server's.
+        checked = checked_request(operation, request)
         with self._asking():
-            return getattr(self._aws, xform_name(operation))(**request)
+            return getattr(self._aws, xform_name(operation))(**checked)
 
     def domain_names(self) -> Sequence[str]:
         return list_domain_names(self._aws)
